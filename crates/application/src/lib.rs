@@ -1,0 +1,1 @@
+//! Storey 7: DNS, HTTP, the load balancer, and the client programs.

@@ -1,0 +1,1 @@
+//! What a run leaves behind: the pcapng capture, the event log and the story.

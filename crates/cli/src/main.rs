@@ -1,0 +1,2 @@
+//! The septet command.
+fn main() {}

@@ -1,0 +1,351 @@
+//! The buffer that climbs the stairs: one contiguous piece of memory with headroom for the headers to come.
+
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use std::rc::Rc;
+
+use crate::{EventId, Instant};
+
+/// Names a frame in traces and captures; zero until a wire first carries it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct FrameId(pub u64);
+
+/// Whether the Internet checksums in a frame are known to be right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Checksums {
+    /// Built by this process and untouched since: verifying again could not change one observable bit.
+    Good,
+    /// From outside, or touched by an error: to be verified.
+    #[default]
+    Unverified,
+}
+
+/// Bytes on their way, with headroom in front.
+///
+/// Going down the stairs each storey [`push`](Self::push)es its header in front; going up, each
+/// [`pull`](Self::pull)s its header off. A clone shares the bytes until one of the two is written to. Buffers come
+/// from a pool of the current thread and go back to it.
+///
+/// ```
+/// use septet_core::Frame;
+/// let mut frame = Frame::new(Frame::HEADROOM, b"payload");
+/// frame.push(2).copy_from_slice(b"h:");
+/// assert_eq!(frame.bytes(), b"h:payload");
+/// let flooded = frame.clone();
+/// frame.bytes_mut()[0] = b'H';
+/// assert_eq!((frame.bytes(), flooded.bytes()), (&b"H:payload"[..], &b"h:payload"[..]));
+/// frame.pull(2);
+/// assert_eq!(frame.bytes(), b"payload");
+/// ```
+pub struct Frame {
+    buf: Option<Rc<Buf>>,
+    head: u32,
+    tail: u32,
+    /// Its name in traces; zero until the engine first puts it on a wire.
+    pub id: FrameId,
+    /// The event that made this frame: law 5's reason.
+    pub cause: EventId,
+    /// When it arrived at the station that now holds it.
+    pub ingress: Instant,
+    /// The frame check sequence as received, present only where bit errors touched the frame; a frame without one
+    /// carries, on the wire, the right FCS.
+    pub fcs: Option<u32>,
+    /// The payload size of each segment where this is a super-segment (GSO); zero otherwise.
+    pub segment_size: u16,
+    /// Whether the checksums inside are known to be right.
+    pub checksums: Checksums,
+}
+
+#[derive(Default)]
+struct Buf {
+    bytes: Vec<u8>,
+    /// The hash of `bytes[start..end]`, kept while nothing in that range is written.
+    body: Cell<Option<(u32, u32, u64)>>,
+}
+
+impl Frame {
+    /// Headroom that suffices for every header of storeys 2 to 4 (Ethernet with tags, IPv6, TCP with options).
+    pub const HEADROOM: usize = 128;
+
+    /// Where the hash of a frame is split: headers change at every hop, the body behind them does not.
+    const HASH_SPLIT: usize = 64;
+
+    /// A frame holding `payload` with `headroom` bytes free in front.
+    pub fn new(headroom: usize, payload: &[u8]) -> Self {
+        let mut frame = Self::empty(headroom);
+        frame.extend(payload);
+        frame
+    }
+
+    /// A frame without bytes and with `headroom` bytes free in front.
+    pub fn empty(headroom: usize) -> Self {
+        let mut buf = pool::take();
+        let inner = Rc::get_mut(&mut buf).expect("the pool holds no shared buffer");
+        inner.bytes.resize(headroom, 0);
+        let head = headroom as u32;
+        Self {
+            buf: Some(buf),
+            head,
+            tail: head,
+            id: FrameId(0),
+            cause: EventId::NONE,
+            ingress: Instant::ZERO,
+            fcs: None,
+            segment_size: 0,
+            checksums: Checksums::Unverified,
+        }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buf().bytes[self.head as usize..self.tail as usize]
+    }
+
+    /// The number of bytes.
+    pub fn len(&self) -> usize {
+        (self.tail - self.head) as usize
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.head == self.tail
+    }
+
+    /// Free bytes in front.
+    pub fn headroom(&self) -> usize {
+        self.head as usize
+    }
+
+    /// All bytes, to be written; copies first where they are shared.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let (head, tail) = (self.head as usize, self.tail as usize);
+        &mut self.own(head, tail).bytes[head..tail]
+    }
+
+    /// The first `n` bytes, to be written; copies first where they are shared.
+    ///
+    /// # Panics
+    /// If the frame is shorter than `n`.
+    pub fn header_mut(&mut self, n: usize) -> &mut [u8] {
+        assert!(n <= self.len(), "header of {n} bytes in a frame of {}", self.len());
+        let head = self.head as usize;
+        &mut self.own(head, head + n).bytes[head..head + n]
+    }
+
+    /// Makes room for `n` more bytes in front and returns them, to be written. They hold no defined content.
+    pub fn push(&mut self, n: usize) -> &mut [u8] {
+        if self.headroom() < n {
+            self.reserve_front(n);
+        }
+        self.head -= n as u32;
+        self.header_mut(n)
+    }
+
+    /// Takes the first `n` bytes off.
+    ///
+    /// # Panics
+    /// If the frame is shorter than `n`.
+    pub fn pull(&mut self, n: usize) {
+        assert!(n <= self.len(), "pull of {n} bytes from a frame of {}", self.len());
+        self.head += n as u32;
+    }
+
+    /// Keeps only the first `len` bytes; does nothing where there are no more.
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len() {
+            self.tail = self.head + len as u32;
+        }
+    }
+
+    /// Adds `bytes` at the end.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let tail = self.tail as usize;
+        let buf = self.own(tail, tail);
+        buf.bytes.truncate(tail);
+        buf.bytes.extend_from_slice(bytes);
+        self.tail += bytes.len() as u32;
+    }
+
+    /// Adds zeros until the frame has `len` bytes; does nothing where it has as many.
+    pub fn pad_to(&mut self, len: usize) {
+        if len > self.len() {
+            let (tail, missing) = (self.tail as usize, len - self.len());
+            let buf = self.own(tail, tail);
+            buf.bytes.truncate(tail);
+            buf.bytes.resize(tail + missing, 0);
+            self.tail += missing as u32;
+        }
+    }
+
+    /// A hash (XXH3) of the bytes: of the first 64, and of the rest, which is remembered while it does not change.
+    pub fn hash(&self) -> (u64, u64) {
+        let bytes = self.bytes();
+        let split = bytes.len().min(Self::HASH_SPLIT);
+        let start = self.head + split as u32;
+        let body = match self.buf().body.get() {
+            Some((s, e, hash)) if s == start && e == self.tail => hash,
+            _ => {
+                let hash = xxhash_rust::xxh3::xxh3_64(&bytes[split..]);
+                self.buf().body.set(Some((start, self.tail, hash)));
+                hash
+            }
+        };
+        (xxhash_rust::xxh3::xxh3_64(&bytes[..split]), body)
+    }
+
+    fn buf(&self) -> &Buf {
+        self.buf.as_ref().expect("present until drop")
+    }
+
+    /// The buffer for writing to `start..end`: unshared, the remembered hash gone where the range touches it.
+    fn own(&mut self, start: usize, end: usize) -> &mut Buf {
+        let rc = self.buf.as_mut().expect("present until drop");
+        if Rc::get_mut(rc).is_none() {
+            let mut copy = pool::take();
+            let inner = Rc::get_mut(&mut copy).expect("the pool holds no shared buffer");
+            inner.bytes.extend_from_slice(&rc.bytes[..self.tail as usize]);
+            inner.body.set(rc.body.get());
+            pool::give(core::mem::replace(rc, copy));
+        }
+        let buf = Rc::get_mut(rc).expect("unshared by now");
+        if let Some((s, _, _)) = buf.body.get()
+            && (end > s as usize || start == end)
+        {
+            buf.body.set(None);
+        }
+        buf
+    }
+
+    fn reserve_front(&mut self, n: usize) {
+        let mut bigger = Self::empty(n.max(Self::HEADROOM));
+        bigger.extend(self.bytes());
+        core::mem::swap(&mut self.buf, &mut bigger.buf);
+        (self.head, self.tail) = (bigger.head, bigger.tail);
+    }
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Self {
+        let Self { buf, head, tail, id, cause, ingress, fcs, segment_size, checksums } = self;
+        Self {
+            buf: buf.clone(),
+            head: *head,
+            tail: *tail,
+            id: *id,
+            cause: *cause,
+            ingress: *ingress,
+            fcs: *fcs,
+            segment_size: *segment_size,
+            checksums: *checksums,
+        }
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        if let Some(buf) = self.buf.take() {
+            pool::give(buf);
+        }
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("id", &self.id.0)
+            .field("len", &self.len())
+            .field("cause", &self.cause)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Buffers that were used before, kept by the thread so that a steady flow allocates nothing.
+mod pool {
+    use super::{Buf, Rc, RefCell};
+
+    const KEPT: usize = 4096;
+    /// Larger buffers (super-segments) go back to the allocator when many are idle.
+    const LARGE: usize = 16 * 1024;
+    const KEPT_LARGE: usize = 64;
+
+    thread_local! {
+        static POOL: RefCell<Vec<Rc<Buf>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn take() -> Rc<Buf> {
+        POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+    }
+
+    pub(super) fn give(mut buf: Rc<Buf>) {
+        let Some(inner) = Rc::get_mut(&mut buf) else { return };
+        inner.bytes.clear();
+        inner.body.set(None);
+        let large = inner.bytes.capacity() > LARGE;
+        // Where the thread is ending the pool is gone, and the buffer goes to the allocator.
+        let _ = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if pool.len() < if large { KEPT_LARGE } else { KEPT } {
+                pool.push(buf);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn push_beyond_the_headroom_grows() {
+        let mut frame = Frame::new(1, b"x");
+        frame.push(3).copy_from_slice(b"abc");
+        assert_eq!(frame.bytes(), b"abcx");
+    }
+
+    #[test]
+    fn hash_follows_every_change() {
+        let fresh = |bytes: &[u8]| Frame::new(16, bytes).hash();
+        let mut bytes: Vec<u8> = (0..200).collect();
+        let mut frame = Frame::new(16, &bytes);
+        assert_eq!(frame.hash(), fresh(&bytes));
+        for at in [0, 10, 63, 64, 150, 199] {
+            bytes[at] ^= 0xff;
+            frame.bytes_mut()[at] ^= 0xff;
+            assert_eq!(frame.hash(), fresh(&bytes), "byte {at}");
+        }
+        bytes[3] = 0;
+        frame.header_mut(14)[3] = 0;
+        assert_eq!(frame.hash(), fresh(&bytes));
+        frame.extend(b"tail");
+        bytes.extend(b"tail");
+        assert_eq!(frame.hash(), fresh(&bytes));
+        frame.truncate(100);
+        assert_eq!(frame.hash(), fresh(&bytes[..100]));
+        frame.pad_to(120);
+        bytes.truncate(100);
+        bytes.resize(120, 0);
+        assert_eq!(frame.hash(), fresh(&bytes));
+        frame.pull(14);
+        assert_eq!(frame.hash(), fresh(&bytes[14..]));
+    }
+
+    #[test]
+    fn header_rewrite_keeps_the_body_hash() {
+        let mut frame = Frame::new(16, &[7; 500]);
+        frame.hash();
+        frame.pull(14);
+        frame.push(14).fill(1);
+        assert!(frame.buf().body.get().is_some());
+    }
+
+    #[test]
+    fn shared_bytes_are_copied_on_write() {
+        let mut a = Frame::new(8, b"abc");
+        let mut b = a.clone();
+        b.extend(b"d");
+        a.header_mut(1)[0] = b'A';
+        b.truncate(2);
+        b.pad_to(3);
+        assert_eq!((a.bytes(), b.bytes()), (&b"Abc"[..], &b"ab\0"[..]));
+    }
+}

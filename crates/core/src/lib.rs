@@ -1,0 +1,24 @@
+//! The ground floor of Septet: what every storey stands on.
+//!
+//! Nothing here knows a protocol. [`Instant`] is virtual time, [`Frame`] the buffer that climbs the stairs,
+//! [`Station`] anything with ports, [`Seed`] the source of every random stream, [`Trace`] the record of what
+//! happened and why, and [`Recorder`] the counters and series that expectations are asked about.
+
+pub mod checksum;
+mod drop;
+mod frame;
+mod recorder;
+mod rng;
+mod station;
+mod time;
+mod trace;
+mod units;
+
+pub use drop::DropReason;
+pub use frame::{Checksums, Frame, FrameId};
+pub use recorder::{Recorder, Sample, Series};
+pub use rng::{Rng, Seed};
+pub use station::{Carrier, Out, Port, Power, Station, StationId, Wire};
+pub use time::Instant;
+pub use trace::{Event, EventId, Fate, Fields, Monitor, Observation, Record, Storey, Trace, Value, Way};
+pub use units::{Bytes, Rate};

@@ -1,0 +1,109 @@
+//! Anything with ports: a host, a hub, a switch, a router.
+
+use core::any::Any;
+use core::fmt;
+
+use crate::{Frame, Instant, Trace};
+
+/// Which station of the world, in the order of declaration.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct StationId(pub u32);
+
+/// Which port of a station, counted from zero.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Port(pub u16);
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "eth{}", self.0)
+    }
+}
+
+/// Whether a port senses a signal from the other end of its cable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// The other end is there.
+    Up,
+    /// Cut, unplugged, or the other end is switched off.
+    Down,
+}
+
+/// Whether a station runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Power {
+    /// It starts afresh: nothing it knew before has survived.
+    On,
+    /// It stops at once, without a farewell: no frame leaves.
+    Off,
+}
+
+/// A state machine with ports; the engine knows nothing else about it.
+///
+/// Every call hands in the time and what happened, and the station answers through [`Out`]. It owns no clock, no
+/// thread, no socket and no source of randomness but the stream it was given when it was made.
+pub trait Station: Any {
+    /// A frame arrived whole on `port`.
+    fn receive(&mut self, now: Instant, port: Port, frame: Frame, out: &mut Out<'_>);
+
+    /// The time that [`deadline`](Self::deadline) named has come. It may be called early, and then does nothing.
+    fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>);
+
+    /// When the station next wants to be called; asked after each other call.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// The port gained or lost its carrier. Called once per connected port before anything else happens.
+    fn on_carrier(&mut self, now: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {
+        let _ = (now, port, carrier, out);
+    }
+
+    /// The transmit queue of `port` fell to the mark that [`Out::wake_below`] set.
+    fn on_room(&mut self, now: Instant, port: Port, out: &mut Out<'_>) {
+        let _ = (now, port, out);
+    }
+
+    /// The station is switched on or off. Each station is switched on once when the world starts.
+    fn on_power(&mut self, now: Instant, power: Power, out: &mut Out<'_>) {
+        let _ = (now, power, out);
+    }
+}
+
+/// What a station's ports offer: the way out of it. The engine implements it; tests may with a `Vec`.
+pub trait Wire {
+    /// Hands `frame` to the transmit queue of `port`. A port without a cable drops it.
+    fn send(&mut self, port: Port, frame: Frame);
+
+    /// Bytes that wait in the transmit queue of `port`, the frame on the wire included.
+    fn backlog(&self, port: Port) -> usize;
+
+    /// Asks for one [`Station::on_room`] when the backlog of `port` has fallen to `bytes` or less.
+    fn wake_below(&mut self, port: Port, bytes: usize);
+}
+
+/// Where a station's answers go.
+pub struct Out<'a> {
+    wire: &'a mut dyn Wire,
+    /// The record of what happens and why.
+    pub trace: &'a mut Trace,
+}
+
+impl<'a> Out<'a> {
+    /// Answers go to `wire`, reasons to `trace`.
+    pub fn new(wire: &'a mut dyn Wire, trace: &'a mut Trace) -> Self {
+        Self { wire, trace }
+    }
+
+    /// Hands `frame` to the transmit queue of `port`.
+    pub fn send(&mut self, port: Port, frame: Frame) {
+        self.wire.send(port, frame);
+    }
+
+    /// Bytes that wait in the transmit queue of `port`.
+    pub fn backlog(&self, port: Port) -> usize {
+        self.wire.backlog(port)
+    }
+
+    /// Asks for one [`Station::on_room`] when the backlog of `port` has fallen to `bytes` or less.
+    pub fn wake_below(&mut self, port: Port, bytes: usize) {
+        self.wire.wake_below(port, bytes);
+    }
+}

@@ -1,0 +1,1 @@
+//! Storey 2: Ethernet frames, the learning switch, point-to-point framing.

@@ -1,0 +1,1 @@
+//! From a lab file to a world, its faults, expectations and results.

@@ -1,0 +1,1 @@
+//! The lab in real time: the kernel's sockets as a Net.

@@ -1,0 +1,1 @@
+//! Storey 3: ARP, IP, ICMP, routing.

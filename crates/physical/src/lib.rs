@@ -1,0 +1,1 @@
+//! Storey 1: bits on a wire, channels and the queue in front of them.

@@ -1,0 +1,1 @@
+//! Storey 6: TLS, certificates, character sets, MIME, compression.

@@ -1,0 +1,1 @@
+//! Septet, the library: a whole network in one process.

@@ -1,0 +1,20 @@
+//! The stairs: what a program may ask of a network.
+//!
+//! Everything from storey 5 up is written against [`Net`] and runs, unchanged, on a simulated host, on our stack over
+//! a TAP, and on the kernel's sockets. Streams implement tokio's [`AsyncRead`](tokio::io::AsyncRead) and
+//! [`AsyncWrite`](tokio::io::AsyncWrite) without needing tokio's runtime. Errors are [`std::io::Error`] with the kinds
+//! that the kernel would give.
+
+mod ext;
+mod icmp;
+mod net;
+mod options;
+mod tcp;
+mod udp;
+
+pub use ext::{Elapsed, NetExt};
+pub use icmp::{EchoReply, IcmpSocket, IcmpSocketImpl, Unreached};
+pub use net::{BoxFuture, Net, NetRef, Note, Sleep, Spawned};
+pub use options::{ListenOptions, Nodelay, TcpOptions};
+pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};
+pub use udp::{Datagram, UdpSocket, UdpSocketImpl};

@@ -1,0 +1,151 @@
+//! The trait and what it hands out.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use septet_core::{Fields, Instant, Recorder, Storey};
+
+use crate::{IcmpSocket, ListenOptions, TcpListener, TcpOptions, TcpStream, UdpSocket};
+
+/// A future on the heap that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A network as one program on one host sees it.
+pub type NetRef = Arc<dyn Net>;
+
+/// What a program may ask of a network.
+pub trait Net: Send + Sync + 'static {
+    /// The host's name.
+    fn hostname(&self) -> String;
+
+    /// The host's own addresses, loopback excluded.
+    fn addresses(&self) -> Vec<IpAddr>;
+
+    /// Where names are asked for, in order of preference: the `nameserver` lines of `resolv.conf`.
+    fn name_servers(&self) -> Vec<SocketAddr>;
+
+    /// What is appended to a name without a dot: the `search` line of `resolv.conf`.
+    fn search_domains(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The time since the world (or the process) began. Virtual, where the world is.
+    fn now(&self) -> Instant;
+
+    /// The civil time, as the time since 1970-01-01T00:00:00Z. In virtual time it starts at the lab's epoch.
+    fn unix_time(&self) -> Duration;
+
+    /// Completes at `at`.
+    fn sleep_until(&self, at: Instant) -> Sleep;
+
+    /// Runs `future` beside the caller. It ends with the host, or when [`Spawned::abort`] is called; dropping the
+    /// handle lets it run on.
+    fn spawn(&self, future: BoxFuture<'static, ()>) -> Spawned;
+
+    /// Fills `buf` with random bytes: seeded in virtual time, the operating system's elsewhere.
+    fn fill_random(&self, buf: &mut [u8]);
+
+    /// Opens a TCP connection.
+    ///
+    /// # Errors
+    /// `ConnectionRefused`, `TimedOut`, `HostUnreachable`, `NetworkUnreachable`, `AddrInUse`, `AddrNotAvailable`.
+    fn connect(&self, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>>;
+
+    /// Accepts TCP connections at `at`; port 0 chooses one.
+    ///
+    /// # Errors
+    /// `AddrInUse`, `AddrNotAvailable`.
+    fn listen(&self, at: SocketAddr, options: ListenOptions) -> io::Result<TcpListener>;
+
+    /// Opens a UDP socket at `at`; port 0 chooses one.
+    ///
+    /// # Errors
+    /// `AddrInUse`, `AddrNotAvailable`.
+    fn bind_udp(&self, at: SocketAddr) -> io::Result<UdpSocket>;
+
+    /// Opens a socket for ICMP echo, as Linux's `socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)`.
+    ///
+    /// # Errors
+    /// `PermissionDenied` or `Unsupported` where the network has none.
+    fn open_icmp(&self) -> io::Result<IcmpSocket>;
+
+    /// The counters and series of this host.
+    fn recorder(&self) -> &Recorder;
+
+    /// Whether [`note`](Self::note) is heard; ask before computing what only the trace needs.
+    fn is_traced(&self) -> bool {
+        false
+    }
+
+    /// Tells the trace what happened on an upper storey.
+    fn note(&self, note: Note) {
+        let _ = note;
+    }
+
+    /// Hands on a line of the `SSLKEYLOGFILE` format, so that a capture can be read.
+    fn secret(&self, line: String) {
+        let _ = line;
+    }
+}
+
+/// What an upper storey tells the trace.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// On which storey it happened.
+    pub storey: Storey,
+    /// What, as `protocol.moment`: `dns.query`, `tls.client-hello`, `http.request`.
+    pub kind: &'static str,
+    /// The particulars.
+    pub fields: Fields,
+}
+
+/// A timer; a future that completes at its time.
+#[must_use = "a timer does nothing unless awaited"]
+pub struct Sleep(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
+
+impl Sleep {
+    /// Wraps a network's own timer.
+    pub fn new(timer: impl Future<Output = ()> + Send + Sync + 'static) -> Self {
+        Self(Box::pin(timer))
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sleep")
+    }
+}
+
+/// A running task.
+pub struct Spawned(Box<dyn FnOnce() + Send + Sync>);
+
+impl Spawned {
+    /// Wraps what ends the task early.
+    pub fn new(abort: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Box::new(abort))
+    }
+
+    /// Ends the task; its future is dropped before it is polled again.
+    pub fn abort(self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Spawned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spawned")
+    }
+}

@@ -1,0 +1,135 @@
+//! UDP sockets, whichever network they come from.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::Unreached;
+
+/// What came with a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Datagram {
+    /// Bytes written to the caller's buffer; what did not fit is lost, as with `recvfrom`.
+    pub len: usize,
+    /// Who sent it.
+    pub from: SocketAddr,
+}
+
+/// What a network provides for one UDP socket.
+pub trait UdpSocketImpl: Send + Sync + Unpin + 'static {
+    /// Where it is bound.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+
+    /// Fixes the peer: others' datagrams are not delivered, and ICMP errors become errors of this socket.
+    ///
+    /// # Errors
+    /// `NetworkUnreachable`.
+    fn connect(&self, peer: SocketAddr) -> io::Result<()>;
+
+    /// Sets the time to live of what is sent: `IP_TTL`.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn set_ttl(&self, ttl: u8) -> io::Result<()>;
+
+    /// Takes part in a multicast group: `IP_ADD_MEMBERSHIP`.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the address is not multicast; `Unsupported` where the network has none.
+    fn join_multicast(&self, group: IpAddr) -> io::Result<()>;
+
+    /// Sends a datagram: to `to`, or to the connected peer.
+    fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>>;
+
+    /// Receives a datagram.
+    fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Datagram>>;
+
+    /// Takes the next ICMP error that a datagram of this socket met: `IP_RECVERR` with `MSG_ERRQUEUE`. Asking for it
+    /// once switches the queue on.
+    fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Result<Unreached>>;
+}
+
+/// A UDP socket.
+pub struct UdpSocket(Box<dyn UdpSocketImpl>);
+
+impl UdpSocket {
+    /// Wraps a network's own socket.
+    pub fn new(socket: impl UdpSocketImpl) -> Self {
+        Self(Box::new(socket))
+    }
+
+    /// Where it is bound.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Fixes the peer: others' datagrams are not delivered, and ICMP errors become errors of this socket.
+    ///
+    /// # Errors
+    /// `NetworkUnreachable`.
+    pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        self.0.connect(peer)
+    }
+
+    /// Sets the time to live of what is sent: `IP_TTL`.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn set_ttl(&self, ttl: u8) -> io::Result<()> {
+        self.0.set_ttl(ttl)
+    }
+
+    /// Takes part in a multicast group: `IP_ADD_MEMBERSHIP`.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the address is not multicast; `Unsupported` where the network has none.
+    pub fn join_multicast(&self, group: IpAddr) -> io::Result<()> {
+        self.0.join_multicast(group)
+    }
+
+    /// Sends a datagram to `to`.
+    ///
+    /// # Errors
+    /// `NetworkUnreachable`, or `InvalidInput` where the payload is larger than a datagram can be.
+    pub async fn send_to(&self, payload: &[u8], to: SocketAddr) -> io::Result<usize> {
+        poll_fn(|cx| self.0.poll_send(cx, payload, Some(to))).await
+    }
+
+    /// Sends a datagram to the connected peer.
+    ///
+    /// # Errors
+    /// `NotConnected`, and `ConnectionRefused` where an ICMP error came back for an earlier one.
+    pub async fn send(&self, payload: &[u8]) -> io::Result<usize> {
+        poll_fn(|cx| self.0.poll_send(cx, payload, None)).await
+    }
+
+    /// Receives a datagram.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` where the socket is connected and an ICMP error came back.
+    pub async fn receive(&self, buf: &mut [u8]) -> io::Result<Datagram> {
+        poll_fn(|cx| self.0.poll_receive(cx, buf)).await
+    }
+
+    /// Takes the next ICMP error that a datagram of this socket met.
+    ///
+    /// # Errors
+    /// `Unsupported` where the network has no such queue.
+    pub async fn error(&self) -> io::Result<Unreached> {
+        poll_fn(|cx| self.0.poll_error(cx)).await
+    }
+}
+
+impl fmt::Debug for UdpSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UdpSocket").field("local", &self.local_addr().ok()).finish()
+    }
+}

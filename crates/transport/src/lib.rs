@@ -1,0 +1,1 @@
+//! Storey 4: TCP and UDP.
