@@ -20,5 +20,5 @@ pub use recorder::{Recorder, Sample, Series};
 pub use rng::{Rng, Seed};
 pub use station::{Carrier, Out, Port, Power, Station, StationId, Wire};
 pub use time::Instant;
-pub use trace::{Event, EventId, Fate, Fields, Monitor, Observation, Record, Storey, Trace, Value, Way};
+pub use trace::{Event, EventId, Fate, Fields, Interest, Monitor, Observation, Record, Storey, Trace, Value, Way};
 pub use units::{Bytes, Rate};

@@ -69,14 +69,23 @@ pub trait Station: Any {
 
 /// What a station's ports offer: the way out of it. The engine implements it; tests may with a `Vec`.
 pub trait Wire {
-    /// Hands `frame` to the transmit queue of `port`. A port without a cable drops it.
-    fn send(&mut self, port: Port, frame: Frame);
+    /// Hands `frame` to the transmit queue of `port`. A port without a cable drops it. What becomes of the frame is
+    /// told to `trace`.
+    fn send(&mut self, port: Port, frame: Frame, trace: &mut Trace);
 
     /// Bytes that wait in the transmit queue of `port`, the frame on the wire included.
     fn backlog(&self, port: Port) -> usize;
 
     /// Asks for one [`Station::on_room`] when the backlog of `port` has fallen to `bytes` or less.
     fn wake_below(&mut self, port: Port, bytes: usize);
+
+    /// Whether the cable at `port` carries a super-segment ([`Frame::segment_size`]) whole, because no observable
+    /// thing depends on its segments: it has no rate, no loss and no queue. Elsewhere the sender splits it first, and
+    /// one that is sent all the same is dropped as a giant.
+    fn carries_super_segments(&self, port: Port) -> bool {
+        let _ = port;
+        false
+    }
 }
 
 /// Where a station's answers go.
@@ -94,7 +103,7 @@ impl<'a> Out<'a> {
 
     /// Hands `frame` to the transmit queue of `port`.
     pub fn send(&mut self, port: Port, frame: Frame) {
-        self.wire.send(port, frame);
+        self.wire.send(port, frame, self.trace);
     }
 
     /// Bytes that wait in the transmit queue of `port`.
@@ -105,5 +114,10 @@ impl<'a> Out<'a> {
     /// Asks for one [`Station::on_room`] when the backlog of `port` has fallen to `bytes` or less.
     pub fn wake_below(&mut self, port: Port, bytes: usize) {
         self.wire.wake_below(port, bytes);
+    }
+
+    /// Whether the cable at `port` carries a super-segment whole; elsewhere it must be split before it is sent.
+    pub fn carries_super_segments(&self, port: Port) -> bool {
+        self.wire.carries_super_segments(port)
     }
 }

@@ -235,12 +235,37 @@ impl Trace {
         if !self.on {
             return cause;
         }
-        let mut fields = Fields::default();
-        build(&mut fields);
+        let id = self.reserve();
+        self.emit_reserved(id, storey, kind, cause, build);
+        id
+    }
+
+    /// A name for an event that will be emitted later, so that what it causes can already point at it. Where the
+    /// trace is off, it is [`EventId::NONE`].
+    pub fn reserve(&mut self) -> EventId {
+        if !self.on {
+            return EventId::NONE;
+        }
         let id = EventId(self.next);
         self.next += 1;
-        self.records.push(Record::Event(Event { id, at: self.at, station: self.station, storey, kind, cause, fields }));
         id
+    }
+
+    /// Records an event under a name that [`reserve`](Self::reserve) gave.
+    pub fn emit_reserved(
+        &mut self,
+        id: EventId,
+        storey: Storey,
+        kind: &'static str,
+        cause: EventId,
+        build: impl FnOnce(&mut Fields),
+    ) {
+        if !self.on {
+            return;
+        }
+        let mut fields = Fields::default();
+        build(&mut fields);
+        self.records.push(Record::Event(Event { id, at: self.at, station: self.station, storey, kind, cause, fields }));
     }
 
     /// Hands on a line of TLS key material.
@@ -298,8 +323,38 @@ pub struct Observation<'a> {
     pub fate: Fate,
 }
 
-/// Watches a world. Observations of frames sent come when their fate is drawn, so `at` may lie ahead of the events.
+/// What a monitor wants to be told; what no monitor wants is not computed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Interest {
+    /// Events and secrets.
+    Events,
+    /// Frames at ports.
+    Frames,
+    /// Everything.
+    All,
+}
+
+impl Interest {
+    /// Whether events are wanted.
+    pub const fn events(self) -> bool {
+        matches!(self, Self::Events | Self::All)
+    }
+
+    /// Whether frames are wanted.
+    pub const fn frames(self) -> bool {
+        matches!(self, Self::Frames | Self::All)
+    }
+}
+
+/// Watches a world. Everything is told in the order of time. A frame that a port sends is told at its first bit,
+/// with the fate that its channel has drawn; one that the transmit queue drops is never told (an event `link.drop`
+/// is), and one that a cut overtakes in flight was told as passed (an event `link.lost` follows).
 pub trait Monitor {
+    /// What this monitor wants to be told; asked once, when it is added.
+    fn interest(&self) -> Interest {
+        Interest::All
+    }
+
     /// Something happened.
     fn event(&mut self, event: &Event) {
         let _ = event;
