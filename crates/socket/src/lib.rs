@@ -14,7 +14,7 @@ mod udp;
 
 pub use ext::{Elapsed, NetExt};
 pub use icmp::{EchoReply, IcmpSocket, IcmpSocketImpl, Unreached};
-pub use net::{BoxFuture, Net, NetRef, Note, Sleep, Spawned};
+pub use net::{BoxFuture, Entropy, Net, NetRef, Note, Sleep, Spawned};
 pub use options::{ListenOptions, Nodelay, TcpOptions};
 pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};
 pub use udp::{Datagram, UdpSocket, UdpSocketImpl};

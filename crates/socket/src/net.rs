@@ -51,6 +51,12 @@ pub trait Net: Send + Sync + 'static {
     /// Fills `buf` with random bytes: seeded in virtual time, the operating system's elsewhere.
     fn fill_random(&self, buf: &mut [u8]);
 
+    /// Where [`fill_random`](Self::fill_random) takes its bytes from. Only where the answer is
+    /// [`Entropy::Seeded`] may TLS make its keys from them; a network in virtual time says so.
+    fn entropy(&self) -> Entropy {
+        Entropy::System
+    }
+
     /// Opens a TCP connection.
     ///
     /// # Errors
@@ -92,6 +98,15 @@ pub trait Net: Send + Sync + 'static {
     fn secret(&self, line: String) {
         let _ = line;
     }
+}
+
+/// Where randomness comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entropy {
+    /// The world's seed: the same bytes on every run, and no secret from anyone.
+    Seeded,
+    /// The operating system.
+    System,
 }
 
 /// What an upper storey tells the trace.
