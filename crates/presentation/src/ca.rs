@@ -1,0 +1,379 @@
+//! The lab's certificate authority: root → intermediate → leaf.
+//!
+//! In virtual time keys are Ed25519 from the lab's seed, and dates and serials follow from the epoch and the names, so
+//! every certificate has the same bytes on every run. In real time keys are ECDSA P-256 from the operating system,
+//! which browsers accept.
+//!
+//! ```
+//! use core::time::Duration;
+//! use septet_core::Seed;
+//! use septet_presentation::ca::{Authority, KeySource};
+//!
+//! let epoch = Duration::from_secs(1_767_225_600);
+//! let authority = Authority::new(KeySource::Seeded(Seed::new(7)), epoch)?;
+//! let identity = authority.issue(&["www.shop.test", "10.0.3.2"])?;
+//! assert_eq!(identity.chain().len(), 2);
+//! assert!(authority.root_pem().starts_with("-----BEGIN CERTIFICATE-----"));
+//! # Ok::<(), septet_presentation::ca::CaError>(())
+//! ```
+
+use core::fmt;
+use core::time::Duration;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+};
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use septet_core::Seed;
+use sha2::{Digest, Sha256};
+
+/// One day.
+const DAY: Duration = Duration::from_secs(86_400);
+/// CA/Browser Forum baseline requirements §6.3.2: a subscriber certificate lives at most 398 days.
+const LEAF_LIFE: Duration = DAY.saturating_mul(397);
+const INTERMEDIATE_LIFE: Duration = DAY.saturating_mul(5 * 365);
+const ROOT_LIFE: Duration = DAY.saturating_mul(10 * 365);
+/// What a peer's clock may be slow by.
+const BACKDATED: Duration = DAY;
+
+/// Where private keys and serial numbers come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeySource {
+    /// The lab's seed. For virtual time only: anyone who knows the seed knows the keys.
+    Seeded(Seed),
+    /// The operating system.
+    System,
+}
+
+/// Why a certificate could not be made or read.
+#[derive(Debug)]
+pub enum CaError {
+    /// A name that no certificate can carry.
+    Name(String),
+    /// No name at all was given.
+    NoName,
+    /// The certificate could not be built or signed.
+    Build(rcgen::Error),
+    /// The chain or the key was refused by TLS.
+    Tls(rustls::Error),
+    /// What was read is not a PEM file of certificates.
+    Pem(String),
+}
+
+impl fmt::Display for CaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "`{name}` is neither a DNS name nor an IP address"),
+            Self::NoName => f.write_str("a certificate needs at least one name"),
+            Self::Build(e) => write!(f, "cannot make the certificate: {e}"),
+            Self::Tls(e) => write!(f, "TLS refuses the certificate: {e}"),
+            Self::Pem(why) => write!(f, "not a PEM file of certificates: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for CaError {}
+
+impl From<rcgen::Error> for CaError {
+    fn from(e: rcgen::Error) -> Self {
+        Self::Build(e)
+    }
+}
+
+impl From<rustls::Error> for CaError {
+    fn from(e: rustls::Error) -> Self {
+        Self::Tls(e)
+    }
+}
+
+impl From<CaError> for io::Error {
+    fn from(e: CaError) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, e)
+    }
+}
+
+/// A certificate authority with a root and one intermediate that signs leaves.
+pub struct Authority {
+    keys: KeySource,
+    now: Duration,
+    root: CertificateDer<'static>,
+    root_pem: String,
+    intermediate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// An authority founded at `now`, the time since 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    /// [`CaError::Build`] where the operating system gives no randomness.
+    pub fn new(keys: KeySource, now: Duration) -> Result<Self, CaError> {
+        let root_key = keys.key("ca root key")?;
+        let root_params = authority("Septet Lab Root CA", BasicConstraints::Unconstrained, keys, now, ROOT_LIFE);
+        let root = root_params.self_signed(&root_key)?;
+        let root_issuer = Issuer::new(root_params, root_key);
+
+        let key = keys.key("ca intermediate key")?;
+        let mut params =
+            authority("Septet Lab Intermediate CA", BasicConstraints::Constrained(0), keys, now, INTERMEDIATE_LIFE);
+        params.use_authority_key_identifier_extension = true;
+        let intermediate = params.signed_by(&key, &root_issuer)?;
+        Ok(Self {
+            keys,
+            now,
+            root: root.der().clone(),
+            root_pem: root.pem(),
+            intermediate: intermediate.der().clone(),
+            issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// A certificate for `names`, which may be DNS names (a leading `*.` too) and IP addresses, with its key.
+    ///
+    /// # Errors
+    /// [`CaError::NoName`] and [`CaError::Name`] where the names will not do.
+    pub fn issue<N: AsRef<str>>(&self, names: &[N]) -> Result<ServerIdentity, CaError> {
+        let names: Vec<&str> = names.iter().map(|n| n.as_ref().trim_end_matches('.')).collect();
+        let Some(first) = names.first() else { return Err(CaError::NoName) };
+        let label = format!("ca leaf {}", names.join(" "));
+        let key = self.keys.key(&label)?;
+
+        let mut params = CertificateParams::default();
+        // X.520 bounds a common name at 64 characters; clients go by the alternative names anyway.
+        params.distinguished_name = common_name(if first.len() <= 64 { first } else { "Septet lab server" });
+        params.subject_alt_names = names.iter().map(|n| alternative_name(n)).collect::<Result<_, _>>()?;
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        params.custom_extensions = vec![subject_key_identifier(&params, &key)];
+        params.serial_number = Some(self.keys.serial(&label)?);
+        (params.not_before, params.not_after) = (date(self.now.saturating_sub(BACKDATED)), date(self.now + LEAF_LIFE));
+
+        let leaf = params.signed_by(&key, &self.issuer)?;
+        let chain = vec![leaf.der().clone(), self.intermediate.clone()];
+        ServerIdentity::new(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+    }
+
+    /// What a client needs to trust every certificate of this authority.
+    pub fn trust_store(&self) -> TrustStore {
+        let mut roots = RootCertStore::empty();
+        // Our own root parses: it was built a moment ago, and the tests hold that.
+        let _ = roots.add(self.root.clone());
+        TrustStore(Arc::new(roots))
+    }
+
+    /// The root certificate as a PEM file, for `curl --cacert` and for a browser.
+    pub fn root_pem(&self) -> &str {
+        &self.root_pem
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// A server's certificate chain, leaf first, and the key that belongs to it.
+#[derive(Clone)]
+pub struct ServerIdentity(Arc<rustls::sign::CertifiedKey>);
+
+impl ServerIdentity {
+    /// An identity from elsewhere: a chain, leaf first and root left out, and the leaf's private key.
+    ///
+    /// # Errors
+    /// [`CaError::Tls`] where the key is of an unknown kind or does not belong to the leaf.
+    pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, CaError> {
+        let key = rustls::crypto::ring::sign::any_supported_type(&key)?;
+        let certified = rustls::sign::CertifiedKey::new(chain, key);
+        certified.keys_match()?;
+        Ok(Self(Arc::new(certified)))
+    }
+
+    /// The certificates, leaf first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.0.cert
+    }
+
+    pub(crate) fn certified_key(&self) -> Arc<rustls::sign::CertifiedKey> {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for ServerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerIdentity").field("certificates", &self.chain().len()).finish_non_exhaustive()
+    }
+}
+
+/// The roots that a client trusts.
+#[derive(Clone, Debug)]
+pub struct TrustStore(Arc<RootCertStore>);
+
+impl TrustStore {
+    /// Trusts nobody.
+    pub fn empty() -> Self {
+        Self(Arc::new(RootCertStore::empty()))
+    }
+
+    /// The certificates of a PEM file, as `curl --cacert` takes them.
+    ///
+    /// # Errors
+    /// [`CaError::Pem`] where there is none, or one does not parse.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, CaError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|e| CaError::Pem(e.to_string()))?;
+            roots.add(certificate).map_err(|e| CaError::Pem(e.to_string()))?;
+        }
+        if roots.is_empty() {
+            return Err(CaError::Pem("there is no certificate in it".to_owned()));
+        }
+        Ok(Self(Arc::new(roots)))
+    }
+
+    pub(crate) fn roots(&self) -> Arc<RootCertStore> {
+        self.0.clone()
+    }
+}
+
+impl KeySource {
+    fn key(self, name: &str) -> Result<KeyPair, CaError> {
+        let Self::Seeded(seed) = self else {
+            return Ok(KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?);
+        };
+        let mut secret = [0; 32];
+        seed.stream(name).fill(&mut secret);
+        // RFC 8410 §7: PKCS #8 version 1 around an Ed25519 key.
+        let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+        der.extend_from_slice(&secret);
+        Ok(KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(der), &rcgen::PKCS_ED25519)?)
+    }
+
+    fn serial(self, name: &str) -> Result<SerialNumber, CaError> {
+        let mut bytes = [0; 16];
+        match self {
+            Self::Seeded(seed) => seed.stream(&format!("{name} serial")).fill(&mut bytes),
+            Self::System => rustls::crypto::ring::default_provider()
+                .secure_random
+                .fill(&mut bytes)
+                .map_err(|_| CaError::Tls(rustls::Error::FailedToGetRandomBytes))?,
+        }
+        // RFC 5280 §4.1.2.2: a positive integer of at most 20 octets.
+        bytes[0] = bytes[0] & 0x7f | 0x40;
+        Ok(SerialNumber::from_slice(&bytes))
+    }
+}
+
+fn authority(
+    name: &str,
+    constraints: BasicConstraints,
+    keys: KeySource,
+    now: Duration,
+    life: Duration,
+) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = common_name(name);
+    params.is_ca = IsCa::Ca(constraints);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.serial_number = keys.serial(name).ok();
+    (params.not_before, params.not_after) = (date(now.saturating_sub(BACKDATED)), date(now + life));
+    params
+}
+
+fn common_name(name: &str) -> DistinguishedName {
+    let mut dn = DistinguishedName::new();
+    dn.push(DnType::OrganizationName, "Septet");
+    dn.push(DnType::CommonName, name);
+    dn
+}
+
+fn alternative_name(name: &str) -> Result<SanType, CaError> {
+    if let Ok(ip) = name.parse::<IpAddr>() {
+        return Ok(SanType::IpAddress(ip));
+    }
+    let host = name.strip_prefix("*.").unwrap_or(name);
+    // RFC 5280 §4.2.1.6: the "preferred name syntax"; the underscore is what labs write too.
+    let label =
+        |l: &str| (1..=63).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if host.len() > 253 || !host.split('.').all(label) {
+        return Err(CaError::Name(name.to_owned()));
+    }
+    Ok(SanType::DnsName(name.to_ascii_lowercase().try_into()?))
+}
+
+/// RFC 5280 §4.2.1.2, which rcgen adds to authorities only.
+fn subject_key_identifier(params: &CertificateParams, key: &KeyPair) -> CustomExtension {
+    let id = params.key_identifier(key);
+    let mut der = vec![0x04, id.len() as u8];
+    der.extend_from_slice(&id);
+    CustomExtension::from_oid_content(&[2, 5, 29, 14], der)
+}
+
+fn date(since_1970: Duration) -> time::OffsetDateTime {
+    rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(since_1970.as_secs())
+}
+
+/// The SHA-256 of a certificate, in the colon-separated capitals in which people compare fingerprints.
+pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    let digest = Sha256::digest(certificate.as_ref());
+    digest.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+
+    #[test]
+    fn seeded_bytes_repeat_and_differ_by_seed() {
+        let make = |seed| {
+            let a = Authority::new(KeySource::Seeded(Seed::new(seed)), EPOCH).unwrap();
+            (a.root_pem().to_owned(), a.issue(&["www.shop.test"]).unwrap().chain().to_vec())
+        };
+        assert_eq!(make(7), make(7));
+        assert_ne!(make(7), make(8));
+    }
+
+    #[test]
+    fn order_of_issue_changes_nothing() {
+        let a = Authority::new(KeySource::Seeded(Seed::new(1)), EPOCH).unwrap();
+        let b = Authority::new(KeySource::Seeded(Seed::new(1)), EPOCH).unwrap();
+        b.issue(&["other.test"]).unwrap();
+        assert_eq!(a.issue(&["www.test"]).unwrap().chain(), b.issue(&["www.test"]).unwrap().chain());
+    }
+
+    #[test]
+    fn live_keys_are_fresh() {
+        let make = || Authority::new(KeySource::System, EPOCH).unwrap().root_pem().to_owned();
+        assert_ne!(make(), make());
+    }
+
+    #[test]
+    fn names_are_checked() {
+        let a = Authority::new(KeySource::Seeded(Seed::new(1)), EPOCH).unwrap();
+        let long = "a".repeat(64);
+        for bad in ["", "a b", "a..b", "päge.test", &long] {
+            assert!(matches!(a.issue(&[bad]), Err(CaError::Name(_))), "{bad:?}");
+        }
+        assert!(matches!(a.issue::<&str>(&[]), Err(CaError::NoName)));
+        let deep = format!("{0}.{0}.test", "x".repeat(60));
+        a.issue(&["*.shop.test", "10.0.0.1", "fd00::1", "web1", &deep]).unwrap();
+    }
+
+    #[test]
+    fn the_root_comes_back_from_its_pem_file() {
+        let a = Authority::new(KeySource::Seeded(Seed::new(1)), EPOCH).unwrap();
+        TrustStore::from_pem(a.root_pem().as_bytes()).unwrap();
+        assert!(matches!(TrustStore::from_pem(b"nothing"), Err(CaError::Pem(_))));
+        assert_eq!(a.trust_store().0.len(), 1);
+    }
+}

@@ -1,0 +1,283 @@
+//! TLS 1.3 and 1.2 over any stream, on any `Net`.
+//!
+//! Where the network's randomness is seeded, handshakes have the same bytes on every run; elsewhere rustls's stock
+//! provider is used and nothing here touches a secret. Key material goes to [`Net::secret`](septet_socket::Net::secret)
+//! so that a capture can be read, and the flights of the handshake are told to the trace.
+
+mod observe;
+mod record;
+mod seeded;
+mod session;
+mod stream;
+mod verify;
+
+use core::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+use rustls::{CipherSuite, ClientConfig, ProtocolVersion, ServerConfig, SupportedProtocolVersion, version};
+use septet_socket::NetRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::ca::{ServerIdentity, TrustStore};
+use observe::ChainSize;
+pub use stream::Stream;
+use stream::handshake;
+use verify::{Check, NotingVerifier, Signatures};
+
+/// HTTP/2 over TLS, as ALPN names it (RFC 9113 §3.2).
+pub const H2: &str = "h2";
+/// HTTP/1.1, as ALPN names it (RFC 7301 §6).
+pub const HTTP_1_1: &str = "http/1.1";
+
+/// Whom a client believes.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// Servers whose chain ends at one of these roots, in date and for the right name.
+    Roots(TrustStore),
+    /// Anyone who holds the key of the certificate shown: `curl -k`.
+    Anyone,
+}
+
+/// Which versions may be spoken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Versions {
+    /// TLS 1.3, and 1.2 where the peer knows no better.
+    #[default]
+    Any,
+    /// TLS 1.2 alone.
+    Tls12,
+    /// TLS 1.3 alone.
+    Tls13,
+}
+
+impl Versions {
+    fn supported(self) -> &'static [&'static SupportedProtocolVersion] {
+        static ANY: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
+        match self {
+            Self::Any => &ANY,
+            Self::Tls12 => &ANY[1..],
+            Self::Tls13 => &ANY[..1],
+        }
+    }
+}
+
+/// The client's side: what it believes and offers, and the sessions that it may resume.
+#[derive(Clone)]
+pub struct Client {
+    net: NetRef,
+    config: Arc<ClientConfig>,
+}
+
+impl Client {
+    /// A client that offers the protocols `alpn`, best first.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the trust store is empty.
+    pub fn new(net: &NetRef, trust: &Trust, versions: Versions, alpn: &[&str]) -> io::Result<Self> {
+        let provider = seeded::provider_for(net);
+        let check = match trust {
+            Trust::Anyone => Check::KeyOnly(Arc::new(Signatures(provider.clone()))),
+            // A client without roots is a client that refuses everyone, not one that cannot be made.
+            Trust::Roots(roots) if roots.roots().is_empty() => Check::All(Arc::new(Signatures(provider.clone()))),
+            Trust::Roots(roots) => Check::All(
+                WebPkiServerVerifier::builder_with_provider(roots.roots(), provider.clone())
+                    .build()
+                    .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?,
+            ),
+        };
+        let mut config = ClientConfig::builder_with_details(provider, Arc::new(Clock(net.clone())))
+            .with_protocol_versions(versions.supported())
+            .map_err(refused)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(NotingVerifier { net: net.clone(), check }))
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
+        config.resumption = Resumption::store(Arc::new(session::ClientSessions::default()));
+        config.key_log = Arc::new(Secrets(net.clone()));
+        Ok(Self { net: net.clone(), config: Arc::new(config) })
+    }
+
+    /// Shakes hands over `stream` with the server called `name` (a DNS name or an IP address) at `peer`.
+    ///
+    /// # Errors
+    /// `InvalidInput` where `name` is no name; those of the stream; [`failure`] names what TLS refused.
+    pub async fn connect<S>(&self, name: &str, peer: SocketAddr, stream: S) -> io::Result<Stream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let server = ServerName::try_from(name.trim_end_matches('.').to_owned())
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("`{name}` is no server name")))?;
+        let observed = observe::Observed::new(stream, &self.net, Role::Client, peer, ChainSize::default());
+        let connect = {
+            let _scope = seeded::enter(&self.net);
+            TlsConnector::from(self.config.clone()).connect(server, observed)
+        };
+        handshake(self.net.clone(), peer, connect).await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+/// The server's side: its certificate and the protocols that it speaks.
+#[derive(Clone)]
+pub struct Server {
+    net: NetRef,
+    chain: ChainSize,
+    config: Arc<ServerConfig>,
+}
+
+impl Server {
+    /// A server that shows `identity` and speaks the protocols `alpn`, best first.
+    ///
+    /// # Errors
+    /// `InvalidInput` where rustls refuses the identity.
+    pub fn new(net: &NetRef, identity: &ServerIdentity, alpn: &[&str]) -> io::Result<Self> {
+        let mut config = ServerConfig::builder_with_details(seeded::provider_for(net), Arc::new(Clock(net.clone())))
+            .with_protocol_versions(Versions::Any.supported())
+            .map_err(refused)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.certified_key())));
+        config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
+        config.session_storage = Arc::new(session::ServerSessions::default());
+        config.key_log = Arc::new(Secrets(net.clone()));
+        let chain =
+            ChainSize { certificates: identity.chain().len(), bytes: identity.chain().iter().map(|c| c.len()).sum() };
+        Ok(Self { net: net.clone(), chain, config: Arc::new(config) })
+    }
+
+    /// Shakes hands over `stream` with the client at `peer`.
+    ///
+    /// # Errors
+    /// Those of the stream; [`failure`] names what TLS refused.
+    pub async fn accept<S>(&self, peer: SocketAddr, stream: S) -> io::Result<Stream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let observed = observe::Observed::new(stream, &self.net, Role::Server, peer, self.chain);
+        let accept = {
+            let _scope = seeded::enter(&self.net);
+            TlsAcceptor::from(self.config.clone()).accept(observed)
+        };
+        handshake(self.net.clone(), peer, accept).await
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+/// What went wrong in TLS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// The peer's certificate is not believed; why, in words.
+    Certificate(String),
+    /// The peer sent this alert.
+    Alert(String),
+    /// Anything else: the peer speaks another protocol, or none in common.
+    Protocol(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(why) | Self::Protocol(why) => f.write_str(why),
+            Self::Alert(alert) => write!(f, "the peer sent the alert {alert}"),
+        }
+    }
+}
+
+/// What TLS refused, where `error` came from TLS rather than from the stream below.
+pub fn failure(error: &io::Error) -> Option<Failure> {
+    let inner = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(match inner {
+        rustls::Error::InvalidCertificate(e) => Failure::Certificate(e.to_string()),
+        rustls::Error::AlertReceived(alert) => Failure::Alert(alert_name(*alert)),
+        other => Failure::Protocol(other.to_string()),
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Client,
+    Server,
+}
+
+fn refused(e: rustls::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, e)
+}
+
+/// `close_notify` rather than `CloseNotify`: the words of RFC 8446 §6.
+fn alert_name(alert: rustls::AlertDescription) -> String {
+    let mut name = String::new();
+    for c in format!("{alert:?}").chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    name
+}
+
+fn version_name(version: ProtocolVersion) -> &'static str {
+    match version {
+        ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        ProtocolVersion::TLSv1_2 => "TLS 1.2",
+        ProtocolVersion::TLSv1_1 => "TLS 1.1",
+        ProtocolVersion::TLSv1_0 => "TLS 1.0",
+        _ => "other",
+    }
+}
+
+/// `TLS_AES_256_GCM_SHA384` rather than rustls's `TLS13_AES_256_GCM_SHA384`: the registered name.
+fn suite_name(suite: CipherSuite) -> String {
+    format!("{suite:?}").replace("TLS13_", "TLS_")
+}
+
+struct Clock(NetRef);
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(self.0.unix_time()))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+struct Secrets(NetRef);
+
+impl rustls::KeyLog for Secrets {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        let mut line = String::with_capacity(label.len() + 2 * (client_random.len() + secret.len()) + 2);
+        line.push_str(label);
+        for bytes in [client_random, secret] {
+            line.push(' ');
+            for b in bytes {
+                let hex = |n: u8| char::from_digit(n.into(), 16).unwrap_or('0');
+                line.extend([hex(b >> 4), hex(b & 15)]);
+            }
+        }
+        self.0.secret(line);
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}
