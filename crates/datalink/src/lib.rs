@@ -1,1 +1,3 @@
 //! Storey 2: Ethernet frames, the learning switch, point-to-point framing.
+
+pub mod check;
