@@ -1,0 +1,184 @@
+//! What happens to a frame between the two ends of a cable: delay, jitter, loss, bit errors, and further effects.
+//!
+//! A new effect is one file here and one line in [`EFFECTS`].
+
+use core::fmt;
+use core::time::Duration;
+
+use septet_core::{DropReason, Fate, Frame, Instant, Rng, Seed};
+
+use crate::Medium;
+use crate::settings::{InvalidSetting, Parameter, Settings};
+
+mod bits;
+
+pub use bits::BitErrors;
+
+/// Every effect there is beside those that [`Medium`] names itself.
+pub static EFFECTS: &[EffectKind] = &[];
+
+/// A channel effect by name.
+#[derive(Clone, Copy, Debug)]
+pub struct EffectKind {
+    /// Its name in a lab file, as netem spells it.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub help: &'static str,
+    /// The settings it understands.
+    pub parameters: &'static [Parameter],
+    /// Builds one; its settings were checked against `parameters`.
+    pub build: fn(&Settings, Rng) -> Result<Box<dyn Effect>, InvalidSetting>,
+}
+
+/// A frame on its way through the channel, and what has become of it so far.
+#[derive(Debug)]
+pub struct Transit<'a> {
+    /// When its first bit leaves.
+    pub start: Instant,
+    /// The frame; a change makes it `Unverified`.
+    pub frame: &'a mut Frame,
+    /// From the first bit out to the first bit in.
+    pub delay: Duration,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// Further copies that arrive beside it.
+    pub copies: u32,
+}
+
+/// Something that a channel does to frames, each in the order of transmission.
+pub trait Effect {
+    /// Does it to one frame that is not lost yet.
+    fn apply(&mut self, transit: &mut Transit<'_>);
+}
+
+/// Which effect a channel has.
+#[derive(Clone, Debug)]
+pub struct EffectSpec {
+    kind: &'static EffectKind,
+    settings: Settings,
+}
+
+impl EffectSpec {
+    /// The effect called `name` in [`EFFECTS`].
+    ///
+    /// # Errors
+    /// A setting that the effect does not understand or refuses; `name` itself where there is no such effect.
+    pub fn new(name: &str, settings: Settings) -> Result<Self, InvalidSetting> {
+        let Some(kind) = EFFECTS.iter().find(|k| k.name == name) else {
+            return Err(InvalidSetting::new(name, "no such effect"));
+        };
+        settings.check(kind.parameters)?;
+        (kind.build)(&settings, Seed::new(0).stream(""))?;
+        Ok(Self { kind, settings })
+    }
+
+    /// The effect's name.
+    pub fn name(&self) -> &'static str {
+        self.kind.name
+    }
+}
+
+impl PartialEq for EffectSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind.name == other.kind.name && self.settings == other.settings
+    }
+}
+
+/// The channel of one direction.
+pub(crate) struct Channel {
+    delay: Duration,
+    /// Present where anything is left to chance or to an effect; the ordinary cable only delays.
+    moody: Option<Box<Moody>>,
+}
+
+struct Moody {
+    jitter: u64,
+    jitter_rng: Rng,
+    loss: f64,
+    loss_rng: Rng,
+    bits: BitErrors,
+    effects: Vec<(EffectSpec, Box<dyn Effect>)>,
+}
+
+/// What the channel made of a frame.
+pub(crate) struct Outcome {
+    pub(crate) delay: Duration,
+    pub(crate) fate: Fate,
+    pub(crate) copies: u32,
+}
+
+impl Channel {
+    pub(crate) fn new(medium: &Medium, seed: Seed, name: &str) -> Self {
+        let mut channel = Self { delay: Duration::ZERO, moody: None };
+        channel.set(medium, seed, name);
+        channel
+    }
+
+    /// Takes over the values of `medium`; streams of random numbers and effects that stay are kept.
+    pub(crate) fn set(&mut self, medium: &Medium, seed: Seed, name: &str) {
+        let Medium { rate: _, delay, jitter, loss, bit_errors, framing: _, queue: _, effects } = medium;
+        self.delay = *delay;
+        let moody = !jitter.is_zero() || !loss.is_zero() || !bit_errors.is_zero() || !effects.is_empty();
+        if !moody && self.moody.is_none() {
+            return;
+        }
+        let stream = |what: &str| seed.stream(&format!("{name} {what}"));
+        let m = self.moody.get_or_insert_with(|| {
+            Box::new(Moody {
+                jitter: 0,
+                jitter_rng: stream("jitter"),
+                loss: 0.0,
+                loss_rng: stream("loss"),
+                bits: BitErrors::new(stream("bit errors")),
+                effects: Vec::new(),
+            })
+        });
+        m.jitter = u64::try_from(jitter.as_nanos()).unwrap_or(u64::MAX);
+        m.loss = loss.get();
+        m.bits.set_ratio(*bit_errors);
+        let mut old = core::mem::take(&mut m.effects);
+        for spec in effects {
+            let kept = old.iter().position(|(s, _)| s == spec).map(|at| old.swap_remove(at));
+            let built = kept.or_else(|| {
+                let effect = (spec.kind.build)(&spec.settings, stream(spec.kind.name)).ok()?;
+                Some((spec.clone(), effect))
+            });
+            m.effects.extend(built);
+        }
+    }
+
+    /// The delay of every frame, where the channel does nothing else.
+    pub(crate) fn only_delays(&self) -> Option<Duration> {
+        if self.moody.is_none() { Some(self.delay) } else { None }
+    }
+
+    /// Lets `frame`, whose first bit leaves at `start`, pass.
+    pub(crate) fn pass(&mut self, start: Instant, frame: &mut Frame) -> Outcome {
+        let Some(m) = &mut self.moody else {
+            return Outcome { delay: self.delay, fate: Fate::Passed, copies: 0 };
+        };
+        let mut transit = Transit { start, frame, delay: self.delay, fate: Fate::Passed, copies: 0 };
+        if m.jitter > 0 {
+            let offset = m.jitter_rng.below(m.jitter.saturating_mul(2).saturating_add(1));
+            transit.delay = (self.delay + Duration::from_nanos(offset)).saturating_sub(Duration::from_nanos(m.jitter));
+        }
+        if m.loss_rng.chance(m.loss) {
+            transit.fate = Fate::Lost(DropReason::Loss);
+        } else if let flipped @ 1.. = m.bits.strike(transit.frame) {
+            transit.fate = Fate::Damaged(flipped);
+        }
+        for (_, effect) in &mut m.effects {
+            if matches!(transit.fate, Fate::Lost(_)) {
+                break;
+            }
+            effect.apply(&mut transit);
+        }
+        Outcome { delay: transit.delay, fate: transit.fate, copies: transit.copies }
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("delay", &self.delay).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,422 @@
+//! One direction of a link: a queue, a transmitter, a channel, and the frames in flight.
+//!
+//! Behind a drop-tail queue everything about a frame is known the moment it is handed in: when its transmission
+//! begins and ends, what the channel does to it, when it arrives. So there is no event for the end of a transmission,
+//! and who waits is derived from the times of departure. Other disciplines decide at the moment of transmission and
+//! have an event for it ([`Direction::next_transmit`]). Either way only the head of what is in flight is an event.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use septet_core::{Carrier, DropReason, Fate, Frame, Instant, Seed};
+
+use crate::channel::{Channel, Outcome};
+use crate::egress::{Egress, Managed, Original, Tail};
+use crate::line::Line;
+use crate::queue::{Dequeue, Limit, Occupancy};
+use crate::{Lens, Medium, Meter, Tally};
+
+/// Hears what becomes of frames. It must not change their bytes.
+pub trait Observer {
+    /// The first bit of `frame` leaves at `at`, now or later, and this becomes of it.
+    fn launched(&mut self, at: Instant, frame: &mut Frame, fate: Fate);
+
+    /// The frame never left.
+    fn dropped(&mut self, frame: &Frame, reason: DropReason);
+
+    /// What was launched for later than now has not happened after all; those frames are launched or dropped anew.
+    fn recalled(&mut self);
+
+    /// The frame was in flight and will not arrive.
+    fn lost(&mut self, frame: &Frame, reason: DropReason);
+}
+
+/// What a direction counts.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Counters {
+    /// Frames whose transmission began.
+    pub packets: u64,
+    /// Their bytes; preamble and FCS are not counted.
+    pub bytes: u64,
+    /// Frames of these in which bits were flipped.
+    pub damaged: u64,
+    /// Frames that did not arrive, whether or not they left.
+    pub drops: Tally,
+}
+
+/// The state machine of one direction.
+#[derive(Debug)]
+pub struct Direction {
+    /// In the order of arrival; `frame.ingress` is when.
+    flights: VecDeque<Flight>,
+    /// When the transmitter may begin with the next frame.
+    free_at: Instant,
+    line: Line,
+    channel: Channel,
+    egress: Egress,
+    carrier: Carrier,
+    transparent: bool,
+    counters: Counters,
+    meter: Meter,
+    identity: Box<Identity>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    /// When its first bit leaves.
+    start: Instant,
+    frame: Frame,
+}
+
+/// What is needed again when the medium changes.
+#[derive(Debug)]
+struct Identity {
+    name: String,
+    seed: Seed,
+    lens: Arc<dyn Lens>,
+}
+
+impl Direction {
+    /// An idle direction with carrier. `name` names its streams of random numbers, so it must be its own.
+    pub fn new(medium: &Medium, seed: Seed, name: &str, lens: Arc<dyn Lens>) -> Self {
+        let identity = Box::new(Identity { name: name.to_owned(), seed, lens });
+        Self {
+            flights: VecDeque::new(),
+            free_at: Instant::ZERO,
+            line: Line::new(medium),
+            channel: Channel::new(medium, seed, name),
+            egress: identity.egress(medium),
+            carrier: Carrier::Up,
+            transparent: medium.is_transparent(),
+            counters: Counters::default(),
+            meter: Meter::default(),
+            identity,
+        }
+    }
+
+    /// Hands `frame` to the queue.
+    pub fn send(&mut self, now: Instant, frame: Frame, observer: &mut impl Observer) {
+        if self.carrier == Carrier::Down {
+            return self.refuse(&frame, DropReason::Carrier, observer);
+        }
+        if frame.segment_size > 0 && !self.transparent {
+            return self.refuse(&frame, DropReason::Giant, observer);
+        }
+        match &mut self.egress {
+            Egress::Tail(tail) => {
+                tail.settle(now, &mut self.meter);
+                let start = if self.free_at <= now {
+                    tail.begin(frame.len());
+                    now
+                } else {
+                    if !tail.admits(frame.len()) {
+                        return self.refuse(&frame, DropReason::Queue, observer);
+                    }
+                    tail.wait(now, self.free_at, frame.len(), &mut self.meter);
+                    self.free_at
+                };
+                self.launch(now, start, frame, observer);
+            }
+            Egress::Managed(managed) => {
+                self.meter.advance(now, managed.queue.occupancy());
+                managed.queue.enqueue(now, frame, &mut managed.dropped);
+                let mut waiting = managed.queue.occupancy();
+                self.report_dropped(observer);
+                if self.free_at <= now {
+                    self.transmit(now, observer);
+                    waiting = self.waiting(now);
+                }
+                self.meter.grown(now, waiting);
+            }
+        }
+    }
+
+    /// When the next frame in flight arrives.
+    #[inline]
+    pub fn next_arrival(&self) -> Option<Instant> {
+        self.flights.front().map(|f| f.frame.ingress)
+    }
+
+    /// Takes the next frame out that has arrived by `now`; its `ingress` says when.
+    #[inline]
+    pub fn arrive(&mut self, now: Instant) -> Option<Frame> {
+        if self.next_arrival()? > now {
+            return None;
+        }
+        self.flights.pop_front().map(|f| f.frame)
+    }
+
+    /// When [`transmit`](Self::transmit) must be called. `None` while nothing waits, and always behind drop-tail.
+    pub fn next_transmit(&self) -> Option<Instant> {
+        match &self.egress {
+            Egress::Managed(m) if m.queue.occupancy().packets > 0 => Some(self.free_at.max(m.not_before)),
+            _ => None,
+        }
+    }
+
+    /// Begins the transmissions that are due.
+    pub fn transmit(&mut self, now: Instant, observer: &mut impl Observer) {
+        while self.free_at <= now
+            && let Egress::Managed(managed) = &mut self.egress
+        {
+            self.meter.advance(now, managed.queue.occupancy());
+            let next = managed.queue.dequeue(now, &mut managed.dropped);
+            let frame = match next {
+                Dequeue::Frame(frame) => {
+                    managed.on_wire = frame.len() as u32;
+                    Some(frame)
+                }
+                Dequeue::Empty => None,
+                Dequeue::NotBefore(at) => {
+                    // A time that is not later would be asked for again at once, for ever.
+                    managed.not_before = at.max(now + core::time::Duration::from_nanos(1));
+                    None
+                }
+            };
+            self.report_dropped(observer);
+            let Some(frame) = frame else { return };
+            self.launch(now, now, frame, observer);
+        }
+    }
+
+    /// Changes the medium. Frames that have begun keep what the old one did to them; those that have not begin under
+    /// the new one, those that its queue does not admit are dropped.
+    pub fn set_medium(&mut self, now: Instant, medium: &Medium, observer: &mut impl Observer) {
+        let keeps_queue = matches!(&self.egress, Egress::Managed(m) if m.spec == medium.queue);
+        let recalled = if keeps_queue { Vec::new() } else { self.recall(now, observer) };
+        let Identity { name, seed, .. } = &*self.identity;
+        self.line = Line::new(medium);
+        self.channel.set(medium, *seed, name);
+        self.transparent = medium.is_transparent();
+        if !keeps_queue {
+            let on_wire = self.egress.on_wire();
+            self.egress = self.identity.egress(medium);
+            self.egress.begin(on_wire);
+        }
+        for frame in recalled {
+            self.send(now, frame, observer);
+        }
+    }
+
+    /// Takes the carrier away: what waits is dropped for `reason`, and what is sent from now on has no carrier.
+    pub fn stop(&mut self, now: Instant, reason: DropReason, observer: &mut impl Observer) {
+        if self.carrier == Carrier::Down {
+            return;
+        }
+        self.carrier = Carrier::Down;
+        for frame in self.recall(now, observer) {
+            self.refuse(&frame, reason, observer);
+        }
+    }
+
+    /// Loses what is in flight for `reason`, to its last bit.
+    pub fn sever(&mut self, now: Instant, reason: DropReason, observer: &mut impl Observer) {
+        for flight in self.flights.drain(..) {
+            self.counters.drops.add(reason);
+            observer.lost(&flight.frame, reason);
+        }
+        self.free_at = self.free_at.min(now);
+    }
+
+    /// Gives the carrier back.
+    pub fn resume(&mut self) {
+        self.carrier = Carrier::Up;
+    }
+
+    /// Whether there is a carrier.
+    pub fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// Whether super-segments pass whole.
+    pub fn is_transparent(&self) -> bool {
+        self.transparent
+    }
+
+    /// Bytes that wait, with those of the frame whose transmission has not ended.
+    pub fn backlog(&self, now: Instant) -> usize {
+        let (waiting, on_wire, free) = match &self.egress {
+            Egress::Tail(tail) => tail.at(now, self.free_at),
+            Egress::Managed(m) => (m.queue.occupancy(), m.on_wire, self.free_at),
+        };
+        waiting.bytes as usize + if now < free { on_wire as usize } else { 0 }
+    }
+
+    /// What waits at `now`, the frame on the wire not counted.
+    pub fn waiting(&self, now: Instant) -> Occupancy {
+        match &self.egress {
+            Egress::Tail(tail) => tail.at(now, self.free_at).0,
+            Egress::Managed(m) => m.queue.occupancy(),
+        }
+    }
+
+    /// The earliest time at which [`backlog`](Self::backlog) may have fallen to `bytes`: exact behind drop-tail if
+    /// nothing more is sent, the end of the transmission under way elsewhere.
+    pub fn room_at(&self, now: Instant, bytes: usize) -> Instant {
+        if self.backlog(now) <= bytes {
+            return now;
+        }
+        match &self.egress {
+            Egress::Tail(tail) => tail.room_at(bytes as u64, self.free_at),
+            Egress::Managed(m) if self.free_at <= now => m.not_before,
+            Egress::Managed(_) => self.free_at,
+        }
+    }
+
+    /// The counters as of `now`.
+    pub fn counters(&self, now: Instant) -> Counters {
+        let mut counters = self.counters.clone();
+        if let Egress::Tail(tail) = &self.egress {
+            let waiting = tail.at(now, self.free_at).0;
+            counters.packets -= waiting.packets;
+            counters.bytes -= waiting.bytes;
+            for original in tail.originals.iter().filter(|o| o.start > now) {
+                counters.take_back(original.fate);
+            }
+        }
+        counters
+    }
+
+    /// The statistics of the queue as of `now`.
+    pub fn meter(&mut self, now: Instant) -> &Meter {
+        if let Egress::Tail(tail) = &mut self.egress {
+            tail.settle(now, &mut self.meter);
+        }
+        self.meter.advance(now, self.waiting(now));
+        &self.meter
+    }
+
+    /// Watches whether what waits stays within `bound`, from `from` on and before `until`. Returns the number under
+    /// which [`Meter::violation`] knows it.
+    pub fn watch(&mut self, now: Instant, bound: Limit, from: Instant, until: Instant) -> usize {
+        self.meter(now);
+        let waiting = self.waiting(now);
+        self.meter.watch(now, bound, from, until, waiting)
+    }
+
+    fn refuse(&mut self, frame: &Frame, reason: DropReason, observer: &mut impl Observer) {
+        self.counters.drops.add(reason);
+        observer.dropped(frame, reason);
+    }
+
+    fn report_dropped(&mut self, observer: &mut impl Observer) {
+        if let Egress::Managed(managed) = &mut self.egress {
+            for (frame, reason) in managed.dropped.drain(..) {
+                self.counters.drops.add(reason);
+                observer.dropped(&frame, reason);
+            }
+        }
+    }
+
+    fn launch(&mut self, now: Instant, start: Instant, mut frame: Frame, observer: &mut impl Observer) {
+        let end = self.line.end(start, frame.len());
+        self.free_at = self.line.free(end);
+        self.counters.packets += 1;
+        self.counters.bytes += frame.len() as u64;
+        if let Some(delay) = self.channel.only_delays() {
+            frame.ingress = end + delay;
+            observer.launched(start, &mut frame, Fate::Passed);
+            self.fly(Flight { start, frame });
+        } else {
+            self.launch_into_chance(now, start, end, frame, observer);
+        }
+    }
+
+    fn launch_into_chance(
+        &mut self,
+        now: Instant,
+        start: Instant,
+        end: Instant,
+        mut frame: Frame,
+        observer: &mut impl Observer,
+    ) {
+        // Should the medium change before the frame leaves, its fate is drawn again, for the frame as it was.
+        let original = (start > now).then(|| frame.clone());
+        let Outcome { delay, fate, copies } = self.channel.pass(start, &mut frame);
+        frame.ingress = end + delay;
+        observer.launched(start, &mut frame, fate);
+        match fate {
+            Fate::Passed => {}
+            Fate::Damaged(_) => self.counters.damaged += 1,
+            Fate::Lost(reason) => self.counters.drops.add(reason),
+        }
+        if fate != Fate::Passed
+            && let (Some(frame), Egress::Tail(tail)) = (original, &mut self.egress)
+        {
+            tail.originals.push_back(Original { start, frame, fate });
+        }
+        if !matches!(fate, Fate::Lost(_)) {
+            for _ in 0..copies {
+                self.fly(Flight { start, frame: frame.clone() });
+            }
+            self.fly(Flight { start, frame });
+        }
+    }
+
+    /// Puts a frame among those in flight, in the order of arrival; of equals the first to leave is first.
+    fn fly(&mut self, flight: Flight) {
+        let arrival = flight.frame.ingress;
+        match self.flights.back() {
+            Some(last) if last.frame.ingress > arrival => {
+                let at = self.flights.partition_point(|f| f.frame.ingress <= arrival);
+                self.flights.insert(at, flight);
+            }
+            _ => self.flights.push_back(flight),
+        }
+    }
+
+    /// Takes back the frames that have not begun, in the order in which they would.
+    fn recall(&mut self, now: Instant, observer: &mut impl Observer) -> Vec<Frame> {
+        let tail = match &mut self.egress {
+            Egress::Managed(managed) => {
+                self.meter.advance(now, managed.queue.occupancy());
+                return managed.queue.clear();
+            }
+            Egress::Tail(tail) => tail,
+        };
+        tail.settle(now, &mut self.meter);
+        self.meter.advance(now, tail.occupancy());
+        let Some((first, waiting)) = tail.clear() else { return Vec::new() };
+        observer.recalled();
+        self.free_at = first;
+        self.counters.packets -= waiting.packets;
+        self.counters.bytes -= waiting.bytes;
+        let mut frames = BTreeMap::new();
+        for flight in core::mem::take(&mut self.flights) {
+            if flight.start > now {
+                frames.insert(flight.start, flight.frame);
+            } else {
+                self.flights.push_back(flight);
+            }
+        }
+        for Original { start, frame, fate } in tail.originals.drain(..) {
+            self.counters.take_back(fate);
+            frames.insert(start, frame);
+        }
+        frames.into_values().collect()
+    }
+}
+
+impl Counters {
+    fn take_back(&mut self, fate: Fate) {
+        match fate {
+            Fate::Passed => {}
+            Fate::Damaged(_) => self.damaged -= 1,
+            Fate::Lost(reason) => self.drops.take_back(reason),
+        }
+    }
+}
+
+impl Identity {
+    fn egress(&self, medium: &Medium) -> Egress {
+        if medium.queue.is_drop_tail() {
+            return Egress::Tail(Tail::new(medium.queue.limit()));
+        }
+        let rng = self.seed.stream(&format!("{} queue", self.name));
+        Egress::Managed(Box::new(Managed::new(&medium.queue, rng, self.lens.clone())))
+    }
+}
+
+#[cfg(test)]
+#[path = "direction_tests.rs"]
+mod tests;

@@ -1,0 +1,35 @@
+//! How a queue discipline reads what the storeys above wrote, without knowing them.
+
+use septet_core::Frame;
+
+/// Whether a congestion mark could be set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Marked {
+    /// The packet now says that it experienced congestion.
+    Yes,
+    /// The packet's flow does not understand marks; drop it instead.
+    No,
+}
+
+/// Reads and marks packets for the queue disciplines; given by whoever knows the storeys above.
+pub trait Lens: Send + Sync {
+    /// A number that is the same for all packets of one flow (RFC 8290 §4.1.1 hashes the 5-tuple).
+    fn flow(&self, frame: &Frame) -> u64;
+
+    /// Sets Congestion Experienced (RFC 3168 §5) where the packet's flow is ECN-capable.
+    fn mark(&self, frame: &mut Frame) -> Marked;
+}
+
+/// Sees one flow and can mark nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Blind;
+
+impl Lens for Blind {
+    fn flow(&self, _: &Frame) -> u64 {
+        0
+    }
+
+    fn mark(&self, _: &mut Frame) -> Marked {
+        Marked::No
+    }
+}
