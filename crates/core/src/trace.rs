@@ -183,6 +183,7 @@ impl From<DropReason> for Value {
 
 /// What the trace hands to the monitors.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all records are events, and a box would be an allocation each")]
 pub enum Record {
     /// Something happened.
     Event(Event),

@@ -1,1 +1,4 @@
-//! The lab in real time: the kernel's sockets as a Net.
+//! The lab in real time: the wall clock, TAPs, namespaces, and the kernel's sockets as a Net.
+
+#[cfg(target_os = "linux")]
+pub mod linux;

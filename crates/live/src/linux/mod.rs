@@ -1,0 +1,8 @@
+//! What only Linux has: TAP interfaces, network namespaces, timers of nanoseconds.
+
+pub mod interface;
+pub mod namespace;
+mod sys;
+pub mod tap;
+pub mod timer;
+pub mod vnet;

@@ -1,0 +1,78 @@
+//! A user, network and mount namespace of one's own: how a real program gets a place in the lab without root.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+
+use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
+use rustix::process::{getgid, getuid};
+use rustix::thread::UnshareFlags;
+
+use super::sys::unshare;
+
+/// Moves the current process into a fresh user, network and mount namespace, in which it is root and alone.
+///
+/// The process must have one thread.
+///
+/// # Errors
+/// Where the system forbids it, the error says so and names the setting.
+pub fn enter() -> io::Result<()> {
+    let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
+    unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET | UnshareFlags::NEWNS).map_err(explain)?;
+    // user_namespaces(7): a process without CAP_SETGID in the parent must give up setgroups before it maps a group.
+    write("/proc/self/setgroups", "deny")?;
+    write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
+    write("/proc/self/gid_map", &format!("0 {gid} 1"))?;
+    // What is mounted from here on stays here.
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    Ok(())
+}
+
+/// Shows the programs of this mount namespace the name servers of a lab.
+///
+/// # Errors
+/// `NotFound` where the system has no `/etc/resolv.conf` to lay ours over; else the kernel's.
+pub fn set_resolv_conf(servers: &[IpAddr], search: &[String]) -> io::Result<()> {
+    let mut text = String::new();
+    for server in servers {
+        text.push_str(&format!("nameserver {server}\n"));
+    }
+    if !search.is_empty() {
+        text.push_str(&format!("search {}\n", search.join(" ")));
+    }
+    let file = std::env::temp_dir().join(format!("septet-resolv-{}", std::process::id()));
+    fs::write(&file, text)?;
+    let target = Path::new("/etc/resolv.conf");
+    let mounted = fs::canonicalize(target).and_then(|target| Ok(mount_bind(&file, &target)?));
+    // The mount keeps the file alive; its name is no longer needed.
+    let removed = fs::remove_file(&file);
+    mounted.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", target.display())))?;
+    removed
+}
+
+fn write(path: &str, text: &str) -> io::Result<()> {
+    fs::write(path, text).map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))
+}
+
+fn explain(error: rustix::io::Errno) -> io::Error {
+    let setting = [
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+        ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=10000"),
+        (
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+    ]
+    .into_iter()
+    .find(|(path, forbids, _)| fs::read_to_string(path).is_ok_and(|value| value.trim() == *forbids));
+    let error = io::Error::from(error);
+    let text = match setting {
+        Some((_, _, mend)) => {
+            format!("this system forbids user namespaces to ordinary users; `sysctl {mend}` allows them")
+        }
+        None => format!("no user namespace of our own: {error}"),
+    };
+    io::Error::new(error.kind(), text)
+}
