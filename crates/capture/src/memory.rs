@@ -1,0 +1,108 @@
+//! The bounded memory of recent events, so that a cause can be told in words.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use septet_core::{Event, EventId, FrameId, Storey, Value};
+
+/// How many events are remembered: enough for every frame that may still be on its way in a busy lab.
+const KEPT: usize = 16 * 1024;
+/// How many fates are remembered: an observation follows its event closely.
+const FATES_KEPT: usize = 64;
+
+/// The latest events by name, each with its telling once it was needed.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    /// Names are numbers that grow, give or take those that were reserved for later: each has its place in a ring.
+    ring: Vec<Option<Remembered>>,
+    /// What became of frames, by frame; the latest last.
+    fates: VecDeque<(FrameId, EventId)>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    event: Event,
+    told: Option<Rc<str>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { ring: core::iter::repeat_with(|| None).take(KEPT).collect(), fates: VecDeque::new() }
+    }
+}
+
+impl Memory {
+    /// Remembers `event` and forgets an old one.
+    pub(crate) fn add(&mut self, event: &Event) {
+        // Storey 1's events about a frame say what became of it; others may name the frame that they were about.
+        if event.storey == Storey::Physical
+            && let Some(Value::Frame(id)) = event.field("frame")
+        {
+            if self.fates.len() >= FATES_KEPT {
+                self.fates.pop_front();
+            }
+            self.fates.push_back((*id, event.id));
+        }
+        self.ring[place(event.id)] = Some(Remembered { event: event.clone(), told: None });
+    }
+
+    /// The event called `id`, where it is not forgotten.
+    pub(crate) fn get(&self, id: EventId) -> Option<&Event> {
+        self.ring[place(id)].as_ref().map(|r| &r.event).filter(|e| e.id == id)
+    }
+
+    /// The telling of `id`, made by `tell` the first time.
+    pub(crate) fn told(&mut self, id: EventId, tell: impl FnOnce(&Self, &Event) -> String) -> Option<Rc<str>> {
+        let known = self.ring[place(id)].as_ref().filter(|r| r.event.id == id)?;
+        if known.told.is_none() {
+            let told: Rc<str> = tell(self, &known.event).into();
+            self.ring[place(id)].as_mut()?.told = Some(told);
+        }
+        self.ring[place(id)].as_ref()?.told.clone()
+    }
+
+    /// The latest event that says what became of `frame`.
+    pub(crate) fn fate(&self, frame: FrameId) -> Option<&Event> {
+        let (_, id) = self.fates.iter().rev().find(|(f, _)| *f == frame)?;
+        self.get(*id)
+    }
+}
+
+fn place(id: EventId) -> usize {
+    (id.0 % KEPT as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use septet_core::{Fields, Instant, StationId};
+
+    use super::*;
+
+    fn event(id: u64) -> Event {
+        Event {
+            id: EventId(id),
+            at: Instant::ZERO,
+            station: StationId(0),
+            storey: Storey::Transport,
+            kind: "tcp.ack",
+            cause: EventId::NONE,
+            fields: Fields::default(),
+        }
+    }
+
+    #[test]
+    fn forgets_the_oldest_and_finds_the_rest_across_gaps() {
+        let mut memory = Memory::default();
+        let last = KEPT as u64 + 10;
+        for id in (1..=last).filter(|id| id % 3 != 0) {
+            memory.add(&event(id));
+        }
+        for (id, known) in [(1, false), (10, false), (11, true), (12, false), (13, true), (last - 1, true), (0, false)]
+        {
+            assert_eq!(memory.get(EventId(id)).map(|e| e.id.0), known.then_some(id), "{id}");
+        }
+        let told = memory.told(EventId(13), |_, e| format!("event {}", e.id.0)).unwrap();
+        assert_eq!(&*told, "event 13");
+        assert_eq!(&*memory.told(EventId(13), |_, _| panic!("told before")).unwrap(), "event 13");
+    }
+}

@@ -1,0 +1,297 @@
+//! The capture: one pcapng file that holds every port of the lab, with reasons.
+
+mod block;
+
+use core::fmt;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+
+use septet_core::{DropReason, Event, Fate, Instant, Monitor, Observation, Port, StationId, Way};
+
+use crate::memory::Memory;
+use crate::{LinkType, Names, sentence};
+
+use block::{Packet, Statistics};
+
+/// What a capture holds besides frames.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The civil time at which virtual time begins, as the time since 1970-01-01T00:00:00Z.
+    pub epoch: Duration,
+    /// What the section header says of the file, in words.
+    pub comment: Option<String>,
+    /// The ports whose frames are written; all where empty.
+    pub only: BTreeSet<(StationId, Port)>,
+}
+
+/// What a finished capture holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Packets written.
+    pub packets: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+/// Writes a pcapng capture while the world runs.
+///
+/// Each port is an interface; a frame is written once where it is sent and once where it is received, each time with
+/// the reason for which it was made and, where it does not arrive whole, what became of it. Lines of TLS key material
+/// go into the file before the packets that they open. Nothing is held in memory but the latest events.
+///
+/// After a write error nothing more is written; [`error`](Self::error) tells of it during the run and
+/// [`finish`](Self::finish) at its end.
+pub struct Pcapng<W: io::Write> {
+    out: Output<W>,
+    names: Names,
+    options: Options,
+    interfaces: BTreeMap<(StationId, Port), Interface>,
+    statistics: Vec<Statistics>,
+    memory: Memory,
+    now: Instant,
+    /// The block under construction.
+    block: Vec<u8>,
+    secrets: Secrets,
+    fate: String,
+    totals: Totals,
+}
+
+#[derive(Clone, Copy)]
+struct Interface {
+    number: u32,
+    link_type: LinkType,
+}
+
+impl<W: io::Write> Pcapng<W> {
+    /// Begins a capture: header, interfaces and names are written at once. `out` is buffered here.
+    pub fn new(out: W, names: Names, options: Options) -> Self {
+        let mut capture = Self {
+            out: Output { inner: io::BufWriter::with_capacity(256 * 1024, out), error: None },
+            interfaces: BTreeMap::new(),
+            statistics: Vec::new(),
+            memory: Memory::default(),
+            now: Instant::ZERO,
+            block: Vec::new(),
+            secrets: Secrets::default(),
+            fate: String::new(),
+            totals: Totals::default(),
+            names,
+            options,
+        };
+        let mut head = Vec::new();
+        let application = concat!("septet ", env!("CARGO_PKG_VERSION"));
+        block::section_header(&mut head, application, capture.options.comment.as_deref());
+        let ports: Vec<_> = capture.names.ports().map(|(s, p, _)| (s, p)).collect();
+        for (station, port) in ports {
+            if capture.wants(station, port) {
+                capture.describe(station, port, &mut head);
+            }
+        }
+        block::names(&mut head, capture.names.addresses());
+        capture.out.write(&head, &mut capture.totals);
+        capture
+    }
+
+    /// The error that ended the capture early.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.out.error.as_ref()
+    }
+
+    /// Ends the capture with the statistics of every interface.
+    ///
+    /// # Errors
+    /// The first error that a write met, now or during the run.
+    pub fn finish(mut self) -> io::Result<(W, Totals)> {
+        let end = self.stamp(self.now);
+        let mut tail = Vec::new();
+        self.secrets.flush(&mut tail);
+        for (number, seen) in self.statistics.iter().enumerate() {
+            block::statistics(&mut tail, number as u32, self.options.epoch, end, *seen);
+        }
+        self.out.write(&tail, &mut self.totals);
+        match self.out.error.take() {
+            Some(error) => Err(error),
+            None => Ok((self.out.inner.into_inner().map_err(io::IntoInnerError::into_error)?, self.totals)),
+        }
+    }
+
+    fn wants(&self, station: StationId, port: Port) -> bool {
+        self.options.only.is_empty() || self.options.only.contains(&(station, port))
+    }
+
+    fn describe(&mut self, station: StationId, port: Port, out: &mut Vec<u8>) -> Interface {
+        let number = self.statistics.len() as u32;
+        let name = self.names.of_port(station, port);
+        let known = self.names.ports().find(|(s, p, _)| (*s, *p) == (station, port)).map(|(_, _, n)| n.clone());
+        let known = known.unwrap_or_default();
+        let description = known.link.as_deref().map(|link| match self.names.peer(station, port) {
+            Some(peer) => format!("link {link}, to {peer}"),
+            None => format!("link {link}"),
+        });
+        block::interface(out, &name, description.as_deref(), &known);
+        let interface = Interface { number, link_type: known.link_type };
+        self.interfaces.insert((station, port), interface);
+        self.statistics.push(Statistics::default());
+        interface
+    }
+
+    fn stamp(&self, at: Instant) -> u64 {
+        u64::try_from(self.options.epoch.as_nanos()).unwrap_or(u64::MAX).saturating_add(at.as_nanos())
+    }
+}
+
+impl<W: io::Write> Monitor for Pcapng<W> {
+    fn event(&mut self, event: &Event) {
+        self.now = event.at;
+        self.memory.add(event);
+    }
+
+    fn secret(&mut self, at: Instant, line: &str) {
+        self.now = at;
+        self.secrets.add(line);
+    }
+
+    fn frame(&mut self, seen: &Observation<'_>) {
+        self.now = seen.at;
+        if self.out.error.is_some() || !self.wants(seen.station, seen.port) {
+            return;
+        }
+        self.block.clear();
+        let interface = match self.interfaces.get(&(seen.station, seen.port)) {
+            Some(interface) => *interface,
+            // A port that nobody named: it is described when it is first seen, which pcapng allows.
+            None => {
+                let mut description = core::mem::take(&mut self.block);
+                let interface = self.describe(seen.station, seen.port, &mut description);
+                self.block = description;
+                interface
+            }
+        };
+        self.secrets.flush(&mut self.block);
+        let names = &self.names;
+        let why = self.memory.told(seen.frame.cause, |memory, event| sentence::reason(memory, event, names));
+        self.fate.clear();
+        describe_fate(&mut self.fate, seen, &self.memory, names);
+        let mut flags = match seen.way {
+            Way::Sent => block::OUTBOUND,
+            Way::Received => block::INBOUND,
+        };
+        let mut fcs = None;
+        if interface.link_type == LinkType::ETHERNET
+            && let Some(received) = seen.frame.fcs
+        {
+            flags |= block::FCS_LENGTH_4 | block::CRC_ERROR;
+            // The FCS crosses the wire in the bit order that leaves a CRC-32 as little-endian bytes.
+            fcs = Some(received.to_le_bytes());
+        }
+        let packet = Packet {
+            interface: interface.number,
+            nanos: self.stamp(seen.at),
+            bytes: seen.frame.bytes(),
+            fcs,
+            flags,
+            comments: [why.as_deref(), (!self.fate.is_empty()).then_some(self.fate.as_str())],
+        };
+        block::packet(&mut self.block, &packet);
+        self.out.write(&self.block, &mut self.totals);
+        self.totals.packets += 1;
+        let statistics = &mut self.statistics[interface.number as usize];
+        statistics.received += 1;
+        statistics.dropped += u64::from(matches!(seen.fate, Fate::Lost(_)));
+    }
+}
+
+impl<W: io::Write> fmt::Debug for Pcapng<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pcapng").field("totals", &self.totals).finish_non_exhaustive()
+    }
+}
+
+/// What became of a frame that does not arrive whole: the medium's own words where an event told them.
+fn describe_fate(out: &mut String, seen: &Observation<'_>, memory: &Memory, names: &Names) {
+    use fmt::Write as _;
+    let told = || memory.fate(seen.frame.id).and_then(|e| e.field("why"));
+    let (fate, reason) = match seen.fate {
+        Fate::Passed if seen.way == Way::Received && seen.frame.fcs.is_some() => {
+            out.push_str("damaged: the FCS does not match");
+            return;
+        }
+        Fate::Passed => return,
+        Fate::Damaged(bits) => {
+            let plural = if bits == 1 { "bit" } else { "bits" };
+            let _ = write!(out, "damaged: {bits} {plural} flipped");
+            return on_link(out, seen, names);
+        }
+        Fate::Lost(DropReason::Queue) => ("dropped", "queue full"),
+        Fate::Lost(DropReason::Aqm) => ("dropped", "by the queue's discipline"),
+        Fate::Lost(reason) => ("lost", reason.as_str()),
+    };
+    let _ = match told() {
+        Some(why) => write!(out, "{fate}: {why}"),
+        None => write!(out, "{fate}: {reason}"),
+    };
+    on_link(out, seen, names);
+}
+
+fn on_link(out: &mut String, seen: &Observation<'_>, names: &Names) {
+    if let Some(link) = names.of_link(seen.station, seen.port)
+        && !out.contains(link)
+    {
+        out.push_str(" on ");
+        out.push_str(link);
+    }
+}
+
+/// Key log lines that no packet has followed yet. Both ends of a connection tell the same lines; one is enough.
+#[derive(Default)]
+struct Secrets {
+    pending: String,
+    recent: BTreeSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Secrets {
+    const REMEMBERED: usize = 1024;
+
+    fn add(&mut self, line: &str) {
+        let line = line.trim_end();
+        if line.is_empty() || !self.recent.insert(line.to_owned()) {
+            return;
+        }
+        self.order.push_back(line.to_owned());
+        if self.order.len() > Self::REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.recent.remove(&oldest);
+        }
+        self.pending.push_str(line);
+        self.pending.push('\n');
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        if !self.pending.is_empty() {
+            block::secrets(out, &self.pending);
+            self.pending.clear();
+        }
+    }
+}
+
+/// Where the bytes go, until the first error.
+struct Output<W: io::Write> {
+    inner: io::BufWriter<W>,
+    error: Option<io::Error>,
+}
+
+impl<W: io::Write> Output<W> {
+    fn write(&mut self, bytes: &[u8], totals: &mut Totals) {
+        use io::Write as _;
+        if self.error.is_some() {
+            return;
+        }
+        match self.inner.write_all(bytes) {
+            Ok(()) => totals.bytes += bytes.len() as u64,
+            Err(error) => self.error = Some(error),
+        }
+    }
+}

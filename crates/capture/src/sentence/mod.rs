@@ -1,0 +1,159 @@
+//! What an event says in words: the sentences of the story and of the capture's comments.
+
+mod table;
+mod template;
+mod value;
+
+use core::fmt::Write as _;
+
+use septet_core::{Event, EventId};
+
+use crate::Names;
+use crate::memory::Memory;
+
+pub use table::{TELLINGS, Telling};
+pub use value::duration;
+
+/// How much an event matters to a reader who has little time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Weight {
+    /// Always told, each time: faults, what programs were asked to do and how they ended.
+    Headline,
+    /// What the run is about: lookups, handshakes, requests, retransmissions, losses.
+    Moment,
+    /// How it came about: address resolution, learning, timers.
+    Detail,
+    /// Every acknowledgement, every delivery: for the event log, and for the story only when all is wanted.
+    Tick,
+}
+
+/// Which way an event faces its peer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Facing {
+    /// From the node to the peer.
+    To,
+    /// From the peer to the node.
+    From,
+}
+
+/// An event in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sentence {
+    /// Where it happened.
+    pub node: String,
+    /// Whom it concerns, and which way.
+    pub peer: Option<(Facing, String)>,
+    /// What happened, without its subject: `asks for www.shop.test A`.
+    pub text: String,
+    /// How much it matters.
+    pub weight: Weight,
+}
+
+/// Tells `event`; a kind that is not in [`TELLINGS`] is told by its name and fields.
+pub fn tell(event: &Event, names: &Names) -> Sentence {
+    let node = names.of_station(event.station).to_owned();
+    let telling = table::find(event.kind);
+    let peer =
+        telling.and_then(|t| t.peer).map(|(facing, fields)| (facing, fields)).unwrap_or((Facing::To, GENERIC_PEER));
+    let peer = peer
+        .1
+        .iter()
+        .find_map(|name| event.field(name))
+        .map(|value| (peer.0, value::station(value, names)))
+        .filter(|(_, name)| *name != node);
+    let text = telling
+        .and_then(|t| t.texts.iter().find_map(|text| template::render(text, &event.fields, names)))
+        .unwrap_or_else(|| generic(event, names));
+    Sentence { node, peer, text, weight: telling.map_or(Weight::Detail, |t| t.weight) }
+}
+
+/// How much an event of `kind` matters.
+pub fn weight(kind: &str) -> Weight {
+    table::find(kind).map_or(Weight::Detail, |t| t.weight)
+}
+
+/// The fields that name a peer where the table does not say which.
+const GENERIC_PEER: &[&str] = &["peer", "to", "remote", "dst", "server"];
+
+/// `tcp zero window probe: seq=1 len=0, timer`.
+fn generic(event: &Event, names: &Names) -> String {
+    let mut text = event.kind.replace(['.', '-'], " ");
+    let mut separator = ": ";
+    for (name, value) in event.fields.iter().filter(|(n, _)| *n != "why") {
+        let _ = write!(text, "{separator}{name} {}", value::human(value, names));
+        separator = ", ";
+    }
+    if let Some(why) = event.field("why") {
+        let _ = write!(text, " — {why}");
+    }
+    text
+}
+
+/// Why a frame was made: its cause in words, and what led to that, for as far as it is remembered.
+pub(crate) fn reason(memory: &Memory, event: &Event, names: &Names) -> String {
+    const DEPTH: usize = 3;
+    let mut text = String::new();
+    let mut next = Some(event);
+    for depth in 0..DEPTH {
+        let Some(event) = next else { break };
+        let Sentence { node, text: words, .. } = tell(event, names);
+        let because = if depth == 0 { "" } else { "; because " };
+        let _ = write!(text, "{because}{node} {words} ({} #{})", event.kind, event.id.0);
+        next = (event.cause != EventId::NONE).then(|| memory.get(event.cause)).flatten();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use septet_core::{Fields, Instant, StationId, Storey};
+
+    use super::*;
+
+    fn event(kind: &'static str, build: impl FnOnce(&mut Fields)) -> Event {
+        let mut fields = Fields::default();
+        build(&mut fields);
+        Event {
+            id: EventId(7),
+            at: Instant::ZERO,
+            station: StationId(0),
+            storey: Storey::Transport,
+            kind,
+            cause: EventId::NONE,
+            fields,
+        }
+    }
+
+    #[test]
+    fn unknown_kinds_are_told_by_their_fields() {
+        let mut names = Names::new();
+        names.station(StationId(0), "client").station(StationId(1), "lb");
+        names.address(StationId(1), septet_core::Port(0), "10.0.2.2".parse().unwrap());
+        let told = tell(
+            &event("sctp.new-path", |f| {
+                f.set("to", std::net::SocketAddr::from(([10, 0, 2, 2], 443)));
+                f.set("after", Duration::from_micros(1_234)).set("why", "heartbeat lost");
+            }),
+            &names,
+        );
+        assert_eq!(told.text, "sctp new path: to lb:443, after 1.23 ms — heartbeat lost");
+        assert_eq!((told.node.as_str(), told.peer), ("client", Some((Facing::To, "lb".to_owned()))));
+    }
+
+    #[test]
+    fn a_reason_names_what_led_to_it() {
+        let mut names = Names::new();
+        names.station(StationId(0), "client");
+        let mut memory = Memory::default();
+        let first = Event { id: EventId(6), ..event("x.first", |_| {}) };
+        let second = Event { cause: EventId(6), ..event("x.second", |_| {}) };
+        memory.add(&first);
+        memory.add(&second);
+        assert_eq!(
+            reason(&memory, &second, &names),
+            "client x second (x.second #7); because client x first (x.first #6)"
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! Values as a person reads them: addresses by name, times with three digits and a unit.
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use septet_core::{Bytes, Value};
+
+use crate::Names;
+
+/// `value` for a sentence.
+pub(super) fn human(value: &Value, names: &Names) -> String {
+    match value {
+        Value::Duration(d) => duration(*d),
+        Value::Ip(ip) => address(*ip, names),
+        Value::Socket(socket) => match names.of_address(socket.ip()) {
+            Some(name) => format!("{name}:{}", socket.port()),
+            None => socket.to_string(),
+        },
+        Value::Mac(mac) if *mac == [0xff; 6] => "everyone".to_owned(),
+        Value::Mac(mac) => names.of_mac(*mac).map_or_else(|| value.to_string(), str::to_owned),
+        Value::F64(v) => digits(*v),
+        Value::Frame(id) => format!("#{}", id.0),
+        Value::U64(_) | Value::I64(_) | Value::Text(_) => value.to_string(),
+    }
+}
+
+/// `value` in the form that a template asks for: `bytes` with a binary unit, `ip` without the name, `hex`, `name`
+/// the bare station.
+pub(super) fn in_form(value: &Value, form: &str, names: &Names) -> String {
+    match (form, value) {
+        ("bytes", Value::U64(n)) => Bytes(*n).to_string(),
+        ("hex", Value::U64(n)) => format!("{n:#x}"),
+        ("ip", Value::Ip(_) | Value::Socket(_) | Value::Mac(_)) => value.to_string(),
+        ("name", _) => station(value, names),
+        ("percent", Value::F64(v)) => format!("{} %", digits(v * 100.0)),
+        _ => human(value, names),
+    }
+}
+
+/// The station that `value` names, without a port.
+pub(super) fn station(value: &Value, names: &Names) -> String {
+    match value {
+        Value::Socket(socket) => address(socket.ip(), names),
+        Value::Text(text) => {
+            // `lb:443` or an address in text.
+            let bare = text.rsplit_once(':').map_or(&**text, |(host, _)| host);
+            match bare.parse::<IpAddr>().or_else(|_| text.parse()) {
+                Ok(ip) => address(ip, names),
+                Err(_) => bare.to_owned(),
+            }
+        }
+        _ => human(value, names),
+    }
+}
+
+fn address(ip: IpAddr, names: &Names) -> String {
+    match ip {
+        IpAddr::V4(v4) if v4.is_broadcast() => "everyone".to_owned(),
+        _ => names.of_address(ip).map_or_else(|| ip.to_string(), str::to_owned),
+    }
+}
+
+/// A span of time with three significant digits: `104 ms`, `1.23 s`, `40.1 µs`.
+pub fn duration(d: Duration) -> String {
+    let nanos = d.as_nanos();
+    let (unit, scale) = match nanos {
+        0 => return "0 s".to_owned(),
+        1..1_000 => return format!("{nanos} ns"),
+        // Rounding carries into the next unit half a digit early.
+        1_000..999_500 => ("µs", 1e3),
+        999_500..999_500_000 => ("ms", 1e6),
+        _ => ("s", 1e9),
+    };
+    format!("{} {unit}", digits(nanos as f64 / scale))
+}
+
+fn digits(v: f64) -> String {
+    let decimals = match v.abs() {
+        a if a >= 99.95 => 0,
+        a if a >= 9.995 => 1,
+        a if a >= 0.995 || a == 0.0 => 2,
+        _ => 4,
+    };
+    let text = format!("{v:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits_and_a_unit() {
+        let of = |nanos| duration(Duration::from_nanos(nanos));
+        assert_eq!(
+            [0, 999, 1_000, 12_304, 999_499, 999_500, 104_200_000, 999_600_000, 1_234_000_000, 75_000_000_000].map(of),
+            ["0 s", "999 ns", "1 µs", "12.3 µs", "999 µs", "1 ms", "104 ms", "1 s", "1.23 s", "75 s"]
+        );
+    }
+
+    #[test]
+    fn addresses_are_called_by_name() {
+        let mut names = Names::new();
+        names.station(septet_core::StationId(3), "lb");
+        names.address(septet_core::StationId(3), septet_core::Port(0), "10.0.2.2".parse().unwrap());
+        let socket = Value::Socket("10.0.2.2:443".parse().unwrap());
+        assert_eq!(human(&socket, &names), "lb:443");
+        assert_eq!(in_form(&socket, "ip", &names), "10.0.2.2:443");
+        assert_eq!(station(&Value::Text("10.0.2.2:443".into()), &names), "lb");
+        assert_eq!(station(&Value::Text("web1:80".into()), &names), "web1");
+    }
+}
