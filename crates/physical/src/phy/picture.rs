@@ -26,7 +26,9 @@ impl Phy {
             let octet = line[symbol / symbols_per_octet];
             let at = symbol % symbols_per_octet;
             match self.code {
-                Code::Manchester if at % 2 == 0 => u8::from(bits_of(&[octet]).nth(at / 2) == Some(true)).to_string(),
+                Code::Manchester if at.is_multiple_of(2) => {
+                    u8::from(bits_of(&[octet]).nth(at / 2) == Some(true)).to_string()
+                }
                 Code::FourFiveMlt3 if at == 0 => group(octet & 0xf),
                 Code::FourFiveMlt3 if at == 5 => group(octet >> 4),
                 Code::EightTen if at == 0 => format!("D{}.{} ({octet:02x})", octet & 0x1f, octet >> 5),

@@ -10,12 +10,17 @@ use septet_core::{Bytes, DropReason, Frame, Instant, Rng};
 use crate::settings::{InvalidSetting, Parameter, Settings};
 use crate::{Blind, Lens};
 
+pub mod codel;
 pub mod drop_tail;
+pub mod fq_codel;
+pub mod red;
+pub mod tbf;
 
 pub use drop_tail::DropTail;
 
 /// Every discipline there is.
-pub static DISCIPLINES: &[Discipline] = &[drop_tail::DISCIPLINE];
+pub static DISCIPLINES: &[Discipline] =
+    &[drop_tail::DISCIPLINE, red::DISCIPLINE, codel::DISCIPLINE, fq_codel::DISCIPLINE, tbf::DISCIPLINE];
 
 /// A queue discipline by name.
 #[derive(Clone, Copy, Debug)]
