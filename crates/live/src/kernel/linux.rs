@@ -1,0 +1,307 @@
+//! What only Linux gives: the error queue of a socket, ping sockets, the addresses of the interfaces.
+
+use core::task::{Context, Poll, ready};
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, cmsg_space, recvmsg, setsockopt, sockopt,
+};
+use septet_socket::{EchoReply, IcmpSocket, IcmpSocketImpl, Unreached};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+
+/// How many errors wait to be asked for.
+const QUEUE: usize = 64;
+const ECHO_REPLY: u8 = 0;
+const UNREACHABLE: u8 = 3;
+const ECHO_REQUEST: u8 = 8;
+const TIME_EXCEEDED: u8 = 11;
+const PARAMETER_PROBLEM: u8 = 12;
+
+/// The addresses of the interfaces that are not loopback.
+pub(super) fn addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    interfaces
+        .filter_map(|i| i.address)
+        .filter_map(|a| match (a.as_sockaddr_in(), a.as_sockaddr_in6()) {
+            (Some(v4), _) => Some(IpAddr::V4(v4.ip())),
+            (_, Some(v6)) => Some(IpAddr::V6(v6.ip())),
+            _ => None,
+        })
+        .filter(|ip| !ip.is_loopback())
+        .collect()
+}
+
+/// `IP_RECVERR`: switched on by the first question, then emptied by a task as errors come in.
+pub(super) struct ErrorQueue<T>(OnceLock<Watch<T>>);
+
+struct Watch<T> {
+    errors: Mutex<mpsc::Receiver<T>>,
+    task: tokio::task::AbortHandle,
+}
+
+impl<T: Send + 'static> ErrorQueue<T> {
+    pub(super) fn off() -> Self {
+        Self(OnceLock::new())
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// The next error. `read` takes one off the socket's queue.
+    pub(super) fn poll(
+        &self,
+        cx: &mut Context<'_>,
+        socket: &Arc<UdpSocket>,
+        read: fn(&UdpSocket) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        self.switch_on(socket, read)?;
+        let Some(watch) = self.0.get() else { return Poll::Pending };
+        let mut errors = watch.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        match ready!(errors.poll_recv(cx)) {
+            Some(error) => Poll::Ready(Ok(error)),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    pub(super) fn switch_on(&self, socket: &Arc<UdpSocket>, read: fn(&UdpSocket) -> io::Result<T>) -> io::Result<()> {
+        if self.is_on() {
+            return Ok(());
+        }
+        let v6 = SockRef::from(&**socket).domain()? == Domain::IPV6;
+        if v6 {
+            setsockopt(&**socket, sockopt::Ipv6RecvErr, &true)?;
+        } else {
+            setsockopt(&**socket, sockopt::Ipv4RecvErr, &true)?;
+        }
+        let (sender, errors) = mpsc::channel(QUEUE);
+        let socket = socket.clone();
+        let task = tokio::spawn(async move {
+            while socket.ready(Interest::ERROR).await.is_ok() {
+                match socket.try_io(Interest::ERROR, || read(&socket)) {
+                    Ok(error) => {
+                        if sender.send(error).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                    // An error that says nothing of a packet, such as a local one.
+                    Err(e) if e.kind() == io::ErrorKind::InvalidData => {}
+                    Err(_) => return,
+                }
+            }
+        })
+        .abort_handle();
+        if let Err(watch) = self.0.set(Watch { errors: Mutex::new(errors), task }) {
+            watch.task.abort();
+        }
+        Ok(())
+    }
+}
+
+impl<T> Drop for ErrorQueue<T> {
+    fn drop(&mut self) {
+        if let Some(watch) = self.0.get() {
+            watch.task.abort();
+        }
+    }
+}
+
+/// Takes one error off the queue, with the first bytes of the packet that it is about.
+fn read_error(socket: &UdpSocket, packet: &mut [u8]) -> io::Result<(Unreached, usize)> {
+    let mut iov = [IoSliceMut::new(packet)];
+    // Room for either family's `sock_extended_err` and the offender's address behind it.
+    let mut space = vec![0; cmsg_space::<[u8; 128]>()];
+    let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut iov, Some(&mut space), flags)?;
+    let len = message.bytes;
+    let destination = match &message.address {
+        Some(a) => match (a.as_sockaddr_in(), a.as_sockaddr_in6()) {
+            (Some(v4), _) => SocketAddr::from((v4.ip(), v4.port())),
+            (_, Some(v6)) => SocketAddr::from((v6.ip(), v6.port())),
+            _ => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        },
+        None => (Ipv4Addr::UNSPECIFIED, 0).into(),
+    };
+    for control in message.cmsgs()? {
+        // `SO_EE_OFFENDER` is filled for errors of ICMP only; a local error has no reporter.
+        let (error, reporter) = match control {
+            ControlMessageOwned::Ipv4RecvErr(error, Some(from)) => (error, IpAddr::V4(SockaddrIn::from(from).ip())),
+            ControlMessageOwned::Ipv6RecvErr(error, Some(from)) => (error, IpAddr::V6(from.sin6_addr.s6_addr.into())),
+            _ => continue,
+        };
+        const SO_EE_ORIGIN_ICMP: u8 = 2;
+        const SO_EE_ORIGIN_ICMP6: u8 = 3;
+        if matches!(error.ee_origin, SO_EE_ORIGIN_ICMP | SO_EE_ORIGIN_ICMP6) {
+            return Ok((Unreached { reporter, destination, icmp_type: error.ee_type, code: error.ee_code }, len));
+        }
+    }
+    Err(io::ErrorKind::InvalidData.into())
+}
+
+pub(super) fn read_udp_error(socket: &UdpSocket) -> io::Result<Unreached> {
+    read_error(socket, &mut [0; 64]).map(|(error, _)| error)
+}
+
+fn read_echo_error(socket: &UdpSocket) -> io::Result<EchoReply> {
+    let mut packet = [0; 64];
+    let (error, len) = read_error(socket, &mut packet)?;
+    // The queue gives back the ICMP message that was sent.
+    let Some(&[ECHO_REQUEST, _, _, _, _, _, hi, lo]) = packet[..len.min(64)].first_chunk::<8>() else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    Ok(EchoReply::Error {
+        seq: u16::from_be_bytes([hi, lo]),
+        error: Unreached { destination: portless(error.destination), ..error },
+    })
+}
+
+fn portless(mut address: SocketAddr) -> SocketAddr {
+    address.set_port(0);
+    address
+}
+
+/// A ping socket, or where `net.ipv4.ping_group_range` forbids it a raw one.
+pub(super) fn open_icmp() -> io::Result<IcmpSocket> {
+    let (socket, kind) = match Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4)) {
+        Ok(socket) => (socket, Kind::Ping(ErrorQueue::off())),
+        Err(refused) => match Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)) {
+            Ok(socket) => {
+                let mut id = [0; 2];
+                getrandom::fill(&mut id).map_err(io::Error::other)?;
+                (socket, Kind::Raw { id })
+            }
+            Err(_) => {
+                let why = format!("{refused}: no ping socket (net.ipv4.ping_group_range) and no raw one (CAP_NET_RAW)");
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+            }
+        },
+    };
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?;
+    let socket = Arc::new(UdpSocket::from_std(OwnedFd::from(socket).into())?);
+    if let Kind::Ping(errors) = &kind {
+        errors.switch_on(&socket, read_echo_error)?;
+    }
+    Ok(IcmpSocket::new(Icmp { kind, socket }))
+}
+
+struct Icmp {
+    kind: Kind,
+    socket: Arc<UdpSocket>,
+}
+
+enum Kind {
+    /// The kernel sets the identifier and gives us only what carries it.
+    Ping(ErrorQueue<EchoReply>),
+    /// We see all ICMP that comes in, with its IP header, and take what carries our identifier.
+    Raw { id: [u8; 2] },
+}
+
+impl IcmpSocketImpl for Icmp {
+    fn set_ttl(&self, ttl: u8) -> io::Result<()> {
+        self.socket.set_ttl(ttl.into())
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, to: IpAddr, seq: u16, payload: &[u8]) -> Poll<io::Result<()>> {
+        if to.is_ipv6() {
+            let why = "the kernel's ICMPv6 sockets are not supported";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::Unsupported, why)));
+        }
+        let mut message = Vec::with_capacity(8 + payload.len());
+        let id = match &self.kind {
+            Kind::Ping(_) => [0; 2],
+            Kind::Raw { id } => *id,
+        };
+        message.extend_from_slice(&[ECHO_REQUEST, 0, 0, 0, id[0], id[1]]);
+        message.extend_from_slice(&seq.to_be_bytes());
+        message.extend_from_slice(payload);
+        let sum = septet_core::checksum::Sum::new().bytes(&message).finish();
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+        self.socket.poll_send_to(cx, &message, SocketAddr::new(to, 0)).map_ok(|_| ())
+    }
+
+    fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<EchoReply>> {
+        if let Kind::Ping(errors) = &self.kind
+            && let Poll::Ready(error) = errors.poll(cx, &self.socket, read_echo_error)
+        {
+            return Poll::Ready(error);
+        }
+        // An IP header, an ICMP header with what it quotes, and as much payload as the caller wants.
+        let mut packet = vec![0; buf.len() + 128];
+        loop {
+            ready!(self.socket.poll_recv_ready(cx))?;
+            match self.socket.try_io(Interest::READABLE, || self.receive(&mut packet)) {
+                Ok((len, from, ttl)) => {
+                    if let Some(reply) = self.parse(&packet[..len], from, ttl, buf) {
+                        return Poll::Ready(Ok(reply));
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                // What the error queue tells with more detail.
+                Err(e) if matches!(self.kind, Kind::Ping(_)) && is_icmp_error(&e) => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+    }
+}
+
+fn is_icmp_error(e: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(e.kind(), K::HostUnreachable | K::NetworkUnreachable | K::ConnectionRefused | K::PermissionDenied)
+        || e.raw_os_error().is_some_and(|n| [nix::libc::EPROTO, nix::libc::ENOPROTOOPT].contains(&n))
+}
+
+impl Icmp {
+    fn receive(&self, packet: &mut [u8]) -> io::Result<(usize, IpAddr, u8)> {
+        let mut iov = [IoSliceMut::new(packet)];
+        let mut space = vec![0; cmsg_space::<i32>()];
+        let message =
+            recvmsg::<SockaddrIn>(self.socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
+        let from = message.address.map_or(Ipv4Addr::UNSPECIFIED, |a| a.ip());
+        let ttl = message.cmsgs()?.find_map(|c| match c {
+            ControlMessageOwned::Ipv4Ttl(ttl) => u8::try_from(ttl).ok(),
+            _ => None,
+        });
+        Ok((message.bytes, from.into(), ttl.unwrap_or(0)))
+    }
+
+    fn parse(&self, packet: &[u8], from: IpAddr, ttl: u8, buf: &mut [u8]) -> Option<EchoReply> {
+        let icmp = match &self.kind {
+            Kind::Ping(_) => packet,
+            Kind::Raw { .. } => ip_payload(packet)?.1,
+        };
+        let ours = |id: &[u8; 2]| match &self.kind {
+            Kind::Ping(_) => true,
+            Kind::Raw { id: own } => id == own,
+        };
+        let [kind, code, _, _, rest @ ..] = icmp else { return None };
+        match (*kind, rest) {
+            (ECHO_REPLY, [a, b, hi, lo, payload @ ..]) if ours(&[*a, *b]) => {
+                let len = payload.len().min(buf.len());
+                buf[..len].copy_from_slice(&payload[..len]);
+                Some(EchoReply::Reply { from, seq: u16::from_be_bytes([*hi, *lo]), ttl, len: payload.len() })
+            }
+            (UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM, [_, _, _, _, quoted @ ..]) => {
+                let (destination, [ECHO_REQUEST, _, _, _, a, b, hi, lo, ..]) = ip_payload(quoted)? else { return None };
+                let error =
+                    Unreached { reporter: from, destination: (destination, 0).into(), icmp_type: *kind, code: *code };
+                ours(&[*a, *b]).then_some(EchoReply::Error { seq: u16::from_be_bytes([*hi, *lo]), error })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The destination and the payload of an IPv4 packet that carries ICMP.
+fn ip_payload(packet: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
+    let header = usize::from(packet.first()? & 15) * 4;
+    let destination: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+    (packet[9] == 1).then_some((destination.into(), packet.get(header..)?))
+}

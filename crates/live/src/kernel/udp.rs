@@ -1,0 +1,93 @@
+//! UDP on the kernel.
+
+use core::task::{Context, Poll};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use septet_socket::{Datagram, UdpSocket, UdpSocketImpl, Unreached};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::ReadBuf;
+
+pub(super) fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    if at.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&at.into())?;
+    let socket = Arc::new(tokio::net::UdpSocket::from_std(socket.into())?);
+    Ok(UdpSocket::new(Udp {
+        #[cfg(target_os = "linux")]
+        errors: super::linux::ErrorQueue::off(),
+        socket,
+    }))
+}
+
+struct Udp {
+    // Before the socket, so that the task that watches it ends first.
+    #[cfg(target_os = "linux")]
+    errors: super::linux::ErrorQueue<Unreached>,
+    socket: Arc<tokio::net::UdpSocket>,
+}
+
+impl UdpSocketImpl for Udp {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        SockRef::from(&*self.socket).connect(&peer.into())
+    }
+
+    fn set_ttl(&self, ttl: u8) -> io::Result<()> {
+        if self.socket.local_addr()?.is_ipv6() {
+            return SockRef::from(&*self.socket).set_unicast_hops_v6(ttl.into());
+        }
+        self.socket.set_ttl(ttl.into())
+    }
+
+    fn join_multicast(&self, group: IpAddr) -> io::Result<()> {
+        if !group.is_multicast() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{group} is no multicast address")));
+        }
+        match group {
+            IpAddr::V4(group) => self.socket.join_multicast_v4(group, Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(group) => self.socket.join_multicast_v6(&group, 0),
+        }
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>> {
+        match to {
+            Some(to) => self.socket.poll_send_to(cx, payload, to),
+            None => self.socket.poll_send(cx, payload),
+        }
+    }
+
+    fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Datagram>> {
+        let mut buf = ReadBuf::new(buf);
+        loop {
+            let poll = self.socket.poll_recv_from(cx, &mut buf);
+            // With the error queue on, an unconnected socket reports each error here as well.
+            #[cfg(target_os = "linux")]
+            if let Poll::Ready(Err(_)) = &poll
+                && self.errors.is_on()
+                && self.socket.peer_addr().is_err()
+            {
+                continue;
+            }
+            return poll.map_ok(|from| Datagram { len: buf.filled().len(), from });
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Result<Unreached>> {
+        self.errors.poll(cx, &self.socket, super::linux::read_udp_error)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn poll_error(&self, _: &mut Context<'_>) -> Poll<io::Result<Unreached>> {
+        let why = "ICMP errors of a UDP socket can be read on Linux only";
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
+    }
+}
