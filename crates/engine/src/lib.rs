@@ -1,1 +1,16 @@
-//! Beside the storeys: the event queue, links in flight, the world of stations, the executor.
+//! Beside the storeys: the event queue, links in flight, the world of stations.
+//!
+//! A [`World`] owns stations and the links between them and plays them in virtual time: one thread, no clock but its
+//! own, every event in the order of (time, station, kind). Frames in flight stay in their link; only the first of each
+//! link is an event. The same world with the same seed gives the same [`Digest`] on any machine.
+
+mod account;
+mod agenda;
+mod digest;
+mod fabric;
+mod watch;
+mod world;
+
+pub use account::{PortCounters, QueueUse, QueueWatch};
+pub use digest::Digest;
+pub use world::{Heading, LinkId, Stats, Storm, World};

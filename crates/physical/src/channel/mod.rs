@@ -27,8 +27,11 @@ pub struct EffectKind {
     /// The settings it understands.
     pub parameters: &'static [Parameter],
     /// Builds one; its settings were checked against `parameters`.
-    pub build: fn(&Settings, Rng) -> Result<Box<dyn Effect>, InvalidSetting>,
+    pub build: fn(&Settings, Rng) -> BuiltEffect,
 }
+
+/// An effect, or the setting that it refuses.
+pub type BuiltEffect = Result<Box<dyn Effect>, InvalidSetting>;
 
 /// A frame on its way through the channel, and what has become of it so far.
 #[derive(Debug)]

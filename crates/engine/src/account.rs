@@ -1,0 +1,122 @@
+//! What ports and queues counted.
+
+use septet_core::{DropReason, Instant, Port, StationId};
+use septet_physical::queue::{Limit, Occupancy};
+use septet_physical::{Tally, Violation};
+
+use crate::{Heading, LinkId, World};
+
+/// What a port counts, by the names of `ip -s link`.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct PortCounters {
+    /// Frames received.
+    pub rx_packets: u64,
+    /// Their bytes, FCS not counted.
+    pub rx_bytes: u64,
+    /// Frames of these that bit errors had touched.
+    pub rx_errors: u64,
+    /// Frames that came while the station was off.
+    pub rx_dropped: u64,
+    /// Frames whose first bit left.
+    pub tx_packets: u64,
+    /// Their bytes, FCS not counted.
+    pub tx_bytes: u64,
+    /// Frames that met no carrier, or were too large for the link.
+    pub tx_errors: u64,
+    /// Frames that the transmit queue dropped.
+    pub tx_dropped: u64,
+    /// Frames sent that do not arrive, by reason; those that the channel loses are not in `tx_errors` or `tx_dropped`.
+    pub drops: Tally,
+}
+
+/// How full the queue of one direction was.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub struct QueueUse {
+    /// What waits now.
+    pub now: Occupancy,
+    /// The most that ever waited, in packets and, each for itself, in bytes.
+    pub most: Occupancy,
+    /// Packets that waited, in the mean over time.
+    pub mean_packets: f64,
+    /// Bytes that waited, in the mean over time.
+    pub mean_bytes: f64,
+}
+
+/// A bound on a queue that is watched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QueueWatch {
+    path: u32,
+    number: usize,
+}
+
+impl World {
+    /// What a port counted so far; `None` where it has no cable.
+    pub fn port_counters(&self, station: StationId, port: Port) -> Option<PortCounters> {
+        let fabric = self.fabric();
+        let path = fabric.outlet(station, port)?;
+        let sent = fabric.paths[path as usize].direction.counters(fabric.now);
+        let received = &fabric.paths[(path ^ 1) as usize].received;
+        let queue = sent.drops.get(DropReason::Queue) + sent.drops.get(DropReason::Aqm);
+        let no_carrier =
+            sent.drops.get(DropReason::Carrier) + sent.drops.get(DropReason::Power) + sent.drops.get(DropReason::Giant);
+        Some(PortCounters {
+            rx_packets: received.packets,
+            rx_bytes: received.bytes,
+            rx_errors: received.errors,
+            rx_dropped: received.drops.total(),
+            tx_packets: sent.packets,
+            tx_bytes: sent.bytes,
+            tx_errors: no_carrier,
+            tx_dropped: queue,
+            drops: sent.drops,
+        })
+    }
+
+    /// Frames whose transmission began, over all links.
+    pub fn transmissions(&self) -> u64 {
+        let fabric = self.fabric();
+        fabric.paths.iter().map(|p| p.direction.counters(fabric.now).packets).sum()
+    }
+
+    /// How full the queue of one direction of a link was.
+    pub fn queue_use(&mut self, link: LinkId, heading: Heading) -> Option<QueueUse> {
+        let fabric = self.fabric_mut();
+        let now = fabric.now;
+        let direction = &mut fabric.paths.get_mut(path(link, heading) as usize)?.direction;
+        let waiting = direction.waiting(now);
+        let meter = direction.meter(now);
+        Some(QueueUse {
+            now: waiting,
+            most: meter.most(),
+            mean_packets: meter.mean_packets(),
+            mean_bytes: meter.mean_bytes(),
+        })
+    }
+
+    /// Watches whether what waits in one direction of a link stays within `bound`, from `from` on and before `until`.
+    pub fn watch_queue(
+        &mut self,
+        link: LinkId,
+        heading: Heading,
+        bound: Limit,
+        from: Instant,
+        until: Instant,
+    ) -> Option<QueueWatch> {
+        let fabric = self.fabric_mut();
+        let now = fabric.now;
+        let path = path(link, heading);
+        let number = fabric.paths.get_mut(path as usize)?.direction.watch(now, bound, from, until);
+        Some(QueueWatch { path, number })
+    }
+
+    /// When the bound was first broken, and by how much; `None` while it was not.
+    pub fn violation(&mut self, watch: QueueWatch) -> Option<Violation> {
+        let fabric = self.fabric_mut();
+        let now = fabric.now;
+        fabric.paths.get_mut(watch.path as usize)?.direction.meter(now).violation(watch.number)
+    }
+}
+
+fn path(link: LinkId, heading: Heading) -> u32 {
+    link.0.saturating_mul(2).saturating_add(heading as u32)
+}

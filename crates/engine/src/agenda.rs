@@ -1,0 +1,161 @@
+//! What happens next: a 4-ary heap of small keys.
+
+use septet_core::{Instant, StationId};
+
+/// What an entry is about; of several at one instant at one station the lower comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Kind {
+    /// The transmitter of a path is free.
+    Transmit = 0,
+    /// The head of what is in flight on a path arrives.
+    Arrival = 1,
+    /// The backlog of a path may have fallen to its mark.
+    Room = 2,
+    /// The station's own deadline.
+    Deadline = 3,
+}
+
+/// When, at which station, and what: the order of events. Nothing in it depends on when it was entered.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Key {
+    at: Instant,
+    /// Station, kind and path, from the top bit down.
+    what: u64,
+}
+
+/// Bits of a key that name the path.
+const PATH_BITS: u32 = 30;
+
+impl Key {
+    /// The most paths that a world can have.
+    pub(crate) const MAX_PATHS: usize = 1 << PATH_BITS;
+
+    pub(crate) fn new(at: Instant, station: StationId, kind: Kind, path: u32) -> Self {
+        Self { at, what: u64::from(station.0) << 32 | (kind as u64) << PATH_BITS | u64::from(path) }
+    }
+
+    pub(crate) fn at(self) -> Instant {
+        self.at
+    }
+
+    pub(crate) fn station(self) -> StationId {
+        StationId((self.what >> 32) as u32)
+    }
+
+    pub(crate) fn kind(self) -> Kind {
+        match self.what >> PATH_BITS & 3 {
+            0 => Kind::Transmit,
+            1 => Kind::Arrival,
+            2 => Kind::Room,
+            _ => Kind::Deadline,
+        }
+    }
+
+    pub(crate) fn path(self) -> u32 {
+        self.what as u32 & (Self::MAX_PATHS as u32 - 1)
+    }
+}
+
+/// The pending events. An entry that no longer holds is not removed; whoever takes it out sees that it is stale.
+#[derive(Debug, Default)]
+pub(crate) struct Agenda(Vec<Key>);
+
+const ARITY: usize = 4;
+
+impl Agenda {
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<Key> {
+        self.0.first().copied()
+    }
+
+    pub(crate) fn push(&mut self, key: Key) {
+        self.0.push(key);
+        let heap = &mut self.0[..];
+        let mut at = heap.len() - 1;
+        while at > 0 {
+            let parent = (at - 1) / ARITY;
+            if heap[parent] <= key {
+                break;
+            }
+            heap[at] = heap[parent];
+            at = parent;
+        }
+        heap[at] = key;
+    }
+
+    /// Takes the first entry out.
+    pub(crate) fn pop(&mut self) -> Option<Key> {
+        let last = self.0.pop()?;
+        match self.0.first().copied() {
+            Some(first) => {
+                self.replace_first(last);
+                Some(first)
+            }
+            None => Some(last),
+        }
+    }
+
+    /// Puts `key` in the place of the first entry, of which there must be one.
+    pub(crate) fn replace_first(&mut self, key: Key) {
+        let heap = &mut self.0[..];
+        let mut at = 0;
+        loop {
+            let child = at * ARITY + 1;
+            let Some(children) = heap.get(child..heap.len().min(child + ARITY)) else { break };
+            let Some((offset, least)) = children.iter().copied().enumerate().min_by_key(|(_, k)| *k) else { break };
+            if key <= least {
+                break;
+            }
+            heap[at] = least;
+            at = child + offset;
+        }
+        heap[at] = key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use septet_core::Seed;
+
+    #[test]
+    fn gives_back_in_order() {
+        let mut rng = Seed::new(1).stream("t");
+        let mut agenda = Agenda::default();
+        let mut model = std::collections::BinaryHeap::new();
+        for _ in 0..20_000 {
+            let key = Key::new(
+                Instant::from_nanos(rng.below(500)),
+                StationId(rng.below(5) as u32),
+                Kind::Arrival,
+                rng.below(4) as u32,
+            );
+            match rng.below(3) {
+                0 => assert_eq!(agenda.pop(), model.pop().map(|std::cmp::Reverse(k)| k)),
+                1 if !model.is_empty() => {
+                    assert_eq!(agenda.peek(), model.pop().map(|std::cmp::Reverse(k)| k));
+                    agenda.replace_first(key);
+                    model.push(std::cmp::Reverse(key));
+                }
+                _ => {
+                    agenda.push(key);
+                    model.push(std::cmp::Reverse(key));
+                }
+            }
+        }
+        while let Some(std::cmp::Reverse(key)) = model.pop() {
+            assert_eq!(agenda.pop(), Some(key));
+        }
+        assert_eq!(agenda.pop(), None);
+    }
+
+    #[test]
+    fn key_keeps_its_parts() {
+        let key = Key::new(Instant::from_secs(3), StationId(70_000), Kind::Room, 12_345);
+        assert_eq!((key.station(), key.kind(), key.path()), (StationId(70_000), Kind::Room, 12_345));
+        assert!(
+            Key::new(Instant::ZERO, StationId(1), Kind::Deadline, 0)
+                < Key::new(Instant::ZERO, StationId(2), Kind::Transmit, 9)
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! The cables between stations, and what is due on them: all that a station touches while it runs.
+
+use septet_core::{DropReason, EventId, Fate, Frame, FrameId, Instant, Port, StationId, Storey, Trace, Wire};
+use septet_physical::{Direction, Observer, Tally};
+use smallvec::SmallVec;
+
+use crate::agenda::{Agenda, Key, Kind};
+use crate::watch::{Launch, Watch};
+
+/// No cable at this port.
+pub(crate) const UNPLUGGED: u32 = u32::MAX;
+
+/// One direction of a link and what is pending on it. The paths of a link are neighbours: `p` and `p ^ 1`.
+#[derive(Debug)]
+pub(crate) struct Path {
+    pub(crate) direction: Direction,
+    pub(crate) to: End,
+    pub(crate) from: End,
+    /// The earliest entry in the agenda for each kind; `FAR_FUTURE` where there is none.
+    pub(crate) arrival: Instant,
+    pub(crate) transmit: Instant,
+    pub(crate) room: Instant,
+    /// The backlog of which the sender wants to hear.
+    pub(crate) mark: Option<usize>,
+    pub(crate) received: Received,
+}
+
+/// A port of a station.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct End {
+    pub(crate) station: StationId,
+    pub(crate) port: Port,
+}
+
+/// What came out of a path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) errors: u64,
+    pub(crate) drops: Tally,
+}
+
+/// All paths and the agenda.
+#[derive(Default)]
+pub(crate) struct Fabric {
+    pub(crate) now: Instant,
+    pub(crate) agenda: Agenda,
+    pub(crate) paths: Vec<Path>,
+    /// By station and port: the path that leads out.
+    pub(crate) outlets: Vec<SmallVec<[u32; 4]>>,
+    pub(crate) unplugged: u64,
+    frames: u64,
+    pub(crate) watch: Option<Box<Watch>>,
+}
+
+impl Fabric {
+    pub(crate) fn outlet(&self, station: StationId, port: Port) -> Option<u32> {
+        let path = *self.outlets.get(station.0 as usize)?.get(usize::from(port.0))?;
+        (path != UNPLUGGED).then_some(path)
+    }
+
+    /// Enters what is next on `path`, where that is earlier than what is entered already.
+    #[inline]
+    pub(crate) fn schedule(&mut self, path: u32) {
+        let p = &mut self.paths[path as usize];
+        if let Some(at) = p.direction.next_arrival()
+            && at < p.arrival
+        {
+            p.arrival = at;
+            self.agenda.push(Key::new(at, p.to.station, Kind::Arrival, path));
+        }
+        if let Some(at) = p.direction.next_transmit()
+            && at < p.transmit
+        {
+            p.transmit = at;
+            self.agenda.push(Key::new(at, p.from.station, Kind::Transmit, path));
+        }
+    }
+
+    pub(crate) fn schedule_room(&mut self, path: u32) {
+        let p = &mut self.paths[path as usize];
+        let Some(mark) = p.mark else { return };
+        let at = p.direction.room_at(self.now, mark).max(self.now);
+        if at < p.room {
+            p.room = at;
+            self.agenda.push(Key::new(at, p.from.station, Kind::Room, path));
+        }
+    }
+
+    /// Calls `act` on a path's direction with an observer that tells the monitors, and enters what follows.
+    pub(crate) fn act(&mut self, path: u32, trace: &mut Trace, act: impl FnOnce(&mut Direction, &mut Told<'_>)) {
+        let p = &mut self.paths[path as usize];
+        let mut told = Told { now: self.now, path, from: p.from, watch: self.watch.as_deref_mut(), trace };
+        act(&mut p.direction, &mut told);
+        self.schedule(path);
+    }
+
+    fn send(&mut self, station: StationId, port: Port, mut frame: Frame, trace: &mut Trace) {
+        if frame.id == FrameId(0) {
+            self.frames += 1;
+            frame.id = FrameId(self.frames);
+        }
+        let Some(path) = self.outlet(station, port) else {
+            self.unplugged += 1;
+            tell_drop(trace, "link.drop", port, &frame, DropReason::Carrier, "no cable is plugged in");
+            return;
+        };
+        let now = self.now;
+        self.act(path, trace, |direction, told| direction.send(now, frame, told));
+    }
+}
+
+/// A station's side of the fabric.
+pub(crate) struct Door<'a> {
+    pub(crate) fabric: &'a mut Fabric,
+    pub(crate) station: StationId,
+}
+
+impl Wire for Door<'_> {
+    fn send(&mut self, port: Port, frame: Frame, trace: &mut Trace) {
+        self.fabric.send(self.station, port, frame, trace);
+    }
+
+    fn backlog(&self, port: Port) -> usize {
+        let Some(path) = self.fabric.outlet(self.station, port) else { return 0 };
+        self.fabric.paths[path as usize].direction.backlog(self.fabric.now)
+    }
+
+    fn wake_below(&mut self, port: Port, bytes: usize) {
+        let Some(path) = self.fabric.outlet(self.station, port) else { return };
+        self.fabric.paths[path as usize].mark = Some(bytes);
+        self.fabric.schedule_room(path);
+    }
+
+    fn carries_super_segments(&self, port: Port) -> bool {
+        let Some(path) = self.fabric.outlet(self.station, port) else { return false };
+        self.fabric.paths[path as usize].direction.is_transparent()
+    }
+}
+
+/// Hears what becomes of frames on one path and tells the monitors, where there are any.
+pub(crate) struct Told<'a> {
+    now: Instant,
+    path: u32,
+    from: End,
+    watch: Option<&'a mut Watch>,
+    trace: &'a mut Trace,
+}
+
+impl Observer for Told<'_> {
+    #[inline]
+    fn launched(&mut self, at: Instant, frame: &mut Frame, fate: Fate) {
+        let Some(watch) = &mut self.watch else { return };
+        let (cause, mut event) = (frame.cause, EventId::NONE);
+        if fate != Fate::Passed {
+            event = self.trace.reserve();
+        }
+        if let Fate::Damaged(_) = fate
+            && event != EventId::NONE
+        {
+            frame.cause = event;
+        }
+        let End { station, port } = self.from;
+        let launch = Launch { station, port, frame: frame.clone(), fate, event, cause };
+        watch.launched(self.now, at, self.path, launch, self.trace);
+    }
+
+    fn dropped(&mut self, frame: &Frame, reason: DropReason) {
+        let why = match reason {
+            DropReason::Queue => "the transmit queue is full",
+            DropReason::Carrier => "the port has no carrier",
+            DropReason::Power => "the station was switched off",
+            DropReason::Giant => "a super-segment was not split for a link that counts frames",
+            DropReason::Aqm => "the queue's discipline dropped it early",
+            _ => reason.as_str(),
+        };
+        tell_drop(self.trace, "link.drop", self.from.port, frame, reason, why);
+    }
+
+    fn recalled(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.recalled(self.path);
+        }
+    }
+
+    fn lost(&mut self, frame: &Frame, reason: DropReason) {
+        let why = match reason {
+            DropReason::Carrier => "the cable was cut while it was on it",
+            DropReason::Power => "its sender was switched off while it was on the cable",
+            _ => reason.as_str(),
+        };
+        tell_drop(self.trace, "link.lost", self.from.port, frame, reason, why);
+    }
+}
+
+/// Tells of a frame that goes no further.
+pub(crate) fn tell_drop(
+    trace: &mut Trace,
+    kind: &'static str,
+    port: Port,
+    frame: &Frame,
+    reason: DropReason,
+    why: &'static str,
+) {
+    trace.emit(Storey::Physical, kind, frame.cause, |f| {
+        f.set("port", port.to_string()).set("frame", frame.id).set("len", frame.len());
+        f.set("reason", reason).set("why", why);
+    });
+}
