@@ -198,6 +198,8 @@ pub struct Trace {
     next: u64,
     at: Instant,
     station: StationId,
+    /// The cause of events that name none themselves.
+    cause: EventId,
     records: Vec<Record>,
 }
 
@@ -220,7 +222,13 @@ impl Trace {
 
     /// Sets when and where the coming events happen. The engine calls it before it calls a station.
     pub fn set_scene(&mut self, at: Instant, station: StationId) {
-        (self.at, self.station) = (at, station);
+        (self.at, self.station, self.cause) = (at, station, EventId::NONE);
+    }
+
+    /// Until the next scene, events that name no cause have this one. The engine sets it where a fault, and not a
+    /// frame or a timer, is why the station is called.
+    pub fn set_cause(&mut self, cause: EventId) {
+        self.cause = cause;
     }
 
     /// Records an event and returns its name, to be given as the cause of what follows. Where the trace is off,
@@ -264,6 +272,7 @@ impl Trace {
         if !self.on {
             return;
         }
+        let cause = if cause == EventId::NONE { self.cause } else { cause };
         let mut fields = Fields::default();
         build(&mut fields);
         self.records.push(Record::Event(Event { id, at: self.at, station: self.station, storey, kind, cause, fields }));
