@@ -11,11 +11,33 @@ use crate::Medium;
 use crate::settings::{InvalidSetting, Parameter, Settings};
 
 mod bits;
+mod chance;
+mod corrupt;
+mod delay;
+mod distribution;
+mod duplicate;
+mod gemodel;
+mod limit;
+mod loss;
+mod rate;
+mod reorder;
+mod symbols;
 
 pub use bits::BitErrors;
 
-/// Every effect there is beside those that [`Medium`] names itself.
-pub static EFFECTS: &[EffectKind] = &[];
+/// Every effect there is beside those that [`Medium`] names itself, in the order in which netem applies them; errors on
+/// the line come last.
+pub static EFFECTS: &[EffectKind] = &[
+    duplicate::EFFECT,
+    loss::EFFECT,
+    gemodel::EFFECT,
+    corrupt::EFFECT,
+    delay::EFFECT,
+    reorder::EFFECT,
+    rate::EFFECT,
+    limit::EFFECT,
+    symbols::EFFECT,
+];
 
 /// A channel effect by name.
 #[derive(Clone, Copy, Debug)]
@@ -185,3 +207,7 @@ impl fmt::Debug for Channel {
         f.debug_struct("Channel").field("delay", &self.delay).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "netem_tests.rs"]
+mod netem_tests;

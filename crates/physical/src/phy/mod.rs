@@ -110,6 +110,17 @@ pub const TABLE: &[Phy] = &[
     },
 ];
 
+/// The names in [`TABLE`].
+pub const NAMES: [&str; TABLE.len()] = {
+    let mut names = [""; TABLE.len()];
+    let mut i = 0;
+    while i < TABLE.len() {
+        names[i] = TABLE[i].name;
+        i += 1;
+    }
+    names
+};
+
 impl Phy {
     /// The PHY called `name`.
     pub fn find(name: &str) -> Option<&'static Self> {
