@@ -7,6 +7,7 @@
 pub mod checksum;
 mod drop;
 mod frame;
+mod hash;
 mod recorder;
 mod rng;
 mod station;
@@ -16,6 +17,7 @@ mod units;
 
 pub use drop::DropReason;
 pub use frame::{Checksums, Frame, FrameId};
+pub use hash::{FixedHasher, FixedState};
 pub use recorder::{Recorder, Sample, Series};
 pub use rng::{Rng, Seed};
 pub use station::{Carrier, Out, Port, Power, Station, StationId, Wire};

@@ -79,9 +79,9 @@ pub trait Wire {
     /// Asks for one [`Station::on_room`] when the backlog of `port` has fallen to `bytes` or less.
     fn wake_below(&mut self, port: Port, bytes: usize);
 
-    /// Whether the cable at `port` carries a super-segment ([`Frame::segment_size`]) whole, because no observable
-    /// thing depends on its segments: it has no rate, no loss and no queue. Elsewhere the sender splits it first, and
-    /// one that is sent all the same is dropped as a giant.
+    /// Whether super-segments ([`Frame::segment_size`]) may be sent on `port`: the cable carries them whole, because
+    /// nothing observable depends on their segments, or the port splits them as a network card does. Where neither is
+    /// so, one that is sent all the same is dropped as a giant.
     fn carries_super_segments(&self, port: Port) -> bool {
         let _ = port;
         false
@@ -116,7 +116,7 @@ impl<'a> Out<'a> {
         self.wire.wake_below(port, bytes);
     }
 
-    /// Whether the cable at `port` carries a super-segment whole; elsewhere it must be split before it is sent.
+    /// Whether super-segments may be sent on `port`; elsewhere they must be split before.
     pub fn carries_super_segments(&self, port: Port) -> bool {
         self.wire.carries_super_segments(port)
     }

@@ -1,3 +1,5 @@
 //! Storey 2: Ethernet frames, the learning switch, point-to-point framing.
 
 pub mod check;
+pub mod ethernet;
+pub mod switch;

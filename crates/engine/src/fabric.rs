@@ -1,7 +1,7 @@
 //! The cables between stations, and what is due on them: all that a station touches while it runs.
 
 use septet_core::{DropReason, EventId, Fate, Frame, FrameId, Instant, Port, StationId, Storey, Trace, Wire};
-use septet_physical::{Direction, Observer, Tally};
+use septet_physical::{Direction, Observer, Splitter, Tally};
 use smallvec::SmallVec;
 
 use crate::agenda::{Agenda, Key, Kind};
@@ -51,6 +51,7 @@ pub(crate) struct Fabric {
     pub(crate) outlets: Vec<SmallVec<[u32; 4]>>,
     pub(crate) unplugged: u64,
     frames: u64,
+    pub(crate) splitter: Option<Splitter>,
     pub(crate) watch: Option<Box<Watch>>,
 }
 
@@ -96,7 +97,21 @@ impl Fabric {
         self.schedule(path);
     }
 
-    fn send(&mut self, station: StationId, port: Port, mut frame: Frame, trace: &mut Trace) {
+    fn send(&mut self, station: StationId, port: Port, frame: Frame, trace: &mut Trace) {
+        if frame.segment_size > 0
+            && let Some(path) = self.outlet(station, port)
+            && !self.paths[path as usize].direction.is_transparent()
+            && let Some(split) = self.splitter
+        {
+            return split(frame, &mut |segment| {
+                debug_assert_eq!(segment.segment_size, 0, "a segment is no super-segment");
+                self.send_one(station, port, segment, trace);
+            });
+        }
+        self.send_one(station, port, frame, trace);
+    }
+
+    fn send_one(&mut self, station: StationId, port: Port, mut frame: Frame, trace: &mut Trace) {
         if frame.id == FrameId(0) {
             self.frames += 1;
             frame.id = FrameId(self.frames);
@@ -135,7 +150,7 @@ impl Wire for Door<'_> {
 
     fn carries_super_segments(&self, port: Port) -> bool {
         let Some(path) = self.fabric.outlet(self.station, port) else { return false };
-        self.fabric.paths[path as usize].direction.is_transparent()
+        self.fabric.splitter.is_some() || self.fabric.paths[path as usize].direction.is_transparent()
     }
 }
 

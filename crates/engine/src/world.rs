@@ -153,8 +153,9 @@ impl World {
         }
     }
 
-    /// Sets how the queue disciplines of links connected from now on read packets.
+    /// Sets how links connected from now on read, mark and split packets.
     pub fn set_lens(&mut self, lens: Arc<dyn Lens>) {
+        self.fabric.splitter = lens.splitter();
         self.lens = lens;
     }
 

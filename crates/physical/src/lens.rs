@@ -1,4 +1,4 @@
-//! How a queue discipline reads what the storeys above wrote, without knowing them.
+//! How storey 1 reads what the storeys above wrote, without knowing them.
 
 use septet_core::Frame;
 
@@ -11,14 +11,23 @@ pub enum Marked {
     No,
 }
 
-/// Reads and marks packets for the queue disciplines; given by whoever knows the storeys above.
+/// Reads, marks and splits packets for storey 1; given by whoever knows the storeys above.
 pub trait Lens: Send + Sync {
     /// A number that is the same for all packets of one flow (RFC 8290 §4.1.1 hashes the 5-tuple).
     fn flow(&self, frame: &Frame) -> u64;
 
     /// Sets Congestion Experienced (RFC 3168 §5) where the packet's flow is ECN-capable.
     fn mark(&self, frame: &mut Frame) -> Marked;
+
+    /// What splits super-segments ([`Frame::segment_size`]) into the frames that a wire carries, as a network card
+    /// does (TSO); `None` where nothing can.
+    fn splitter(&self) -> Option<Splitter> {
+        None
+    }
 }
+
+/// Splits a super-segment and hands on each of its frames in order.
+pub type Splitter = fn(Frame, &mut dyn FnMut(Frame));
 
 /// Sees one flow and can mark nothing.
 #[derive(Clone, Copy, Debug, Default)]

@@ -18,7 +18,7 @@ pub mod settings;
 mod tally;
 
 pub use direction::{Counters, Direction, Observer};
-pub use lens::{Blind, Lens, Marked};
+pub use lens::{Blind, Lens, Marked, Splitter};
 pub use medium::{Framing, Medium, Ratio};
 pub use meter::{Meter, Violation};
 pub use settings::InvalidSetting;

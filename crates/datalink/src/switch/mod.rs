@@ -1,0 +1,181 @@
+//! A learning switch (IEEE 802.1D §7): it learns where stations are from the frames they send, forwards to the one
+//! port where that is known, and floods where it is not.
+
+use core::time::Duration;
+
+use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Port, Power, Station, Storey};
+use septet_physical::Tally;
+
+use crate::ethernet::{self, Header, MacAddr};
+
+pub mod table;
+
+use table::{Learned, Table};
+
+/// What may be set on a switch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// How long an address is remembered that is not heard of again (IEEE 802.1D §7.9.2: 300 s).
+    pub ageing: Duration,
+    /// How many addresses are remembered; those that find no room are flooded to.
+    pub capacity: usize,
+    /// The largest payload that it forwards.
+    pub mtu: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { ageing: Duration::from_secs(300), capacity: 8192, mtu: ethernet::MTU }
+    }
+}
+
+/// What a switch counts.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Counters {
+    /// Frames forwarded to the one port where their destination is.
+    pub forwarded: u64,
+    /// Frames sent to all other ports.
+    pub flooded: u64,
+    /// Frames whose destination is where they came from.
+    pub filtered: u64,
+    /// Frames dropped, by reason.
+    pub drops: Tally,
+}
+
+/// A learning switch.
+#[derive(Debug)]
+pub struct Switch {
+    config: Config,
+    /// By port number; `None` where no cable was ever plugged in.
+    carriers: Vec<Option<Carrier>>,
+    table: Table,
+    counters: Counters,
+}
+
+impl Switch {
+    /// A switch that knows nobody yet; it has as many ports as are connected.
+    pub fn new(config: Config) -> Self {
+        let table = Table::new(config.ageing, config.capacity);
+        Self { config, carriers: Vec::new(), table, counters: Counters::default() }
+    }
+
+    /// What it counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Who it believes is where.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    fn drop(&mut self, port: Port, frame: &Frame, reason: DropReason, out: &mut Out<'_>) {
+        self.counters.drops.add(reason);
+        out.trace.emit(Storey::DataLink, "switch.drop", frame.cause, |f| {
+            f.set("port", port.to_string()).set("frame", frame.id).set("len", frame.len()).set("reason", reason);
+            f.set(
+                "why",
+                match reason {
+                    DropReason::Fcs => "the frame check sequence does not match: bits were flipped on the line",
+                    DropReason::Runt => "shorter than the shortest Ethernet frame",
+                    DropReason::Giant => "longer than this switch forwards",
+                    DropReason::Malformed => "its source is a group, which no station is",
+                    other => other.as_str(),
+                },
+            );
+        });
+    }
+
+    fn learn(&mut self, now: Instant, source: MacAddr, port: Port, cause: EventId, out: &mut Out<'_>) {
+        let (kind, why) = match self.table.learn(now, source, port) {
+            Learned::Known => return,
+            Learned::New => ("switch.learn", "a frame from it came in here"),
+            Learned::Moved => ("switch.move", "a frame from it came in here and no longer elsewhere"),
+            Learned::NoRoom => ("switch.full", "the table has no room for it"),
+        };
+        out.trace.emit(Storey::DataLink, kind, cause, |f| {
+            f.set("mac", source).set("port", port.to_string()).set("why", why);
+        });
+    }
+
+    fn forward(&mut self, now: Instant, from: Port, header: &Header, frame: Frame, out: &mut Out<'_>) {
+        if header.destination.is_multicast() {
+            return self.flood(from, header, frame, "its destination is a group", out);
+        }
+        match self.table.look_up(now, header.destination) {
+            // IEEE 802.1D §7.7.1: never back to the port it came from.
+            Some(to) if to == from => self.counters.filtered += 1,
+            Some(to) => {
+                self.counters.forwarded += 1;
+                out.send(to, frame);
+            }
+            None => self.flood(from, header, frame, "its destination was not heard of yet", out),
+        }
+    }
+
+    fn flood(&mut self, from: Port, header: &Header, frame: Frame, why: &'static str, out: &mut Out<'_>) {
+        self.counters.flooded += 1;
+        out.trace.emit(Storey::DataLink, "switch.flood", frame.cause, |f| {
+            f.set("mac", header.destination).set("from", from.to_string()).set("frame", frame.id).set("why", why);
+        });
+        let carriers = self.carriers.iter().enumerate();
+        let mut ports =
+            carriers.filter(|(_, c)| **c == Some(Carrier::Up)).map(|(p, _)| Port(p as u16)).filter(|p| *p != from);
+        if let Some(last) = ports.next_back() {
+            for port in ports {
+                out.send(port, frame.clone());
+            }
+            out.send(last, frame);
+        }
+    }
+}
+
+impl Station for Switch {
+    fn receive(&mut self, now: Instant, port: Port, frame: Frame, out: &mut Out<'_>) {
+        if let Err(reason) = ethernet::check(&frame, self.config.mtu) {
+            return self.drop(port, &frame, reason, out);
+        }
+        let header = match Header::parse(frame.bytes()) {
+            Ok(header) => header,
+            Err(reason) => return self.drop(port, &frame, reason, out),
+        };
+        if header.source.is_multicast() {
+            return self.drop(port, &frame, DropReason::Malformed, out);
+        }
+        self.learn(now, header.source, port, frame.cause, out);
+        self.forward(now, port, &header, frame, out);
+    }
+
+    fn on_deadline(&mut self, _: Instant, _: &mut Out<'_>) {}
+
+    /// Addresses age when they are asked for.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn on_carrier(&mut self, _: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {
+        let at = usize::from(port.0);
+        if self.carriers.len() <= at {
+            self.carriers.resize(at + 1, None);
+        }
+        self.carriers[at] = Some(carrier);
+        if carrier == Carrier::Down {
+            let forgotten = self.table.forget_port(port);
+            if forgotten > 0 {
+                out.trace.emit(Storey::DataLink, "switch.forget", EventId::NONE, |f| {
+                    f.set("port", port.to_string()).set("addresses", forgotten).set("why", "the port lost its carrier");
+                });
+            }
+        }
+    }
+
+    fn on_power(&mut self, _: Instant, power: Power, _: &mut Out<'_>) {
+        if power == Power::Off {
+            self.table = Table::new(self.config.ageing, self.config.capacity);
+            self.counters = Counters::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
