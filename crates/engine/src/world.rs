@@ -475,6 +475,18 @@ impl World {
         }
     }
 
+    /// Puts another station into the place of one, ports and name kept: the old one is switched off, the new one on.
+    /// Returns the old one, or the new one back where there is no such place.
+    pub fn replace(&mut self, id: StationId, station: Box<dyn Station>, cause: EventId) -> Box<dyn Station> {
+        if self.stations.get(id.0 as usize).is_none() {
+            return station;
+        }
+        self.set_power(id, Power::Off, cause);
+        let old = core::mem::replace(&mut self.stations[id.0 as usize].station, station);
+        self.set_power(id, Power::On, cause);
+        old
+    }
+
     /// Whether a station is switched on.
     pub fn is_on(&self, station: StationId) -> bool {
         self.stations.get(station.0 as usize).is_some_and(|s| s.power == Power::On)

@@ -1,8 +1,15 @@
 //! The lab in real time: the wall clock, TAPs, namespaces, and the kernel's sockets as a Net.
 //!
 //! [`kernel`] is the kernel's sockets as a [`Net`](septet_socket::Net): everything from storey 5 up runs on it
-//! unchanged.
+//! unchanged. [`Pump`] drives a world by the wall clock, beside the tasks that let real programs into it.
 
+mod clock;
 pub mod kernel;
 #[cfg(target_os = "linux")]
 pub mod linux;
+mod pump;
+mod relay;
+
+pub use clock::{Clock, Lag};
+pub use pump::{Driven, Failure, LATE, Pump};
+pub use relay::{Carried, End, relay};

@@ -2,6 +2,7 @@
 
 pub mod interface;
 pub mod namespace;
+pub mod station;
 mod sys;
 pub mod tap;
 pub mod timer;

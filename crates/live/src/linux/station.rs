@@ -1,0 +1,145 @@
+//! A TAP in the place of a station: the kernel behind it is a station like any other.
+
+use std::io;
+use std::rc::Rc;
+
+use septet_core::{Carrier, DropReason, Frame, Instant, Out, Port, Power, Station, StationId, Storey};
+use tokio::io::unix::AsyncFd;
+
+use super::tap::Tap;
+use crate::pump::Pump;
+
+/// Ethernet's largest frame over which the kernel and we agree, jumbo frames included, without the FCS.
+const LARGEST: usize = 65_550;
+/// Frames read before the other tasks get their turn.
+const BATCH: usize = 64;
+
+/// What a TAP has carried.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TapCounters {
+    /// Frames handed to the kernel.
+    pub to_kernel: u64,
+    /// Frames taken from the kernel.
+    pub from_kernel: u64,
+    /// Frames that the kernel had no room for, or refused because the interface was down.
+    pub refused: u64,
+}
+
+/// The station: what the lab sends to its first port goes to the kernel.
+pub struct TapStation {
+    tap: Rc<AsyncFd<Tap>>,
+    counters: TapCounters,
+}
+
+impl TapStation {
+    /// The lab's side of `tap`; [`feed`] is the other.
+    pub fn new(tap: Rc<AsyncFd<Tap>>) -> Self {
+        Self { tap, counters: TapCounters::default() }
+    }
+
+    /// What was carried.
+    pub fn counters(&self) -> TapCounters {
+        self.counters
+    }
+}
+
+impl Station for TapStation {
+    fn receive(&mut self, _: Instant, _: Port, frame: Frame, out: &mut Out<'_>) {
+        // The kernel's TAP takes no FCS; a frame whose own is wrong ends here as in any network card.
+        let fate = if frame.fcs.is_some() {
+            Err(DropReason::Fcs)
+        } else {
+            self.tap.get_ref().write(&[], frame.bytes()).map_err(|_| DropReason::Queue)
+        };
+        match fate {
+            Ok(()) => self.counters.to_kernel += 1,
+            Err(reason) => {
+                self.counters.refused += u64::from(reason == DropReason::Queue);
+                out.trace.emit(Storey::DataLink, "tap.drop", frame.cause, |f| {
+                    f.set("reason", reason).set("frame", frame.id);
+                });
+            }
+        }
+    }
+
+    fn on_deadline(&mut self, _: Instant, _: &mut Out<'_>) {}
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn on_carrier(&mut self, _: Instant, _: Port, carrier: Carrier, _: &mut Out<'_>) {
+        // Kernels before 5.0 have no such call; there the interface simply shows a carrier.
+        let _ = self.tap.get_ref().set_carrier(carrier);
+    }
+
+    fn on_power(&mut self, _: Instant, power: Power, _: &mut Out<'_>) {
+        let carrier = if power == Power::On { Carrier::Up } else { Carrier::Down };
+        let _ = self.tap.get_ref().set_carrier(carrier);
+    }
+}
+
+/// Lets what the kernel sends into the lab, until the interface is gone or another station has taken the place.
+///
+/// # Errors
+/// The kernel's, when the interface goes away.
+pub async fn feed(pump: Pump, station: StationId, tap: Rc<AsyncFd<Tap>>) -> io::Result<()> {
+    let mut buf = vec![0; LARGEST];
+    loop {
+        let mut guard = tap.readable().await?;
+        let mut blocked = false;
+        let ours = pump.with(|world| {
+            world.with::<TapStation, _>(station, |this, _, out| {
+                if !Rc::ptr_eq(&this.tap, &tap) {
+                    return Ok(false);
+                }
+                for _ in 0..BATCH {
+                    match tap.get_ref().read(&mut buf) {
+                        Ok(n) => {
+                            this.counters.from_kernel += 1;
+                            out.send(Port(0), Frame::new(Frame::HEADROOM, &buf[..n]));
+                        }
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                            blocked = true;
+                            break;
+                        }
+                        Err(e) => return Err(e),
+                    }
+                }
+                Ok(true)
+            })
+        });
+        match ours {
+            Some(Ok(true)) => {}
+            Some(Ok(false)) => return Ok(()),
+            Some(Err(e)) => return Err(e),
+            None => {
+                // Switched off: what the kernel sends meanwhile finds a dead card. Replaced: this feed has ended.
+                let here =
+                    pump.with(|world| world.station::<TapStation>(station).is_some_and(|s| Rc::ptr_eq(&s.tap, &tap)));
+                if !here {
+                    return Ok(());
+                }
+                loop {
+                    match tap.get_ref().read(&mut buf) {
+                        Ok(_) => {}
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                        Err(e) => return Err(e),
+                    }
+                }
+                blocked = true;
+            }
+        }
+        if blocked {
+            guard.clear_ready();
+        } else {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl std::fmt::Debug for TapStation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TapStation").field("tap", &self.tap.get_ref().name()).field("counters", &self.counters).finish()
+    }
+}
