@@ -35,6 +35,12 @@ pub trait Net: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The addresses that this host knows by `name` without asking anyone: its `/etc/hosts`.
+    fn hosts(&self, name: &str) -> Vec<IpAddr> {
+        let _ = name;
+        Vec::new()
+    }
+
     /// The time since the world (or the process) began. Virtual, where the world is.
     fn now(&self) -> Instant;
 
