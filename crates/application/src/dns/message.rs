@@ -1,0 +1,174 @@
+//! Questions and answers as bytes, over the codec of hickory-proto.
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::{DNSClass, LowerName, Name, RecordType};
+
+use super::answer::{Answer, answer};
+use super::zone::Zone;
+
+/// RFC 1035 §4.2.1: "Messages carried by UDP are restricted to 512 bytes".
+pub(super) const PLAIN_UDP: u16 = 512;
+/// What we announce and accept: it fits every path of 1,280 bytes (DNS flag day 2020).
+pub(super) const EDNS_UDP: u16 = 1232;
+
+/// A question as a client sends it.
+pub(super) fn question(id: u16, name: &Name, kind: RecordType, edns: EdnsUse, recursion: Recursion) -> Message {
+    let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = recursion == Recursion::Desired;
+    message.add_query(Query::query(name.clone(), kind));
+    if let EdnsUse::Payload(bytes) = edns {
+        let mut edns = Edns::new();
+        edns.set_max_payload(bytes);
+        message.set_edns(edns);
+    }
+    message
+}
+
+/// Whether a question carries an OPT record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum EdnsUse {
+    /// None, as before RFC 6891.
+    Off,
+    /// One that announces this many bytes.
+    Payload(u16),
+}
+
+/// The RD bit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Recursion {
+    /// Please find out.
+    Desired,
+    /// Only what you know.
+    NotDesired,
+}
+
+/// How a question came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Carrier {
+    Udp,
+    Tcp,
+}
+
+/// What a server says to the bytes of a question.
+pub(super) enum Response {
+    /// Nothing: it was no question, and an answer might start a loop.
+    Silence,
+    /// These messages, one over UDP and for most questions over TCP.
+    Messages(Vec<Message>, Option<&'static str>),
+}
+
+/// Answers the bytes of a question.
+pub(super) fn respond(zones: &[Zone], bytes: &[u8], carrier: Carrier) -> Response {
+    let request = match Message::from_vec(bytes) {
+        Ok(request) => request,
+        Err(_) => return unreadable(bytes),
+    };
+    if request.metadata.message_type == MessageType::Response {
+        return Response::Silence;
+    }
+    let mut response = Message::new(request.metadata.id, MessageType::Response, request.metadata.op_code);
+    response.metadata.recursion_desired = request.metadata.recursion_desired;
+    response.metadata.checking_disabled = request.metadata.checking_disabled;
+    response.queries.clone_from(&request.queries);
+    if let Some(asked) = &request.edns {
+        // RFC 6891 §6.1.1: "If an OPT record is present in a received request, compliant responders MUST include an
+        // OPT record in their respective responses."
+        let mut edns = Edns::new();
+        edns.set_max_payload(EDNS_UDP);
+        edns.set_dnssec_ok(asked.flags().dnssec_ok);
+        if asked.version() > 0 {
+            // §6.1.3: "MUST respond with RCODE=BADVERS".
+            response.set_edns(edns);
+            response.metadata.response_code = ResponseCode::BADVERS;
+            return Response::Messages(vec![response], Some("an EDNS version that this server does not know"));
+        }
+        response.set_edns(edns);
+    }
+    let refuse = |mut response: Message, code, why| {
+        response.metadata.response_code = code;
+        Response::Messages(vec![response], Some(why))
+    };
+    if request.metadata.op_code != OpCode::Query {
+        return refuse(response, ResponseCode::NotImp, "only queries are implemented");
+    }
+    let [query] = &request.queries[..] else {
+        return refuse(response, ResponseCode::FormErr, "there is not exactly one question");
+    };
+    if !matches!(query.query_class(), DNSClass::IN | DNSClass::ANY) {
+        return refuse(response, ResponseCode::Refused, "only the Internet class is served");
+    }
+    match (query.query_type(), carrier) {
+        (RecordType::AXFR | RecordType::IXFR, Carrier::Tcp) => return transfer(zones, query.name(), response),
+        // RFC 5936 §4.2 defines no transfer over UDP.
+        (RecordType::AXFR | RecordType::IXFR, Carrier::Udp) => {
+            return refuse(response, ResponseCode::FormErr, "zones are transferred over TCP");
+        }
+        (RecordType::OPT | RecordType::TSIG, _) => {
+            return refuse(response, ResponseCode::FormErr, "the type cannot be asked for");
+        }
+        _ => {}
+    }
+    let Answer { code, authoritative, answers, authorities, additionals, why } =
+        answer(zones, query.name(), query.query_type());
+    response.metadata.response_code = code;
+    response.metadata.authoritative = authoritative;
+    (response.answers, response.authorities, response.additionals) = (answers, authorities, additionals);
+    let limit = match (carrier, &request.edns) {
+        (Carrier::Tcp, _) => u16::MAX,
+        (Carrier::Udp, None) => PLAIN_UDP,
+        // RFC 6891 §6.2.3: "Values lower than 512 MUST be treated as equal to 512."
+        (Carrier::Udp, Some(edns)) => edns.max_payload().clamp(PLAIN_UDP, EDNS_UDP),
+    };
+    Response::Messages(vec![fit(response, limit)], why)
+}
+
+/// RFC 2181 §9: additional data is left out before TC is set; with TC the client asks again over TCP, and so needs
+/// none of the rest.
+fn fit(mut message: Message, limit: u16) -> Message {
+    let fits = |m: &Message| m.to_vec().is_ok_and(|b| b.len() <= usize::from(limit));
+    if fits(&message) {
+        return message;
+    }
+    message.additionals.clear();
+    if fits(&message) {
+        return message;
+    }
+    message.answers.clear();
+    message.authorities.clear();
+    message.metadata.truncation = true;
+    message
+}
+
+/// Bytes that are no message, but begin like a question.
+fn unreadable(bytes: &[u8]) -> Response {
+    let Some(&[hi, lo, flags, _, ..]) = bytes.first_chunk::<12>() else { return Response::Silence };
+    if flags & 0x80 != 0 {
+        return Response::Silence;
+    }
+    let id = u16::from_be_bytes([hi, lo]);
+    let op_code = OpCode::from_u8(flags >> 3 & 15);
+    let message = Message::error_msg(id, op_code, ResponseCode::FormErr);
+    Response::Messages(vec![message], Some("the message does not parse"))
+}
+
+/// RFC 5936 §2.2: the SOA, everything else, the SOA again, in as many messages as it takes.
+fn transfer(zones: &[Zone], name: &Name, template: Message) -> Response {
+    /// Compression and headers leave room below the 64 KiB of a TCP message.
+    const PIECE: usize = 100;
+    let Some(zone) = zones.iter().find(|z| LowerName::new(z.origin()) == LowerName::new(name)) else {
+        let mut refusal = template;
+        refusal.metadata.response_code = ResponseCode::NotAuth;
+        return Response::Messages(vec![refusal], Some("no zone of this server has that origin"));
+    };
+    let records: Vec<_> = zone.records().chain(zone.soa()).cloned().collect();
+    let messages = records
+        .chunks(PIECE)
+        .map(|piece| {
+            let mut message = template.clone();
+            message.metadata.authoritative = true;
+            message.answers = piece.to_vec();
+            message
+        })
+        .collect();
+    Response::Messages(messages, Some("the whole zone, as asked"))
+}

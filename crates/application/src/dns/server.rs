@@ -1,0 +1,147 @@
+//! The authoritative server: its sockets, and what it does with each message.
+
+use core::time::Duration;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hickory_proto::op::{Message, ResponseCode};
+use septet_core::Storey;
+use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpListener, TcpOptions, TcpStream, UdpSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::message::{Carrier, Response, respond};
+use super::{PORT, Zone};
+use crate::task;
+
+/// RFC 7766 §6.2.3: a server closes a connection that stays idle "on the order of a few seconds".
+const IDLE: Duration = Duration::from_secs(10);
+/// How many TCP clients are served at once; a further one is turned away.
+const CONNECTIONS: usize = 256;
+
+/// An authoritative name server for a set of zones.
+///
+/// Names outside of its zones are refused; it asks no one else.
+#[derive(Clone, Debug)]
+pub struct Server {
+    zones: Arc<[Zone]>,
+    listen: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// A server for `zones` at port 53 of every IPv4 address.
+    pub fn new(zones: Vec<Zone>) -> Self {
+        Self { zones: zones.into(), listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT)] }
+    }
+
+    /// Listens at these addresses instead, with UDP and TCP.
+    #[must_use]
+    pub fn listen(mut self, at: Vec<SocketAddr>) -> Self {
+        self.listen = at;
+        self
+    }
+
+    /// Serves until the host stops.
+    ///
+    /// # Errors
+    /// `AddrInUse` and `AddrNotAvailable` where it cannot listen; nothing a client does ends it.
+    pub async fn serve(self, net: NetRef) -> io::Result<()> {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let mut tasks = Vec::new();
+        // TCP first: with port 0 both sockets of an address would get different ones, so tests pick their port.
+        for at in &self.listen {
+            let options =
+                ListenOptions { tcp: TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() }, backlog: 128 };
+            let listener = net.listen(*at, options)?;
+            let socket = net.bind_udp(*at)?;
+            let (zones, connections) = (self.zones.clone(), connections.clone());
+            tasks.push(task::spawn(&net, Box::pin(over_tcp(net.clone(), zones, listener, connections))));
+            tasks.push(task::spawn(&net, Box::pin(over_udp(net.clone(), self.zones.clone(), socket))));
+        }
+        core::future::pending::<()>().await;
+        drop(tasks);
+        Ok(())
+    }
+}
+
+async fn over_udp(net: NetRef, zones: Arc<[Zone]>, socket: UdpSocket) {
+    let mut buf = vec![0; 4096];
+    loop {
+        // An error here tells of an earlier datagram that nobody took; the server goes on.
+        let Ok(datagram) = socket.receive(&mut buf).await else { continue };
+        let question = &buf[..datagram.len.min(buf.len())];
+        let Response::Messages(messages, why) = respond(&zones, question, Carrier::Udp) else { continue };
+        for message in messages {
+            note(&net, datagram.from, Carrier::Udp, &message, why);
+            if let Ok(bytes) = message.to_vec() {
+                let _ = socket.send_to(&bytes, datagram.from).await;
+            }
+        }
+    }
+}
+
+async fn over_tcp(net: NetRef, zones: Arc<[Zone]>, listener: TcpListener, connections: Arc<AtomicUsize>) {
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(_) => {
+                // Out of descriptors or memory: a moment later there may be some.
+                net.sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        if connections.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
+            connections.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        }
+        let (zones, connections, net2) = (zones.clone(), connections.clone(), net.clone());
+        let _ = net.spawn(Box::pin(async move {
+            let _ = serve_stream(&net2, &zones, stream, from).await;
+            connections.fetch_sub(1, Ordering::Relaxed);
+        }));
+    }
+}
+
+async fn serve_stream(net: &NetRef, zones: &[Zone], mut stream: TcpStream, from: SocketAddr) -> io::Result<()> {
+    let mut question = Vec::new();
+    loop {
+        // RFC 1035 §4.2.2: "The message is prefixed with a two byte length field".
+        let length = net.timeout(IDLE, stream.read_u16()).await??;
+        question.resize(length.into(), 0);
+        net.timeout(IDLE, stream.read_exact(&mut question)).await??;
+        let Response::Messages(messages, why) = respond(zones, &question, Carrier::Tcp) else { return Ok(()) };
+        for message in messages {
+            note(net, from, Carrier::Tcp, &message, why);
+            let bytes = message.to_vec().map_err(io::Error::other)?;
+            let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
+            // One write, so that the length and the message leave in one segment (RFC 7766 §8).
+            let framed = [&length.to_be_bytes()[..], &bytes].concat();
+            net.timeout(IDLE, stream.write_all(&framed)).await??;
+        }
+    }
+}
+
+fn note(net: &NetRef, to: SocketAddr, carrier: Carrier, message: &Message, why: Option<&'static str>) {
+    net.count("dns.queries");
+    let code = message.metadata.response_code;
+    if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
+        net.count("dns.failed");
+    }
+    net.trace(Storey::Application, "dns.answer", |f| {
+        f.set("to", to).set("id", message.metadata.id);
+        if let [query] = &message.queries[..] {
+            f.set("name", query.name().to_ascii()).set("type", query.query_type().to_string());
+        }
+        f.set("code", super::code_name(code)).set("over", if carrier == Carrier::Udp { "UDP" } else { "TCP" });
+        f.set("answers", message.answers.len());
+        if let Some(first) = message.answers.last() {
+            f.set("answer", first.data.to_string());
+        }
+        if message.metadata.truncation {
+            f.set("why", "truncated: the answer does not fit a datagram");
+        } else if let Some(why) = why {
+            f.set("why", why);
+        }
+    });
+}

@@ -1,0 +1,238 @@
+//! A zone: the names under one origin and what is known of them.
+
+use core::fmt;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT};
+use hickory_proto::rr::{LowerName, Name, RData, Record, RecordType};
+
+/// What a record says. Names are relative to the zone's origin unless they end with a dot; `@` is the origin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Data {
+    /// An IPv4 address.
+    A(Ipv4Addr),
+    /// An IPv6 address.
+    Aaaa(Ipv6Addr),
+    /// Another name for the same thing.
+    Cname(String),
+    /// Where mail goes; the lower preference first.
+    Mx {
+        /// The lower, the sooner it is tried.
+        preference: u16,
+        /// The mail server.
+        exchange: String,
+    },
+    /// A name server of the zone, or of one delegated below it.
+    Ns(String),
+    /// The name that belongs to an address.
+    Ptr(String),
+    /// Where a service is.
+    Srv {
+        /// The lower, the sooner it is tried.
+        priority: u16,
+        /// The share among those of the same priority.
+        weight: u16,
+        /// The port.
+        port: u16,
+        /// The host.
+        target: String,
+    },
+    /// Text, in strings of at most 255 bytes.
+    Txt(Vec<String>),
+}
+
+/// Why a zone or a record will not do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ZoneError {
+    /// Not a domain name; why.
+    Name(String, String),
+    /// The owner is not at or below the origin.
+    OutOfZone(String),
+    /// RFC 1034 §3.6.2: "If a CNAME RR is present at a node, no other data should be present".
+    CnameAndOther(String),
+    /// A character-string of more than 255 bytes (RFC 1035 §3.3).
+    LongText(String),
+}
+
+impl fmt::Display for ZoneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name, why) => write!(f, "`{name}` is no domain name: {why}"),
+            Self::OutOfZone(name) => write!(f, "`{name}` does not lie in the zone"),
+            Self::CnameAndOther(name) => write!(f, "`{name}` has a CNAME, and so can have nothing else"),
+            Self::LongText(name) => write!(f, "a string of the TXT record of `{name}` is longer than 255 bytes"),
+        }
+    }
+}
+
+impl std::error::Error for ZoneError {}
+
+/// The names under one origin.
+///
+/// ```
+/// use septet_application::dns::{Data, Zone};
+/// let mut zone = Zone::new("shop.test")?;
+/// zone.add("lb", Data::A([10, 0, 3, 2].into()))?;
+/// zone.add("www", Data::Cname("lb".into()))?;
+/// assert!(zone.add("www", Data::A([10, 0, 3, 3].into())).is_err(), "a CNAME stands alone");
+/// # Ok::<(), septet_application::dns::ZoneError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Zone {
+    origin: Name,
+    ttl: u32,
+    nodes: BTreeMap<LowerName, Node>,
+}
+
+/// What is known of one name. A name that only lies between others has an empty node (RFC 4592 §2.2.2).
+pub(super) type Node = BTreeMap<RecordType, Vec<Record>>;
+
+/// The default time to live.
+const TTL: Duration = Duration::from_secs(3600);
+/// RFC 2308 §5: how long a negative answer may be kept.
+const NEGATIVE_TTL: u32 = 300;
+
+impl Zone {
+    /// A zone with nothing but its SOA and NS records, both naming `ns.ORIGIN`.
+    ///
+    /// # Errors
+    /// [`ZoneError::Name`].
+    pub fn new(origin: &str) -> Result<Self, ZoneError> {
+        let mut name = parse(origin, None)?;
+        name.set_fqdn(true);
+        let ttl = u32::try_from(TTL.as_secs()).unwrap_or(u32::MAX);
+        let mut zone = Self { origin: name, ttl, nodes: BTreeMap::new() };
+        let server = zone.name("ns")?;
+        let mailbox = zone.name("hostmaster")?;
+        // The timers that RIPE-203 recommends for small and stable zones.
+        let soa = SOA::new(server.clone(), mailbox, 1, 86_400, 7_200, 3_600_000, NEGATIVE_TTL);
+        zone.insert(Record::from_rdata(zone.origin.clone(), ttl, RData::SOA(soa)))?;
+        zone.insert(Record::from_rdata(zone.origin.clone(), ttl, RData::NS(NS(server))))?;
+        Ok(zone)
+    }
+
+    /// The origin.
+    pub fn origin(&self) -> &Name {
+        &self.origin
+    }
+
+    /// What records added from now on live for.
+    pub fn set_ttl(&mut self, ttl: Duration) {
+        // RFC 2181 §8: "a TTL value is an unsigned number, with a minimum value of 0, and a maximum value of 2147483647".
+        self.ttl = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX).min(i32::MAX as u32);
+    }
+
+    /// Adds a record at `owner`. The first [`Data::Ns`] at the origin takes the place of the one made up by
+    /// [`new`](Self::new).
+    ///
+    /// # Errors
+    /// Each kind of [`ZoneError`].
+    pub fn add(&mut self, owner: &str, data: Data) -> Result<(), ZoneError> {
+        let owner = self.name(owner)?;
+        let data = match data {
+            Data::A(ip) => RData::A(A(ip)),
+            Data::Aaaa(ip) => RData::AAAA(AAAA(ip)),
+            Data::Cname(name) => RData::CNAME(CNAME(self.name(&name)?)),
+            Data::Mx { preference, exchange } => RData::MX(MX::new(preference, self.name(&exchange)?)),
+            Data::Ns(name) => RData::NS(NS(self.name(&name)?)),
+            Data::Ptr(name) => RData::PTR(PTR(self.name(&name)?)),
+            Data::Srv { priority, weight, port, target } => {
+                RData::SRV(SRV::new(priority, weight, port, self.name(&target)?))
+            }
+            Data::Txt(strings) => {
+                if strings.iter().any(|s| s.len() > 255) {
+                    return Err(ZoneError::LongText(owner.to_ascii()));
+                }
+                RData::TXT(TXT::new(strings))
+            }
+        };
+        if let RData::NS(_) = data
+            && owner == self.origin
+            && let Some(node) = self.nodes.get_mut(&LowerName::new(&owner))
+            && let made_up = self.origin.prepend_label("ns").ok()
+            && let Some([Record { data: RData::NS(NS(only)), .. }]) = node.get(&RecordType::NS).map(Vec::as_slice)
+            && Some(only) == made_up.as_ref()
+        {
+            node.remove(&RecordType::NS);
+        }
+        self.insert(Record::from_rdata(owner, self.ttl, data))
+    }
+
+    fn name(&self, name: &str) -> Result<Name, ZoneError> {
+        if name == "@" || name.is_empty() { Ok(self.origin.clone()) } else { parse(name, Some(&self.origin)) }
+    }
+
+    fn insert(&mut self, record: Record) -> Result<(), ZoneError> {
+        let owner = LowerName::new(&record.name);
+        let origin = LowerName::new(&self.origin);
+        if !origin.zone_of(&owner) {
+            return Err(ZoneError::OutOfZone(record.name.to_ascii()));
+        }
+        let kind = record.record_type();
+        let node = self.nodes.entry(owner.clone()).or_default();
+        let clash = match kind {
+            RecordType::CNAME => !node.is_empty(),
+            _ => node.contains_key(&RecordType::CNAME),
+        };
+        if clash {
+            return Err(ZoneError::CnameAndOther(record.name.to_ascii()));
+        }
+        let set = node.entry(kind).or_default();
+        // RFC 2181 §5: a set holds no record twice, and all its records have one TTL.
+        if !set.iter().any(|r| r.data == record.data) {
+            set.push(record);
+        }
+        let mut between = owner;
+        while between != origin {
+            between = between.base_name();
+            self.nodes.entry(between.clone()).or_default();
+        }
+        Ok(())
+    }
+
+    /// The node at `name`.
+    pub(super) fn node(&self, name: &LowerName) -> Option<&Node> {
+        self.nodes.get(name)
+    }
+
+    /// The SOA record.
+    pub(super) fn soa(&self) -> Option<&Record> {
+        self.nodes.get(&LowerName::new(&self.origin))?.get(&RecordType::SOA)?.first()
+    }
+
+    /// Every record, the SOA first (RFC 5936 §2.2).
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        let rest = self.nodes.values().flat_map(BTreeMap::iter).filter(|(kind, _)| **kind != RecordType::SOA);
+        self.soa().into_iter().chain(rest.flat_map(|(_, set)| set))
+    }
+}
+
+fn parse(name: &str, origin: Option<&Name>) -> Result<Name, ZoneError> {
+    Name::parse(name, origin).map_err(|e| ZoneError::Name(name.to_owned(), e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_named() {
+        let mut z = Zone::new("shop.test.").unwrap();
+        assert!(matches!(Zone::new("a..b"), Err(ZoneError::Name(..))));
+        assert!(matches!(z.add("www.other.test.", Data::A([1, 2, 3, 4].into())), Err(ZoneError::OutOfZone(_))));
+        assert!(matches!(z.add("t", Data::Txt(vec!["x".repeat(256)])), Err(ZoneError::LongText(_))));
+        assert!(matches!(z.add("@", Data::Cname("x".into())), Err(ZoneError::CnameAndOther(_))));
+    }
+
+    #[test]
+    fn the_made_up_name_server_gives_way() {
+        let mut z = Zone::new("shop.test").unwrap();
+        z.add("@", Data::Ns("dns1".into())).unwrap();
+        z.add("@", Data::Ns("dns2".into())).unwrap();
+        let ns: Vec<_> =
+            z.records().filter(|r| r.record_type() == RecordType::NS).map(|r| r.data.to_string()).collect();
+        assert_eq!(ns, ["dns1.shop.test.", "dns2.shop.test."]);
+    }
+}

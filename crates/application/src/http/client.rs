@@ -1,0 +1,111 @@
+//! One connection of a client.
+
+use std::io;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use septet_socket::NetRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::runtime::{Io, NetExecutor, NetTimer};
+use crate::task::{self, Owned};
+
+/// Which HTTP is spoken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// A connection to a server, over which requests go one after the other (HTTP/1.1) or at once (HTTP/2).
+pub struct Connection {
+    sender: Sender,
+    // Ends the connection with this handle.
+    _driver: Owned,
+}
+
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Connection {
+    /// Speaks HTTP over `stream`.
+    ///
+    /// # Errors
+    /// Those of the stream, and `InvalidData` where the server does not speak that version.
+    pub async fn new<S>(net: &NetRef, stream: S, version: Version) -> io::Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        super::prime();
+        let (sender, driver) = match version {
+            Version::Http1 => {
+                let (sender, connection) = http1::Builder::new()
+                    .preserve_header_case(true)
+                    .handshake(Io::new(stream))
+                    .await
+                    .map_err(into_io)?;
+                (Sender::Http1(sender), task::spawn(net, Box::pin(async move { drop(connection.await) })))
+            }
+            Version::Http2 => {
+                let (sender, connection) = http2::Builder::new(NetExecutor(net.clone()))
+                    .timer(NetTimer(net.clone()))
+                    .handshake(Io::new(stream))
+                    .await
+                    .map_err(into_io)?;
+                (Sender::Http2(sender), task::spawn(net, Box::pin(async move { drop(connection.await) })))
+            }
+        };
+        Ok(Self { sender, _driver: driver })
+    }
+
+    /// Sends a request and waits for the head of the response. HTTP/1.1 wants the target in origin form and a `Host`
+    /// field, HTTP/2 the absolute URI.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
+        match &mut self.sender {
+            Sender::Http1(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Sender::Http2(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+        }
+    }
+
+    /// Whether the server has closed it.
+    pub fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    /// Which HTTP is spoken.
+    pub fn version(&self) -> Version {
+        match &self.sender {
+            Sender::Http1(_) => Version::Http1,
+            Sender::Http2(_) => Version::Http2,
+        }
+    }
+}
+
+impl core::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Connection").field("version", &self.version()).finish()
+    }
+}
+
+fn into_io(e: hyper::Error) -> io::Error {
+    io::Error::other(e)
+}

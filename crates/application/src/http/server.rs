@@ -1,0 +1,320 @@
+//! The server: connections, protocols, and what is answered to a request.
+
+use core::convert::Infallible;
+use core::time::Duration;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderValue, IF_NONE_MATCH, RANGE,
+    SERVER,
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::service::service_fn;
+use septet_core::Storey;
+use septet_presentation::ca::ServerIdentity;
+use septet_presentation::tls;
+use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpListener, TcpOptions, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+
+use super::body::Payload;
+use super::runtime::{Io, NetExecutor, NetTimer};
+use super::site::{Page, Site};
+
+/// nginx's `client_header_timeout` and `keepalive_timeout` lie around this.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client may take over the TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+/// HTTP/2 pings a silent client after this time, as long as it has requests open.
+const PING: Duration = Duration::from_secs(60);
+/// How many connections are served at once; further ones wait in the backlog.
+const CONNECTIONS: usize = 16_384;
+
+/// An HTTP server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    site: Arc<Site>,
+    listen: Vec<(SocketAddr, Option<ServerIdentity>)>,
+}
+
+impl Server {
+    /// A server for `site`. It listens nowhere until [`listen`](Self::listen) or
+    /// [`listen_tls`](Self::listen_tls) says where; without either, at port 80 of every IPv4 address.
+    pub fn new(site: Site) -> Self {
+        super::prime();
+        Self { site: Arc::new(site), listen: Vec::new() }
+    }
+
+    /// Listens at `at` for HTTP/1.1 in the clear.
+    #[must_use]
+    pub fn listen(mut self, at: SocketAddr) -> Self {
+        self.listen.push((at, None));
+        self
+    }
+
+    /// Listens at `at` for HTTP/2 and HTTP/1.1 over TLS.
+    #[must_use]
+    pub fn listen_tls(mut self, at: SocketAddr, identity: ServerIdentity) -> Self {
+        self.listen.push((at, Some(identity)));
+        self
+    }
+
+    /// Serves until the host stops.
+    ///
+    /// # Errors
+    /// `AddrInUse` and `AddrNotAvailable` where it cannot listen; nothing a client does ends it.
+    pub async fn serve(mut self, net: NetRef) -> io::Result<()> {
+        if self.listen.is_empty() {
+            self.listen.push((SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80), None));
+        }
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut tasks = Vec::new();
+        for (at, identity) in self.listen {
+            let tcp = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
+            let listener = net.listen(at, ListenOptions { tcp, ..ListenOptions::default() })?;
+            let tls = identity.map(|id| tls::Server::new(&net, &id, &[tls::H2, tls::HTTP_1_1])).transpose()?;
+            let acceptor = Acceptor { net: net.clone(), site: self.site.clone(), tls, places: places.clone() };
+            tasks.push(crate::task::spawn(&net, Box::pin(acceptor.run(listener))));
+        }
+        core::future::pending::<()>().await;
+        drop(tasks);
+        Ok(())
+    }
+}
+
+struct Acceptor {
+    net: NetRef,
+    site: Arc<Site>,
+    tls: Option<tls::Server>,
+    places: Arc<Semaphore>,
+}
+
+impl Acceptor {
+    async fn run(self, listener: TcpListener) {
+        loop {
+            // The semaphore is never closed.
+            let Ok(place) = self.places.clone().acquire_owned().await else { return };
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(_) => {
+                    // Out of descriptors or memory: a moment later there may be some.
+                    self.net.sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let handler = Handler { net: self.net.clone(), site: self.site.clone(), peer };
+            let tls = self.tls.clone();
+            let _ = self.net.spawn(Box::pin(async move {
+                handler.connection(stream, tls).await;
+                drop(place);
+            }));
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Handler {
+    net: NetRef,
+    site: Arc<Site>,
+    peer: SocketAddr,
+}
+
+impl Handler {
+    async fn connection(self, stream: TcpStream, tls: Option<tls::Server>) {
+        self.net.count("http.connections");
+        let net = self.net.clone();
+        let Some(tls) = tls else { return self.http1(stream).await };
+        match net.timeout(HANDSHAKE_TIMEOUT, tls.accept(self.peer, stream)).await {
+            Ok(Ok(stream)) if stream.alpn() == Some(tls::H2) => self.http2(stream).await,
+            Ok(Ok(stream)) => self.http1(stream).await,
+            Ok(Err(_)) | Err(_) => net.count("http.handshake_failed"),
+        }
+    }
+
+    async fn http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let timer = NetTimer(self.net.clone());
+        let service = service_fn(move |request| self.clone().answer(request, "HTTP/1.1"));
+        // An error is the client's: it reset the connection, or spoke no HTTP, and was answered 400 where possible.
+        let _ = hyper::server::conn::http1::Builder::new()
+            .timer(timer)
+            .header_read_timeout(HEADER_TIMEOUT)
+            .half_close(true)
+            .auto_date_header(false)
+            .serve_connection(Io::new(stream), service)
+            .await;
+    }
+
+    async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let timer = NetTimer(self.net.clone());
+        let executor = NetExecutor(self.net.clone());
+        let service = service_fn(move |request| self.clone().answer(request, "HTTP/2"));
+        let _ = hyper::server::conn::http2::Builder::new(executor)
+            .timer(timer)
+            .keep_alive_interval(PING)
+            .auto_date_header(false)
+            .serve_connection(Io::new(stream), service)
+            .await;
+    }
+
+    async fn answer(self, request: Request<Incoming>, version: &'static str) -> Result<Response<Payload>, Infallible> {
+        let Self { net, site, peer } = self;
+        net.count("http.requests");
+        net.trace(Storey::Application, "http.request", |f| {
+            f.set("way", "received").set("peer", peer).set("method", request.method().to_string());
+            f.set("target", request.uri().path().to_owned()).set("version", version);
+        });
+        let (head, mut body) = request.into_parts();
+        // The body is taken in and counted, so that the client may finish sending it.
+        let mut taken = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            taken += frame.data_ref().map_or(0, |d| d.len());
+        }
+        if taken > 0 {
+            net.observe("http.received", taken as f64);
+        }
+        if !site.think_time().is_zero() {
+            net.sleep(site.think_time()).await;
+        }
+        let mut response = match site.find(head.uri.path()) {
+            Some(page) => show(page, &head.method, &head.headers),
+            None => plain(StatusCode::NOT_FOUND),
+        };
+        let headers = response.headers_mut();
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + net.unix_time());
+        if let Ok(date) = HeaderValue::from_str(&date) {
+            headers.insert(DATE, date);
+        }
+        headers.insert(SERVER, HeaderValue::from_static("septet"));
+        let bytes = response.body().size_hint().exact().unwrap_or(0);
+        net.observe("http.sent", bytes as f64);
+        net.trace(Storey::Application, "http.response", |f| {
+            f.set("way", "sent").set("peer", peer).set("status", response.status().as_u16());
+            f.set("target", head.uri.path().to_owned()).set("bytes", bytes);
+        });
+        Ok(response)
+    }
+}
+
+/// A short page that only says its status.
+fn plain(status: StatusCode) -> Response<Payload> {
+    let text = format!("{status}\n");
+    let mut response = Response::new(Payload::Bytes(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn show(page: &Page, method: &Method, asked: &HeaderMap) -> Response<Payload> {
+    if !matches!(*method, Method::GET | Method::HEAD | Method::POST | Method::PUT) {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
+        // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT"));
+        return response;
+    }
+    let len = page.content.len();
+    let etag = page.etag();
+    let matched = |field: &HeaderValue| {
+        // RFC 9110 §13.1.2: the comparison is weak.
+        field.to_str().is_ok_and(|f| f.trim() == "*" || f.split(',').any(|t| t.trim().trim_start_matches("W/") == etag))
+    };
+    let (status, from, to) = if asked.get_all(IF_NONE_MATCH).iter().any(matched) {
+        (StatusCode::NOT_MODIFIED, 0, 0)
+    } else {
+        match asked.get(RANGE).filter(|_| *method == Method::GET && page.status == StatusCode::OK) {
+            Some(range) => match parse_range(range, len) {
+                Some(Ok((from, to))) => (StatusCode::PARTIAL_CONTENT, from, to),
+                Some(Err(())) => (StatusCode::RANGE_NOT_SATISFIABLE, 0, 0),
+                None => (page.status, 0, len),
+            },
+            None => (page.status, 0, len),
+        }
+    };
+    let mut response = match (status, method) {
+        (StatusCode::NOT_MODIFIED, _) => Response::new(Payload::Empty),
+        (StatusCode::RANGE_NOT_SATISFIABLE, _) => plain(status),
+        (_, &Method::HEAD) => Response::new(Payload::Empty),
+        _ => Response::new(page.content.slice(from, to)),
+    };
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let mut set = |name, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(ETAG, &etag);
+    set(ACCEPT_RANGES, "bytes");
+    match status {
+        StatusCode::NOT_MODIFIED => return response,
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            set(CONTENT_RANGE, &format!("bytes */{len}"));
+            return response;
+        }
+        StatusCode::PARTIAL_CONTENT => set(CONTENT_RANGE, &format!("bytes {from}-{}/{len}", to - 1)),
+        _ => {}
+    }
+    set(CONTENT_TYPE, &page.content_type);
+    set(CONTENT_LENGTH, &(to - from).to_string());
+    if let Some(digest) = page.digest() {
+        set(http::HeaderName::from_static("repr-digest"), digest);
+    }
+    response
+}
+
+/// RFC 9110 §14.1.2: the one range of `field` as offsets from and up to; `Err` where none of it lies within `len`,
+/// `None` where the field is to be ignored (several ranges, another unit, nonsense).
+fn parse_range(field: &HeaderValue, len: u64) -> Option<Result<(u64, u64), ()>> {
+    let (first, last) = field.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
+    let (from, to) = match (first.trim(), last.trim()) {
+        ("", suffix) => (len.saturating_sub(suffix.parse().ok()?), len),
+        (first, "") => (first.parse().ok()?, len),
+        (first, last) => {
+            let (first, last) = (first.parse().ok()?, last.parse::<u64>().ok()?);
+            if last < first {
+                return None;
+            }
+            (first, last.saturating_add(1).min(len))
+        }
+    };
+    Some(if from < to { Ok((from, to)) } else { Err(()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let parse = |s: &str| parse_range(&HeaderValue::from_str(s).unwrap(), 100);
+        assert_eq!(parse("bytes=0-0"), Some(Ok((0, 1))));
+        assert_eq!(parse("bytes=90-"), Some(Ok((90, 100))));
+        assert_eq!(parse("bytes=-10"), Some(Ok((90, 100))));
+        assert_eq!(parse("bytes=-1000"), Some(Ok((0, 100))));
+        assert_eq!(parse("bytes=50-18446744073709551615"), Some(Ok((50, 100))));
+        assert_eq!(parse("bytes=100-"), Some(Err(())));
+        assert_eq!(parse("bytes=-0"), Some(Err(())));
+        for ignored in ["bytes=5-4", "bytes=0-1,3-4", "lines=0-1", "bytes=a-b", "bytes=5"] {
+            assert_eq!(parse(ignored), None, "{ignored}");
+        }
+    }
+
+    #[test]
+    fn conditions_and_methods() {
+        let page = Page::pattern(1000);
+        let with = |name, value: &str| HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]);
+        let status = |method, headers| show(&page, &method, &headers).status().as_u16();
+        assert_eq!(status(Method::GET, HeaderMap::new()), 200);
+        assert_eq!(status(Method::GET, with(IF_NONE_MATCH, &page.etag())), 304);
+        assert_eq!(status(Method::GET, with(IF_NONE_MATCH, "\"x\"")), 200);
+        assert_eq!(status(Method::GET, with(RANGE, "bytes=1-2")), 206);
+        assert_eq!(status(Method::GET, with(RANGE, "bytes=2000-")), 416);
+        assert_eq!(status(Method::DELETE, HeaderMap::new()), 405);
+        let head = show(&page, &Method::HEAD, &HeaderMap::new());
+        assert_eq!((head.headers()[CONTENT_LENGTH].to_str().unwrap(), head.body().is_end_stream()), ("1000", true));
+    }
+}
