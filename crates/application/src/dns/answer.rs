@@ -116,7 +116,9 @@ fn at_node(node: &Node, name: &Name, kind: RecordType) -> Step {
         return Step::Records(set.iter().map(own).collect());
     }
     match node.get(&RecordType::CNAME).and_then(|set| set.first()) {
-        Some(record @ Record { data: RData::CNAME(CNAME(target)), .. }) => Step::Alias(Box::new(own(record)), target.clone()),
+        Some(record @ Record { data: RData::CNAME(CNAME(target)), .. }) => {
+            Step::Alias(Box::new(own(record)), target.clone())
+        }
         _ => Step::NoData,
     }
 }
