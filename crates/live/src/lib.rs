@@ -4,6 +4,8 @@
 //! unchanged. [`Pump`] drives a world by the wall clock, beside the tasks that let real programs into it.
 
 mod clock;
+#[cfg(target_os = "linux")]
+pub mod control;
 pub mod kernel;
 #[cfg(target_os = "linux")]
 pub mod linux;
