@@ -1,1 +1,25 @@
-//! Storey 3: ARP, IP, ICMP, routing.
+//! Storey 3: ARP, IP, ICMP, fragmentation and routes.
+//!
+//! [`ip::Ip`] is the storey of one host: a state machine that frames, calls and the time go into, and that answers with
+//! frames, datagrams for the storeys above, and its next deadline. Everything else here is what it is made of, each
+//! usable alone: the wire formats ([`ipv4`], [`icmp`], [`arp`]), the neighbour cache ([`neighbor`]), the routing table
+//! ([`route`]), [`fragment`]ation, and [`routes`], which computes the tables of a whole topology.
+
+mod addr;
+pub mod arp;
+mod counters;
+pub mod fragment;
+mod hash;
+pub mod icmp;
+mod icmp_limit;
+pub mod ip;
+pub mod ipv4;
+pub mod neighbor;
+pub mod route;
+pub mod routes;
+mod trie;
+
+pub use addr::{Cidr, Prefix, PrefixError};
+pub use counters::Counters;
+pub use ip::{Forwarding, InterfaceConfig, Ip};
+pub use route::{Iface, Route, StaticRoute, Target};

@@ -1,0 +1,325 @@
+//! Datagrams that come in: checked, delivered, or passed on.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey, checksum};
+
+use super::output::Outgoing;
+use super::{Cast, Datagram, DontFragment, Forwarding, Ip, Kind, Up, Way, cause_of};
+use crate::fragment::{self, Outcome};
+use crate::icmp::{self, Message, kind};
+use crate::ipv4::{self, Header, protocol};
+use crate::neighbor::Origin;
+use crate::route::Iface;
+
+impl Ip {
+    /// Takes a datagram that came in on `iface`: `frame` begins at its IP header, and the link addressed it to `cast`.
+    #[inline]
+    pub fn receive(&mut self, now: Instant, iface: Iface, cast: Cast, mut frame: Frame, out: &mut Out<'_>) {
+        self.counters.ip_in_receives += 1;
+        let header = match self.check(&mut frame) {
+            Ok(header) => header,
+            Err(why) => {
+                self.counters.ip_in_hdr_errors += 1;
+                return drop_frame(&frame, why, out);
+            }
+        };
+        let way = self.way(header.dst);
+        if way.kind == Kind::Unicast && cast == Cast::Unicast {
+            return self.forward(now, iface, header, way, frame, out);
+        }
+        self.receive_other(now, iface, cast, header, way, frame, out);
+    }
+
+    /// Reads the header and cuts off what the link padded.
+    #[inline]
+    fn check(&self, frame: &mut Frame) -> Result<Header, DropReason> {
+        let header = Header::parse(frame.bytes())?;
+        if frame.checksums == Checksums::Unverified && !ipv4::checksum_ok(frame.bytes(), header.header_len) {
+            // RFC 1122 §3.2.1.2: "A host MUST verify the IP header checksum on every received datagram and silently
+            // discard every datagram that has a bad checksum."
+            return Err(DropReason::IpChecksum);
+        }
+        frame.truncate(usize::from(header.total_len));
+        Ok(header)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn receive_other(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        cast: Cast,
+        header: Header,
+        way: Way,
+        frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        let scope = match way.kind {
+            Kind::Broadcast => Cast::Broadcast,
+            Kind::Multicast => Cast::Multicast,
+            _ => Cast::Unicast,
+        };
+        // RFC 1122 §3.2.1.3: addresses that "MUST NOT be sent" by anyone, or not outside a host.
+        let martian = header.src.is_multicast()
+            || header.src.is_broadcast()
+            || header.src.is_loopback()
+            || header.dst.is_loopback()
+            || header.dst.is_unspecified()
+            || self.is_local(header.src.into())
+            || (header.src.is_unspecified() && scope == Cast::Unicast);
+        // RFC 1122 §3.3.6: "A host SHOULD silently discard a datagram that is received via a link-layer broadcast …
+        // but does not specify an IP multicast or broadcast destination address."
+        if martian || (cast != Cast::Unicast && scope == Cast::Unicast) {
+            self.counters.ip_in_addr_errors += u64::from(martian);
+            self.counters.ip_in_discards += u64::from(!martian);
+            return drop_frame(&frame, DropReason::NotForUs, out);
+        }
+        match way.kind {
+            Kind::Local => self.deliver(now, Some(iface), Cast::Unicast, header, frame, out),
+            Kind::Broadcast => {
+                self.counters.ip_in_bcast_pkts += 1;
+                self.deliver(now, Some(iface), Cast::Broadcast, header, frame, out);
+            }
+            Kind::Multicast => {
+                self.counters.ip_in_mcast_pkts += 1;
+                if self.is_member(iface, header.dst) {
+                    self.deliver(now, Some(iface), Cast::Multicast, header, frame, out);
+                }
+            }
+            Kind::NoRoute | Kind::Unreachable => {
+                self.counters.ip_in_no_routes += 1;
+                if self.forwarding == Forwarding::Off {
+                    self.counters.ip_in_addr_errors += 1;
+                    return drop_frame(&frame, DropReason::NotForUs, out);
+                }
+                let error = match way.kind {
+                    Kind::NoRoute => icmp::Error::NetUnreachable,
+                    _ => icmp::Error::HostUnreachable,
+                };
+                drop_frame(&frame, DropReason::NoRoute, out);
+                self.report(now, error, &header, &frame, out);
+            }
+            Kind::Unicast => unreachable!("a unicast to a unicast frame is forwarded before"),
+        }
+    }
+
+    fn is_member(&self, iface: Iface, group: Ipv4Addr) -> bool {
+        // RFC 1112 §7.2: all hosts are members of 224.0.0.1.
+        group == Ipv4Addr::new(224, 0, 0, 1)
+            || self.interfaces[usize::from(iface)].groups.contains_key(&IpAddr::V4(group))
+    }
+
+    /// Passes a datagram on: one way found, one neighbour, the checksum mended in place.
+    #[inline]
+    fn forward(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        header: Header,
+        way: Way,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        if self.forwarding == Forwarding::Off {
+            // RFC 1122 §3.2.1.3: "A host MUST silently discard an incoming datagram that is not destined for the host."
+            self.counters.ip_in_addr_errors += 1;
+            return drop_frame(&frame, DropReason::NotForUs, out);
+        }
+        let _ = iface;
+        if header.src.is_loopback() || header.src.is_unspecified() || header.src.is_multicast() {
+            // RFC 1812 §5.3.7: martian sources are not forwarded.
+            self.counters.ip_in_addr_errors += 1;
+            return drop_frame(&frame, DropReason::NotForUs, out);
+        }
+        if header.ttl <= 1 {
+            self.counters.ip_in_hdr_errors += 1;
+            drop_frame(&frame, DropReason::Ttl, out);
+            return self.report(now, icmp::Error::TtlExceeded, &header, &frame, out);
+        }
+        let mtu = self.interfaces[usize::from(way.iface)].mtu;
+        if u32::from(header.total_len) > mtu {
+            return self.forward_large(now, header, way, mtu, frame, out);
+        }
+        self.counters.ip_forw_datagrams += 1;
+        ipv4::decrement_ttl(frame.header_mut(ipv4::HEADER_LEN));
+        self.transmit(now, header.dst, way, frame, Origin::Forwarded, out);
+    }
+
+    fn forward_large(&mut self, now: Instant, header: Header, way: Way, mtu: u32, mut frame: Frame, out: &mut Out<'_>) {
+        if header.dont_fragment {
+            self.counters.ip_frag_fails += 1;
+            drop_frame(&frame, DropReason::TooBig, out);
+            let error = icmp::Error::FragmentationNeeded { mtu: mtu.min(u32::from(u16::MAX)) as u16 };
+            return self.report(now, error, &header, &frame, out);
+        }
+        self.counters.ip_forw_datagrams += 1;
+        ipv4::decrement_ttl(frame.header_mut(ipv4::HEADER_LEN));
+        self.transmit_fragments(now, header, way, mtu, frame, Origin::Forwarded, out);
+    }
+
+    /// A datagram for this host.
+    pub(super) fn deliver(
+        &mut self,
+        now: Instant,
+        iface: Option<Iface>,
+        cast: Cast,
+        mut header: Header,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        if header.is_fragment() {
+            self.counters.ip_reasm_reqds += 1;
+            let reassembler = self.reassembler.get_or_insert_default();
+            match reassembler.insert(now, &header, frame.clone()) {
+                Outcome::Complete(whole) => {
+                    self.counters.ip_reasm_oks += 1;
+                    let Ok(joined) = Header::parse(whole.bytes()) else { return };
+                    (frame, header) = (whole, joined);
+                    frame.cause = out.trace.emit(Storey::Network, "ip.reassembled", cause_of(&frame), |f| {
+                        f.set("src", header.src).set("dst", header.dst).set("bytes", header.total_len);
+                    });
+                }
+                Outcome::Waiting => return self.expire_fragments(now, out),
+                Outcome::Duplicate => return,
+                Outcome::Invalid => {
+                    self.counters.ip_reasm_fails += 1;
+                    return drop_frame(&frame, DropReason::Fragment, out);
+                }
+            }
+        }
+        match header.protocol {
+            protocol::TCP | protocol::UDP => {
+                self.counters.ip_in_delivers += 1;
+                frame.pull(usize::from(header.header_len));
+                self.up.push_back(Up::Datagram(Datagram {
+                    iface,
+                    src: header.src.into(),
+                    dst: header.dst.into(),
+                    protocol: header.protocol,
+                    ttl: header.ttl,
+                    tos: header.tos,
+                    cast,
+                    header_len: header.header_len.into(),
+                    frame,
+                }));
+            }
+            protocol::ICMP => {
+                self.counters.ip_in_delivers += 1;
+                self.receive_icmp(now, cast, header, frame, out);
+            }
+            _ => {
+                self.counters.ip_in_unknown_protos += 1;
+                drop_frame(&frame, DropReason::UnknownProtocol, out);
+                if cast == Cast::Unicast {
+                    self.report(now, icmp::Error::ProtocolUnreachable, &header, &frame, out);
+                }
+            }
+        }
+    }
+
+    fn receive_icmp(&mut self, now: Instant, cast: Cast, header: Header, mut frame: Frame, out: &mut Out<'_>) {
+        self.counters.icmp_in_msgs += 1;
+        frame.pull(usize::from(header.header_len));
+        if frame.checksums == Checksums::Unverified && checksum::of(frame.bytes()) != 0 {
+            self.counters.icmp_in_csum_errors += 1;
+            self.counters.icmp_in_errors += 1;
+            return drop_frame(&frame, DropReason::L4Checksum, out);
+        }
+        let Ok(message) = Message::parse(frame.bytes()) else {
+            self.counters.icmp_in_errors += 1;
+            return drop_frame(&frame, DropReason::Malformed, out);
+        };
+        match message.icmp_type {
+            kind::ECHO => {
+                self.counters.icmp_in_echos += 1;
+                // As Linux with `icmp_echo_ignore_broadcasts`; RFC 1122 §3.2.2.6 allows it.
+                if cast == Cast::Unicast {
+                    self.answer_echo(now, header, message, frame, out);
+                }
+            }
+            kind::ECHO_REPLY => {
+                self.counters.icmp_in_echo_reps += 1;
+                frame.pull(icmp::HEADER_LEN);
+                self.up.push_back(Up::EchoReply {
+                    from: header.src.into(),
+                    ident: message.ident(),
+                    seq: message.seq(),
+                    ttl: header.ttl,
+                    data: frame,
+                });
+            }
+            kind::UNREACHABLE | kind::TIME_EXCEEDED | kind::PARAMETER_PROBLEM => {
+                self.receive_error(now, header, message, frame, out);
+            }
+            kind::REDIRECT => self.counters.icmp_in_redirects += 1,
+            // RFC 1122 §3.2.2: "If an ICMP message of unknown type is received, it MUST be silently discarded."
+            _ => {}
+        }
+    }
+
+    /// RFC 1122 §3.2.2.6: "Data received in an ICMP Echo Request MUST be entirely included in the resulting Echo Reply."
+    fn answer_echo(&mut self, now: Instant, header: Header, message: Message, mut frame: Frame, out: &mut Out<'_>) {
+        icmp::make_reply(frame.bytes_mut());
+        frame.cause = out.trace.emit(Storey::Network, "icmp.echo-reply", cause_of(&frame), |f| {
+            f.set("to", header.src).set("seq", message.seq()).set("why", "an echo request came");
+        });
+        self.counters.icmp_out_msgs += 1;
+        self.counters.icmp_out_echo_reps += 1;
+        let reply = Outgoing {
+            tos: header.tos,
+            dont_fragment: DontFragment::No,
+            ..Outgoing::new(header.dst.into(), header.src.into(), protocol::ICMP)
+        };
+        // A reply that has no way back is counted by `send`, and nobody is left to tell.
+        let _ = self.send(now, &reply, frame, out);
+    }
+
+    /// Runs the datagrams that this host sent to itself and whose time has come.
+    pub(super) fn run_loopback(&mut self, now: Instant, out: &mut Out<'_>) {
+        while self.loopback.front().is_some_and(|&(at, _)| at <= now) {
+            let Some((at, mut frame)) = self.loopback.pop_front() else { return };
+            frame.ingress = at;
+            self.counters.ip_in_receives += 1;
+            match self.check(&mut frame) {
+                Ok(header) => self.deliver(now, None, Cast::Unicast, header, frame, out),
+                Err(why) => drop_frame(&frame, why, out),
+            }
+        }
+    }
+
+    /// Sends the fragments of `packet`, whose header is `header`.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn transmit_fragments(
+        &mut self,
+        now: Instant,
+        header: Header,
+        way: Way,
+        mtu: u32,
+        mut packet: Frame,
+        origin: Origin,
+        out: &mut Out<'_>,
+    ) {
+        packet.cause = out.trace.emit(Storey::Network, "ip.fragment", cause_of(&packet), |f| {
+            f.set("dst", header.dst).set("bytes", header.total_len).set("mtu", mtu);
+            f.set("why", "larger than the next link's MTU");
+        });
+        self.counters.ip_frag_oks += 1;
+        // The header in the packet may have changed since `header` was read (its TTL has), lengths have not.
+        let fragments: Vec<Frame> = fragment::fragment(&packet, header, mtu as usize).collect();
+        for fragment in fragments {
+            self.counters.ip_frag_creates += 1;
+            self.transmit(now, header.dst, way, fragment, origin, out);
+        }
+    }
+}
+
+/// Says why a datagram goes no further.
+pub(super) fn drop_frame(frame: &Frame, why: DropReason, out: &mut Out<'_>) {
+    out.trace.emit(Storey::Network, "ip.drop", cause_of(frame), |f| {
+        if let Ok(header) = Header::parse(frame.bytes()) {
+            f.set("src", header.src).set("dst", header.dst);
+        }
+        f.set("why", why).set("frame", frame.id);
+    });
+}

@@ -1,0 +1,434 @@
+//! Storey 3 of one host: interfaces, routes, neighbours, and the datagrams that go up, down and through.
+
+mod errors;
+mod input;
+mod output;
+mod resolve;
+mod timers;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+
+use septet_core::{Carrier, EventId, Frame, Instant, Port, Seed};
+use septet_datalink::ethernet::MacAddr;
+
+pub use self::output::{DontFragment, Outgoing, SendError};
+
+use crate::fragment::Reassembler;
+use crate::icmp_limit::Limiter;
+use crate::neighbor::{self, NeighborId};
+use crate::route::{Iface, Route, Table, Target};
+use crate::{Cidr, Counters, Prefix};
+
+/// MTU of the way from a host to itself: Linux's `lo`.
+pub const LOOPBACK_MTU: u32 = 65_536;
+
+/// `net.ipv4.ip_default_ttl`.
+pub const DEFAULT_TTL: u8 = 64;
+
+/// Whether a host passes on what is addressed to others: `net.ipv4.ip_forward`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Forwarding {
+    /// A host: it drops them.
+    #[default]
+    Off,
+    /// A router.
+    On,
+}
+
+/// How the link addressed a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cast {
+    /// To one station.
+    Unicast,
+    /// To a group.
+    Multicast,
+    /// To all.
+    Broadcast,
+}
+
+/// An interface as it is configured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InterfaceConfig {
+    /// Its link address.
+    pub mac: MacAddr,
+    /// Its IP addresses, the primary one of each family first.
+    pub addresses: Vec<Cidr>,
+    /// The largest datagram that its link takes.
+    pub mtu: u32,
+}
+
+#[derive(Debug)]
+struct Interface {
+    mac: MacAddr,
+    mtu: u32,
+    carrier: Carrier,
+    addresses: Vec<Cidr>,
+    /// Multicast groups, each with the number of sockets that joined.
+    groups: BTreeMap<IpAddr, u32>,
+}
+
+/// What storey 3 hands up.
+#[derive(Debug)]
+pub enum Up {
+    /// A datagram for TCP or UDP.
+    Datagram(Datagram),
+    /// The answer to an echo request of this host.
+    EchoReply {
+        /// Who answered.
+        from: IpAddr,
+        /// The identifier of the request.
+        ident: u16,
+        /// The sequence number of the request.
+        seq: u16,
+        /// The time to live with which it came.
+        ttl: u8,
+        /// The data that came back.
+        data: Frame,
+    },
+    /// A node reports an error about a datagram of this host.
+    Error(Report),
+}
+
+/// A datagram on its way up.
+#[derive(Debug)]
+pub struct Datagram {
+    /// Where it came in; `None` where it never left the host.
+    pub iface: Option<Iface>,
+    /// Source.
+    pub src: IpAddr,
+    /// Destination: an own address, a broadcast address or a group.
+    pub dst: IpAddr,
+    /// What it carries; see [`protocol`](crate::ipv4::protocol).
+    pub protocol: u8,
+    /// The time to live with which it came.
+    pub ttl: u8,
+    /// Differentiated services and ECN.
+    pub tos: u8,
+    /// To how many it was addressed.
+    pub cast: Cast,
+    /// Octets of the IP header, which [`Ip::port_unreachable`] restores.
+    header_len: u16,
+    /// The payload.
+    pub frame: Frame,
+}
+
+/// An ICMP error about a datagram that this host sent.
+#[derive(Debug)]
+pub struct Report {
+    /// The node that reported it.
+    pub reporter: IpAddr,
+    /// The source of the datagram.
+    pub src: IpAddr,
+    /// The destination of the datagram.
+    pub dst: IpAddr,
+    /// What it carried.
+    pub protocol: u8,
+    /// The ICMP type.
+    pub icmp_type: u8,
+    /// The ICMP code.
+    pub code: u8,
+    /// The MTU told with "fragmentation needed"; zero otherwise.
+    pub mtu: u32,
+    /// What is quoted of the datagram's payload; at least eight octets.
+    pub quote: Frame,
+}
+
+/// Storey 3 of one host.
+#[derive(Debug)]
+pub struct Ip {
+    interfaces: Vec<Interface>,
+    table: Table,
+    lines: Vec<Line>,
+    misses: u32,
+    epoch: u32,
+    neighbors: neighbor::Cache,
+    reassembler: Option<Box<Reassembler>>,
+    limiter: Option<Box<Limiter>>,
+    path_mtu: BTreeMap<IpAddr, (u32, Instant)>,
+    forwarding: Forwarding,
+    ident: u16,
+    loopback: VecDeque<(Instant, Frame)>,
+    up: VecDeque<Up>,
+    /// What was counted since the host was switched on.
+    pub counters: Counters,
+}
+
+/// Why an address or a route was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConfigError {
+    /// No interface is on the gateway's link.
+    GatewayNotOnLink(IpAddr),
+    /// The host has no interface of this number.
+    NoSuchInterface(Iface),
+}
+
+impl core::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::GatewayNotOnLink(gateway) => write!(f, "the gateway {gateway} is on no link of this host"),
+            Self::NoSuchInterface(iface) => write!(f, "there is no interface eth{iface}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Ip {
+    /// Storey 3 with these interfaces; their carriers are down. Its random streams come from `seed` and `name`.
+    pub fn new(interfaces: &[InterfaceConfig], forwarding: Forwarding, seed: Seed, name: &str) -> Self {
+        let mut rng = seed.stream(&format!("ip {name}"));
+        let mut ip = Self {
+            interfaces: Vec::with_capacity(interfaces.len()),
+            table: Table::default(),
+            lines: Vec::new(),
+            misses: 0,
+            epoch: 1,
+            neighbors: neighbor::Cache::new(&mut rng),
+            reassembler: None,
+            limiter: None,
+            path_mtu: BTreeMap::new(),
+            forwarding,
+            ident: rng.next_u32() as u16,
+            loopback: VecDeque::new(),
+            up: VecDeque::new(),
+            counters: Counters::default(),
+        };
+        for InterfaceConfig { mac, addresses, mtu } in interfaces {
+            let iface = ip.interfaces.len() as Iface;
+            ip.interfaces.push(Interface {
+                mac: *mac,
+                mtu: *mtu,
+                carrier: Carrier::Down,
+                addresses: Vec::with_capacity(addresses.len()),
+                groups: BTreeMap::new(),
+            });
+            for &address in addresses {
+                ip.add_address(iface, address).expect("the interface was just made");
+            }
+        }
+        ip
+    }
+
+    /// Gives an interface a further address, and the routes that come with it.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoSuchInterface`].
+    pub fn add_address(&mut self, iface: Iface, address: Cidr) -> Result<(), ConfigError> {
+        let interface = self.interfaces.get_mut(usize::from(iface)).ok_or(ConfigError::NoSuchInterface(iface))?;
+        interface.addresses.push(address);
+        let metric = 0;
+        let prefix = address.prefix();
+        self.table.add(Route { prefix: Prefix::host(address.addr()), target: Target::Local, metric });
+        if prefix != Prefix::host(address.addr()) {
+            self.table.add(Route { prefix, target: Target::Link(iface), metric });
+        }
+        if let Some(broadcast) = prefix.broadcast() {
+            let prefix = Prefix::host(broadcast.into());
+            self.table.add(Route { prefix, target: Target::Broadcast(iface), metric });
+        }
+        self.epoch += 1;
+        Ok(())
+    }
+
+    /// Adds a route through a gateway, which must be on a link of this host.
+    ///
+    /// # Errors
+    /// [`ConfigError::GatewayNotOnLink`].
+    pub fn add_route(&mut self, prefix: Prefix, gateway: IpAddr, metric: u32) -> Result<(), ConfigError> {
+        let on_link = |i: &Interface| i.addresses.iter().any(|a| a.prefix().contains(gateway));
+        let iface = self.interfaces.iter().position(on_link).ok_or(ConfigError::GatewayNotOnLink(gateway))?;
+        self.table.add(Route { prefix, target: Target::Via(iface as Iface, gateway), metric });
+        self.epoch += 1;
+        Ok(())
+    }
+
+    /// The table, for `ip route`.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.table.iter()
+    }
+
+    /// The table, to be changed, as a routing protocol does.
+    pub fn table_mut(&mut self) -> &mut Table {
+        self.epoch += 1;
+        &mut self.table
+    }
+
+    /// The neighbours, for `ip neighbour`.
+    pub fn neighbors(&self) -> &neighbor::Cache {
+        &self.neighbors
+    }
+
+    /// The neighbours, to be set by hand.
+    pub fn neighbors_mut(&mut self) -> &mut neighbor::Cache {
+        &mut self.neighbors
+    }
+
+    /// The addresses of all interfaces, in order.
+    pub fn addresses(&self) -> impl Iterator<Item = (Iface, Cidr)> {
+        let of = |(i, interface): (usize, &Interface)| {
+            interface.addresses.iter().map(|&a| (i as Iface, a)).collect::<Vec<_>>()
+        };
+        self.interfaces.iter().enumerate().flat_map(of)
+    }
+
+    /// The link address of an interface.
+    pub fn mac(&self, iface: Iface) -> Option<MacAddr> {
+        self.interfaces.get(usize::from(iface)).map(|i| i.mac)
+    }
+
+    /// The MTU of an interface.
+    pub fn mtu(&self, iface: Iface) -> Option<u32> {
+        self.interfaces.get(usize::from(iface)).map(|i| i.mtu)
+    }
+
+    /// Whether this host owns `addr`; all of 127.0.0.0/8 and ::1 are everyone's own.
+    pub fn is_local(&self, addr: IpAddr) -> bool {
+        addr.is_loopback() || self.table.lookup(addr, |_| true).is_some_and(|r| r.target == Target::Local)
+    }
+
+    /// Takes part in a group on an interface: its datagrams go up from now on.
+    pub fn join(&mut self, iface: Iface, group: IpAddr) -> Result<(), ConfigError> {
+        let interface = self.interfaces.get_mut(usize::from(iface)).ok_or(ConfigError::NoSuchInterface(iface))?;
+        *interface.groups.entry(group).or_insert(0) += 1;
+        Ok(())
+    }
+
+    /// Takes back one [`join`](Self::join).
+    pub fn leave(&mut self, iface: Iface, group: IpAddr) {
+        if let Some(interface) = self.interfaces.get_mut(usize::from(iface))
+            && let Some(members) = interface.groups.get_mut(&group)
+        {
+            *members -= 1;
+            if *members == 0 {
+                interface.groups.remove(&group);
+            }
+        }
+    }
+
+    /// The next thing for the storeys above.
+    #[inline]
+    pub fn poll_up(&mut self) -> Option<Up> {
+        self.up.pop_front()
+    }
+
+    /// Finds the way to `dst`; the answer is remembered until anything changes.
+    #[inline]
+    fn way(&mut self, dst: Ipv4Addr) -> Way {
+        let epoch = self.epoch.wrapping_add(self.neighbors.epoch());
+        let key = dst.to_bits();
+        if !self.lines.is_empty() {
+            let line = &self.lines[slot(key, self.lines.len())];
+            if line.dst == key && line.epoch == epoch {
+                return line.way;
+            }
+        }
+        let way = self.way_slow(dst);
+        self.remember(key, Line { dst: key, epoch, way });
+        way
+    }
+
+    fn way_slow(&self, dst: Ipv4Addr) -> Way {
+        let up = |i: Iface| self.interfaces[usize::from(i)].carrier == Carrier::Up;
+        let way = |kind, iface| Way { kind, iface, next_hop: dst, neighbor: None };
+        let first_up = || (0..self.interfaces.len() as Iface).find(|&i| up(i));
+        if dst.is_loopback() {
+            return way(Kind::Local, 0);
+        }
+        if dst.is_broadcast() {
+            return first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Broadcast, i));
+        }
+        match self.table.lookup(dst.into(), up).map(|r| r.target) {
+            _ if dst.is_unspecified() => way(Kind::NoRoute, 0),
+            Some(Target::Via(i, _) | Target::Link(i)) if dst.is_multicast() => way(Kind::Multicast, i),
+            _ if dst.is_multicast() => first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Multicast, i)),
+            Some(Target::Local) => way(Kind::Local, 0),
+            Some(Target::Broadcast(i)) => way(Kind::Broadcast, i),
+            Some(Target::Link(i)) => way(Kind::Unicast, i),
+            Some(Target::Via(i, IpAddr::V4(gateway))) => Way { next_hop: gateway, ..way(Kind::Unicast, i) },
+            Some(Target::Unreachable | Target::Via(..)) => way(Kind::Unreachable, 0),
+            None => way(Kind::NoRoute, 0),
+        }
+    }
+
+    fn remember(&mut self, key: u32, line: Line) {
+        if self.lines.is_empty() {
+            self.lines.resize(LINES_MIN, Line::EMPTY);
+        }
+        self.misses += 1;
+        if self.misses as usize > 4 * self.lines.len() && self.lines.len() < LINES_MAX {
+            let old = core::mem::take(&mut self.lines);
+            self.lines.resize(old.len() * 2, Line::EMPTY);
+            for line in old.into_iter().filter(|l| l.epoch != 0) {
+                let at = slot(line.dst, self.lines.len());
+                self.lines[at] = line;
+            }
+            self.misses = 0;
+        }
+        let at = slot(key, self.lines.len());
+        self.lines[at] = line;
+    }
+
+    /// Remembers the neighbour that `way` to `dst` leads to.
+    #[inline]
+    fn set_neighbor(&mut self, dst: Ipv4Addr, id: NeighborId) {
+        let key = dst.to_bits();
+        let epoch = self.epoch.wrapping_add(self.neighbors.epoch());
+        if let Some(line) = self.lines.get_mut(slot(key, self.lines.len().max(1)))
+            && line.dst == key
+        {
+            (line.epoch, line.way.neighbor) = (epoch, Some(id));
+        }
+    }
+}
+
+const LINES_MIN: usize = 8;
+const LINES_MAX: usize = 4096;
+
+/// One remembered answer of the routing table.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    dst: u32,
+    epoch: u32,
+    way: Way,
+}
+
+impl Line {
+    const EMPTY: Self = Self {
+        dst: 0,
+        epoch: 0,
+        way: Way { kind: Kind::NoRoute, iface: 0, next_hop: Ipv4Addr::UNSPECIFIED, neighbor: None },
+    };
+}
+
+fn slot(key: u32, lines: usize) -> usize {
+    (key.wrapping_mul(0x9e37_79b1) >> 16) as usize & (lines - 1)
+}
+
+/// Where packets for one destination go.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    kind: Kind,
+    iface: Iface,
+    next_hop: Ipv4Addr,
+    neighbor: Option<NeighborId>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Local,
+    Unicast,
+    Broadcast,
+    Multicast,
+    Unreachable,
+    NoRoute,
+}
+
+fn port(iface: Iface) -> Port {
+    Port(iface)
+}
+
+/// The event that a frame carries as its reason, or `none` where it has none.
+fn cause_of(frame: &Frame) -> EventId {
+    frame.cause
+}

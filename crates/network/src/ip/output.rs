@@ -1,0 +1,315 @@
+//! Datagrams that go out: a way, a header, fragments where they must be, a link address.
+
+use core::fmt;
+use core::time::Duration;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Storey};
+use septet_datalink::ethernet::{EtherType, Header as LinkHeader, MacAddr};
+
+use super::input::drop_frame;
+use super::{DEFAULT_TTL, Ip, Kind, LOOPBACK_MTU, Way, cause_of, port};
+use crate::icmp;
+use crate::ipv4::{self, Header};
+use crate::neighbor::{Origin, Output, Waiting};
+use crate::route::Iface;
+
+/// What a datagram from a host to itself takes: about what Linux's `lo` does, and enough that time goes on.
+const LOOPBACK_DELAY: Duration = Duration::from_micros(5);
+
+/// Whether routers may cut a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DontFragment {
+    /// They may.
+    No,
+    /// They must not: path MTU discovery (RFC 1191). Too large, it is refused here.
+    Yes,
+    /// They must not, except where it has to be cut here already: Linux's `IP_PMTUDISC_WANT`.
+    IfItFits,
+}
+
+/// How a datagram is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// Source; unspecified lets the way decide.
+    pub src: IpAddr,
+    /// Destination.
+    pub dst: IpAddr,
+    /// What it carries.
+    pub protocol: u8,
+    /// Time to live.
+    pub ttl: u8,
+    /// Differentiated services and ECN.
+    pub tos: u8,
+    /// Whether routers may cut it.
+    pub dont_fragment: DontFragment,
+}
+
+impl Outgoing {
+    /// With Linux's defaults: TTL 64, TOS 0, path MTU discovery.
+    pub const fn new(src: IpAddr, dst: IpAddr, protocol: u8) -> Self {
+        Self { src, dst, protocol, ttl: DEFAULT_TTL, tos: 0, dont_fragment: DontFragment::IfItFits }
+    }
+}
+
+/// Why a datagram was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SendError {
+    /// No route: `ENETUNREACH`.
+    NetworkUnreachable,
+    /// A route says that there is no way: `EHOSTUNREACH`.
+    HostUnreachable,
+    /// Larger than the path's MTU, and it must not be cut; or larger than a datagram can be: `EMSGSIZE`.
+    MessageTooLong {
+        /// The largest datagram that fits.
+        mtu: u32,
+    },
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NetworkUnreachable => f.write_str("network is unreachable"),
+            Self::HostUnreachable => f.write_str("no route to host"),
+            Self::MessageTooLong { mtu } => write!(f, "message too long for an MTU of {mtu}"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl From<SendError> for io::Error {
+    fn from(e: SendError) -> Self {
+        let kind = match e {
+            SendError::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
+            SendError::HostUnreachable => io::ErrorKind::HostUnreachable,
+            SendError::MessageTooLong { .. } => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, e)
+    }
+}
+
+impl Ip {
+    /// Sends a datagram of this host: `frame` holds what it carries.
+    ///
+    /// # Errors
+    /// No way there, or too large.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        to: &Outgoing,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Result<(), SendError> {
+        self.counters.ip_out_requests += 1;
+        let (IpAddr::V4(src), IpAddr::V4(dst)) = (to.src, to.dst) else {
+            self.counters.ip_out_no_routes += 1;
+            return Err(SendError::NetworkUnreachable);
+        };
+        let way = self.way_out(dst)?;
+        let src = if src.is_unspecified() { self.source(&way, dst)? } else { src };
+        let total = frame.len() + ipv4::HEADER_LEN;
+        let mtu = self.mtu_of(now, &way, dst);
+        let fits = total <= mtu as usize;
+        if total > ipv4::MAX_LEN || (!fits && to.dont_fragment == DontFragment::Yes) {
+            self.counters.ip_out_discards += 1;
+            self.counters.ip_frag_fails += u64::from(total <= ipv4::MAX_LEN);
+            return Err(SendError::MessageTooLong { mtu });
+        }
+        self.ident = self.ident.wrapping_add(1);
+        let header = Header {
+            tos: to.tos,
+            total_len: total as u16,
+            ident: self.ident,
+            dont_fragment: fits && to.dont_fragment != DontFragment::No,
+            more_fragments: false,
+            fragment_offset: 0,
+            ttl: to.ttl,
+            protocol: to.protocol,
+            src,
+            dst,
+            header_len: ipv4::HEADER_LEN as u8,
+        };
+        header.push(&mut frame);
+        match way.kind {
+            Kind::Local => {
+                self.loopback.push_back((now + LOOPBACK_DELAY, frame));
+                return Ok(());
+            }
+            Kind::Broadcast => self.counters.ip_out_bcast_pkts += 1,
+            Kind::Multicast => self.counters.ip_out_mcast_pkts += 1,
+            Kind::Unicast | Kind::Unreachable | Kind::NoRoute => {}
+        }
+        if fits {
+            self.transmit(now, dst, way, frame, Origin::Local, out);
+        } else {
+            self.transmit_fragments(now, header, way, mtu, frame, Origin::Local, out);
+        }
+        Ok(())
+    }
+
+    /// The source address that a datagram to `dst` gets.
+    ///
+    /// # Errors
+    /// No way there.
+    pub fn source_for(&mut self, dst: IpAddr) -> Result<IpAddr, SendError> {
+        let IpAddr::V4(dst) = dst else { return Err(SendError::NetworkUnreachable) };
+        let way = self.way_out(dst)?;
+        self.source(&way, dst).map(IpAddr::V4)
+    }
+
+    /// The largest datagram that reaches `dst` whole, as far as is known.
+    ///
+    /// # Errors
+    /// No way there.
+    pub fn mtu_to(&mut self, now: Instant, dst: IpAddr) -> Result<u32, SendError> {
+        let IpAddr::V4(dst) = dst else { return Err(SendError::NetworkUnreachable) };
+        let way = self.way_out(dst)?;
+        Ok(self.mtu_of(now, &way, dst))
+    }
+
+    /// The interface that datagrams to `dst` leave by; `None` where they stay in the host.
+    ///
+    /// # Errors
+    /// No way there.
+    #[inline]
+    pub fn iface_to(&mut self, dst: IpAddr) -> Result<Option<Iface>, SendError> {
+        let IpAddr::V4(dst) = dst else { return Err(SendError::NetworkUnreachable) };
+        let way = self.way_out(dst)?;
+        Ok((way.kind != Kind::Local).then_some(way.iface))
+    }
+
+    /// A storey above has proof that the next hop towards `dst` lives: RFC 4861 §7.3.1's forward progress.
+    pub fn confirm(&mut self, now: Instant, dst: IpAddr) {
+        let IpAddr::V4(dst) = dst else { return };
+        if let Way { kind: Kind::Unicast, neighbor: Some(id), .. } = self.way(dst) {
+            self.neighbors.confirm(now, id);
+        }
+    }
+
+    fn way_out(&mut self, dst: Ipv4Addr) -> Result<Way, SendError> {
+        let way = self.way(dst);
+        match way.kind {
+            Kind::NoRoute => {
+                self.counters.ip_out_no_routes += 1;
+                Err(SendError::NetworkUnreachable)
+            }
+            Kind::Unreachable => Err(SendError::HostUnreachable),
+            _ => Ok(way),
+        }
+    }
+
+    fn source(&self, way: &Way, dst: Ipv4Addr) -> Result<Ipv4Addr, SendError> {
+        if way.kind == Kind::Local {
+            return Ok(dst);
+        }
+        let v4 = || {
+            self.interfaces[usize::from(way.iface)].addresses.iter().filter_map(|a| match a.addr() {
+                IpAddr::V4(addr) => Some((addr, a.prefix())),
+                IpAddr::V6(_) => None,
+            })
+        };
+        let near = v4().find(|(_, prefix)| prefix.contains(way.next_hop.into()));
+        near.or_else(|| v4().next()).map(|(addr, _)| addr).ok_or(SendError::NetworkUnreachable)
+    }
+
+    fn mtu_of(&self, now: Instant, way: &Way, dst: Ipv4Addr) -> u32 {
+        if way.kind == Kind::Local {
+            return LOOPBACK_MTU;
+        }
+        let link = self.interfaces[usize::from(way.iface)].mtu;
+        if self.path_mtu.is_empty() {
+            return link;
+        }
+        match self.path_mtu.get(&IpAddr::V4(dst)) {
+            Some(&(mtu, until)) if now < until => mtu.min(link),
+            _ => link,
+        }
+    }
+
+    /// Hands a packet that begins at its IP header to the link, once the next hop's link address is known.
+    #[inline]
+    pub(super) fn transmit(
+        &mut self,
+        now: Instant,
+        dst: Ipv4Addr,
+        way: Way,
+        packet: Frame,
+        origin: Origin,
+        out: &mut Out<'_>,
+    ) {
+        let mac = match way.kind {
+            Kind::Unicast => {
+                let id = match way.neighbor {
+                    Some(id) => id,
+                    None => {
+                        let id = self.neighbors.entry(now, way.iface, way.next_hop.into());
+                        self.set_neighbor(dst, id);
+                        id
+                    }
+                };
+                match self.neighbors.output(now, id, packet.cause) {
+                    Output::Send(mac) => mac,
+                    Output::Wait(solicit) => {
+                        if let Some(dropped) = self.neighbors.enqueue(id, Waiting { packet, origin }) {
+                            self.counters.arp_unresolved_discards += 1;
+                            drop_frame(&dropped.packet, DropReason::NeighborQueue, out);
+                        }
+                        if let Some(solicit) = solicit {
+                            self.solicit(solicit, out);
+                        }
+                        return;
+                    }
+                }
+            }
+            Kind::Broadcast => MacAddr([0xff; 6]),
+            Kind::Multicast => multicast_mac(dst),
+            Kind::Local | Kind::Unreachable | Kind::NoRoute => return,
+        };
+        self.transmit_to(way.iface, mac, packet, out);
+    }
+
+    /// Hands a packet to the link, addressed to `mac`.
+    #[inline]
+    pub(super) fn transmit_to(&mut self, iface: Iface, mac: MacAddr, mut packet: Frame, out: &mut Out<'_>) {
+        let interface = &self.interfaces[usize::from(iface)];
+        if interface.carrier == Carrier::Down {
+            self.counters.ip_out_discards += 1;
+            return drop_frame(&packet, DropReason::Carrier, out);
+        }
+        LinkHeader { dst: mac, src: interface.mac, ethertype: EtherType::IPV4 }.push(&mut packet);
+        out.send(port(iface), packet);
+    }
+
+    /// Counts and traces an echo request of this host, and gives the event that is its cause.
+    pub fn trace_echo(&mut self, dst: IpAddr, seq: u16, cause: EventId, trace: &mut septet_core::Trace) -> EventId {
+        self.counters.icmp_out_msgs += 1;
+        self.counters.icmp_out_echos += 1;
+        trace.emit(Storey::Network, "icmp.echo-request", cause, |f| {
+            f.set("to", dst).set("seq", seq);
+        })
+    }
+}
+
+/// RFC 1112 §6.4: "placing the low-order 23-bits of the IP address into the low-order 23 bits of the Ethernet multicast
+/// address 01-00-5E-00-00-00".
+fn multicast_mac(group: Ipv4Addr) -> MacAddr {
+    let [_, b, c, d] = group.octets();
+    MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
+}
+
+impl icmp::Error {
+    /// Whether Linux exempts it from the rate limit: path MTU discovery depends on it.
+    pub(super) const fn is_unlimited(self) -> bool {
+        matches!(self, Self::FragmentationNeeded { .. })
+    }
+}
+
+/// Puts the events that lead to a frame into it.
+pub(super) fn with_cause(mut frame: Frame, cause: EventId) -> Frame {
+    if cause != EventId::NONE || cause_of(&frame) == EventId::NONE {
+        frame.cause = cause;
+    }
+    frame
+}

@@ -1,0 +1,104 @@
+//! What happens to storey 3 without a datagram: time passes, a carrier comes or goes.
+
+use std::net::IpAddr;
+
+use septet_core::{Carrier, DropReason, Instant, Out, Storey};
+
+use super::input::drop_frame;
+use super::Ip;
+use crate::fragment::Expired;
+use crate::icmp;
+use crate::ipv4::Header;
+use crate::neighbor::{Due, Waiting};
+use crate::route::Iface;
+
+impl Ip {
+    /// When [`on_deadline`](Self::on_deadline) next has something to do.
+    #[inline]
+    pub fn deadline(&self) -> Option<Instant> {
+        let loopback = self.loopback.front().map(|&(at, _)| at);
+        let reassembly = self.reassembler.as_ref().and_then(|r| r.deadline());
+        [loopback, reassembly, self.neighbors.deadline()].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {
+        self.run_loopback(now, out);
+        while let Some(due) = self.neighbors.on_timer(now) {
+            match due {
+                Due::Solicit(solicit) => self.solicit(solicit, out),
+                Due::Failed { iface, addr, cause, waiting } => {
+                    self.counters.arp_res_failed += 1;
+                    let event = out.trace.emit(Storey::Network, "arp.failed", cause, |f| {
+                        f.set("ip", addr).set("iface", iface).set("waiting", waiting.len());
+                        f.set("why", "nobody answers");
+                    });
+                    for waiting in waiting {
+                        self.neighbor_failed(now, waiting, event, out);
+                    }
+                }
+            }
+        }
+        self.expire_fragments(now, out);
+    }
+
+    /// RFC 1812 §5.2.7.1: host unreachable (code 1) where the next hop does not answer. An own packet is reported to its
+    /// own sender in the same way, as Linux does.
+    fn neighbor_failed(
+        &mut self,
+        now: Instant,
+        waiting: Waiting,
+        cause: septet_core::EventId,
+        out: &mut Out<'_>,
+    ) {
+        let Waiting { mut packet, origin: _ } = waiting;
+        if out.trace.is_on() {
+            packet.cause = cause;
+        }
+        drop_frame(&packet, DropReason::HostUnreachable, out);
+        if let Ok(header) = Header::parse(packet.bytes()) {
+            self.report(now, icmp::Error::HostUnreachable, &header, &packet, out);
+        }
+    }
+
+    /// Gives up datagrams whose rest did not come. RFC 1122 §3.3.2: on a timeout "an ICMP Time Exceeded message sent to
+    /// the source host (if fragment zero has been received)".
+    pub(super) fn expire_fragments(&mut self, now: Instant, out: &mut Out<'_>) {
+        while let Some((why, first)) = self.reassembler.as_mut().and_then(|r| r.expire(now)) {
+            self.counters.ip_reasm_fails += 1;
+            if why == Expired::Time {
+                self.counters.ip_reasm_timeout += 1;
+            }
+            drop_frame(&first, DropReason::Fragment, out);
+            if why == Expired::Time && let Ok(header) = Header::parse(first.bytes()) {
+                self.report(now, icmp::Error::ReassemblyTimeout, &header, &first, out);
+            }
+        }
+    }
+
+    /// An interface gained or lost its carrier. Routes over one without are not used, and its neighbours are forgotten.
+    pub fn set_carrier(&mut self, now: Instant, iface: Iface, carrier: Carrier, out: &mut Out<'_>) {
+        let Some(interface) = self.interfaces.get_mut(usize::from(iface)) else { return };
+        if interface.carrier == carrier {
+            return;
+        }
+        interface.carrier = carrier;
+        self.epoch += 1;
+        if carrier == Carrier::Down {
+            let _ = now;
+            for waiting in self.neighbors.flush(iface) {
+                drop_frame(&waiting.packet, DropReason::Carrier, out);
+            }
+        }
+    }
+
+    /// Whether an interface has a carrier.
+    pub fn carrier(&self, iface: Iface) -> Option<Carrier> {
+        self.interfaces.get(usize::from(iface)).map(|i| i.carrier)
+    }
+
+    /// The link addresses of `addr`'s neighbour entry, wherever it is.
+    pub fn neighbor_of(&self, now: Instant, addr: IpAddr) -> Option<crate::neighbor::State> {
+        (0..self.interfaces.len() as Iface).find_map(|i| self.neighbors.get(now, i, addr)).map(|(state, _)| state)
+    }
+}

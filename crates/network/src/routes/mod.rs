@@ -1,0 +1,313 @@
+//! Shortest-path routes for a whole topology, as a link-state protocol would find them, computed once.
+//!
+//! What hangs off the rest by one router needs no search: it gets a default route, and what lies behind it is told to
+//! the router above as few prefixes as cover it exactly. Only routers on cycles run Dijkstra's algorithm, so a tree of
+//! 10,000 hosts costs little more than writing it down.
+
+mod merge;
+mod spf;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use self::merge::merge;
+use self::spf::{Graph, Paths};
+use crate::{Forwarding, Prefix, StaticRoute};
+
+/// Which of several shortest paths is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ties {
+    /// The one through the router that was declared first.
+    #[default]
+    First,
+    /// Destinations are spread over them, each keeping its own.
+    Spread,
+}
+
+/// A node's place on a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// The node's number.
+    pub node: usize,
+    /// Its address there.
+    pub addr: IpAddr,
+}
+
+#[derive(Debug)]
+struct Segment {
+    prefix: Prefix,
+    cost: u32,
+    members: Vec<Member>,
+}
+
+/// Nodes and the segments that join them; one address family.
+///
+/// ```
+/// use septet_network::{Forwarding, routes::{Member, Topology}};
+/// let mut t = Topology::default();
+/// let (client, router, server) = (t.node(Forwarding::Off), t.node(Forwarding::On), t.node(Forwarding::Off));
+/// let at = |node, addr: &str| Member { node, addr: addr.parse().unwrap() };
+/// t.segment("10.0.0.0/24".parse()?, 1, vec![at(client, "10.0.0.2"), at(router, "10.0.0.1")]);
+/// t.segment("10.0.1.0/24".parse()?, 1, vec![at(router, "10.0.1.1"), at(server, "10.0.1.2")]);
+/// let routes = t.compute();
+/// assert_eq!(routes[client][0].gateway.to_string(), "10.0.0.1");
+/// assert!(routes[router].is_empty(), "it is on both links");
+/// # Ok::<(), septet_network::PrefixError>(())
+/// ```
+#[derive(Default, Debug)]
+pub struct Topology {
+    nodes: Vec<Forwarding>,
+    segments: Vec<Segment>,
+    ties: Ties,
+}
+
+impl Topology {
+    /// Adds a node and gives its number, counted from zero.
+    pub fn node(&mut self, forwarding: Forwarding) -> usize {
+        self.nodes.push(forwarding);
+        self.nodes.len() - 1
+    }
+
+    /// Adds a segment: all that is joined by one cable, or by switches. Crossing it costs `cost`, at least one.
+    pub fn segment(&mut self, prefix: Prefix, cost: u32, members: Vec<Member>) {
+        self.segments.push(Segment { prefix, cost: cost.max(1), members });
+    }
+
+    /// Chooses among equal paths.
+    pub fn ties(&mut self, ties: Ties) {
+        self.ties = ties;
+    }
+
+    /// The routes of every node, by its number. Prefixes that a node is itself connected to are not among them.
+    pub fn compute(&self) -> Vec<Vec<StaticRoute>> {
+        let mut state = State::new(self);
+        state.peel();
+        let mut routes: Vec<Vec<StaticRoute>> = vec![Vec::new(); self.nodes.len()];
+        state.routers(&mut routes);
+        state.hosts(&mut routes);
+        routes
+    }
+}
+
+/// A way to a neighbouring router.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Gateway {
+    router: usize,
+    addr: IpAddr,
+    cost: u32,
+}
+
+struct State<'a> {
+    topology: &'a Topology,
+    /// The segments each node is on.
+    on: Vec<Vec<usize>>,
+    /// Routers that hang off one other router: through which gateway.
+    parent: Vec<Option<Gateway>>,
+    /// What was peeled off below a router: the gateway to it, and what lies behind.
+    below: Vec<Vec<(IpAddr, Vec<Prefix>)>>,
+    /// Peeled routers in the order in which they were.
+    peeled: Vec<usize>,
+}
+
+impl<'a> State<'a> {
+    fn new(topology: &'a Topology) -> Self {
+        let n = topology.nodes.len();
+        let mut on = vec![Vec::new(); n];
+        for (i, segment) in topology.segments.iter().enumerate() {
+            for member in &segment.members {
+                on[member.node].push(i);
+            }
+        }
+        Self { topology, on, parent: vec![None; n], below: vec![Vec::new(); n], peeled: Vec::new() }
+    }
+
+    fn is_router(&self, node: usize) -> bool {
+        self.topology.nodes[node] == Forwarding::On
+    }
+
+    /// The routers that `node` reaches over one segment, the nearest gateway to each.
+    fn gateways(&self, node: usize) -> impl Iterator<Item = Gateway> + '_ {
+        self.on[node].iter().flat_map(move |&s| {
+            let Segment { cost, ref members, .. } = self.topology.segments[s];
+            members
+                .iter()
+                .filter(move |m| m.node != node && self.is_router(m.node))
+                .map(move |m| Gateway { router: m.node, addr: m.addr, cost })
+        })
+    }
+
+    /// The one router that `node` still reaches, where it is one. Stops at the second.
+    fn only_gateway(&self, node: usize) -> Option<Gateway> {
+        let mut found: Option<Gateway> = None;
+        for gateway in self.gateways(node).filter(|g| self.parent[g.router].is_none()) {
+            match found {
+                Some(f) if f.router != gateway.router => return None,
+                Some(f) if f.cost <= gateway.cost => {}
+                _ => found = Some(gateway),
+            }
+        }
+        found
+    }
+
+    /// Takes off, again and again, the routers that only one other router leads to.
+    fn peel(&mut self) {
+        let mut todo: Vec<usize> = (0..self.topology.nodes.len()).rev().filter(|&n| self.is_router(n)).collect();
+        while let Some(node) = todo.pop() {
+            if self.parent[node].is_some() {
+                continue;
+            }
+            let Some(up) = self.only_gateway(node) else { continue };
+            self.parent[node] = Some(up);
+            self.peeled.push(node);
+            let behind = self.behind(node, up.router);
+            let down = self.address_towards(node, up);
+            self.below[up.router].push((down, behind));
+            todo.push(up.router);
+        }
+    }
+
+    /// The address of `node` on the segment where `gateway` is.
+    fn address_towards(&self, node: usize, gateway: Gateway) -> IpAddr {
+        let segments = self.on[node].iter().map(|&s| &self.topology.segments[s]);
+        let shared = segments.filter(|s| s.members.iter().any(|m| m.addr == gateway.addr && m.node == gateway.router));
+        let own = shared.flat_map(|s| s.members.iter()).find(|m| m.node == node);
+        own.expect("a gateway shares a segment").addr
+    }
+
+    /// Everything that is reached through `node` and that `except` is not connected to itself.
+    fn behind(&self, node: usize, except: usize) -> Vec<Prefix> {
+        let own = self.on[node].iter().map(|&s| &self.topology.segments[s]);
+        let own = own.filter(|s| s.members.iter().all(|m| m.node != except)).map(|s| s.prefix);
+        let below = self.below[node].iter().flat_map(|(_, prefixes)| prefixes.iter().copied());
+        merge(own.chain(below).collect())
+    }
+
+    fn routers(&self, routes: &mut [Vec<StaticRoute>]) {
+        for (node, below) in self.below.iter().enumerate() {
+            for (gateway, prefixes) in below {
+                routes[node].extend(prefixes.iter().map(|&p| StaticRoute::new(p, *gateway)));
+            }
+        }
+        for &node in &self.peeled {
+            let up = self.parent[node].expect("it was peeled");
+            routes[node].push(StaticRoute::new(default_for(up.addr), up.addr));
+        }
+        let core: Vec<usize> =
+            (0..self.parent.len()).filter(|&n| self.is_router(n) && self.parent[n].is_none()).collect();
+        if core.len() < 2 {
+            return;
+        }
+        let graph = Graph::new(core.iter().copied(), |node| self.gateways(node).filter(|g| self.parent[g.router].is_none()));
+        let owned = self.owned(&core);
+        for &node in &core {
+            let paths = graph.paths(node, self.gateways(node).filter(|g| self.parent[g.router].is_none()));
+            let mine = |p: &Prefix| self.on[node].iter().any(|&s| self.topology.segments[s].prefix == *p);
+            let mut by_gateway: BTreeMap<IpAddr, Vec<Prefix>> = BTreeMap::new();
+            for (prefix, gateway) in self.choose(&paths, &owned) {
+                if !mine(&prefix) {
+                    by_gateway.entry(gateway).or_default().push(prefix);
+                }
+            }
+            for (gateway, prefixes) in by_gateway {
+                routes[node].extend(merge(prefixes).into_iter().map(|p| StaticRoute::new(p, gateway)));
+            }
+        }
+    }
+
+    /// Which routers of `core` each prefix is reached at. What one router alone leads to is merged.
+    fn owned(&self, core: &[usize]) -> Vec<(Prefix, Vec<usize>)> {
+        let mut at: BTreeMap<Prefix, Vec<usize>> = BTreeMap::new();
+        for &node in core {
+            let own = self.on[node].iter().map(|&s| self.topology.segments[s].prefix);
+            let below = self.below[node].iter().flat_map(|(_, prefixes)| prefixes.iter().copied());
+            for prefix in own.chain(below) {
+                at.entry(prefix).or_default().push(node);
+            }
+        }
+        let mut alone: BTreeMap<usize, Vec<Prefix>> = BTreeMap::new();
+        let mut owned = Vec::new();
+        for (prefix, nodes) in at {
+            match nodes[..] {
+                [node] => alone.entry(node).or_default().push(prefix),
+                _ => owned.push((prefix, nodes)),
+            }
+        }
+        for (node, prefixes) in alone {
+            owned.extend(merge(prefixes).into_iter().map(|p| (p, vec![node])));
+        }
+        owned
+    }
+
+    /// The gateway to each prefix.
+    fn choose<'b>(
+        &'b self,
+        paths: &'b Paths,
+        owned: &'b [(Prefix, Vec<usize>)],
+    ) -> impl Iterator<Item = (Prefix, IpAddr)> + 'b {
+        owned.iter().filter_map(move |(prefix, nodes)| {
+            let nearest = nodes.iter().filter_map(|&n| paths.distance(n).map(|d| (d, n))).min()?.1;
+            let gateways = paths.gateways(nearest);
+            let pick = match self.topology.ties {
+                Ties::First => 0,
+                Ties::Spread => nearest % gateways.len(),
+            };
+            Some((*prefix, gateways[pick]))
+        })
+    }
+
+    fn hosts(&self, routes: &mut [Vec<StaticRoute>]) {
+        // Hosts on the same segments have the same routes.
+        let mut known: BTreeMap<&[usize], Vec<StaticRoute>> = BTreeMap::new();
+        let mut whole: Option<(Graph, Vec<(Prefix, Vec<usize>)>)> = None;
+        for node in (0..self.topology.nodes.len()).filter(|&n| !self.is_router(n)) {
+            let on = self.on[node].as_slice();
+            if !known.contains_key(on) {
+                let mut gateways: Vec<Gateway> = self.gateways(node).collect();
+                gateways.dedup();
+                let computed = match gateways[..] {
+                    [] => Vec::new(),
+                    [g] => vec![StaticRoute::new(default_for(g.addr), g.addr)],
+                    [first, ..] => {
+                        let (graph, owned) = whole.get_or_insert_with(|| self.whole());
+                        let paths = graph.paths(node, gateways.iter().copied());
+                        let mine = |p: &Prefix| on.iter().any(|&s| self.topology.segments[s].prefix == *p);
+                        let differs = |(p, g): &(Prefix, IpAddr)| *g != first.addr && !mine(p);
+                        let mut by_gateway: BTreeMap<IpAddr, Vec<Prefix>> = BTreeMap::new();
+                        for (prefix, gateway) in self.choose(&paths, owned).filter(differs) {
+                            by_gateway.entry(gateway).or_default().push(prefix);
+                        }
+                        let specific = by_gateway
+                            .into_iter()
+                            .flat_map(|(g, p)| merge(p).into_iter().map(move |p| StaticRoute::new(p, g)));
+                        let default = StaticRoute::new(default_for(first.addr), first.addr);
+                        specific.chain([default]).collect()
+                    }
+                };
+                known.insert(on, computed);
+            }
+            routes[node].clone_from(&known[on]);
+        }
+    }
+
+    /// All routers, and the prefixes that each is connected to.
+    fn whole(&self) -> (Graph, Vec<(Prefix, Vec<usize>)>) {
+        let routers = (0..self.topology.nodes.len()).filter(|&n| self.is_router(n));
+        let graph = Graph::new(routers, |node| self.gateways(node));
+        let segments = self.topology.segments.iter();
+        let owned = segments
+            .map(|s| (s.prefix, s.members.iter().map(|m| m.node).filter(|&n| self.is_router(n)).collect::<Vec<_>>()))
+            .filter(|(_, nodes)| !nodes.is_empty())
+            .collect();
+        (graph, owned)
+    }
+}
+
+const fn default_for(gateway: IpAddr) -> Prefix {
+    match gateway {
+        IpAddr::V4(_) => Prefix::DEFAULT_V4,
+        IpAddr::V6(_) => Prefix::DEFAULT_V6,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! A path-compressed binary trie: longest-prefix match in as many steps as prefixes nest, and insertion in place.
+
+/// The bits of an address, the most significant first.
+pub(crate) trait Bits: Copy + Eq {
+    const WIDTH: u8;
+    fn bit(self, at: u8) -> usize;
+    fn masked(self, len: u8) -> Self;
+    /// How many leading bits the two share.
+    fn common(self, other: Self) -> u8;
+}
+
+macro_rules! bits {
+    ($t:ty) => {
+        impl Bits for $t {
+            const WIDTH: u8 = <$t>::BITS as u8;
+
+            #[inline]
+            fn bit(self, at: u8) -> usize {
+                (self >> (Self::WIDTH - 1 - at) & 1) as usize
+            }
+
+            #[inline]
+            fn masked(self, len: u8) -> Self {
+                if len == 0 { 0 } else { self & (<$t>::MAX << (Self::WIDTH - len)) }
+            }
+
+            #[inline]
+            fn common(self, other: Self) -> u8 {
+                (self ^ other).leading_zeros() as u8
+            }
+        }
+    };
+}
+bits!(u32);
+bits!(u128);
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Debug)]
+struct Node<B> {
+    bits: B,
+    len: u8,
+    children: [u32; 2],
+    value: u32,
+}
+
+/// Maps prefixes to small numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Trie<B> {
+    nodes: Vec<Node<B>>,
+}
+
+impl<B> Default for Trie<B> {
+    fn default() -> Self {
+        Self { nodes: Vec::new() }
+    }
+}
+
+impl<B: Bits> Trie<B> {
+    /// The value at exactly this prefix, to be read or set; made where there is none. `u32::MAX` means no value.
+    pub(crate) fn slot(&mut self, bits: B, len: u8) -> &mut u32 {
+        let bits = bits.masked(len);
+        if self.nodes.is_empty() {
+            self.nodes.push(Node { bits, len, children: [NONE; 2], value: NONE });
+            return &mut self.nodes[0].value;
+        }
+        let mut at = 0;
+        loop {
+            let node = &self.nodes[at];
+            let common = node.bits.common(bits).min(node.len).min(len);
+            if common < node.len {
+                let new = self.split(at, bits, len, common);
+                return &mut self.nodes[new].value;
+            }
+            if node.len == len {
+                return &mut self.nodes[at].value;
+            }
+            let side = bits.bit(node.len);
+            let child = node.children[side];
+            if child == NONE {
+                let new = self.nodes.len();
+                self.nodes.push(Node { bits, len, children: [NONE; 2], value: NONE });
+                self.nodes[at].children[side] = new as u32;
+                return &mut self.nodes[new].value;
+            }
+            at = child as usize;
+        }
+    }
+
+    /// Puts a node of `common` bits in the place of the one at `at`, which becomes its child; returns the index of the
+    /// node for `bits`.
+    fn split(&mut self, at: usize, bits: B, len: u8, common: u8) -> usize {
+        let fork = Node { bits: bits.masked(common), len: common, children: [NONE; 2], value: NONE };
+        let old = core::mem::replace(&mut self.nodes[at], fork);
+        let old_side = old.bits.bit(common);
+        self.nodes[at].children[old_side] = self.nodes.len() as u32;
+        self.nodes.push(old);
+        if common == len {
+            return at;
+        }
+        let new = self.nodes.len();
+        self.nodes[at].children[1 - old_side] = new as u32;
+        self.nodes.push(Node { bits, len, children: [NONE; 2], value: NONE });
+        new
+    }
+
+    /// The values of the prefixes that hold `bits`, handed to `pick` from the shortest to the longest.
+    #[inline]
+    pub(crate) fn walk(&self, bits: B, mut pick: impl FnMut(u32)) {
+        let Some(mut node) = self.nodes.first() else { return };
+        loop {
+            if node.bits.common(bits) < node.len {
+                return;
+            }
+            if node.value != NONE {
+                pick(node.value);
+            }
+            if node.len == B::WIDTH {
+                return;
+            }
+            let Some(child) = self.nodes.get(node.children[bits.bit(node.len)] as usize) else { return };
+            node = child;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn finds_what_a_linear_search_finds(
+            prefixes in proptest::collection::vec((any::<u32>(), 0u8..=32), 0..60), probes in proptest::collection::vec(any::<u32>(), 40)
+        ) {
+            // Few distinct high bits, so that prefixes nest.
+            let prefixes: Vec<(u32, u8)> = prefixes.iter().map(|&(b, l)| ((b & 0xc0c0_c0c1).masked(l), l)).collect();
+            let mut trie = Trie::default();
+            for (i, &(bits, len)) in prefixes.iter().enumerate() {
+                *trie.slot(bits, len) = i as u32;
+            }
+            for probe in probes.iter().map(|p| p & 0xc0c0_c0c1) {
+                let mut found = Vec::new();
+                trie.walk(probe, |v| found.push(prefixes[v as usize]));
+                let mut expect: Vec<_> = prefixes.iter().copied().filter(|&(b, l)| probe.masked(l) == b).collect();
+                expect.sort_by_key(|&(_, l)| l);
+                expect.dedup();
+                prop_assert_eq!(found, expect);
+            }
+        }
+    }
+}
