@@ -150,6 +150,15 @@ impl Frame {
         self.head += n as u32;
     }
 
+    /// Puts the `n` bytes back that were last pulled off; nothing must have been pushed since.
+    ///
+    /// # Panics
+    /// If fewer were pulled.
+    pub fn unpull(&mut self, n: usize) {
+        assert!(n <= self.headroom(), "unpull of {n} bytes with {} in front", self.headroom());
+        self.head -= n as u32;
+    }
+
     /// Keeps only the first `len` bytes; does nothing where there are no more.
     pub fn truncate(&mut self, len: usize) {
         if len < self.len() {
@@ -300,6 +309,17 @@ mod tests {
         let mut frame = Frame::new(1, b"x");
         frame.push(3).copy_from_slice(b"abc");
         assert_eq!(frame.bytes(), b"abcx");
+    }
+
+    #[test]
+    fn unpull_restores_what_was_pulled() {
+        let mut frame = Frame::new(4, b"header|body");
+        frame.pull(7);
+        let mut shared = frame.clone();
+        shared.bytes_mut()[0] = b'B';
+        shared.unpull(7);
+        frame.unpull(7);
+        assert_eq!((frame.bytes(), shared.bytes()), (&b"header|body"[..], &b"header|Body"[..]));
     }
 
     #[test]
