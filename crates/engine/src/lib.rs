@@ -7,6 +7,7 @@
 mod account;
 mod agenda;
 mod digest;
+pub mod executor;
 mod fabric;
 mod watch;
 mod world;

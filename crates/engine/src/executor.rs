@@ -1,0 +1,517 @@
+//! The deterministic executor of one host: tasks run in the order in which they were woken, timers in the order of
+//! their time, and nothing else decides.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::task::{Context, Poll, Waker};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_task::{Runnable, Task};
+use septet_core::Instant;
+use slab::Slab;
+
+/// Polls at one instant after which programs are held to be running in circles.
+const RUNAWAY: u64 = 10_000_000;
+
+/// Runs the programs of one host.
+///
+/// ```
+/// use septet_core::Instant;
+/// use septet_engine::executor::Executor;
+/// let mut executor = Executor::new();
+/// let handle = executor.handle();
+/// let timer = handle.sleep_until(Instant::from_secs(2));
+/// let (tx, rx) = std::sync::mpsc::channel();
+/// handle.spawn(Box::pin(async move {
+///     timer.await;
+///     tx.send("awake").unwrap();
+/// }));
+/// executor.run(Instant::ZERO).unwrap();
+/// assert_eq!(executor.deadline(), Some(Instant::from_secs(2)));
+/// executor.run(Instant::from_secs(2)).unwrap();
+/// assert_eq!(rx.try_recv(), Ok("awake"));
+/// ```
+#[derive(Debug, Default)]
+pub struct Executor {
+    shared: Arc<Shared>,
+    /// Polls since time last moved.
+    polls: u64,
+}
+
+/// Starts tasks and timers on an executor; may be cloned and sent anywhere.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// Names a task of one executor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskId {
+    slot: usize,
+    number: u64,
+}
+
+/// Programs woke one another at one instant without an end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Runaway;
+
+impl core::fmt::Display for Runaway {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "programs were run {RUNAWAY} times without time going on")
+    }
+}
+
+impl std::error::Error for Runaway {}
+
+impl Executor {
+    /// An executor without tasks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What starts tasks and timers on it.
+    pub fn handle(&self) -> Handle {
+        Handle { shared: self.shared.clone() }
+    }
+
+    /// Whether a task waits to be run.
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        self.shared.ready_len.load(Ordering::Relaxed) > 0
+    }
+
+    /// When the next timer fires.
+    #[inline]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.shared.next_timer.load(Ordering::Relaxed) {
+            NO_TIMER => None,
+            at => Some(Instant::from_nanos(at)),
+        }
+    }
+
+    /// Fires the timers that are due, then runs tasks until none is ready.
+    ///
+    /// # Errors
+    /// [`Runaway`] where that does not end; the tasks stay as they are.
+    pub fn run(&mut self, now: Instant) -> Result<(), Runaway> {
+        if self.shared.now.swap(now.as_nanos(), Ordering::Relaxed) != now.as_nanos() {
+            self.polls = 0;
+        }
+        if self.deadline().is_some_and(|at| at <= now) {
+            let due = lock(&self.shared.timers).due(now, &self.shared.next_timer);
+            for waker in due {
+                waker.wake();
+            }
+        }
+        while self.is_ready() {
+            let Some(runnable) = self.shared.take() else { break };
+            runnable.run();
+            self.polls += 1;
+            if self.polls >= RUNAWAY {
+                return Err(Runaway);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the time without running anything.
+    pub fn set_now(&self, now: Instant) {
+        self.shared.now.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Drops all tasks at once, whatever they wait for; those spawned while it happens too. Afterwards the executor is
+    /// as new.
+    pub fn clear(&mut self) {
+        lock(&self.shared.tasks).open = false;
+        loop {
+            let tasks: Vec<_> = lock(&self.shared.tasks).slots.drain().collect();
+            // A cancelled task comes back as a runnable whose drop drops the future.
+            for Slot { task, .. } in tasks {
+                drop(task);
+            }
+            let Some(runnable) = self.shared.take() else { break };
+            drop(runnable);
+        }
+        let timers = core::mem::take(&mut *lock(&self.shared.timers));
+        self.shared.next_timer.store(NO_TIMER, Ordering::Relaxed);
+        drop(timers);
+        self.polls = 0;
+        lock(&self.shared.tasks).open = true;
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.clear();
+        lock(&self.shared.tasks).open = false;
+    }
+}
+
+impl Handle {
+    /// The time at which tasks are being run.
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(self.shared.now.load(Ordering::Relaxed))
+    }
+
+    /// Starts a task; it is first polled when the executor next runs. Where the executor is gone, the future is
+    /// dropped.
+    pub fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> TaskId {
+        let mut tasks = lock(&self.shared.tasks);
+        if !tasks.open {
+            drop(tasks);
+            drop(future);
+            return TaskId { slot: usize::MAX, number: 0 };
+        }
+        tasks.spawned += 1;
+        let id = TaskId { slot: tasks.slots.vacant_key(), number: tasks.spawned };
+        let done = Done { shared: self.shared.clone(), id };
+        let shared = self.shared.clone();
+        let (runnable, task) = async_task::spawn(
+            async move {
+                let _done = done;
+                future.await;
+            },
+            move |runnable| shared.schedule(runnable),
+        );
+        tasks.slots.insert(Slot { number: id.number, task });
+        drop(tasks);
+        runnable.schedule();
+        id
+    }
+
+    /// Ends a task; its future is dropped before it is polled again.
+    pub fn abort(&self, id: TaskId) {
+        drop(self.shared.forget(id));
+    }
+
+    /// Completes at `at`.
+    pub fn sleep_until(&self, at: Instant) -> Timer {
+        Timer { shared: self.shared.clone(), at, slot: None }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    now: AtomicU64,
+    ready: Mutex<VecDeque<Runnable>>,
+    ready_len: AtomicUsize,
+    tasks: Mutex<Tasks>,
+    timers: Mutex<Timers>,
+    next_timer: AtomicU64,
+}
+
+const NO_TIMER: u64 = u64::MAX;
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            now: AtomicU64::new(0),
+            ready: Mutex::default(),
+            ready_len: AtomicUsize::new(0),
+            tasks: Mutex::new(Tasks { open: true, spawned: 0, slots: Slab::new() }),
+            timers: Mutex::default(),
+            next_timer: AtomicU64::new(NO_TIMER),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Tasks {
+    open: bool,
+    spawned: u64,
+    slots: Slab<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    number: u64,
+    task: Task<()>,
+}
+
+impl Shared {
+    fn schedule(&self, runnable: Runnable) {
+        let mut ready = lock(&self.ready);
+        ready.push_back(runnable);
+        self.ready_len.store(ready.len(), Ordering::Relaxed);
+    }
+
+    fn take(&self) -> Option<Runnable> {
+        let mut ready = lock(&self.ready);
+        let next = ready.pop_front();
+        self.ready_len.store(ready.len(), Ordering::Relaxed);
+        next
+    }
+
+    fn forget(&self, id: TaskId) -> Option<Task<()>> {
+        let mut tasks = lock(&self.tasks);
+        let live = tasks.slots.get(id.slot).is_some_and(|s| s.number == id.number);
+        live.then(|| tasks.slots.remove(id.slot).task)
+    }
+}
+
+/// Lives in a task's future and takes the task off the list when that is dropped.
+struct Done {
+    shared: Arc<Shared>,
+    id: TaskId,
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if let Some(task) = self.shared.forget(self.id) {
+            task.detach();
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Timers {
+    heap: BinaryHeap<Reverse<(Instant, u64, usize)>>,
+    slots: Slab<(u64, Waker)>,
+    armed: u64,
+    /// Entries of the heap whose slot is gone.
+    stale: usize,
+}
+
+impl Timers {
+    fn arm(&mut self, at: Instant, waker: Waker, next: &AtomicU64) -> (usize, u64) {
+        self.armed += 1;
+        let slot = self.slots.insert((self.armed, waker));
+        self.heap.push(Reverse((at, self.armed, slot)));
+        next.fetch_min(at.as_nanos(), Ordering::Relaxed);
+        (slot, self.armed)
+    }
+
+    fn cancel(&mut self, (slot, number): (usize, u64), next: &AtomicU64) -> Option<Waker> {
+        if !self.is_live(slot, number) {
+            return None;
+        }
+        let (_, waker) = self.slots.remove(slot);
+        self.stale += 1;
+        if self.stale > 64 && self.stale > self.heap.len() / 2 {
+            let mut heap = core::mem::take(&mut self.heap).into_vec();
+            heap.retain(|&Reverse((_, number, slot))| self.is_live(slot, number));
+            self.heap = heap.into();
+            self.stale = 0;
+        }
+        self.settle(next);
+        Some(waker)
+    }
+
+    /// Takes the wakers that are due, in order.
+    fn due(&mut self, now: Instant, next: &AtomicU64) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        while let Some(&Reverse((at, number, slot))) = self.heap.peek() {
+            if at > now {
+                break;
+            }
+            self.heap.pop();
+            if self.is_live(slot, number) {
+                wakers.push(self.slots.remove(slot).1);
+            } else {
+                self.stale -= 1;
+            }
+        }
+        self.settle(next);
+        wakers
+    }
+
+    /// Drops stale entries off the top, and publishes the time of the first live one.
+    fn settle(&mut self, next: &AtomicU64) {
+        while let Some(&Reverse((_, number, slot))) = self.heap.peek() {
+            if self.is_live(slot, number) {
+                break;
+            }
+            self.heap.pop();
+            self.stale -= 1;
+        }
+        let at = self.heap.peek().map_or(NO_TIMER, |Reverse((at, ..))| at.as_nanos());
+        next.store(at, Ordering::Relaxed);
+    }
+
+    fn is_live(&self, slot: usize, number: u64) -> bool {
+        self.slots.get(slot).is_some_and(|(n, _)| *n == number)
+    }
+}
+
+/// A future that completes at its time. Dropping it takes the timer back.
+#[derive(Debug)]
+#[must_use = "a timer does nothing unless awaited"]
+pub struct Timer {
+    shared: Arc<Shared>,
+    at: Instant,
+    slot: Option<(usize, u64)>,
+}
+
+impl Future for Timer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.shared.now.load(Ordering::Relaxed) >= self.at.as_nanos() {
+            self.cancel();
+            return Poll::Ready(());
+        }
+        let mut timers = lock(&self.shared.timers);
+        let known = self.slot.filter(|&(slot, number)| timers.is_live(slot, number));
+        match known {
+            Some((slot, _)) => timers.slots[slot].1.clone_from(cx.waker()),
+            None => {
+                let slot = timers.arm(self.at, cx.waker().clone(), &self.shared.next_timer);
+                drop(timers);
+                self.slot = Some(slot);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Timer {
+    fn cancel(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            // The waker is dropped when the lock is free again: it may hold the last reference to a task.
+            let waker = lock(&self.shared.timers).cancel(slot, &self.shared.next_timer);
+            drop(waker);
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every critical section leaves its data whole, whatever a waker or a future does.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::future::poll_fn;
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    fn note(log: &Log, text: impl Into<String>) {
+        lock(log).push(text.into());
+    }
+
+    fn taken(log: &Log) -> Vec<String> {
+        core::mem::take(&mut *lock(log))
+    }
+
+    /// Tells when it is dropped.
+    struct Tell(Log, &'static str);
+    impl Drop for Tell {
+        fn drop(&mut self) {
+            note(&self.0, format!("{} dropped", self.1));
+        }
+    }
+
+    #[test]
+    fn timers_fire_in_the_order_of_time_then_of_arming() {
+        let (mut ex, log) = (Executor::new(), Log::default());
+        for (name, ms) in [("a", 30), ("b", 10), ("c", 10), ("d", 20)] {
+            let (h, log) = (ex.handle(), log.clone());
+            ex.handle().spawn(Box::pin(async move {
+                h.sleep_until(Instant::from_millis(ms)).await;
+                note(&log, format!("{name} at {}", h.now().as_millis()));
+            }));
+        }
+        ex.run(Instant::ZERO).unwrap();
+        while let Some(at) = ex.deadline() {
+            ex.run(at).unwrap();
+        }
+        assert_eq!(taken(&log), ["b at 10", "c at 10", "d at 20", "a at 30"]);
+        assert_eq!(lock(&ex.shared.tasks).slots.len(), 0);
+    }
+
+    #[test]
+    fn abort_drops_before_the_next_poll() {
+        let (mut ex, log) = (Executor::new(), Log::default());
+        let tell = Tell(log.clone(), "task");
+        let id = ex.handle().spawn(Box::pin(async move {
+            let _tell = tell;
+            poll_fn(|_| Poll::<()>::Pending).await;
+        }));
+        ex.run(Instant::ZERO).unwrap();
+        ex.handle().abort(id);
+        ex.run(Instant::ZERO).unwrap();
+        assert_eq!(taken(&log), ["task dropped"]);
+        ex.handle().abort(id);
+    }
+
+    #[test]
+    fn clear_drops_sleeping_ready_and_newly_spawned() {
+        struct Respawn(Handle, Log);
+        impl Drop for Respawn {
+            fn drop(&mut self) {
+                let tell = Tell(self.1.clone(), "spawned late");
+                self.0.spawn(Box::pin(async move {
+                    let _tell = tell;
+                    panic!("must not run");
+                }));
+            }
+        }
+        let (mut ex, log) = (Executor::new(), Log::default());
+        let (h, respawn) = (ex.handle(), Respawn(ex.handle(), log.clone()));
+        ex.handle().spawn(Box::pin(async move {
+            let _respawn = respawn;
+            h.sleep_until(Instant::from_secs(9)).await;
+        }));
+        ex.run(Instant::ZERO).unwrap();
+        let tell = Tell(log.clone(), "ready");
+        ex.handle().spawn(Box::pin(async move { drop(tell) }));
+        ex.clear();
+        let mut got = taken(&log);
+        got.sort();
+        assert_eq!(got, ["ready dropped", "spawned late dropped"]);
+        assert_eq!((ex.deadline(), ex.is_ready()), (None, false));
+        let tell = Tell(log.clone(), "again");
+        ex.handle().spawn(Box::pin(async move { drop(tell) }));
+        ex.run(Instant::ZERO).unwrap();
+        assert_eq!(taken(&log), ["again dropped"]);
+    }
+
+    #[test]
+    fn cancelled_timers_leave_no_trace() {
+        let mut ex = Executor::new();
+        let h = ex.handle();
+        ex.handle().spawn(Box::pin(async move {
+            for _ in 0..1000 {
+                let mut timer = h.sleep_until(Instant::from_secs(5));
+                poll_fn(|cx| {
+                    assert!(Pin::new(&mut timer).poll(cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+            }
+        }));
+        ex.run(Instant::ZERO).unwrap();
+        assert!(lock(&ex.shared.timers).heap.len() <= 130);
+        assert_eq!(ex.deadline(), None);
+    }
+
+    #[test]
+    fn a_circle_of_wakes_ends() {
+        let mut ex = Executor::new();
+        ex.handle().spawn(Box::pin(poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })));
+        ex.polls = RUNAWAY - 1000;
+        ex.shared.now.store(1, Ordering::Relaxed);
+        assert_eq!(ex.run(Instant::from_nanos(1)), Err(Runaway));
+    }
+
+    #[test]
+    fn handles_outlive_the_executor() {
+        let log = Log::default();
+        let (h, tell) = (Executor::new().handle(), Tell(log.clone(), "orphan"));
+        h.spawn(Box::pin(async move { drop(tell) }));
+        assert_eq!(taken(&log), ["orphan dropped"]);
+    }
+}
