@@ -18,14 +18,14 @@ const PEERS: usize = 1024;
 
 /// The token buckets of one host.
 #[derive(Default, Debug)]
-pub struct Limiter {
+pub(crate) struct Limiter {
     peers: BTreeMap<IpAddr, Bucket>,
     global: Bucket,
 }
 
 impl Limiter {
     /// Takes a token for an error to `peer`, where one is left.
-    pub fn allow(&mut self, now: Instant, peer: IpAddr) -> Allowed {
+    pub(crate) fn allow(&mut self, now: Instant, peer: IpAddr) -> Allowed {
         let known = self.peers.get(&peer).copied().unwrap_or_default();
         let (Some(global), Some(bucket)) =
             (self.global.take(now, GLOBAL_INTERVAL, GLOBAL_BURST), known.take(now, PEER_INTERVAL, PEER_BURST))
@@ -51,7 +51,7 @@ impl Limiter {
 
 /// The answer of [`Limiter::allow`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Allowed {
+pub(crate) enum Allowed {
     /// Send it.
     Yes,
     /// Keep silent.

@@ -374,7 +374,8 @@ impl Ip {
     fn set_neighbor(&mut self, dst: Ipv4Addr, id: NeighborId) {
         let key = dst.to_bits();
         let epoch = self.epoch.wrapping_add(self.neighbors.epoch());
-        if let Some(line) = self.lines.get_mut(slot(key, self.lines.len().max(1)))
+        let at = slot(key, self.lines.len().max(1));
+        if let Some(line) = self.lines.get_mut(at)
             && line.dst == key
         {
             (line.epoch, line.way.neighbor) = (epoch, Some(id));
