@@ -9,7 +9,6 @@ mod addr;
 pub mod arp;
 mod counters;
 pub mod fragment;
-mod hash;
 pub mod icmp;
 mod icmp_limit;
 pub mod ip;

@@ -6,11 +6,12 @@ use core::time::Duration;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::IpAddr;
 
-use septet_core::{EventId, Frame, Instant, Rng};
+use septet_core::{EventId, FixedState, Frame, Instant, Rng};
 use septet_datalink::ethernet::MacAddr;
 
-use crate::hash::Map;
 use crate::route::Iface;
+
+type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
 
 /// `retrans_time_ms`: between two solicitations.
 pub const RETRANS: Duration = Duration::from_secs(1);
@@ -383,7 +384,8 @@ impl Cache {
 
     /// Drops what is old; where that is not enough, the longest unused. Entries with packets waiting stay.
     fn collect(&mut self, now: Instant) {
-        let idle = |e: &Entry| matches!(e.state, State::Stale | State::Failed | State::Reachable) && e.waiting.is_empty();
+        let idle =
+            |e: &Entry| matches!(e.state, State::Stale | State::Failed | State::Reachable) && e.waiting.is_empty();
         self.retain(|e| !idle(e) || e.used + GC_STALE > now);
         if self.entries.len() >= ENTRIES {
             let mut used: Vec<Instant> = self.entries.iter().map(|e| e.used).collect();

@@ -114,7 +114,7 @@ impl Table {
             let next = entries[at as usize].next;
             if entries[at as usize].route == *route {
                 match before {
-                    Some(b) => entries[b as usize].next = next,
+                    Some(b) => entries[b].next = next,
                     None => *head = next,
                 }
                 free.push(at);

@@ -112,15 +112,7 @@ impl Ip {
 
     /// Passes a datagram on: one way found, one neighbour, the checksum mended in place.
     #[inline]
-    fn forward(
-        &mut self,
-        now: Instant,
-        iface: Iface,
-        header: Header,
-        way: Way,
-        mut frame: Frame,
-        out: &mut Out<'_>,
-    ) {
+    fn forward(&mut self, now: Instant, iface: Iface, header: Header, way: Way, mut frame: Frame, out: &mut Out<'_>) {
         if self.forwarding == Forwarding::Off {
             // RFC 1122 §3.2.1.3: "A host MUST silently discard an incoming datagram that is not destined for the host."
             self.counters.ip_in_addr_errors += 1;

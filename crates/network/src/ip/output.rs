@@ -95,13 +95,7 @@ impl Ip {
     ///
     /// # Errors
     /// No way there, or too large.
-    pub fn send(
-        &mut self,
-        now: Instant,
-        to: &Outgoing,
-        mut frame: Frame,
-        out: &mut Out<'_>,
-    ) -> Result<(), SendError> {
+    pub fn send(&mut self, now: Instant, to: &Outgoing, mut frame: Frame, out: &mut Out<'_>) -> Result<(), SendError> {
         self.counters.ip_out_requests += 1;
         let (IpAddr::V4(src), IpAddr::V4(dst)) = (to.src, to.dst) else {
             self.counters.ip_out_no_routes += 1;
@@ -278,7 +272,7 @@ impl Ip {
             self.counters.ip_out_discards += 1;
             return drop_frame(&packet, DropReason::Carrier, out);
         }
-        LinkHeader { dst: mac, src: interface.mac, ethertype: EtherType::IPV4 }.push(&mut packet);
+        LinkHeader { destination: mac, source: interface.mac, ether_type: EtherType::IPV4 }.push(&mut packet);
         out.send(port(iface), packet);
     }
 

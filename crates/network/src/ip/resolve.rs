@@ -108,7 +108,8 @@ impl Ip {
         });
         self.neighbors.asked(iface, target.into(), event);
         self.counters.arp_out_requests += 1;
-        let request = Packet { operation: Operation::Request, sender_mac, sender_ip, target_mac: ZERO, target_ip: target };
+        let request =
+            Packet { operation: Operation::Request, sender_mac, sender_ip, target_mac: ZERO, target_ip: target };
         let mut frame = request.to_frame();
         frame.cause = event;
         self.transmit_arp(iface, to.unwrap_or(BROADCAST), frame, out);
@@ -143,7 +144,7 @@ impl Ip {
     fn transmit_arp(&mut self, iface: Iface, to: MacAddr, mut frame: Frame, out: &mut Out<'_>) {
         let src = self.interfaces[usize::from(iface)].mac;
         frame.checksums = Checksums::Good;
-        LinkHeader { dst: to, src, ethertype: EtherType::ARP }.push(&mut frame);
+        LinkHeader { destination: to, source: src, ether_type: EtherType::ARP }.push(&mut frame);
         out.send(port(iface), frame);
     }
 }

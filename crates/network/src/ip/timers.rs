@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use septet_core::{Carrier, DropReason, Instant, Out, Storey};
 
-use super::input::drop_frame;
 use super::Ip;
+use super::input::drop_frame;
 use crate::fragment::Expired;
 use crate::icmp;
 use crate::ipv4::Header;
@@ -44,13 +44,7 @@ impl Ip {
 
     /// RFC 1812 §5.2.7.1: host unreachable (code 1) where the next hop does not answer. An own packet is reported to its
     /// own sender in the same way, as Linux does.
-    fn neighbor_failed(
-        &mut self,
-        now: Instant,
-        waiting: Waiting,
-        cause: septet_core::EventId,
-        out: &mut Out<'_>,
-    ) {
+    fn neighbor_failed(&mut self, now: Instant, waiting: Waiting, cause: septet_core::EventId, out: &mut Out<'_>) {
         let Waiting { mut packet, origin: _ } = waiting;
         if out.trace.is_on() {
             packet.cause = cause;
@@ -70,7 +64,9 @@ impl Ip {
                 self.counters.ip_reasm_timeout += 1;
             }
             drop_frame(&first, DropReason::Fragment, out);
-            if why == Expired::Time && let Ok(header) = Header::parse(first.bytes()) {
+            if why == Expired::Time
+                && let Ok(header) = Header::parse(first.bytes())
+            {
                 self.report(now, icmp::Error::ReassemblyTimeout, &header, &first, out);
             }
         }

@@ -97,6 +97,9 @@ struct Gateway {
     cost: u32,
 }
 
+/// Prefixes, and the routers that each is reached at.
+type Owned = Vec<(Prefix, Vec<usize>)>;
+
 struct State<'a> {
     topology: &'a Topology,
     /// The segments each node is on.
@@ -129,10 +132,11 @@ impl<'a> State<'a> {
     fn gateways(&self, node: usize) -> impl Iterator<Item = Gateway> + '_ {
         self.on[node].iter().flat_map(move |&s| {
             let Segment { cost, ref members, .. } = self.topology.segments[s];
-            members
-                .iter()
-                .filter(move |m| m.node != node && self.is_router(m.node))
-                .map(move |m| Gateway { router: m.node, addr: m.addr, cost })
+            members.iter().filter(move |m| m.node != node && self.is_router(m.node)).map(move |m| Gateway {
+                router: m.node,
+                addr: m.addr,
+                cost,
+            })
         })
     }
 
@@ -197,7 +201,8 @@ impl<'a> State<'a> {
         if core.len() < 2 {
             return;
         }
-        let graph = Graph::new(core.iter().copied(), |node| self.gateways(node).filter(|g| self.parent[g.router].is_none()));
+        let graph =
+            Graph::new(core.iter().copied(), |node| self.gateways(node).filter(|g| self.parent[g.router].is_none()));
         let owned = self.owned(&core);
         for &node in &core {
             let paths = graph.paths(node, self.gateways(node).filter(|g| self.parent[g.router].is_none()));
@@ -215,7 +220,7 @@ impl<'a> State<'a> {
     }
 
     /// Which routers of `core` each prefix is reached at. What one router alone leads to is merged.
-    fn owned(&self, core: &[usize]) -> Vec<(Prefix, Vec<usize>)> {
+    fn owned(&self, core: &[usize]) -> Owned {
         let mut at: BTreeMap<Prefix, Vec<usize>> = BTreeMap::new();
         for &node in core {
             let own = self.on[node].iter().map(|&s| self.topology.segments[s].prefix);
@@ -258,7 +263,7 @@ impl<'a> State<'a> {
     fn hosts(&self, routes: &mut [Vec<StaticRoute>]) {
         // Hosts on the same segments have the same routes.
         let mut known: BTreeMap<&[usize], Vec<StaticRoute>> = BTreeMap::new();
-        let mut whole: Option<(Graph, Vec<(Prefix, Vec<usize>)>)> = None;
+        let mut whole: Option<(Graph, Owned)> = None;
         for node in (0..self.topology.nodes.len()).filter(|&n| !self.is_router(n)) {
             let on = self.on[node].as_slice();
             if !known.contains_key(on) {
@@ -290,7 +295,7 @@ impl<'a> State<'a> {
     }
 
     /// All routers, and the prefixes that each is connected to.
-    fn whole(&self) -> (Graph, Vec<(Prefix, Vec<usize>)>) {
+    fn whole(&self) -> (Graph, Owned) {
         let routers = (0..self.topology.nodes.len()).filter(|&n| self.is_router(n));
         let graph = Graph::new(routers, |node| self.gateways(node));
         let segments = self.topology.segments.iter();

@@ -28,7 +28,8 @@ fn build(nodes: &[Forwarding], segments: &[Vec<usize>], ties: Ties) -> Topology 
 fn follow(t: &Topology, tables: &[Table], from: usize, to: IpAddr) -> Option<usize> {
     let mut at = from;
     for hops in 1..64 {
-        let on = |node: usize| t.segments.iter().enumerate().filter(move |(_, s)| s.members.iter().any(|m| m.node == node));
+        let on =
+            |node: usize| t.segments.iter().enumerate().filter(move |(_, s)| s.members.iter().any(|m| m.node == node));
         if let Some((_, s)) = on(at).find(|(_, s)| s.prefix.contains(to)) {
             let arrived = s.members.iter().any(|m| m.addr == to);
             return arrived.then_some(hops);
@@ -57,8 +58,9 @@ fn shortest(t: &Topology, from: usize, to: usize) -> Option<usize> {
     let mut frontier = vec![from];
     let mut seen = vec![false; t.nodes.len()];
     for hops in 1..64 {
-        let reached: Vec<usize> =
-            (0..t.segments.len()).filter(|&s| t.segments[s].members.iter().any(|m| frontier.contains(&m.node))).collect();
+        let reached: Vec<usize> = (0..t.segments.len())
+            .filter(|&s| t.segments[s].members.iter().any(|m| frontier.contains(&m.node)))
+            .collect();
         if reached.contains(&to) {
             return Some(hops);
         }
