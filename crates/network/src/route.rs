@@ -87,14 +87,14 @@ impl Table {
         let new = self.free.pop().unwrap_or(self.entries.len() as u32);
         let Self { v4, v6, entries, .. } = self;
         let head = slot(v4, v6, route.prefix);
-        let mut before = None;
+        let mut before: Option<usize> = None;
         let mut at = *head;
         while at != END && entries[at as usize].route.metric <= route.metric {
-            before = Some(at);
+            before = Some(at as usize);
             at = entries[at as usize].next;
         }
         match before {
-            Some(b) => entries[b as usize].next = new,
+            Some(b) => entries[b].next = new,
             None => *head = new,
         }
         let entry = Entry { route, next: at };
@@ -108,7 +108,7 @@ impl Table {
     pub fn remove(&mut self, route: &Route) -> bool {
         let Self { v4, v6, entries, free } = self;
         let head = slot(v4, v6, route.prefix);
-        let mut before = None;
+        let mut before: Option<usize> = None;
         let mut at = *head;
         while at != END {
             let next = entries[at as usize].next;
