@@ -8,7 +8,7 @@
 //! - [`balancer::Balancer`], which spreads connections over backends;
 //! - [`programs`], the clients: `curl`, `dig`, `ping`, `traceroute`, `iperf3` and more.
 
-//pub mod balancer;
+pub mod balancer;
 pub mod dns;
 pub mod http;
 //pub mod programs;
