@@ -4,7 +4,6 @@
 //! own, every event in the order of (time, station, kind). Frames in flight stay in their link; only the first of each
 //! link is an event. The same world with the same seed gives the same [`Digest`] on any machine.
 
-mod account;
 mod agenda;
 mod digest;
 pub mod executor;
@@ -12,6 +11,5 @@ mod fabric;
 mod watch;
 mod world;
 
-pub use account::{PortCounters, QueueUse, QueueWatch};
 pub use digest::Digest;
-pub use world::{Heading, LinkId, Stats, Storm, World};
+pub use world::{Heading, LinkId, PortCounters, QueueUse, QueueWatch, Stats, Storm, World};

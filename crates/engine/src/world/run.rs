@@ -1,0 +1,278 @@
+//! The loop: the next event, and what it means.
+
+use core::fmt;
+use std::cmp::Reverse;
+
+use septet_core::{DropReason, EventId, Fate, Frame, Instant, Power, StationId};
+
+use super::{Action, arm};
+use crate::World;
+use crate::agenda::{Key, Kind};
+use crate::fabric::{End, tell_drop};
+
+/// More happens at one instant than ever should: a loop without delay.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Storm {
+    /// The instant that does not end.
+    pub at: Instant,
+    /// The station that the last event was for.
+    pub station: String,
+    /// How many events there were.
+    pub events: u64,
+}
+
+impl fmt::Display for Storm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, station, events } = self;
+        write!(
+            f,
+            "{events} events at {at} s and no end, the last of them at `{station}`: frames circle without delay. \
+             Give the links of the loop a delay or a rate, or break the loop"
+        )
+    }
+}
+
+impl std::error::Error for Storm {}
+
+impl World {
+    /// Plays everything up to and including `end`; then it is `end`.
+    ///
+    /// # Errors
+    /// [`Storm`] where an instant does not end.
+    pub fn run_until(&mut self, end: Instant) -> Result<(), Storm> {
+        while self.step_until(end)? {}
+        self.advance(end);
+        Ok(())
+    }
+
+    /// Plays the next event, if there is one at or before `end`, and tells whether there was.
+    ///
+    /// # Errors
+    /// [`Storm`] where an instant does not end.
+    pub fn step_until(&mut self, end: Instant) -> Result<bool, Storm> {
+        if !self.started {
+            self.start();
+        }
+        if !self.touched.is_empty() {
+            self.rearm_touched();
+        }
+        let key = self.fabric.agenda.peek();
+        let event = key.map_or(Instant::FAR_FUTURE, Key::at);
+        if let Some(Reverse(action)) = self.actions.peek()
+            && action.at <= event
+        {
+            if action.at > end {
+                return Ok(false);
+            }
+            if let Some(Reverse(Action { at, act, .. })) = self.actions.pop() {
+                self.advance(at);
+                act(self);
+                self.hand_on();
+            }
+            return Ok(true);
+        }
+        let Some(key) = key else { return Ok(false) };
+        if event > end {
+            return Ok(false);
+        }
+        self.advance(event);
+        self.stats.events += 1;
+        self.at_this_instant += 1;
+        if self.at_this_instant > self.storm_limit {
+            let station = self.name(key.station()).to_owned();
+            return Err(Storm { at: event, station, events: self.at_this_instant });
+        }
+        match key.kind() {
+            Kind::Arrival => self.on_arrival(key),
+            Kind::Deadline => self.on_deadline(key),
+            Kind::Transmit => self.on_transmit(key),
+            Kind::Room => self.on_room(key),
+        }
+        Ok(true)
+    }
+
+    /// When something next happens. `None`: nothing will, unless from outside.
+    pub fn next_event(&mut self) -> Option<Instant> {
+        if !self.started {
+            return Some(self.now());
+        }
+        self.rearm_touched();
+        while let Some(key) = self.fabric.agenda.peek() {
+            let (at, path) = (key.at(), key.path());
+            let real = match key.kind() {
+                Kind::Deadline => {
+                    let slot = &mut self.stations[key.station().0 as usize];
+                    let deadline = slot.deadline();
+                    real_time(at, &mut slot.armed, deadline)
+                }
+                Kind::Arrival => {
+                    let p = &mut self.fabric.paths[path as usize];
+                    real_time(at, &mut p.arrival, p.direction.next_arrival())
+                }
+                Kind::Transmit => {
+                    let p = &mut self.fabric.paths[path as usize];
+                    real_time(at, &mut p.transmit, p.direction.next_transmit())
+                }
+                Kind::Room => Some(at),
+            };
+            match real {
+                Some(real) if real <= at => break,
+                Some(real) => self.fabric.agenda.replace_first(Key::new(real, key.station(), key.kind(), path)),
+                None => {
+                    self.fabric.agenda.pop();
+                }
+            }
+        }
+        let event = self.fabric.agenda.peek().map(Key::at);
+        let action = self.actions.peek().map(|Reverse(a)| a.at);
+        event.into_iter().chain(action).min()
+    }
+
+    /// Moves time on, and tells what leaves until then.
+    #[inline]
+    pub(super) fn advance(&mut self, to: Instant) {
+        if to > self.fabric.now {
+            self.fabric.now = to;
+            self.at_this_instant = 0;
+            if let Some(watch) = &mut self.fabric.watch {
+                watch.flush(to, &mut self.trace);
+            }
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        self.started = true;
+        let all = || (0..self.stations.len() as u32).map(StationId);
+        let on: Vec<StationId> = all().filter(|id| self.is_on(*id)).collect();
+        for &id in &on {
+            self.tell_carriers(id, EventId::NONE);
+        }
+        for &id in &on {
+            self.call(id, EventId::NONE, |station, now, out| station.on_power(now, Power::On, out));
+        }
+    }
+
+    fn on_arrival(&mut self, key: Key) {
+        let fabric = &mut self.fabric;
+        let p = &mut fabric.paths[key.path() as usize];
+        if key.at() != p.arrival {
+            fabric.agenda.pop();
+            return;
+        }
+        let frame = p.direction.arrive(key.at());
+        p.arrival = p.direction.next_arrival().unwrap_or(Instant::FAR_FUTURE);
+        if p.arrival == Instant::FAR_FUTURE {
+            fabric.agenda.pop();
+        } else {
+            fabric.agenda.replace_first(Key::new(p.arrival, p.to.station, Kind::Arrival, key.path()));
+        }
+        let Some(frame) = frame else { return };
+        let to = p.to;
+        if self.stations[to.station.0 as usize].power == Power::Off {
+            return self.find_nobody(key.path(), &frame);
+        }
+        p.received.packets += 1;
+        p.received.bytes += frame.len() as u64;
+        p.received.errors += u64::from(frame.fcs.is_some());
+        self.deliver(to, frame);
+    }
+
+    pub(super) fn deliver(&mut self, to: End, frame: Frame) {
+        self.stats.deliveries += 1;
+        self.digest.deliver(self.fabric.now, to.station, to.port, &frame);
+        if let Some(watch) = &mut self.fabric.watch {
+            watch.received(self.fabric.now, to.station, to.port, &frame, Fate::Passed);
+        }
+        self.call(to.station, EventId::NONE, |station, now, out| station.receive(now, to.port, frame, out));
+    }
+
+    /// A frame arrives at a station that is off.
+    fn find_nobody(&mut self, path: u32, frame: &Frame) {
+        let p = &mut self.fabric.paths[path as usize];
+        p.received.drops.add(DropReason::Power);
+        let (now, to) = (self.fabric.now, p.to);
+        if let Some(watch) = &mut self.fabric.watch {
+            watch.received(now, to.station, to.port, frame, Fate::Lost(DropReason::Power));
+        }
+        self.trace.set_scene(now, to.station);
+        tell_drop(&mut self.trace, "link.drop", to.port, frame, DropReason::Power, "the station is switched off");
+        self.hand_on();
+    }
+
+    fn on_deadline(&mut self, key: Key) {
+        let id = key.station();
+        let slot = &mut self.stations[id.0 as usize];
+        if key.at() != slot.armed {
+            self.fabric.agenda.pop();
+            return;
+        }
+        match slot.deadline() {
+            Some(real) if real > key.at() => {
+                slot.armed = real;
+                self.fabric.agenda.replace_first(Key::new(real, id, Kind::Deadline, 0));
+            }
+            real => {
+                slot.armed = Instant::FAR_FUTURE;
+                self.fabric.agenda.pop();
+                if real.is_some() {
+                    self.call(id, EventId::NONE, |station, now, out| station.on_deadline(now, out));
+                }
+            }
+        }
+    }
+
+    fn on_transmit(&mut self, key: Key) {
+        self.fabric.agenda.pop();
+        let (now, path) = (self.fabric.now, key.path());
+        let p = &mut self.fabric.paths[path as usize];
+        if key.at() != p.transmit {
+            return;
+        }
+        p.transmit = Instant::FAR_FUTURE;
+        self.trace.set_scene(now, key.station());
+        self.fabric.act(path, &mut self.trace, |direction, told| direction.transmit(now, told));
+        self.hand_on();
+    }
+
+    fn on_room(&mut self, key: Key) {
+        self.fabric.agenda.pop();
+        let now = self.fabric.now;
+        let p = &mut self.fabric.paths[key.path() as usize];
+        if key.at() != p.room {
+            return;
+        }
+        p.room = Instant::FAR_FUTURE;
+        let Some(mark) = p.mark else { return };
+        if p.direction.backlog(now) > mark {
+            let at = p.direction.room_at(now, mark).max(Instant::from_nanos(now.as_nanos() + 1));
+            p.room = at;
+            self.fabric.agenda.push(Key::new(at, key.station(), Kind::Room, key.path()));
+            return;
+        }
+        p.mark = None;
+        let End { station, port } = p.from;
+        if self.is_on(station) {
+            self.call(station, EventId::NONE, |station, now, out| station.on_room(now, port, out));
+        }
+    }
+
+    pub(super) fn rearm_touched(&mut self) {
+        for id in self.touched.drain(..) {
+            arm(&mut self.stations[id.0 as usize], id, &mut self.fabric);
+        }
+    }
+}
+
+/// The time for which an entry for `at` really stands: `None` where it is stale, and `armed` follows.
+fn real_time(at: Instant, armed: &mut Instant, real: Option<Instant>) -> Option<Instant> {
+    if at != *armed {
+        return None;
+    }
+    match real {
+        Some(real) if real <= at => Some(at),
+        real => {
+            *armed = real.unwrap_or(Instant::FAR_FUTURE);
+            real
+        }
+    }
+}
