@@ -12,7 +12,7 @@ pub const VERSION: u32 = 1;
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// How the lab is.
-    Status,
+    Status {},
     /// Lets a fault happen now, in the words of `[faults] script` without a time: `loss 5% on r1--r2`.
     Fault {
         /// The fault.
@@ -41,7 +41,7 @@ pub enum Request {
         spec: String,
     },
     /// Ends the lab.
-    Stop,
+    Stop {},
 }
 
 /// A line from the lab.

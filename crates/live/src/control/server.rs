@@ -178,7 +178,7 @@ mod tests {
         client.send(&Request::Run { host: "h".to_owned(), argv: vec!["a".to_owned(), "b".to_owned()] }).unwrap();
         assert_eq!(client.receive().unwrap(), Reply::Out { text: "a b".to_owned() });
         assert_eq!(client.receive().unwrap(), Reply::Exit { code: 7 });
-        assert_eq!(client.ask(&Request::Stop).unwrap_err().to_string(), "no");
+        assert_eq!(client.ask(&Request::Stop {}).unwrap_err().to_string(), "no");
         assert_eq!(client.ask(&Request::Plug { host: "h".to_owned() }).unwrap(), Reply::Ok);
         let (mut ours, theirs) = std::io::pipe().unwrap();
         client.hand_over(theirs.as_fd()).unwrap();
