@@ -76,6 +76,12 @@ impl Client {
     }
 }
 
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.lines.get_ref().as_fd()
+    }
+}
+
 /// The names of the labs that run, as far as their sockets tell.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! What only Linux has: TAP interfaces, network namespaces, timers of nanoseconds.
 
+pub mod exec;
 pub mod interface;
 pub mod namespace;
 pub mod station;

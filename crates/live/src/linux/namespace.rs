@@ -1,4 +1,4 @@
-//! A user, network and mount namespace of one's own: how a real program gets a place in the lab without root.
+//! Namespaces of one's own: how a real program gets a place in the lab without root.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,8 @@ use rustix::thread::UnshareFlags;
 
 use super::sys::unshare;
 
-/// Moves the current process into a fresh user, network and mount namespace, in which it is root and alone.
+/// Moves the current process into a fresh user, network and mount namespace, in which it is root and alone; the
+/// first process that it starts next is the first of a fresh process namespace.
 ///
 /// The process must have one thread.
 ///
@@ -19,7 +20,8 @@ use super::sys::unshare;
 /// Where the system forbids it, the error says so and names the setting.
 pub fn enter() -> io::Result<()> {
     let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
-    unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET | UnshareFlags::NEWNS).map_err(explain)?;
+    unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET | UnshareFlags::NEWNS | UnshareFlags::NEWPID)
+        .map_err(explain)?;
     // user_namespaces(7): a process without CAP_SETGID in the parent must give up setgroups before it maps a group.
     write("/proc/self/setgroups", "deny")?;
     write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
