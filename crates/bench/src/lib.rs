@@ -1,0 +1,64 @@
+//! Workloads that measure Septet: packets per CPU second, memory, and what they cost.
+//!
+//! Each workload builds a world, plays it, checks that what should happen did, and reports what it cost in CPU time
+//! of this process. A new workload is one file and one line in [`WORKLOADS`].
+
+mod chain;
+mod cost;
+mod raw;
+mod report;
+
+pub use report::{Failure, Report, table};
+
+/// What a workload is run with.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Options {
+    /// The seed of its worlds.
+    pub seed: u64,
+    /// How much of the whole workload is done, above 0 and at most 1; for quick looks and for instruction counts.
+    pub scale: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: 1, scale: 1.0 }
+    }
+}
+
+impl Options {
+    /// `whole` scaled, at least one.
+    fn scaled(&self, whole: u64) -> u64 {
+        ((whole as f64 * self.scale.clamp(0.0, 1.0)) as u64).max(1)
+    }
+}
+
+/// A workload by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Workload {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+    run: fn(&Options) -> Result<Report, Failure>,
+}
+
+/// Every workload there is, in the order in which all are run.
+pub static WORKLOADS: &[Workload] = &[Workload {
+    name: "raw-chain",
+    help: "1 M frames over 9 links through stations that only rewrite headers: the engine alone",
+    run: chain::raw,
+}];
+
+/// Runs the workload called `name`.
+///
+/// # Errors
+/// [`Failure`] where there is none of that name, or what should have happened did not.
+pub fn run(name: &str, options: &Options) -> Result<Report, Failure> {
+    let Some(workload) = WORKLOADS.iter().find(|w| w.name == name) else {
+        let names: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
+        return Err(Failure::new(format!("no workload `{name}`; there are {}", names.join(", "))));
+    };
+    let mut report = (workload.run)(options)?;
+    report.name = workload.name.to_owned();
+    Ok(report)
+}
