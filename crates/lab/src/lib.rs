@@ -1,1 +1,42 @@
 //! From a lab file to a world, its faults, expectations and results.
+//!
+//! [`Lab::parse`] reads a lab file: TOML with three small languages inside, for links, for faults and for
+//! expectations. All its mistakes come back at once as [`Mistakes`], each with its place, its reason and, where it can be
+//! guessed, the mend.
+
+mod address;
+mod command;
+mod document;
+mod expect;
+mod fault;
+mod keys;
+mod lab;
+mod link_text;
+mod medium;
+mod mistake;
+mod names;
+mod nearest;
+mod node;
+mod schema;
+mod service;
+mod topology;
+mod units;
+mod words;
+
+pub use address::Cidr;
+pub use command::{Command, Schedule};
+pub use expect::{
+    Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Verdict, Window, vocabulary,
+};
+pub use fault::Fault;
+pub use lab::{Lab, Link};
+pub use medium::Cable;
+pub use mistake::{Gravity, Mistake, Mistakes, Span};
+pub use node::{Node, NodeKind, NodeSpec, Port, TcpSpec};
+pub use service::{Balancer, Dns, Health, Http, Listen, RecordData, Scheme, Service, ZoneSpec};
+pub use topology::{LinkRef, Place, Ways};
+
+/// The JSON Schema of a lab file.
+pub fn json_schema() -> serde_json::Value {
+    schema::json(&keys::ROOT)
+}

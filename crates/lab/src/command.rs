@@ -1,0 +1,211 @@
+//! The command lines of a host: `at 1s: curl https://www.shop.test/ --repeat 200`.
+
+use core::time::Duration;
+
+use septet_core::Instant;
+
+use crate::document::Text;
+use crate::nearest::suggest;
+use crate::units;
+use crate::words::{Word, Words, Wrong};
+
+/// A program that a host runs, and when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Command {
+    /// When it starts.
+    pub schedule: Schedule,
+    /// The program's name.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// The command line as written, without the schedule.
+    pub line: String,
+}
+
+/// When a program starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Schedule {
+    /// Whenever the host boots: at the beginning, and after a crash.
+    Boot,
+    /// Once, at this time; not at all where the host is down then.
+    At(Instant),
+    /// When the command before it in the list has ended, and this long after it.
+    Then(Duration),
+    /// Again and again, whether or not the run before has ended.
+    Every {
+        /// From one start to the next.
+        period: Duration,
+        /// The first start.
+        from: Instant,
+        /// No start at or after this.
+        until: Instant,
+    },
+}
+
+/// The shortest period of a repeated command.
+const SHORTEST_PERIOD: Duration = Duration::from_micros(1);
+
+/// Reads a command line with its schedule.
+pub(crate) fn parse(text: &Text) -> Result<Command, Wrong> {
+    let whole = Word { text: &text.text, at: 0 };
+    let scheduled = Words::new(whole)
+        .next()
+        .is_some_and(|w| ["at", "every", "then", "from", "until"].contains(&w.text.trim_end_matches(':')));
+    let (schedule, line) = match scheduled.then(|| whole.split_once(":")) {
+        Some(Some((schedule, line))) => (self::schedule(schedule)?, line),
+        Some(None) => {
+            return Err(Wrong::new("schedule", whole.range(), "no command behind the time")
+                .help("write \"at 1s: ping web1\"".to_owned()));
+        }
+        None => (Schedule::Boot, whole.trim()),
+    };
+    let mut words = split(line)?.into_iter();
+    let Some((program, _)) = words.next() else {
+        return Err(Wrong::new("schedule", line.range(), "no command").label("expected here"));
+    };
+    let arguments = words.map(|(word, _)| word).collect();
+    Ok(Command { schedule, program, arguments, line: line.text.to_owned() })
+}
+
+/// `at 1s`, `every 2s from 1s until 10s`, `then 500ms`
+fn schedule(part: Word<'_>) -> Result<Schedule, Wrong> {
+    let mut words = Words::new(part);
+    let (mut at, mut period, mut until, mut then) = (None, None, None, None);
+    while let Some(word) = words.next() {
+        let slot = match word.text {
+            "at" | "from" => &mut at,
+            "every" => &mut period,
+            "until" => &mut until,
+            "then" => {
+                let pause = match words.quantity() {
+                    Some(word) => time(word)?,
+                    None => Duration::ZERO,
+                };
+                then = Some(pause);
+                continue;
+            }
+            other => {
+                return Err(Wrong::new("schedule", word.range(), format!("`{other}` says no time"))
+                    .label("not understood")
+                    .help(suggest(other, "words", ["at", "every", "from", "until", "then"])));
+            }
+        };
+        let value = words.expect("a time", "`at 1s`")?;
+        let value = (time(value)?, value);
+        if slot.replace(value).is_some() {
+            return Err(Wrong::new("schedule", word.range(), format!("`{}` twice", word.text)));
+        }
+    }
+    let instant = |d: Option<(Duration, Word<'_>)>| d.map(|(d, _)| Instant::ZERO + d);
+    match (then, period, until) {
+        (Some(pause), None, None) if at.is_none() => Ok(Schedule::Then(pause)),
+        (Some(_), ..) => {
+            Err(Wrong::new("schedule", part.range(), "`then` follows the command before, at no time of its own"))
+        }
+        (None, Some((period, word)), until) => {
+            if period < SHORTEST_PERIOD {
+                return Err(Wrong::new("schedule", word.range(), "a period below a microsecond"));
+            }
+            let from = instant(at).unwrap_or(Instant::ZERO);
+            if let Some((end, word)) = until
+                && Instant::ZERO + end <= from
+            {
+                return Err(Wrong::new("window", word.range(), "it ends before it begins").label("too early"));
+            }
+            Ok(Schedule::Every { period, from, until: instant(until).unwrap_or(Instant::FAR_FUTURE) })
+        }
+        (None, None, Some((_, word))) => {
+            Err(Wrong::new("schedule", word.range(), "`until` ends what is repeated").help("add `every 1s`".to_owned()))
+        }
+        (None, None, None) => Ok(instant(at).map_or(Schedule::Boot, Schedule::At)),
+    }
+}
+
+fn time(word: Word<'_>) -> Result<Duration, Wrong> {
+    units::time(word.text).map_err(|refusal| Wrong::refused("unit", word.range(), refusal).label("not understood"))
+}
+
+/// Splits a command line as a shell does: spaces part words, quotes keep them together, a backslash takes the next
+/// character as it is. Nothing is expanded.
+fn split(line: Word<'_>) -> Result<Vec<(String, usize)>, Wrong> {
+    let mut words: Vec<(String, usize)> = Vec::new();
+    let mut word: Option<(String, usize)> = None;
+    let mut quote: Option<(char, usize)> = None;
+    let mut chars = line.text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        let place = line.at + at;
+        match quote {
+            Some((q, _)) if c == q => quote = None,
+            Some(('"', _)) | None if c == '\\' => {
+                let Some((_, next)) = chars.next() else {
+                    return Err(Wrong::new("quote", place..place + 1, "nothing behind the backslash"));
+                };
+                word.get_or_insert((String::new(), place)).0.push(next);
+            }
+            Some(_) => word.get_or_insert((String::new(), place)).0.push(c),
+            None if c == '"' || c == '\'' => {
+                quote = Some((c, place));
+                word.get_or_insert((String::new(), place));
+            }
+            None if c.is_whitespace() => words.extend(word.take()),
+            None => word.get_or_insert((String::new(), place)).0.push(c),
+        }
+    }
+    if let Some((_, at)) = quote {
+        return Err(Wrong::new("quote", at..at + 1, "the quote is not closed").label("opened here"));
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<(Schedule, Vec<String>), String> {
+        parse(&Text::bare(text.to_owned(), 0..text.len()))
+            .map(|c| (c.schedule, core::iter::once(c.program).chain(c.arguments).collect()))
+            .map_err(|w| w.refusal.reason)
+    }
+
+    #[test]
+    fn schedules() {
+        let secs = Instant::from_secs;
+        for (text, schedule) in [
+            ("ping b", Schedule::Boot),
+            ("at 1s: ping b", Schedule::At(secs(1))),
+            ("then: ping b", Schedule::Then(Duration::ZERO)),
+            ("then 2s: ping b", Schedule::Then(Duration::from_secs(2))),
+            (
+                "every 2s: ping b",
+                Schedule::Every { period: Duration::from_secs(2), from: Instant::ZERO, until: Instant::FAR_FUTURE },
+            ),
+            (
+                "at 1s every 500ms until 3s: ping b",
+                Schedule::Every { period: Duration::from_millis(500), from: secs(1), until: secs(3) },
+            ),
+        ] {
+            assert_eq!(read(text).unwrap(), (schedule, vec!["ping".into(), "b".into()]), "{text}");
+        }
+        for text in [
+            "",
+            "at 1s",
+            "at 1: x",
+            "at 1s:",
+            "until 5s: x",
+            "every 0s: x",
+            "every 1s from 5s until 4s: x",
+            "at 1s at 2s: x",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_split_as_a_shell_does() {
+        let words = |text| read(text).map(|(_, words)| words);
+        assert_eq!(words("curl http://a:80/").unwrap(), ["curl", "http://a:80/"]);
+        assert_eq!(words(r#"curl -d 'a b' "c \"d" e\ f ''"#).unwrap(), ["curl", "-d", "a b", "c \"d", "e f", ""]);
+        assert!(words("curl 'open").is_err() && words("curl \\").is_err());
+    }
+}

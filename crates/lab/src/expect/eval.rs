@@ -1,0 +1,306 @@
+//! What an expectation comes to at the end of a run.
+
+use core::fmt;
+use core::ops::Range;
+
+use septet_core::{Instant, Sample};
+
+use crate::expect::{
+    Amount, Comparison, Condition, Expectation, Expr, ExprKind, LinkMetric, Operator, Probe, Quantifier, QueueProbe,
+    Series, Subject, Window,
+};
+use crate::topology::LinkRef;
+use crate::units::{self, Dimension};
+
+/// What a run has to say to expectations.
+pub trait Observed {
+    /// When the run ended.
+    fn end(&self) -> Instant;
+
+    /// What the programs of `node` recorded under `name`, in the order of time.
+    fn samples(&self, node: usize, name: &str) -> Vec<Sample>;
+
+    /// How much the counter `name` of `node` grew in `window`.
+    fn counter(&self, node: usize, name: &str, window: Window) -> Option<f64>;
+
+    /// The value of `metric` at a link, in `window`.
+    fn link(&self, link: LinkRef, metric: LinkMetric, window: Window) -> Option<f64>;
+
+    /// When a queue first held more than it may, and how much.
+    fn excess(&self, probe: QueueProbe) -> Option<Excess>;
+}
+
+/// A queue held more than the limit that a probe was for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Excess {
+    /// When it first did.
+    pub at: Instant,
+    /// How much it held then.
+    pub amount: u64,
+}
+
+/// What a run found for an expectation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Verdict {
+    /// The expectation's name.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// Whether it holds.
+    pub held: bool,
+    /// The comparisons that decided, each with what was found.
+    pub found: Vec<Found>,
+}
+
+/// One comparison and what was found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Found {
+    /// The comparison as it is written.
+    pub comparison: String,
+    /// Whether it held.
+    pub held: bool,
+    /// The value that was found, as a person would write it.
+    pub value: String,
+    /// The value as a number (seconds, bytes, bits a second), where there is one.
+    pub number: Option<f64>,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: ", self.name, self.text)?;
+        match &self.found[..] {
+            [one] => write!(f, "found {}", one.value),
+            many => {
+                for (i, found) in many.iter().enumerate() {
+                    let sign = if i == 0 { "" } else { "; " };
+                    write!(f, "{sign}{}: found {}", found.comparison, found.value)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Expectation {
+    /// What the run `observed` comes to.
+    pub fn verdict(&self, observed: &dyn Observed) -> Verdict {
+        let mut judge = Judge { text: &self.text, observed, found: Vec::new() };
+        let held = judge.condition(&self.condition);
+        let mut found = judge.found;
+        // Where it fails, only what failed is of interest.
+        if !held && found.iter().any(|f| !f.held) {
+            found.retain(|f| !f.held);
+        }
+        Verdict { name: self.name.clone(), text: self.text.clone(), held, found }
+    }
+}
+
+impl Expectation {
+    /// What must be prepared before the run.
+    pub fn probes(&self) -> Vec<Probe> {
+        let mut probes = Vec::new();
+        condition_probes(&self.condition, &mut probes);
+        probes
+    }
+}
+
+fn condition_probes(condition: &Condition, probes: &mut Vec<Probe>) {
+    match condition {
+        Condition::And(list) | Condition::Or(list) => list.iter().for_each(|c| condition_probes(c, probes)),
+        Condition::Not(inner) => condition_probes(inner, probes),
+        Condition::Compare { first, rest, at: _ } => {
+            expr_probes(first, probes);
+            rest.iter().for_each(|(_, e)| expr_probes(e, probes));
+        }
+        Condition::Over { subject: Subject::Queue { links, amount, window, limit }, .. } => {
+            let probe = |link: &LinkRef| QueueProbe { link: *link, amount: *amount, limit: *limit, window: *window };
+            probes.extend(links.iter().map(|link| Probe::Queue(probe(link))));
+        }
+        Condition::Over { subject: Subject::Samples { .. }, .. } => {}
+    }
+}
+
+fn expr_probes(expr: &Expr, probes: &mut Vec<Probe>) {
+    match &expr.kind {
+        ExprKind::Constant(_) | ExprKind::Fold { .. } => {}
+        ExprKind::Counter { nodes, name, window } => {
+            probes.extend(nodes.iter().map(|node| Probe::Counter { node: *node, name: name.clone(), window: *window }))
+        }
+        ExprKind::Link { metric, links, window } => {
+            probes.extend(links.iter().map(|link| Probe::Link { link: *link, metric: *metric, window: *window }));
+        }
+        ExprKind::Negate(inner) => expr_probes(inner, probes),
+        ExprKind::Binary { operator: _, left, right } => {
+            expr_probes(left, probes);
+            expr_probes(right, probes);
+        }
+    }
+}
+
+impl Operator {
+    pub(super) fn apply(self, (a, left): (f64, Dimension), (b, right): (f64, Dimension)) -> f64 {
+        use Dimension::{Rate, Size, Time};
+        match (self, left, right) {
+            // Sizes are in bytes, rates in bits a second.
+            (Self::Divide, Size, Time | Rate) => a * 8.0 / b,
+            (Self::Multiply, Rate, Time) | (Self::Multiply, Time, Rate) => a * b / 8.0,
+            (Self::Add, ..) => a + b,
+            (Self::Subtract, ..) => a - b,
+            (Self::Multiply, ..) => a * b,
+            (Self::Divide, ..) => a / b,
+        }
+    }
+}
+
+struct Judge<'a> {
+    text: &'a str,
+    observed: &'a dyn Observed,
+    found: Vec<Found>,
+}
+
+impl Judge<'_> {
+    fn condition(&mut self, condition: &Condition) -> bool {
+        match condition {
+            // Every part is looked at, so that a person sees all that failed.
+            Condition::And(list) => list.iter().filter(|c| !self.condition(c)).count() == 0,
+            Condition::Or(list) => list.iter().filter(|c| self.condition(c)).count() > 0,
+            Condition::Not(inner) => {
+                let before = self.found.len();
+                let held = !self.condition(inner);
+                for found in &mut self.found[before..] {
+                    found.held = held;
+                }
+                held
+            }
+            Condition::Compare { first, rest, at } => self.compare(first, rest, at),
+            Condition::Over { quantifier, subject, comparison, bound, at } => {
+                self.over(*quantifier, subject, *comparison, *bound, at)
+            }
+        }
+    }
+
+    fn compare(&mut self, first: &Expr, rest: &[(Comparison, Expr)], at: &Range<usize>) -> bool {
+        let mut left = self.value(first);
+        let mut held = true;
+        let mut values = vec![(first, left)];
+        for (comparison, expr) in rest {
+            let right = self.value(expr);
+            held &= matches!((left, right), (Some(a), Some(b)) if comparison.holds(a, b));
+            values.push((expr, right));
+            left = right;
+        }
+        let measured: Vec<_> = values.iter().filter(|(e, _)| !matches!(e.kind, ExprKind::Constant(_))).collect();
+        let shown: Vec<_> = measured.iter().map(|(e, v)| show(*v, e.dimension)).collect();
+        let value = if shown.is_empty() { "constants only".to_owned() } else { shown.join(" and ") };
+        self.note(at, held, value, measured.first().and_then(|(_, v)| *v));
+        held
+    }
+
+    fn over(
+        &mut self,
+        quantifier: Quantifier,
+        subject: &Subject,
+        comparison: Comparison,
+        bound: f64,
+        at: &Range<usize>,
+    ) -> bool {
+        match subject {
+            Subject::Samples { series } => {
+                let samples = self.samples(series);
+                let wanted = quantifier != Quantifier::Always;
+                let decisive = samples.iter().find(|s| comparison.holds(s.value, bound) == wanted);
+                let held = decisive.is_some() == (quantifier == Quantifier::Eventually);
+                let shown = decisive.or(samples.last());
+                let value = shown.map_or_else(|| "no samples".to_owned(), |s| moment(s.value, series.dimension, s.at));
+                self.note(at, held, value, shown.map(|s| s.value));
+                held
+            }
+            Subject::Queue { links, amount, window, limit } => {
+                let (amount, window, limit) = (*amount, *window, *limit);
+                let excess = links
+                    .iter()
+                    .filter_map(|link| self.observed.excess(QueueProbe { link: *link, amount, limit, window }))
+                    .min_by_key(|e| e.at);
+                let held = excess.is_some() == (quantifier == Quantifier::Eventually);
+                let dimension = if amount == Amount::Bytes { Dimension::Size } else { Dimension::Number };
+                let (value, number) = match excess {
+                    Some(excess) => (moment(excess.amount as f64, dimension, excess.at), Some(excess.amount as f64)),
+                    None if window == Window::ALL => {
+                        let most = self.link(LinkMetric::QueueMost(amount), links, window);
+                        (format!("at most {}", show(most, dimension)), most)
+                    }
+                    None => (format!("never more than {}", units::render(limit as f64, dimension)), None),
+                };
+                self.note(at, held, value, number);
+                held
+            }
+        }
+    }
+
+    fn value(&self, expr: &Expr) -> Option<f64> {
+        match &expr.kind {
+            ExprKind::Constant(n) => Some(*n),
+            ExprKind::Negate(of) => self.value(of).map(|v| -v),
+            ExprKind::Binary { operator, left, right } => {
+                let (a, b) = (self.value(left)?, self.value(right)?);
+                let value = operator.apply((a, left.dimension), (b, right.dimension));
+                value.is_finite().then_some(value)
+            }
+            ExprKind::Fold { fold, series } => {
+                let samples = self.samples(series);
+                fold.over(&samples, series.dimension, series.window, self.observed.end().as_secs_f64())
+            }
+            ExprKind::Counter { nodes, name, window } => {
+                nodes.iter().map(|node| self.observed.counter(*node, name, *window)).sum()
+            }
+            ExprKind::Link { metric, links, window } => self.link(*metric, links, *window),
+        }
+    }
+
+    /// A metric over several links and both their directions: sums of counts, the worst of what is a level.
+    fn link(&self, metric: LinkMetric, links: &[LinkRef], window: Window) -> Option<f64> {
+        let all = |metric| links.iter().map(move |l| self.observed.link(*l, metric, window));
+        match metric {
+            LinkMetric::LossRatio => {
+                let (lost, sent): (Option<f64>, Option<f64>) =
+                    (all(LinkMetric::Lost).sum(), all(LinkMetric::Sent).sum());
+                let (lost, sent) = (lost?, sent?);
+                (sent > 0.0).then(|| lost / sent)
+            }
+            LinkMetric::QueueMost(_) | LinkMetric::QueueMean(_) | LinkMetric::Utilization => {
+                all(metric).flatten().reduce(f64::max)
+            }
+            LinkMetric::Sent
+            | LinkMetric::Bytes
+            | LinkMetric::Drops
+            | LinkMetric::QueueDrops
+            | LinkMetric::Lost
+            | LinkMetric::Damaged => all(metric).sum(),
+        }
+    }
+
+    fn samples(&self, series: &Series) -> Vec<Sample> {
+        let mut samples: Vec<_> = series
+            .nodes
+            .iter()
+            .flat_map(|node| self.observed.samples(*node, &series.name))
+            .filter(|s| series.window.holds(s.at))
+            .collect();
+        if series.nodes.len() > 1 {
+            samples.sort_by_key(|s| s.at);
+        }
+        samples
+    }
+
+    fn note(&mut self, at: &Range<usize>, held: bool, value: String, number: Option<f64>) {
+        self.found.push(Found { comparison: self.text[at.clone()].to_owned(), held, value, number });
+    }
+}
+
+fn moment(value: f64, dimension: Dimension, at: Instant) -> String {
+    format!("{} at {}", units::render(value, dimension), units::render(at.as_secs_f64(), Dimension::Time))
+}
+
+fn show(value: Option<f64>, dimension: Dimension) -> String {
+    value.map_or_else(|| "no samples".to_owned(), |v| units::render(v, dimension))
+}

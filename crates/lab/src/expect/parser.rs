@@ -1,0 +1,559 @@
+//! From the text of an expectation to a condition, resolved against the lab's nodes and links.
+
+use core::ops::Range;
+
+use septet_core::Instant;
+
+use crate::expect::function::{self, Function};
+use crate::expect::lexer::{self, Token, TokenKind};
+use crate::expect::metric::{Amount, LinkMetric, MetricKind};
+use crate::expect::{Comparison, Condition, Expr, ExprKind, METRICS, Operator, Quantifier, Series, Subject, Window};
+use crate::nearest::suggest;
+use crate::topology::{LinkRef, Topology};
+use crate::units::{self, Dimension};
+use crate::words::{Word, Wrong};
+
+/// How deep parentheses and signs may nest.
+const DEEPEST: usize = 64;
+
+/// Reads the text of an expectation. `counters` are the names that nodes count under.
+pub(crate) fn parse(text: &str, topology: &Topology, counters: &[&str]) -> Result<Condition, Wrong> {
+    let tokens = lexer::tokens(text)?;
+    let mut parser = Parser { text, tokens: &tokens, next: 0, depth: 0, topology, counters };
+    let condition = parser.or()?;
+    match parser.peek() {
+        None => Ok(condition),
+        Some(token) => {
+            let at = token.at.clone();
+            Err(Wrong::new("expression", at, format!("`{}` is left over", token.text))
+                .label("not understood here")
+                .help("conditions are joined by `and` or `or`".to_owned()))
+        }
+    }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    tokens: &'t [Token<'t>],
+    next: usize,
+    depth: usize,
+    topology: &'t Topology,
+    counters: &'t [&'t str],
+}
+
+/// An operand with its place; a series has no value of its own.
+struct Operand {
+    kind: OperandKind,
+    at: Range<usize>,
+}
+
+enum OperandKind {
+    Value(Expr),
+    Series(Series),
+    /// What a queue's most is at the end, and what it is that varies.
+    Queue(Expr, Vec<LinkRef>, Amount, Window),
+}
+
+impl<'t> Parser<'t> {
+    fn or(&mut self) -> Result<Condition, Wrong> {
+        let mut list = vec![self.and()?];
+        while self.take_word("or") {
+            list.push(self.and()?);
+        }
+        Ok(if list.len() == 1 { list.remove(0) } else { Condition::Or(list) })
+    }
+
+    fn and(&mut self) -> Result<Condition, Wrong> {
+        let mut list = vec![self.not()?];
+        while self.take_word("and") {
+            list.push(self.not()?);
+        }
+        Ok(if list.len() == 1 { list.remove(0) } else { Condition::And(list) })
+    }
+
+    fn not(&mut self) -> Result<Condition, Wrong> {
+        if self.take_word("not") {
+            return self.nested(|p| Ok(Condition::Not(Box::new(p.not()?))));
+        }
+        for (word, quantifier) in
+            [("always", Quantifier::Always), ("never", Quantifier::Never), ("eventually", Quantifier::Eventually)]
+        {
+            if self.take_word(word) {
+                return self.over(quantifier);
+            }
+        }
+        // A parenthesis may hold a condition or the beginning of an expression: try the condition first.
+        if self.at_sign("(") {
+            let start = self.next;
+            self.next += 1;
+            if let Ok(condition) = self.nested(Self::or)
+                && self.take_sign(")")
+                && !self.peek().is_some_and(|t| t.kind == TokenKind::Sign && t.text != ")")
+            {
+                return Ok(condition);
+            }
+            self.next = start;
+        }
+        self.comparison()
+    }
+
+    fn comparison(&mut self) -> Result<Condition, Wrong> {
+        let left = self.sum()?;
+        let start = left.at.start;
+        let mut before = (left.at.clone(), self.value(left)?);
+        let first = before.1.clone();
+        let mut rest = Vec::new();
+        while let Some(comparison) = self.take_comparison() {
+            let right = self.sum()?;
+            let at = right.at.clone();
+            let right = self.value(right)?;
+            same_dimension(&before, (&at, &right))?;
+            before = (at, right.clone());
+            rest.push((comparison, right));
+        }
+        if rest.is_empty() {
+            return Err(self.wrong_here("a comparison is missing", "for example `>= 1`"));
+        }
+        Ok(Condition::Compare { first, rest, at: start..before.0.end })
+    }
+
+    fn over(&mut self, quantifier: Quantifier) -> Result<Condition, Wrong> {
+        let left = self.sum()?;
+        let start = left.at.start;
+        let Some(comparison) = self.take_comparison() else {
+            return Err(self.wrong_here("a comparison is missing", "for example `<= 64kb`"));
+        };
+        let right = self.sum()?;
+        let at = start..right.at.end;
+        let (subject, comparison, bound) = match (left.kind, right.kind) {
+            (OperandKind::Value(value), other) => ((other, right.at), comparison.mirrored(), (value, left.at)),
+            (other, OperandKind::Value(value)) => ((other, left.at), comparison, (value, right.at)),
+            _ => {
+                return Err(Wrong::new("expression", at, "two things that vary cannot be compared over time")
+                    .help("compare one of them with a number".to_owned()));
+            }
+        };
+        let ExprKind::Constant(number) = bound.0.kind else {
+            return Err(Wrong::new("expression", bound.1, "the bound is not a constant").label("varies"));
+        };
+        let (subject, dimension) = match subject.0 {
+            OperandKind::Queue(value, links, amount, window) => {
+                let limit = queue_limit(quantifier, comparison, number).ok_or_else(|| {
+                    Wrong::new("expression", at.clone(), "a queue is watched for how full it gets")
+                        .help("write `always queue(…) <= 64kb` or `eventually queue(…) > 64kb`".to_owned())
+                })?;
+                (Subject::Queue { links, amount, window, limit }, value.dimension)
+            }
+            OperandKind::Series(series) => {
+                let dimension = series.dimension;
+                (Subject::Samples { series }, dimension)
+            }
+            OperandKind::Value(_) => {
+                return Err(Wrong::new("expression", subject.1, "this has one value only, at the end of the run")
+                    .label("does not vary")
+                    .help("leave `always` out, or ask for a queue or a series".to_owned()));
+            }
+        };
+        let place = |at: &Range<usize>, dimension, kind| (at.clone(), Expr { kind, dimension });
+        same_dimension(&place(&at, dimension, ExprKind::Negate(Box::new(bound.0.clone()))), (&bound.1, &bound.0))?;
+        Ok(Condition::Over { quantifier, subject, comparison, bound: number, at })
+    }
+
+    fn sum(&mut self) -> Result<Operand, Wrong> {
+        let mut left = self.product()?;
+        while let Some(operator) = self.take_operator([("+", Operator::Add), ("-", Operator::Subtract)]) {
+            let right = self.product()?;
+            left = self.binary(left, operator, right)?;
+        }
+        Ok(left)
+    }
+
+    fn product(&mut self) -> Result<Operand, Wrong> {
+        let mut left = self.factor()?;
+        while let Some(operator) = self.take_operator([("*", Operator::Multiply), ("/", Operator::Divide)]) {
+            let right = self.factor()?;
+            left = self.binary(left, operator, right)?;
+        }
+        Ok(left)
+    }
+
+    fn binary(&mut self, left: Operand, operator: Operator, right: Operand) -> Result<Operand, Wrong> {
+        use Dimension::{Number, Rate, Size, Time};
+        let at = left.at.start..right.at.end;
+        let (left, right) = (self.value(left)?, self.value(right)?);
+        let dimension = match (operator, left.dimension, right.dimension) {
+            (Operator::Add | Operator::Subtract, a, b) if a == b => a,
+            (Operator::Multiply, a, Number) | (Operator::Multiply, Number, a) | (Operator::Divide, a, Number) => a,
+            (Operator::Divide, a, b) if a == b => Number,
+            (Operator::Divide, Size, Time) => Rate,
+            (Operator::Divide, Size, Rate) => Time,
+            (Operator::Multiply, Rate, Time) | (Operator::Multiply, Time, Rate) => Size,
+            (_, a, b) => {
+                let verb = match operator {
+                    Operator::Add => "added to",
+                    Operator::Subtract => "taken from",
+                    Operator::Multiply => "multiplied with",
+                    Operator::Divide => "divided by",
+                };
+                let (first, second) = if operator == Operator::Subtract { (b, a) } else { (a, b) };
+                return Err(Wrong::new(
+                    "dimension",
+                    at,
+                    format!("{} cannot be {verb} {}", first.name(), second.name()),
+                )
+                .label("units do not fit"));
+            }
+        };
+        let kind = ExprKind::Binary { operator, left: Box::new(left), right: Box::new(right) };
+        Ok(Operand { kind: OperandKind::Value(fold(Expr { kind, dimension })), at })
+    }
+
+    fn factor(&mut self) -> Result<Operand, Wrong> {
+        let Some(token) = self.peek() else {
+            return Err(
+                self.wrong_here("a value is missing", "a number, a metric such as `client.http.ok`, or a function")
+            );
+        };
+        match (token.kind, token.text) {
+            (TokenKind::Number, text) => {
+                self.next += 1;
+                let (number, dimension) = units::literal(text)
+                    .map_err(|r| Wrong::refused("unit", token.at.clone(), r).label("not understood"))?;
+                let kind = OperandKind::Value(Expr { kind: ExprKind::Constant(number), dimension });
+                Ok(Operand { kind, at: token.at.clone() })
+            }
+            (TokenKind::Sign, "-") => {
+                self.next += 1;
+                let operand = self.nested(Self::factor)?;
+                let at = token.at.start..operand.at.end;
+                let value = self.value(operand)?;
+                let dimension = value.dimension;
+                let negated = fold(Expr { kind: ExprKind::Negate(Box::new(value)), dimension });
+                Ok(Operand { kind: OperandKind::Value(negated), at })
+            }
+            (TokenKind::Sign, "(") => {
+                self.next += 1;
+                let operand = self.nested(Self::sum)?;
+                self.sign(")")?;
+                Ok(operand)
+            }
+            (TokenKind::Word, _) if self.tokens.get(self.next + 1).is_some_and(|t| t.text == "(") => self.call(),
+            (TokenKind::Word, _) => {
+                self.next += 1;
+                self.metric(token)
+            }
+            _ => Err(Wrong::new("expression", token.at.clone(), format!("`{}` is not a value", token.text))
+                .help("a number, a metric such as `client.http.ok`, or a function".to_owned())),
+        }
+    }
+
+    /// `p99(client.http.time, after = 5s)`, `queue(r1--r2)`
+    fn call(&mut self) -> Result<Operand, Wrong> {
+        let name = self.tokens[self.next].clone();
+        self.next += 2;
+        let Some(function) = function::find(name.text) else {
+            return Err(Wrong::new("unknown-function", name.at, format!("there is no function `{}`", name.text))
+                .label("unknown function")
+                .help(suggest(name.text, "functions", function::names())));
+        };
+        match function {
+            Function::Series(of) => {
+                let (series, argument) = self.series(name.text)?;
+                let at = name.at.start..self.tokens[self.next - 1].at.end;
+                let Some(dimension) = of.dimension(series.dimension) else {
+                    let reason = format!("`{}` makes no sense of {}", name.text, series.dimension.name());
+                    return Err(Wrong::new("dimension", argument, reason));
+                };
+                Ok(Operand {
+                    kind: OperandKind::Value(Expr { kind: ExprKind::Fold { fold: of, series }, dimension }),
+                    at,
+                })
+            }
+            Function::Within => {
+                let (series, _) = self.series(name.text)?;
+                let at = name.at.start..self.tokens[self.next - 1].at.end;
+                Ok(Operand { kind: OperandKind::Series(series), at })
+            }
+            Function::Link(metric, dimension) => {
+                let links = self.links()?;
+                let window = self.window()?;
+                let at = name.at.start..self.tokens[self.next - 1].at.end;
+                if window != Window::ALL && matches!(metric, LinkMetric::QueueMean(_)) {
+                    return Err(Wrong::new("expression", at, format!("`{}` knows the whole run only", name.text))
+                        .help("leave `after` and `before` out".to_owned()));
+                }
+                let kind = ExprKind::Link { metric, links, window };
+                Ok(Operand { kind: OperandKind::Value(Expr { kind, dimension }), at })
+            }
+            Function::Queue(amount) => {
+                let links = self.links()?;
+                let window = self.window()?;
+                let at = name.at.start..self.tokens[self.next - 1].at.end;
+                let dimension = if amount == Amount::Bytes { Dimension::Size } else { Dimension::Number };
+                let metric = LinkMetric::QueueMost(amount);
+                let most = Expr { kind: ExprKind::Link { metric, links: links.clone(), window }, dimension };
+                Ok(Operand { kind: OperandKind::Queue(most, links, amount, window), at })
+            }
+        }
+    }
+
+    /// The argument and the window of a function over a series, up to the closing parenthesis.
+    fn series(&mut self, function: &str) -> Result<(Series, Range<usize>), Wrong> {
+        let argument = self.nested(Self::factor)?;
+        let mut series = match argument.kind {
+            OperandKind::Series(series) | OperandKind::Value(Expr { kind: ExprKind::Fold { series, .. }, .. }) => {
+                series
+            }
+            _ => {
+                let reason = format!("`{function}` wants what a program recorded");
+                return Err(Wrong::new("expression", argument.at, reason)
+                    .label("not a recorded series")
+                    .help("for example `client.http.time`".to_owned()));
+            }
+        };
+        let window = self.window()?;
+        if window != Window::ALL {
+            series.window = window;
+        }
+        Ok((series, argument.at))
+    }
+
+    /// `r1--r2` or `r1->r2`: two words joined by a sign.
+    fn links(&mut self) -> Result<Vec<LinkRef>, Wrong> {
+        let start = self.next;
+        while self.peek().is_some_and(|t| t.kind == TokenKind::Word || matches!(t.text, "--" | "->")) {
+            self.next += 1;
+        }
+        let tokens = &self.tokens[start..self.next];
+        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
+            return Err(self.wrong_here("a link is missing", "for example `r1--r2`"));
+        };
+        let range = first.at.start..last.at.end;
+        self.topology.links(Word { text: &self.text[range.clone()], at: range.start })
+    }
+
+    /// `, after = 5s, before = 10s)`: the rest of a call.
+    fn window(&mut self) -> Result<Window, Wrong> {
+        let mut window = Window::ALL;
+        while self.take_sign(",") {
+            let Some(name) = self.peek() else {
+                return Err(self.wrong_here("an argument is missing", "`after = 5s`"));
+            };
+            self.next += 1;
+            let bound = match name.text {
+                "after" => &mut window.after,
+                "before" => &mut window.before,
+                other => {
+                    return Err(Wrong::new(
+                        "expression",
+                        name.at.clone(),
+                        format!("`{other}` is not an argument here"),
+                    )
+                    .help(suggest(other, "arguments", ["after", "before"])));
+                }
+            };
+            self.sign("=")?;
+            let value = self.sum()?;
+            let at = value.at.clone();
+            match value.kind {
+                OperandKind::Value(Expr { kind: ExprKind::Constant(secs), dimension: Dimension::Time })
+                    if secs >= 0.0 =>
+                {
+                    *bound = Instant::from_nanos((secs * 1e9).round() as u64);
+                }
+                _ => {
+                    return Err(Wrong::new("expression", at, format!("`{}` wants a time", name.text))
+                        .help(format!("for example `{} = 5s`", name.text)));
+                }
+            }
+            if window.before <= window.after {
+                return Err(Wrong::new("window", name.at.start..at.end, "the window ends before it begins"));
+            }
+        }
+        self.sign(")")?;
+        Ok(window)
+    }
+
+    /// `client.http.ok`: what is recorded or counted at one or more nodes.
+    fn metric(&mut self, token: &Token<'_>) -> Result<Operand, Wrong> {
+        let text = token.text;
+        // The dots of a range are not the one behind the node.
+        let after = text.find(']').unwrap_or(0);
+        let Some(dot) = text[after..].find('.').map(|at| after + at) else {
+            let mut wrong = Wrong::new("unknown-metric", token.at.clone(), format!("`{text}` is not a value"));
+            wrong = match self.topology.find(text) {
+                Some(_) => wrong.help(format!("name what is meant of it, for example `{text}.http.ok`")),
+                None if function::find(text).is_some() => {
+                    wrong.help(format!("functions take parentheses: `{text}(…)`"))
+                }
+                None => wrong.help(suggest(text, "functions", function::names())),
+            };
+            return Err(wrong.label("not a value"));
+        };
+        let node = Word { text: &text[..dot], at: token.at.start };
+        let nodes = self.topology.nodes(node).map_err(|mut wrong| {
+            if let Some((a, b)) = text[..dot].split_once('-')
+                && self.topology.find(b).is_some()
+            {
+                wrong.refusal.help = Some(format!("a subtraction has spaces around its sign: `{a} - {b}`"));
+            }
+            wrong
+        })?;
+        let name = &text[dot + 1..];
+        let at = token.at.clone();
+        if let Some(metric) = METRICS.iter().find(|m| m.name == name) {
+            let (MetricKind::Counter(dimension) | MetricKind::Series(dimension)) = metric.kind;
+            let series = Series { nodes, name: name.to_owned(), dimension, window: Window::ALL };
+            let kind = match metric.kind {
+                MetricKind::Series(_) => OperandKind::Series(series),
+                MetricKind::Counter(_) => {
+                    OperandKind::Value(Expr { kind: ExprKind::Fold { fold: function::Fold::Sum, series }, dimension })
+                }
+            };
+            return Ok(Operand { kind, at });
+        }
+        if self.counters.contains(&name) {
+            let kind = ExprKind::Counter { nodes, name: name.to_owned(), window: Window::ALL };
+            return Ok(Operand { kind: OperandKind::Value(Expr { kind, dimension: Dimension::Number }), at });
+        }
+        let known = METRICS.iter().map(|m| m.name).chain(self.counters.iter().copied());
+        let place = token.at.start + dot + 1..token.at.end;
+        Err(Wrong::new("unknown-metric", place, format!("nothing is recorded under the name `{name}`"))
+            .label("unknown metric")
+            .help(suggest(name, "metrics", known)))
+    }
+
+    /// The value of an operand; a series has none until a function folds it.
+    fn value(&self, operand: Operand) -> Result<Expr, Wrong> {
+        match operand.kind {
+            OperandKind::Value(value) => Ok(value),
+            OperandKind::Queue(value, _, _, Window::ALL) => Ok(value),
+            OperandKind::Queue(..) => {
+                Err(Wrong::new("expression", operand.at, "the most of a part of the run is not kept")
+                    .help("put `always` or `eventually` in front, or leave `after` and `before` out".to_owned()))
+            }
+            OperandKind::Series(_) => {
+                let text = &self.text[operand.at.clone()];
+                Err(Wrong::new("expression", operand.at, format!("`{text}` has many values"))
+                    .label("a series")
+                    .help(format!("say which one: `mean({text})`, `p99({text})`, `always {text} < …`")))
+            }
+        }
+    }
+
+    fn peek(&self) -> Option<&'t Token<'t>> {
+        self.tokens.get(self.next)
+    }
+
+    fn take_word(&mut self, word: &str) -> bool {
+        let found = self.peek().is_some_and(|t| t.kind == TokenKind::Word && t.text == word);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn at_sign(&self, sign: &str) -> bool {
+        self.peek().is_some_and(|t| t.kind == TokenKind::Sign && t.text == sign)
+    }
+
+    fn take_sign(&mut self, sign: &str) -> bool {
+        let found = self.at_sign(sign);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn sign(&mut self, sign: &str) -> Result<(), Wrong> {
+        if self.take_sign(sign) {
+            return Ok(());
+        }
+        Err(self.wrong_here(&format!("`{sign}` is missing"), ""))
+    }
+
+    fn take_operator<const N: usize>(&mut self, table: [(&str, Operator); N]) -> Option<Operator> {
+        table.into_iter().find(|(sign, _)| self.take_sign(sign)).map(|(_, operator)| operator)
+    }
+
+    fn take_comparison(&mut self) -> Option<Comparison> {
+        [
+            ("<", Comparison::Less),
+            ("<=", Comparison::LessOrEqual),
+            (">", Comparison::Greater),
+            (">=", Comparison::GreaterOrEqual),
+            ("==", Comparison::Equal),
+            ("!=", Comparison::NotEqual),
+            ("=", Comparison::Equal),
+        ]
+        .into_iter()
+        .find(|(sign, _)| self.take_sign(sign))
+        .map(|(_, comparison)| comparison)
+    }
+
+    /// Something is missing where the parser stands.
+    fn wrong_here(&self, reason: &str, example: &str) -> Wrong {
+        let at = self.peek().map_or(self.text.len()..self.text.len(), |t| t.at.clone());
+        let wrong = Wrong::new("expression", at, reason).label("expected here");
+        if example.is_empty() { wrong } else { wrong.help(example.to_owned()) }
+    }
+
+    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, Wrong>) -> Result<T, Wrong> {
+        if self.depth == DEEPEST {
+            return Err(self.wrong_here(&format!("nested more than {DEEPEST} deep"), ""));
+        }
+        self.depth += 1;
+        let result = parse(self);
+        self.depth -= 1;
+        result
+    }
+}
+
+/// Computes what is constant.
+fn fold(expr: Expr) -> Expr {
+    let constant = |e: &Expr| match e.kind {
+        ExprKind::Constant(n) => Some((n, e.dimension)),
+        _ => None,
+    };
+    let value = match &expr.kind {
+        ExprKind::Negate(of) => constant(of).map(|(n, _)| -n),
+        ExprKind::Binary { operator, left, right } => match (constant(left), constant(right)) {
+            (Some(a), Some(b)) => Some(operator.apply(a, b)),
+            _ => None,
+        },
+        _ => None,
+    };
+    match value {
+        Some(n) => Expr { kind: ExprKind::Constant(n), dimension: expr.dimension },
+        None => expr,
+    }
+}
+
+/// Both sides of a comparison measure the same; zero needs no unit.
+fn same_dimension(left: &(Range<usize>, Expr), right: (&Range<usize>, &Expr)) -> Result<(), Wrong> {
+    let zero = |e: &Expr| matches!(e.kind, ExprKind::Constant(n) if n == 0.0);
+    let (a, b) = (left.1.dimension, right.1.dimension);
+    if a == b || zero(&left.1) || zero(right.1) {
+        return Ok(());
+    }
+    let at = if matches!(left.1.kind, ExprKind::Constant(_)) { left.0.clone() } else { right.0.clone() };
+    let help = match (a.max(b), matches!(a, Dimension::Number) || matches!(b, Dimension::Number)) {
+        (Dimension::Time, true) => Some("a time has a unit: `900ms`, `2s`"),
+        (Dimension::Size, true) => Some("a size has a unit: `64kb`, `1500b`"),
+        (Dimension::Rate, true) => Some("a rate has a unit: `20mbit`"),
+        _ => None,
+    };
+    Err(Wrong::new("dimension", at, format!("{} cannot be compared with {}", a.name(), b.name()))
+        .label("units do not fit")
+        .help(help.map(str::to_owned)))
+}
+
+/// The largest whole number that does not answer the question "is there ever more than this?" with yes, for the
+/// questions that can be asked of a queue.
+fn queue_limit(quantifier: Quantifier, comparison: Comparison, bound: f64) -> Option<u64> {
+    // `always x <= b` asks whether x is ever more than b; so do `never x > b` and `eventually x > b`.
+    let limit = match (quantifier, comparison) {
+        (Quantifier::Always, Comparison::LessOrEqual)
+        | (Quantifier::Never | Quantifier::Eventually, Comparison::Greater) => bound.floor(),
+        (Quantifier::Always, Comparison::Less)
+        | (Quantifier::Never | Quantifier::Eventually, Comparison::GreaterOrEqual) => bound.ceil() - 1.0,
+        _ => return None,
+    };
+    (limit >= 0.0).then_some(limit as u64)
+}

@@ -1,0 +1,166 @@
+//! The keys of a lab file: the one table behind unknown-key detection and the JSON Schema.
+
+use crate::document::Text;
+use crate::schema::{Key, Kind, Phrase, Section, later, none};
+use crate::units::Refusal;
+use crate::words::{Word, Wrong};
+use crate::{address, command, medium, service};
+
+/// The whole file.
+pub(crate) static ROOT: Section = Section {
+    doc: "A network: its nodes, the links between them, what goes wrong, and what is expected.",
+    groups: &[&[
+        Key::new("lab", Kind::Table(&LAB), "name, seed and length of the run"),
+        Key::new("media", Kind::Named("medium", &Kind::Table(&MEDIUM)), "what links are made of, by name"),
+        Key::new("topology", Kind::Table(&TOPOLOGY), "who is joined to whom"),
+        Key::new("switch", Kind::Named("switch", &Kind::Table(&SWITCH)), "learning Ethernet switches, by name"),
+        Key::new("router", Kind::Named("router", &Kind::Table(&ROUTER)), "hosts that forward, by name"),
+        Key::new("host", Kind::Named("host", &Kind::Table(&HOST)), "hosts, by name or range: `\"web[1..3]\"`"),
+        Key::new("faults", Kind::Table(&FAULTS), "what goes wrong, and when"),
+        Key::new("expect", Kind::Named("expectation", &Kind::Phrase(&EXPECTATION)), "what the run must show, by name"),
+        Key::new(
+            "sweep",
+            Kind::Named("parameter", &Kind::Values),
+            "values to try for keys of this file, by path: `\"media.wan.loss\" = [\"0%\", \"1%\"]`",
+        ),
+    ]],
+    more: none,
+    required: &["topology"],
+    numbered: None,
+};
+
+static LAB: Section = Section {
+    doc: "The run as a whole.",
+    groups: &[&[
+        Key::new("name", Kind::Text, "the lab's name"),
+        Key::new("description", Kind::Text, "what it shows"),
+        Key::new("seed", Kind::Count(0, i64::MAX), "where all randomness comes from (1)"),
+        Key::new("stop", Kind::Time, "when the run ends (60s)"),
+        Key::new("epoch", Kind::Date, "the civil time at which virtual time begins (2026-01-01T00:00:00Z)"),
+        Key::new("tcp", TCP_CHOICE, "TCP of every host that says nothing else"),
+    ]],
+    more: none,
+    required: &[],
+    numbered: None,
+};
+
+static MEDIUM: Section = Section {
+    doc: "What one kind of link is made of, in the words of tc-netem.",
+    groups: &[],
+    more: medium::keys,
+    required: &[],
+    numbered: None,
+};
+
+static TOPOLOGY: Section = Section {
+    doc: "Who is joined to whom.",
+    groups: &[&[Key::new(
+        "links",
+        Kind::Texts(&LINK),
+        "one string a link, chain or star: `s2 -- lb, web[1..3] : wan`",
+    )]],
+    more: none,
+    required: &["links"],
+    numbered: None,
+};
+
+static SWITCH: Section = Section {
+    doc: "A learning Ethernet switch.",
+    groups: &[&[
+        Key::new("ageing", Kind::Time, "how long an address is remembered (300s)"),
+        Key::new("table", Kind::Count(1, 16_777_216), "how many addresses are remembered"),
+    ]],
+    more: none,
+    required: &[],
+    numbered: None,
+};
+
+static ROUTER: Section = Section {
+    doc: "A host that forwards.",
+    groups: &[STACK],
+    more: none,
+    required: &[],
+    numbered: Some(("eth", Kind::Table(&PORT))),
+};
+
+static HOST: Section = Section {
+    doc: "A host.",
+    groups: &[STACK, HOSTS_OWN, service::KEYS],
+    more: none,
+    required: &[],
+    numbered: Some(("eth", Kind::Table(&PORT))),
+};
+
+/// What hosts and routers have in common.
+const STACK: &[Key] = &[
+    Key::new("address", Kind::Phrase(&ADDRESS), "the IPv4 address with its prefix, where there is one port only"),
+    Key::new("mtu", Kind::Phrase(&MTU), "the largest packet that it sends, in bytes (1500)"),
+    Key::new("ttl", Kind::Count(1, 255), "the time to live of what it sends (64)"),
+    Key::new("tcp", TCP_CHOICE, "the congestion controller, or a table of TCP options"),
+    Key::new("run", Kind::Texts(&COMMAND), "programs and when they start: `at 1s: ping web1`"),
+];
+
+const HOSTS_OWN: &[Key] = &[
+    Key::new("gateway", Kind::Text, "the router of its default route, by name or address"),
+    Key::new("resolver", Kind::Texts(&RESOLVER), "whom it asks for names, by name or address (the lab's DNS hosts)"),
+];
+
+static PORT: Section = Section {
+    doc: "One port of a host or router.",
+    groups: &[&[
+        Key::new("address", Kind::Phrase(&ADDRESS), "the IPv4 address with its prefix: `10.0.1.5/24`"),
+        Key::new("mtu", Kind::Phrase(&MTU), "the largest packet that it sends, in bytes (1500)"),
+    ]],
+    more: none,
+    required: &[],
+    numbered: None,
+};
+
+const TCP_CHOICE: Kind = Kind::Either(&Kind::Choice(controllers), &Kind::Table(&TCP));
+
+static TCP: Section = Section {
+    doc: "Options of TCP.",
+    groups: &[&[
+        Key::new("congestion", Kind::Choice(controllers), "the congestion controller"),
+        Key::new("send_buffer", Kind::Size, "the bound on bytes written and not yet acknowledged"),
+        Key::new("receive_buffer", Kind::Size, "the bound on bytes received and not yet read"),
+    ]],
+    more: none,
+    required: &[],
+    numbered: None,
+};
+
+static FAULTS: Section = Section {
+    doc: "What goes wrong, and when.",
+    groups: &[&[Key::new("script", Kind::Texts(&FAULT), "one string a fault: `5s..7s: loss 20% on r1--r2`")]],
+    more: none,
+    required: &[],
+    numbered: None,
+};
+
+/// The congestion controllers of storey 4.
+pub(crate) fn controllers() -> &'static [&'static str] {
+    &["reno", "cubic"]
+}
+
+static LINK: Phrase = Phrase { what: "a link", example: "client -- s1 : wan", check: later };
+static FAULT: Phrase = Phrase { what: "a fault", example: "5s..7s: loss 20% on r1--r2", check: later };
+static EXPECTATION: Phrase = Phrase { what: "an expectation", example: "client.http.ok >= 195", check: later };
+static RESOLVER: Phrase = Phrase { what: "a name server", example: "dns", check: later };
+static COMMAND: Phrase =
+    Phrase { what: "a command", example: "at 1s: ping web1", check: |_, text| command::parse(text).map(|_| ()) };
+static ADDRESS: Phrase = Phrase {
+    what: "an address",
+    example: "10.0.1.5/24",
+    check: |_, text| address::parse(&text.text).map(|_| ()).map_err(|r| whole("address", text, r)),
+};
+static MTU: Phrase = Phrase {
+    what: "a size",
+    example: "1500",
+    check: |_, text| medium::mtu(Word { text: &text.text, at: 0 }).map(|_| ()),
+};
+
+/// A refusal of a whole string.
+pub(crate) fn whole(code: &'static str, text: &Text, refusal: Refusal) -> Wrong {
+    Wrong::refused(code, 0..text.text.len(), refusal)
+}

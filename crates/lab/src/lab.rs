@@ -1,0 +1,512 @@
+//! The validated lab, and how a file becomes one.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use septet_core::Instant;
+
+use crate::address::{self, Cidr, Seat, Segment};
+use crate::document::{self, Table, Text, Value};
+use crate::expect::{self, Expectation};
+use crate::fault::{self, Fault};
+use crate::link_text::{self, EndText};
+use crate::medium::{self, Cable};
+use crate::mistake::{Mistake, Mistakes};
+use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port, TcpSpec};
+use crate::topology::{Place, Topology};
+use crate::words::{Word, Words, Wrong};
+use crate::{keys, schema};
+
+/// A lab: everything that a file says, checked and resolved.
+#[derive(Clone, Debug)]
+pub struct Lab {
+    /// Its name; that of the file where it has none of its own.
+    pub name: String,
+    /// What it shows.
+    pub description: Option<String>,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// When a run ends.
+    pub stop: Instant,
+    /// The civil time at which virtual time begins, as the time since 1970.
+    pub epoch: Duration,
+    /// The nodes, in the order of the file.
+    pub nodes: Vec<Node>,
+    /// The links, in the order of the file.
+    pub links: Vec<Link>,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// What a run must show.
+    pub expectations: Vec<Expectation>,
+    /// Keys of the file, by path, and the values to try for them.
+    pub sweep: Vec<(String, Vec<String>)>,
+    /// What may not be as it was meant.
+    pub warnings: Mistakes,
+    /// The text of the file.
+    pub text: String,
+    pub(crate) topology: Topology,
+}
+
+/// A link between two ports.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its name: `r1--r2`; of several between the same nodes, with their ports.
+    pub name: String,
+    /// What it joins.
+    pub ends: [Place; 2],
+    /// What it is made of, from the first end to the second and back.
+    pub cables: [Arc<Cable>; 2],
+}
+
+/// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
+const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+const STOP: Duration = Duration::from_secs(60);
+/// Ethernet's (IEEE 802.3 §3.2.7: at most 1500 octets of client data).
+const MTU: u16 = 1500;
+
+impl Lab {
+    /// Reads a lab file. `source` names it in messages.
+    ///
+    /// ```
+    /// let lab = septet_lab::Lab::parse("two.toml", r#"
+    ///     [topology]
+    ///     links = ["a -- b"]
+    ///     [host.a]
+    ///     [host.b]
+    /// "#)?;
+    /// assert_eq!(lab.links[0].name, "a--b");
+    /// let mistakes = septet_lab::Lab::parse("two.toml", "topology.links = ['a -- b']\n[host.a]").unwrap_err();
+    /// assert_eq!(mistakes.iter().next().unwrap().reason(), "no node is called `b`");
+    /// # Ok::<(), septet_lab::Mistakes>(())
+    /// ```
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn parse(source: &str, text: &str) -> Result<Self, Mistakes> {
+        let mut mistakes = Mistakes::new(source, text);
+        let root = document::parse(text, &mut mistakes);
+        // After a syntax error the rest may have been read as something else.
+        if mistakes.has_errors() {
+            return Err(mistakes.sorted());
+        }
+        schema::check(&root, &keys::ROOT, "", &(0..0), &mut mistakes);
+        let lab = Reader { root: &root, mistakes: &mut mistakes }.lab(source, text);
+        if mistakes.has_errors() {
+            return Err(mistakes.sorted());
+        }
+        Ok(Self { warnings: mistakes.sorted(), ..lab })
+    }
+
+    /// The node called `name`, as an index into [`nodes`](Self::nodes).
+    pub fn node(&self, name: &str) -> Option<usize> {
+        self.topology.find(name)
+    }
+
+    /// The first address of a node.
+    pub fn address(&self, node: usize) -> Option<Ipv4Addr> {
+        self.nodes.get(node)?.ports.iter().find_map(|p| p.address).map(|cidr| cidr.address)
+    }
+
+    /// Reads a fault as in the file's `[faults]`, for a lab that runs already.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn fault(&self, text: &str) -> Result<Fault, Mistakes> {
+        let text = Text::bare(text.to_owned(), 0..text.len());
+        fault::parse(&text, &self.topology, self.stop).map_err(|wrong| {
+            let mut mistakes = Mistakes::new("fault", &text.text);
+            mistakes.push(wrong.mistake(&text));
+            mistakes
+        })
+    }
+}
+
+struct Reader<'a> {
+    root: &'a Table,
+    mistakes: &'a mut Mistakes,
+}
+
+impl Reader<'_> {
+    /// Reads as much as can be; where there are mistakes the result is not used.
+    fn lab(&mut self, source: &str, text: &str) -> Lab {
+        let empty = Table::default();
+        let lab = self.root.table("lab").unwrap_or(&empty);
+        let stem = source.rsplit(['/', '\\']).next().unwrap_or(source);
+        let stop = lab.time("stop").unwrap_or(STOP);
+        let mut topology = Topology::default();
+        let declared = node::declared(self.root, self.mistakes);
+        for node in &declared {
+            topology.add_node(&node.name);
+        }
+        let media = self.media();
+        let (links, ports) = self.links(&declared, &mut topology, &media);
+        let nodes = self.nodes(&declared, &links, ports, &TcpSpec::read(lab), &topology);
+        let stop = Instant::ZERO + stop;
+        Lab {
+            name: lab.text("name").map_or_else(|| stem.trim_end_matches(".toml").to_owned(), |t| t.text.clone()),
+            description: lab.text("description").map(|t| t.text.clone()),
+            seed: lab.count("seed").unwrap_or(1),
+            stop,
+            epoch: lab.get("epoch").and_then(|item| schema::date(&item.value).ok()).unwrap_or(EPOCH),
+            faults: self.faults(&topology, stop),
+            expectations: self.expectations(&topology),
+            sweep: self.sweep(),
+            nodes,
+            links,
+            warnings: Mistakes::new(source, text),
+            text: text.to_owned(),
+            topology,
+        }
+    }
+
+    fn or_report<T>(&mut self, text: &Text, result: Result<T, Wrong>) -> Option<T> {
+        result.map_err(|wrong| self.mistakes.push(wrong.mistake(text))).ok()
+    }
+
+    fn media(&mut self) -> BTreeMap<String, Arc<Cable>> {
+        let mut media = BTreeMap::from([("lan".to_owned(), Arc::new(Cable::lan()))]);
+        for (name, item) in self.root.table("media").map(|t| t.entries.as_slice()).unwrap_or_default() {
+            let Value::Table(table) = &item.value else { continue };
+            if medium::is_word(&name.text) || name.text.contains(|c: char| c.is_whitespace() || c == '/') {
+                let reason = format!("a medium cannot be called `{}`", name.text);
+                self.mistakes.push(
+                    Mistake::new("name", name.span.clone(), reason, "not a name for a medium")
+                        .help("it would read as one of netem's words in a link".to_owned()),
+                );
+            }
+            let mut settings: Vec<_> = table.entries.iter().map(|(key, _)| key.text.as_str()).collect();
+            settings.sort_by_key(|key| medium::rank(key));
+            let mut cable = Cable::perfect();
+            for key in settings {
+                // What cannot be read has been reported.
+                if let Some(changes) = table.phrase(key).and_then(|text| medium::value(key, &text).ok()) {
+                    cable.apply(&changes);
+                }
+            }
+            media.insert(name.text.clone(), Arc::new(cable));
+        }
+        media
+    }
+
+    /// The links, and the plugged ports of each node.
+    fn links(
+        &mut self,
+        declared: &[Declared],
+        topology: &mut Topology,
+        media: &BTreeMap<String, Arc<Cable>>,
+    ) -> (Vec<Link>, Vec<BTreeMap<u16, usize>>) {
+        let mut ports: Vec<BTreeMap<u16, usize>> = vec![BTreeMap::new(); declared.len()];
+        let texts = self.root.table("topology").map(|t| t.texts("links")).unwrap_or_default();
+        let mut parsed = Vec::new();
+        let mut claimed: BTreeMap<Place, core::ops::Range<usize>> = BTreeMap::new();
+        for text in texts {
+            let link = link_text::parse(text);
+            let Some(link) = self.or_report(text, link) else { continue };
+            let cables = match link.medium {
+                None => Ok([media["lan"].clone(), media["lan"].clone()]),
+                Some(word) => cables(word, media),
+            };
+            let cables = self.or_report(text, cables);
+            for (a, b) in link.pairs {
+                let ends = [&a, &b].map(|end| topology.find(&end.node));
+                for (end, found) in [&a, &b].iter().zip(ends) {
+                    if found.is_none() {
+                        self.mistakes.push(topology.unknown(&end.node, end.at.clone()).mistake(text));
+                    }
+                }
+                let [Some(x), Some(y)] = ends else { continue };
+                if x == y {
+                    let at = a.at.start.min(b.at.start)..a.at.end.max(b.at.end);
+                    let reason = format!("the link joins `{}` with itself", a.node);
+                    self.mistakes.push(Mistake::new("self-link", text.place(at), reason, "both ends are one node"));
+                    continue;
+                }
+                for (end, node) in [(&a, x), (&b, y)] {
+                    let Some(port) = end.port else { continue };
+                    let place = Place { node, port };
+                    let span = text.place(end.at.clone());
+                    if let Some(first) = claimed.insert(place, span.clone()) {
+                        let reason = format!("port eth{port} of `{}` has two links", end.node);
+                        self.mistakes.push(
+                            Mistake::new("port-in-use", span, reason, "plugged in again").also(first, "first here"),
+                        );
+                    }
+                }
+                if let Some(cables) = &cables {
+                    parsed.push((a, b, [x, y], cables.clone(), text));
+                }
+            }
+        }
+        // Ports that are given are kept free by those that are not, wherever they stand.
+        let mut next = vec![0u16; declared.len()];
+        let mut links: Vec<Link> = Vec::new();
+        for (a, b, nodes, cables, text) in parsed {
+            let mut seat = |end: &EndText, node: usize| {
+                let port = end.port.unwrap_or_else(|| {
+                    while claimed.contains_key(&Place { node, port: next[node] }) {
+                        next[node] = next[node].saturating_add(1);
+                    }
+                    let port = next[node];
+                    next[node] = port.saturating_add(1);
+                    port
+                });
+                Place { node, port }
+            };
+            let ends = [seat(&a, nodes[0]), seat(&b, nodes[1])];
+            if let Some(full) = ends.iter().find(|p| p.port >= u16::MAX - 1) {
+                let reason = format!("`{}` has more than 65533 links", declared[full.node].name);
+                self.mistakes.push(Mistake::new("port-in-use", text.span.clone(), reason, "no port is left"));
+                break;
+            }
+            let parallel = !topology.between(nodes[0], nodes[1]).is_empty();
+            let name = if parallel {
+                format!("{}.eth{}--{}.eth{}", a.node, ends[0].port, b.node, ends[1].port)
+            } else {
+                format!("{}--{}", declared[nodes[0]].name, declared[nodes[1]].name)
+            };
+            topology.add_link(ends);
+            for end in ends {
+                ports[end.node].insert(end.port, links.len());
+            }
+            links.push(Link { name, ends, cables });
+        }
+        (links, ports)
+    }
+
+    fn nodes(
+        &mut self,
+        declared: &[Declared],
+        links: &[Link],
+        ports: Vec<BTreeMap<u16, usize>>,
+        defaults: &TcpSpec,
+        topology: &Topology,
+    ) -> Vec<Node> {
+        let mut nodes: Vec<Node> = Vec::with_capacity(declared.len());
+        let mut last: Option<(*const Table, Arc<NodeSpec>)> = None;
+        for (index, (node, plugged)) in declared.iter().zip(ports).enumerate() {
+            // The nodes of a range share one table, and so one spec.
+            let table = Arc::as_ptr(&node.table);
+            let spec = match &last {
+                Some((of, spec)) if core::ptr::eq(*of, table) => spec.clone(),
+                _ => Arc::new(NodeSpec::read(&node.table, defaults, topology, self.mistakes)),
+            };
+            last = Some((table, spec.clone()));
+            if plugged.is_empty() {
+                let reason = format!("no link leads to `{}`", node.name);
+                self.mistakes.push(Mistake::new("unconnected", node.span.clone(), reason, "unconnected").warning());
+            }
+            for (number, port) in &spec.ports {
+                if !plugged.contains_key(number) {
+                    let reason = format!("port eth{number} of `{}` has no link", node.name);
+                    self.mistakes.push(Mistake::new("port", port.span.clone(), reason, "no link here"));
+                }
+            }
+            if let Some((_, span)) = &spec.address
+                && plugged.len() > 1
+            {
+                let reason = format!("`{}` has {} ports, and one address for them", node.name, plugged.len());
+                self.mistakes.push(Mistake::new("address", span.clone(), reason, "of which port?").help(format!(
+                    "write it in a table of the port: `[{}.{}.eth0]`",
+                    node.kind.as_str(),
+                    node.name
+                )));
+            }
+            let count = plugged.keys().next_back().map_or(0, |last| usize::from(*last) + 1);
+            let ports = (0..count as u16)
+                .map(|number| {
+                    let link = plugged.get(&number).copied();
+                    let of_link = link.and_then(|l| links[l].cables.iter().filter_map(|c| c.mtu).min());
+                    let own = spec.ports.get(&number).and_then(|p| p.mtu).or(spec.mtu);
+                    Port {
+                        link,
+                        mac: address::mac(Place { node: index, port: number }),
+                        address: None,
+                        mtu: own.or(of_link).unwrap_or(MTU),
+                    }
+                })
+                .collect();
+            nodes.push(Node { name: node.name.clone(), kind: node.kind, ports, spec });
+        }
+        let segments = segments(&nodes, links);
+        let names = |p: Place| format!("`{}` eth{}", nodes[p.node].name, p.port);
+        for (place, cidr) in address::assign(&segments, &names, self.mistakes) {
+            nodes[place.node].ports[usize::from(place.port)].address = Some(cidr);
+        }
+        self.gateways(&nodes, topology);
+        nodes
+    }
+
+    /// Whether gateways and resolvers that the file names are there.
+    fn gateways(&mut self, nodes: &[Node], topology: &Topology) {
+        let mut seen: Option<*const NodeSpec> = None;
+        for node in nodes {
+            let spec = Arc::as_ptr(&node.spec);
+            if let Some(text) = &node.spec.gateway {
+                let gateway = gateway(node, nodes, topology);
+                self.or_report(text, gateway);
+            }
+            if seen != Some(spec) {
+                for text in node.spec.resolvers.iter().flatten() {
+                    if text.text.parse::<Ipv4Addr>().is_err() {
+                        let found = topology.node(Word { text: &text.text, at: 0 });
+                        self.or_report(text, found);
+                    }
+                }
+            }
+            seen = Some(spec);
+        }
+    }
+
+    fn faults(&mut self, topology: &Topology, stop: Instant) -> Vec<Fault> {
+        let texts = self.root.table("faults").map(|t| t.texts("script")).unwrap_or_default();
+        texts
+            .into_iter()
+            .filter_map(|text| {
+                let fault = fault::parse(text, topology, stop);
+                self.or_report(text, fault)
+            })
+            .collect()
+    }
+
+    fn expectations(&mut self, topology: &Topology) -> Vec<Expectation> {
+        let mut list = Vec::new();
+        for (name, item) in self.root.table("expect").map(|t| t.entries.as_slice()).unwrap_or_default() {
+            let Value::Text(text) = &item.value else { continue };
+            let condition = expect::parse(&text.text, topology, &[]);
+            if let Some(condition) = self.or_report(text, condition) {
+                list.push(Expectation { name: name.text.clone(), text: text.text.clone(), condition });
+            }
+        }
+        list
+    }
+
+    fn sweep(&mut self) -> Vec<(String, Vec<String>)> {
+        let mut sweep = Vec::new();
+        for (path, item) in self.root.table("sweep").map(|t| t.entries.as_slice()).unwrap_or_default() {
+            let Value::List(values) = &item.value else { continue };
+            let mut texts = Vec::new();
+            for value in values {
+                match &value.value {
+                    Value::Text(text) => texts.push(text.text.clone()),
+                    Value::Integer(n) => texts.push(n.to_string()),
+                    Value::Float(n) => texts.push(n.to_string()),
+                    Value::Bool(b) => texts.push(b.to_string()),
+                    other => {
+                        let reason = format!("{} cannot be a value of a sweep", other.what());
+                        self.mistakes.push(Mistake::new(
+                            "type",
+                            value.span.clone(),
+                            reason,
+                            "a string or a number here",
+                        ));
+                    }
+                }
+            }
+            if texts.is_empty() && values.is_empty() {
+                let reason = format!("the sweep over `{}` has no values", path.text);
+                self.mistakes.push(Mistake::new("type", item.span.clone(), reason, "empty"));
+            }
+            sweep.push((path.text.clone(), texts));
+        }
+        sweep
+    }
+}
+
+/// What stands behind the colon of a link: a medium, netem words, or both; two of them parted by `/` for the two
+/// directions.
+fn cables(word: Word<'_>, media: &BTreeMap<String, Arc<Cable>>) -> Result<[Arc<Cable>; 2], Wrong> {
+    let one = |part: Word<'_>| -> Result<Arc<Cable>, Wrong> {
+        let mut words = Words::new(part);
+        let first = words.expect("a medium", "`wan` or `delay 10ms`")?;
+        let base = if medium::is_word(first.text) {
+            words = Words::new(part);
+            &media["lan"]
+        } else {
+            media.get(first.text).ok_or_else(|| {
+                let mut known: Vec<&str> = media.keys().map(String::as_str).collect();
+                medium::names().for_each(|name| known.push(name));
+                Wrong::new("unknown-medium", first.range(), format!("no medium is called `{}`", first.text))
+                    .label("unknown medium")
+                    .help(crate::nearest::suggest(first.text, "media", known.iter().copied()))
+            })?
+        };
+        let changes = medium::phrases(&mut words, None)?;
+        if changes.is_empty() {
+            return Ok(base.clone());
+        }
+        let mut cable = Cable::clone(base);
+        cable.apply(&changes);
+        Ok(Arc::new(cable))
+    };
+    match word.split_once("/") {
+        Some((forth, back)) => Ok([one(forth)?, one(back)?]),
+        None => {
+            let cable = one(word)?;
+            Ok([cable.clone(), cable])
+        }
+    }
+}
+
+/// What switches and cables join, in the order of the links.
+fn segments(nodes: &[Node], links: &[Link]) -> Vec<Segment> {
+    // Union-find over links: those that meet at a switch are one.
+    let mut parent: Vec<usize> = (0..links.len()).collect();
+    fn root(parent: &mut [usize], mut of: usize) -> usize {
+        while parent[of] != of {
+            parent[of] = parent[parent[of]];
+            of = parent[of];
+        }
+        of
+    }
+    for node in nodes.iter().filter(|n| !n.kind.has_addresses()) {
+        let mut plugged = node.ports.iter().filter_map(|p| p.link);
+        let Some(first) = plugged.next() else { continue };
+        for link in plugged {
+            let (a, b) = (root(&mut parent, first), root(&mut parent, link));
+            // The smaller number wins, so that the order of the file decides.
+            parent[a.max(b)] = a.min(b);
+        }
+    }
+    let mut seats: BTreeMap<usize, Vec<Seat>> = BTreeMap::new();
+    for (index, link) in links.iter().enumerate() {
+        let segment = root(&mut parent, index);
+        for place in link.ends {
+            let node = &nodes[place.node];
+            if node.kind.has_addresses() {
+                let own = node.spec.ports.get(&place.port).and_then(|p| p.address.clone());
+                let given = own.or_else(|| node.spec.address.clone());
+                seats.entry(segment).or_default().push(Seat { place, router: node.kind == NodeKind::Router, given });
+            }
+        }
+    }
+    seats
+        .into_values()
+        .map(|mut seats| {
+            // Routers first, then hosts, each in the order of the file.
+            seats.sort_by_key(|s| (!s.router, s.place));
+            Segment { seats }
+        })
+        .collect()
+}
+
+/// The gateway that the file gives a host, which must be on one of its networks.
+pub(crate) fn gateway(node: &Node, nodes: &[Node], topology: &Topology) -> Result<Option<Ipv4Addr>, Wrong> {
+    let Some(text) = &node.spec.gateway else { return Ok(None) };
+    let word = Word { text: &text.text, at: 0 };
+    let own: Vec<Cidr> = node.ports.iter().filter_map(|p| p.address).collect();
+    if let Ok(address) = text.text.parse::<Ipv4Addr>() {
+        if own.iter().any(|net| net.holds(address)) {
+            return Ok(Some(address));
+        }
+        return Err(Wrong::new("gateway", word.range(), format!("{address} is on no network of `{}`", node.name))
+            .label("out of reach"));
+    }
+    let gateway = topology.node(word)?;
+    let addresses = nodes[gateway].ports.iter().filter_map(|p| p.address.map(|c| c.address));
+    addresses.into_iter().find(|a| own.iter().any(|net| net.holds(*a))).map(Some).ok_or_else(|| {
+        Wrong::new("gateway", word.range(), format!("`{}` is on no network of `{}`", text.text, node.name))
+            .label("out of reach")
+    })
+}

@@ -1,0 +1,214 @@
+//! What is wrong with a lab file: every mistake with its place, its reason and the mend.
+
+use core::fmt;
+use core::ops::Range;
+use std::sync::Arc;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
+
+use crate::units::Refusal;
+
+/// A range of bytes of the lab file.
+pub type Span = Range<usize>;
+
+/// One mistake. A program finds its kind in [`code`](Self::code), a person the rest when it is rendered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mistake {
+    code: &'static str,
+    gravity: Gravity,
+    reason: String,
+    labels: Vec<(Span, String)>,
+    help: Option<String>,
+}
+
+/// Whether a lab can run in spite of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gravity {
+    /// The lab runs, but perhaps not as it was meant.
+    Warning,
+    /// The lab cannot run.
+    Error,
+}
+
+impl Mistake {
+    pub(crate) fn new(code: &'static str, span: Span, reason: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { code, gravity: Gravity::Error, reason: reason.into(), labels: vec![(span, label.into())], help: None }
+    }
+
+    pub(crate) fn refused(code: &'static str, span: Span, label: &str, refusal: Refusal) -> Self {
+        Self { help: refusal.help, ..Self::new(code, span, refusal.reason, label) }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    pub(crate) fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.labels.push((span, label.into()));
+        self
+    }
+
+    pub(crate) fn warning(mut self) -> Self {
+        self.gravity = Gravity::Warning;
+        self
+    }
+
+    /// The kind of mistake, in words joined by hyphens: `unknown-key`.
+    pub fn kind(&self) -> &'static str {
+        self.code
+    }
+
+    /// Whether the lab can run in spite of it.
+    pub fn gravity(&self) -> Gravity {
+        self.gravity
+    }
+
+    /// What is wrong, in one sentence.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Where, in bytes of the lab file.
+    pub fn span(&self) -> Span {
+        self.labels[0].0.clone()
+    }
+
+    /// How to mend it, where that can be guessed.
+    pub fn mend(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+impl Diagnostic for Mistake {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(match self.gravity {
+            Gravity::Warning => Severity::Warning,
+            Gravity::Error => Severity::Error,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|h| Box::new(h) as Box<dyn fmt::Display>)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().enumerate().map(|(i, (span, label))| {
+            if i == 0 {
+                LabeledSpan::new_primary_with_span(Some(label.clone()), span.clone())
+            } else {
+                LabeledSpan::new_with_span(Some(label.clone()), span.clone())
+            }
+        })))
+    }
+}
+
+/// All mistakes of one lab file, with its text, so that they can be shown in place.
+///
+/// As a [`Diagnostic`] each mistake is a related diagnostic of the whole.
+#[derive(Clone)]
+pub struct Mistakes {
+    source: Arc<NamedSource<String>>,
+    list: Vec<Mistake>,
+}
+
+impl Mistakes {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
+        Self { source: Arc::new(NamedSource::new(name, text.to_owned())), list: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, mistake: Mistake) {
+        // One place may be looked at twice; a person need read of it once.
+        if !self.list.contains(&mistake) {
+            self.list.push(mistake);
+        }
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.list.iter().any(|m| m.gravity == Gravity::Error)
+    }
+
+    /// In the order of the file; warnings go where there are errors, as they may be no more than their echo.
+    pub(crate) fn sorted(mut self) -> Self {
+        if self.has_errors() {
+            self.list.retain(|m| m.gravity == Gravity::Error);
+        }
+        self.list.sort_by_key(|m| m.span().start);
+        self
+    }
+
+    /// The mistakes in the order of the file.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Mistake> {
+        self.list.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The name of the file.
+    pub fn source_name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// The line and the column of a mistake's place, both counted from one; the column in characters.
+    pub fn line_column(&self, mistake: &Mistake) -> (usize, usize) {
+        let text = self.source.inner();
+        let before = text.get(..mistake.span().start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors = self.list.iter().filter(|m| m.gravity == Gravity::Error).count();
+        let (n, what) = if errors > 0 { (errors, "mistake") } else { (self.list.len(), "warning") };
+        write!(f, "{n} {what}{} in {}", if n == 1 { "" } else { "s" }, self.source.name())
+    }
+}
+
+impl fmt::Debug for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for mistake in &self.list {
+            let (line, column) = self.line_column(mistake);
+            list.entry(&format_args!("{}:{line}:{column}: {}: {}", self.source.name(), mistake.code, mistake.reason));
+        }
+        list.finish()
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+impl Diagnostic for Mistakes {
+    fn severity(&self) -> Option<Severity> {
+        Some(if self.has_errors() { Severity::Error } else { Severity::Warning })
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&*self.source)
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.list.iter().map(|m| m as &dyn Diagnostic)))
+    }
+}

@@ -1,0 +1,242 @@
+//! The nodes of a lab, and how their tables are read.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use septet_core::Bytes;
+
+use crate::address::{self, Cidr};
+use crate::command::{self, Command};
+use crate::document::{Item, Table, Text, Value};
+use crate::medium;
+use crate::mistake::{Mistake, Mistakes, Span};
+use crate::names;
+use crate::service::{self, Service};
+use crate::topology::Topology;
+use crate::words::Word;
+
+/// A node of a lab.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name, which is also its DNS name in the domain `lab`.
+    pub name: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Its ports, by number.
+    pub ports: Vec<Port>,
+    /// What the file says of it; nodes of one range share it.
+    pub spec: Arc<NodeSpec>,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum NodeKind {
+    /// A learning switch.
+    Switch,
+    /// A host that forwards.
+    Router,
+    /// A host.
+    Host,
+}
+
+impl NodeKind {
+    /// The kinds, by the name of their section.
+    pub(crate) const SECTIONS: [(&'static str, Self); 3] =
+        [("switch", Self::Switch), ("router", Self::Router), ("host", Self::Host)];
+
+    /// The name of its section.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::Router => "router",
+            Self::Host => "host",
+        }
+    }
+
+    /// Whether it has addresses, or only joins links.
+    pub fn has_addresses(self) -> bool {
+        match self {
+            Self::Switch => false,
+            Self::Router | Self::Host => true,
+        }
+    }
+}
+
+/// A port of a node.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Port {
+    /// The link that is plugged in, as an index into [`Lab::links`](crate::Lab::links).
+    pub link: Option<usize>,
+    /// The link address.
+    pub mac: [u8; 6],
+    /// The IPv4 address; switches have none.
+    pub address: Option<Cidr>,
+    /// The largest packet that it sends, in bytes.
+    pub mtu: u16,
+}
+
+/// What the file says of a node, or of all nodes of a range.
+#[derive(Clone, Debug, Default)]
+pub struct NodeSpec {
+    /// TCP's options.
+    pub tcp: TcpSpec,
+    /// The time to live of what it sends.
+    pub ttl: Option<u8>,
+    /// The programs it runs.
+    pub commands: Vec<Command>,
+    /// The services it offers.
+    pub services: Vec<Arc<dyn Service>>,
+    /// How long a switch remembers an address.
+    pub ageing: Option<Duration>,
+    /// How many addresses a switch remembers.
+    pub table: Option<usize>,
+    pub(crate) address: Option<(Cidr, Span)>,
+    pub(crate) mtu: Option<u16>,
+    pub(crate) ports: BTreeMap<u16, PortSpec>,
+    pub(crate) gateway: Option<Text>,
+    pub(crate) resolvers: Option<Vec<Text>>,
+}
+
+/// What the file says of a port.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PortSpec {
+    pub(crate) address: Option<(Cidr, Span)>,
+    pub(crate) mtu: Option<u16>,
+    pub(crate) span: Span,
+}
+
+/// Options of TCP; what is absent is the default of storey 4.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TcpSpec {
+    /// The congestion controller by name.
+    pub congestion: Option<String>,
+    /// The bound on bytes written and not yet acknowledged.
+    pub send_buffer: Option<Bytes>,
+    /// The bound on bytes received and not yet read.
+    pub receive_buffer: Option<Bytes>,
+}
+
+/// A node's declaration: its name and its table.
+pub(crate) struct Declared {
+    pub(crate) name: String,
+    pub(crate) kind: NodeKind,
+    /// Shared by the nodes of a range.
+    pub(crate) table: Arc<Table>,
+    pub(crate) span: Span,
+}
+
+/// All nodes that the file declares, in its order, their ranges expanded. A node that is declared by name and as part
+/// of a range has the keys of both; its own go before those of the range.
+pub(crate) fn declared(root: &Table, mistakes: &mut Mistakes) -> Vec<Declared> {
+    let mut sections = Vec::new();
+    for (section, kind) in NodeKind::SECTIONS {
+        for (name, item) in root.table(section).map(|t| t.entries.as_slice()).unwrap_or_default() {
+            // What is not a table has been reported.
+            let Item { value: Value::Table(table), .. } = item else { continue };
+            match names::expand(Word { text: &name.text, at: 0 }) {
+                Ok(all) => sections.push((name, kind, table, all)),
+                Err(wrong) => {
+                    // Quotes around the key are part of its place.
+                    let quoted = usize::from(name.span.len() == name.text.len() + 2);
+                    let at = name.span.start + quoted;
+                    let place = at + wrong.at.start..at + wrong.at.end;
+                    mistakes.push(Mistake::refused(wrong.code, place, wrong.label, wrong.refusal));
+                }
+            }
+        }
+    }
+    sections.sort_by_key(|(name, ..)| name.span.start);
+    let mut nodes: Vec<Declared> = Vec::new();
+    let mut known: BTreeMap<String, (usize, bool)> = BTreeMap::new();
+    for (name, kind, table, all) in sections {
+        let ranged = name.text.contains('[');
+        let table = Arc::new(table.clone());
+        for node in all {
+            let key = node.to_ascii_lowercase();
+            match known.get(&key) {
+                None => {
+                    known.insert(key, (nodes.len(), ranged));
+                    nodes.push(Declared { name: node, kind, table: table.clone(), span: name.span.clone() });
+                }
+                Some(&(index, other_ranged)) if ranged != other_ranged && nodes[index].kind == kind => {
+                    let before = &mut nodes[index];
+                    let merged = if ranged { before.table.over(&table) } else { table.over(&before.table) };
+                    before.table = Arc::new(merged);
+                }
+                Some(&(index, _)) => {
+                    mistakes.push(
+                        Mistake::new(
+                            "duplicate-node",
+                            name.span.clone(),
+                            format!("two nodes are called `{node}`"),
+                            "this one",
+                        )
+                        .also(nodes[index].span.clone(), "and this one"),
+                    );
+                }
+            }
+        }
+    }
+    nodes
+}
+
+impl NodeSpec {
+    /// Reads a node's table, which has been checked for keys and types.
+    pub(crate) fn read(table: &Table, defaults: &TcpSpec, topology: &Topology, mistakes: &mut Mistakes) -> Self {
+        let mut ports = BTreeMap::new();
+        for (name, item) in &table.entries {
+            if let (Some(number), Value::Table(port)) = (name.text.strip_prefix("eth"), &item.value)
+                && let Ok(number) = number.parse::<u16>()
+            {
+                ports.insert(number, PortSpec { address: address(port), mtu: mtu(port), span: name.span.clone() });
+            }
+        }
+        Self {
+            tcp: TcpSpec::read(table).over(defaults),
+            ttl: table.count("ttl").and_then(|n| u8::try_from(n).ok()),
+            commands: table.texts("run").into_iter().filter_map(|text| command::parse(text).ok()).collect(),
+            services: service::read(table, topology, mistakes),
+            ageing: table.time("ageing"),
+            table: table.count("table").and_then(|n| usize::try_from(n).ok()),
+            address: address(table),
+            mtu: mtu(table),
+            ports,
+            gateway: table.text("gateway").cloned(),
+            resolvers: table.get("resolver").map(|_| table.texts("resolver").into_iter().cloned().collect()),
+        }
+    }
+}
+
+fn address(table: &Table) -> Option<(Cidr, Span)> {
+    let text = table.text("address")?;
+    Some((address::parse(&text.text).ok()?, text.inner()))
+}
+
+fn mtu(table: &Table) -> Option<u16> {
+    medium::mtu(Word { text: &table.phrase("mtu")?.text, at: 0 }).ok()
+}
+
+impl TcpSpec {
+    /// Reads the key `tcp`: a controller's name, or a table.
+    pub(crate) fn read(table: &Table) -> Self {
+        match table.get("tcp").map(|item| &item.value) {
+            Some(Value::Text(text)) => Self { congestion: Some(text.text.clone()), ..Self::default() },
+            Some(Value::Table(tcp)) => Self {
+                congestion: tcp.text("congestion").map(|t| t.text.clone()),
+                send_buffer: tcp.size("send_buffer"),
+                receive_buffer: tcp.size("receive_buffer"),
+            },
+            _ => Self::default(),
+        }
+    }
+
+    fn over(self, defaults: &Self) -> Self {
+        let Self { congestion, send_buffer, receive_buffer } = self;
+        Self {
+            congestion: congestion.or_else(|| defaults.congestion.clone()),
+            send_buffer: send_buffer.or(defaults.send_buffer),
+            receive_buffer: receive_buffer.or(defaults.receive_buffer),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The services that a host may offer: one file and one line in [`KINDS`] each.
+
+mod balancer;
+mod dns;
+mod http;
+
+pub use balancer::{Balancer, Health};
+pub use dns::{Dns, RecordData, ZoneSpec};
+pub use http::Http;
+
+use core::fmt;
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::document::{Table, Text};
+use crate::mistake::{Mistake, Mistakes, Span};
+use crate::schema::Key;
+use crate::topology::Topology;
+use crate::units::Refusal;
+use crate::words::{Word, Wrong};
+
+/// A service of a host, as the lab file describes it.
+pub trait Service: fmt::Debug + Send + Sync + Any {
+    /// Its key in the lab file.
+    fn name(&self) -> &'static str;
+
+    /// The names that its certificate must carry; none where it speaks no TLS.
+    fn certificate_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A kind of service.
+struct ServiceKind {
+    key: Key,
+    /// Reads its table, which has been checked for keys and types. `None` where there are mistakes.
+    read: fn(&Table, &mut Reading<'_>) -> Option<Arc<dyn Service>>,
+}
+
+/// What is known while services are read.
+pub(crate) struct Reading<'a> {
+    pub(crate) topology: &'a Topology,
+    pub(crate) mistakes: &'a mut Mistakes,
+    /// Where the service's table stands.
+    pub(crate) span: Span,
+}
+
+impl Reading<'_> {
+    /// The value, or its mistake reported.
+    fn or_report<T>(&mut self, text: &Text, result: Result<T, Wrong>) -> Option<T> {
+        result.map_err(|wrong| self.mistakes.push(wrong.mistake(text))).ok()
+    }
+}
+
+const KINDS: &[ServiceKind] = &[dns::KIND, http::KIND, balancer::KIND];
+
+/// The keys of all services.
+pub(crate) const KEYS: &[Key] = &{
+    let mut keys = [KINDS[0].key; KINDS.len()];
+    let mut i = 0;
+    while i < keys.len() {
+        keys[i] = KINDS[i].key;
+        i += 1;
+    }
+    keys
+};
+
+/// Reads the services in a host's table.
+pub(crate) fn read(host: &Table, topology: &Topology, mistakes: &mut Mistakes) -> Vec<Arc<dyn Service>> {
+    let mut services = Vec::new();
+    for kind in KINDS {
+        let Some((name, _)) = host.entry(kind.key.name) else { continue };
+        if let Some(table) = host.table(kind.key.name) {
+            let mut reading = Reading { topology, mistakes, span: name.span.clone() };
+            services.extend((kind.read)(table, &mut reading));
+        }
+    }
+    services
+}
+
+/// What a service listens on, written as a URL: `https://www.shop.test`, `http://:8080`, `tcp://:53`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listen {
+    /// What is spoken there.
+    pub scheme: Scheme,
+    /// The host name; empty where it does not matter.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Scheme {
+    /// Bytes.
+    Tcp,
+    /// HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    const ALL: [(&'static str, Self, Option<u16>); 3] =
+        [("http", Self::Http, Some(80)), ("https", Self::Https, Some(443)), ("tcp", Self::Tcp, None)];
+}
+
+/// Reads a [`Listen`].
+fn listen(word: Word<'_>) -> Result<Listen, Wrong> {
+    let Some((scheme, rest)) = word.split_once("://") else {
+        return Err(Wrong::new("url", word.range(), format!("`{}` is not a URL", word.text))
+            .label("no scheme")
+            .help("for example `https://www.shop.test` or `http://:8080`".to_owned()));
+    };
+    let known = Scheme::ALL.iter().find(|(name, ..)| *name == scheme.text).ok_or_else(|| {
+        Wrong::new("url", scheme.range(), format!("nothing listens for `{}`", scheme.text))
+            .label("unknown scheme")
+            .help(crate::nearest::suggest(scheme.text, "schemes", Scheme::ALL.iter().map(|(name, ..)| *name)))
+    })?;
+    let (host, port) = match rest.split_once(":") {
+        Some((host, port)) => (host, Some(port)),
+        None => (rest, None),
+    };
+    let port = match (port, known.2) {
+        (Some(word), _) => self::port(word)?,
+        (None, Some(port)) => port,
+        (None, None) => return Err(Wrong::new("url", rest.range(), "a port is missing").label("expected here")),
+    };
+    if let Some(bad) = host.text.find(|c: char| !c.is_ascii_alphanumeric() && !"-._*".contains(c)) {
+        let at = host.at + bad;
+        return Err(Wrong::new("url", at..at + 1, format!("`{}` is not a host name", host.text))
+            .help("a listener has a host name and a port, no path".to_owned()));
+    }
+    Ok(Listen { scheme: known.1, host: host.text.to_ascii_lowercase(), port })
+}
+
+fn port(word: Word<'_>) -> Result<u16, Wrong> {
+    word.text.parse().ok().filter(|p| *p > 0).ok_or_else(|| {
+        let refusal = Refusal::new(format!("`{}` is not a port", word.text)).help("a number from 1 to 65535");
+        Wrong::refused("url", word.range(), refusal)
+    })
+}
+
+/// A key that must be there was not; [`crate::schema`] has reported it already where the table says so.
+fn missing(what: &str, reading: &mut Reading<'_>) {
+    reading.mistakes.push(Mistake::new("missing-key", reading.span.clone(), what, "missing here"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners() {
+        let read = |text| listen(Word { text, at: 0 }).map(|l| (l.scheme, l.host, l.port)).ok();
+        assert_eq!(read("https://www.Shop.test"), Some((Scheme::Https, "www.shop.test".into(), 443)));
+        assert_eq!(read("http://:8080"), Some((Scheme::Http, String::new(), 8080)));
+        assert_eq!(read("tcp://:53"), Some((Scheme::Tcp, String::new(), 53)));
+        for text in ["www", "ftp://x", "tcp://x", "http://x:0", "http://x/path", "http://:99999"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `[host.X.balancer]`: a load balancer.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::document::{Table, Text};
+use crate::schema::{Key, Kind, Phrase, Section, later, none};
+use crate::service::{self, Listen, Reading, Scheme, Service, ServiceKind};
+use crate::words::{Word, Wrong};
+
+pub(super) const KIND: ServiceKind =
+    ServiceKind { key: Key::new("balancer", Kind::Table(&SECTION), "a load balancer"), read };
+
+static SECTION: Section = Section {
+    doc: "A load balancer: it accepts connections and passes each on to one of its backends.",
+    groups: &[&[
+        Key::new("listen", Kind::Phrase(&LISTEN), "where it listens, as a URL: `https://www.shop.test`, `tcp://:80`"),
+        Key::new("to", Kind::Texts(&BACKEND), "the backends, by name and port: `web[1..3]:80`"),
+        Key::new("policy", Kind::Choice(policies), "which backend gets the next connection (round-robin)"),
+        Key::new("health", Kind::Table(&HEALTH), "how backends are probed; without it they are always trusted"),
+    ]],
+    more: none,
+    required: &["listen", "to"],
+    numbered: None,
+};
+
+static HEALTH: Section = Section {
+    doc: "How backends are probed.",
+    groups: &[&[
+        Key::new("every", Kind::Time, "from one probe to the next (2s)"),
+        Key::new("path", Kind::Text, "what is asked for over HTTP; without it a TCP connection is enough"),
+        Key::new("timeout", Kind::Time, "how long an answer may take (that of `every`)"),
+        Key::new("fall", Kind::Count(1, 1000), "probes in a row that must fail before a backend is out (3)"),
+        Key::new("rise", Kind::Count(1, 1000), "probes in a row that must succeed before it is in again (2)"),
+    ]],
+    more: none,
+    required: &[],
+    numbered: None,
+};
+
+static LISTEN: Phrase = Phrase {
+    what: "a listener",
+    example: "https://www.shop.test",
+    check: |_, text| service::listen(Word { text: &text.text, at: 0 }).map(|_| ()),
+};
+static BACKEND: Phrase = Phrase { what: "backends", example: "web[1..3]:80", check: later };
+
+fn policies() -> &'static [&'static str] {
+    &["round-robin", "least-connections", "random"]
+}
+
+/// A load balancer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Balancer {
+    /// Where it listens.
+    pub listen: Listen,
+    /// The backends: index of the node, and port.
+    pub to: Vec<(usize, u16)>,
+    /// The name of the policy.
+    pub policy: String,
+    /// How backends are probed.
+    pub health: Option<Health>,
+}
+
+/// How a load balancer probes its backends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Health {
+    /// From one probe to the next.
+    pub every: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// What is asked for over HTTP.
+    pub path: Option<String>,
+    /// Failures in a row before a backend is out.
+    pub fall: u32,
+    /// Successes in a row before it is in again.
+    pub rise: u32,
+}
+
+impl Service for Balancer {
+    fn name(&self) -> &'static str {
+        "balancer"
+    }
+
+    fn certificate_names(&self) -> Vec<String> {
+        if self.listen.scheme == Scheme::Https { vec![self.listen.host.clone()] } else { Vec::new() }
+    }
+}
+
+fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
+    let mut to = Vec::new();
+    for text in table.texts("to") {
+        let backends = backends(text, reading);
+        to.extend(reading.or_report(text, backends).unwrap_or_default());
+    }
+    let listen = service::listen(Word { text: &table.text("listen")?.text, at: 0 }).ok()?;
+    let health = table.table("health").map(|health| {
+        let every = health.time("every").unwrap_or(Duration::from_secs(2));
+        Health {
+            every,
+            timeout: health.time("timeout").unwrap_or(every),
+            path: health.text("path").map(|t| t.text.clone()),
+            fall: health.count("fall").unwrap_or(3) as u32,
+            rise: health.count("rise").unwrap_or(2) as u32,
+        }
+    });
+    if to.is_empty() {
+        if table.texts("to").is_empty() && table.get("to").is_some() {
+            service::missing("a balancer without backends", reading);
+        }
+        return None;
+    }
+    let policy = table.text("policy").map_or_else(|| policies()[0].to_owned(), |t| t.text.clone());
+    Some(Arc::new(Balancer { listen, to, policy, health }))
+}
+
+/// `web[1..3]:80, spare:8080`
+fn backends(text: &Text, reading: &Reading<'_>) -> Result<Vec<(usize, u16)>, Wrong> {
+    let mut found = Vec::new();
+    for part in (Word { text: &text.text, at: 0 }).split(",") {
+        let Some((nodes, port)) = part.split_once(":") else {
+            return Err(Wrong::new("backend", part.range(), format!("`{}` has no port", part.text))
+                .label("no port")
+                .help(format!("for example `{}:80`", part.text)));
+        };
+        let port = service::port(port)?;
+        found.extend(reading.topology.nodes(nodes)?.into_iter().map(|node| (node, port)));
+    }
+    Ok(found)
+}

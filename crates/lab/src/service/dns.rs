@@ -1,0 +1,123 @@
+//! `[host.X.dns]`: an authoritative name server, and the lab's resolver.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use crate::document::{Item, Table, Text, Value};
+use crate::mistake::Mistake;
+use crate::schema::{Key, Kind, Phrase, Section, later, none};
+use crate::service::{Reading, Service, ServiceKind};
+use crate::words::{Word, Words, Wrong};
+
+pub(super) const KIND: ServiceKind = ServiceKind {
+    key: Key::new("dns", Kind::Table(&SECTION), "an authoritative name server; hosts of the lab ask it for names"),
+    read,
+};
+
+static SECTION: Section = Section {
+    doc: "An authoritative name server. Beside its zones it knows every node as `NAME.lab`.",
+    groups: &[&[Key::new(
+        "zones",
+        Kind::Named("zone", &Kind::Named("name", &Kind::Texts(&RECORD))),
+        "by zone and name what is known: a node, an address, or a record such as `CNAME www`",
+    )]],
+    more: none,
+    required: &[],
+    numbered: None,
+};
+
+static RECORD: Phrase = Phrase { what: "a record", example: "lb", check: later };
+
+/// An authoritative name server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dns {
+    /// The zones beside `lab`, which has every node.
+    pub zones: Vec<ZoneSpec>,
+}
+
+/// A zone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ZoneSpec {
+    /// What its names end with.
+    pub origin: String,
+    /// Names, relative to the origin, and what is known of them; `@` is the origin.
+    pub records: Vec<(String, RecordData)>,
+}
+
+/// What is known of a name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RecordData {
+    /// The addresses of a node, by its index.
+    Node(usize),
+    /// An address.
+    Address(Ipv4Addr),
+    /// Another name for it.
+    Cname(String),
+    /// A mail server, with its preference.
+    Mx(u16, String),
+    /// A name server.
+    Ns(String),
+    /// A text.
+    Txt(String),
+}
+
+impl Service for Dns {
+    fn name(&self) -> &'static str {
+        "dns"
+    }
+}
+
+fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
+    let mut zones = Vec::new();
+    for (origin, item) in table.table("zones").map(|t| t.entries.as_slice()).unwrap_or_default() {
+        let Item { value: Value::Table(names), .. } = item else { continue };
+        let mut zone = ZoneSpec { origin: origin.text.trim_end_matches('.').to_ascii_lowercase(), records: Vec::new() };
+        if zone.origin == "lab" {
+            let mistake =
+                Mistake::new("zone", origin.span.clone(), "the zone `lab` is made from the nodes", "this zone")
+                    .help("choose another name, such as `shop.test`".to_owned());
+            reading.mistakes.push(mistake);
+        }
+        for (name, _) in &names.entries {
+            for text in names.texts(&name.text) {
+                let record = record(text, reading);
+                zone.records.extend(reading.or_report(text, record).map(|data| (name.text.to_ascii_lowercase(), data)));
+            }
+        }
+        zones.push(zone);
+    }
+    Some(Arc::new(Dns { zones }))
+}
+
+/// `lb`, `10.0.1.5`, `CNAME www`, `MX 10 mail`
+fn record(text: &Text, reading: &Reading<'_>) -> Result<RecordData, Wrong> {
+    let mut words = Words::of(text);
+    let first = words.expect("a record", "`lb`")?;
+    let data = match first.text {
+        "A" => address(words.expect("an address", "`A 10.0.1.5`")?)?,
+        "CNAME" => RecordData::Cname(words.expect("a name", "`CNAME www`")?.text.to_owned()),
+        "NS" => RecordData::Ns(words.expect("a name", "`NS ns`")?.text.to_owned()),
+        "MX" => {
+            let preference = words.expect("a preference", "`MX 10 mail`")?;
+            let number = preference.text.parse().map_err(|_| {
+                Wrong::new("record", preference.range(), format!("`{}` is not a preference", preference.text))
+                    .help("for example `MX 10 mail`".to_owned())
+            })?;
+            RecordData::Mx(number, words.expect("a name", "`MX 10 mail`")?.text.to_owned())
+        }
+        "TXT" => return Ok(RecordData::Txt(words.rest().text.trim_matches('"').to_owned())),
+        _ if first.text.parse::<Ipv4Addr>().is_ok() => address(first)?,
+        _ => RecordData::Node(reading.topology.node(first)?),
+    };
+    match words.next() {
+        None => Ok(data),
+        Some(word) => Err(Wrong::new("record", word.range(), format!("`{}` is left over", word.text))),
+    }
+}
+
+fn address(word: Word<'_>) -> Result<RecordData, Wrong> {
+    word.text
+        .parse()
+        .map(RecordData::Address)
+        .map_err(|_| Wrong::new("address", word.range(), format!("`{}` is not an IPv4 address", word.text)))
+}

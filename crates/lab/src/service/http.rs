@@ -1,0 +1,70 @@
+//! `[host.X.http]`: a web server.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use septet_core::Bytes;
+
+use crate::document::{Table, Text};
+use crate::schema::{Key, Kind, Phrase, Section, none};
+use crate::service::{self, Listen, Reading, Scheme, Service, ServiceKind};
+use crate::words::{Word, Wrong};
+
+pub(super) const KIND: ServiceKind = ServiceKind { key: Key::new("http", Kind::Table(&SECTION), "a web server"), read };
+
+static SECTION: Section = Section {
+    doc: "A web server that answers every request with the same body.",
+    groups: &[&[
+        Key::new("body", Kind::Size, "the size of the body of every answer (1kb)"),
+        Key::new("think", Kind::Time, "how long it takes to begin an answer (0s)"),
+        Key::new("listen", Kind::Texts(&LISTEN), "where it listens (`http://:80`)"),
+    ]],
+    more: none,
+    required: &[],
+    numbered: None,
+};
+
+static LISTEN: Phrase =
+    Phrase { what: "a listener", example: "https://www.shop.test", check: |_, text| http_only(text).map(|_| ()) };
+
+/// A web server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Http {
+    /// The size of the body of every answer.
+    pub body: Bytes,
+    /// How long it takes to begin an answer.
+    pub think: Duration,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+}
+
+impl Service for Http {
+    fn name(&self) -> &'static str {
+        "http"
+    }
+
+    fn certificate_names(&self) -> Vec<String> {
+        self.listen.iter().filter(|l| l.scheme == Scheme::Https).map(|l| l.host.clone()).collect()
+    }
+}
+
+fn read(table: &Table, _: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
+    let mut listen: Vec<_> = table.texts("listen").into_iter().filter_map(|text| http_only(text).ok()).collect();
+    if listen.is_empty() {
+        listen.push(Listen { scheme: Scheme::Http, host: String::new(), port: 80 });
+    }
+    Some(Arc::new(Http {
+        body: table.size("body").unwrap_or(Bytes(1024)),
+        think: table.time("think").unwrap_or_default(),
+        listen,
+    }))
+}
+
+fn http_only(text: &Text) -> Result<Listen, Wrong> {
+    let word = Word { text: &text.text, at: 0 };
+    let listen = service::listen(word)?;
+    if listen.scheme == Scheme::Tcp {
+        return Err(Wrong::new("url", word.range(), "a web server speaks `http` or `https`"));
+    }
+    Ok(listen)
+}

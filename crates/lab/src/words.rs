@@ -1,0 +1,162 @@
+//! The words of a string, each with its place.
+
+use core::ops::Range;
+
+use crate::document::Text;
+use crate::mistake::Mistake;
+use crate::units::Refusal;
+
+/// What is wrong with a part of a string.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Wrong {
+    /// The part, in bytes of the string.
+    pub(crate) at: Range<usize>,
+    pub(crate) code: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) refusal: Refusal,
+}
+
+impl Wrong {
+    pub(crate) fn new(code: &'static str, at: Range<usize>, reason: impl Into<String>) -> Self {
+        Self { at, code, label: "here", refusal: Refusal::new(reason) }
+    }
+
+    pub(crate) fn refused(code: &'static str, at: Range<usize>, refusal: Refusal) -> Self {
+        Self { at, code, label: "here", refusal }
+    }
+
+    pub(crate) fn label(mut self, label: &'static str) -> Self {
+        self.label = label;
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.refusal.help = help.into();
+        self
+    }
+
+    pub(crate) fn mistake(self, text: &Text) -> Mistake {
+        Mistake::refused(self.code, text.place(self.at), self.label, self.refusal)
+    }
+}
+
+/// A word and where it stands in its string.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Word<'t> {
+    pub(crate) text: &'t str,
+    pub(crate) at: usize,
+}
+
+impl<'t> Word<'t> {
+    pub(crate) fn range(self) -> Range<usize> {
+        self.at..self.at + self.text.len()
+    }
+
+    /// The word without the spaces around it.
+    pub(crate) fn trim(self) -> Word<'t> {
+        let front = self.text.len() - self.text.trim_start().len();
+        Word { text: self.text.trim(), at: self.at + front }
+    }
+
+    /// The parts between occurrences of `separator`, trimmed.
+    pub(crate) fn split(self, separator: &str) -> impl Iterator<Item = Word<'t>> + use<'t, '_> {
+        let mut at = self.at;
+        self.text.split(separator).map(move |part| {
+            let word = Word { text: part, at };
+            at += part.len() + separator.len();
+            word.trim()
+        })
+    }
+
+    /// The parts before and after the first `separator`, trimmed.
+    pub(crate) fn split_once(self, separator: &str) -> Option<(Word<'t>, Word<'t>)> {
+        let (before, after) = self.text.split_once(separator)?;
+        let at = self.at + before.len() + separator.len();
+        Some((Word { text: before, at: self.at }.trim(), Word { text: after, at }.trim()))
+    }
+}
+
+/// Walks over the words of a part of a string.
+#[derive(Clone, Debug)]
+pub(crate) struct Words<'t> {
+    rest: &'t str,
+    at: usize,
+}
+
+impl<'t> Words<'t> {
+    pub(crate) fn new(part: Word<'t>) -> Self {
+        Self { rest: part.text, at: part.at }
+    }
+
+    pub(crate) fn of(text: &'t Text) -> Self {
+        Self { rest: &text.text, at: 0 }
+    }
+
+    pub(crate) fn peek(&self) -> Option<Word<'t>> {
+        self.clone().next()
+    }
+
+    /// Takes the next word if it is `word`.
+    pub(crate) fn take(&mut self, word: &str) -> bool {
+        let found = self.peek().is_some_and(|w| w.text == word);
+        if found {
+            self.next();
+        }
+        found
+    }
+
+    /// Takes the next word if it begins with a digit, as quantities do and keywords do not.
+    pub(crate) fn quantity(&mut self) -> Option<Word<'t>> {
+        let word = self.peek().filter(|w| w.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)))?;
+        self.next();
+        Some(word)
+    }
+
+    /// Takes the next word, which must be there.
+    pub(crate) fn expect(&mut self, what: &str, example: &str) -> Result<Word<'t>, Wrong> {
+        self.next().ok_or_else(|| {
+            Wrong::new("incomplete", self.at..self.at, format!("{what} is missing"))
+                .label("expected here")
+                .help(format!("for example {example}"))
+        })
+    }
+
+    /// The words that are left, as one part.
+    pub(crate) fn rest(&self) -> Word<'t> {
+        Word { text: self.rest, at: self.at }.trim()
+    }
+}
+
+impl<'t> Iterator for Words<'t> {
+    type Item = Word<'t>;
+
+    fn next(&mut self) -> Option<Word<'t>> {
+        let front = self.rest.len() - self.rest.trim_start().len();
+        self.at += front;
+        self.rest = &self.rest[front..];
+        if self.rest.is_empty() {
+            return None;
+        }
+        let len = self.rest.find(char::is_whitespace).unwrap_or(self.rest.len());
+        let word = Word { text: &self.rest[..len], at: self.at };
+        self.at += len;
+        self.rest = &self.rest[len..];
+        Some(word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_know_their_places() {
+        let whole = Word { text: "  a --  b ,c ", at: 10 };
+        let words: Vec<_> = Words::new(whole).map(|w| (w.text, w.at)).collect();
+        assert_eq!(words, [("a", 12), ("--", 14), ("b", 18), (",c", 20)]);
+        let parts: Vec<_> = whole.split("--").map(|w| (w.text, w.at)).collect();
+        assert_eq!(parts, [("a", 12), ("b ,c", 18)]);
+        let (before, after) = whole.split_once(",").unwrap();
+        assert_eq!((before.text, after.text, after.at), ("a --  b", "c", 21));
+    }
+}
