@@ -97,26 +97,31 @@ impl Frame {
     }
 
     /// The bytes.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.buf().bytes[self.head as usize..self.tail as usize]
     }
 
     /// The number of bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         (self.tail - self.head) as usize
     }
 
     /// Whether there are no bytes.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.head == self.tail
     }
 
     /// Free bytes in front.
+    #[inline]
     pub fn headroom(&self) -> usize {
         self.head as usize
     }
 
     /// All bytes, to be written; copies first where they are shared.
+    #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         let (head, tail) = (self.head as usize, self.tail as usize);
         &mut self.own(head, tail).bytes[head..tail]
@@ -126,6 +131,7 @@ impl Frame {
     ///
     /// # Panics
     /// If the frame is shorter than `n`.
+    #[inline]
     pub fn header_mut(&mut self, n: usize) -> &mut [u8] {
         assert!(n <= self.len(), "header of {n} bytes in a frame of {}", self.len());
         let head = self.head as usize;
@@ -133,6 +139,7 @@ impl Frame {
     }
 
     /// Makes room for `n` more bytes in front and returns them, to be written. They hold no defined content.
+    #[inline]
     pub fn push(&mut self, n: usize) -> &mut [u8] {
         if self.headroom() < n {
             self.reserve_front(n);
@@ -145,6 +152,7 @@ impl Frame {
     ///
     /// # Panics
     /// If the frame is shorter than `n`.
+    #[inline]
     pub fn pull(&mut self, n: usize) {
         assert!(n <= self.len(), "pull of {n} bytes from a frame of {}", self.len());
         self.head += n as u32;
@@ -160,6 +168,7 @@ impl Frame {
     }
 
     /// Keeps only the first `len` bytes; does nothing where there are no more.
+    #[inline]
     pub fn truncate(&mut self, len: usize) {
         if len < self.len() {
             self.tail = self.head + len as u32;
@@ -176,6 +185,7 @@ impl Frame {
     }
 
     /// Adds zeros until the frame has `len` bytes; does nothing where it has as many.
+    #[inline]
     pub fn pad_to(&mut self, len: usize) {
         if len > self.len() {
             let (tail, missing) = (self.tail as usize, len - self.len());
@@ -202,21 +212,18 @@ impl Frame {
         (xxhash_rust::xxh3::xxh3_64(&bytes[..split]), body)
     }
 
+    #[inline]
     fn buf(&self) -> &Buf {
         self.buf.as_ref().expect("present until drop")
     }
 
     /// The buffer for writing to `start..end`: unshared, the remembered hash gone where the range touches it.
+    #[inline]
     fn own(&mut self, start: usize, end: usize) -> &mut Buf {
-        let rc = self.buf.as_mut().expect("present until drop");
-        if Rc::get_mut(rc).is_none() {
-            let mut copy = pool::take();
-            let inner = Rc::get_mut(&mut copy).expect("the pool holds no shared buffer");
-            inner.bytes.extend_from_slice(&rc.bytes[..self.tail as usize]);
-            inner.body.set(rc.body.get());
-            pool::give(core::mem::replace(rc, copy));
+        if Rc::get_mut(self.buf.as_mut().expect("present until drop")).is_none() {
+            self.unshare();
         }
-        let buf = Rc::get_mut(rc).expect("unshared by now");
+        let buf = self.buf.as_mut().and_then(Rc::get_mut).expect("present until drop, and unshared by now");
         if let Some((s, _, _)) = buf.body.get()
             && (end > s as usize || start == end)
         {
@@ -225,6 +232,17 @@ impl Frame {
         buf
     }
 
+    #[cold]
+    fn unshare(&mut self) {
+        let rc = self.buf.as_mut().expect("present until drop");
+        let mut copy = pool::take();
+        let inner = Rc::get_mut(&mut copy).expect("the pool holds no shared buffer");
+        inner.bytes.extend_from_slice(&rc.bytes[..self.tail as usize]);
+        inner.body.set(rc.body.get());
+        pool::give(core::mem::replace(rc, copy));
+    }
+
+    #[cold]
     fn reserve_front(&mut self, n: usize) {
         let mut bigger = Self::empty(n.max(Self::HEADROOM));
         bigger.extend(self.bytes());
