@@ -19,10 +19,23 @@ pub(crate) struct Path {
     /// The earliest entry in the agenda for each kind; `FAR_FUTURE` where there is none.
     pub(crate) arrival: Instant,
     pub(crate) transmit: Instant,
+    /// Frames that came out, and their bytes.
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) cold: Box<Cold>,
+}
+
+/// What is seldom touched of a path.
+#[derive(Debug)]
+pub(crate) struct Cold {
+    /// The earliest entry in the agenda; `FAR_FUTURE` where there is none.
     pub(crate) room: Instant,
     /// The backlog of which the sender wants to hear.
     pub(crate) mark: Option<usize>,
-    pub(crate) received: Received,
+    /// Frames that came out touched by bit errors.
+    pub(crate) errors: u64,
+    /// Frames that came out and found nobody.
+    pub(crate) drops: Tally,
 }
 
 /// A port of a station.
@@ -30,15 +43,6 @@ pub(crate) struct Path {
 pub(crate) struct End {
     pub(crate) station: StationId,
     pub(crate) port: Port,
-}
-
-/// What came out of a path.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Received {
-    pub(crate) packets: u64,
-    pub(crate) bytes: u64,
-    pub(crate) errors: u64,
-    pub(crate) drops: Tally,
 }
 
 /// All paths and the agenda.
@@ -55,7 +59,16 @@ pub(crate) struct Fabric {
     pub(crate) watch: Option<Box<Watch>>,
 }
 
+impl Path {
+    pub(crate) fn new(from: End, to: End, direction: Direction) -> Self {
+        let (arrival, transmit, room) = (Instant::FAR_FUTURE, Instant::FAR_FUTURE, Instant::FAR_FUTURE);
+        let cold = Box::new(Cold { room, mark: None, errors: 0, drops: Tally::default() });
+        Self { direction, to, from, arrival, transmit, packets: 0, bytes: 0, cold }
+    }
+}
+
 impl Fabric {
+    #[inline]
     pub(crate) fn outlet(&self, station: StationId, port: Port) -> Option<u32> {
         let path = *self.outlets.get(station.0 as usize)?.get(usize::from(port.0))?;
         (path != UNPLUGGED).then_some(path)
@@ -81,10 +94,10 @@ impl Fabric {
 
     pub(crate) fn schedule_room(&mut self, path: u32) {
         let p = &mut self.paths[path as usize];
-        let Some(mark) = p.mark else { return };
+        let Some(mark) = p.cold.mark else { return };
         let at = p.direction.room_at(self.now, mark).max(self.now);
-        if at < p.room {
-            p.room = at;
+        if at < p.cold.room {
+            p.cold.room = at;
             self.agenda.push(Key::new(at, p.from.station, Kind::Room, path));
         }
     }
@@ -144,7 +157,7 @@ impl Wire for Door<'_> {
 
     fn wake_below(&mut self, port: Port, bytes: usize) {
         let Some(path) = self.fabric.outlet(self.station, port) else { return };
-        self.fabric.paths[path as usize].mark = Some(bytes);
+        self.fabric.paths[path as usize].cold.mark = Some(bytes);
         self.fabric.schedule_room(path);
     }
 

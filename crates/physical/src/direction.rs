@@ -12,7 +12,7 @@ use septet_core::{Carrier, DropReason, Fate, Frame, Instant, Seed};
 
 use crate::channel::{Channel, Outcome};
 use crate::egress::{Egress, Managed, Original, Tail};
-use crate::line::Line;
+use crate::line::{Line, later};
 use crate::queue::{Dequeue, Limit, Occupancy};
 use crate::{Lens, Medium, Meter, Tally};
 
@@ -44,7 +44,7 @@ pub struct Counters {
     pub drops: Tally,
 }
 
-/// The state machine of one direction.
+/// The state machine of one direction. What every frame touches lies together; the rest is behind one pointer.
 #[derive(Debug)]
 pub struct Direction {
     /// In the order of arrival; `frame.ingress` is when.
@@ -54,11 +54,12 @@ pub struct Direction {
     line: Line,
     channel: Channel,
     egress: Egress,
+    /// Frames that began or, behind drop-tail, will, and their bytes.
+    packets: u64,
+    bytes: u64,
     carrier: Carrier,
     transparent: bool,
-    counters: Counters,
-    meter: Meter,
-    identity: Box<Identity>,
+    cold: Box<Cold>,
 }
 
 #[derive(Debug)]
@@ -68,10 +69,15 @@ struct Flight {
     frame: Frame,
 }
 
-/// What is needed again when the medium changes.
+/// What is touched when a frame waits or meets with misfortune, and when the medium changes.
 #[derive(Debug)]
-struct Identity {
-    name: String,
+struct Cold {
+    meter: Meter,
+    damaged: u64,
+    drops: Tally,
+    /// Frames behind drop-tail that have not begun and whose fate is not simply to pass, as they were before it struck.
+    originals: VecDeque<Original>,
+    name: Box<str>,
     seed: Seed,
     lens: Arc<dyn Lens>,
 }
@@ -79,18 +85,26 @@ struct Identity {
 impl Direction {
     /// An idle direction with carrier. `name` names its streams of random numbers, so it must be its own.
     pub fn new(medium: &Medium, seed: Seed, name: &str, lens: Arc<dyn Lens>) -> Self {
-        let identity = Box::new(Identity { name: name.to_owned(), seed, lens });
+        let cold = Box::new(Cold {
+            meter: Meter::default(),
+            damaged: 0,
+            drops: Tally::default(),
+            originals: VecDeque::new(),
+            name: name.into(),
+            seed,
+            lens,
+        });
         Self {
             flights: VecDeque::new(),
             free_at: Instant::ZERO,
             line: Line::new(medium),
             channel: Channel::new(medium, seed, name),
-            egress: identity.egress(medium),
+            egress: cold.egress(medium),
+            packets: 0,
+            bytes: 0,
             carrier: Carrier::Up,
             transparent: medium.is_transparent(),
-            counters: Counters::default(),
-            meter: Meter::default(),
-            identity,
+            cold,
         }
     }
 
@@ -104,7 +118,7 @@ impl Direction {
         }
         match &mut self.egress {
             Egress::Tail(tail) => {
-                tail.settle(now, &mut self.meter);
+                tail.settle(now, &mut self.cold.meter);
                 let start = if self.free_at <= now {
                     tail.begin(frame.len());
                     now
@@ -112,13 +126,13 @@ impl Direction {
                     if !tail.admits(frame.len()) {
                         return self.refuse(&frame, DropReason::Queue, observer);
                     }
-                    tail.wait(now, self.free_at, frame.len(), &mut self.meter);
+                    tail.wait(now, self.free_at, frame.len(), &mut self.cold.meter);
                     self.free_at
                 };
                 self.launch(now, start, frame, observer);
             }
             Egress::Managed(managed) => {
-                self.meter.advance(now, managed.queue.occupancy());
+                self.cold.meter.advance(now, managed.queue.occupancy());
                 managed.queue.enqueue(now, frame, &mut managed.dropped);
                 let mut waiting = managed.queue.occupancy();
                 self.report_dropped(observer);
@@ -126,7 +140,7 @@ impl Direction {
                     self.transmit(now, observer);
                     waiting = self.waiting(now);
                 }
-                self.meter.grown(now, waiting);
+                self.cold.meter.grown(now, waiting);
             }
         }
     }
@@ -159,7 +173,7 @@ impl Direction {
         while self.free_at <= now
             && let Egress::Managed(managed) = &mut self.egress
         {
-            self.meter.advance(now, managed.queue.occupancy());
+            self.cold.meter.advance(now, managed.queue.occupancy());
             let next = managed.queue.dequeue(now, &mut managed.dropped);
             let frame = match next {
                 Dequeue::Frame(frame) => {
@@ -184,13 +198,13 @@ impl Direction {
     pub fn set_medium(&mut self, now: Instant, medium: &Medium, observer: &mut impl Observer) {
         let keeps_queue = matches!(&self.egress, Egress::Managed(m) if m.spec == medium.queue);
         let recalled = if keeps_queue { Vec::new() } else { self.recall(now, observer) };
-        let Identity { name, seed, .. } = &*self.identity;
+        let Cold { name, seed, .. } = &*self.cold;
         self.line = Line::new(medium);
         self.channel.set(medium, *seed, name);
         self.transparent = medium.is_transparent();
         if !keeps_queue {
             let on_wire = self.egress.on_wire();
-            self.egress = self.identity.egress(medium);
+            self.egress = self.cold.egress(medium);
             self.egress.begin(on_wire);
         }
         for frame in recalled {
@@ -212,7 +226,7 @@ impl Direction {
     /// Loses what is in flight for `reason`, to its last bit.
     pub fn sever(&mut self, now: Instant, reason: DropReason, observer: &mut impl Observer) {
         for flight in self.flights.drain(..) {
-            self.counters.drops.add(reason);
+            self.cold.drops.add(reason);
             observer.lost(&flight.frame, reason);
         }
         self.free_at = self.free_at.min(now);
@@ -265,13 +279,15 @@ impl Direction {
 
     /// The counters as of `now`.
     pub fn counters(&self, now: Instant) -> Counters {
-        let mut counters = self.counters.clone();
+        let Cold { damaged, drops, originals, .. } = &*self.cold;
+        let mut counters =
+            Counters { packets: self.packets, bytes: self.bytes, damaged: *damaged, drops: drops.clone() };
         if let Egress::Tail(tail) = &self.egress {
             let waiting = tail.at(now, self.free_at).0;
             counters.packets -= waiting.packets;
             counters.bytes -= waiting.bytes;
-            for original in tail.originals.iter().filter(|o| o.start > now) {
-                counters.take_back(original.fate);
+            for original in originals.iter().filter(|o| o.start > now) {
+                take_back(original.fate, &mut counters.damaged, &mut counters.drops);
             }
         }
         counters
@@ -280,10 +296,10 @@ impl Direction {
     /// The statistics of the queue as of `now`.
     pub fn meter(&mut self, now: Instant) -> &Meter {
         if let Egress::Tail(tail) = &mut self.egress {
-            tail.settle(now, &mut self.meter);
+            tail.settle(now, &mut self.cold.meter);
         }
-        self.meter.advance(now, self.waiting(now));
-        &self.meter
+        self.cold.meter.advance(now, self.waiting(now));
+        &self.cold.meter
     }
 
     /// Watches whether what waits stays within `bound`, from `from` on and before `until`. Returns the number under
@@ -291,18 +307,18 @@ impl Direction {
     pub fn watch(&mut self, now: Instant, bound: Limit, from: Instant, until: Instant) -> usize {
         self.meter(now);
         let waiting = self.waiting(now);
-        self.meter.watch(now, bound, from, until, waiting)
+        self.cold.meter.watch(now, bound, from, until, waiting)
     }
 
     fn refuse(&mut self, frame: &Frame, reason: DropReason, observer: &mut impl Observer) {
-        self.counters.drops.add(reason);
+        self.cold.drops.add(reason);
         observer.dropped(frame, reason);
     }
 
     fn report_dropped(&mut self, observer: &mut impl Observer) {
         if let Egress::Managed(managed) = &mut self.egress {
             for (frame, reason) in managed.dropped.drain(..) {
-                self.counters.drops.add(reason);
+                self.cold.drops.add(reason);
                 observer.dropped(&frame, reason);
             }
         }
@@ -311,10 +327,10 @@ impl Direction {
     fn launch(&mut self, now: Instant, start: Instant, mut frame: Frame, observer: &mut impl Observer) {
         let end = self.line.end(start, frame.len());
         self.free_at = self.line.free(end);
-        self.counters.packets += 1;
-        self.counters.bytes += frame.len() as u64;
+        self.packets += 1;
+        self.bytes += frame.len() as u64;
         if let Some(delay) = self.channel.only_delays() {
-            frame.ingress = end + delay;
+            frame.ingress = later(end, delay);
             observer.launched(start, &mut frame, Fate::Passed);
             self.fly(Flight { start, frame });
         } else {
@@ -337,13 +353,17 @@ impl Direction {
         observer.launched(start, &mut frame, fate);
         match fate {
             Fate::Passed => {}
-            Fate::Damaged(_) => self.counters.damaged += 1,
-            Fate::Lost(reason) => self.counters.drops.add(reason),
+            Fate::Damaged(_) => self.cold.damaged += 1,
+            Fate::Lost(reason) => self.cold.drops.add(reason),
         }
         if fate != Fate::Passed
-            && let (Some(frame), Egress::Tail(tail)) = (original, &mut self.egress)
+            && let Some(frame) = original
         {
-            tail.originals.push_back(Original { start, frame, fate });
+            let originals = &mut self.cold.originals;
+            while originals.front().is_some_and(|o| o.start <= now) {
+                originals.pop_front();
+            }
+            originals.push_back(Original { start, frame, fate });
         }
         if !matches!(fate, Fate::Lost(_)) {
             for _ in 0..copies {
@@ -369,18 +389,18 @@ impl Direction {
     fn recall(&mut self, now: Instant, observer: &mut impl Observer) -> Vec<Frame> {
         let tail = match &mut self.egress {
             Egress::Managed(managed) => {
-                self.meter.advance(now, managed.queue.occupancy());
+                self.cold.meter.advance(now, managed.queue.occupancy());
                 return managed.queue.clear();
             }
             Egress::Tail(tail) => tail,
         };
-        tail.settle(now, &mut self.meter);
-        self.meter.advance(now, tail.occupancy());
+        tail.settle(now, &mut self.cold.meter);
+        self.cold.meter.advance(now, tail.occupancy());
         let Some((first, waiting)) = tail.clear() else { return Vec::new() };
         observer.recalled();
         self.free_at = first;
-        self.counters.packets -= waiting.packets;
-        self.counters.bytes -= waiting.bytes;
+        self.packets -= waiting.packets;
+        self.bytes -= waiting.bytes;
         let mut frames = BTreeMap::new();
         for flight in core::mem::take(&mut self.flights) {
             if flight.start > now {
@@ -389,25 +409,24 @@ impl Direction {
                 self.flights.push_back(flight);
             }
         }
-        for Original { start, frame, fate } in tail.originals.drain(..) {
-            self.counters.take_back(fate);
+        let Cold { damaged, drops, originals, .. } = &mut *self.cold;
+        for Original { start, frame, fate } in originals.drain(..).filter(|o| o.start > now) {
+            take_back(fate, damaged, drops);
             frames.insert(start, frame);
         }
         frames.into_values().collect()
     }
 }
 
-impl Counters {
-    fn take_back(&mut self, fate: Fate) {
-        match fate {
-            Fate::Passed => {}
-            Fate::Damaged(_) => self.damaged -= 1,
-            Fate::Lost(reason) => self.drops.take_back(reason),
-        }
+fn take_back(fate: Fate, damaged: &mut u64, drops: &mut Tally) {
+    match fate {
+        Fate::Passed => {}
+        Fate::Damaged(_) => *damaged -= 1,
+        Fate::Lost(reason) => drops.take_back(reason),
     }
 }
 
-impl Identity {
+impl Cold {
     fn egress(&self, medium: &Medium) -> Egress {
         if medium.queue.is_drop_tail() {
             return Egress::Tail(Tail::new(medium.queue.limit()));

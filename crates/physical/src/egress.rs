@@ -23,8 +23,6 @@ pub(crate) struct Tail {
     occupancy: Occupancy,
     /// The length of the frame that began last.
     on_wire: u32,
-    /// Frames that have not begun and whose fate is not simply to pass, as they were before it struck.
-    pub(crate) originals: VecDeque<Original>,
 }
 
 /// A frame as it was before its fate struck.
@@ -70,13 +68,7 @@ impl Egress {
 
 impl Tail {
     pub(crate) fn new(limit: Limit) -> Self {
-        Self {
-            limit,
-            waiting: VecDeque::new(),
-            occupancy: Occupancy::default(),
-            on_wire: 0,
-            originals: VecDeque::new(),
-        }
+        Self { limit, waiting: VecDeque::new(), occupancy: Occupancy::default(), on_wire: 0 }
     }
 
     pub(crate) fn admits(&self, len: usize) -> bool {
@@ -110,9 +102,6 @@ impl Tail {
             meter.advance(start, self.occupancy);
             self.occupancy.remove(len as usize);
             self.on_wire = len;
-        }
-        while self.originals.front().is_some_and(|o| o.start <= now) {
-            self.originals.pop_front();
         }
     }
 

@@ -1,7 +1,5 @@
 //! The transmitter's arithmetic: how long a frame occupies the line.
 
-use core::time::Duration;
-
 use septet_core::{Instant, Rate};
 
 use crate::{Framing, Medium};
@@ -10,42 +8,52 @@ use crate::{Framing, Medium};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
     rate: Option<Rate>,
-    framing: Framing,
     /// Nanoseconds a byte where that is a whole number, as for the usual rates; zero otherwise.
     nanos_per_byte: u64,
-    gap: Duration,
+    /// Preamble and trailer, in bytes.
+    around: u64,
+    /// The gap, in nanoseconds.
+    gap: u64,
 }
 
 impl Line {
     pub(crate) fn new(medium: &Medium) -> Self {
-        let (rate, framing) = (medium.rate, medium.framing);
+        let Framing { preamble, trailer, gap } = medium.framing;
+        let rate = medium.rate;
         let nanos_per_byte = match rate {
             Some(rate) if 8_000_000_000 % rate.bits_per_sec() == 0 => 8_000_000_000 / rate.bits_per_sec(),
             _ => 0,
         };
-        let mut line = Self { rate, framing, nanos_per_byte, gap: Duration::ZERO };
-        line.gap = line.time(u64::from(framing.gap));
+        let mut line = Self { rate, nanos_per_byte, around: u64::from(preamble) + u64::from(trailer), gap: 0 };
+        line.gap = line.nanos(u64::from(gap));
         line
     }
 
     /// When the last bit of a frame of `len` bytes leaves whose first bit of preamble leaves at `start`.
+    #[inline]
     pub(crate) fn end(&self, start: Instant, len: usize) -> Instant {
-        start + self.time(u64::from(self.framing.preamble) + len as u64 + u64::from(self.framing.trailer))
+        later(start, self.nanos(self.around + len as u64))
     }
 
     /// When the next frame may begin, after one whose last bit left at `end`.
+    #[inline]
     pub(crate) fn free(&self, end: Instant) -> Instant {
-        end + self.gap
+        later(end, self.gap)
     }
 
-    fn time(&self, bytes: u64) -> Duration {
-        match self.rate {
-            None => Duration::ZERO,
-            // Whole nanoseconds a byte mean at least 1 bit/s and at most 8 Gbit/s: frames cannot overflow.
-            Some(_) if self.nanos_per_byte != 0 => Duration::from_nanos(bytes.saturating_mul(self.nanos_per_byte)),
-            Some(rate) => rate.time_for(bytes),
+    #[inline]
+    fn nanos(&self, bytes: u64) -> u64 {
+        if self.nanos_per_byte != 0 {
+            return bytes.saturating_mul(self.nanos_per_byte);
         }
+        self.rate.map_or(0, |rate| u64::try_from(rate.time_for(bytes).as_nanos()).unwrap_or(u64::MAX))
     }
+}
+
+/// `nanos` nanoseconds after `at`, with no detour over seconds.
+#[inline]
+pub(crate) fn later(at: Instant, nanos: u64) -> Instant {
+    Instant::from_nanos(at.as_nanos().saturating_add(nanos))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use septet_core::{DropReason, Instant, Port, StationId};
 use septet_physical::queue::{Limit, Occupancy};
 use septet_physical::{Tally, Violation};
 
+use crate::fabric::Path;
 use crate::{Heading, LinkId, World};
 
 /// What a port counts, by the names of `ip -s link`.
@@ -55,15 +56,15 @@ impl World {
         let fabric = self.fabric();
         let path = fabric.outlet(station, port)?;
         let sent = fabric.paths[path as usize].direction.counters(fabric.now);
-        let received = &fabric.paths[(path ^ 1) as usize].received;
+        let Path { packets, bytes, cold, .. } = &fabric.paths[(path ^ 1) as usize];
         let queue = sent.drops.get(DropReason::Queue) + sent.drops.get(DropReason::Aqm);
         let no_carrier =
             sent.drops.get(DropReason::Carrier) + sent.drops.get(DropReason::Power) + sent.drops.get(DropReason::Giant);
         Some(PortCounters {
-            rx_packets: received.packets,
-            rx_bytes: received.bytes,
-            rx_errors: received.errors,
-            rx_dropped: received.drops.total(),
+            rx_packets: *packets,
+            rx_bytes: *bytes,
+            rx_errors: cold.errors,
+            rx_dropped: cold.drops.total(),
             tx_packets: sent.packets,
             tx_bytes: sent.bytes,
             tx_errors: no_carrier,

@@ -13,7 +13,7 @@ use septet_physical::{Blind, Direction, Lens, Medium};
 
 use crate::Digest;
 use crate::agenda::{Key, Kind};
-use crate::fabric::{Door, End, Fabric, Path, Received, UNPLUGGED};
+use crate::fabric::{Door, End, Fabric, Path, UNPLUGGED};
 
 mod account;
 mod faults;
@@ -177,16 +177,7 @@ impl World {
         for (medium, from, to, way) in [(&media[0], a, b, "a>b"), (&media[1], b, a, "b>a")] {
             let path = self.fabric.paths.len() as u32;
             let direction = Direction::new(medium, self.seed, &format!("{name} {way}"), self.lens.clone());
-            self.fabric.paths.push(Path {
-                direction,
-                to,
-                from,
-                arrival: Instant::FAR_FUTURE,
-                transmit: Instant::FAR_FUTURE,
-                room: Instant::FAR_FUTURE,
-                mark: None,
-                received: Received::default(),
-            });
+            self.fabric.paths.push(Path::new(from, to, direction));
             let outlets = &mut self.fabric.outlets[from.station.0 as usize];
             let port = usize::from(from.port.0);
             if outlets.len() <= port {

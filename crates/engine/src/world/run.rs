@@ -171,9 +171,11 @@ impl World {
         if self.stations[to.station.0 as usize].power == Power::Off {
             return self.find_nobody(key.path(), &frame);
         }
-        p.received.packets += 1;
-        p.received.bytes += frame.len() as u64;
-        p.received.errors += u64::from(frame.fcs.is_some());
+        p.packets += 1;
+        p.bytes += frame.len() as u64;
+        if frame.fcs.is_some() {
+            p.cold.errors += 1;
+        }
         self.deliver(to, frame);
     }
 
@@ -189,7 +191,7 @@ impl World {
     /// A frame arrives at a station that is off.
     fn find_nobody(&mut self, path: u32, frame: &Frame) {
         let p = &mut self.fabric.paths[path as usize];
-        p.received.drops.add(DropReason::Power);
+        p.cold.drops.add(DropReason::Power);
         let (now, to) = (self.fabric.now, p.to);
         if let Some(watch) = &mut self.fabric.watch {
             watch.received(now, to.station, to.port, frame, Fate::Lost(DropReason::Power));
@@ -238,18 +240,18 @@ impl World {
         self.fabric.agenda.pop();
         let now = self.fabric.now;
         let p = &mut self.fabric.paths[key.path() as usize];
-        if key.at() != p.room {
+        if key.at() != p.cold.room {
             return;
         }
-        p.room = Instant::FAR_FUTURE;
-        let Some(mark) = p.mark else { return };
+        p.cold.room = Instant::FAR_FUTURE;
+        let Some(mark) = p.cold.mark else { return };
         if p.direction.backlog(now) > mark {
             let at = p.direction.room_at(now, mark).max(Instant::from_nanos(now.as_nanos() + 1));
-            p.room = at;
+            p.cold.room = at;
             self.fabric.agenda.push(Key::new(at, key.station(), Kind::Room, key.path()));
             return;
         }
-        p.mark = None;
+        p.cold.mark = None;
         let End { station, port } = p.from;
         if self.is_on(station) {
             self.call(station, EventId::NONE, |station, now, out| station.on_room(now, port, out));

@@ -111,7 +111,8 @@ impl PartialEq for EffectSpec {
 
 /// The channel of one direction.
 pub(crate) struct Channel {
-    delay: Duration,
+    /// In nanoseconds.
+    delay: u64,
     /// Present where anything is left to chance or to an effect; the ordinary cable only delays.
     moody: Option<Box<Moody>>,
 }
@@ -134,7 +135,7 @@ pub(crate) struct Outcome {
 
 impl Channel {
     pub(crate) fn new(medium: &Medium, seed: Seed, name: &str) -> Self {
-        let mut channel = Self { delay: Duration::ZERO, moody: None };
+        let mut channel = Self { delay: 0, moody: None };
         channel.set(medium, seed, name);
         channel
     }
@@ -142,7 +143,7 @@ impl Channel {
     /// Takes over the values of `medium`; streams of random numbers and effects that stay are kept.
     pub(crate) fn set(&mut self, medium: &Medium, seed: Seed, name: &str) {
         let Medium { rate: _, delay, jitter, loss, bit_errors, framing: _, queue: _, effects } = medium;
-        self.delay = *delay;
+        self.delay = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         let moody = !jitter.is_zero() || !loss.is_zero() || !bit_errors.is_zero() || !effects.is_empty();
         if !moody && self.moody.is_none() {
             return;
@@ -172,20 +173,22 @@ impl Channel {
         }
     }
 
-    /// The delay of every frame, where the channel does nothing else.
-    pub(crate) fn only_delays(&self) -> Option<Duration> {
+    /// The delay of every frame in nanoseconds, where the channel does nothing else.
+    #[inline]
+    pub(crate) fn only_delays(&self) -> Option<u64> {
         if self.moody.is_none() { Some(self.delay) } else { None }
     }
 
     /// Lets `frame`, whose first bit leaves at `start`, pass.
     pub(crate) fn pass(&mut self, start: Instant, frame: &mut Frame) -> Outcome {
+        let delay = Duration::from_nanos(self.delay);
         let Some(m) = &mut self.moody else {
-            return Outcome { delay: self.delay, fate: Fate::Passed, copies: 0 };
+            return Outcome { delay, fate: Fate::Passed, copies: 0 };
         };
-        let mut transit = Transit { start, frame, delay: self.delay, fate: Fate::Passed, copies: 0 };
+        let mut transit = Transit { start, frame, delay, fate: Fate::Passed, copies: 0 };
         if m.jitter > 0 {
             let offset = m.jitter_rng.below(m.jitter.saturating_mul(2).saturating_add(1));
-            transit.delay = (self.delay + Duration::from_nanos(offset)).saturating_sub(Duration::from_nanos(m.jitter));
+            transit.delay = (delay + Duration::from_nanos(offset)).saturating_sub(Duration::from_nanos(m.jitter));
         }
         if m.loss_rng.chance(m.loss) {
             transit.fate = Fate::Lost(DropReason::Loss);
