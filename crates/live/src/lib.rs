@@ -6,6 +6,7 @@
 mod clock;
 #[cfg(target_os = "linux")]
 pub mod control;
+mod forward;
 pub mod kernel;
 #[cfg(target_os = "linux")]
 pub mod linux;
@@ -13,5 +14,6 @@ mod pump;
 mod relay;
 
 pub use clock::{Clock, Lag};
+pub use forward::{ForwardCounters, ForwardSpec, Forwarder, InvalidForward, Protocol};
 pub use pump::{Driven, Failure, LATE, Pump};
 pub use relay::{Carried, End, relay};
