@@ -1,1 +1,22 @@
-//! Storeys 2 to 4 stacked into one host whose sockets implement Net.
+//! Storeys 2 to 4 stacked into one host whose sockets implement `Net`.
+//!
+//! A [`Host`] is a [`Station`](septet_core::Station): frames climb from Ethernet over IP to TCP, UDP and the sockets,
+//! programs run, and what they wrote goes down the same stairs. A router is a host that forwards. Programs never run
+//! while the host is in use: first the frame is handled, then tasks run until none is ready, then what they caused is
+//! sent.
+
+mod config;
+mod counters;
+mod host;
+mod net;
+mod ping;
+mod registry;
+mod slots;
+mod stack;
+mod tcp;
+mod udp;
+mod wakers;
+
+pub use config::HostConfig;
+pub use host::Host;
+pub use septet_network::{Forwarding, InterfaceConfig, StaticRoute};

@@ -312,6 +312,12 @@ impl Ip {
         self.up.pop_front()
     }
 
+    /// Whether [`poll_up`](Self::poll_up) has something.
+    #[inline]
+    pub fn has_up(&self) -> bool {
+        !self.up.is_empty()
+    }
+
     /// Finds the way to `dst`; the answer is remembered until anything changes.
     #[inline]
     fn way(&mut self, dst: Ipv4Addr) -> Way {

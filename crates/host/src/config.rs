@@ -1,0 +1,58 @@
+//! What a host is made from.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use septet_core::Seed;
+use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
+
+/// A host as it is before it is first switched on.
+///
+/// ```
+/// use septet_datalink::ethernet::MacAddr;
+/// use septet_host::{Host, HostConfig, InterfaceConfig};
+/// let interface = InterfaceConfig { mac: MacAddr::local(1), addresses: vec!["10.0.0.1/24".parse()?], mtu: 1500 };
+/// let host = Host::new(HostConfig { interfaces: vec![interface], ..HostConfig::new("alice") })?;
+/// assert_eq!(host.net().addresses(), ["10.0.0.1".parse::<std::net::IpAddr>()?]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Its name; the random streams of the host are named after it.
+    pub name: String,
+    /// Its interfaces, by the number of their port.
+    pub interfaces: Vec<InterfaceConfig>,
+    /// Its routes, beside those to its own links.
+    pub routes: Vec<StaticRoute>,
+    /// Whether it is a router.
+    pub forwarding: Forwarding,
+    /// The `nameserver` lines of its `resolv.conf`.
+    pub name_servers: Vec<SocketAddr>,
+    /// The `search` line of its `resolv.conf`.
+    pub search: Vec<String>,
+    /// Its `/etc/hosts`; hosts may share one.
+    pub hosts: Arc<BTreeMap<String, Vec<IpAddr>>>,
+    /// The civil time at which the world begins, since 1970-01-01T00:00:00Z.
+    pub epoch: Duration,
+    /// The world's seed.
+    pub seed: Seed,
+}
+
+impl HostConfig {
+    /// A host without interfaces, in a world that begins in 2025 with seed 0.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            interfaces: Vec::new(),
+            routes: Vec::new(),
+            forwarding: Forwarding::Off,
+            name_servers: Vec::new(),
+            search: Vec::new(),
+            hosts: Arc::default(),
+            epoch: Duration::from_secs(1_735_689_600),
+            seed: Seed::new(0),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The station.
+
+use core::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Recorder, Station, Storey};
+use septet_engine::executor::Executor;
+use septet_network::ip::ConfigError;
+use septet_network::{Cidr, Iface, Ip};
+use septet_socket::NetRef;
+
+use crate::net::HostNet;
+use crate::registry::{self, HostKey};
+use crate::stack::Stack;
+use crate::{HostConfig, counters};
+
+/// A computer on the network: a host, or a router where it forwards.
+///
+/// It is switched on by the world. Its programs are started by the closures given to [`on_boot`](Self::on_boot), each
+/// time afresh.
+pub struct Host {
+    stack: Rc<RefCell<Stack>>,
+    executor: Executor,
+    boot: Vec<Box<dyn Fn(NetRef)>>,
+    net: Arc<HostNet>,
+    key: HostKey,
+}
+
+impl Host {
+    /// A host that is switched off.
+    ///
+    /// # Errors
+    /// A route's gateway is on no link of the host.
+    pub fn new(config: HostConfig) -> Result<Self, ConfigError> {
+        for route in &config.routes {
+            let on_link = |c: &Cidr| c.prefix().contains(route.gateway);
+            if !config.interfaces.iter().any(|i| i.addresses.iter().any(on_link)) {
+                return Err(ConfigError::GatewayNotOnLink(route.gateway));
+            }
+        }
+        let config = Arc::new(config);
+        let stack = Rc::new(RefCell::new(Stack::new(config.clone())));
+        let key = registry::enter(&stack);
+        let executor = Executor::new();
+        let net = Arc::new(HostNet::new(key, executor.handle(), config));
+        Ok(Self { stack, executor, boot: Vec::new(), net, key })
+    }
+
+    /// Calls `boot` each time the host is switched on: it starts programs on the [`NetRef`] that it is given.
+    pub fn on_boot(&mut self, boot: impl Fn(NetRef) + 'static) {
+        self.boot.push(Box::new(boot));
+    }
+
+    /// The host's network as its programs see it. Where it is used from outside the host's own programs, the world
+    /// must be told to look at the host again, as `World::station_mut` does.
+    pub fn net(&self) -> NetRef {
+        self.net.clone()
+    }
+
+    /// Counters and series of the host's programs.
+    pub fn recorder(&self) -> Recorder {
+        self.net.own_recorder()
+    }
+
+    /// What the host counted since the world began, by the names of `nstat` and `ip -s link`.
+    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        counters::all(&self.stack.borrow()).into_iter()
+    }
+
+    /// Looks at storey 3: routes, neighbours, addresses.
+    pub fn with_ip<R>(&self, look: impl FnOnce(&Ip) -> R) -> R {
+        look(&self.stack.borrow().ip)
+    }
+
+    /// Changes storey 3, as a routing protocol or an administrator does. What is changed is gone when the host is
+    /// switched off.
+    pub fn with_ip_mut<R>(&mut self, change: impl FnOnce(&mut Ip) -> R) -> R {
+        change(&mut self.stack.borrow_mut().ip)
+    }
+
+    /// Tells everyone on the link of `iface` this host's addresses: gratuitous ARP.
+    pub fn announce(&mut self, iface: Iface, out: &mut Out<'_>) {
+        self.stack.borrow_mut().ip.announce(iface, out);
+    }
+
+    /// Lets sockets, programs and ports take turns until nothing is left to do now.
+    fn settle(&mut self, now: Instant, out: &mut Out<'_>) {
+        loop {
+            {
+                let mut stack = self.stack.borrow_mut();
+                stack.climb(now, out);
+            }
+            if self.executor.is_ready() || self.executor.deadline().is_some_and(|at| at <= now) {
+                self.run_programs(now, out);
+            }
+            let mut stack = self.stack.borrow_mut();
+            stack.flush(now, out);
+            if stack.is_settled() && !self.executor.is_ready() {
+                return;
+            }
+        }
+    }
+
+    /// Runs programs; what they tell goes to the world's trace.
+    fn run_programs(&mut self, now: Instant, out: &mut Out<'_>) {
+        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
+        let result = self.executor.run(now);
+        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
+        if let Err(runaway) = result {
+            let cause = self.stack.borrow().cause;
+            out.trace.emit(Storey::Application, "program.killed", cause, |f| {
+                f.set("why", runaway.to_string());
+            });
+            self.executor.clear();
+        }
+    }
+
+    fn power_off(&mut self) {
+        {
+            let mut stack = self.stack.borrow_mut();
+            stack.power = Power::Off;
+            stack.wipe();
+        }
+        // Handles dropped from here on find their sockets gone, and nothing is sent.
+        self.executor.clear();
+    }
+
+    fn power_on(&mut self, now: Instant, out: &mut Out<'_>) {
+        self.stack.borrow_mut().power = Power::On;
+        self.executor.set_now(now);
+        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
+        for boot in &self.boot {
+            boot(self.net.clone());
+        }
+        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
+        self.settle(now, out);
+    }
+}
+
+impl Station for Host {
+    #[inline]
+    fn receive(&mut self, now: Instant, port: Port, mut frame: Frame, out: &mut Out<'_>) {
+        frame.ingress = now;
+        let settled = {
+            let mut stack = self.stack.borrow_mut();
+            if stack.power == Power::Off {
+                return;
+            }
+            stack.now = now;
+            stack.receive(now, port, frame, out);
+            stack.is_settled()
+        };
+        if !settled || self.executor.is_ready() {
+            self.settle(now, out);
+        }
+    }
+
+    fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {
+        {
+            let mut stack = self.stack.borrow_mut();
+            if stack.power == Power::Off {
+                return;
+            }
+            stack.now = now;
+            stack.on_deadline(now, out);
+        }
+        self.settle(now, out);
+    }
+
+    #[inline]
+    fn deadline(&self) -> Option<Instant> {
+        let stack = self.stack.borrow();
+        if stack.power == Power::Off {
+            return None;
+        }
+        if self.executor.is_ready() {
+            return Some(stack.now);
+        }
+        match (stack.deadline(), self.executor.deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn on_carrier(&mut self, now: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {
+        let on = {
+            let mut stack = self.stack.borrow_mut();
+            stack.now = now;
+            stack.ip.set_carrier(now, port.0, carrier, out);
+            stack.on_room(port);
+            stack.power == Power::On
+        };
+        if on {
+            self.settle(now, out);
+        }
+    }
+
+    fn on_room(&mut self, now: Instant, port: Port, out: &mut Out<'_>) {
+        {
+            let mut stack = self.stack.borrow_mut();
+            stack.now = now;
+            stack.on_room(port);
+        }
+        self.settle(now, out);
+    }
+
+    fn on_power(&mut self, now: Instant, power: Power, out: &mut Out<'_>) {
+        self.stack.borrow_mut().now = now;
+        match power {
+            Power::Off => self.power_off(),
+            Power::On => self.power_on(now, out),
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Programs that are dropped must find no host: their sockets are gone with it.
+        registry::leave(self.key);
+    }
+}
+
+impl core::fmt::Debug for Host {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Host").field("name", &self.net.config().name).finish_non_exhaustive()
+    }
+}

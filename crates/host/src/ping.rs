@@ -1,0 +1,118 @@
+//! ICMP echo sockets, as Linux's ping sockets: the identifier is theirs as a port would be.
+
+use core::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+
+use hashbrown::HashMap;
+use septet_core::{Checksums, FixedState, Frame, Rng};
+use septet_network::icmp::{HEADER_LEN, Message, kind};
+use septet_network::ip::{DEFAULT_TTL, Report};
+use septet_socket::{EchoReply, Unreached};
+
+use crate::slots::{SlotId, Slots};
+use crate::udp::gone;
+use crate::wakers::Wakers;
+
+/// Replies and errors that wait in one socket.
+const QUEUE: usize = 256;
+/// The largest echo payload over IPv4.
+const MAX_PAYLOAD: usize = 65_535 - 20 - HEADER_LEN;
+
+#[derive(Debug)]
+struct Socket {
+    ident: u16,
+    ttl: u8,
+    queue: VecDeque<(EchoReply, Frame)>,
+    readers: Wakers,
+}
+
+/// All ICMP echo sockets of one host.
+#[derive(Debug, Default)]
+pub(crate) struct Pings {
+    sockets: Slots<Socket>,
+    idents: HashMap<u16, SlotId, FixedState>,
+}
+
+impl Pings {
+    pub(crate) fn open(&mut self, rng: &mut Rng) -> io::Result<SlotId> {
+        let start = rng.next_u32() as u16;
+        let ident = (0..=u16::MAX).map(|i| start.wrapping_add(i)).find(|i| *i != 0 && !self.idents.contains_key(i));
+        let ident = ident.ok_or(io::ErrorKind::AddrInUse)?;
+        let socket = Socket { ident, ttl: DEFAULT_TTL, queue: VecDeque::new(), readers: Wakers::default() };
+        let id = self.sockets.insert(socket);
+        self.idents.insert(ident, id);
+        Ok(id)
+    }
+
+    /// Closes all sockets.
+    pub(crate) fn wipe(&mut self) {
+        self.sockets.clear();
+        self.idents = HashMap::default();
+    }
+
+    pub(crate) fn close(&mut self, id: SlotId) {
+        if let Some(socket) = self.sockets.remove(id) {
+            self.idents.remove(&socket.ident);
+        }
+    }
+
+    pub(crate) fn set_ttl(&mut self, id: SlotId, ttl: u8) -> io::Result<()> {
+        if ttl == 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.sockets.get_mut(id).ok_or_else(gone)?.ttl = ttl;
+        Ok(())
+    }
+
+    /// Builds an echo request; gives the time to live with it.
+    pub(crate) fn request(&mut self, id: SlotId, seq: u16, payload: &[u8]) -> io::Result<(u8, Frame)> {
+        let socket = self.sockets.get(id).ok_or_else(gone)?;
+        if payload.len() > MAX_PAYLOAD {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut frame = Frame::new(Frame::HEADROOM, payload);
+        let rest = u32::from(socket.ident) << 16 | u32::from(seq);
+        Message { icmp_type: kind::ECHO, code: 0, rest }.push(&mut frame);
+        frame.checksums = Checksums::Good;
+        Ok((socket.ttl, frame))
+    }
+
+    pub(crate) fn poll_receive(&mut self, cx: &Context<'_>, id: SlotId, buf: &mut [u8]) -> Poll<io::Result<EchoReply>> {
+        let Some(socket) = self.sockets.get_mut(id) else { return Poll::Ready(Err(gone())) };
+        let Some((reply, data)) = socket.queue.pop_front() else {
+            socket.readers.register(cx);
+            return Poll::Pending;
+        };
+        let len = data.len().min(buf.len());
+        buf[..len].copy_from_slice(&data.bytes()[..len]);
+        Poll::Ready(Ok(reply))
+    }
+
+    /// An echo came back.
+    pub(crate) fn reply(&mut self, ident: u16, from: IpAddr, seq: u16, ttl: u8, data: Frame) {
+        let len = data.len();
+        self.give(ident, EchoReply::Reply { from, seq, ttl, len }, data);
+    }
+
+    /// An error about a request came.
+    pub(crate) fn error(&mut self, report: &Report) {
+        let Ok(quoted) = Message::parse(report.quote.bytes()) else { return };
+        if quoted.icmp_type != kind::ECHO {
+            return;
+        }
+        let Report { reporter, dst, icmp_type, code, .. } = *report;
+        let error = Unreached { reporter, destination: SocketAddr::new(dst, 0), icmp_type, code };
+        self.give(quoted.ident(), EchoReply::Error { seq: quoted.seq(), error }, Frame::empty(0));
+    }
+
+    fn give(&mut self, ident: u16, reply: EchoReply, data: Frame) {
+        let Some(socket) = self.idents.get(&ident).and_then(|id| self.sockets.get_mut(*id)) else { return };
+        if socket.queue.len() < QUEUE {
+            socket.queue.push_back((reply, data));
+            socket.readers.wake();
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What a host is while it is switched on: storeys 2 to 4, the sockets, and what waits to be sent.
+
+use core::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, Storey, Trace};
+use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
+use septet_network::ip::{Cast, Datagram, Outgoing, Report, Up};
+use septet_network::ipv4::protocol;
+use septet_network::{Iface, Ip};
+
+use crate::HostConfig;
+use crate::ping::Pings;
+use crate::slots::SlotId;
+use crate::udp::{self, Udp};
+
+/// Bytes in a port's transmit queue from which on this host waits before it hands over more, as Linux's TCP small
+/// queues and a socket's send buffer have it.
+const PORT_LIMIT: usize = 128 * 1024;
+/// It goes on when so many are left.
+const PORT_RESUME: usize = 64 * 1024;
+
+/// Whose datagram waits.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    Udp(SlotId),
+    Ping,
+}
+
+/// The state of a running host. Programs reach it through the registry, the engine through [`Host`](crate::Host).
+#[derive(Debug)]
+pub(crate) struct Stack {
+    pub(crate) now: Instant,
+    pub(crate) power: Power,
+    pub(crate) ip: Ip,
+    pub(crate) udp: Udp,
+    pub(crate) pings: Pings,
+    /// The world's trace while programs run; off at all other times.
+    pub(crate) trace: Trace,
+    /// Why what programs do now happens.
+    pub(crate) cause: EventId,
+    pub(crate) rng: Rng,
+    pub(crate) config: Arc<HostConfig>,
+    pub(crate) link: LinkCounters,
+    outbox: VecDeque<(Outgoing, Frame, Owner)>,
+    /// The port whose transmit queue is full.
+    blocked: Option<Port>,
+}
+
+/// What storey 2 counts, by the names of `ip -s link`.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct LinkCounters {
+    pub(crate) rx_errors: u64,
+    pub(crate) rx_crc_errors: u64,
+    pub(crate) rx_length_errors: u64,
+    pub(crate) rx_dropped: u64,
+}
+
+impl Stack {
+    pub(crate) fn new(config: Arc<HostConfig>) -> Self {
+        Self {
+            now: Instant::ZERO,
+            power: Power::Off,
+            ip: build_ip(&config),
+            udp: Udp::default(),
+            pings: Pings::default(),
+            trace: Trace::off(),
+            cause: EventId::NONE,
+            rng: config.seed.stream(&format!("programs {}", config.name)),
+            link: LinkCounters::default(),
+            outbox: VecDeque::new(),
+            blocked: None,
+            config,
+        }
+    }
+
+    /// Forgets everything but the counters: the host is switched off.
+    pub(crate) fn wipe(&mut self) {
+        let counters = core::mem::take(&mut self.ip.counters);
+        self.ip = build_ip(&self.config);
+        self.ip.counters = counters;
+        self.udp.wipe();
+        self.pings.wipe();
+        self.outbox.clear();
+        (self.blocked, self.cause) = (None, EventId::NONE);
+    }
+
+    /// Storey 2: takes a frame off the wire.
+    #[inline]
+    pub(crate) fn receive(&mut self, now: Instant, port: Port, mut frame: Frame, out: &mut Out<'_>) {
+        self.cause = frame.cause;
+        let iface: Iface = port.0;
+        let (Some(mac), Some(mtu)) = (self.ip.mac(iface), self.ip.mtu(iface)) else { return };
+        if let Err(why) = ethernet::check(&frame, mtu as usize) {
+            return self.bad_frame(&frame, why, out);
+        }
+        let Ok(header) = Header::pull(&mut frame) else { return };
+        let cast = match header.destination {
+            MacAddr::BROADCAST => Cast::Broadcast,
+            to if to.is_multicast() => Cast::Multicast,
+            to if to == mac => Cast::Unicast,
+            // The card filters what is for others: a switch that does not know them yet floods.
+            _ => return,
+        };
+        match header.ether_type {
+            EtherType::IPV4 => self.ip.receive(now, iface, cast, frame, out),
+            EtherType::ARP => self.ip.receive_arp(now, iface, frame, out),
+            other => {
+                self.link.rx_dropped += 1;
+                if cast == Cast::Unicast {
+                    out.trace.emit(Storey::DataLink, "eth.drop", frame.cause, |f| {
+                        f.set("type", other.to_string()).set("why", DropReason::UnknownProtocol);
+                    });
+                }
+            }
+        }
+    }
+
+    fn bad_frame(&mut self, frame: &Frame, why: DropReason, out: &mut Out<'_>) {
+        self.link.rx_errors += 1;
+        match why {
+            DropReason::Fcs => self.link.rx_crc_errors += 1,
+            _ => self.link.rx_length_errors += 1,
+        }
+        out.trace.emit(Storey::DataLink, "eth.drop", frame.cause, |f| {
+            f.set("why", why).set("frame", frame.id);
+        });
+    }
+
+    /// Whether nothing climbs and nothing waits to be sent.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.ip.has_up() && (self.outbox.is_empty() || self.blocked.is_some())
+    }
+
+    /// Hands to the sockets what storey 3 has for them.
+    pub(crate) fn climb(&mut self, now: Instant, out: &mut Out<'_>) {
+        while let Some(up) = self.ip.poll_up() {
+            match up {
+                Up::Datagram(datagram) => self.climb_datagram(now, datagram, out),
+                Up::EchoReply { from, ident, seq, ttl, mut data } => {
+                    data.cause = out.trace.emit(Storey::Network, "icmp.reply", data.cause, |f| {
+                        f.set("from", from).set("seq", seq).set("ttl", ttl).set("bytes", data.len());
+                    });
+                    self.pings.reply(ident, from, seq, ttl, data);
+                }
+                Up::Error(report) => self.climb_error(&report),
+            }
+        }
+    }
+
+    fn climb_datagram(&mut self, now: Instant, datagram: Datagram, out: &mut Out<'_>) {
+        if datagram.protocol == protocol::UDP
+            && let Some(unwanted) = self.udp.receive(datagram, out.trace)
+        {
+            self.ip.port_unreachable(now, unwanted, out);
+        }
+    }
+
+    fn climb_error(&mut self, report: &Report) {
+        match report.protocol {
+            protocol::UDP => self.udp.error(report),
+            protocol::ICMP => self.pings.error(report),
+            _ => {}
+        }
+    }
+
+    /// Sends what waits, as far as the ports' queues have room.
+    pub(crate) fn flush(&mut self, now: Instant, out: &mut Out<'_>) {
+        if let Some(port) = self.blocked {
+            if out.backlog(port) > PORT_RESUME {
+                return;
+            }
+            self.blocked = None;
+        }
+        while let Some((to, _, _)) = self.outbox.front() {
+            let to = *to;
+            if let Ok(Some(iface)) = self.ip.iface_to(to.dst)
+                && !self.has_room(Port(iface), out)
+            {
+                return;
+            }
+            let Some((_, frame, owner)) = self.outbox.pop_front() else { return };
+            if let Owner::Udp(id) = owner {
+                self.udp.sent(id, udp::payload_len(&frame));
+            }
+            // Whether there is a way was asked when the program called; what has changed since is a loss on the way.
+            let _ = self.ip.send(now, &to, frame, out);
+        }
+    }
+
+    fn has_room(&mut self, port: Port, out: &mut Out<'_>) -> bool {
+        if out.backlog(port) < PORT_LIMIT {
+            return true;
+        }
+        self.blocked = Some(port);
+        out.wake_below(port, PORT_RESUME);
+        false
+    }
+
+    /// The port's queue has room again.
+    pub(crate) fn on_room(&mut self, port: Port) {
+        if self.blocked == Some(port) {
+            self.blocked = None;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if !self.is_settled() { Some(self.now) } else { self.ip.deadline() }
+    }
+
+    pub(crate) fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {
+        self.cause = EventId::NONE;
+        self.ip.on_deadline(now, out);
+    }
+
+    pub(crate) fn bind_udp(&mut self, at: SocketAddr) -> io::Result<SlotId> {
+        self.running()?;
+        let ip = at.ip();
+        let is_broadcast = matches!(ip, IpAddr::V4(a) if a.is_broadcast());
+        if !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || self.ip.is_local(ip)) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        self.udp.bind(at, &mut self.rng)
+    }
+
+    pub(crate) fn close_udp(&mut self, id: SlotId) {
+        for group in self.udp.close(id) {
+            if let Ok(Some(iface)) = self.ip.iface_to(group) {
+                self.ip.leave(iface, group);
+            }
+        }
+    }
+
+    pub(crate) fn connect_udp(&mut self, id: SlotId, peer: SocketAddr) -> io::Result<()> {
+        let local = self.ip.source_for(peer.ip())?;
+        self.udp.connect(id, local, peer)
+    }
+
+    pub(crate) fn join(&mut self, id: SlotId, group: IpAddr) -> io::Result<()> {
+        if !group.is_multicast() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let iface = self.ip.iface_to(group)?.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        self.udp.join(id, group)?;
+        self.ip.join(iface, group).map_err(io::Error::other)
+    }
+
+    pub(crate) fn poll_send_udp(
+        &mut self,
+        cx: &Context<'_>,
+        id: SlotId,
+        payload: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Poll<io::Result<usize>> {
+        let Self { ip, udp, .. } = self;
+        let send = match udp.poll_send(cx, id, payload, to, |dst| Ok(ip.source_for(dst)?)) {
+            Poll::Ready(Ok(send)) => send,
+            Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+            Poll::Pending => return Poll::Pending,
+        };
+        if let Err(e) = self.ip.iface_to(send.to.ip()) {
+            self.udp.sent(id, payload.len());
+            return Poll::Ready(Err(e.into()));
+        }
+        let cause = udp::trace_send(&send, self.cause, &mut self.trace);
+        let udp::Send { src, to, ttl, mut frame } = send;
+        frame.cause = cause;
+        let to = Outgoing { ttl, ..Outgoing::new(src, to.ip(), protocol::UDP) };
+        self.outbox.push_back((to, frame, Owner::Udp(id)));
+        Poll::Ready(Ok(payload.len()))
+    }
+
+    pub(crate) fn send_ping(&mut self, id: SlotId, to: IpAddr, seq: u16, payload: &[u8]) -> io::Result<()> {
+        let src = self.ip.source_for(to)?;
+        let (ttl, mut frame) = self.pings.request(id, seq, payload)?;
+        frame.cause = self.ip.trace_echo(to, seq, self.cause, &mut self.trace);
+        self.outbox.push_back((Outgoing { ttl, ..Outgoing::new(src, to, protocol::ICMP) }, frame, Owner::Ping));
+        Ok(())
+    }
+
+    /// # Errors
+    /// The host is switched off.
+    pub(crate) fn running(&self) -> io::Result<()> {
+        if self.power == Power::On { Ok(()) } else { Err(udp::gone()) }
+    }
+}
+
+fn build_ip(config: &HostConfig) -> Ip {
+    let mut ip = Ip::new(&config.interfaces, config.forwarding, config.seed, &config.name);
+    for route in &config.routes {
+        ip.add_route(route.prefix, route.gateway, route.metric).expect("checked when the host was made");
+    }
+    ip
+}
