@@ -11,5 +11,5 @@
 pub mod balancer;
 pub mod dns;
 pub mod http;
-//pub mod programs;
+pub mod programs;
 mod task;

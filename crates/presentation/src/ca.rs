@@ -24,8 +24,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, SerialNumber,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -148,11 +148,11 @@ impl Authority {
         // X.520 bounds a common name at 64 characters; clients go by the alternative names anyway.
         params.distinguished_name = common_name(if first.len() <= 64 { first } else { "Septet lab server" });
         params.subject_alt_names = names.iter().map(|n| alternative_name(n)).collect::<Result<_, _>>()?;
+        // Also what makes rcgen write the subject key identifier.
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        params.custom_extensions = vec![subject_key_identifier(&params, &key)];
         params.serial_number = Some(self.keys.serial(&label)?);
         (params.not_before, params.not_after) = (date(self.now.saturating_sub(BACKDATED)), date(self.now + LEAF_LIFE));
 
@@ -307,14 +307,6 @@ fn alternative_name(name: &str) -> Result<SanType, CaError> {
         return Err(CaError::Name(name.to_owned()));
     }
     Ok(SanType::DnsName(name.to_ascii_lowercase().try_into()?))
-}
-
-/// RFC 5280 §4.2.1.2, which rcgen adds to authorities only.
-fn subject_key_identifier(params: &CertificateParams, key: &KeyPair) -> CustomExtension {
-    let id = params.key_identifier(key);
-    let mut der = vec![0x04, id.len() as u8];
-    der.extend_from_slice(&id);
-    CustomExtension::from_oid_content(&[2, 5, 29, 14], der)
 }
 
 fn date(since_1970: Duration) -> time::OffsetDateTime {

@@ -46,11 +46,8 @@ impl Connection {
         super::prime();
         let (sender, driver) = match version {
             Version::Http1 => {
-                let (sender, connection) = http1::Builder::new()
-                    .preserve_header_case(true)
-                    .handshake(Io::new(stream))
-                    .await
-                    .map_err(into_io)?;
+                let (sender, connection) =
+                    http1::Builder::new().title_case_headers(true).handshake(Io::new(stream)).await.map_err(into_io)?;
                 (Sender::Http1(sender), task::spawn(net, Box::pin(async move { drop(connection.await) })))
             }
             Version::Http2 => {

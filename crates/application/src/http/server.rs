@@ -144,6 +144,7 @@ impl Handler {
             .timer(timer)
             .header_read_timeout(HEADER_TIMEOUT)
             .half_close(true)
+            .title_case_headers(true)
             .auto_date_header(false)
             .serve_connection(Io::new(stream), service)
             .await;

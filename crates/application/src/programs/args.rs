@@ -1,0 +1,208 @@
+//! Command lines in the way of `getopt_long`, from a table of options.
+
+use core::fmt;
+use core::time::Duration;
+
+/// One option of a program.
+pub(super) struct Spec {
+    /// Its letter, or a space where it has none.
+    pub(super) short: char,
+    /// Its long name, or nothing. It also names the option in [`Arg`]; an option without goes by its letter.
+    pub(super) long: &'static str,
+    /// What follows it.
+    pub(super) takes: Takes,
+}
+
+/// Whether an option has a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Takes {
+    Nothing,
+    Value,
+}
+
+/// An option with a value.
+pub(super) const fn value(short: char, long: &'static str) -> Spec {
+    Spec { short, long, takes: Takes::Value }
+}
+
+/// An option without one.
+pub(super) const fn flag(short: char, long: &'static str) -> Spec {
+    Spec { short, long, takes: Takes::Nothing }
+}
+
+/// One thing on the command line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Arg {
+    /// An option, by its long name or its letter.
+    Flag(String),
+    /// An option and its value.
+    Value(String, String),
+    /// Anything else.
+    Free(String),
+}
+
+/// What is wrong with a command line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum ArgError {
+    Unknown(String),
+    NoValue(String),
+    Extra(String),
+    Bad { option: String, value: String, wanted: &'static str },
+    Missing(&'static str),
+}
+
+impl fmt::Display for ArgError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(option) => write!(f, "option {option}: is unknown"),
+            Self::NoValue(option) => write!(f, "option {option}: requires a value"),
+            Self::Extra(word) => write!(f, "extra argument: {word}"),
+            Self::Bad { option, value, wanted } => write!(f, "option {option}: `{value}` is not {wanted}"),
+            Self::Missing(what) => write!(f, "{what} is missing"),
+        }
+    }
+}
+
+/// Reads `args` by the table `specs`. `--` ends the options; a lone `-` is free.
+pub(super) fn parse(specs: &[Spec], args: Vec<String>) -> Result<Vec<Arg>, ArgError> {
+    let mut parsed = Vec::new();
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            parsed.extend(args.by_ref().map(Arg::Free));
+        } else if let Some(long) = arg.strip_prefix("--") {
+            let (name, attached) = match long.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (long, None),
+            };
+            let spec = specs
+                .iter()
+                .find(|s| !s.long.is_empty() && s.long == name)
+                .ok_or_else(|| ArgError::Unknown(format!("--{name}")))?;
+            parsed.push(match (spec.takes, attached) {
+                (Takes::Nothing, None) => Arg::Flag(spec.id()),
+                (Takes::Nothing, Some(_)) => return Err(ArgError::Unknown(arg)),
+                (Takes::Value, attached) => {
+                    let value =
+                        attached.or_else(|| args.next()).ok_or_else(|| ArgError::NoValue(format!("--{name}")))?;
+                    Arg::Value(spec.id(), value)
+                }
+            });
+        } else if arg.len() > 1 && arg.starts_with('-') {
+            let letters = arg[1..].char_indices();
+            for (at, letter) in letters {
+                let spec = specs
+                    .iter()
+                    .find(|s| s.short == letter && letter != ' ')
+                    .ok_or_else(|| ArgError::Unknown(format!("-{letter}")))?;
+                if spec.takes == Takes::Nothing {
+                    parsed.push(Arg::Flag(spec.id()));
+                    continue;
+                }
+                let rest = &arg[1 + at + letter.len_utf8()..];
+                let value = if rest.is_empty() { args.next() } else { Some(rest.to_owned()) };
+                let value = value.ok_or_else(|| ArgError::NoValue(format!("-{letter}")))?;
+                parsed.push(Arg::Value(spec.id(), value));
+                break;
+            }
+        } else {
+            parsed.push(Arg::Free(arg));
+        }
+    }
+    Ok(parsed)
+}
+
+impl Spec {
+    fn id(&self) -> String {
+        if self.long.is_empty() { self.short.to_string() } else { self.long.to_owned() }
+    }
+}
+
+/// A number in its range.
+pub(super) fn number<T: core::str::FromStr>(option: &str, value: &str) -> Result<T, ArgError> {
+    value.parse().map_err(|_| bad(option, value, "a number in its range"))
+}
+
+/// Seconds, with decimals; or a number with `ns`, `us`, `ms`, `s`, `m` or `h`.
+pub(super) fn duration(option: &str, value: &str) -> Result<Duration, ArgError> {
+    let wrong = || bad(option, value, "a time, such as 1.5 or 200ms");
+    let digits = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());
+    let (number, unit) = value.split_at(digits);
+    let scale = match unit {
+        "" | "s" => 1.0,
+        "ns" => 1e-9,
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| wrong())? * scale;
+    // Rounded to the nanosecond, so that 0.1 is what it says.
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+/// A number of bytes or bits, with the suffixes `k`, `m`, `g`, `t`, each `step` times the one before; a trailing `b`
+/// or `bit` is tolerated.
+pub(super) fn amount(option: &str, value: &str, step: u64) -> Result<u64, ArgError> {
+    let wrong = || bad(option, value, "an amount, such as 64k or 10m");
+    let lower = value.to_ascii_lowercase();
+    let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
+    let (number, unit) = lower.split_at(digits);
+    let power = match unit.trim_end_matches("bit").trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        _ => return Err(wrong()),
+    };
+    let scaled = number.parse::<f64>().map_err(|_| wrong())? * step.pow(power) as f64;
+    if scaled.is_finite() && scaled < u64::MAX as f64 { Ok(scaled.round() as u64) } else { Err(wrong()) }
+}
+
+fn bad(option: &str, value: &str, wanted: &'static str) -> ArgError {
+    ArgError::Bad { option: option.to_owned(), value: value.to_owned(), wanted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPECS: &[Spec] = &[flag('s', "silent"), value('o', "output"), flag(' ', "http2"), value('W', "")];
+
+    fn line(words: &str) -> Result<Vec<Arg>, ArgError> {
+        parse(SPECS, words.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn clusters_and_values() {
+        let got = line("-so out --output=x a --http2 -W1 -- -s").unwrap();
+        let want = [
+            Arg::Flag("silent".into()),
+            Arg::Value("output".into(), "out".into()),
+            Arg::Value("output".into(), "x".into()),
+            Arg::Free("a".into()),
+            Arg::Flag("http2".into()),
+            Arg::Value("W".into(), "1".into()),
+            Arg::Free("-s".into()),
+        ];
+        assert_eq!(got, want);
+        assert_eq!(line("-x"), Err(ArgError::Unknown("-x".into())));
+        assert_eq!(line("--nope=3"), Err(ArgError::Unknown("--nope".into())));
+        assert_eq!(line("a -o"), Err(ArgError::NoValue("-o".into())));
+    }
+
+    #[test]
+    fn times_and_amounts() {
+        assert_eq!(duration("-i", "0.1").unwrap(), Duration::from_millis(100));
+        assert_eq!(duration("-i", "100ms").unwrap(), Duration::from_millis(100));
+        assert_eq!(duration("-i", "2m").unwrap(), Duration::from_secs(120));
+        assert!(duration("-i", "-1").is_err() && duration("-i", "x").is_err() && duration("-i", "1e400").is_err());
+        assert_eq!(amount("-n", "10MB", 1000).unwrap(), 10_000_000);
+        assert_eq!(amount("-n", "64KiB", 1024).unwrap(), 65_536);
+        assert_eq!(amount("-n", "1.5k", 1024).unwrap(), 1_536);
+        assert_eq!(amount("-b", "20mbit", 1000).unwrap(), 20_000_000);
+        assert!(amount("-n", "", 1000).is_err() && amount("-n", "9999999999t", 1000).is_err());
+    }
+}

@@ -1,0 +1,163 @@
+//! What can go wrong, by curl's exit codes.
+
+use core::fmt;
+use core::time::Duration;
+use std::error::Error as _;
+use std::io;
+
+use septet_presentation::tls;
+
+use crate::dns::LookupError;
+use crate::programs::args::ArgError;
+
+/// Why a transfer, or the command as a whole, failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum CurlError {
+    /// 1
+    Protocol(String),
+    /// 2
+    Usage(ArgError),
+    /// 3
+    Url(String),
+    /// 6
+    Resolve { host: String, why: LookupError },
+    /// 7
+    Connect { host: String, port: u16, after: Duration, why: String },
+    /// 16
+    Http2(String),
+    /// 18
+    Partial { missing: u64 },
+    /// 22
+    Status(u16),
+    /// 23
+    Write(String),
+    /// 26
+    Read(String),
+    /// 28
+    TimedOut { after: Duration, received: u64 },
+    /// 28, before there was a connection
+    ConnectTimedOut { after: Duration },
+    /// 35
+    Handshake(String),
+    /// 47
+    Redirects(u32),
+    /// 52
+    Empty,
+    /// 56
+    Receive(String),
+    /// 56: the body is not what the server's digest says
+    Digest,
+    /// 60
+    Certificate(String),
+    /// 77
+    CaFile(String),
+}
+
+impl CurlError {
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Protocol(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Url(_) => 3,
+            Self::Resolve { .. } => 6,
+            Self::Connect { .. } => 7,
+            Self::Http2(_) => 16,
+            Self::Partial { .. } => 18,
+            Self::Status(_) => 22,
+            Self::Write(_) => 23,
+            Self::Read(_) => 26,
+            Self::TimedOut { .. } | Self::ConnectTimedOut { .. } => 28,
+            Self::Handshake(_) => 35,
+            Self::Redirects(_) => 47,
+            Self::Empty => 52,
+            Self::Receive(_) | Self::Digest => 56,
+            Self::Certificate(_) => 60,
+            Self::CaFile(_) => 77,
+        }
+    }
+
+    /// What went wrong in the TLS handshake.
+    pub(super) fn from_handshake(e: &io::Error) -> Self {
+        match tls::failure(e) {
+            Some(tls::Failure::Certificate(why)) => Self::Certificate(why),
+            Some(other) => Self::Handshake(other.to_string()),
+            None => Self::Handshake(e.to_string()),
+        }
+    }
+
+    /// What went wrong between the request and the end of the response. `received` says how much of the response,
+    /// its head included, had come.
+    pub(super) fn from_exchange(e: &hyper::Error, received: Progress) -> Self {
+        let cause = cause(e);
+        match received {
+            Progress::Body { missing: Some(missing) } if ended_early(e) => Self::Partial { missing },
+            Progress::Nothing if e.is_incomplete_message() || e.is_canceled() => Self::Empty,
+            _ if cause.contains("http2") || cause.contains("stream error") => Self::Http2(cause),
+            _ => Self::Receive(cause),
+        }
+    }
+
+    /// Whether `--retry` tries again: "a timeout, an FTP 4xx response code or an HTTP 408, 429, 500, 502, 503 or 504".
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::ConnectTimedOut { .. })
+    }
+}
+
+/// How far a response had come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Progress {
+    Nothing,
+    Body { missing: Option<u64> },
+}
+
+/// Whether the stream ended in order, but before the message did.
+fn ended_early(e: &hyper::Error) -> bool {
+    let eof = |e: &io::Error| e.kind() == io::ErrorKind::UnexpectedEof;
+    e.is_incomplete_message() || e.source().and_then(|s| s.downcast_ref()).is_some_and(eof)
+}
+
+fn cause(e: &hyper::Error) -> String {
+    let mut error: &dyn std::error::Error = e;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+impl From<ArgError> for CurlError {
+    fn from(e: ArgError) -> Self {
+        Self::Usage(e)
+    }
+}
+
+impl fmt::Display for CurlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(scheme) => write!(f, "Protocol \"{scheme}\" not supported"),
+            Self::Usage(e) => e.fmt(f),
+            Self::Url(why) => write!(f, "URL using bad/illegal format: {why}"),
+            Self::Resolve { host, why } => write!(f, "Could not resolve host: {host} ({why})"),
+            Self::Connect { host, port, after, why } => {
+                write!(f, "Failed to connect to {host} port {port} after {} ms: {why}", after.as_millis())
+            }
+            Self::Http2(why) => write!(f, "HTTP/2 error: {why}"),
+            Self::Partial { missing } => write!(f, "transfer closed with {missing} bytes remaining to read"),
+            Self::Status(status) => write!(f, "The requested URL returned error: {status}"),
+            Self::Write(why) => write!(f, "Failure writing output to destination: {why}"),
+            Self::Read(why) => write!(f, "Failed to read: {why}"),
+            Self::TimedOut { after, received } => {
+                write!(f, "Operation timed out after {} milliseconds with {received} bytes received", after.as_millis())
+            }
+            Self::ConnectTimedOut { after } => {
+                write!(f, "Connection timed out after {} milliseconds", after.as_millis())
+            }
+            Self::Handshake(why) => write!(f, "TLS connect error: {why}"),
+            Self::Redirects(n) => write!(f, "Maximum ({n}) redirects followed"),
+            Self::Empty => f.write_str("Empty reply from server"),
+            Self::Receive(why) => write!(f, "Recv failure: {why}"),
+            Self::Digest => f.write_str("the body differs from the server's Repr-Digest"),
+            Self::Certificate(why) => write!(f, "SSL certificate problem: {why}"),
+            Self::CaFile(why) => write!(f, "error setting certificate file: {why}"),
+        }
+    }
+}

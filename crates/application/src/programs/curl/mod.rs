@@ -1,0 +1,80 @@
+//! `curl`: fetches what a URL names, over HTTP/1.1 and HTTP/2, plain or with TLS.
+
+mod error;
+mod options;
+mod output;
+mod repeat;
+mod transfer;
+mod url;
+mod write_out;
+
+use septet_socket::BoxFuture;
+
+use super::{Context, Program};
+use options::Options;
+
+/// The program.
+pub(super) struct Curl;
+
+impl Program for Curl {
+    fn name(&self) -> &'static str {
+        "curl"
+    }
+
+    fn summary(&self) -> &'static str {
+        "fetches what a URL names"
+    }
+
+    fn usage(&self) -> &'static str {
+        "Usage: curl [options...] <url>...
+ -4, --ipv4                Use IPv4 addresses only
+ -6, --ipv6                Use IPv6 addresses only
+ -A, --user-agent <name>   Send this User-Agent
+     --cacert <file>       Trust the certificates in this file
+     --connect-timeout <s> Maximum time for the connection
+ -d, --data <data>         Send this in a POST
+ -f, --fail                Fail on HTTP errors
+ -H, --header <line>       Send this header line
+ -I, --head                Ask for the headers only
+     --http1.1             Use HTTP/1.1
+     --http2               Use HTTP/2 where the server offers it over TLS
+ -i, --include             Show the response's headers
+ -k, --insecure            Do not check the server's certificate
+ -L, --location            Follow redirects
+     --max-redirs <n>      How many (50)
+ -m, --max-time <s>        Maximum time for the whole transfer
+ -o, --output <file>       Write to a file
+ -O, --remote-name         Write to a file named as in the URL
+     --resolve <h:p:addr>  Take this address for the host and port
+     --retry <n>           Try again after a passing failure
+ -S, --show-error          Show errors even with -s
+ -s, --silent              Show no errors
+     --tls-max <version>   Use at most this version of TLS
+     --tlsv1.3             Use TLS 1.3 or better
+ -v, --verbose             Say what happens
+ -w, --write-out <format>  Print this after the transfer
+ -X, --request <method>    Use this method
+
+Not in the original:
+     --repeat <n>          Do it n times, each over a new connection, and check every body
+     --interval <time>     Begin one each so often (with --repeat)
+     --parallel            Do not wait for the one before (with --repeat)
+     --parallel-max <n>    How many at a time at most (50)
+     --reuse               Keep the connection for the next one (with --repeat)
+"
+    }
+
+    fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
+        Box::pin(async move {
+            match Options::parse(&context, args) {
+                Ok(options) => repeat::run(context, options).await,
+                Err(e) => {
+                    context
+                        .console
+                        .err(format!("curl: {e}\ncurl: try 'curl --help' for more information\n").as_bytes());
+                    e.exit_code()
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,344 @@
+//! The command line.
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use septet_presentation::ca::TrustStore;
+use septet_presentation::tls::{Trust, Versions};
+
+use super::error::CurlError;
+use super::url::Url;
+use crate::programs::Context;
+use crate::programs::args::{self, Arg, ArgError, Spec, flag, value};
+
+/// Everything the command line asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) jobs: Vec<Job>,
+    /// `-X`.
+    pub(super) method: Option<String>,
+    /// `-H`: lines to send, an empty value taking a line away.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) data: Option<Vec<u8>>,
+    pub(super) user_agent: String,
+    pub(super) show: Show,
+    pub(super) verbosity: Verbosity,
+    pub(super) fail: Fail,
+    pub(super) write_out: Option<String>,
+    pub(super) trust: Trust,
+    pub(super) versions: Versions,
+    pub(super) http: Http,
+    pub(super) resolve: Vec<(String, u16, Vec<IpAddr>)>,
+    pub(super) family: Family,
+    pub(super) connect_timeout: Duration,
+    pub(super) max_time: Option<Duration>,
+    pub(super) retry: u32,
+    /// How many redirects are followed: none without `-L`.
+    pub(super) redirects: Option<u32>,
+    pub(super) repeat: Option<Repeat>,
+}
+
+/// One URL and where its body goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Job {
+    pub(super) url: Url,
+    pub(super) output: Output,
+}
+
+/// Where a body goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Output {
+    Standard,
+    File(String),
+}
+
+/// What of a response is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Show {
+    Body,
+    /// `-i`
+    HeadAndBody,
+    /// `-I`
+    HeadOnly,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verbosity {
+    /// `-s`
+    Silent,
+    Errors,
+    /// `-v`
+    Verbose,
+}
+
+/// Whether an HTTP error is an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fail {
+    Never,
+    /// `-f`
+    OnStatus,
+}
+
+/// Which HTTP is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Http {
+    /// HTTP/2 where TLS can agree on it.
+    Best,
+    /// `--http1.1`
+    Only1,
+}
+
+/// Which addresses will do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Family {
+    Any,
+    V4,
+    V6,
+}
+
+/// `--repeat`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Repeat {
+    pub(super) times: u64,
+    pub(super) interval: Duration,
+    /// How many at a time: one without `--parallel`.
+    pub(super) at_once: usize,
+    pub(super) connections: Connections,
+}
+
+/// What becomes of a connection after a transfer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Connections {
+    /// Each transfer opens its own.
+    Fresh,
+    /// It is kept for the next transfer to the same server.
+    Reused,
+}
+
+const SPECS: &[Spec] = &[
+    flag('4', "ipv4"),
+    flag('6', "ipv6"),
+    value('A', "user-agent"),
+    value(' ', "cacert"),
+    value(' ', "connect-timeout"),
+    value('d', "data"),
+    value(' ', "data-raw"),
+    value(' ', "data-binary"),
+    flag('f', "fail"),
+    value('H', "header"),
+    flag('I', "head"),
+    flag(' ', "http1.1"),
+    flag(' ', "http2"),
+    flag('i', "include"),
+    flag('k', "insecure"),
+    value(' ', "interval"),
+    flag('L', "location"),
+    value(' ', "max-redirs"),
+    value('m', "max-time"),
+    value('o', "output"),
+    flag('O', "remote-name"),
+    flag(' ', "parallel"),
+    value(' ', "parallel-max"),
+    value(' ', "repeat"),
+    value(' ', "resolve"),
+    value(' ', "retry"),
+    flag(' ', "reuse"),
+    flag('S', "show-error"),
+    flag('s', "silent"),
+    value(' ', "tls-max"),
+    flag(' ', "tlsv1.2"),
+    flag(' ', "tlsv1.3"),
+    value(' ', "url"),
+    flag('v', "verbose"),
+    value('w', "write-out"),
+    value('X', "request"),
+];
+
+/// curl's own default, in src/tool_main's documentation of `--connect-timeout`.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(300);
+
+impl Options {
+    pub(super) fn parse(context: &Context, words: Vec<String>) -> Result<Self, CurlError> {
+        let mut options = Self {
+            jobs: Vec::new(),
+            method: None,
+            headers: Vec::new(),
+            data: None,
+            user_agent: concat!("septet-curl/", env!("CARGO_PKG_VERSION")).to_owned(),
+            show: Show::Body,
+            verbosity: Verbosity::Errors,
+            fail: Fail::Never,
+            write_out: None,
+            trust: Trust::Roots(context.trust.clone()),
+            versions: Versions::Any,
+            http: Http::Best,
+            resolve: Vec::new(),
+            family: Family::Any,
+            connect_timeout: CONNECT_TIMEOUT,
+            max_time: None,
+            retry: 0,
+            redirects: None,
+            repeat: None,
+        };
+        let mut urls = Vec::new();
+        let mut outputs = Vec::new();
+        let (mut follow, mut max_redirects) = (false, 50);
+        let (mut show_errors, mut tls_floor, mut tls_ceiling) = (false, 12, 13);
+        let mut repeat = Repeat { times: 1, interval: Duration::ZERO, at_once: 1, connections: Connections::Fresh };
+        let (mut repeated, mut at_once) = (false, 50);
+        for arg in args::parse(SPECS, words)? {
+            match arg {
+                Arg::Free(url) => urls.push(Url::parse(&url)?),
+                Arg::Flag(name) => match name.as_str() {
+                    "ipv4" => options.family = Family::V4,
+                    "ipv6" => options.family = Family::V6,
+                    "fail" => options.fail = Fail::OnStatus,
+                    "head" => options.show = Show::HeadOnly,
+                    "http1.1" => options.http = Http::Only1,
+                    "http2" => options.http = Http::Best,
+                    "include" if options.show == Show::Body => options.show = Show::HeadAndBody,
+                    "insecure" => options.trust = Trust::Anyone,
+                    "location" => follow = true,
+                    "remote-name" => outputs.push(None),
+                    "parallel" => repeat.at_once = 0,
+                    "reuse" => repeat.connections = Connections::Reused,
+                    "show-error" => show_errors = true,
+                    "silent" => options.verbosity = Verbosity::Silent,
+                    "tlsv1.3" => tls_floor = 13,
+                    "verbose" => options.verbosity = Verbosity::Verbose,
+                    _ => {}
+                },
+                Arg::Value(name, text) => {
+                    let option = format!("--{name}");
+                    match name.as_str() {
+                        "url" => urls.push(Url::parse(&text)?),
+                        "user-agent" => options.user_agent = text,
+                        "cacert" => options.trust = Trust::Roots(read_roots(context, &text)?),
+                        "connect-timeout" => options.connect_timeout = args::duration(&option, &text)?,
+                        "data" | "data-raw" | "data-binary" => options.add_data(context, &name, &text)?,
+                        "header" => options.headers.push(header_line(&option, &text)?),
+                        "interval" => repeat.interval = args::duration(&option, &text)?,
+                        "max-redirs" => max_redirects = args::number(&option, &text)?,
+                        "max-time" => options.max_time = Some(args::duration(&option, &text)?),
+                        "output" => outputs.push(Some(text)),
+                        "parallel-max" => at_once = args::number::<usize>(&option, &text)?.clamp(1, 300),
+                        "repeat" => {
+                            repeat.times = args::number(&option, &text)?;
+                            repeated = true;
+                        }
+                        "resolve" => options.resolve.push(resolve_entry(&option, &text)?),
+                        "retry" => options.retry = args::number(&option, &text)?,
+                        "tls-max" => tls_ceiling = tls_version(&option, &text)?,
+                        "write-out" => options.write_out = Some(text),
+                        "request" => options.method = Some(text),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        if urls.is_empty() {
+            return Err(ArgError::Missing("the URL").into());
+        }
+        if show_errors && options.verbosity == Verbosity::Silent {
+            options.verbosity = Verbosity::Errors;
+        }
+        options.versions = match (tls_floor, tls_ceiling) {
+            (12, 13) => Versions::Any,
+            (12, _) => Versions::Tls12,
+            (_, 13) => Versions::Tls13,
+            _ => return Err(CurlError::Handshake("no version of TLS is left to speak".to_owned())),
+        };
+        options.redirects = follow.then_some(max_redirects);
+        if repeat.at_once == 0 {
+            repeat.at_once = at_once;
+        }
+        options.repeat = repeated.then_some(repeat);
+        let mut outputs = outputs.into_iter();
+        for url in urls {
+            // As in curl, each -o or -O belongs to the URL in the same place.
+            let output = match outputs.next() {
+                None => Output::Standard,
+                Some(Some(path)) if path == "-" => Output::Standard,
+                Some(Some(path)) => Output::File(path),
+                Some(None) if url.file_name().is_empty() => {
+                    return Err(CurlError::Write("the URL has no file name for -O".to_owned()));
+                }
+                Some(None) => Output::File(url.file_name().to_owned()),
+            };
+            options.jobs.push(Job { url, output });
+        }
+        Ok(options)
+    }
+
+    /// The method of the first request.
+    pub(super) fn first_method(&self) -> &str {
+        match (&self.method, self.show, &self.data) {
+            (Some(method), _, _) => method,
+            (None, Show::HeadOnly, _) => "HEAD",
+            (None, _, Some(_)) => "POST",
+            _ => "GET",
+        }
+    }
+
+    fn add_data(&mut self, context: &Context, option: &str, text: &str) -> Result<(), CurlError> {
+        let more = match text.strip_prefix('@').filter(|_| option != "data-raw") {
+            Some(path) => {
+                let mut bytes = context.console.read(path).map_err(|e| CurlError::Read(e.to_string()))?;
+                if option == "data" {
+                    bytes.retain(|b| !matches!(b, b'\r' | b'\n' | 0));
+                }
+                bytes
+            }
+            None => text.as_bytes().to_vec(),
+        };
+        match &mut self.data {
+            None => self.data = Some(more),
+            // curl(1): "If any of these options is used more than once on the same command line, the data pieces
+            // specified are merged with a separating &-symbol."
+            Some(data) => {
+                data.push(b'&');
+                data.extend(more);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_roots(context: &Context, path: &str) -> Result<TrustStore, CurlError> {
+    let file = |e: &dyn core::fmt::Display| CurlError::CaFile(format!("{path}: {e}"));
+    let pem = context.console.read(path).map_err(|e| file(&e))?;
+    TrustStore::from_pem(&pem).map_err(|e| file(&e))
+}
+
+fn header_line(option: &str, text: &str) -> Result<(String, String), ArgError> {
+    let bad = || ArgError::Bad { option: option.to_owned(), value: text.to_owned(), wanted: "a header line" };
+    // `Name;` sends the line with an empty value, `Name:` takes it away.
+    if let Some(name) = text.strip_suffix(';').filter(|n| !n.contains(':')) {
+        return Ok((name.trim().to_owned(), " ".to_owned()));
+    }
+    let (name, value) = text.split_once(':').ok_or_else(bad)?;
+    http::HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| bad())?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn resolve_entry(option: &str, text: &str) -> Result<(String, u16, Vec<IpAddr>), ArgError> {
+    let bad = || ArgError::Bad { option: option.to_owned(), value: text.to_owned(), wanted: "HOST:PORT:ADDRESS" };
+    let mut parts = text.trim_start_matches('+').splitn(3, ':');
+    let (Some(host), Some(port), Some(addresses)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(bad());
+    };
+    let addresses = addresses
+        .split(',')
+        .map(|a| a.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| bad()))
+        .collect::<Result<_, _>>()?;
+    Ok((host.to_ascii_lowercase(), port.parse().map_err(|_| bad())?, addresses))
+}
+
+fn tls_version(option: &str, text: &str) -> Result<u8, ArgError> {
+    match text {
+        "1.2" => Ok(12),
+        "1.3" | "default" => Ok(13),
+        _ => Err(ArgError::Bad { option: option.to_owned(), value: text.to_owned(), wanted: "1.2 or 1.3" }),
+    }
+}
