@@ -5,6 +5,7 @@
 
 mod chain;
 mod cost;
+mod queues;
 mod raw;
 mod report;
 
@@ -43,11 +44,18 @@ pub struct Workload {
 }
 
 /// Every workload there is, in the order in which all are run.
-pub static WORKLOADS: &[Workload] = &[Workload {
-    name: "raw-chain",
-    help: "1 M frames over 9 links through stations that only rewrite headers: the engine alone",
-    run: chain::raw,
-}];
+pub static WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "raw-chain",
+        help: "1 M frames over 9 links through stations that only rewrite headers: the engine alone",
+        run: chain::raw,
+    },
+    Workload {
+        name: "queues",
+        help: "event queues compared: nanoseconds to take the first event and put one back",
+        run: queues::compare,
+    },
+];
 
 /// Runs the workload called `name`.
 ///
