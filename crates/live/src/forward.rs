@@ -9,6 +9,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
+use septet_core::StationId;
 use septet_socket::{NetRef, TcpOptions};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::spawn_local;
@@ -149,6 +150,7 @@ pub struct ForwardCounters {
 /// An open forward.
 pub struct Forwarder {
     pump: Pump,
+    from: StationId,
     net: NetRef,
     to: SocketAddr,
     socket: Socket,
@@ -161,7 +163,8 @@ enum Socket {
 }
 
 impl Forwarder {
-    /// Opens the machine's side at `listen`; what comes there goes to `to` by way of `net`, a host inside the lab.
+    /// Opens the machine's side at `listen`; what comes there goes to `to` from the host `from` of the lab, whose
+    /// network is `net`.
     ///
     /// # Errors
     /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` for ports below 1024, each with the address.
@@ -169,6 +172,7 @@ impl Forwarder {
         protocol: Protocol,
         listen: SocketAddr,
         to: SocketAddr,
+        from: StationId,
         net: NetRef,
         pump: Pump,
     ) -> io::Result<Self> {
@@ -177,7 +181,7 @@ impl Forwarder {
             Protocol::Udp => UdpSocket::bind(listen).await.map(|s| Socket::Udp(Rc::new(s))),
         }
         .map_err(|e| io::Error::new(e.kind(), format!("{} {listen}: {e}", protocol.as_str())))?;
-        Ok(Self { pump, net, to, socket, counters: Rc::default() })
+        Ok(Self { pump, from, net, to, socket, counters: Rc::default() })
     }
 
     /// Where it listens; the port that was chosen, where zero was asked for.
@@ -242,7 +246,7 @@ impl Forwarder {
                     }
                 });
             };
-            spawn_local(self.pump.drive(carry));
+            spawn_local(self.pump.drive(self.from, carry));
         }
     }
 
@@ -272,7 +276,7 @@ impl Forwarder {
             }
             let payload = &buf[..len];
             let send = async { socket.send_to(payload, self.to).await };
-            if self.pump.drive(send).await.is_ok() {
+            if self.pump.drive(self.from, send).await.is_ok() {
                 count(&self.counters, |c| c.bytes_in += len as u64);
             }
         }
@@ -301,13 +305,14 @@ impl Forwarder {
             c.open += 1;
         });
         let counters = self.counters.clone();
-        let (inside, outside, table, pump) = (socket.clone(), kernel.clone(), peers.clone(), self.pump.clone());
+        let (inside, outside, table) = (socket.clone(), kernel.clone(), peers.clone());
+        let (pump, host) = (self.pump.clone(), self.from);
         let guard = OpenGuard(self.counters.clone());
         let answers = spawn_local(async move {
             let _guard = guard;
             let mut buf = vec![0; DATAGRAM];
             loop {
-                let answer = pump.drive(inside.receive(&mut buf));
+                let answer = pump.drive(host, inside.receive(&mut buf));
                 match tokio::time::timeout(UDP_IDLE, answer).await {
                     Ok(Ok(datagram)) => {
                         if outside.send_to(&buf[..datagram.len], from).await.is_ok() {

@@ -9,8 +9,9 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
-use septet_core::Instant;
+use septet_core::{Instant, Station, StationId};
 use septet_engine::{Storm, World};
+use septet_host::Host;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Lag};
@@ -132,10 +133,15 @@ impl Pump {
         Ok(())
     }
 
-    /// Wraps a future that uses sockets of this world, so that the world is up to date before each of its steps and
-    /// sees at once what it did.
-    pub fn drive<F: Future>(&self, future: F) -> Driven<F> {
-        Driven { pump: self.clone(), future: Box::pin(future) }
+    /// Wraps a future that uses sockets of `host`, so that the world is up to date before each of its steps and sees
+    /// at once what it did.
+    pub fn drive<F: Future>(&self, host: StationId, future: F) -> Driven<F> {
+        Driven { pump: self.clone(), host, future: Box::pin(future) }
+    }
+
+    /// Lets `host` see the time, and what was done to its sockets.
+    fn settle(&self, host: StationId) {
+        self.with(|world| world.with::<Host, _>(host, |host, now, out| host.on_deadline(now, out)));
     }
 
     /// Takes the world back, where this is the last handle.
@@ -188,15 +194,16 @@ impl fmt::Debug for Pump {
 #[derive(Debug)]
 pub struct Driven<F> {
     pump: Pump,
+    host: StationId,
     future: Pin<Box<F>>,
 }
 
 impl<F: Future> Future for Driven<F> {
     type Output = F::Output;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.pump.with(|_| {});
+        self.pump.settle(self.host);
         let result = self.future.as_mut().poll(cx);
-        self.pump.with(|_| {});
+        self.pump.settle(self.host);
         result
     }
 }
