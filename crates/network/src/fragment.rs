@@ -19,13 +19,15 @@ pub const MEMORY: usize = 4 * 1024 * 1024;
 const OVERHEAD: usize = 256;
 
 /// Cuts the datagram in `packet`, whose header is `header`, into fragments of at most `mtu` octets. Yields nothing
-/// where the MTU does not leave room for eight octets of data.
+/// where the MTU does not leave room for eight octets of data, or where it is itself a fragment that reaches beyond the
+/// largest datagram.
 pub fn fragment(packet: &Frame, header: Header, mtu: usize) -> impl Iterator<Item = Frame> + '_ {
     let header_len = usize::from(header.header_len);
     // RFC 791: fragments are "measured in units of 8 octets".
     let chunk = mtu.saturating_sub(header_len) & !7;
     let data = &packet.bytes()[header_len..usize::from(header.total_len)];
-    let count = if chunk == 0 { 0 } else { data.len().div_ceil(chunk) };
+    let beyond = usize::from(header.fragment_offset) + data.len() > ipv4::MAX_LEN;
+    let count = if chunk == 0 || beyond { 0 } else { data.len().div_ceil(chunk) };
     (0..count).map(move |i| {
         let part = &data[i * chunk..data.len().min((i + 1) * chunk)];
         let mut frame = Frame::empty(Frame::HEADROOM);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey, checksum};
 
 use super::output::Outgoing;
-use super::{Cast, Datagram, DontFragment, Forwarding, Ip, Kind, Up, Way, cause_of};
+use super::{Cast, Datagram, DontFragment, Forwarding, Ip, Kind, Up, Way, cause_of, offload};
 use crate::fragment::{self, Outcome};
 use crate::icmp::{self, Message, kind};
 use crate::ipv4::{self, Header, protocol};
@@ -104,7 +104,7 @@ impl Ip {
         }
     }
 
-    fn is_member(&self, iface: Iface, group: Ipv4Addr) -> bool {
+    pub(super) fn is_member(&self, iface: Iface, group: Ipv4Addr) -> bool {
         // RFC 1112 §7.2: all hosts are members of 224.0.0.1.
         group == Ipv4Addr::new(224, 0, 0, 1)
             || self.interfaces[usize::from(iface)].groups.contains_key(&IpAddr::V4(group))
@@ -130,7 +130,7 @@ impl Ip {
             return self.report(now, icmp::Error::TtlExceeded, &header, &frame, out);
         }
         let mtu = self.interfaces[usize::from(way.iface)].mtu;
-        if u32::from(header.total_len) > mtu {
+        if u32::from(header.total_len) > mtu && offload::packet_len(&frame, &header) > mtu {
             return self.forward_large(now, header, way, mtu, frame, out);
         }
         self.counters.ip_forw_datagrams += 1;
@@ -274,7 +274,14 @@ impl Ip {
             frame.ingress = at;
             self.counters.ip_in_receives += 1;
             match self.check(&mut frame) {
-                Ok(header) => self.deliver(now, None, Cast::Unicast, header, frame, out),
+                Ok(header) => {
+                    let cast = match self.way(header.dst).kind {
+                        Kind::Broadcast => Cast::Broadcast,
+                        Kind::Multicast => Cast::Multicast,
+                        _ => Cast::Unicast,
+                    };
+                    self.deliver(now, None, cast, header, frame, out);
+                }
                 Err(why) => drop_frame(&frame, why, out),
             }
         }
@@ -296,9 +303,13 @@ impl Ip {
             f.set("dst", header.dst).set("bytes", header.total_len).set("mtu", mtu);
             f.set("why", "larger than the next link's MTU");
         });
-        self.counters.ip_frag_oks += 1;
         // The header in the packet may have changed since `header` was read (its TTL has), lengths have not.
         let fragments: Vec<Frame> = fragment::fragment(&packet, header, mtu as usize).collect();
+        if fragments.is_empty() {
+            self.counters.ip_frag_fails += 1;
+            return drop_frame(&packet, DropReason::Fragment, out);
+        }
+        self.counters.ip_frag_oks += 1;
         for fragment in fragments {
             self.counters.ip_frag_creates += 1;
             self.transmit(now, header.dst, way, fragment, origin, out);

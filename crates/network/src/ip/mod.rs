@@ -2,6 +2,7 @@
 
 mod errors;
 mod input;
+mod offload;
 mod output;
 mod resolve;
 mod timers;

@@ -9,7 +9,7 @@ use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, Header as LinkHeader, MacAddr};
 
 use super::input::drop_frame;
-use super::{DEFAULT_TTL, Ip, Kind, LOOPBACK_MTU, Way, cause_of, port};
+use super::{DEFAULT_TTL, Ip, Kind, LOOPBACK_MTU, Way, cause_of, offload, port};
 use crate::icmp;
 use crate::ipv4::{self, Header};
 use crate::neighbor::{Origin, Output, Waiting};
@@ -105,7 +105,8 @@ impl Ip {
         let src = if src.is_unspecified() { self.source(&way, dst)? } else { src };
         let total = frame.len() + ipv4::HEADER_LEN;
         let mtu = self.mtu_of(now, &way, dst);
-        let fits = total <= mtu as usize;
+        // A super-segment is split at the port, into packets that its maker has sized.
+        let fits = total <= mtu as usize || frame.segment_size != 0;
         if total > ipv4::MAX_LEN || (!fits && to.dont_fragment == DontFragment::Yes) {
             self.counters.ip_out_discards += 1;
             self.counters.ip_frag_fails += u64::from(total <= ipv4::MAX_LEN);
@@ -131,8 +132,17 @@ impl Ip {
                 self.loopback.push_back((now + LOOPBACK_DELAY, frame));
                 return Ok(());
             }
-            Kind::Broadcast => self.counters.ip_out_bcast_pkts += 1,
-            Kind::Multicast => self.counters.ip_out_mcast_pkts += 1,
+            Kind::Broadcast => {
+                self.counters.ip_out_bcast_pkts += 1;
+                self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
+            }
+            Kind::Multicast => {
+                self.counters.ip_out_mcast_pkts += 1;
+                // RFC 1112 §6.1: a datagram is looped back where the host itself is a member on that interface.
+                if self.is_member(way.iface, dst) {
+                    self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
+                }
+            }
             Kind::Unicast | Kind::Unreachable | Kind::NoRoute => {}
         }
         if fits {
@@ -267,6 +277,12 @@ impl Ip {
     /// Hands a packet to the link, addressed to `mac`.
     #[inline]
     pub(super) fn transmit_to(&mut self, iface: Iface, mac: MacAddr, mut packet: Frame, out: &mut Out<'_>) {
+        if packet.segment_size != 0 && !out.carries_super_segments(port(iface)) {
+            for segment in offload::split(&packet) {
+                self.transmit_to(iface, mac, segment, out);
+            }
+            return;
+        }
         let interface = &self.interfaces[usize::from(iface)];
         if interface.carrier == Carrier::Down {
             self.counters.ip_out_discards += 1;
