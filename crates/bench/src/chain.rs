@@ -1,11 +1,15 @@
 //! 1 M packets of 1,000 bytes of payload through 8 routers, over 9 links of 1 Gbit/s and 100 µs.
 
 use core::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use septet_core::{Instant, Port, Rate, Seed, StationId};
 use septet_engine::World;
 use septet_physical::Medium;
+use septet_socket::{NetExt, NetRef};
 
+use crate::plan::Plan;
 use crate::raw::{Rewriter, Sink, Source};
 use crate::{Failure, Options, Report, cost};
 
@@ -14,9 +18,66 @@ const ROUTERS: u64 = 8;
 const PAYLOAD: usize = 1000;
 /// Somewhat slower than the line: nothing queues.
 const INTERVAL: Duration = Duration::from_micros(10);
+/// When the first packet leaves.
+const START: Duration = Duration::from_secs(1);
 
-pub(crate) fn medium() -> Medium {
+fn medium() -> Medium {
     Medium { rate: Rate::from_bits_per_sec(1_000_000_000), delay: Duration::from_micros(100), ..Medium::default() }
+}
+
+/// UDP between two hosts through routers.
+pub(crate) fn udp(options: &Options) -> Result<Report, Failure> {
+    let packets = options.scaled(PACKETS);
+    let mut plan = Plan::default();
+    let cable = Arc::new(medium());
+    let client = plan.host("client");
+    let mut before = client;
+    for n in 1..=ROUTERS {
+        let router = plan.router(format!("r{n}"));
+        plan.cable(before, router, &cable);
+        before = router;
+    }
+    let server = plan.host("server");
+    plan.cable(before, server, &cable);
+    let to = SocketAddr::new(plan.address(server), 9);
+    plan.boot(client, move |net| {
+        net.spawn(Box::pin(send(net.clone(), to, packets)));
+    });
+    plan.boot(server, move |net| {
+        net.spawn(Box::pin(receive(net.clone(), to, packets)));
+    });
+    let mut world = plan.build(Seed::new(options.seed))?;
+    let end = Instant::ZERO + START + INTERVAL * packets as u32 + Duration::from_secs(1);
+    let report = cost::measure(&mut world, end)?;
+    let received = cost::recorded(&world, server, "bench.bytes");
+    if received != packets as f64 * PAYLOAD as f64 {
+        return Err(Failure::new(format!("{received} bytes of {packets} packets arrived")));
+    }
+    Ok(report)
+}
+
+async fn send(net: NetRef, to: SocketAddr, packets: u64) {
+    let Ok(socket) = net.bind_udp("0.0.0.0:0".parse().expect("an address")) else { return };
+    let payload = [0x5a; PAYLOAD];
+    let mut at = Instant::ZERO + START;
+    // The first finds no link addresses yet; the others wait for the answers.
+    let _ = socket.send_to(&payload, to).await;
+    for _ in 1..packets {
+        net.sleep_until(at).await;
+        let _ = socket.send_to(&payload, to).await;
+        at += INTERVAL;
+    }
+}
+
+async fn receive(net: NetRef, at: SocketAddr, packets: u64) {
+    let Ok(socket) = net.bind_udp(at) else { return };
+    let mut buf = [0; 2048];
+    let mut bytes = 0;
+    for _ in 0..packets {
+        let Ok(datagram) = socket.receive(&mut buf).await else { return };
+        bytes += datagram.len;
+    }
+    net.observe("bench.bytes", bytes as f64);
 }
 
 /// The chain of stations that only rewrite headers.
@@ -53,7 +114,9 @@ mod tests {
 
     #[test]
     fn every_packet_arrives() {
-        let report = raw(&Options { scale: 0.001, ..Options::default() }).unwrap();
-        assert_eq!(report.packets, Some(9000));
+        let options = Options { scale: 0.001, ..Options::default() };
+        assert_eq!(raw(&options).unwrap().packets, Some(9000));
+        // Beside the datagrams there are ARP requests and replies on each link.
+        assert_eq!(udp(&options).unwrap().packets, Some(9018));
     }
 }

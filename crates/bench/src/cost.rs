@@ -1,8 +1,9 @@
 //! CPU time and memory of this process.
 
 use cpu_time::ProcessTime;
-use septet_core::Instant;
+use septet_core::{Instant, StationId};
 use septet_engine::World;
+use septet_host::Host;
 
 use crate::{Failure, Report};
 
@@ -23,6 +24,12 @@ pub(crate) fn measure(world: &mut World, until: Instant) -> Result<Report, Failu
         digest: Some(world.digest().to_string()),
         ..Report::default()
     })
+}
+
+/// The sum of what the programs of a host recorded under `name`.
+pub(crate) fn recorded(world: &World, host: usize, name: &str) -> f64 {
+    let host = world.station::<Host>(StationId(host as u32));
+    host.and_then(|h| h.recorder().series(name)).map_or(0.0, |s| s.sum())
 }
 
 /// A line of `/proc/self/status`, in bytes; `None` where there is no such file.

@@ -5,6 +5,7 @@
 
 mod chain;
 mod cost;
+mod plan;
 mod queues;
 mod raw;
 mod report;
@@ -45,6 +46,11 @@ pub struct Workload {
 
 /// Every workload there is, in the order in which all are run.
 pub static WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "chain",
+        help: "1 M UDP packets of 1,000 bytes through 8 routers: 9 links of 1 Gbit/s, 100 µs",
+        run: chain::udp,
+    },
     Workload {
         name: "raw-chain",
         help: "1 M frames over 9 links through stations that only rewrite headers: the engine alone",

@@ -1,0 +1,143 @@
+//! Worlds of hosts and routers with addresses and routes of their own making.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use septet_core::{Port, Seed, StationId};
+use septet_datalink::ethernet::MacAddr;
+use septet_datalink::switch::{self, Switch};
+use septet_engine::{LinkId, World};
+use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
+use septet_network::routes::{Member, Topology};
+use septet_network::{Cidr, Prefix};
+use septet_physical::Medium;
+use septet_socket::NetRef;
+
+use crate::Failure;
+
+/// A node of a plan, in the order in which they were added; also its [`StationId`].
+pub(crate) type Node = usize;
+
+enum Kind {
+    Host(Forwarding, Vec<Box<dyn Fn(NetRef)>>),
+    Switch,
+}
+
+struct Draft {
+    name: String,
+    kind: Kind,
+    interfaces: Vec<InterfaceConfig>,
+}
+
+/// What a world will be built from.
+#[derive(Default)]
+pub(crate) struct Plan {
+    nodes: Vec<Draft>,
+    cables: Vec<(Node, Node, Arc<Medium>)>,
+    topology: Topology,
+    segments: u32,
+    macs: u64,
+}
+
+impl Plan {
+    pub(crate) fn host(&mut self, name: impl Into<String>) -> Node {
+        self.node(name.into(), Kind::Host(Forwarding::Off, Vec::new()))
+    }
+
+    pub(crate) fn router(&mut self, name: impl Into<String>) -> Node {
+        self.node(name.into(), Kind::Host(Forwarding::On, Vec::new()))
+    }
+
+    fn node(&mut self, name: String, kind: Kind) -> Node {
+        self.topology.node(if let Kind::Host(f, _) = &kind { *f } else { Forwarding::Off });
+        self.nodes.push(Draft { name, kind, interfaces: Vec::new() });
+        self.nodes.len() - 1
+    }
+
+    /// Starts `program` when the host is switched on.
+    pub(crate) fn boot(&mut self, node: Node, program: impl Fn(NetRef) + 'static) {
+        if let Kind::Host(_, boots) = &mut self.nodes[node].kind {
+            boots.push(Box::new(program));
+        }
+    }
+
+    /// Joins two nodes by a cable with a subnet of its own.
+    pub(crate) fn cable(&mut self, a: Node, b: Node, medium: &Arc<Medium>) -> LinkId {
+        let members = self.subnet(30, &[a, b]);
+        let prefix = members.1;
+        self.topology.segment(prefix, 1, members.0);
+        self.plug(a, b, medium)
+    }
+
+    /// Joins nodes by a switch, in a subnet of their own.
+    pub(crate) fn switch(&mut self, name: impl Into<String>, nodes: &[Node], medium: &Arc<Medium>) -> Node {
+        let switch = self.node(name.into(), Kind::Switch);
+        let bits = (nodes.len() as u32 + 2).next_power_of_two().ilog2();
+        let (members, prefix) = self.subnet(32 - bits as u8, nodes);
+        self.topology.segment(prefix, 1, members);
+        for &node in nodes {
+            self.plug(node, switch, medium);
+        }
+        switch
+    }
+
+    /// The first address of a node.
+    pub(crate) fn address(&self, node: Node) -> IpAddr {
+        let first = self.nodes[node].interfaces.first().and_then(|i| i.addresses.first());
+        first.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |c| c.addr())
+    }
+
+    /// Builds the world; node *n* is station *n*.
+    pub(crate) fn build(self, seed: Seed) -> Result<World, Failure> {
+        let routes = self.topology.compute();
+        let mut world = World::new(seed);
+        let mut ports = vec![0; self.nodes.len()];
+        for (draft, routes) in self.nodes.into_iter().zip(routes) {
+            let Draft { name, kind, interfaces } = draft;
+            match kind {
+                Kind::Switch => world.add_station(&name, Box::new(Switch::new(switch::Config::default()))),
+                Kind::Host(forwarding, boots) => {
+                    let config = HostConfig { interfaces, routes, forwarding, seed, ..HostConfig::new(name.clone()) };
+                    let mut host = Host::new(config).map_err(|e| Failure::new(e.to_string()))?;
+                    for boot in boots {
+                        host.on_boot(boot);
+                    }
+                    world.add_station(&name, Box::new(host))
+                }
+            };
+        }
+        for (a, b, medium) in self.cables {
+            let mut end = |node: Node| {
+                ports[node] += 1;
+                (StationId(node as u32), Port(ports[node] - 1))
+            };
+            let (a, b) = (end(a), end(b));
+            let name = format!("{}--{}", world.name(a.0), world.name(b.0));
+            world.connect(a, b, medium.clone(), medium, &name);
+        }
+        Ok(world)
+    }
+
+    fn plug(&mut self, a: Node, b: Node, medium: &Arc<Medium>) -> LinkId {
+        self.cables.push((a, b, medium.clone()));
+        LinkId(self.cables.len() as u32 - 1)
+    }
+
+    /// An interface in the next free subnet of this length for each node.
+    fn subnet(&mut self, len: u8, nodes: &[Node]) -> (Vec<Member>, Prefix) {
+        let size = 1u32 << (32 - len);
+        // 10.0.0.0/8, aligned to the size of the subnet.
+        let base = self.segments.next_multiple_of(size);
+        self.segments = base + size;
+        let at = |n: u32| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + base + n));
+        let mut members = Vec::with_capacity(nodes.len());
+        let cidr = |addr| Cidr::new(addr, len).expect("no longer than 32 bits");
+        for (n, &node) in (1..).zip(nodes) {
+            self.macs += 1;
+            let (mac, addr) = (MacAddr::local(self.macs), at(n));
+            self.nodes[node].interfaces.push(InterfaceConfig { mac, addresses: vec![cidr(addr)], mtu: 1500 });
+            members.push(Member { node, addr });
+        }
+        (members, cidr(at(1)).prefix())
+    }
+}
