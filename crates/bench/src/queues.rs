@@ -319,7 +319,7 @@ pub(crate) fn compare(options: &Options) -> Result<Report, Failure> {
             if order != costs[0].1.1 {
                 return Err(Failure::new(format!("the {name} gave another order than the {}", costs[0].0)));
             }
-            if name == Wide::<4>::NAME {
+            if name == Packed::NAME {
                 report.cpu_s += nanos * operations as f64 / 1e9;
             }
         }
