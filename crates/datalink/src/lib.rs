@@ -2,4 +2,6 @@
 
 pub mod check;
 pub mod ethernet;
+pub mod hdlc;
+pub mod lapb;
 pub mod switch;
