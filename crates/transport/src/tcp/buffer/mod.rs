@@ -1,0 +1,10 @@
+//! What a connection keeps: bytes to send, records of what was sent, bytes received.
+
+mod receive;
+mod send;
+mod sent;
+pub(crate) mod synthetic;
+
+pub(crate) use receive::{Queued, ReceiveBuffer};
+pub(crate) use send::SendBuffer;
+pub(crate) use sent::{Mark, Record, Sent};

@@ -1,0 +1,297 @@
+//! The send buffer: a rope from SND.UNA to the last byte written. Retransmission slices it; empty, it owns nothing.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use septet_core::Frame;
+use septet_core::checksum::Sum;
+
+use super::synthetic;
+
+const CHUNK: usize = 16 * 1024;
+const SMALLEST: usize = 512;
+
+#[derive(Debug)]
+enum Body {
+    Owned(Vec<u8>),
+    Shared(Bytes),
+    /// Bytes of the synthetic stream from `offset` on.
+    Synthetic {
+        offset: u64,
+        len: u64,
+    },
+}
+
+#[derive(Debug)]
+struct Chunk {
+    start: u64,
+    body: Body,
+}
+
+impl Chunk {
+    fn end(&self) -> u64 {
+        self.start
+            + match &self.body {
+                Body::Owned(v) => v.len() as u64,
+                Body::Shared(b) => b.len() as u64,
+                Body::Synthetic { len, .. } => *len,
+            }
+    }
+}
+
+/// Where a write ended: Linux's `sk_buff` borders, which decide PSH and how segments are cut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Border {
+    pub(crate) end: u64,
+    pub(crate) push: bool,
+}
+
+/// Bytes written and not yet acknowledged.
+#[derive(Debug, Default)]
+pub(crate) struct SendBuffer {
+    chunks: VecDeque<Chunk>,
+    /// Borders of what is not yet sent.
+    borders: VecDeque<Border>,
+    end: u64,
+    synthetic: u64,
+}
+
+impl SendBuffer {
+    /// An empty buffer whose first byte will have the sequence number `start`.
+    pub(crate) fn new(start: u64) -> Self {
+        Self { chunks: VecDeque::new(), borders: VecDeque::new(), end: start, synthetic: 0 }
+    }
+
+    /// The sequence number behind the last byte written.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Copies `data` to the end.
+    pub(crate) fn write(&mut self, mut data: &[u8]) {
+        if let Some(Chunk { body: Body::Owned(last), .. }) = self.chunks.back_mut() {
+            // A chunk that started small grows with the stream instead of leaving a trail of small ones.
+            let room = (CHUNK - last.len().min(CHUNK)).min(data.len());
+            last.extend_from_slice(&data[..room]);
+            self.end += room as u64;
+            data = &data[room..];
+        }
+        for piece in data.chunks(CHUNK) {
+            let mut body = Vec::with_capacity(piece.len().next_power_of_two().clamp(SMALLEST, CHUNK));
+            body.extend_from_slice(piece);
+            self.push(Body::Owned(body), piece.len() as u64);
+        }
+    }
+
+    /// Adds `data` to the end without copying it.
+    pub(crate) fn write_bytes(&mut self, data: Bytes) {
+        let len = data.len() as u64;
+        if len > 0 {
+            self.push(Body::Shared(data), len);
+        }
+    }
+
+    /// Adds the next `len` bytes of the synthetic stream.
+    pub(crate) fn write_synthetic(&mut self, len: u64) {
+        if len == 0 {
+            return;
+        }
+        let offset = self.synthetic;
+        self.synthetic += len;
+        if let Some(Chunk { body: Body::Synthetic { offset: o, len: l }, .. }) = self.chunks.back_mut()
+            && *o + *l == offset
+        {
+            *l += len;
+            self.end += len;
+            return;
+        }
+        self.push(Body::Synthetic { offset, len }, len);
+    }
+
+    fn push(&mut self, body: Body, len: u64) {
+        self.chunks.push_back(Chunk { start: self.end, body });
+        self.end += len;
+    }
+
+    /// Notes that a write ends here: the last border moves while it is shorter than `goal` from `unsent_from`.
+    pub(crate) fn end_write(&mut self, unsent_from: u64, goal: u64) {
+        let from = match self.borders.len() {
+            0 => unsent_from,
+            1 => unsent_from,
+            n => self.borders[n - 2].end.max(unsent_from),
+        };
+        let end = self.end;
+        match self.borders.back_mut() {
+            Some(last) if last.end > unsent_from && last.end - from < goal => last.end = end,
+            _ => {
+                if self.borders.back().is_none_or(|b| b.end < end) {
+                    self.borders.push_back(Border { end, push: false });
+                }
+            }
+        }
+    }
+
+    /// Splits the last border so that no piece is longer than `goal`; returns the end of the last full piece.
+    pub(crate) fn cut_borders(&mut self, unsent_from: u64, goal: u64) {
+        let Some(last) = self.borders.back().copied() else { return };
+        let n = self.borders.len();
+        let mut from = if n >= 2 { self.borders[n - 2].end.max(unsent_from) } else { unsent_from };
+        // A synthetic write may be larger than memory: it stays one piece.
+        if last.end - from <= goal || last.end - from > 64 * goal {
+            return;
+        }
+        self.borders.pop_back();
+        while last.end - from > goal {
+            from += goal;
+            self.borders.push_back(Border { end: from, push: false });
+        }
+        self.borders.push_back(last);
+    }
+
+    /// Marks the last border as pushed.
+    pub(crate) fn push_last(&mut self) {
+        if let Some(last) = self.borders.back_mut() {
+            last.push = true;
+        }
+    }
+
+    /// The border that a segment from `seq` on runs up to, and whether it is the last.
+    pub(crate) fn border(&mut self, seq: u64) -> Option<(Border, bool)> {
+        while self.borders.front().is_some_and(|b| b.end <= seq) {
+            self.borders.pop_front();
+        }
+        self.borders.front().map(|b| (*b, self.borders.len() == 1))
+    }
+
+    /// Joins the border after `seq` with the next while that makes a segment of at most `want` bytes.
+    pub(crate) fn join(&mut self, seq: u64, want: u64) {
+        while self.borders.len() >= 2 {
+            let (first, second) = (self.borders[0], self.borders[1]);
+            if first.end - seq >= want {
+                break;
+            }
+            if second.end - seq <= want {
+                self.borders.pop_front();
+            } else {
+                self.borders[0].end = seq + want;
+                break;
+            }
+        }
+    }
+
+    /// Forgets what lies before `una`.
+    pub(crate) fn acknowledge(&mut self, una: u64) {
+        while let Some(first) = self.chunks.front_mut() {
+            if first.end() <= una {
+                self.chunks.pop_front();
+                continue;
+            }
+            // A shared chunk lets its memory go only as a whole; a synthetic one shrinks.
+            if let Body::Synthetic { offset, len } = &mut first.body
+                && una > first.start
+            {
+                let n = una - first.start;
+                (*offset, *len, first.start) = (*offset + n, *len - n, una);
+            }
+            break;
+        }
+        if self.chunks.is_empty() {
+            self.chunks = VecDeque::new();
+            if self.borders.is_empty() || self.borders.back().is_some_and(|b| b.end <= una) {
+                self.borders = VecDeque::new();
+            }
+        }
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { end: self.end, synthetic: self.synthetic, ..Self::default() };
+    }
+
+    /// Bytes of memory that the rope holds.
+    #[cfg(test)]
+    fn memory(&self) -> usize {
+        self.chunks
+            .iter()
+            .map(|c| match &c.body {
+                Body::Owned(v) => v.capacity(),
+                Body::Shared(b) => b.len(),
+                Body::Synthetic { .. } => 0,
+            })
+            .sum()
+    }
+
+    /// Adds the bytes `seq..seq + len` to the end of `frame` and returns their sum.
+    pub(crate) fn copy_to(&self, frame: &mut Frame, seq: u64, len: usize) -> Sum {
+        let first = self.chunks.partition_point(|c| c.start <= seq).saturating_sub(1);
+        let mut sum = Sum::new();
+        let (mut at, mut left) = (seq, len);
+        let begin = frame.len();
+        let mut plain = false;
+        for chunk in self.chunks.range(first..) {
+            if left == 0 {
+                break;
+            }
+            let from = (at - chunk.start) as usize;
+            let n = left.min((chunk.end() - at) as usize);
+            match &chunk.body {
+                Body::Owned(v) => frame.extend(&v[from..from + n]),
+                Body::Shared(b) => frame.extend(&b[from..from + n]),
+                Body::Synthetic { offset, .. } => {
+                    synthetic::extend(frame, offset + from as u64, n);
+                    if n == len {
+                        return synthetic::add_sum(sum, offset + from as u64, n);
+                    }
+                }
+            }
+            plain = true;
+            at += n as u64;
+            left -= n;
+        }
+        if plain {
+            sum = sum.bytes(&frame.bytes()[begin..]);
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(rope: &SendBuffer, seq: u64, len: usize) -> Vec<u8> {
+        let mut frame = Frame::empty(8);
+        let sum = rope.copy_to(&mut frame, seq, len);
+        assert_eq!(sum.finish(), Sum::new().bytes(frame.bytes()).finish());
+        frame.bytes().to_vec()
+    }
+
+    #[test]
+    fn slices_across_chunks_of_every_kind() {
+        let mut rope = SendBuffer::new(100);
+        rope.write(b"abc");
+        rope.write(b"def");
+        rope.write_bytes(Bytes::from_static(b"GHI"));
+        rope.write_synthetic(1000);
+        rope.write_synthetic(1000);
+        rope.write(b"end");
+        assert_eq!(rope.end(), 100 + 9 + 2000 + 3);
+        assert_eq!(read(&rope, 102, 5), b"cdefG");
+        let mut whole = vec![0; 2000];
+        synthetic::fill(0, &mut whole);
+        assert_eq!(read(&rope, 109, 2000), whole);
+        assert_eq!(read(&rope, 108, 2003)[1..2001], whole);
+        rope.acknowledge(109 + 1500);
+        assert_eq!(read(&rope, 1609, 503), [&whole[1500..], b"end"].concat());
+        rope.acknowledge(rope.end());
+        assert_eq!(rope.memory(), 0);
+    }
+
+    #[test]
+    fn large_writes_are_cut_and_kept() {
+        let data: Vec<u8> = (0..100_000u32).map(|i| (i % 251) as u8).collect();
+        let mut rope = SendBuffer::new(7);
+        rope.write(&data);
+        assert_eq!(read(&rope, 7 + 16_000, 50_000), data[16_000..66_000]);
+    }
+}

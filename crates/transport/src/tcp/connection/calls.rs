@@ -1,0 +1,390 @@
+//! What the application asks: write, read, shutdown, close, options (RFC 9293 §3.9.1).
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use septet_core::{Frame, Storey};
+
+use super::{Chrono, Connection, Cx};
+use crate::tcp::congestion::controller;
+use crate::tcp::{Error, Linger, Nagle, Quickack, Readiness, Shutdown, SocketOption, State};
+
+/// What is written.
+pub(crate) enum Payload<'a> {
+    Copied(&'a [u8]),
+    Shared(Bytes),
+    Synthetic(u64),
+}
+
+/// A synthetic write is bounded by the sequence space that can be outstanding in any case.
+const SYNTHETIC_MOST: u64 = 1 << 40;
+
+impl Connection {
+    /// Room in the send buffer, in bytes. Half of the buffer is overhead in Linux's accounts.
+    pub(crate) fn send_space(&self) -> usize {
+        let queued = self.send.end() - self.snd_una.max(self.iss + 1).min(self.send.end());
+        if queued > 1 << 32 {
+            return 0;
+        }
+        (self.snd_buf as usize / 2).saturating_sub(queued as usize)
+    }
+
+    fn is_writable(&self) -> bool {
+        let space = self.send_space();
+        let lowat = self.rare.as_ref().and_then(|r| r.notsent_lowat);
+        // `sk_stream_is_writeable`: a third of the buffer is free.
+        space >= self.snd_buf as usize / 6 && lowat.is_none_or(|most| self.unsent() < u64::from(most))
+    }
+
+    /// Readiness as `poll(2)` would tell it.
+    pub(crate) fn readiness(&self) -> Readiness {
+        let mut ready = Readiness::NONE;
+        if self.error.is_some() {
+            ready |= Readiness::ERROR | Readiness::READABLE | Readiness::WRITABLE;
+        }
+        if self.flags.read_shut {
+            ready |= Readiness::READABLE | Readiness::READ_CLOSED;
+        }
+        if (self.flags.read_shut && self.flags.write_shut) || self.state == State::Closed {
+            ready |= Readiness::HANGUP;
+        }
+        if !matches!(self.state, State::SynSent | State::SynReceived) {
+            if self.received.readable() as u32 >= self.receive_lowat() {
+                ready |= Readiness::READABLE;
+            }
+            if self.flags.write_shut || self.is_writable() {
+                ready |= Readiness::WRITABLE;
+            }
+        }
+        ready
+    }
+
+    pub(crate) fn write(&mut self, cx: &mut Cx<'_>, payload: Payload<'_>) -> Result<u64, Error> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if self.flags.write_shut {
+            return Err(Error::BrokenPipe);
+        }
+        match self.state {
+            State::SynSent | State::SynReceived => return Err(Error::WouldBlock),
+            state if !state.may_send() => return Err(Error::BrokenPipe),
+            _ => {}
+        }
+        let wanted = match &payload {
+            Payload::Copied(data) => data.len() as u64,
+            Payload::Shared(data) => data.len() as u64,
+            Payload::Synthetic(len) => *len,
+        };
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let space = self.send_space() as u64;
+        let is_held = self.rare.as_ref().and_then(|r| r.notsent_lowat).is_some_and(|m| self.unsent() >= u64::from(m));
+        let synthetic = matches!(payload, Payload::Synthetic(_));
+        if (space == 0 && !synthetic) || is_held {
+            self.flags.no_space = true;
+            return Err(Error::WouldBlock);
+        }
+        self.rate_check_app_limited();
+        if self.sent.is_empty() && !self.has_unsent() {
+            self.slow_start_after_idle(cx);
+        }
+        self.expire_pmtu(cx);
+        let unsent_from = self.snd_nxt;
+        let taken = match payload {
+            Payload::Copied(data) => {
+                let n = data.len().min(space as usize);
+                self.send.write(&data[..n]);
+                n as u64
+            }
+            Payload::Shared(mut data) => {
+                data.truncate(space as usize);
+                let n = data.len() as u64;
+                self.send.write_bytes(data);
+                n
+            }
+            Payload::Synthetic(len) => {
+                let n = len.min(SYNTHETIC_MOST.saturating_sub(self.unsent()));
+                self.send.write_synthetic(n);
+                n
+            }
+        };
+        if taken < wanted {
+            self.flags.no_space = true;
+        }
+        let goal = self.size_goal();
+        self.send.end_write(unsent_from, goal);
+        self.send.cut_borders(unsent_from, goal);
+        // A write ends with PSH, unless more is promised.
+        if self.nagle != Nagle::Cork {
+            self.send.push_last();
+        }
+        cx.trace.emit(Storey::Transport, "tcp.write", self.cause, |f| {
+            f.set("local", self.local).set("remote", self.remote).set("len", taken);
+        });
+        Ok(taken)
+    }
+
+    /// Linux's `tcp_xmit_size_goal`: how long a buffer grows before the next is begun.
+    fn size_goal(&self) -> u64 {
+        let mss = u64::from(self.mss);
+        // The same with and without super-segments, so that both put PSH in the same places.
+        let gso = u64::from(if self.gso_max == 0 { 65_536 } else { self.gso_max }).saturating_sub(1 + 320);
+        let half = u64::from(self.max_window) / 2;
+        let bound = if self.max_window > 536 { gso.min(half.max(48)) } else { gso };
+        (bound / mss * mss).max(mss)
+    }
+
+    pub(crate) fn read(&mut self, cx: &mut Cx<'_>, out: &mut [u8]) -> Result<usize, Error> {
+        self.consume(cx, |received| received.read(out))
+    }
+
+    pub(crate) fn discard(&mut self, cx: &mut Cx<'_>, most: usize) -> Result<usize, Error> {
+        self.consume(cx, |received| received.discard(most))
+    }
+
+    pub(crate) fn take_frame(&mut self, cx: &mut Cx<'_>) -> Result<Option<Frame>, Error> {
+        let mut taken = None;
+        self.consume(cx, |received| {
+            taken = received.take();
+            taken.as_ref().map_or(0, Frame::len)
+        })?;
+        Ok(taken)
+    }
+
+    fn consume(
+        &mut self,
+        cx: &mut Cx<'_>,
+        take: impl FnOnce(&mut crate::tcp::buffer::ReceiveBuffer) -> usize,
+    ) -> Result<usize, Error> {
+        if self.received.readable() == 0 {
+            return self.nothing_to_read();
+        }
+        let n = take(&mut self.received);
+        self.copied_seq += n as u64;
+        self.adjust_receive_buffer(cx);
+        self.after_read(cx, n);
+        Ok(n)
+    }
+
+    fn nothing_to_read(&mut self) -> Result<usize, Error> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if self.flags.read_shut {
+            return Ok(0);
+        }
+        match self.state {
+            State::SynSent | State::SynReceived => Err(Error::WouldBlock),
+            State::Closed => Err(Error::NotConnected),
+            _ => Err(Error::WouldBlock),
+        }
+    }
+
+    pub(crate) fn peek(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        if self.received.readable() == 0 {
+            return self.nothing_to_read();
+        }
+        Ok(self.received.peek(out))
+    }
+
+    pub(crate) fn shutdown(&mut self, cx: &mut Cx<'_>, how: Shutdown) -> Result<(), Error> {
+        if matches!(self.state, State::Closed | State::SynSent) {
+            return Err(Error::NotConnected);
+        }
+        if how != Shutdown::Write {
+            self.flags.read_shut = true;
+            self.flags.notify = true;
+        }
+        if how != Shutdown::Read {
+            self.queue_fin(cx);
+        }
+        Ok(())
+    }
+
+    /// "Queue this until all preceding SENDs have been segmentized, then form a FIN segment".
+    fn queue_fin(&mut self, cx: &mut Cx<'_>) {
+        if self.flags.fin_queued {
+            return;
+        }
+        let next = match self.state {
+            State::Established | State::SynReceived => State::FinWait1,
+            State::CloseWait => State::LastAck,
+            _ => return,
+        };
+        self.flags.write_shut = true;
+        self.flags.fin_queued = true;
+        self.set_state(cx, next, "the application has closed");
+    }
+
+    /// The application lets go of the socket.
+    pub(crate) fn close(&mut self, cx: &mut Cx<'_>) {
+        self.flags.orphan = true;
+        let unread = self.received.readable() > 0;
+        self.flags.read_shut = true;
+        match self.state {
+            State::Closed => {}
+            State::SynSent => self.finish(cx, "closed before it was established"),
+            _ if unread && self.state.is_synchronized() => {
+                // RFC 2525 §2.17: "received data is still pending": the peer is told that it was lost.
+                cx.mib.abort_on_close += 1;
+                self.reset(cx, "closed with unread data");
+            }
+            _ if self.flags.linger_reset && self.state.is_synchronized() => self.reset(cx, "closed with zero linger"),
+            _ => {
+                self.queue_fin(cx);
+                if self.state == State::FinWait2 {
+                    self.start_fin_wait_2(cx);
+                }
+            }
+        }
+        self.received.clear();
+    }
+
+    /// "ABORT": a reset, and nothing more.
+    pub(crate) fn abort(&mut self, cx: &mut Cx<'_>) {
+        self.flags.orphan = true;
+        if self.state.is_synchronized() || self.state == State::SynReceived {
+            self.reset(cx, "aborted");
+        } else {
+            self.finish(cx, "aborted");
+        }
+    }
+
+    fn reset(&mut self, cx: &mut Cx<'_>, why: &'static str) {
+        self.flags.reset_due = true;
+        if matches!(self.state, State::Established | State::CloseWait) {
+            cx.mib.estab_resets += 1;
+        }
+        self.finish(cx, why);
+    }
+
+    pub(crate) fn set_option(&mut self, cx: &mut Cx<'_>, option: SocketOption) -> Result<(), Error> {
+        match option {
+            SocketOption::Congestion(name) => {
+                let mut new = controller(name).ok_or(Error::NoSuchController)?;
+                if self.state.is_synchronized() {
+                    new.init(&mut self.window, cx.now);
+                }
+                self.controller = new;
+            }
+            SocketOption::Nagle(nagle) => {
+                self.nagle = nagle;
+                if nagle != Nagle::Cork {
+                    self.send.push_last();
+                }
+            }
+            SocketOption::SendBuffer(bytes) => {
+                self.snd_buf = (2 * bytes).clamp(4608, 1 << 30) as u32;
+                self.flags.snd_buf_locked = true;
+                self.flags.notify = true;
+            }
+            SocketOption::ReceiveBuffer(bytes) => {
+                self.rcv_buf = (2 * bytes).clamp(2304, 1 << 30) as u32;
+                self.flags.rcv_buf_locked = true;
+                self.window_clamp = self.window_clamp.max(self.full_space());
+            }
+            SocketOption::Keepalive(keepalive) => {
+                self.rare().keepalive = keepalive;
+                if keepalive.is_some() {
+                    self.start_keepalive(cx);
+                } else {
+                    self.timers.clear(super::Slot::Keepalive);
+                }
+            }
+            SocketOption::UserTimeout(timeout) => {
+                self.rare().user_timeout_ms = timeout.map_or(0, |d: Duration| d.as_millis().min(1 << 31) as u32);
+            }
+            SocketOption::Linger(linger) => self.flags.linger_reset = linger == Linger::Reset,
+            SocketOption::Quickack(Quickack::On) => {
+                self.acks.pingpong = 0;
+                if self.acks.scheduled {
+                    self.acks.due = true;
+                }
+            }
+            SocketOption::Quickack(Quickack::Off) => self.acks.pingpong = cx.config.pingpong_thresh,
+            SocketOption::MaxSegment(bytes) => {
+                if !(88..=32_767).contains(&bytes) {
+                    return Err(Error::InvalidInput);
+                }
+                self.rare().max_segment = Some(bytes);
+                if self.state == State::SynSent {
+                    self.advmss = self.advmss.min(bytes);
+                }
+            }
+            SocketOption::SynCount(n) => self.rare().syn_count = Some(n),
+            SocketOption::Linger2(span) => self.rare().linger2 = Some(span),
+            SocketOption::WindowClamp(bytes) => {
+                self.window_clamp = bytes.max(1152);
+                self.rcv_ssthresh = self.rcv_ssthresh.min(self.window_clamp);
+            }
+            SocketOption::NotsentLowat(bytes) => self.rare().notsent_lowat = Some(bytes),
+            SocketOption::ReceiveLowat(bytes) => self.rare().receive_lowat = Some(bytes.max(1)),
+            SocketOption::MaxPacingRate(rate) => {
+                self.rare().max_pacing_rate = Some(rate.max(1));
+                self.pacing_rate = self.pacing_rate.min(rate.max(1));
+            }
+        }
+        Ok(())
+    }
+
+    /// The send buffer follows the window (Linux's `tcp_sndbuf_expand`).
+    pub(crate) fn grow_send_buffer(&mut self, cx: &Cx<'_>) {
+        if self.flags.snd_buf_locked {
+            return;
+        }
+        let mss = u64::from(self.mss);
+        // Twice the payload is what a buffer's accounts charge for a segment.
+        let segments = u64::from(cx.config.initial_window)
+            .max(self.window.cwnd / mss)
+            .max(u64::from(self.recovery.reordering) + 1);
+        let wanted = 2 * u64::from(self.controller.sndbuf_expand()) * segments * mss;
+        let bounded = wanted.min(cx.config.wmem[2] as u64) as u32;
+        self.snd_buf = self.snd_buf.max(bounded);
+    }
+
+    /// Room came free: a writer that found none is told.
+    pub(crate) fn update_send_space(&mut self, cx: &Cx<'_>) {
+        if self.flags.no_space {
+            if !self.flags.snd_buf_locked && self.sent.in_flight() <= self.window.cwnd {
+                self.grow_send_buffer(cx);
+            }
+            if self.is_writable() {
+                self.flags.no_space = false;
+                self.flags.notify = true;
+            }
+        }
+    }
+
+    /// Accounts for what the sender waits for.
+    pub(crate) fn note_chrono(&mut self, cx: &Cx<'_>, window_limited: bool) {
+        let next = if self.sent.is_empty() && !self.has_unsent() {
+            Chrono::Idle
+        } else if window_limited {
+            Chrono::WindowLimited
+        } else if self.flags.no_space && !self.has_unsent() {
+            Chrono::BufferLimited
+        } else {
+            Chrono::Busy
+        };
+        let c = &mut self.counters;
+        if next == c.chrono {
+            return;
+        }
+        let spent = (cx.now - c.chrono_start).as_micros() as u64;
+        match c.chrono {
+            Chrono::Idle => {}
+            Chrono::Busy => c.busy_us += spent,
+            Chrono::WindowLimited => {
+                c.busy_us += spent;
+                c.rwnd_limited_us += spent;
+            }
+            Chrono::BufferLimited => {
+                c.busy_us += spent;
+                c.sndbuf_limited_us += spent;
+            }
+        }
+        (c.chrono, c.chrono_start) = (next, cx.now);
+    }
+}

@@ -1,0 +1,402 @@
+//! The calls of a socket: connect, listen, accept, write, read, shutdown, close, abort, options, info.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use septet_core::{EventId, Frame, Instant, Storey, Trace};
+
+use super::listen::Listener;
+use super::{Endpoint, Entry, SocketId, cx};
+use crate::tcp::connection::{Cx, Payload};
+use crate::tcp::{Connection, Error, Info, Options, Shutdown, SocketOption, State, controller};
+
+impl Endpoint {
+    /// Opens a connection from `local` to `remote`; port 0 chooses an ephemeral one. `mtu` is that of the link towards
+    /// `remote`. The socket is writable once the connection is established; an error is told by
+    /// [`take_error`](Self::take_error).
+    ///
+    /// # Errors
+    /// `AddrInUse`, `AddrNotAvailable`, `InvalidInput`, `NoSuchController`.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        mtu: u32,
+        options: &Options,
+        trace: &mut Trace,
+    ) -> Result<SocketId, Error> {
+        if remote.port() == 0 || remote.ip().is_unspecified() || local.is_ipv4() != remote.is_ipv4() {
+            return Err(Error::InvalidInput);
+        }
+        if remote.ip().is_multicast() {
+            return Err(Error::NetworkUnreachable);
+        }
+        self.check(options)?;
+        let (local, reused) = if local.port() == 0 {
+            self.choose_port(now, local.ip(), remote)?
+        } else {
+            let isn = self.take_over(now, local, remote).ok_or(Error::AddrInUse)?;
+            (local, isn)
+        };
+        let isn = match reused {
+            Some(index) => {
+                let Entry::TimeWait(tw) = self.slots.entry(index) else { return Err(Error::AddrInUse) };
+                let isn = tw.next_isn();
+                self.mib.tw_recycled += 1;
+                self.end_time_wait(index, trace, "a new connection takes the pair over");
+                isn
+            }
+            None => self.secrets.isn(now, local, remote),
+        };
+        let ts_offset = self.secrets.timestamp_offset(local.ip(), remote.ip());
+        let mut connection = Connection::connect(&self.config, local, remote, isn, ts_offset, mtu, options);
+        connection.flags.accepted = true;
+        connection.cause = trace.emit(Storey::Transport, "tcp.state", EventId::NONE, |f| {
+            f.set("local", local).set("remote", remote).set("from", "CLOSED").set("to", "SYN-SENT").set("why", "connect");
+        });
+        self.mib.active_opens += 1;
+        let id = self.slots.insert(Entry::Connection(connection));
+        self.slots.link(id.index);
+        self.after(id.index);
+        Ok(id)
+    }
+
+    fn check(&self, options: &Options) -> Result<(), Error> {
+        match options.congestion {
+            Some(name) if controller(name).is_none() => Err(Error::NoSuchController),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the pair is free (`Some(None)`), held by a TIME-WAIT that may be reused (`Some(Some)`), or taken.
+    fn take_over(&self, now: Instant, local: SocketAddr, remote: SocketAddr) -> Option<Option<u32>> {
+        match self.slots.find(local, remote) {
+            None => Some(None),
+            Some(index) => match self.slots.entry(index) {
+                Entry::TimeWait(tw) if tw.may_reuse(&self.config, now) => Some(Some(index)),
+                _ => None,
+            },
+        }
+    }
+
+    /// RFC 6056's double-hash: a start that depends on the peer, then upwards; even ports first, as Linux.
+    fn choose_port(
+        &mut self,
+        now: Instant,
+        local: IpAddr,
+        remote: SocketAddr,
+    ) -> Result<(SocketAddr, Option<u32>), Error> {
+        let (low, high) = self.config.port_range;
+        let span = u64::from(high.saturating_sub(low)) + 1;
+        let start = self.secrets.port_offset(local, remote).wrapping_add(self.port_hint);
+        self.port_hint = self.port_hint.wrapping_add(2);
+        let half = span.div_ceil(2);
+        for parity in 0..2u64 {
+            for i in 0..half {
+                let offset = (start.wrapping_add(i) % half) * 2 + parity;
+                if offset >= span {
+                    continue;
+                }
+                let port = low + offset as u16;
+                let at = SocketAddr::new(local, port);
+                if self.listeners.contains_key(&port) {
+                    continue;
+                }
+                if let Some(free) = self.take_over(now, at, remote) {
+                    return Ok((at, free));
+                }
+            }
+        }
+        Err(Error::AddrNotAvailable)
+    }
+
+    /// Waits for connections at `local`; an unspecified address means all, port 0 an ephemeral one. As in Linux the
+    /// accept queue takes one more than `backlog`.
+    ///
+    /// # Errors
+    /// `AddrInUse`, `AddrNotAvailable`, `NoSuchController`.
+    pub fn listen(&mut self, local: SocketAddr, backlog: usize, options: &Options) -> Result<SocketId, Error> {
+        self.check(options)?;
+        let local = if local.port() == 0 { self.choose_listening_port(local.ip())? } else { local };
+        let collides = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified() || b.is_unspecified();
+        if let Some(at) = self.listeners.get(&local.port())
+            && at.iter().any(|i| match self.slots.entry(*i) {
+                Entry::Listener(l) => l.local.is_ipv4() == local.is_ipv4() && collides(l.local.ip(), local.ip()),
+                _ => false,
+            })
+        {
+            return Err(Error::AddrInUse);
+        }
+        let id = self.slots.insert(Entry::Listener(Box::new(Listener {
+            local,
+            backlog: backlog.min(self.config.somaxconn),
+            options: options.clone(),
+            queue: Default::default(),
+            half_open: 0,
+            event_queued: false,
+            last_overflow: Instant::ZERO,
+        })));
+        self.listeners.entry(local.port()).or_default().push(id.index);
+        Ok(id)
+    }
+
+    fn choose_listening_port(&mut self, ip: IpAddr) -> Result<SocketAddr, Error> {
+        let (low, high) = self.config.port_range;
+        let span = u64::from(high.saturating_sub(low)) + 1;
+        let start = self.port_hint;
+        self.port_hint = self.port_hint.wrapping_add(2);
+        (0..span)
+            .map(|i| low + (start.wrapping_add(i) % span) as u16)
+            .find(|port| !self.listeners.contains_key(port))
+            .map(|port| SocketAddr::new(ip, port))
+            .ok_or(Error::AddrNotAvailable)
+    }
+
+    /// Takes the next established connection off a listener's queue.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is none, `BadSocket`, `InvalidInput` where the socket does not listen.
+    pub fn accept(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), Error> {
+        let index = self.slots.resolve(id)?;
+        loop {
+            let listener = self.slots.listener_mut(index).ok_or(Error::InvalidInput)?;
+            let child = listener.queue.pop_front().ok_or(Error::WouldBlock)?;
+            let Ok(at) = self.slots.resolve(child) else { continue };
+            let Some(c) = self.slots.connection_mut(at) else { continue };
+            c.flags.accepted = true;
+            return Ok((child, c.remote));
+        }
+    }
+
+    /// Runs one step of a connection and does what follows from it.
+    fn step<T>(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        trace: &mut Trace,
+        f: impl FnOnce(&mut Connection, &mut Cx<'_>) -> T,
+    ) -> Result<T, Error> {
+        let index = self.slots.resolve(id)?;
+        let c = self.slots.connection_mut(index).ok_or(Error::NotConnected)?;
+        let result = f(c, cx!(self, now, trace));
+        self.after(index);
+        Ok(result)
+    }
+
+    /// Copies `data` into the send buffer; returns how much found room.
+    ///
+    /// # Errors
+    /// `WouldBlock`, `BrokenPipe`, or what ended the connection.
+    pub fn write(&mut self, now: Instant, id: SocketId, data: &[u8], trace: &mut Trace) -> Result<usize, Error> {
+        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Copied(data)))?.map(|n| n as usize)
+    }
+
+    /// The same, because of the event `cause`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_because(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        data: &[u8],
+        cause: EventId,
+        trace: &mut Trace,
+    ) -> Result<usize, Error> {
+        self.step(now, id, trace, |c, cx| {
+            c.because(cause);
+            c.write(cx, Payload::Copied(data))
+        })?
+        .map(|n| n as usize)
+    }
+
+    /// Takes `data` into the send buffer without copying; returns how much of it found room.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_bytes(&mut self, now: Instant, id: SocketId, data: Bytes, trace: &mut Trace) -> Result<usize, Error> {
+        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Shared(data)))?.map(|n| n as usize)
+    }
+
+    /// Writes the next `len` bytes of the stream that [`synthetic_fill`](crate::tcp::synthetic_fill) defines. They take
+    /// no room: bulk flows of any size cost no memory.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_synthetic(&mut self, now: Instant, id: SocketId, len: u64, trace: &mut Trace) -> Result<u64, Error> {
+        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Synthetic(len)))?
+    }
+
+    /// Copies received bytes to `out`; zero means the end of the stream (or an empty `out`).
+    ///
+    /// # Errors
+    /// `WouldBlock`, `NotConnected`, or what ended the connection.
+    pub fn read(&mut self, now: Instant, id: SocketId, out: &mut [u8], trace: &mut Trace) -> Result<usize, Error> {
+        self.step(now, id, trace, |c, cx| c.read(cx, out))?
+    }
+
+    /// Reads and throws away up to `most` bytes: `MSG_TRUNC`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn discard(&mut self, now: Instant, id: SocketId, most: usize, trace: &mut Trace) -> Result<usize, Error> {
+        self.step(now, id, trace, |c, cx| c.discard(cx, most))?
+    }
+
+    /// Takes the first piece of what was received as it came, without copying; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn take_frame(&mut self, now: Instant, id: SocketId, trace: &mut Trace) -> Result<Option<Frame>, Error> {
+        self.step(now, id, trace, |c, cx| c.take_frame(cx))?
+    }
+
+    /// Copies received bytes and keeps them: `MSG_PEEK`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn peek(&mut self, id: SocketId, out: &mut [u8]) -> Result<usize, Error> {
+        let index = self.slots.resolve(id)?;
+        self.slots.connection_mut(index).ok_or(Error::NotConnected)?.peek(out)
+    }
+
+    /// Ends one or both directions.
+    ///
+    /// # Errors
+    /// `NotConnected`.
+    pub fn shutdown(&mut self, now: Instant, id: SocketId, how: Shutdown, trace: &mut Trace) -> Result<(), Error> {
+        self.step(now, id, trace, |c, cx| c.shutdown(cx, how))?
+    }
+
+    /// Lets go of the socket: its name is void afterwards. What was written is still sent, in the background.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn close(&mut self, now: Instant, id: SocketId, trace: &mut Trace) -> Result<(), Error> {
+        self.let_go(now, id, trace, |c, cx| c.close(cx))
+    }
+
+    /// Lets go of the socket with a reset: RFC 9293's ABORT.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn abort(&mut self, now: Instant, id: SocketId, trace: &mut Trace) -> Result<(), Error> {
+        self.let_go(now, id, trace, |c, cx| c.abort(cx))
+    }
+
+    fn let_go(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        trace: &mut Trace,
+        f: impl FnOnce(&mut Connection, &mut Cx<'_>),
+    ) -> Result<(), Error> {
+        let index = self.slots.resolve(id)?;
+        match self.slots.entry_mut(index) {
+            Entry::Connection(c) => {
+                if c.flags.orphan {
+                    return Err(Error::BadSocket);
+                }
+                f(c, cx!(self, now, trace));
+                self.after(index);
+                Ok(())
+            }
+            Entry::Listener(_) => {
+                self.close_listener(now, index, trace);
+                Ok(())
+            }
+            _ => Err(Error::BadSocket),
+        }
+    }
+
+    /// Connections that nobody accepted are reset; half-open ones end with their next timer.
+    fn close_listener(&mut self, now: Instant, index: u32, trace: &mut Trace) {
+        let Entry::Listener(listener) = self.slots.remove(index) else { return };
+        let port = listener.local.port();
+        if let Some(at) = self.listeners.get_mut(&port) {
+            at.retain(|i| *i != index);
+            if at.is_empty() {
+                self.listeners.remove(&port);
+            }
+        }
+        for child in listener.queue {
+            let _ = self.let_go(now, child, trace, |c, cx| c.abort(cx));
+        }
+    }
+
+    /// Changes an option of a connection, or of what a listener's connections start with.
+    ///
+    /// # Errors
+    /// `InvalidInput`, `NoSuchController`.
+    pub fn set_option(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        option: SocketOption,
+        trace: &mut Trace,
+    ) -> Result<(), Error> {
+        let index = self.slots.resolve(id)?;
+        if let Some(listener) = self.slots.listener_mut(index) {
+            return listener.options.set(option);
+        }
+        self.step(now, id, trace, |c, cx| c.set_option(cx, option))?
+    }
+
+    /// Everything that `ss -ti` shows.
+    ///
+    /// # Errors
+    /// `NotConnected` where the socket listens.
+    pub fn info(&self, now: Instant, id: SocketId) -> Result<Info, Error> {
+        Ok(self.slots.connection(id)?.info(now))
+    }
+
+    /// The state of the socket.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn state(&self, id: SocketId) -> Result<State, Error> {
+        match self.slots.entry(self.slots.resolve(id)?) {
+            Entry::Connection(c) => Ok(c.state),
+            Entry::Listener(_) => Ok(State::Listen),
+            _ => Err(Error::BadSocket),
+        }
+    }
+
+    /// The connection behind a socket, to look at.
+    ///
+    /// # Errors
+    /// `NotConnected` where the socket listens.
+    pub fn connection(&self, id: SocketId) -> Result<&Connection, Error> {
+        self.slots.connection(id)
+    }
+
+    /// The near end.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr, Error> {
+        match self.slots.entry(self.slots.resolve(id)?) {
+            Entry::Connection(c) => Ok(c.local),
+            Entry::Listener(l) => Ok(l.local),
+            _ => Err(Error::BadSocket),
+        }
+    }
+
+    /// The far end.
+    ///
+    /// # Errors
+    /// `NotConnected` where the socket listens.
+    pub fn peer_addr(&self, id: SocketId) -> Result<SocketAddr, Error> {
+        Ok(self.slots.connection(id)?.remote)
+    }
+
+    /// Takes what went wrong: `SO_ERROR`.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn take_error(&mut self, id: SocketId) -> Result<Option<Error>, Error> {
+        let index = self.slots.resolve(id)?;
+        Ok(self.slots.connection_mut(index).and_then(|c| c.error.take()))
+    }
+}

@@ -1,0 +1,69 @@
+//! ICMP errors, believed only where they quote something in flight (RFC 5927 §4).
+
+use septet_core::{Instant, Storey, Trace};
+
+use super::{Endpoint, Entry, cx};
+use crate::tcp::connection::{Cx, widen};
+use crate::tcp::{Error, State};
+use crate::{IcmpError, Unreachable};
+
+impl Endpoint {
+    /// Takes in an ICMP error about a segment that we sent.
+    pub fn icmp_error(&mut self, now: Instant, error: &IcmpError, trace: &mut Trace) {
+        let Some(index) = self.slots.find(error.local, error.remote) else { return };
+        let cause = trace.emit(Storey::Transport, "tcp.icmp", error.cause, |f| {
+            f.set("local", error.local).set("remote", error.remote).set("reporter", error.reporter);
+            f.set("type", error.icmp_type).set("code", error.code);
+        });
+        match self.slots.entry_mut(index) {
+            Entry::Request(r) => {
+                if r.opening.iss != error.seq {
+                    self.mib.out_of_window_icmps += 1;
+                } else if !matches!(error.kind, Unreachable::TooBig { .. }) {
+                    self.drop_request(index, trace, "ICMP: unreachable");
+                }
+                return;
+            }
+            Entry::Connection(c) => {
+                // "the TCP sequence number contained in the payload of the ICMP error message … must be within the range
+                // SND.UNA =< SEG.SEQ < SND.NXT".
+                let seq = widen(c.snd_una, error.seq);
+                if c.state == State::Closed || seq < c.snd_una || seq > c.snd_nxt {
+                    self.mib.out_of_window_icmps += 1;
+                    return;
+                }
+                c.because(cause);
+                let cx: &mut Cx<'_> = cx!(self, now, trace);
+                match error.kind {
+                    Unreachable::TooBig { mtu } => {
+                        if c.state.is_synchronized() && cx.config.pmtu_discovery {
+                            c.on_too_big(cx, mtu);
+                        }
+                    }
+                    kind => {
+                        let error = translate(kind);
+                        // RFC 5461: while connecting the error is final; later it is only remembered.
+                        if matches!(c.state, State::SynSent | State::SynReceived) {
+                            c.fail(cx, error, "ICMP error while connecting");
+                        } else {
+                            c.soft_error = Some(error);
+                        }
+                    }
+                }
+            }
+            Entry::TimeWait(_) | Entry::Listener(_) | Entry::Free { .. } => return,
+        }
+        self.after(index);
+    }
+}
+
+fn translate(kind: Unreachable) -> Error {
+    match kind {
+        Unreachable::Network => Error::NetworkUnreachable,
+        Unreachable::Protocol | Unreachable::ParameterProblem => Error::ProtocolUnreachable,
+        Unreachable::Port => Error::ConnectionRefused,
+        Unreachable::Host | Unreachable::Prohibited | Unreachable::TimeExceeded | Unreachable::TooBig { .. } => {
+            Error::HostUnreachable
+        }
+    }
+}

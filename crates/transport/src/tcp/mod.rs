@@ -1,0 +1,29 @@
+//! TCP, with each mechanism in a file named after its RFC.
+
+mod buffer;
+mod config;
+mod congestion;
+mod connection;
+mod endpoint;
+mod error;
+mod gso;
+mod info;
+mod mib;
+mod options;
+mod readiness;
+mod recovery;
+mod state;
+pub mod wire;
+
+pub use buffer::synthetic::fill as synthetic_fill;
+pub use config::{Config, EcnMode, MtuProbing};
+pub use congestion::{Ack, CaEvent, CongestionController, OnLoss, RateSample, Window, controller, names as controller_names};
+pub use connection::Connection;
+pub use endpoint::{Endpoint, Meta, SocketId, Transmit};
+pub use error::Error;
+pub use gso::split;
+pub use info::{CaState, Info};
+pub use mib::Mib;
+pub use options::{Keepalive, Linger, Nagle, Options, Quickack, Shutdown, SocketOption};
+pub use readiness::Readiness;
+pub use state::State;

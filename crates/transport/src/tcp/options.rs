@@ -1,0 +1,156 @@
+//! What may be set on a socket, by the names of `tcp(7)`.
+
+use core::time::Duration;
+
+use super::{Error, controller};
+
+/// What a socket starts with; accepted connections inherit their listener's.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// The congestion controller by name: `TCP_CONGESTION`.
+    pub congestion: Option<&'static str>,
+    /// Whether short segments wait: `TCP_NODELAY`, `TCP_CORK`.
+    pub nagle: Nagle,
+    /// The bound on bytes written and not yet acknowledged: `SO_SNDBUF`. Fixed once set; otherwise it grows by itself.
+    pub send_buffer: Option<usize>,
+    /// The bound on bytes received and not yet read: `SO_RCVBUF`. Fixed once set; otherwise it grows by itself.
+    pub receive_buffer: Option<usize>,
+    /// Probing of an idle peer: `SO_KEEPALIVE`.
+    pub keepalive: Option<Keepalive>,
+    /// Give up when data stays unacknowledged for this long: `TCP_USER_TIMEOUT` (RFC 5482).
+    pub user_timeout: Option<Duration>,
+    /// What closing does with data that waits: `SO_LINGER`.
+    pub linger: Linger,
+    /// A bound on the segment size: `TCP_MAXSEG`.
+    pub max_segment: Option<u16>,
+    /// How many times the SYN is sent again: `TCP_SYNCNT`.
+    pub syn_count: Option<u8>,
+    /// How long an orphan stays in FIN-WAIT-2: `TCP_LINGER2`.
+    pub linger2: Option<Duration>,
+    /// An upper bound on the advertised window: `TCP_WINDOW_CLAMP`.
+    pub window_clamp: Option<u32>,
+    /// Unsent bytes below which the socket is writable: `TCP_NOTSENT_LOWAT`.
+    pub notsent_lowat: Option<u32>,
+    /// A bound on the rate, in bytes a second: `SO_MAX_PACING_RATE`.
+    pub max_pacing_rate: Option<u64>,
+    /// The largest super-segment that the path takes; `None` for the endpoint's.
+    pub gso_max_size: Option<u32>,
+}
+
+/// Whether short segments wait for more data or for an ACK.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Nagle {
+    /// Nagle's algorithm (RFC 1122 §4.2.3.4) in Minshall's variant.
+    #[default]
+    On,
+    /// Sent at once: `TCP_NODELAY`.
+    Off,
+    /// Held until full or until 200 ms have passed: `TCP_CORK`.
+    Cork,
+}
+
+/// When a silent peer is probed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Keepalive {
+    /// The silence before the first probe: `TCP_KEEPIDLE`.
+    pub idle: Option<Duration>,
+    /// The time between probes: `TCP_KEEPINTVL`.
+    pub interval: Option<Duration>,
+    /// Probes without an answer before giving up: `TCP_KEEPCNT`.
+    pub count: Option<u8>,
+}
+
+/// What closing does with data that waits to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Linger {
+    /// It is still sent, in the background.
+    #[default]
+    Background,
+    /// `SO_LINGER` of zero: it is dropped and the peer is reset.
+    Reset,
+}
+
+/// Which direction ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shutdown {
+    /// `SHUT_RD`
+    Read,
+    /// `SHUT_WR`
+    Write,
+    /// `SHUT_RDWR`
+    Both,
+}
+
+/// `TCP_QUICKACK`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quickack {
+    /// Acknowledge at once, for now.
+    On,
+    /// Delay as for an interactive session.
+    Off,
+}
+
+/// One option, changed on a socket that exists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SocketOption {
+    /// `TCP_CONGESTION`
+    Congestion(&'static str),
+    /// `TCP_NODELAY`, `TCP_CORK`
+    Nagle(Nagle),
+    /// `SO_SNDBUF`
+    SendBuffer(usize),
+    /// `SO_RCVBUF`
+    ReceiveBuffer(usize),
+    /// `SO_KEEPALIVE` and its times
+    Keepalive(Option<Keepalive>),
+    /// `TCP_USER_TIMEOUT`
+    UserTimeout(Option<Duration>),
+    /// `SO_LINGER`
+    Linger(Linger),
+    /// `TCP_QUICKACK`
+    Quickack(Quickack),
+    /// `TCP_MAXSEG`
+    MaxSegment(u16),
+    /// `TCP_SYNCNT`
+    SynCount(u8),
+    /// `TCP_LINGER2`
+    Linger2(Duration),
+    /// `TCP_WINDOW_CLAMP`
+    WindowClamp(u32),
+    /// `TCP_NOTSENT_LOWAT`
+    NotsentLowat(u32),
+    /// `SO_RCVLOWAT`
+    ReceiveLowat(u32),
+    /// `SO_MAX_PACING_RATE`, in bytes a second
+    MaxPacingRate(u64),
+}
+
+impl Options {
+    /// Changes what later sockets start with.
+    ///
+    /// # Errors
+    /// `NoSuchController`.
+    pub fn set(&mut self, option: SocketOption) -> Result<(), Error> {
+        match option {
+            SocketOption::Congestion(name) => {
+                controller(name).ok_or(Error::NoSuchController)?;
+                self.congestion = Some(name);
+            }
+            SocketOption::Nagle(nagle) => self.nagle = nagle,
+            SocketOption::SendBuffer(bytes) => self.send_buffer = Some(bytes),
+            SocketOption::ReceiveBuffer(bytes) => self.receive_buffer = Some(bytes),
+            SocketOption::Keepalive(keepalive) => self.keepalive = keepalive,
+            SocketOption::UserTimeout(timeout) => self.user_timeout = timeout,
+            SocketOption::Linger(linger) => self.linger = linger,
+            SocketOption::MaxSegment(bytes) => self.max_segment = Some(bytes),
+            SocketOption::SynCount(n) => self.syn_count = Some(n),
+            SocketOption::Linger2(span) => self.linger2 = Some(span),
+            SocketOption::WindowClamp(bytes) => self.window_clamp = Some(bytes),
+            SocketOption::NotsentLowat(bytes) => self.notsent_lowat = Some(bytes),
+            SocketOption::MaxPacingRate(rate) => self.max_pacing_rate = Some(rate),
+            SocketOption::Quickack(_) | SocketOption::ReceiveLowat(_) => {}
+        }
+        Ok(())
+    }
+}
