@@ -17,7 +17,9 @@ pub mod wire;
 
 pub use buffer::synthetic::fill as synthetic_fill;
 pub use config::{Config, EcnMode, MtuProbing};
-pub use congestion::{Ack, CaEvent, CongestionController, OnLoss, RateSample, Window, controller, names as controller_names};
+pub use congestion::{
+    Ack, CaEvent, CongestionController, OnLoss, RateSample, Window, controller, names as controller_names,
+};
 pub use connection::Connection;
 pub use endpoint::{Endpoint, Meta, SocketId, Transmit};
 pub use error::Error;

@@ -166,7 +166,11 @@ impl Pair {
             self.dropped += 1;
             return;
         }
-        assert!(self.wire.gso || frame.len() + 20 <= self.wire.mtu as usize, "{} bytes exceed the MTU", frame.len() + 20);
+        assert!(
+            self.wire.gso || frame.len() + 20 <= self.wire.mtu as usize,
+            "{} bytes exceed the MTU",
+            frame.len() + 20
+        );
         let now = self.now;
         self.queued[from].retain(|t| *t > now);
         if self.queued[from].len() >= self.wire.queue || self.rng.chance(self.wire.loss) {

@@ -143,7 +143,16 @@ pub(crate) struct Sent {
 impl Default for Sent {
     fn default() -> Self {
         let zero = Count::default();
-        Self { ring: VecDeque::new(), base: 0, oldest: NIL, newest: NIL, out: zero, sacked: zero, lost: zero, retrans: zero }
+        Self {
+            ring: VecDeque::new(),
+            base: 0,
+            oldest: NIL,
+            newest: NIL,
+            out: zero,
+            sacked: zero,
+            lost: zero,
+            retrans: zero,
+        }
     }
 }
 

@@ -76,7 +76,9 @@ mod tests {
 
     #[test]
     fn the_sum_is_that_of_the_bytes() {
-        for (offset, len) in [(0, 0), (0, 1), (1, 1), (1, 2), (3, 1448), (8190, 1448), (8191, 3), (12345, 65535), (7, 20000)] {
+        for (offset, len) in
+            [(0, 0), (0, 1), (1, 1), (1, 2), (3, 1448), (8190, 1448), (8191, 3), (12345, 65535), (7, 20000)]
+        {
             let mut out = vec![0; len];
             fill(offset, &mut out);
             assert_eq!(add_sum(Sum::new(), offset, len).finish(), Sum::new().bytes(&out).finish(), "{offset} {len}");

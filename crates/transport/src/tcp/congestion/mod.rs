@@ -17,10 +17,7 @@ pub use window::Window;
 type Constructor = fn() -> Box<dyn CongestionController>;
 
 /// All controllers by name.
-static TABLE: &[(&str, Constructor)] = &[
-    ("reno", || Box::new(reno::Reno)),
-    ("newreno", || Box::new(newreno::NewReno)),
-];
+static TABLE: &[(&str, Constructor)] = &[("reno", || Box::new(reno::Reno)), ("newreno", || Box::new(newreno::NewReno))];
 
 /// A fresh controller called `name`.
 pub fn controller(name: &str) -> Option<Box<dyn CongestionController>> {

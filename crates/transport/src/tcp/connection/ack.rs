@@ -5,11 +5,11 @@ use core::time::Duration;
 use septet_core::{Instant, Storey};
 
 use super::{Connection, Cx, Segment, Waiting};
+use crate::tcp::CaState;
 use crate::tcp::buffer::Mark;
 use crate::tcp::congestion::Ack;
 use crate::tcp::recovery::{AckFlags, Gathering, Resend};
 use crate::tcp::wire::Flags;
-use crate::tcp::CaState;
 
 /// What became of an ACK.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,7 +149,11 @@ impl Connection {
             || flags.dsacking
             || self.recovery.state != CaState::Open;
         if dubious {
-            let dup = if !flags.una_advanced && !flags.not_duplicate() && !flags.dsacking { u32::from(seg.segs.max(1)) } else { 0 };
+            let dup = if !flags.una_advanced && !flags.not_duplicate() && !flags.dsacking {
+                u32::from(seg.segs.max(1))
+            } else {
+                0
+            };
             flags.reneging = flags.una_advanced && self.sent.front().is_some_and(|r| r.is(Mark::SACKED));
             self.alert(cx, prior_una, dup, &mut flags, &mut resend);
         }
@@ -160,7 +164,12 @@ impl Connection {
         let lost = u64::from(self.counters.lost.wrapping_sub(prior_lost)) * u64::from(self.mss);
         let mut sample = self.rate_generate(cx, &gathering, delivered, lost, prior_in_flight, ca_rtt);
         sample.is_ack_delayed = flags.maybe_delayed;
-        self.control_congestion(cx, Ack { acked: delivered, in_flight: self.sent.in_flight(), ..ack_info }, &sample, &flags);
+        self.control_congestion(
+            cx,
+            Ack { acked: delivered, in_flight: self.sent.in_flight(), ..ack_info },
+            &sample,
+            &flags,
+        );
         if self.window.cwnd != old_cwnd && cx.trace.is_on() && !self.in_cwnd_reduction() {
             self.trace_growth(cx, old_cwnd);
         }
@@ -375,7 +384,8 @@ impl Connection {
         if !self.has_unsent() {
             return;
         }
-        let fits = self.snd_nxt < self.wnd_end() && self.unsent().min(u64::from(self.mss)) <= self.wnd_end() - self.snd_nxt;
+        let fits =
+            self.snd_nxt < self.wnd_end() && self.unsent().min(u64::from(self.mss)) <= self.wnd_end() - self.snd_nxt;
         if fits {
             self.rtt.backoff = 0;
             self.probes_since_clear();
@@ -389,20 +399,15 @@ impl Connection {
     }
 
     /// The window after an ACK: the controller's own way, a reduction, or growth.
-    fn control_congestion(
-        &mut self,
-        cx: &mut Cx<'_>,
-        ack: Ack,
-        sample: &crate::tcp::RateSample,
-        flags: &AckFlags,
-    ) {
+    fn control_congestion(&mut self, cx: &mut Cx<'_>, ack: Ack, sample: &crate::tcp::RateSample, flags: &AckFlags) {
         let state = self.recovery.state;
         if !self.controller.control(&mut self.window, &ack, sample, state) {
             if self.in_cwnd_reduction() {
                 self.cwnd_reduction(cx, sample.acked_sacked, sample.losses, flags.una_advanced);
             } else {
                 // With a path known to reorder, SACK counts as progress too.
-                let may = if self.recovery.reordering > cx.config.reordering { flags.progress() } else { flags.data_acked };
+                let may =
+                    if self.recovery.reordering > cx.config.reordering { flags.progress() } else { flags.data_acked };
                 if may {
                     self.controller.on_ack(&mut self.window, &ack);
                     self.window.stamp = cx.now;

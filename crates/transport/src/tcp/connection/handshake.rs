@@ -230,7 +230,8 @@ impl Connection {
             // A timestamp that we never sent: not for this SYN.
             if self.ts.seen && self.ts.echo != 0 && cx.config.timestamps {
                 let stamp = self.recovery.retrans_stamp;
-                let first = if stamp != 0 { stamp } else { self.sent.front().map_or(0, |r| r.sent_at.as_millis() as u32) };
+                let first =
+                    if stamp != 0 { stamp } else { self.sent.front().map_or(0, |r| r.sent_at.as_millis() as u32) };
                 let past = (self.ts.echo.wrapping_sub(first) as i32) < 0;
                 let future = (cx.ms().wrapping_sub(self.ts.echo) as i32) < 0;
                 if past || future {

@@ -99,7 +99,5 @@ impl Connection {
             send_queue: self.send.end() - self.snd_una.max(self.iss + 1).min(self.send.end()),
             receive_queue: self.received.readable() as u64,
         }
-
     }
 }
-

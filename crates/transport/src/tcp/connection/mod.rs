@@ -39,9 +39,9 @@ use crate::Ecn;
 pub(crate) use calls::Payload;
 pub(crate) use handshake::{Opening, initial_window};
 pub(crate) use input::Verdict;
+pub(crate) use rfc5961_challenge_ack::Budget;
 pub(crate) use timers::{Slot, Timers, Waiting};
 pub(crate) use transmit::seal;
-pub(crate) use rfc5961_challenge_ack::Budget;
 
 /// What every step of a connection is handed.
 pub(crate) struct Cx<'a> {

@@ -52,7 +52,8 @@ impl Connection {
         if limit >= u64::from(max_segs) * mss || (!is_last && limit >= len) {
             return false;
         }
-        if let Some(chunk) = u64::from(self.snd_wnd).min(self.window.cwnd).checked_div(u64::from(cx.config.tso_win_divisor))
+        if let Some(chunk) =
+            u64::from(self.snd_wnd).min(self.window.cwnd).checked_div(u64::from(cx.config.tso_win_divisor))
             && limit >= chunk
         {
             return false;

@@ -73,8 +73,13 @@ impl Connection {
 
     fn send_reset(&mut self, cx: &mut Cx<'_>) -> Transmit {
         cx.mib.out_rsts += 1;
-        let plan =
-            Plan { seq: self.snd_nxt, len: 0, flags: Flags::RST | Flags::ACK, mss: self.mss as usize, kind: Kind::Bare };
+        let plan = Plan {
+            seq: self.snd_nxt,
+            len: 0,
+            flags: Flags::RST | Flags::ACK,
+            mss: self.mss as usize,
+            kind: Kind::Bare,
+        };
         self.build(cx, plan, |_| "reset".to_owned())
     }
 
@@ -143,7 +148,8 @@ impl Connection {
     /// Linux's `tcp_write_wakeup`: as much as the window takes, or a segment that is old and so provokes an ACK.
     fn send_wakeup(&mut self, cx: &mut Cx<'_>) -> Transmit {
         cx.mib.win_probe += 1;
-        let room = self.wnd_end().saturating_sub(self.snd_nxt).min(self.unsent()).min(self.current_mss() as u64) as usize;
+        let room =
+            self.wnd_end().saturating_sub(self.snd_nxt).min(self.unsent()).min(self.current_mss() as u64) as usize;
         if room > 0 {
             let fin = self.flags.fin_queued && self.snd_nxt + room as u64 == self.send.end();
             let flags = Flags::ACK | Flags::PSH | if fin { Flags::FIN } else { Flags::NONE };

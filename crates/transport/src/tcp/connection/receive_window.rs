@@ -170,7 +170,8 @@ impl Connection {
         if let Some(rtt) = self.rtt_from_echo(cx.now) {
             let sample = rtt.as_micros() as i64;
             let old = i64::from(self.tuning.rtt_us);
-            self.tuning.rtt_us = if old == 0 { sample << 3 } else { old + sample - (old >> 3) }.clamp(1, 1 << 31) as u32;
+            self.tuning.rtt_us =
+                if old == 0 { sample << 3 } else { old + sample - (old >> 3) }.clamp(1, 1 << 31) as u32;
         }
     }
 

@@ -75,7 +75,11 @@ impl Connection {
         let expires = cx.now + cx.config.pmtu_expires;
         let (local, remote, old) = (self.local, self.remote, self.pmtu);
         self.cause = cx.trace.emit(Storey::Transport, "tcp.pmtu", self.cause, |f| {
-            f.set("local", local).set("remote", remote).set("mtu", mtu).set("was", old).set("why", "ICMP: packet too big");
+            f.set("local", local)
+                .set("remote", remote)
+                .set("mtu", mtu)
+                .set("was", old)
+                .set("why", "ICMP: packet too big");
         });
         let rare = self.rare();
         rare.pmtu_expires = Some(expires);
@@ -137,7 +141,8 @@ impl Connection {
     }
 
     fn mtup_start(&mut self, cx: &Cx<'_>, base_mss: u32) {
-        let (low, high) = (self.mss_to_mtu(base_mss.min(self.mss)), self.mss_to_mtu(u32::from(self.mss_clamp)).min(self.pmtu));
+        let (low, high) =
+            (self.mss_to_mtu(base_mss.min(self.mss)), self.mss_to_mtu(u32::from(self.mss_clamp)).min(self.pmtu));
         let pmtu = self.pmtu;
         self.rare().mtu = Some(Probing { low: low.min(high), high, size: 0, start: 0, end: 0 });
         self.sync_mss(cx, pmtu);

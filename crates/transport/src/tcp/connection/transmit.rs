@@ -35,7 +35,8 @@ impl Connection {
     pub(crate) fn build(&mut self, cx: &mut Cx<'_>, plan: Plan, why: impl FnOnce(&Self) -> String) -> Transmit {
         let Plan { seq, len, mut flags, mss, kind } = plan;
         let is_syn = flags.has(Flags::SYN);
-        let options = if is_syn { self.syn_options(cx.config, cx.ms()) } else { self.segment_options(cx, len.min(mss)) };
+        let options =
+            if is_syn { self.syn_options(cx.config, cx.ms()) } else { self.segment_options(cx, len.min(mss)) };
         let window = if is_syn {
             let window = self.rcv_wnd.min(65_535);
             self.rcv_wup = self.rcv_nxt;

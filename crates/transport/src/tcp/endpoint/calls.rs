@@ -53,7 +53,11 @@ impl Endpoint {
         let mut connection = Connection::connect(&self.config, local, remote, isn, ts_offset, mtu, options);
         connection.flags.accepted = true;
         connection.cause = trace.emit(Storey::Transport, "tcp.state", EventId::NONE, |f| {
-            f.set("local", local).set("remote", remote).set("from", "CLOSED").set("to", "SYN-SENT").set("why", "connect");
+            f.set("local", local)
+                .set("remote", remote)
+                .set("from", "CLOSED")
+                .set("to", "SYN-SENT")
+                .set("why", "connect");
         });
         self.mib.active_opens += 1;
         let id = self.slots.insert(Entry::Connection(connection));

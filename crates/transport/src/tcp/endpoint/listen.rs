@@ -65,7 +65,10 @@ impl Request {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "a SYN-ACK of a request and one of a cookie have only their fields in common")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a SYN-ACK of a request and one of a cookie have only their fields in common"
+)]
 fn build_synack(
     config: &Config,
     local: SocketAddr,
@@ -117,7 +120,9 @@ impl Endpoint {
         };
         at.iter()
             .find(|i| bound(i) == Some(local.ip()))
-            .or_else(|| at.iter().find(|i| bound(i).is_some_and(|ip| ip.is_unspecified() && ip.is_ipv4() == local.is_ipv4())))
+            .or_else(|| {
+                at.iter().find(|i| bound(i).is_some_and(|ip| ip.is_unspecified() && ip.is_ipv4() == local.is_ipv4()))
+            })
             .or_else(|| at.iter().find(|i| bound(i).is_some_and(|ip| ip.is_unspecified() && ip.is_ipv6())))
             .copied()
     }
@@ -194,7 +199,8 @@ impl Endpoint {
             timestamps: peer.timestamps.filter(|_| config.timestamps),
             ..HeaderOptions::default()
         };
-        let needs_ecn = self.ecn_controllers.contains(&listener.options.congestion.unwrap_or(config.congestion_control));
+        let needs_ecn =
+            self.ecn_controllers.contains(&listener.options.congestion.unwrap_or(config.congestion_control));
         let ecn = header.flags.has(Flags::ECE | Flags::CWR)
             && (config.ecn != EcnMode::Off || needs_ecn)
             && (meta.ecn == Ecn::NotEct || needs_ecn);
@@ -277,9 +283,7 @@ impl Endpoint {
         let rcv_nxt = opening.irs.wrapping_add(1);
         let ts = header.options.timestamps.filter(|_| opening.options.timestamps.is_some());
         let is_old = ts.is_some_and(|t| (opening.ts_recent.wrapping_sub(t.value) as i32) > 0);
-        let only = |want: Flags| {
-            flags.without(Flags::PSH | Flags::URG | Flags::ECE | Flags::CWR) == want
-        };
+        let only = |want: Flags| flags.without(Flags::PSH | Flags::URG | Flags::ECE | Flags::CWR) == want;
         if header.seq == opening.irs && only(Flags::SYN) && !is_old {
             // "the SYN again": our SYN-ACK was lost; answered at a limited rate.
             if now - request.last_synack >= self.config.invalid_ratelimit || request.synacks <= 1 {
@@ -344,12 +348,8 @@ impl Endpoint {
             request.opening.ts_recent = t.value;
         }
         let listener = request.listener;
-        let is_full = self
-            .slots
-            .resolve(listener)
-            .ok()
-            .and_then(|i| self.slots.listener_mut(i))
-            .is_none_or(|l| l.is_full());
+        let is_full =
+            self.slots.resolve(listener).ok().and_then(|i| self.slots.listener_mut(i)).is_none_or(|l| l.is_full());
         if is_full {
             self.mib.listen_overflows += 1;
             if self.config.abort_on_overflow {

@@ -104,9 +104,8 @@ pub(crate) use cx;
 impl Endpoint {
     /// An endpoint without sockets; `rng` gives it its secrets.
     pub fn new(config: Config, rng: &mut Rng) -> Self {
-        let ecn_controllers = super::controller_names()
-            .filter(|name| super::controller(name).is_some_and(|c| c.needs_ecn()))
-            .collect();
+        let ecn_controllers =
+            super::controller_names().filter(|name| super::controller(name).is_some_and(|c| c.needs_ecn())).collect();
         Self {
             config,
             secrets: Secrets::new(rng),
@@ -147,7 +146,13 @@ impl Endpoint {
     ///
     /// # Errors
     /// Why it went no further, for counters and trace; an answer, if one is due, is queued all the same.
-    pub fn receive(&mut self, now: Instant, meta: &Meta, mut frame: Frame, trace: &mut Trace) -> Result<(), DropReason> {
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        meta: &Meta,
+        mut frame: Frame,
+        trace: &mut Trace,
+    ) -> Result<(), DropReason> {
         self.mib.in_segs += 1;
         let header = match Header::take(meta.src, meta.dst, &mut frame) {
             Ok(header) => header,
@@ -223,13 +228,7 @@ impl Endpoint {
     /// Replaces a connection by the little that TIME-WAIT needs. The application may still read what came.
     fn enter_time_wait(&mut self, now: Instant, index: u32, trace: &mut Trace) {
         let Entry::Connection(connection) = self.slots.entry_mut(index) else { return };
-        let mut cx = Cx {
-            now,
-            config: &self.config,
-            mib: &mut self.mib,
-            trace,
-            replies: &mut self.pending,
-        };
+        let mut cx = Cx { now, config: &self.config, mib: &mut self.mib, trace, replies: &mut self.pending };
         if connection.acks.scheduled || connection.acks.due {
             let ack = connection.ack_now(&mut cx, "ACK of FIN");
             cx.replies.out.push_back(ack);
@@ -311,7 +310,10 @@ impl Endpoint {
             self.slots.unlink(index);
         }
         let Some(c) = self.slots.connection_mut(index) else { return };
-        if core::mem::take(&mut c.flags.notify) && !c.flags.orphan && !core::mem::replace(&mut c.flags.event_queued, true) {
+        if core::mem::take(&mut c.flags.notify)
+            && !c.flags.orphan
+            && !core::mem::replace(&mut c.flags.event_queued, true)
+        {
             self.events.push_back(id);
         }
         self.rearm(index);

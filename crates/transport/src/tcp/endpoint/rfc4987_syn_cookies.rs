@@ -57,9 +57,8 @@ impl Secrets {
 
 /// The SYN-ACK's timestamp, its low bits carrying window scale, SACK and ECN.
 pub(crate) fn encode(now_ms: u32, options: &HeaderOptions, ecn: bool) -> u32 {
-    let bits = options.wscale.map_or(NO_WSCALE, u32::from)
-        | u32::from(options.sack_permitted) << 4
-        | u32::from(ecn) << 5;
+    let bits =
+        options.wscale.map_or(NO_WSCALE, u32::from) | u32::from(options.sack_permitted) << 4 | u32::from(ecn) << 5;
     let mask = (1 << TS_BITS) - 1;
     let stamp = (now_ms & !mask) | bits;
     if stamp > now_ms { stamp.wrapping_sub(1 << TS_BITS) } else { stamp }

@@ -124,9 +124,7 @@ impl Slots {
     }
 
     pub(crate) fn find(&self, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
-        self.flows
-            .find(hash(local, remote), |i| self.slots[*i as usize].entry.flow() == Some((local, remote)))
-            .copied()
+        self.flows.find(hash(local, remote), |i| self.slots[*i as usize].entry.flow() == Some((local, remote))).copied()
     }
 
     pub(crate) fn id(&self, index: u32) -> SocketId {

@@ -165,7 +165,8 @@ impl Connection {
         if self.counters.dsack_dups > self.counters.total_retrans {
             return false;
         }
-        let tlp = self.recovery.tlp_high_seq != 0 && self.recovery.tlp_is_retransmission && end == self.recovery.tlp_high_seq;
+        let tlp =
+            self.recovery.tlp_high_seq != 0 && self.recovery.tlp_is_retransmission && end == self.recovery.tlp_high_seq;
         if tlp {
             flags.dsack_tlp = true;
         } else {

@@ -9,7 +9,8 @@ impl Connection {
 
     /// How long the first `boundary` timeouts take, starting at the least RTO and doubling up to the most.
     fn model_timeout_ms(&self, cx: &Cx<'_>, boundary: u8) -> u32 {
-        let base = if self.state.is_synchronized() { cx.config.rto_min } else { cx.config.rto_initial }.as_millis() as u64;
+        let base =
+            if self.state.is_synchronized() { cx.config.rto_min } else { cx.config.rto_initial }.as_millis() as u64;
         let most = cx.config.rto_max.as_millis() as u64;
         let linear = (most / base.max(1)).max(1).ilog2();
         let boundary = u32::from(boundary);

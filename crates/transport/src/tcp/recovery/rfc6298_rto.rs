@@ -155,11 +155,12 @@ impl Connection {
         }
         let rto = self.rtt.rto_ms;
         self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", septet_core::EventId::NONE, |f| {
-            f.set("local", self.local).set("remote", self.remote).set("why", format!("retransmission timer, RTO {rto} ms"));
+            f.set("local", self.local)
+                .set("remote", self.remote)
+                .set("why", format!("retransmission timer, RTO {rto} ms"));
         });
         self.recovery.tlp_high_seq = 0;
-        if self.snd_wnd == 0 && !matches!(self.state, State::SynSent | State::SynReceived)
-        {
+        if self.snd_wnd == 0 && !matches!(self.state, State::SynSent | State::SynReceived) {
             // The receiver has shut its window over data in flight: keep on probing with that data.
             if cx.now.saturating_since(self.rcv_tstamp) > cx.config.rto_max {
                 self.abort_on_timeout(cx, "the peer's window stayed shut and it fell silent");
@@ -257,8 +258,7 @@ impl Connection {
         self.recovery.tlp_high_seq = 0;
         self.ecn_queue_cwr();
         // RFC 5682 §2.1 step 1, not while the loss of an MTU probe is in question.
-        self.recovery.frto =
-            cx.config.frto && (new_recovery || self.rtt.retransmits > 0) && !self.mtup_has_probe();
+        self.recovery.frto = cx.config.frto && (new_recovery || self.rtt.retransmits > 0) && !self.mtup_has_probe();
     }
 
     /// Whether the peer has been silent for too long; ends the connection if so.

@@ -282,8 +282,7 @@ impl Connection {
 
     pub(crate) fn try_keep_open(&mut self, cx: &mut Cx<'_>) {
         let left_out = self.sent.sacked.segs + self.sent.lost.segs > 0;
-        let state =
-            if left_out || self.any_retransmission_outstanding() { CaState::Disorder } else { CaState::Open };
+        let state = if left_out || self.any_retransmission_outstanding() { CaState::Disorder } else { CaState::Open };
         if self.recovery.state != state {
             self.set_ca_state(cx, state);
             self.recovery.high_seq = self.snd_nxt;
