@@ -8,6 +8,7 @@
 mod config;
 mod counters;
 mod host;
+mod lens;
 mod net;
 mod ping;
 mod registry;
@@ -19,4 +20,5 @@ mod wakers;
 
 pub use config::HostConfig;
 pub use host::Host;
+pub use lens::PacketLens;
 pub use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
