@@ -35,6 +35,9 @@ pub struct Summary {
     pub nodes: BTreeMap<String, BTreeMap<String, Metric>>,
     /// By node and port (`client eth0`), then by name as in `ip -s link`.
     pub ports: BTreeMap<String, BTreeMap<String, u64>>,
+    /// By node, then by name as in `nstat`, what hosts counted; what is zero is left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, BTreeMap<String, u64>>,
     /// Who talked to whom.
     pub flows: Vec<Flow>,
     /// Packets of flows beyond the number that is kept apart.
