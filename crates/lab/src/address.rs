@@ -9,32 +9,32 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use septet_network::Cidr;
+
 use crate::mistake::{Mistake, Mistakes, Span};
 use crate::topology::Place;
 use crate::units::Refusal;
 
-/// An IPv4 address with the length of its prefix.
+/// An IPv4 address with the length of its prefix, to be counted with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Cidr {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// The length of the prefix in bits.
-    pub prefix: u8,
+pub(crate) struct Cidr4 {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) prefix: u8,
 }
 
-impl Cidr {
-    /// The network: the address with its host bits zero.
-    pub fn network(self) -> Ipv4Addr {
+impl Cidr4 {
+    /// The address with its host bits zero.
+    fn network(self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.address.to_bits() & self.mask())
     }
 
     /// The last address of the network.
-    pub fn broadcast(self) -> Ipv4Addr {
+    fn broadcast(self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.address.to_bits() | !self.mask())
     }
 
     /// Whether `address` lies in the network.
-    pub fn holds(self, address: Ipv4Addr) -> bool {
+    fn holds(self, address: Ipv4Addr) -> bool {
         address.to_bits() & self.mask() == self.network().to_bits()
     }
 
@@ -49,14 +49,20 @@ impl Cidr {
     }
 }
 
-impl core::fmt::Display for Cidr {
+impl From<Cidr4> for Cidr {
+    fn from(v4: Cidr4) -> Self {
+        Self::new(v4.address.into(), v4.prefix).expect("prefixes are read as 32 at most")
+    }
+}
+
+impl core::fmt::Display for Cidr4 {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 
 /// Reads `10.0.1.5/24`.
-pub(crate) fn parse(text: &str) -> Result<Cidr, Refusal> {
+pub(crate) fn parse(text: &str) -> Result<Cidr4, Refusal> {
     let (address, prefix) = text.trim().split_once('/').ok_or_else(|| {
         let refusal = Refusal::new(format!("`{text}` has no prefix"));
         if text.trim().parse::<Ipv4Addr>().is_ok() {
@@ -71,7 +77,7 @@ pub(crate) fn parse(text: &str) -> Result<Cidr, Refusal> {
         .ok()
         .filter(|p| (1..=32).contains(p))
         .ok_or_else(|| Refusal::new(format!("`{prefix}` is not the length of a prefix")).help("from 1 to 32"))?;
-    let cidr = Cidr { address, prefix };
+    let cidr = Cidr4 { address, prefix };
     if address.is_multicast() || address.is_loopback() || address.is_unspecified() || address.is_broadcast() {
         return Err(Refusal::new(format!("{address} cannot be the address of a port")));
     }
@@ -88,7 +94,7 @@ pub(crate) struct Seat {
     pub(crate) place: Place,
     pub(crate) router: bool,
     /// The address that the file gives, and where.
-    pub(crate) given: Option<(Cidr, Span)>,
+    pub(crate) given: Option<(Cidr4, Span)>,
 }
 
 /// All that is joined by switches or by one cable.
@@ -102,10 +108,10 @@ pub(crate) fn assign(
     segments: &[Segment],
     names: &dyn Fn(Place) -> String,
     mistakes: &mut Mistakes,
-) -> BTreeMap<Place, Cidr> {
+) -> BTreeMap<Place, Cidr4> {
     let mut taken: BTreeMap<Ipv4Addr, (Place, Span)> = BTreeMap::new();
-    let mut nets: Vec<(Cidr, Span)> = Vec::new();
-    let mut given: Vec<Option<Cidr>> = Vec::new();
+    let mut nets: Vec<(Cidr4, Span)> = Vec::new();
+    let mut given: Vec<Option<Cidr4>> = Vec::new();
     for segment in segments {
         let net = given_net(segment, names, &mut taken, mistakes);
         if let Some((net, span)) = &net {
@@ -122,7 +128,7 @@ pub(crate) fn assign(
         }
         given.push(net.map(|(net, _)| net));
     }
-    let used: Vec<Cidr> = nets.into_iter().map(|(net, _)| net).collect();
+    let used: Vec<Cidr4> = nets.into_iter().map(|(net, _)| net).collect();
     let mut counter = Counter { next: 1, used: &used };
     let mut found = BTreeMap::new();
     for (segment, given) in segments.iter().zip(given) {
@@ -143,8 +149,8 @@ fn given_net(
     names: &dyn Fn(Place) -> String,
     taken: &mut BTreeMap<Ipv4Addr, (Place, Span)>,
     mistakes: &mut Mistakes,
-) -> Option<(Cidr, Span)> {
-    let mut net: Option<(Cidr, Span)> = None;
+) -> Option<(Cidr4, Span)> {
+    let mut net: Option<(Cidr4, Span)> = None;
     for seat in &segment.seats {
         let Some((cidr, span)) = &seat.given else { continue };
         if let Some((other, first)) = taken.get(&cidr.address) {
@@ -159,7 +165,7 @@ fn given_net(
             continue;
         }
         taken.insert(cidr.address, (seat.place, span.clone()));
-        let own = Cidr { address: cidr.network(), prefix: cidr.prefix };
+        let own = Cidr4 { address: cidr.network(), prefix: cidr.prefix };
         match &net {
             None => net = Some((own, span.clone())),
             Some((first, at)) if *first != own => {
@@ -178,11 +184,11 @@ fn given_net(
 /// Hands out networks from 10.0.0.0/8 in steps of a /24.
 struct Counter<'a> {
     next: u32,
-    used: &'a [Cidr],
+    used: &'a [Cidr4],
 }
 
 impl Counter<'_> {
-    fn net(&mut self, segment: &Segment) -> Option<Cidr> {
+    fn net(&mut self, segment: &Segment) -> Option<Cidr4> {
         let routers = segment.seats.iter().filter(|s| s.router).count();
         let hosts = segment.seats.len() - routers;
         // What the numbering below takes, and the last address of the network.
@@ -199,7 +205,7 @@ impl Counter<'_> {
             if start + blocks > 1 << 16 {
                 return None;
             }
-            let net = Cidr { address: Ipv4Addr::from_bits((10 << 24) | (start << 8)), prefix };
+            let net = Cidr4 { address: Ipv4Addr::from_bits((10 << 24) | (start << 8)), prefix };
             self.next = start + blocks;
             if !self.used.iter().any(|u| u.holds(net.network()) || net.holds(u.network())) {
                 return Some(net);
@@ -220,9 +226,9 @@ fn first_host(routers: usize) -> u32 {
 /// Numbers the seats of a segment that have no address yet.
 fn fill(
     segment: &Segment,
-    net: Cidr,
+    net: Cidr4,
     taken: &BTreeMap<Ipv4Addr, (Place, Span)>,
-    found: &mut BTreeMap<Place, Cidr>,
+    found: &mut BTreeMap<Place, Cidr4>,
     names: &dyn Fn(Place) -> String,
     mistakes: &mut Mistakes,
 ) {
@@ -251,7 +257,7 @@ fn fill(
             mistakes.push(Mistake::new("subnet", span, reason, "the network is full"));
             return;
         }
-        found.insert(seat.place, Cidr { address: Ipv4Addr::from_bits(*next), prefix: net.prefix });
+        found.insert(seat.place, Cidr4 { address: Ipv4Addr::from_bits(*next), prefix: net.prefix });
         *next += 1;
     }
 }
@@ -280,7 +286,7 @@ mod tests {
         let segments: Vec<_> = segments.iter().map(|seats| Segment { seats: seats.clone() }).collect();
         let found = assign(&segments, &|p| p.node.to_string(), &mut mistakes);
         if mistakes.is_empty() {
-            Ok(found.values().map(Cidr::to_string).collect())
+            Ok(found.values().map(Cidr4::to_string).collect())
         } else {
             Err(mistakes.iter().map(Mistake::kind).collect())
         }

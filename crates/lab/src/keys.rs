@@ -95,7 +95,6 @@ static HOST: Section = Section {
 const STACK: &[Key] = &[
     Key::new("address", Kind::Phrase(&ADDRESS), "the IPv4 address with its prefix, where there is one port only"),
     Key::new("mtu", Kind::Phrase(&MTU), "the largest packet that it sends, in bytes (1500)"),
-    Key::new("ttl", Kind::Count(1, 255), "the time to live of what it sends (64)"),
     Key::new("tcp", TCP_CHOICE, "the congestion controller, or a table of TCP options"),
     Key::new("run", Kind::Texts(&COMMAND), "programs and when they start: `at 1s: ping web1`"),
 ];

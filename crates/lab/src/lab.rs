@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use septet_core::Instant;
+use septet_network::Cidr;
 
-use crate::address::{self, Cidr, Seat, Segment};
+use crate::address::{self, Seat, Segment};
 use crate::document::{self, Table, Text, Value};
 use crate::expect::{self, Expectation};
 use crate::fault::{self, Fault};
@@ -105,8 +106,8 @@ impl Lab {
     }
 
     /// The first address of a node.
-    pub fn address(&self, node: usize) -> Option<Ipv4Addr> {
-        self.nodes.get(node)?.ports.iter().find_map(|p| p.address).map(|cidr| cidr.address)
+    pub fn address(&self, node: usize) -> Option<IpAddr> {
+        self.nodes.get(node)?.ports.iter().find_map(|p| p.address).map(Cidr::addr)
     }
 
     /// Reads a fault as in the file's `[faults]`, for a lab that runs already.
@@ -332,7 +333,7 @@ impl Reader<'_> {
         let segments = segments(&nodes, links);
         let names = |p: Place| format!("`{}` eth{}", nodes[p.node].name, p.port);
         for (place, cidr) in address::assign(&segments, &names, self.mistakes) {
-            nodes[place.node].ports[usize::from(place.port)].address = Some(cidr);
+            nodes[place.node].ports[usize::from(place.port)].address = Some(cidr.into());
         }
         self.gateways(&nodes, topology);
         nodes
@@ -349,7 +350,7 @@ impl Reader<'_> {
             }
             if seen != Some(spec) {
                 for text in node.spec.resolvers.iter().flatten() {
-                    if text.text.parse::<Ipv4Addr>().is_err() {
+                    if text.text.parse::<IpAddr>().is_err() {
                         let found = topology.node(Word { text: &text.text, at: 0 });
                         self.or_report(text, found);
                     }
@@ -476,7 +477,7 @@ fn segments(nodes: &[Node], links: &[Link]) -> Vec<Segment> {
             let node = &nodes[place.node];
             if node.kind.has_addresses() {
                 let own = node.spec.ports.get(&place.port).and_then(|p| p.address.clone());
-                let given = own.or_else(|| node.spec.address.clone());
+                let given = own.or_else(|| node.spec.address.clone().filter(|_| node.ports.len() == 1));
                 seats.entry(segment).or_default().push(Seat { place, router: node.kind == NodeKind::Router, given });
             }
         }
@@ -492,20 +493,20 @@ fn segments(nodes: &[Node], links: &[Link]) -> Vec<Segment> {
 }
 
 /// The gateway that the file gives a host, which must be on one of its networks.
-pub(crate) fn gateway(node: &Node, nodes: &[Node], topology: &Topology) -> Result<Option<Ipv4Addr>, Wrong> {
+pub(crate) fn gateway(node: &Node, nodes: &[Node], topology: &Topology) -> Result<Option<IpAddr>, Wrong> {
     let Some(text) = &node.spec.gateway else { return Ok(None) };
     let word = Word { text: &text.text, at: 0 };
     let own: Vec<Cidr> = node.ports.iter().filter_map(|p| p.address).collect();
-    if let Ok(address) = text.text.parse::<Ipv4Addr>() {
-        if own.iter().any(|net| net.holds(address)) {
+    if let Ok(address) = text.text.parse::<IpAddr>() {
+        if own.iter().any(|net| net.prefix().contains(address)) {
             return Ok(Some(address));
         }
         return Err(Wrong::new("gateway", word.range(), format!("{address} is on no network of `{}`", node.name))
             .label("out of reach"));
     }
     let gateway = topology.node(word)?;
-    let addresses = nodes[gateway].ports.iter().filter_map(|p| p.address.map(|c| c.address));
-    addresses.into_iter().find(|a| own.iter().any(|net| net.holds(*a))).map(Some).ok_or_else(|| {
+    let addresses = nodes[gateway].ports.iter().filter_map(|p| p.address.map(Cidr::addr));
+    addresses.into_iter().find(|a| own.iter().any(|net| net.prefix().contains(*a))).map(Some).ok_or_else(|| {
         Wrong::new("gateway", word.range(), format!("`{}` is on no network of `{}`", text.text, node.name))
             .label("out of reach")
     })

@@ -5,6 +5,9 @@
 //! guessed, the mend.
 
 mod address;
+mod board;
+mod boot;
+mod build;
 mod command;
 mod document;
 mod expect;
@@ -17,13 +20,17 @@ mod mistake;
 mod names;
 mod nearest;
 mod node;
+mod readings;
+mod run;
 mod schema;
 mod service;
 mod topology;
 mod units;
 mod words;
 
-pub use address::Cidr;
+pub use board::FaultId;
+pub use boot::{Boot, Ground};
+pub use build::{BuildError, BuildOptions, Keys};
 pub use command::{Command, Schedule};
 pub use expect::{
     Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Verdict, Window, vocabulary,
@@ -33,6 +40,7 @@ pub use lab::{Lab, Link};
 pub use medium::Cable;
 pub use mistake::{Gravity, Mistake, Mistakes, Span};
 pub use node::{Node, NodeKind, NodeSpec, Port, TcpSpec};
+pub use run::{Outcome, Output, Run};
 pub use service::{Balancer, Dns, Health, Http, Listen, RecordData, Scheme, Service, ZoneSpec};
 pub use topology::{LinkRef, Place, Ways};
 

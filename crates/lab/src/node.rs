@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use septet_core::Bytes;
+use septet_network::Cidr;
 
-use crate::address::{self, Cidr};
+use crate::address::{self, Cidr4};
 use crate::command::{self, Command};
 use crate::document::{Item, Table, Text, Value};
 use crate::medium;
@@ -81,8 +82,6 @@ pub struct Port {
 pub struct NodeSpec {
     /// TCP's options.
     pub tcp: TcpSpec,
-    /// The time to live of what it sends.
-    pub ttl: Option<u8>,
     /// The programs it runs.
     pub commands: Vec<Command>,
     /// The services it offers.
@@ -91,7 +90,7 @@ pub struct NodeSpec {
     pub ageing: Option<Duration>,
     /// How many addresses a switch remembers.
     pub table: Option<usize>,
-    pub(crate) address: Option<(Cidr, Span)>,
+    pub(crate) address: Option<(Cidr4, Span)>,
     pub(crate) mtu: Option<u16>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
     pub(crate) gateway: Option<Text>,
@@ -101,7 +100,7 @@ pub struct NodeSpec {
 /// What the file says of a port.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PortSpec {
-    pub(crate) address: Option<(Cidr, Span)>,
+    pub(crate) address: Option<(Cidr4, Span)>,
     pub(crate) mtu: Option<u16>,
     pub(crate) span: Span,
 }
@@ -170,9 +169,9 @@ pub(crate) fn declared(root: &Table, mistakes: &mut Mistakes) -> Vec<Declared> {
                             "duplicate-node",
                             name.span.clone(),
                             format!("two nodes are called `{node}`"),
-                            "this one",
+                            "again here",
                         )
-                        .also(nodes[index].span.clone(), "and this one"),
+                        .also(nodes[index].span.clone(), "first here"),
                     );
                 }
             }
@@ -194,7 +193,6 @@ impl NodeSpec {
         }
         Self {
             tcp: TcpSpec::read(table).over(defaults),
-            ttl: table.count("ttl").and_then(|n| u8::try_from(n).ok()),
             commands: table.texts("run").into_iter().filter_map(|text| command::parse(text).ok()).collect(),
             services: service::read(table, topology, mistakes),
             ageing: table.time("ageing"),
@@ -208,7 +206,7 @@ impl NodeSpec {
     }
 }
 
-fn address(table: &Table) -> Option<(Cidr, Span)> {
+fn address(table: &Table) -> Option<(Cidr4, Span)> {
     let text = table.text("address")?;
     Some((address::parse(&text.text).ok()?, text.inner()))
 }

@@ -10,8 +10,12 @@ pub use http::Http;
 
 use core::fmt;
 use std::any::Any;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use crate::boot::{Boot, Ground};
+use crate::build::BuildError;
 use crate::document::{Table, Text};
 use crate::mistake::{Mistake, Mistakes, Span};
 use crate::schema::Key;
@@ -28,6 +32,20 @@ pub trait Service: fmt::Debug + Send + Sync + Any {
     fn certificate_names(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// The full names that it tells others, and what stands behind them.
+    fn names(&self) -> Vec<(String, RecordData)> {
+        Vec::new()
+    }
+
+    /// The ports that it listens on.
+    fn ports(&self) -> Vec<u16>;
+
+    /// What `node` does to offer it, whenever it boots.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError>;
 }
 
 /// A kind of service.
@@ -67,13 +85,24 @@ pub(crate) const KEYS: &[Key] = &{
 
 /// Reads the services in a host's table.
 pub(crate) fn read(host: &Table, topology: &Topology, mistakes: &mut Mistakes) -> Vec<Arc<dyn Service>> {
-    let mut services = Vec::new();
+    let mut services: Vec<Arc<dyn Service>> = Vec::new();
+    let mut taken: BTreeMap<u16, (&'static str, Span)> = BTreeMap::new();
     for kind in KINDS {
         let Some((name, _)) = host.entry(kind.key.name) else { continue };
-        if let Some(table) = host.table(kind.key.name) {
-            let mut reading = Reading { topology, mistakes, span: name.span.clone() };
-            services.extend((kind.read)(table, &mut reading));
+        let Some(table) = host.table(kind.key.name) else { continue };
+        let mut reading = Reading { topology, mistakes, span: name.span.clone() };
+        let Some(service) = (kind.read)(table, &mut reading) else { continue };
+        for port in service.ports() {
+            if let Some((other, first)) = taken.insert(port, (service.name(), name.span.clone())) {
+                let reason = format!("{other} and {} both listen on port {port}", service.name());
+                let mut mistake = Mistake::new("listen-in-use", name.span.clone(), reason, "this one");
+                if first != name.span {
+                    mistake = mistake.also(first, "this one has it");
+                }
+                mistakes.push(mistake);
+            }
         }
+        services.push(service);
     }
     services
 }
@@ -87,6 +116,13 @@ pub struct Listen {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+impl Listen {
+    /// The socket address: the port, on every address.
+    fn at(&self) -> SocketAddr {
+        (Ipv4Addr::UNSPECIFIED, self.port).into()
+    }
 }
 
 /// What is spoken on a connection.

@@ -65,19 +65,19 @@ pub struct Found {
     pub number: Option<f64>,
 }
 
+impl Verdict {
+    /// What was found, in words; of several comparisons each with its own.
+    pub fn found_in_words(&self) -> String {
+        match &self.found[..] {
+            [one] => one.value.clone(),
+            many => many.iter().map(|f| format!("{}: {}", f.comparison, f.value)).collect::<Vec<_>>().join("; "),
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: ", self.name, self.text)?;
-        match &self.found[..] {
-            [one] => write!(f, "found {}", one.value),
-            many => {
-                for (i, found) in many.iter().enumerate() {
-                    let sign = if i == 0 { "" } else { "; " };
-                    write!(f, "{sign}{}: found {}", found.comparison, found.value)?;
-                }
-                Ok(())
-            }
-        }
+        write!(f, "{}: {}: found {}", self.name, self.text, self.found_in_words())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::units::Dimension;
 /// Something that programs and services record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metric {
-    /// Its name behind the node's: `http.ok`.
+    /// Its name behind the node's: `http.ok`. One that ends with `*` stands for all that begin so: `http.status.*`.
     pub(crate) name: &'static str,
     pub(crate) kind: MetricKind,
     pub(crate) doc: &'static str,
@@ -20,14 +20,14 @@ pub(crate) enum MetricKind {
     Series(Dimension),
 }
 
-impl Metric {
-    const fn counter(name: &'static str, doc: &'static str) -> Self {
-        Self { name, kind: MetricKind::Counter(Dimension::Number), doc }
-    }
-
-    const fn series(name: &'static str, dimension: Dimension, doc: &'static str) -> Self {
-        Self { name, kind: MetricKind::Series(dimension), doc }
-    }
+/// The metric called `name`.
+pub(crate) fn find(name: &str) -> Option<&'static Metric> {
+    let is = |m: &&Metric| match m.name.strip_suffix('*') {
+        Some(stem) => name.len() > stem.len() && name.starts_with(stem),
+        None => m.name == name,
+    };
+    // A full name goes before a family that it would belong to.
+    METRICS.iter().find(|m| m.name == name).or_else(|| METRICS.iter().find(is))
 }
 
 /// What is known of links.
@@ -64,11 +64,58 @@ pub enum Amount {
     Packets,
 }
 
-/// What the programs and services record.
+const fn counter(name: &'static str, doc: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Counter(Dimension::Number), doc }
+}
+
+const fn bytes(name: &'static str, doc: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Counter(Dimension::Size), doc }
+}
+
+const fn times(name: &'static str, doc: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Series(Dimension::Time), doc }
+}
+
+/// What the programs and services record, by the node that they run on.
 pub(crate) static METRICS: &[Metric] = &[
-    Metric::counter("http.ok", "requests answered with a status below 400 and a whole body"),
-    Metric::counter("http.failed", "requests without such an answer"),
-    Metric::series("http.time", Dimension::Time, "from the start of a request to the last byte of its answer"),
+    counter("http.ok", "requests answered with a status below 400 and a whole body"),
+    counter("http.error", "requests without such an answer"),
+    counter("http.retries", "requests tried again"),
+    counter("http.corrupt", "bodies that did not match their digest"),
+    counter("http.status.*", "answers with this status"),
+    counter("http.exit.*", "failures by curl's exit status"),
+    bytes("http.bytes", "bytes of bodies received"),
+    times("http.time", "from the start of a request to the last byte of its answer"),
+    times("http.time.lookup", "from the start of a request until the name was known"),
+    times("http.time.connect", "from the start of a request until the connection stood"),
+    times("http.time.handshake", "from the start of a request until TLS stood"),
+    times("http.time.first_byte", "from the start of a request to the first byte of its answer"),
+    counter("http.connections", "connections that a server took"),
+    counter("http.requests", "requests that a server took"),
+    counter("http.handshake_failed", "TLS handshakes that failed at a server"),
+    bytes("http.received", "bytes of bodies that a server received"),
+    bytes("http.sent", "bytes of bodies that a server sent"),
+    counter("dns.ok", "lookups that a server answered"),
+    counter("dns.error", "lookups without an answer"),
+    counter("dns.retries", "questions asked again"),
+    counter("dns.ignored", "answers that fit no question"),
+    times("dns.time", "from a question to its answer"),
+    counter("dns.queries", "questions that a name server took"),
+    counter("dns.failed", "questions that a name server could not answer"),
+    counter("balancer.connections", "connections that a balancer took"),
+    counter("balancer.refused", "connections that no backend took"),
+    counter("balancer.retries", "connections tried at another backend"),
+    counter("balancer.handshake_failed", "TLS handshakes that failed at a balancer"),
+    counter("balancer.up", "backends that came back"),
+    counter("balancer.down", "backends that went"),
+    counter("balancer.checks.ok", "health checks that went well"),
+    counter("balancer.checks.failed", "health checks that failed"),
+    counter("balancer.picks.*", "connections passed to this backend"),
+    bytes("balancer.bytes", "bytes passed on"),
+    counter("ping.sent", "echo requests sent"),
+    counter("ping.received", "echo replies received"),
+    times("ping.time", "round-trip times"),
+    counter("program.*", "exit statuses of programs: `program.curl.exit`"),
 ];
 
 #[cfg(test)]
@@ -81,5 +128,12 @@ mod tests {
             assert!(METRICS[..i].iter().all(|m| m.name != metric.name), "{}", metric.name);
             assert!(!metric.doc.is_empty());
         }
+    }
+
+    #[test]
+    fn families_and_their_exceptions() {
+        assert_eq!(find("http.status.404").unwrap().name, "http.status.*");
+        assert_eq!(find("http.time.connect").unwrap().name, "http.time.connect");
+        assert!(find("http.status.").is_none() && find("http.okay").is_none());
     }
 }

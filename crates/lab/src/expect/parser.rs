@@ -6,7 +6,7 @@ use septet_core::Instant;
 
 use crate::expect::function::{self, Function};
 use crate::expect::lexer::{self, Token, TokenKind};
-use crate::expect::metric::{Amount, LinkMetric, MetricKind};
+use crate::expect::metric::{self, Amount, LinkMetric, MetricKind};
 use crate::expect::{Comparison, Condition, Expr, ExprKind, METRICS, Operator, Quantifier, Series, Subject, Window};
 use crate::nearest::suggest;
 use crate::topology::{LinkRef, Topology};
@@ -125,8 +125,12 @@ impl<'t> Parser<'t> {
         };
         let right = self.sum()?;
         let at = start..right.at.end;
+        let constant =
+            |kind: &OperandKind| matches!(kind, OperandKind::Value(Expr { kind: ExprKind::Constant(_), .. }));
         let (subject, comparison, bound) = match (left.kind, right.kind) {
-            (OperandKind::Value(value), other) => ((other, right.at), comparison.mirrored(), (value, left.at)),
+            (OperandKind::Value(value), other) if !constant(&other) => {
+                ((other, right.at), comparison.mirrored(), (value, left.at))
+            }
             (other, OperandKind::Value(value)) => ((other, left.at), comparison, (value, right.at)),
             _ => {
                 return Err(Wrong::new("expression", at, "two things that vary cannot be compared over time")
@@ -401,7 +405,7 @@ impl<'t> Parser<'t> {
         })?;
         let name = &text[dot + 1..];
         let at = token.at.clone();
-        if let Some(metric) = METRICS.iter().find(|m| m.name == name) {
+        if let Some(metric) = metric::find(name) {
             let (MetricKind::Counter(dimension) | MetricKind::Series(dimension)) = metric.kind;
             let series = Series { nodes, name: name.to_owned(), dimension, window: Window::ALL };
             let kind = match metric.kind {

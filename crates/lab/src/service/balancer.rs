@@ -1,8 +1,13 @@
 //! `[host.X.balancer]`: a load balancer.
 
 use core::time::Duration;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
 
+use septet_application::balancer::{self as application, Target, policy};
+
+use crate::boot::{Boot, Ground, serve};
+use crate::build::BuildError;
 use crate::document::{Table, Text};
 use crate::schema::{Key, Kind, Phrase, Section, later, none};
 use crate::service::{self, Listen, Reading, Scheme, Service, ServiceKind};
@@ -28,7 +33,7 @@ static HEALTH: Section = Section {
     doc: "How backends are probed.",
     groups: &[&[
         Key::new("every", Kind::Time, "from one probe to the next (2s)"),
-        Key::new("path", Kind::Text, "what is asked for over HTTP; without it a TCP connection is enough"),
+        Key::new("path", Kind::Text, "what is asked for over HTTP; a status below 400 is well (`/`)"),
         Key::new("timeout", Kind::Time, "how long an answer may take (that of `every`)"),
         Key::new("fall", Kind::Count(1, 1000), "probes in a row that must fail before a backend is out (3)"),
         Key::new("rise", Kind::Count(1, 1000), "probes in a row that must succeed before it is in again (2)"),
@@ -46,7 +51,8 @@ static LISTEN: Phrase = Phrase {
 static BACKEND: Phrase = Phrase { what: "backends", example: "web[1..3]:80", check: later };
 
 fn policies() -> &'static [&'static str] {
-    &["round-robin", "least-connections", "random"]
+    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| policy::POLICIES.iter().map(|p| p.name).collect());
+    &NAMES
 }
 
 /// A load balancer.
@@ -70,7 +76,7 @@ pub struct Health {
     /// How long an answer may take.
     pub timeout: Duration,
     /// What is asked for over HTTP.
-    pub path: Option<String>,
+    pub path: String,
     /// Failures in a row before a backend is out.
     pub fall: u32,
     /// Successes in a row before it is in again.
@@ -84,6 +90,30 @@ impl Service for Balancer {
 
     fn certificate_names(&self) -> Vec<String> {
         if self.listen.scheme == Scheme::Https { vec![self.listen.host.clone()] } else { Vec::new() }
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        vec![self.listen.port]
+    }
+
+    fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError> {
+        let target = |(node, port): &(usize, u16)| {
+            let at = SocketAddr::new(ground.lab.address(*node)?, *port);
+            Some(Target { name: ground.lab.nodes[*node].name.clone(), at })
+        };
+        let mut balancer = application::Balancer::new(self.listen.at(), self.to.iter().filter_map(target).collect());
+        if let Some(policy) = policy::find(&self.policy) {
+            balancer = balancer.policy(policy);
+        }
+        if let Some(Health { every, timeout, path, fall, rise }) = self.health.clone() {
+            balancer = balancer.health(application::Health { every, timeout, path, fall, rise });
+        }
+        if self.listen.scheme == Scheme::Https
+            && let Some(identity) = ground.identity(node, vec![self.listen.host.clone()])?
+        {
+            balancer = balancer.tls(identity);
+        }
+        Ok(Box::new(move |net| serve(&net, "balancer", balancer.clone().serve(net.clone()))))
     }
 }
 
@@ -99,7 +129,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         Health {
             every,
             timeout: health.time("timeout").unwrap_or(every),
-            path: health.text("path").map(|t| t.text.clone()),
+            path: health.text("path").map_or_else(|| "/".to_owned(), |t| t.text.clone()),
             fall: health.count("fall").unwrap_or(3) as u32,
             rise: health.count("rise").unwrap_or(2) as u32,
         }

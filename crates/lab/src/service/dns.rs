@@ -1,9 +1,16 @@
 //! `[host.X.dns]`: an authoritative name server, and the lab's resolver.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use septet_application::dns;
+
+use crate::boot::{Boot, Ground, serve};
+use crate::build::BuildError;
 use crate::document::{Item, Table, Text, Value};
+use crate::lab::Lab;
 use crate::mistake::Mistake;
 use crate::schema::{Key, Kind, Phrase, Section, later, none};
 use crate::service::{Reading, Service, ServiceKind};
@@ -65,6 +72,90 @@ impl Service for Dns {
     fn name(&self) -> &'static str {
         "dns"
     }
+
+    fn names(&self) -> Vec<(String, RecordData)> {
+        let full = |zone: &ZoneSpec, name: &str| {
+            if name == "@" { zone.origin.clone() } else { format!("{name}.{}", zone.origin) }
+        };
+        let records = self.zones.iter().flat_map(|z| z.records.iter().map(move |(name, data)| (z, name, data)));
+        records.map(|(zone, name, data)| (full(zone, name), data.clone())).collect()
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        vec![dns::PORT]
+    }
+
+    fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError> {
+        let mut zones = vec![lab_zone(ground.lab, node)?];
+        zones.extend(reverse_zones(ground.lab, node)?);
+        for spec in &self.zones {
+            let mut zone = dns::Zone::new(&spec.origin)?;
+            for (name, data) in &spec.records {
+                add(&mut zone, name, data, ground.lab)?;
+            }
+            // The zone names this server in its NS record; a file that says otherwise goes before.
+            if !spec.records.iter().any(|(name, _)| name == "ns") {
+                add(&mut zone, "ns", &RecordData::Node(node), ground.lab)?;
+            }
+            zones.push(zone);
+        }
+        let server = dns::Server::new(zones);
+        Ok(Box::new(move |net| serve(&net, "dns", server.clone().serve(net.clone()))))
+    }
+}
+
+/// The zone `lab`: every node by its name.
+fn lab_zone(lab: &Lab, node: usize) -> Result<dns::Zone, BuildError> {
+    let mut zone = dns::Zone::new("lab")?;
+    for index in 0..lab.nodes.len() {
+        add(&mut zone, &lab.nodes[index].name.to_ascii_lowercase(), &RecordData::Node(index), lab)?;
+    }
+    if lab.node("ns").is_none() {
+        add(&mut zone, "ns", &RecordData::Node(node), lab)?;
+    }
+    Ok(zone)
+}
+
+/// The names behind the addresses (RFC 1035 §3.5), a zone for each first octet.
+fn reverse_zones(lab: &Lab, node: usize) -> Result<Vec<dns::Zone>, BuildError> {
+    let mut zones: BTreeMap<u8, dns::Zone> = BTreeMap::new();
+    for owner in &lab.nodes {
+        for address in owner.ports.iter().filter_map(|p| p.address.map(|c| c.addr())) {
+            let IpAddr::V4(v4) = address else { continue };
+            let [a, b, c, d] = v4.octets();
+            let zone = match zones.entry(a) {
+                Entry::Occupied(zone) => zone.into_mut(),
+                Entry::Vacant(place) => {
+                    let mut zone = dns::Zone::new(&format!("{a}.in-addr.arpa"))?;
+                    add(&mut zone, "ns", &RecordData::Node(node), lab)?;
+                    place.insert(zone)
+                }
+            };
+            zone.add(&format!("{d}.{c}.{b}"), dns::Data::Ptr(format!("{}.lab.", owner.name.to_ascii_lowercase())))?;
+        }
+    }
+    Ok(zones.into_values().collect())
+}
+
+fn add(zone: &mut dns::Zone, name: &str, data: &RecordData, lab: &Lab) -> Result<(), BuildError> {
+    let data = match data.clone() {
+        RecordData::Node(node) => {
+            for address in lab.nodes[node].ports.iter().filter_map(|p| p.address.map(|c| c.addr())) {
+                let data = match address {
+                    IpAddr::V4(v4) => dns::Data::A(v4),
+                    IpAddr::V6(v6) => dns::Data::Aaaa(v6),
+                };
+                zone.add(name, data)?;
+            }
+            return Ok(());
+        }
+        RecordData::Address(address) => dns::Data::A(address),
+        RecordData::Cname(of) => dns::Data::Cname(of),
+        RecordData::Mx(preference, exchange) => dns::Data::Mx { preference, exchange },
+        RecordData::Ns(server) => dns::Data::Ns(server),
+        RecordData::Txt(text) => dns::Data::Txt(vec![text]),
+    };
+    Ok(zone.add(name, data)?)
 }
 
 fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {

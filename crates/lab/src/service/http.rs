@@ -3,8 +3,11 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use septet_application::http::{Page, Server, Site};
 use septet_core::Bytes;
 
+use crate::boot::{Boot, Ground, serve};
+use crate::build::BuildError;
 use crate::document::{Table, Text};
 use crate::schema::{Key, Kind, Phrase, Section, none};
 use crate::service::{self, Listen, Reading, Scheme, Service, ServiceKind};
@@ -45,6 +48,25 @@ impl Service for Http {
 
     fn certificate_names(&self) -> Vec<String> {
         self.listen.iter().filter(|l| l.scheme == Scheme::Https).map(|l| l.host.clone()).collect()
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        self.listen.iter().map(|l| l.port).collect()
+    }
+
+    fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError> {
+        let page = Page::pattern(self.body.0);
+        let mut server = Server::new(Site::new(page).think(self.think));
+        for listen in &self.listen {
+            server = match listen.scheme {
+                Scheme::Https => match ground.identity(node, vec![listen.host.clone()])? {
+                    Some(identity) => server.listen_tls(listen.at(), identity),
+                    None => server,
+                },
+                Scheme::Http | Scheme::Tcp => server.listen(listen.at()),
+            };
+        }
+        Ok(Box::new(move |net| serve(&net, "http", server.clone().serve(net.clone()))))
     }
 }
 

@@ -1,0 +1,131 @@
+//! What a host does when it boots: its services and its programs.
+
+use core::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use septet_application::programs::{self, Console, Context};
+use septet_core::{Instant, Storey};
+use septet_presentation::ca::{Authority, CaError, ServerIdentity, TrustStore};
+use septet_socket::{BoxFuture, NetExt, NetRef};
+
+use crate::command::{Command, Schedule};
+use crate::lab::Lab;
+
+/// Called whenever a host boots.
+pub type Boot = Box<dyn Fn(NetRef)>;
+
+/// What services stand on: the lab, and its certificate authority.
+pub struct Ground<'a> {
+    pub(crate) lab: &'a Lab,
+    /// The lab's certificate authority, where any service needs it.
+    pub(crate) authority: Option<&'a Authority>,
+}
+
+impl Ground<'_> {
+    /// A certificate for the service of `node` that is called by these names.
+    pub(crate) fn identity(&self, node: usize, mut names: Vec<String>) -> Result<Option<ServerIdentity>, CaError> {
+        let Some(authority) = self.authority else { return Ok(None) };
+        let name = &self.lab.nodes[node].name;
+        names.retain(|n| !n.is_empty());
+        names.extend([format!("{name}.lab"), name.clone()]);
+        names.extend(self.lab.address(node).map(|a| a.to_string()));
+        names.dedup();
+        authority.issue(&names).map(Some)
+    }
+}
+
+/// Runs a service until the host stops; that it ended is told to the trace, for it never should.
+pub(crate) fn serve<F>(net: &NetRef, what: &'static str, service: F)
+where
+    F: Future<Output = std::io::Result<()>> + Send + 'static,
+{
+    let own = net.clone();
+    let _ = net.spawn(Box::pin(async move {
+        if let Err(error) = service.await {
+            own.count(&format!("service.failed.{what}"));
+            own.trace(Storey::Application, "service.failed", |f| {
+                f.set("service", what).set("why", error.to_string());
+            });
+        }
+    }));
+}
+
+/// Where the output of a program goes, by the number of its node and of its command.
+pub(crate) type Consoles = Rc<dyn Fn(usize, usize) -> Arc<dyn Console>>;
+
+/// Starts the programs of a host at their times.
+pub(crate) fn programs(node: usize, commands: &[Command], trust: &TrustStore, consoles: &Consoles) -> Option<Boot> {
+    if commands.is_empty() {
+        return None;
+    }
+    // A chain is a command and those that follow it with `then`.
+    let mut chains: Vec<Vec<Ready>> = Vec::new();
+    for (number, command) in commands.iter().enumerate() {
+        let ready = Ready { command: Arc::new(command.clone()), console: consoles(node, number) };
+        match chains.last_mut() {
+            Some(chain) if matches!(command.schedule, Schedule::Then(_)) => chain.push(ready),
+            _ => chains.push(vec![ready]),
+        }
+    }
+    let chains: Vec<Arc<[Ready]>> = chains.into_iter().map(Arc::from).collect();
+    let trust = trust.clone();
+    Some(Box::new(move |net| {
+        for chain in &chains {
+            let _ = net.spawn(run(net.clone(), trust.clone(), chain.clone()));
+        }
+    }))
+}
+
+/// A command and where its output goes.
+struct Ready {
+    command: Arc<Command>,
+    console: Arc<dyn Console>,
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.command.fmt(f)
+    }
+}
+
+/// Runs a chain at the time of its first command.
+fn run(net: NetRef, trust: TrustStore, chain: Arc<[Ready]>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        match chain[0].command.schedule {
+            Schedule::Boot | Schedule::Then(_) => once(net, trust, chain).await,
+            // After a crash only what is still to come.
+            Schedule::At(at) if at >= net.now() => {
+                net.sleep_until(at).await;
+                once(net, trust, chain).await;
+            }
+            Schedule::At(_) => {}
+            Schedule::Every { period, from, until } => {
+                let mut next = from;
+                let missed = net.now().saturating_since(from).as_nanos().div_ceil(period.as_nanos().max(1));
+                next += period.saturating_mul(u32::try_from(missed).unwrap_or(u32::MAX));
+                while next < until && next < Instant::FAR_FUTURE {
+                    net.sleep_until(next).await;
+                    let _ = net.spawn(once(net.clone(), trust.clone(), chain.clone()));
+                    next += period;
+                }
+            }
+        }
+    })
+}
+
+/// Runs the commands of a chain, each when the one before it has ended.
+fn once(net: NetRef, trust: TrustStore, chain: Arc<[Ready]>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        for (number, Ready { command, console }) in chain.iter().enumerate() {
+            if let Schedule::Then(pause) = command.schedule
+                && number > 0
+            {
+                net.sleep(pause).await;
+            }
+            let context = Context { net: net.clone(), console: console.clone(), trust: trust.clone() };
+            let words = core::iter::once(&command.program).chain(&command.arguments).cloned().collect();
+            programs::launch(context, words).await;
+        }
+    })
+}

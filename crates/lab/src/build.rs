@@ -1,0 +1,260 @@
+//! From a lab to a world.
+
+use core::fmt;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use septet_application::dns;
+use septet_application::programs::Captured;
+use septet_core::{Port as PortNumber, Seed};
+use septet_datalink::ethernet::MacAddr;
+use septet_datalink::switch;
+use septet_engine::World;
+use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
+use septet_network::ip::ConfigError;
+use septet_network::routes::{Member, Topology};
+use septet_network::{Cidr, Prefix, StaticRoute};
+use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
+
+use crate::board::{self, Board};
+use crate::boot::{self, Consoles, Ground};
+use crate::lab::{self, Lab};
+use crate::node::{Node, NodeKind};
+use crate::readings::Readings;
+use crate::run::{Output, Places, Run};
+
+/// How a run differs from what the lab file says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BuildOptions {
+    /// Another seed than the lab's.
+    pub seed: Option<u64>,
+    /// Where keys and serial numbers of the lab's certificates come from.
+    pub keys: Keys,
+}
+
+/// Where the private keys of a lab come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Keys {
+    /// From the seed, the same in every run; anybody who knows the seed knows the keys.
+    #[default]
+    Seeded,
+    /// From the operating system, as it must be where real programs take part.
+    System,
+}
+
+/// Why a lab could not be built. A lab that was parsed builds, unless the operating system gives no randomness.
+#[derive(Debug)]
+pub enum BuildError {
+    /// The lab's authority could not be founded, or could not issue a certificate.
+    Certificate(CaError),
+    /// A zone of a name server will not do.
+    Zone(dns::ZoneError),
+    /// A host's addresses and routes do not go together.
+    Host(String, ConfigError),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(e) => e.fmt(f),
+            Self::Zone(e) => e.fmt(f),
+            Self::Host(name, e) => write!(f, "`{name}`: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl From<CaError> for BuildError {
+    fn from(e: CaError) -> Self {
+        Self::Certificate(e)
+    }
+}
+
+impl From<dns::ZoneError> for BuildError {
+    fn from(e: dns::ZoneError) -> Self {
+        Self::Zone(e)
+    }
+}
+
+impl Lab {
+    /// Builds the world that the lab describes, with its faults and what its expectations need.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn build(&self, options: &BuildOptions) -> Result<Run, BuildError> {
+        let seed = Seed::new(options.seed.unwrap_or(self.seed));
+        let mut world = World::new(seed);
+        world.set_lens(Arc::new(septet_host::PacketLens));
+        let authority = self.authority(seed, options.keys)?;
+        let trust = authority.as_ref().map_or_else(TrustStore::empty, Authority::trust_store);
+        let ground = Ground { lab: self, authority: authority.as_ref() };
+        let outputs: Rc<RefCell<Vec<Output>>> = Rc::default();
+        let consoles = consoles(&outputs);
+        let names = Arc::new(self.hosts_file());
+        let resolvers = self.resolvers();
+
+        let mut places = Places::default();
+        let mut board = Board::default();
+        for (index, (node, routes)) in self.nodes.iter().zip(self.routes()).enumerate() {
+            let (station, recorder) = match node.kind {
+                NodeKind::Switch => (world.add_station(&node.name, Box::new(switch(node))), None),
+                NodeKind::Router | NodeKind::Host => {
+                    let config = HostConfig {
+                        name: node.name.clone(),
+                        interfaces: interfaces(node),
+                        routes,
+                        forwarding: forwarding(node),
+                        name_servers: self.name_servers(node, &resolvers),
+                        search: vec!["lab".to_owned()],
+                        hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },
+                        epoch: self.epoch,
+                        seed,
+                    };
+                    let mut host = Host::new(config).map_err(|e| BuildError::Host(node.name.clone(), e))?;
+                    for service in &node.spec.services {
+                        host.on_boot(service.boot(index, &ground)?);
+                    }
+                    if let Some(boot) = boot::programs(index, &node.spec.commands, &trust, &consoles) {
+                        host.on_boot(boot);
+                    }
+                    let recorder = host.recorder();
+                    (world.add_station(&node.name, Box::new(host)), Some(recorder))
+                }
+            };
+            board.add_node(station);
+            places.stations.push(station);
+            places.recorders.push(recorder);
+        }
+        let mut media: BTreeMap<*const crate::Cable, Arc<septet_physical::Medium>> = BTreeMap::new();
+        for link in &self.links {
+            // Links of one medium share it.
+            let [ab, ba] = [0, 1].map(|way| {
+                let cable = &link.cables[way];
+                media.entry(Arc::as_ptr(cable)).or_insert_with(|| Arc::new(cable.medium.clone())).clone()
+            });
+            let [a, b] = link.ends.map(|end| (places.stations[end.node], PortNumber(end.port)));
+            let id = world.connect(a, b, ab, ba, &link.name);
+            board.add_link(id, link.cables.clone());
+            places.links.push(id);
+            places.cables.push(link.cables.clone());
+        }
+        let board = Rc::new(RefCell::new(board));
+        for fault in &self.faults {
+            board::schedule(&board, &mut world, fault, septet_core::Instant::ZERO);
+        }
+        let places = Rc::new(places);
+        let probes = self.expectations.iter().flat_map(|e| e.probes()).collect();
+        let readings = Readings::prepare(&mut world, &places, probes);
+        Ok(Run { lab: self.clone(), seed: seed.get(), world, places, board, readings, authority, outputs })
+    }
+
+    /// The lab's certificate authority, where a service speaks TLS.
+    fn authority(&self, seed: Seed, keys: Keys) -> Result<Option<Authority>, CaError> {
+        let services = self.nodes.iter().flat_map(|n| &n.spec.services);
+        if services.flat_map(|s| s.certificate_names()).next().is_none() {
+            return Ok(None);
+        }
+        let keys = match keys {
+            Keys::Seeded => KeySource::Seeded(seed),
+            Keys::System => KeySource::System,
+        };
+        Authority::new(keys, self.epoch).map(Some)
+    }
+
+    /// The addresses of the lab's name servers.
+    fn resolvers(&self) -> Vec<IpAddr> {
+        let serves = |n: &Node| n.spec.services.iter().any(|s| s.name() == "dns");
+        let servers = self.nodes.iter().enumerate().filter(|(_, n)| serves(n));
+        servers.filter_map(|(index, _)| self.address(index)).collect()
+    }
+
+    /// Whom `node` asks for names.
+    fn name_servers(&self, node: &Node, default: &[IpAddr]) -> Vec<SocketAddr> {
+        let own = node.spec.resolvers.as_ref().map(|texts| {
+            let address = |text: &str| text.parse().ok().or_else(|| self.address(self.node(text)?));
+            texts.iter().filter_map(|t| address(&t.text)).collect::<Vec<IpAddr>>()
+        });
+        own.unwrap_or_else(|| default.to_vec()).into_iter().map(|a| SocketAddr::new(a, dns::PORT)).collect()
+    }
+
+    /// Every node's addresses, by name and by name in `lab`: the `/etc/hosts` of a lab without name server.
+    fn hosts_file(&self) -> BTreeMap<String, Vec<IpAddr>> {
+        let mut names = BTreeMap::new();
+        for node in &self.nodes {
+            let addresses: Vec<IpAddr> = node.ports.iter().filter_map(|p| p.address.map(Cidr::addr)).collect();
+            if !addresses.is_empty() {
+                let name = node.name.to_ascii_lowercase();
+                names.insert(format!("{name}.lab"), addresses.clone());
+                names.insert(name, addresses);
+            }
+        }
+        names
+    }
+
+    /// The routes of every node.
+    fn routes(&self) -> Vec<Vec<StaticRoute>> {
+        let mut topology = Topology::default();
+        for node in &self.nodes {
+            topology.node(forwarding(node));
+        }
+        let mut segments: BTreeMap<Prefix, Vec<Member>> = BTreeMap::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            for cidr in node.ports.iter().filter_map(|p| p.address) {
+                segments.entry(cidr.prefix()).or_default().push(Member { node: index, addr: cidr.addr() });
+            }
+        }
+        for (prefix, mut members) in segments {
+            // The router with the lowest address is the first choice.
+            members.sort_by_key(|m| m.addr);
+            topology.segment(prefix, 1, members);
+        }
+        let mut routes = topology.compute();
+        for (node, routes) in self.nodes.iter().zip(&mut routes) {
+            if let Ok(Some(gateway)) = lab::gateway(node, &self.nodes, &self.topology) {
+                routes.retain(|r| r.prefix != Prefix::DEFAULT_V4);
+                routes.push(StaticRoute::new(Prefix::DEFAULT_V4, gateway));
+            }
+        }
+        routes
+    }
+}
+
+fn forwarding(node: &Node) -> Forwarding {
+    match node.kind {
+        NodeKind::Router => Forwarding::On,
+        NodeKind::Host | NodeKind::Switch => Forwarding::Off,
+    }
+}
+
+fn switch(node: &Node) -> switch::Switch {
+    let default = switch::Config::default();
+    let largest = node.ports.iter().map(|p| usize::from(p.mtu)).max();
+    switch::Switch::new(switch::Config {
+        ageing: node.spec.ageing.unwrap_or(default.ageing),
+        capacity: node.spec.table.unwrap_or(default.capacity),
+        mtu: largest.map_or(default.mtu, |mtu| mtu.max(default.mtu)),
+    })
+}
+
+fn interfaces(node: &Node) -> Vec<InterfaceConfig> {
+    let interface = |port: &crate::Port| InterfaceConfig {
+        mac: MacAddr(port.mac),
+        addresses: port.address.into_iter().collect(),
+        mtu: u32::from(port.mtu),
+    };
+    node.ports.iter().map(interface).collect()
+}
+
+/// Keeps what every program prints.
+fn consoles(outputs: &Rc<RefCell<Vec<Output>>>) -> Consoles {
+    let outputs = outputs.clone();
+    Rc::new(move |node, command| {
+        let console = Captured::default();
+        outputs.borrow_mut().push(Output { node, command, console: console.clone() });
+        Arc::new(console)
+    })
+}

@@ -1,0 +1,215 @@
+//! What expectations ask of a world: counters read when a window begins and ends, queues watched throughout.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use septet_core::{Instant, Sample};
+use septet_engine::{Heading, LinkId, PortCounters, QueueWatch, World};
+use septet_host::Host;
+use septet_physical::queue::Limit;
+
+use crate::expect::{Amount, Excess, LinkMetric, Observed, Probe, QueueProbe, Window};
+use crate::run::Places;
+use crate::topology::LinkRef;
+
+/// Readings at chosen times, taken while the world runs.
+#[derive(Debug, Default)]
+struct Log {
+    ports: BTreeMap<(usize, usize, Instant), PortCounters>,
+    counters: BTreeMap<(usize, &'static str, Instant), u64>,
+}
+
+/// What was prepared for the expectations of a lab.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    log: Rc<RefCell<Log>>,
+    watches: BTreeMap<(QueueProbe, usize), QueueWatch>,
+}
+
+impl Readings {
+    /// Prepares `world` for the probes.
+    pub(crate) fn prepare(world: &mut World, places: &Rc<Places>, probes: Vec<Probe>) -> Self {
+        let mut readings = Self::default();
+        for probe in probes {
+            match probe {
+                Probe::Queue(probe) => {
+                    let limit = match probe.amount {
+                        Amount::Bytes => Limit::Bytes(probe.limit),
+                        Amount::Packets => Limit::Packets(probe.limit),
+                    };
+                    for &way in probe.link.ways.directions() {
+                        let link = places.links[probe.link.link];
+                        let window = probe.window;
+                        let watch = world.watch_queue(link, heading(way), limit, window.after, window.before);
+                        readings.watches.extend(watch.map(|watch| ((probe, way), watch)));
+                    }
+                }
+                Probe::Link { link, window, .. } => {
+                    for at in borders(window) {
+                        let (log, places) = (readings.log.clone(), places.clone());
+                        world.at(at, move |world| {
+                            for &way in link.ways.directions() {
+                                let counters = port(world, places.links[link.link], way);
+                                log.borrow_mut().ports.insert((link.link, way, at), counters);
+                            }
+                        });
+                    }
+                }
+                Probe::Counter { node, name, window } => {
+                    for at in borders(window) {
+                        let (log, places, name) = (readings.log.clone(), places.clone(), name.clone());
+                        world.at(at, move |world| {
+                            if let Some((name, value)) = counter(world, &places, node, &name) {
+                                log.borrow_mut().counters.insert((node, name, at), value);
+                            }
+                        });
+                    }
+                }
+            }
+        }
+        readings
+    }
+
+    /// What the run came to; `world` is at its end.
+    pub(crate) fn at_end<'a>(&'a self, world: &'a mut World, places: &'a Places) -> AtEnd<'a> {
+        AtEnd { readings: self, places, world: RefCell::new(world) }
+    }
+}
+
+/// The moments within the run at which a window begins and ends.
+fn borders(window: Window) -> impl Iterator<Item = Instant> {
+    [window.after, window.before].into_iter().filter(|at| *at != Instant::ZERO && *at != Instant::FAR_FUTURE)
+}
+
+fn heading(way: usize) -> Heading {
+    if way == 0 { Heading::AToB } else { Heading::BToA }
+}
+
+/// What the port that sends in this direction of a link has counted.
+fn port(world: &World, link: LinkId, way: usize) -> PortCounters {
+    world.ends(link).and_then(|ends| world.port_counters(ends[way].0, ends[way].1)).unwrap_or_default()
+}
+
+fn counter(world: &World, places: &Places, node: usize, name: &str) -> Option<(&'static str, u64)> {
+    let host: &Host = world.station(places.stations[node])?;
+    host.counters().find(|(n, _)| *n == name)
+}
+
+/// The answers at the end of a run.
+pub(crate) struct AtEnd<'a> {
+    readings: &'a Readings,
+    places: &'a Places,
+    world: RefCell<&'a mut World>,
+}
+
+impl AtEnd<'_> {
+    fn port_at(&self, link: usize, way: usize, at: Instant) -> PortCounters {
+        let world = self.world.borrow();
+        if at == Instant::ZERO {
+            return PortCounters::default();
+        }
+        // A moment that the run did not reach is its end.
+        let logged = self.readings.log.borrow().ports.get(&(link, way, at)).cloned();
+        logged.unwrap_or_else(|| port(&world, self.places.links[link], way))
+    }
+
+    fn counter_at(&self, node: usize, name: &str, at: Instant) -> Option<f64> {
+        let world = self.world.borrow();
+        let (name, value) = counter(&world, self.places, node, name)?;
+        if at == Instant::ZERO {
+            return Some(0.0);
+        }
+        let logged = self.readings.log.borrow().counters.get(&(node, name, at)).copied();
+        Some(logged.unwrap_or(value) as f64)
+    }
+
+    /// The share of its time that a direction was sending.
+    fn utilization(
+        &self,
+        link: usize,
+        way: usize,
+        window: Window,
+        sent: &dyn Fn(fn(&PortCounters) -> u64) -> f64,
+    ) -> Option<f64> {
+        let medium = &self.places.cables[link][way].medium;
+        let end = self.end().min(window.before);
+        let seconds = (end - window.after).as_secs_f64();
+        let framing = medium.framing;
+        let overhead = f64::from(framing.preamble + framing.trailer + framing.gap);
+        let bytes = sent(|c| c.tx_bytes) + sent(|c| c.tx_packets) * overhead;
+        (seconds > 0.0).then_some(bytes * 8.0 / (medium.rate?.bits_per_sec() as f64 * seconds))
+    }
+}
+
+impl Observed for AtEnd<'_> {
+    fn end(&self) -> Instant {
+        self.world.borrow().now()
+    }
+
+    fn samples(&self, node: usize, name: &str) -> Vec<Sample> {
+        let recorder = self.places.recorders[node].as_ref();
+        recorder.and_then(|r| r.series(name)).map(|s| s.samples().to_vec()).unwrap_or_default()
+    }
+
+    fn counter(&self, node: usize, name: &str, window: Window) -> Option<f64> {
+        Some(self.counter_at(node, name, window.before)? - self.counter_at(node, name, window.after)?)
+    }
+
+    fn link(&self, LinkRef { link, ways }: LinkRef, metric: LinkMetric, window: Window) -> Option<f64> {
+        let one = |way: usize| -> Option<f64> {
+            let (from, to) = (self.port_at(link, way, window.after), self.port_at(link, way, window.before));
+            let grown = |read: fn(&PortCounters) -> u64| (read(&to) - read(&from)) as f64;
+            let drops = |reason| (to.drops.get(reason) - from.drops.get(reason)) as f64;
+            let queue = || self.world.borrow_mut().queue_use(self.places.links[link], heading(way));
+            Some(match metric {
+                LinkMetric::Sent => grown(|c| c.tx_packets),
+                LinkMetric::Bytes => grown(|c| c.tx_bytes),
+                LinkMetric::Drops => (to.drops.total() - from.drops.total()) as f64,
+                LinkMetric::QueueDrops => grown(|c| c.tx_dropped),
+                LinkMetric::Lost => drops(septet_core::DropReason::Loss),
+                LinkMetric::Damaged => {
+                    // Damage is counted where it arrives.
+                    let (from, to) =
+                        (self.port_at(link, 1 - way, window.after), self.port_at(link, 1 - way, window.before));
+                    (to.rx_errors - from.rx_errors) as f64
+                }
+                LinkMetric::LossRatio => {
+                    let sent = grown(|c| c.tx_packets);
+                    (sent > 0.0).then(|| drops(septet_core::DropReason::Loss) / sent)?
+                }
+                LinkMetric::QueueMost(Amount::Bytes) => queue()?.most.bytes as f64,
+                LinkMetric::QueueMost(Amount::Packets) => queue()?.most.packets as f64,
+                LinkMetric::QueueMean(Amount::Bytes) => queue()?.mean_bytes,
+                LinkMetric::QueueMean(Amount::Packets) => queue()?.mean_packets,
+                LinkMetric::Utilization => self.utilization(link, way, window, &grown)?,
+            })
+        };
+        let values = ways.directions().iter().filter_map(|way| one(*way));
+        match metric {
+            LinkMetric::LossRatio | LinkMetric::QueueMost(_) | LinkMetric::QueueMean(_) | LinkMetric::Utilization => {
+                values.reduce(f64::max)
+            }
+            LinkMetric::Sent
+            | LinkMetric::Bytes
+            | LinkMetric::Drops
+            | LinkMetric::QueueDrops
+            | LinkMetric::Lost
+            | LinkMetric::Damaged => Some(values.sum()),
+        }
+    }
+
+    fn excess(&self, probe: QueueProbe) -> Option<Excess> {
+        let mut world = self.world.borrow_mut();
+        let ways = probe.link.ways.directions();
+        let found = ways.iter().filter_map(|way| {
+            let violation = world.violation(*self.readings.watches.get(&(probe, *way))?)?;
+            let amount = match probe.amount {
+                Amount::Bytes => violation.occupancy.bytes,
+                Amount::Packets => violation.occupancy.packets,
+            };
+            Some(Excess { at: violation.at, amount })
+        });
+        found.min_by_key(|e| e.at)
+    }
+}

@@ -1,0 +1,308 @@
+//! A lab that runs, and what its run came to.
+
+use core::fmt;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use septet_application::programs::Captured;
+use septet_capture::summary::{self, End, Summary};
+use septet_capture::{Flow, Names};
+use septet_core::{Instant, Port as PortNumber, Recorder, StationId};
+use septet_engine::{Digest, LinkId, Stats, Storm, World};
+use septet_host::Host;
+use septet_presentation::ca::Authority;
+
+use crate::board::{self, FaultId, SharedBoard};
+use crate::expect::Verdict;
+use crate::fault::Fault;
+use crate::lab::Lab;
+use crate::medium::Cable;
+use crate::readings::Readings;
+use crate::service::RecordData;
+
+/// Where the parts of a lab are in its world, each by its index in the lab.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) stations: Vec<StationId>,
+    pub(crate) links: Vec<LinkId>,
+    pub(crate) cables: Vec<[Arc<Cable>; 2]>,
+    /// Switches have none.
+    pub(crate) recorders: Vec<Option<Recorder>>,
+}
+
+/// What a program printed.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The node, as an index into [`Lab::nodes`].
+    pub node: usize,
+    /// The command, as an index into the node's commands.
+    pub command: usize,
+    /// What it printed.
+    pub console: Captured,
+}
+
+/// A lab that runs: its world, and what is kept for its end.
+pub struct Run {
+    pub(crate) lab: Lab,
+    pub(crate) seed: u64,
+    /// The world; monitors are added and time is moved here.
+    pub world: World,
+    pub(crate) places: Rc<Places>,
+    pub(crate) board: SharedBoard,
+    pub(crate) readings: Readings,
+    pub(crate) authority: Option<Authority>,
+    pub(crate) outputs: Rc<RefCell<Vec<Output>>>,
+}
+
+impl Run {
+    /// The lab.
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// The seed of this run.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The root certificate of the lab's authority as a PEM file, where a service speaks TLS.
+    pub fn root_pem(&self) -> Option<&str> {
+        self.authority.as_ref().map(Authority::root_pem)
+    }
+
+    /// The station of a node, by its index in the lab.
+    pub fn station(&self, node: usize) -> Option<StationId> {
+        self.places.stations.get(node).copied()
+    }
+
+    /// The link in the world, by its index in the lab.
+    pub fn link(&self, link: usize) -> Option<LinkId> {
+        self.places.links.get(link).copied()
+    }
+
+    /// The recorders of hosts and routers, each with the node's name, in the order of the file.
+    pub fn recorders(&self) -> impl Iterator<Item = (&str, &Recorder)> {
+        let named = self.lab.nodes.iter().zip(&self.places.recorders);
+        named.filter_map(|(node, recorder)| Some((node.name.as_str(), recorder.as_ref()?)))
+    }
+
+    /// What each program printed so far.
+    pub fn outputs(&self) -> Vec<Output> {
+        self.outputs.borrow().clone()
+    }
+
+    /// What everything is called, for captures and stories.
+    pub fn names(&self) -> Names {
+        let mut names = Names::new();
+        for (node, &station) in self.lab.nodes.iter().zip(&self.places.stations) {
+            names.station(station, &node.name);
+            for (number, port) in node.ports.iter().enumerate() {
+                let number = PortNumber(number as u16);
+                if node.kind.has_addresses() {
+                    names.mac(station, number, port.mac);
+                }
+                if let Some(cidr) = port.address {
+                    names.address(station, number, cidr.addr());
+                }
+            }
+        }
+        for (link, cables) in self.lab.links.iter().zip(&self.places.cables) {
+            let ends = link.ends.map(|end| (self.places.stations[end.node], PortNumber(end.port)));
+            names.link(ends[0], ends[1], &link.name);
+            for (end, cable) in ends.into_iter().zip(cables) {
+                names.port(end.0, end.1).speed = cable.medium.rate.map(|r| r.bits_per_sec());
+            }
+        }
+        for service in self.lab.nodes.iter().flat_map(|n| &n.spec.services) {
+            for (name, data) in service.names() {
+                let address = match data {
+                    RecordData::Node(node) => self.lab.address(node),
+                    RecordData::Address(address) => Some(address.into()),
+                    _ => None,
+                };
+                if let Some(address) = address {
+                    names.alias(address, name);
+                }
+            }
+        }
+        names
+    }
+
+    /// Plays up to the lab's `stop`.
+    ///
+    /// # Errors
+    /// [`Storm`] where an instant does not end.
+    pub fn play(&mut self) -> Result<(), Storm> {
+        self.world.run_until(self.lab.stop)
+    }
+
+    /// Lets a fault happen, its times counted from now.
+    pub fn inject(&mut self, fault: &Fault) -> FaultId {
+        let now = self.world.now();
+        board::schedule(&self.board, &mut self.world, fault, now)
+    }
+
+    /// Ends a fault before its time, and tells whether it was in effect.
+    pub fn cancel(&mut self, id: FaultId, fault: &Fault) -> bool {
+        board::cancel(&self.board, &mut self.world, id, fault)
+    }
+
+    /// What the run came to so far.
+    pub fn outcome(&mut self) -> Outcome {
+        let end = if self.world.now() >= self.lab.stop { End::Stop } else { End::Interrupted };
+        let verdicts = {
+            let observed = self.readings.at_end(&mut self.world, &self.places);
+            self.lab.expectations.iter().map(|e| e.verdict(&observed)).collect()
+        };
+        let mut counters = BTreeMap::new();
+        let mut ports = BTreeMap::new();
+        for (node, &station) in self.lab.nodes.iter().zip(&self.places.stations) {
+            if let Some(host) = self.world.station::<Host>(station) {
+                let counted: BTreeMap<_, _> = host.counters().filter(|(_, n)| *n > 0).collect();
+                counters.insert(node.name.clone(), counted);
+            }
+            for number in 0..node.ports.len() as u16 {
+                if let Some(counted) = self.world.port_counters(station, PortNumber(number)) {
+                    ports.insert(format!("{} eth{number}", node.name), counted);
+                }
+            }
+        }
+        Outcome {
+            lab: self.lab.name.clone(),
+            seed: self.seed,
+            epoch: self.lab.epoch,
+            at: self.world.now(),
+            end,
+            digest: self.world.digest(),
+            stats: self.world.stats(),
+            transmissions: self.world.transmissions(),
+            verdicts,
+            recorders: self.recorders().map(|(name, r)| (name.to_owned(), r.clone())).collect(),
+            counters,
+            ports,
+        }
+    }
+
+    /// Plays to the end and tells what the run came to.
+    ///
+    /// # Errors
+    /// [`Storm`] where an instant does not end.
+    pub fn finish(mut self) -> Result<Outcome, Storm> {
+        self.play()?;
+        Ok(self.outcome())
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("lab", &self.lab.name).field("now", &self.world.now()).finish_non_exhaustive()
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The lab's name.
+    pub lab: String,
+    /// The seed.
+    pub seed: u64,
+    /// The civil time at which virtual time began, as the time since 1970.
+    pub epoch: core::time::Duration,
+    /// The virtual time at which it ended.
+    pub at: Instant,
+    /// Why it ended.
+    pub end: End,
+    /// Over every delivery: time, port and bytes.
+    pub digest: Digest,
+    /// What the world did.
+    pub stats: Stats,
+    /// Frames whose transmission began, over all links.
+    pub transmissions: u64,
+    /// What was found for each expectation.
+    pub verdicts: Vec<Verdict>,
+    /// What the programs of each host recorded.
+    pub recorders: Vec<(String, Recorder)>,
+    /// What each host counted, by the names of `nstat`; what is zero is left out.
+    pub counters: BTreeMap<String, BTreeMap<&'static str, u64>>,
+    /// What each port counted, by node and port: `client eth0`.
+    pub ports: BTreeMap<String, septet_engine::PortCounters>,
+}
+
+impl Outcome {
+    /// Whether every expectation held.
+    pub fn ok(&self) -> bool {
+        self.verdicts.iter().all(|v| v.held)
+    }
+
+    /// The outcome as `summary.json` has it, with the flows that a monitor counted.
+    pub fn summary(&self, flows: Vec<Flow>, packets_of_other_flows: u64) -> Summary {
+        let Self { lab, seed, epoch, at, end, digest, stats, transmissions, verdicts, recorders, counters, ports } =
+            self;
+        let mut nodes: BTreeMap<String, BTreeMap<String, summary::Metric>> = BTreeMap::new();
+        for (name, recorder) in recorders {
+            nodes.insert(name.clone(), summary::metrics(recorder));
+        }
+        let world = [
+            ("events".to_owned(), stats.events),
+            ("deliveries".to_owned(), stats.deliveries),
+            ("transmissions".to_owned(), *transmissions),
+        ];
+        let owned = |counted: &BTreeMap<&str, u64>| counted.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+        Summary {
+            septet: "run",
+            version: summary::VERSION,
+            lab: lab.clone(),
+            seed: *seed,
+            epoch_s: epoch.as_secs_f64(),
+            end_s: at.as_secs_f64(),
+            end: *end,
+            digest: digest.to_string(),
+            world: world.into(),
+            nodes,
+            ports: ports.iter().map(|(name, counted)| (name.clone(), port(counted))).collect(),
+            counters: counters.iter().map(|(node, counted)| (node.clone(), owned(counted))).collect(),
+            flows,
+            packets_of_other_flows,
+            expectations: verdicts
+                .iter()
+                .map(|v| summary::Expectation {
+                    name: v.name.clone(),
+                    expression: v.text.clone(),
+                    ok: v.held,
+                    found: v.found_in_words(),
+                })
+                .collect(),
+            ok: self.ok(),
+        }
+    }
+}
+
+/// What a port counted, by the names of `ip -s link`, and its drops by reason.
+fn port(counted: &septet_engine::PortCounters) -> BTreeMap<String, u64> {
+    let septet_engine::PortCounters {
+        rx_packets,
+        rx_bytes,
+        rx_errors,
+        rx_dropped,
+        tx_packets,
+        tx_bytes,
+        tx_errors,
+        tx_dropped,
+        drops,
+    } = counted;
+    let named = [
+        ("rx_packets", rx_packets),
+        ("rx_bytes", rx_bytes),
+        ("rx_errors", rx_errors),
+        ("rx_dropped", rx_dropped),
+        ("tx_packets", tx_packets),
+        ("tx_bytes", tx_bytes),
+        ("tx_errors", tx_errors),
+        ("tx_dropped", tx_dropped),
+    ];
+    let mut all: BTreeMap<String, u64> = named.into_iter().map(|(name, n)| (name.to_owned(), *n)).collect();
+    all.extend(drops.iter().map(|(reason, n)| (format!("drops_{reason}"), n)));
+    all
+}
