@@ -68,6 +68,23 @@ async fn udp_and_its_error_queue() {
 }
 
 #[tokio::test]
+async fn a_connected_udp_socket_hears_that_nobody_is_there() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let net = net();
+    let nobody = {
+        let socket = net.bind_udp(local()).unwrap();
+        socket.local_addr().unwrap()
+    };
+    let socket = net.bind_udp(local()).unwrap();
+    socket.connect(nobody).unwrap();
+    socket.send(b"?").await.unwrap();
+    let heard = net.timeout(Duration::from_secs(5), socket.receive(&mut [0; 16])).await.unwrap();
+    assert_eq!(heard.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
 async fn echo() {
     let net = net();
     let icmp = match net.open_icmp() {

@@ -87,6 +87,10 @@ impl Resolver {
             return Ok(vec![ip]);
         }
         let has_v6 = self.net.addresses().iter().any(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_unicast_link_local()));
+        let known = self.net.hosts(host.trim_end_matches('.'));
+        if !known.is_empty() {
+            return Ok(known);
+        }
         // RFC 6761 §6.3: "Users may assume that IPv4 and IPv6 address queries for localhost names will always resolve
         // to the respective IP loopback address."
         let bare = host.trim_end_matches('.');
@@ -303,6 +307,8 @@ pub struct Reply {
     pub took: Duration,
     /// Over what it came: `UDP` or `TCP`.
     pub over: &'static str,
+    /// Whether it was asked for over TCP because the answer over UDP was truncated.
+    pub after_truncation: bool,
 }
 
 impl Reply {
@@ -350,7 +356,7 @@ pub async fn exchange(net: &NetRef, query: &Query) -> io::Result<Reply> {
                         f.set("server", query.server).set("name", query.name.to_ascii());
                         f.set("why", "the answer does not fit a datagram, so it is asked for again over TCP");
                     });
-                    over_tcp(net, query).await
+                    over_tcp(net, query).await.map(|reply| Reply { after_truncation: true, ..reply })
                 }
             }
         })
@@ -416,7 +422,7 @@ async fn over_udp(net: &NetRef, query: &Query) -> io::Result<Reply> {
         let Ok(message) = Message::from_vec(&buf[..bytes]) else { continue };
         if datagram.from == query.server && accepts(&message, id, query) {
             let (received, took) = (Instant::ZERO, Duration::ZERO);
-            return Ok(Reply { message, bytes, messages: 1, received, took, over: "UDP" });
+            return Ok(Reply { message, bytes, messages: 1, received, took, over: "UDP", after_truncation: false });
         }
         net.count("dns.ignored");
     }
@@ -457,7 +463,7 @@ async fn over_tcp(net: &NetRef, query: &Query) -> io::Result<Reply> {
         let reply = match whole.take() {
             None => {
                 let (received, took) = (Instant::ZERO, Duration::ZERO);
-                Reply { message, bytes: buf.len(), messages: 1, received, took, over: "TCP" }
+                Reply { message, bytes: buf.len(), messages: 1, received, took, over: "TCP", after_truncation: false }
             }
             Some(mut reply) => {
                 reply.message.answers.extend(message.answers);

@@ -12,6 +12,10 @@
 mod args;
 mod console;
 mod curl;
+mod dig;
+mod names;
+mod ping;
+mod traceroute;
 mod words;
 
 use core::fmt;
@@ -25,7 +29,7 @@ pub use console::{Captured, Console, Discard};
 pub use words::{Unclosed, split};
 
 /// Every program.
-pub static PROGRAMS: &[&dyn Program] = &[&curl::Curl];
+pub static PROGRAMS: &[&dyn Program] = &[&curl::Curl, &dig::Dig, &ping::Ping, &traceroute::Traceroute];
 
 /// A client program.
 pub trait Program: Send + Sync {

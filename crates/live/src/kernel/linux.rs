@@ -37,7 +37,8 @@ pub(super) fn addresses() -> Vec<IpAddr> {
         .collect()
 }
 
-/// `IP_RECVERR`: switched on by the first question, then emptied by a task as errors come in.
+/// Errors that come in while nobody asks: a task takes them off the socket as they do. tokio wakes a reader for data,
+/// but not for an error.
 pub(super) struct ErrorQueue<T>(OnceLock<Watch<T>>);
 
 struct Watch<T> {
@@ -54,14 +55,8 @@ impl<T: Send + 'static> ErrorQueue<T> {
         self.0.get().is_some()
     }
 
-    /// The next error. `read` takes one off the socket's queue.
-    pub(super) fn poll(
-        &self,
-        cx: &mut Context<'_>,
-        socket: &Arc<UdpSocket>,
-        read: fn(&UdpSocket) -> io::Result<T>,
-    ) -> Poll<io::Result<T>> {
-        self.switch_on(socket, read)?;
+    /// The next error; pending for ever where the queue is off.
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let Some(watch) = self.0.get() else { return Poll::Pending };
         let mut errors = watch.errors.lock().unwrap_or_else(PoisonError::into_inner);
         match ready!(errors.poll_recv(cx)) {
@@ -70,15 +65,10 @@ impl<T: Send + 'static> ErrorQueue<T> {
         }
     }
 
-    pub(super) fn switch_on(&self, socket: &Arc<UdpSocket>, read: fn(&UdpSocket) -> io::Result<T>) -> io::Result<()> {
+    /// Lets a task take errors off `socket` by `read`.
+    pub(super) fn switch_on(&self, socket: &Arc<UdpSocket>, read: fn(&UdpSocket) -> io::Result<T>) {
         if self.is_on() {
-            return Ok(());
-        }
-        let v6 = SockRef::from(&**socket).domain()? == Domain::IPV6;
-        if v6 {
-            setsockopt(&**socket, sockopt::Ipv6RecvErr, &true)?;
-        } else {
-            setsockopt(&**socket, sockopt::Ipv4RecvErr, &true)?;
+            return;
         }
         let (sender, errors) = mpsc::channel(QUEUE);
         let socket = socket.clone();
@@ -101,7 +91,6 @@ impl<T: Send + 'static> ErrorQueue<T> {
         if let Err(watch) = self.0.set(Watch { errors: Mutex::new(errors), task }) {
             watch.task.abort();
         }
-        Ok(())
     }
 }
 
@@ -143,6 +132,21 @@ fn read_error(socket: &UdpSocket, packet: &mut [u8]) -> io::Result<(Unreached, u
         }
     }
     Err(io::ErrorKind::InvalidData.into())
+}
+
+/// `IP_RECVERR`: from now on the kernel keeps each ICMP error with its particulars.
+pub(super) fn keep_errors(socket: &UdpSocket) -> io::Result<()> {
+    if SockRef::from(socket).domain()? == Domain::IPV6 {
+        setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
+    } else {
+        setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
+    }
+    Ok(())
+}
+
+/// The error that the next call on the socket would give: `SO_ERROR`.
+pub(super) fn read_pending(socket: &UdpSocket) -> io::Result<io::Error> {
+    socket.take_error()?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
 }
 
 pub(super) fn read_udp_error(socket: &UdpSocket) -> io::Result<Unreached> {
@@ -187,7 +191,8 @@ pub(super) fn open_icmp() -> io::Result<IcmpSocket> {
     setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?;
     let socket = Arc::new(UdpSocket::from_std(OwnedFd::from(socket).into())?);
     if let Kind::Ping(errors) = &kind {
-        errors.switch_on(&socket, read_echo_error)?;
+        keep_errors(&socket)?;
+        errors.switch_on(&socket, read_echo_error);
     }
     Ok(IcmpSocket::new(Icmp { kind, socket }))
 }
@@ -229,7 +234,7 @@ impl IcmpSocketImpl for Icmp {
 
     fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<EchoReply>> {
         if let Kind::Ping(errors) = &self.kind
-            && let Poll::Ready(error) = errors.poll(cx, &self.socket, read_echo_error)
+            && let Poll::Ready(error) = errors.poll(cx)
         {
             return Poll::Ready(error);
         }

@@ -20,14 +20,19 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
     Ok(UdpSocket::new(Udp {
         #[cfg(target_os = "linux")]
         errors: super::linux::ErrorQueue::off(),
+        #[cfg(target_os = "linux")]
+        refusals: super::linux::ErrorQueue::off(),
         socket,
     }))
 }
 
 struct Udp {
-    // Before the socket, so that the task that watches it ends first.
+    /// ICMP errors with their particulars, once somebody asked for them.
     #[cfg(target_os = "linux")]
     errors: super::linux::ErrorQueue<Unreached>,
+    /// What a receiver on a connected socket is told.
+    #[cfg(target_os = "linux")]
+    refusals: super::linux::ErrorQueue<io::Error>,
     socket: Arc<tokio::net::UdpSocket>,
 }
 
@@ -37,7 +42,10 @@ impl UdpSocketImpl for Udp {
     }
 
     fn connect(&self, peer: SocketAddr) -> io::Result<()> {
-        SockRef::from(&*self.socket).connect(&peer.into())
+        SockRef::from(&*self.socket).connect(&peer.into())?;
+        #[cfg(target_os = "linux")]
+        self.refusals.switch_on(&self.socket, super::linux::read_pending);
+        Ok(())
     }
 
     fn set_ttl(&self, ttl: u8) -> io::Result<()> {
@@ -65,15 +73,16 @@ impl UdpSocketImpl for Udp {
     }
 
     fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Datagram>> {
+        #[cfg(target_os = "linux")]
+        if let Poll::Ready(Ok(refusal)) = self.refusals.poll(cx) {
+            return Poll::Ready(Err(refusal));
+        }
         let mut buf = ReadBuf::new(buf);
         loop {
             let poll = self.socket.poll_recv_from(cx, &mut buf);
             // With the error queue on, an unconnected socket reports each error here as well.
             #[cfg(target_os = "linux")]
-            if let Poll::Ready(Err(_)) = &poll
-                && self.errors.is_on()
-                && self.socket.peer_addr().is_err()
-            {
+            if matches!(poll, Poll::Ready(Err(_))) && self.errors.is_on() && !self.refusals.is_on() {
                 continue;
             }
             return poll.map_ok(|from| Datagram { len: buf.filled().len(), from });
@@ -82,7 +91,11 @@ impl UdpSocketImpl for Udp {
 
     #[cfg(target_os = "linux")]
     fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Result<Unreached>> {
-        self.errors.poll(cx, &self.socket, super::linux::read_udp_error)
+        if !self.errors.is_on() {
+            super::linux::keep_errors(&self.socket)?;
+            self.errors.switch_on(&self.socket, super::linux::read_udp_error);
+        }
+        self.errors.poll(cx)
     }
 
     #[cfg(not(target_os = "linux"))]

@@ -1,0 +1,433 @@
+//! `ping`: echo requests, and what comes back.
+
+use core::future::Future;
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+
+use septet_core::{Instant, Storey};
+use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, Unreached};
+
+use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::names::Names;
+use super::{Context, Program};
+
+/// The program.
+pub(super) struct Ping;
+
+impl Program for Ping {
+    fn name(&self) -> &'static str {
+        "ping"
+    }
+
+    fn summary(&self) -> &'static str {
+        "sends echo requests"
+    }
+
+    fn usage(&self) -> &'static str {
+        "Usage: ping [options] <destination>
+ -c <count>     Stop after so many replies
+ -i <interval>  Seconds between two requests (1)
+ -n             Do not look names up
+ -q             Show the summary only
+ -s <size>      Bytes of payload (56)
+ -t <ttl>       Time to live of the requests
+ -w <deadline>  Stop after so many seconds
+ -W <timeout>   Seconds to wait for a reply at the end (10, or twice the longest round trip)
+"
+    }
+
+    fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
+        Box::pin(async move {
+            match Options::parse(args) {
+                Ok(options) => match run(&context, &options).await {
+                    Ok(code) => code,
+                    Err(why) => {
+                        context.console.err(format!("ping: {why}\n").as_bytes());
+                        2
+                    }
+                },
+                Err(e) => {
+                    context.console.err(format!("ping: {e}\n").as_bytes());
+                    2
+                }
+            }
+        })
+    }
+}
+
+struct Options {
+    destination: String,
+    count: Option<u64>,
+    interval: Duration,
+    numeric: bool,
+    quiet: bool,
+    size: usize,
+    ttl: Option<u8>,
+    deadline: Option<Duration>,
+    linger: Option<Duration>,
+}
+
+const SPECS: &[Spec] = &[
+    value('c', ""),
+    value('i', ""),
+    flag('n', ""),
+    flag('q', ""),
+    value('s', ""),
+    value('t', ""),
+    value('w', ""),
+    value('W', ""),
+];
+
+/// iputils' MAXWAIT: how long the last replies are waited for when there was none to measure by.
+const LINGER: Duration = Duration::from_secs(10);
+
+impl Options {
+    fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+        let mut options = Self {
+            destination: String::new(),
+            count: None,
+            interval: Duration::from_secs(1),
+            numeric: false,
+            quiet: false,
+            size: 56,
+            ttl: None,
+            deadline: None,
+            linger: None,
+        };
+        for arg in args::parse(SPECS, words)? {
+            match arg {
+                Arg::Free(word) if options.destination.is_empty() => options.destination = word,
+                Arg::Free(word) => return Err(ArgError::Extra(word)),
+                Arg::Flag(name) if name == "n" => options.numeric = true,
+                Arg::Flag(_) => options.quiet = true,
+                Arg::Value(name, text) => {
+                    let option = format!("-{name}");
+                    match name.as_str() {
+                        "c" => options.count = Some(args::number(&option, &text)?),
+                        // Below 2 ms iputils asks for privilege; zero would send without end.
+                        "i" => options.interval = args::duration(&option, &text)?.max(Duration::from_micros(1)),
+                        "s" => options.size = args::number::<u16>(&option, &text)?.into(),
+                        "t" => options.ttl = Some(args::number(&option, &text)?),
+                        "w" => options.deadline = Some(args::duration(&option, &text)?),
+                        _ => options.linger = Some(args::duration(&option, &text)?),
+                    }
+                }
+            }
+        }
+        if options.destination.is_empty() {
+            return Err(ArgError::Missing("the destination"));
+        }
+        Ok(options)
+    }
+}
+
+async fn run(context: &Context, options: &Options) -> Result<u8, String> {
+    let names = Names::new(context.net.clone());
+    let destination = names.address(&options.destination).await.map_err(|e| format!("{}: {e}", options.destination))?;
+    let socket = context.net.open_icmp().map_err(|e| format!("socket: {e}"))?;
+    if let Some(ttl) = options.ttl {
+        socket.set_ttl(ttl).map_err(|e| format!("cannot set the time to live: {e}"))?;
+    }
+    // A destination given as an address is shown as one.
+    let numeric = options.numeric || options.destination.parse::<IpAddr>().is_ok();
+    let mut session = Session::new(context, options, names, destination, numeric);
+    session.print(&format!(
+        "PING {} ({destination}) {}({}) bytes of data.\n",
+        options.destination,
+        options.size,
+        options.size + 28
+    ));
+    session.drive(&socket).await;
+    Ok(session.summary())
+}
+
+/// What has happened so far.
+struct Session<'a> {
+    context: &'a Context,
+    options: &'a Options,
+    names: Names,
+    destination: IpAddr,
+    numeric: bool,
+    begun: Instant,
+    sent: u64,
+    last_sent: Instant,
+    /// When each unanswered request left, by its number on the wire.
+    waiting: BTreeMap<u16, Instant>,
+    answered: BTreeSet<u16>,
+    received: u64,
+    duplicates: u64,
+    errors: u64,
+    sum: f64,
+    squares: f64,
+    min: f64,
+    max: f64,
+}
+
+/// What the main loop wakes up for.
+enum Woken {
+    TimeToSend,
+    Reply(io::Result<EchoReply>),
+    Over,
+}
+
+impl<'a> Session<'a> {
+    fn new(context: &'a Context, options: &'a Options, names: Names, destination: IpAddr, numeric: bool) -> Self {
+        Self {
+            context,
+            options,
+            names,
+            destination,
+            numeric,
+            begun: context.net.now(),
+            sent: 0,
+            last_sent: Instant::ZERO,
+            waiting: BTreeMap::new(),
+            answered: BTreeSet::new(),
+            received: 0,
+            duplicates: 0,
+            errors: 0,
+            sum: 0.0,
+            squares: 0.0,
+            min: f64::INFINITY,
+            max: 0.0,
+        }
+    }
+
+    async fn drive(&mut self, socket: &IcmpSocket) {
+        let net = &self.context.net;
+        let mut next = self.begun;
+        let mut buf = vec![0; self.options.size.max(64)];
+        loop {
+            let all_sent = self.options.count.is_some_and(|c| self.sent >= c);
+            if all_sent && self.received + self.errors >= self.sent {
+                return;
+            }
+            let over = match (all_sent, self.options.deadline) {
+                (_, Some(deadline)) => Some(self.begun + deadline),
+                (true, None) => Some(self.last_sent + self.linger()),
+                (false, None) => None,
+            };
+            let woken = {
+                let mut over = over.map(|at| net.sleep_until(at));
+                let mut send = (!all_sent).then(|| net.sleep_until(next));
+                let mut reply = pin!(socket.receive(&mut buf));
+                core::future::poll_fn(|cx| {
+                    // Replies first, so that one that comes at the deadline still counts.
+                    if let Poll::Ready(reply) = reply.as_mut().poll(cx) {
+                        return Poll::Ready(Woken::Reply(reply));
+                    }
+                    let fires = |timer: &mut Option<septet_socket::Sleep>, cx: &mut core::task::Context<'_>| {
+                        timer.as_mut().is_some_and(|t| core::pin::Pin::new(t).poll(cx).is_ready())
+                    };
+                    if fires(&mut over, cx) {
+                        return Poll::Ready(Woken::Over);
+                    }
+                    if fires(&mut send, cx) { Poll::Ready(Woken::TimeToSend) } else { Poll::Pending }
+                })
+                .await
+            };
+            match woken {
+                Woken::Over => return,
+                Woken::TimeToSend => {
+                    next += self.options.interval;
+                    self.send(socket).await;
+                }
+                Woken::Reply(Ok(EchoReply::Reply { from, seq, ttl, len })) => self.reply(from, seq, ttl, len).await,
+                Woken::Reply(Ok(EchoReply::Error { seq, error })) => self.error(seq, error).await,
+                Woken::Reply(Err(e)) => self.print_error(&format!("ping: recvmsg: {e}\n")),
+            }
+        }
+    }
+
+    /// How long the last replies are waited for: as iputils, twice the longest round trip, or `-W` where there was none.
+    fn linger(&self) -> Duration {
+        if self.received == 0 {
+            return self.options.linger.unwrap_or(LINGER);
+        }
+        Duration::try_from_secs_f64(2.0 * self.max / 1e3).unwrap_or(LINGER).max(self.options.interval)
+    }
+
+    async fn send(&mut self, socket: &IcmpSocket) {
+        let net = &self.context.net;
+        self.sent += 1;
+        let seq = self.sent as u16;
+        self.last_sent = net.now();
+        self.waiting.insert(seq, self.last_sent);
+        self.answered.remove(&seq);
+        // iputils' pattern: each byte is its offset.
+        let payload: Vec<u8> = (0..self.options.size).map(|i| i as u8).collect();
+        net.count("ping.sent");
+        net.trace(Storey::Application, "ping.request", |f| {
+            f.set("to", self.destination).set("seq", seq);
+        });
+        if let Err(e) = socket.send(self.destination, seq, &payload).await {
+            self.waiting.remove(&seq);
+            self.errors += 1;
+            net.count("ping.error");
+            self.print_error(&format!("ping: sendmsg: {e}\n"));
+        }
+        // More than this many are not waited for: the oldest count as lost.
+        while self.waiting.len() > 10_000 {
+            self.waiting.pop_first();
+        }
+    }
+
+    async fn reply(&mut self, from: IpAddr, seq: u16, ttl: u8, len: usize) {
+        let net = &self.context.net;
+        let Some(sent) = self.waiting.remove(&seq) else {
+            if self.answered.contains(&seq) {
+                self.duplicates += 1;
+                let line = format!("{} bytes from {from}: icmp_seq={seq} ttl={ttl} (DUP!)\n", len + 8);
+                self.print(&line);
+            }
+            return;
+        };
+        let millis = (net.now() - sent).as_secs_f64() * 1e3;
+        self.answered.insert(seq);
+        if self.answered.len() > 10_000 {
+            self.answered.pop_first();
+        }
+        self.received += 1;
+        self.sum += millis;
+        self.squares += millis * millis;
+        self.min = self.min.min(millis);
+        self.max = self.max.max(millis);
+        net.count("ping.ok");
+        net.observe("ping.time", millis / 1e3);
+        net.trace(Storey::Application, "ping.reply", |f| {
+            f.set("from", from).set("seq", seq).set("ttl", ttl).set("took", net.now() - sent);
+        });
+        if !self.options.quiet {
+            let who = self.who(from).await;
+            let line = format!("{} bytes from {who}: icmp_seq={seq} ttl={ttl} time={} ms\n", len + 8, triplet(millis));
+            self.print(&line);
+        }
+    }
+
+    async fn error(&mut self, seq: u16, error: Unreached) {
+        if self.waiting.remove(&seq).is_none() {
+            return;
+        }
+        self.errors += 1;
+        self.context.net.count("ping.error");
+        let what = describe(error.icmp_type, error.code);
+        self.context.net.trace(Storey::Application, "ping.error", |f| {
+            f.set("from", error.reporter).set("seq", seq).set("why", what.clone());
+        });
+        if !self.options.quiet {
+            let who = self.who(error.reporter).await;
+            self.print(&format!("From {who} icmp_seq={seq} {what}\n"));
+        }
+    }
+
+    async fn who(&mut self, ip: IpAddr) -> String {
+        match if self.numeric { None } else { self.names.name(ip).await } {
+            Some(name) => format!("{name} ({ip})"),
+            None => ip.to_string(),
+        }
+    }
+
+    fn summary(&self) -> u8 {
+        let took = (self.last_sent - self.begun).as_millis();
+        let lost = self.sent.saturating_sub(self.received);
+        self.context.net.observe("ping.lost", lost as f64);
+        let mut text = format!(
+            "\n--- {} ping statistics ---\n{} packets transmitted, {} received",
+            self.options.destination, self.sent, self.received
+        );
+        if self.duplicates > 0 {
+            text.push_str(&format!(", +{} duplicates", self.duplicates));
+        }
+        if self.errors > 0 {
+            text.push_str(&format!(", +{} errors", self.errors));
+        }
+        if self.sent > 0 {
+            let percent = lost as f64 * 100.0 / self.sent as f64;
+            text.push_str(&format!(", {}% packet loss, time {took}ms", shortest(percent)));
+        }
+        text.push('\n');
+        if self.received > 0 {
+            let mean = self.sum / self.received as f64;
+            let mdev = (self.squares / self.received as f64 - mean * mean).max(0.0).sqrt();
+            text.push_str(&format!("rtt min/avg/max/mdev = {:.3}/{mean:.3}/{:.3}/{mdev:.3} ms", self.min, self.max));
+        }
+        text.push('\n');
+        self.print(&text);
+        // ping(8): "If ping does not receive any reply packets at all it will exit with code 1. If a packet count and
+        // deadline are both specified, and fewer than count packets are received by the time the deadline has
+        // arrived, it will also exit with code 1."
+        let short = matches!((self.options.count, self.options.deadline), (Some(c), Some(_)) if self.received < c);
+        u8::from(self.received == 0 || short)
+    }
+
+    fn print(&self, text: &str) {
+        self.context.console.out(text.as_bytes());
+    }
+
+    fn print_error(&self, text: &str) {
+        self.context.console.err(text.as_bytes());
+    }
+}
+
+/// A time in milliseconds with three significant digits, as iputils prints it.
+fn triplet(millis: f64) -> String {
+    match millis {
+        m if m >= 99.95 => format!("{m:.0}"),
+        m if m >= 9.995 => format!("{m:.1}"),
+        m if m >= 0.9995 => format!("{m:.2}"),
+        m => format!("{m:.3}"),
+    }
+}
+
+/// `%g` with six digits: `0`, `33.3333`, `100`.
+fn shortest(value: f64) -> String {
+    let digits = match value {
+        v if v >= 100.0 => 3,
+        v if v >= 10.0 => 4,
+        _ => 5,
+    };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// The words of iputils for an ICMP error.
+pub(super) fn describe(icmp_type: u8, code: u8) -> String {
+    match (icmp_type, code) {
+        (3, 0) => "Destination Net Unreachable".to_owned(),
+        (3, 1) => "Destination Host Unreachable".to_owned(),
+        (3, 2) => "Destination Protocol Unreachable".to_owned(),
+        (3, 3) => "Destination Port Unreachable".to_owned(),
+        (3, 4) => "Frag needed and DF set".to_owned(),
+        (3, 5) => "Source Route Failed".to_owned(),
+        (3, 6) => "Destination Net Unknown".to_owned(),
+        (3, 7) => "Destination Host Unknown".to_owned(),
+        (3, 9) => "Destination Net Prohibited".to_owned(),
+        (3, 10) => "Destination Host Prohibited".to_owned(),
+        (3, 13) => "Packet filtered".to_owned(),
+        (3, code) => format!("Dest Unreachable, Bad Code: {code}"),
+        (11, 0) => "Time to live exceeded".to_owned(),
+        (11, 1) => "Frag reassembly time exceeded".to_owned(),
+        (12, _) => "Parameter problem".to_owned(),
+        (icmp_type, code) => format!("Bad ICMP type: {icmp_type} code {code}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_iputils_prints_them() {
+        for (millis, text) in [(0.0321, "0.032"), (1.234, "1.23"), (12.345, "12.3"), (123.45, "123"), (0.99999, "1.00")]
+        {
+            assert_eq!(triplet(millis), text);
+        }
+        for (percent, text) in [(0.0, "0"), (100.0, "100"), (100.0 / 3.0, "33.3333"), (50.0, "50"), (0.5, "0.5")] {
+            assert_eq!(shortest(percent), text);
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! `traceroute`: finds the way to a host by the routers that let its packets die.
+
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use septet_core::{Instant, Storey};
+use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, UdpSocket, Unreached};
+
+use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::names::Names;
+use super::{Context, Program};
+
+/// The program.
+pub(super) struct Traceroute;
+
+impl Program for Traceroute {
+    fn name(&self) -> &'static str {
+        "traceroute"
+    }
+
+    fn summary(&self) -> &'static str {
+        "shows the routers on the way to a host"
+    }
+
+    fn usage(&self) -> &'static str {
+        "Usage: traceroute [options] <host> [packet length]
+ -f <first>    Begin with this time to live (1)
+ -I            Send ICMP echo requests instead of UDP
+ -m <hops>     Go no further than so many hops (30)
+ -n            Do not look names up
+ -N <probes>   How many probes are under way at once (16)
+ -p <port>     The UDP port of the first probe (33434)
+ -q <probes>   Probes a hop (3)
+ -w <wait>     Seconds to wait for an answer (5)
+"
+    }
+
+    fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
+        Box::pin(async move {
+            match Options::parse(args) {
+                Ok(options) => match run(&context, &options).await {
+                    Ok(code) => code,
+                    Err(why) => {
+                        context.console.err(format!("{why}\n").as_bytes());
+                        1
+                    }
+                },
+                Err(e) => {
+                    context.console.err(format!("traceroute: {e}\n").as_bytes());
+                    2
+                }
+            }
+        })
+    }
+}
+
+struct Options {
+    host: String,
+    length: usize,
+    first: u8,
+    hops: u8,
+    method: Method,
+    numeric: bool,
+    at_once: usize,
+    port: u16,
+    probes: u32,
+    wait: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Udp,
+    Icmp,
+}
+
+const SPECS: &[Spec] = &[
+    value('f', "first"),
+    flag('I', "icmp"),
+    value('m', "max-hops"),
+    flag('n', ""),
+    value('N', "sim-queries"),
+    value('p', "port"),
+    value('q', "queries"),
+    value('w', "wait"),
+];
+
+impl Options {
+    fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+        let mut options = Self {
+            host: String::new(),
+            length: 60,
+            first: 1,
+            hops: 30,
+            method: Method::Udp,
+            numeric: false,
+            at_once: 16,
+            port: 33_434,
+            probes: 3,
+            wait: Duration::from_secs(5),
+        };
+        let mut frees = 0;
+        for arg in args::parse(SPECS, words)? {
+            match arg {
+                Arg::Free(word) => {
+                    match frees {
+                        0 => options.host = word,
+                        1 => options.length = args::number::<u16>("packet length", &word)?.into(),
+                        _ => return Err(ArgError::Extra(word)),
+                    }
+                    frees += 1;
+                }
+                Arg::Flag(name) if name == "icmp" => options.method = Method::Icmp,
+                Arg::Flag(_) => options.numeric = true,
+                Arg::Value(name, text) => {
+                    let option = format!("--{name}");
+                    match name.as_str() {
+                        "first" => options.first = args::number::<u8>(&option, &text)?.max(1),
+                        "max-hops" => options.hops = args::number::<u8>(&option, &text)?.max(1),
+                        "sim-queries" => options.at_once = args::number::<usize>(&option, &text)?.max(1),
+                        "port" => options.port = args::number(&option, &text)?,
+                        // traceroute(8) allows up to ten.
+                        "queries" => options.probes = args::number::<u32>(&option, &text)?.clamp(1, 10),
+                        _ => options.wait = args::duration(&option, &text)?,
+                    }
+                }
+            }
+        }
+        if options.host.is_empty() {
+            return Err(ArgError::Missing("the host"));
+        }
+        if options.first > options.hops {
+            return Err(ArgError::Bad {
+                option: "--first".to_owned(),
+                value: options.first.to_string(),
+                wanted: "within the number of hops",
+            });
+        }
+        Ok(options)
+    }
+
+    fn probe_count(&self) -> u32 {
+        u32::from(self.hops - self.first + 1) * self.probes
+    }
+
+    fn ttl_of(&self, probe: u32) -> u8 {
+        // Bounded by `hops`, which is a u8.
+        self.first + (probe / self.probes) as u8
+    }
+}
+
+/// What became of a probe.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Waiting,
+    Lost,
+    Answered { from: IpAddr, after: Duration, kind: Kind },
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A router on the way: the time to live ran out.
+    OnTheWay,
+    /// The host itself.
+    Reached,
+    /// Nobody can get further; ICMP's code for unreachable.
+    Unreachable(u8),
+}
+
+enum Prober {
+    Udp(UdpSocket),
+    Icmp(IcmpSocket),
+}
+
+async fn run(context: &Context, options: &Options) -> Result<u8, String> {
+    let net = &context.net;
+    let names = Names::new(net.clone());
+    let host = names.address(&options.host).await.map_err(|e| format!("{}: {e}", options.host))?;
+    let prober = match options.method {
+        Method::Icmp => Prober::Icmp(net.open_icmp().map_err(|e| format!("traceroute: socket: {e}"))?),
+        Method::Udp => {
+            let any: IpAddr = if host.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            Prober::Udp(net.bind_udp(SocketAddr::new(any, 0)).map_err(|e| format!("traceroute: socket: {e}"))?)
+        }
+    };
+    let (name, hops, length) = (&options.host, options.hops, options.length);
+    context.console.out(format!("traceroute to {name} ({host}), {hops} hops max, {length} byte packets\n").as_bytes());
+    let mut walk = Walk {
+        context,
+        options,
+        host,
+        prober,
+        names,
+        sent: 0,
+        printed: 0,
+        line: String::new(),
+        last_from: None,
+        outcomes: BTreeMap::new(),
+        end: options.probe_count(),
+    };
+    walk.drive().await?;
+    Ok(0)
+}
+
+struct Walk<'a> {
+    context: &'a Context,
+    options: &'a Options,
+    host: IpAddr,
+    prober: Prober,
+    names: Names,
+    /// How many probes were sent.
+    sent: u32,
+    /// How many probes were printed.
+    printed: u32,
+    line: String,
+    last_from: Option<IpAddr>,
+    /// Probes sent and not yet printed: when, and what became of them.
+    outcomes: BTreeMap<u32, (Instant, Outcome)>,
+    /// After so many probes it is over: the last hop's, once it is known.
+    end: u32,
+}
+
+impl Walk<'_> {
+    async fn drive(&mut self) -> Result<(), String> {
+        while self.printed < self.end {
+            while self.sent < self.end && (self.sent - self.printed) < self.options.at_once as u32 {
+                self.send().await?;
+            }
+            let oldest = self.outcomes.values().find(|(_, o)| matches!(o, Outcome::Waiting)).map(|(at, _)| *at);
+            if let Some(oldest) = oldest {
+                let patience = self.context.net.sleep_until(oldest + self.options.wait);
+                match self.answer(patience).await {
+                    Some((probe, from, kind)) => self.take(probe, from, kind),
+                    None => self.give_up(),
+                }
+            }
+            self.print().await;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<(), String> {
+        let probe = self.sent;
+        let ttl = self.options.ttl_of(probe);
+        let failed = |e: std::io::Error| format!("traceroute: {e}");
+        // The header of IP and the eight bytes of UDP or ICMP are part of the length.
+        let overhead = if self.host.is_ipv4() { 28 } else { 48 };
+        let payload: Vec<u8> =
+            (0..self.options.length.saturating_sub(overhead)).map(|i| 0x40 + (i % 64) as u8).collect();
+        let net = &self.context.net;
+        net.count("traceroute.sent");
+        let sent = match &self.prober {
+            Prober::Udp(socket) => {
+                socket.set_ttl(ttl).map_err(failed)?;
+                let port = self.options.port.wrapping_add(probe as u16);
+                socket.send_to(&payload, SocketAddr::new(self.host, port)).await.map(|_| ())
+            }
+            Prober::Icmp(socket) => {
+                socket.set_ttl(ttl).map_err(failed)?;
+                socket.send(self.host, probe as u16 + 1, &payload).await
+            }
+        };
+        let outcome = match sent {
+            Ok(()) => Outcome::Waiting,
+            // An error of an earlier probe may come out here on some systems; only a lack of route is final.
+            Err(e) if e.kind() == std::io::ErrorKind::NetworkUnreachable && probe == 0 => {
+                return Err(format!("connect: {e}"));
+            }
+            Err(_) => Outcome::Lost,
+        };
+        self.outcomes.insert(probe, (net.now(), outcome));
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// The next answer to a probe, unless `patience` ends first.
+    async fn answer(&self, patience: septet_socket::Sleep) -> Option<(u32, IpAddr, Kind)> {
+        let mut patience = pin!(patience);
+        let mut buf = [0; 64];
+        loop {
+            let got = match &self.prober {
+                Prober::Udp(socket) => {
+                    let mut error = pin!(socket.error());
+                    let mut datagram = pin!(socket.receive(&mut buf));
+                    core::future::poll_fn(|cx| {
+                        if let Poll::Ready(Ok(error)) = error.as_mut().poll(cx) {
+                            return Poll::Ready(Some(self.answer_in(error)));
+                        }
+                        // Something that answers on that port is as good as the host itself.
+                        if let Poll::Ready(Ok(datagram)) = datagram.as_mut().poll(cx) {
+                            let probe = u32::from(datagram.from.port().wrapping_sub(self.options.port));
+                            return Poll::Ready(Some(Some((probe, datagram.from.ip(), Kind::Reached))));
+                        }
+                        patience.as_mut().poll(cx).map(|()| None)
+                    })
+                    .await
+                }
+                Prober::Icmp(socket) => {
+                    let mut reply = pin!(socket.receive(&mut buf));
+                    core::future::poll_fn(|cx| match reply.as_mut().poll(cx) {
+                        Poll::Ready(Ok(EchoReply::Reply { from, seq, .. })) => {
+                            Poll::Ready(Some(Some((u32::from(seq).wrapping_sub(1), from, Kind::Reached))))
+                        }
+                        Poll::Ready(Ok(EchoReply::Error { seq, error })) => {
+                            let probe = u32::from(seq).wrapping_sub(1);
+                            Poll::Ready(Some(Some((probe, error.reporter, self.kind_of(error)))))
+                        }
+                        _ => patience.as_mut().poll(cx).map(|()| None),
+                    })
+                    .await
+                }
+            };
+            match got {
+                None => return None,
+                Some(Some(answer)) => return Some(answer),
+                Some(None) => {}
+            }
+        }
+    }
+
+    fn answer_in(&self, error: Unreached) -> Option<(u32, IpAddr, Kind)> {
+        let probe = u32::from(error.destination.port().wrapping_sub(self.options.port));
+        (error.destination.ip() == self.host).then(|| (probe, error.reporter, self.kind_of(error)))
+    }
+
+    fn kind_of(&self, error: Unreached) -> Kind {
+        match (self.host.is_ipv4(), error.icmp_type, error.code) {
+            (true, 11, _) | (false, 3, _) => Kind::OnTheWay,
+            // "Port unreachable" is what the host itself says to a datagram that nobody expected.
+            (true, 3, 3) | (false, 1, 4) => Kind::Reached,
+            (_, _, code) => Kind::Unreachable(code),
+        }
+    }
+
+    fn take(&mut self, probe: u32, from: IpAddr, kind: Kind) {
+        let now = self.context.net.now();
+        let Some((sent, outcome @ (Outcome::Waiting | Outcome::Lost))) = self.outcomes.get_mut(&probe) else { return };
+        let after = now - *sent;
+        *outcome = Outcome::Answered { from, after, kind };
+        let ttl = self.options.ttl_of(probe);
+        let net = &self.context.net;
+        net.count("traceroute.ok");
+        net.observe("traceroute.time", after.as_secs_f64());
+        net.trace(Storey::Application, "traceroute.answer", |f| {
+            f.set("from", from).set("ttl", ttl).set("took", after);
+            f.set(
+                "why",
+                match kind {
+                    Kind::OnTheWay => "its time to live ran out there",
+                    Kind::Reached => "the host itself answered",
+                    Kind::Unreachable(_) => "there is no way on",
+                },
+            );
+        });
+        if kind != Kind::OnTheWay {
+            let hop = u32::from(ttl - self.options.first) + 1;
+            self.end = self.end.min(hop * self.options.probes);
+        }
+    }
+
+    /// The oldest probes that still wait have waited long enough.
+    fn give_up(&mut self) {
+        let now = self.context.net.now();
+        for (sent, outcome) in self.outcomes.values_mut() {
+            if matches!(outcome, Outcome::Waiting) && *sent + self.options.wait <= now {
+                *outcome = Outcome::Lost;
+            }
+        }
+    }
+
+    /// Prints what is known, in order.
+    async fn print(&mut self) {
+        while let Some((_, outcome)) = self.outcomes.get(&self.printed).copied() {
+            let hop_begins = self.printed.is_multiple_of(self.options.probes);
+            if self.printed >= self.end || matches!(outcome, Outcome::Waiting) {
+                return;
+            }
+            if hop_begins {
+                self.line = format!("{:2} ", self.options.ttl_of(self.printed));
+                self.last_from = None;
+            }
+            match outcome {
+                Outcome::Answered { from, after, kind } => {
+                    if self.last_from != Some(from) {
+                        let name = if self.options.numeric { None } else { self.names.name(from).await };
+                        match name {
+                            Some(name) => self.line.push_str(&format!(" {name} ({from})")),
+                            None if self.options.numeric => self.line.push_str(&format!(" {from}")),
+                            None => self.line.push_str(&format!(" {from} ({from})")),
+                        }
+                        self.last_from = Some(from);
+                    }
+                    self.line.push_str(&format!("  {:.3} ms", after.as_secs_f64() * 1e3));
+                    if let Kind::Unreachable(code) = kind {
+                        self.line.push_str(&mark(code));
+                    }
+                }
+                _ => self.line.push_str(" *"),
+            }
+            self.outcomes.remove(&self.printed);
+            self.printed += 1;
+            if self.printed.is_multiple_of(self.options.probes) {
+                self.line.push('\n');
+                self.context.console.out(self.line.as_bytes());
+            }
+        }
+    }
+}
+
+/// traceroute(8): "!H, !N, or !P (host, network or protocol unreachable), !S (source route failed), !F (fragmentation
+/// needed), !X (communication administratively prohibited), !V (host precedence violation), !C (precedence cutoff in
+/// effect), or !<num> (ICMP unreachable code <num>)".
+fn mark(code: u8) -> String {
+    match code {
+        0 => " !N".to_owned(),
+        1 => " !H".to_owned(),
+        2 => " !P".to_owned(),
+        4 => " !F".to_owned(),
+        5 => " !S".to_owned(),
+        9 | 10 | 13 => " !X".to_owned(),
+        14 => " !V".to_owned(),
+        15 => " !C".to_owned(),
+        other => format!(" !{other}"),
+    }
+}
