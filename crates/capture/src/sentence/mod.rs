@@ -53,8 +53,7 @@ pub struct Sentence {
 pub fn tell(event: &Event, names: &Names) -> Sentence {
     let node = names.of_station(event.station).to_owned();
     let telling = table::find(event.kind);
-    let peer =
-        telling.and_then(|t| t.peer).map(|(facing, fields)| (facing, fields)).unwrap_or((Facing::To, GENERIC_PEER));
+    let peer = telling.and_then(|t| t.peer).unwrap_or((Facing::To, GENERIC_PEER));
     let peer = peer
         .1
         .iter()
