@@ -6,7 +6,7 @@ mod value;
 
 use core::fmt::Write as _;
 
-use septet_core::{Event, EventId};
+use septet_core::{Event, EventId, Port};
 
 use crate::Names;
 use crate::memory::Memory;
@@ -52,27 +52,30 @@ pub struct Sentence {
 /// Tells `event`; a kind that is not in [`TELLINGS`] is told by its name and fields.
 pub fn tell(event: &Event, names: &Names) -> Sentence {
     let node = names.of_station(event.station).to_owned();
-    let telling = table::find(event.kind);
-    let peer = telling.and_then(|t| t.peer).unwrap_or((Facing::To, GENERIC_PEER));
-    let peer = peer
-        .1
-        .iter()
-        .find_map(|name| event.field(name))
-        .map(|value| (peer.0, value::station(value, names)))
-        .filter(|(_, name)| *name != node);
-    let text = telling
-        .and_then(|t| t.texts.iter().find_map(|text| template::render(text, &event.fields, names)))
-        .unwrap_or_else(|| generic(event, names));
-    Sentence { node, peer, text, weight: telling.map_or(Weight::Detail, |t| t.weight) }
+    let told = table::find(event).find_map(|t| {
+        t.texts.iter().find_map(|text| template::render(text, &event.fields, names)).map(|text| (t, text))
+    });
+    let facing = table::find(event).next().map_or(Facing::To, |t| t.facing);
+    let peer = peer(event, names).filter(|name| *name != node).map(|name| (facing, name));
+    let text = told.map_or_else(|| generic(event, names), |(_, text)| text);
+    Sentence { node, peer, text, weight: weight(event) }
 }
 
-/// How much an event of `kind` matters.
-pub fn weight(kind: &str) -> Weight {
-    table::find(kind).map_or(Weight::Detail, |t| t.weight)
+/// How much `event` matters.
+pub fn weight(event: &Event) -> Weight {
+    table::find(event).next().map_or(Weight::Detail, |t| t.weight)
 }
 
-/// The fields that name a peer where the table does not say which.
-const GENERIC_PEER: &[&str] = &["peer", "to", "remote", "dst", "server"];
+/// The peer of an event: what a field says, or who is at the other end of the cable.
+fn peer(event: &Event, names: &Names) -> Option<String> {
+    const FIELDS: &[&str] = &["peer", "to", "remote", "dst", "server", "backend"];
+    if let Some(value) = FIELDS.iter().find_map(|name| event.field(name)) {
+        return Some(value::station(value, names));
+    }
+    let port = event.field("port")?.to_string();
+    let port = port.strip_prefix("eth")?.parse().ok()?;
+    names.peer(event.station, Port(port)).map(str::to_owned)
+}
 
 /// `tcp zero window probe: seq=1 len=0, timer`.
 fn generic(event: &Event, names: &Names) -> String {

@@ -81,7 +81,7 @@ impl<W: io::Write> Monitor for Story<W> {
     }
 
     fn event(&mut self, event: &Event) {
-        if self.length == Length::Short && sentence::weight(event.kind) == Weight::Tick {
+        if self.length == Length::Short && sentence::weight(event) == Weight::Tick {
             return;
         }
         let mut sentence = sentence::tell(event, &self.names);

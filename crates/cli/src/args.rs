@@ -1,0 +1,91 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A whole network in one process: seven storeys, real bytes, virtual time.
+#[derive(Debug, Parser)]
+#[command(name = "septet", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Results go to stdout, everything else to stderr.\n\nExit codes:\n  \
+    0    all is well\n  \
+    1    an expectation failed\n  \
+    2    the command line is wrong\n  \
+    3    a lab is not valid\n  \
+    4    the environment is in the way: a file cannot be read or written\n  \
+    70   a bug in septet\n  \
+    130  interrupted")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Play a lab in virtual time and tell what happened
+    Run(RunArgs),
+    /// Say what is wrong with lab files, and run nothing
+    Check(CheckArgs),
+    /// List what a lab file can name: programs, controllers, queues, faults, metrics
+    List(ListArgs),
+    /// Print the JSON Schema of lab files
+    Schema,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The lab file
+    pub(crate) lab: PathBuf,
+    /// Keep what comes out in this directory: summary.json, trace.pcapng, events.jsonl, metrics.csv, ca.pem and the lab
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// The seed of every random stream, instead of the lab's
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How much of the run is told
+    #[arg(long, value_enum, default_value_t = StoryLength::Short)]
+    pub(crate) story: StoryLength,
+    /// Capture only these ports, as node or node:port (repeat, or separate by commas)
+    #[arg(long, value_name = "PORT", value_delimiter = ',', requires = "output")]
+    pub(crate) capture: Vec<String>,
+    /// Print one JSON object instead of words
+    #[arg(long, conflicts_with = "story")]
+    pub(crate) json: bool,
+    /// Print nothing but expectations that failed
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum StoryLength {
+    /// Every event, as it happens
+    All,
+    /// The moments that matter, repetition folded
+    Short,
+    /// Nothing
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The lab files
+    #[arg(required = true, value_name = "LAB")]
+    pub(crate) labs: Vec<PathBuf>,
+    /// Print one JSON object a lab instead of words
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// One kind of thing; all where none is given
+    pub(crate) kind: Option<String>,
+    /// Print one JSON object a thing instead of words
+    #[arg(long)]
+    pub(crate) json: bool,
+}

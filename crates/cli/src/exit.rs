@@ -1,0 +1,97 @@
+//! How the command ends: exit codes, and what is said on stderr.
+
+use core::fmt;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The exit codes, each with its meaning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exit {
+    Ok,
+    /// An expectation failed.
+    Expectation,
+    /// The command line is wrong.
+    Usage,
+    /// A lab is not valid.
+    Lab,
+    /// The environment is in the way.
+    Environment,
+    /// A bug in septet (`EX_SOFTWARE` of sysexits.h).
+    Bug,
+    /// Interrupted: 128 + SIGINT.
+    Interrupted,
+}
+
+impl Exit {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Expectation => 1,
+            Self::Usage => 2,
+            Self::Lab => 3,
+            Self::Environment => 4,
+            Self::Bug => 70,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// Why the command could not do its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    text: String,
+}
+
+impl Failure {
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, text: text.into() }
+    }
+
+    pub(crate) fn environment(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Environment, text: text.into() }
+    }
+
+    /// `cannot write out/trace.pcapng: No space left on device`.
+    pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        Self::environment(format!("cannot {doing} {}: {}", path.display(), reason(error)))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// An error without the number that the operating system gives it.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
+/// From now on a panic ends the process with the code for a bug, with words that say so.
+pub(crate) fn on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let what = panic
+            .payload_as_str()
+            .map_or_else(|| "it panicked without a message".to_owned(), |m| m.lines().collect::<Vec<_>>().join(" "));
+        let place = panic.location().map(|l| format!(" at {l}")).unwrap_or_default();
+        eprintln!("septet: this is a bug in septet {}: {what}{place}", env!("CARGO_PKG_VERSION"));
+        eprintln!("septet: please report it with the lab file, the seed and the lines above");
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|v| v != "0") {
+            eprintln!("{}", std::backtrace::Backtrace::force_capture());
+        }
+        std::process::exit(Exit::Bug.code().into());
+    }));
+}
