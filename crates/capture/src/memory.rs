@@ -1,22 +1,16 @@
 //! The bounded memory of recent events, so that a cause can be told in words.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 
-use septet_core::{Event, EventId, FrameId, Storey, Value};
+use septet_core::{Event, EventId};
 
 /// How many events are remembered: enough for every frame that may still be on its way in a busy lab.
 const KEPT: usize = 16 * 1024;
-/// How many fates are remembered: an observation follows its event closely.
-const FATES_KEPT: usize = 64;
-
 /// The latest events by name, each with its telling once it was needed.
 #[derive(Debug)]
 pub(crate) struct Memory {
     /// Names are numbers that grow, give or take those that were reserved for later: each has its place in a ring.
     ring: Vec<Option<Remembered>>,
-    /// What became of frames, by frame; the latest last.
-    fates: VecDeque<(FrameId, EventId)>,
 }
 
 #[derive(Debug)]
@@ -27,22 +21,13 @@ struct Remembered {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { ring: core::iter::repeat_with(|| None).take(KEPT).collect(), fates: VecDeque::new() }
+        Self { ring: core::iter::repeat_with(|| None).take(KEPT).collect() }
     }
 }
 
 impl Memory {
     /// Remembers `event` and forgets an old one.
     pub(crate) fn add(&mut self, event: &Event) {
-        // Storey 1's events about a frame say what became of it; others may name the frame that they were about.
-        if event.storey == Storey::Physical
-            && let Some(Value::Frame(id)) = event.field("frame")
-        {
-            if self.fates.len() >= FATES_KEPT {
-                self.fates.pop_front();
-            }
-            self.fates.push_back((*id, event.id));
-        }
         self.ring[place(event.id)] = Some(Remembered { event: event.clone(), told: None });
     }
 
@@ -60,12 +45,6 @@ impl Memory {
         }
         self.ring[place(id)].as_ref()?.told.clone()
     }
-
-    /// The latest event that says what became of `frame`.
-    pub(crate) fn fate(&self, frame: FrameId) -> Option<&Event> {
-        let (_, id) = self.fates.iter().rev().find(|(f, _)| *f == frame)?;
-        self.get(*id)
-    }
 }
 
 fn place(id: EventId) -> usize {
@@ -74,7 +53,7 @@ fn place(id: EventId) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use septet_core::{Fields, Instant, StationId};
+    use septet_core::{Fields, Instant, StationId, Storey};
 
     use super::*;
 

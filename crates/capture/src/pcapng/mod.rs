@@ -172,7 +172,7 @@ impl<W: io::Write> Monitor for Pcapng<W> {
         let names = &self.names;
         let why = self.memory.told(seen.frame.cause, |memory, event| sentence::reason(memory, event, names));
         self.fate.clear();
-        describe_fate(&mut self.fate, seen, &self.memory, names);
+        describe_fate(&mut self.fate, seen, names);
         let mut flags = match seen.way {
             Way::Sent => block::OUTBOUND,
             Way::Received => block::INBOUND,
@@ -208,29 +208,24 @@ impl<W: io::Write> fmt::Debug for Pcapng<W> {
     }
 }
 
-/// What became of a frame that does not arrive whole: the medium's own words where an event told them.
-fn describe_fate(out: &mut String, seen: &Observation<'_>, memory: &Memory, names: &Names) {
+/// What became of a frame that does not arrive whole.
+fn describe_fate(out: &mut String, seen: &Observation<'_>, names: &Names) {
     use fmt::Write as _;
-    let told = || memory.fate(seen.frame.id).and_then(|e| e.field("why"));
-    let (fate, reason) = match seen.fate {
-        Fate::Passed if seen.way == Way::Received && seen.frame.fcs.is_some() => {
-            out.push_str("damaged: the FCS does not match");
-            return;
-        }
+    match seen.fate {
+        Fate::Passed if seen.frame.fcs.is_some() => return out.push_str("damaged: the FCS does not match"),
         Fate::Passed => return,
         Fate::Damaged(bits) => {
             let plural = if bits == 1 { "bit" } else { "bits" };
             let _ = write!(out, "damaged: {bits} {plural} flipped");
-            return on_link(out, seen, names);
         }
-        Fate::Lost(DropReason::Queue) => ("dropped", "queue full"),
-        Fate::Lost(DropReason::Aqm) => ("dropped", "by the queue's discipline"),
-        Fate::Lost(reason) => ("lost", reason.as_str()),
-    };
-    let _ = match told() {
-        Some(why) => write!(out, "{fate}: {why}"),
-        None => write!(out, "{fate}: {reason}"),
-    };
+        Fate::Lost(DropReason::Power) => return out.push_str("lost: the station is switched off"),
+        Fate::Lost(DropReason::Carrier) => out.push_str("lost: the cable is cut"),
+        Fate::Lost(DropReason::Queue) => out.push_str("dropped: queue full"),
+        Fate::Lost(DropReason::Aqm) => out.push_str("dropped: by the queue's discipline"),
+        Fate::Lost(reason) => {
+            let _ = write!(out, "lost: {reason}");
+        }
+    }
     on_link(out, seen, names);
 }
 

@@ -52,12 +52,11 @@ pub struct Sentence {
 /// Tells `event`; a kind that is not in [`TELLINGS`] is told by its name and fields.
 pub fn tell(event: &Event, names: &Names) -> Sentence {
     let node = names.of_station(event.station).to_owned();
-    let told = table::find(event).find_map(|t| {
-        t.texts.iter().find_map(|text| template::render(text, &event.fields, names)).map(|text| (t, text))
-    });
+    let mut tellings = table::find(event).flat_map(|t| t.texts);
+    let text = tellings.find_map(|text| template::render(text, &event.fields, names));
     let facing = table::find(event).next().map_or(Facing::To, |t| t.facing);
     let peer = peer(event, names).filter(|name| *name != node).map(|name| (facing, name));
-    let text = told.map_or_else(|| generic(event, names), |(_, text)| text);
+    let text = text.unwrap_or_else(|| generic(event, names));
     Sentence { node, peer, text, weight: weight(event) }
 }
 

@@ -4,7 +4,7 @@
 use septet_core::Event;
 
 use super::Facing::{self, From, To};
-use super::Weight::{self, Detail, Headline, Moment, Tick};
+use super::Weight::{self, Headline, Moment, Tick};
 
 /// How one kind of event is told.
 #[derive(Clone, Copy, Debug)]
