@@ -117,9 +117,9 @@ impl Names {
         self
     }
 
-    /// The name of a station.
+    /// The name of a station; empty where it has none, as the place of events that have no place.
     pub fn of_station(&self, id: StationId) -> &str {
-        self.stations.get(&id).map_or("?", String::as_str)
+        self.stations.get(&id).map_or("", String::as_str)
     }
 
     /// The station called `name`.

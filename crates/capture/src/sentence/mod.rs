@@ -34,6 +34,8 @@ pub enum Facing {
     To,
     /// From the peer to the node.
     From,
+    /// To whoever can hear it.
+    Everyone,
 }
 
 /// An event in words.
@@ -54,8 +56,10 @@ pub fn tell(event: &Event, names: &Names) -> Sentence {
     let node = names.of_station(event.station).to_owned();
     let mut tellings = table::find(event).flat_map(|t| t.texts);
     let text = tellings.find_map(|text| template::render(text, &event.fields, names));
-    let facing = table::find(event).next().map_or(Facing::To, |t| t.facing);
-    let peer = peer(event, names).filter(|name| *name != node).map(|name| (facing, name));
+    let peer = match table::find(event).next().map_or(Facing::To, |t| t.facing) {
+        Facing::Everyone => Some((Facing::Everyone, "everyone".to_owned())),
+        facing => peer(event, names).filter(|name| *name != node).map(|name| (facing, name)),
+    };
     let text = text.unwrap_or_else(|| generic(event, names));
     Sentence { node, peer, text, weight: weight(event) }
 }
@@ -67,7 +71,7 @@ pub fn weight(event: &Event) -> Weight {
 
 /// The peer of an event: what a field says, or who is at the other end of the cable.
 fn peer(event: &Event, names: &Names) -> Option<String> {
-    const FIELDS: &[&str] = &["peer", "to", "remote", "dst", "server", "backend"];
+    const FIELDS: &[&str] = &["peer", "remote", "backend", "server", "to", "from", "src", "ip"];
     if let Some(value) = FIELDS.iter().find_map(|name| event.field(name)) {
         return Some(value::station(value, names));
     }

@@ -48,8 +48,8 @@ impl Page {
     pub(super) fn line(&mut self, line: &Line) -> String {
         let Line { at, storey, sentence } = line;
         let who = match &sentence.peer {
-            Some((Facing::To, peer)) if sentence.node.is_empty() => format!("→ {peer}"),
-            Some((Facing::To, peer)) => format!("{} → {peer}", sentence.node),
+            Some((Facing::To | Facing::Everyone, peer)) if sentence.node.is_empty() => format!("→ {peer}"),
+            Some((Facing::To | Facing::Everyone, peer)) => format!("{} → {peer}", sentence.node),
             Some((Facing::From, peer)) => format!("{} ← {peer}", sentence.node),
             None => sentence.node.clone(),
         };
