@@ -74,6 +74,8 @@ pub const TELLINGS: &[Telling] = &[
     all("link.drop", Moment, To, &["a frame of {len} bytes is dropped before the wire — {why}"]),
     all("link.lost", Moment, To, &["a frame of {len} bytes is lost — {why}"]),
     all("link.up", Headline, To, &["{link} carries a signal again[ — {why}]"]),
+    all("power.off", Headline, To, &["is switched off[ — {why}]"]),
+    all("power.on", Headline, To, &["is switched on[ — {why}]"]),
     all("program.exit", Headline, To, &["ends with status {status} after {took}: {command}"]),
     all("program.killed", Headline, To, &["kills its programs — {why}"]),
     all("program.start", Headline, To, &["runs: {command}"]),
