@@ -310,7 +310,7 @@ pub enum Way {
 pub enum Fate {
     /// It goes on.
     Passed,
-    /// It goes on with this many bits flipped.
+    /// It leaves whole and arrives with this many bits flipped.
     Damaged(u32),
     /// It was on the wire and does not arrive.
     Lost(DropReason),

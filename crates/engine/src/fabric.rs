@@ -178,7 +178,7 @@ pub(crate) struct Told<'a> {
 
 impl Observer for Told<'_> {
     #[inline]
-    fn launched(&mut self, at: Instant, frame: &mut Frame, fate: Fate) {
+    fn launched(&mut self, at: Instant, frame: &mut Frame, whole: Option<&Frame>, fate: Fate) {
         let Some(watch) = &mut self.watch else { return };
         let (cause, mut event) = (frame.cause, EventId::NONE);
         if fate != Fate::Passed {
@@ -190,7 +190,7 @@ impl Observer for Told<'_> {
             frame.cause = event;
         }
         let End { station, port } = self.from;
-        let launch = Launch { station, port, frame: frame.clone(), fate, event, cause };
+        let launch = Launch { station, port, frame: whole.unwrap_or(frame).clone(), fate, event, cause };
         watch.launched(self.now, at, self.path, launch, self.trace);
     }
 

@@ -18,8 +18,9 @@ use crate::{Lens, Medium, Meter, Tally};
 
 /// Hears what becomes of frames. It must not change their bytes.
 pub trait Observer {
-    /// The first bit of `frame` leaves at `at`, now or later, and this becomes of it.
-    fn launched(&mut self, at: Instant, frame: &mut Frame, fate: Fate);
+    /// The first bit of `frame` leaves at `at`, now or later, and this becomes of it. Where bits are flipped on the way,
+    /// `frame` is what arrives and `whole` what leaves.
+    fn launched(&mut self, at: Instant, frame: &mut Frame, whole: Option<&Frame>, fate: Fate);
 
     /// The frame never left.
     fn dropped(&mut self, frame: &Frame, reason: DropReason);
@@ -331,7 +332,7 @@ impl Direction {
         self.bytes += frame.len() as u64;
         if let Some(delay) = self.channel.only_delays() {
             frame.ingress = later(end, delay);
-            observer.launched(start, &mut frame, Fate::Passed);
+            observer.launched(start, &mut frame, None, Fate::Passed);
             self.fly(Flight { start, frame });
         } else {
             self.launch_into_chance(now, start, end, frame, observer);
@@ -346,24 +347,22 @@ impl Direction {
         mut frame: Frame,
         observer: &mut impl Observer,
     ) {
-        // Should the medium change before the frame leaves, its fate is drawn again, for the frame as it was.
-        let original = (start > now).then(|| frame.clone());
+        let whole = frame.clone();
         let Outcome { delay, fate, copies } = self.channel.pass(start, &mut frame);
         frame.ingress = end + delay;
-        observer.launched(start, &mut frame, fate);
+        observer.launched(start, &mut frame, Some(&whole), fate);
         match fate {
             Fate::Passed => {}
             Fate::Damaged(_) => self.cold.damaged += 1,
             Fate::Lost(reason) => self.cold.drops.add(reason),
         }
-        if fate != Fate::Passed
-            && let Some(frame) = original
-        {
+        // Should the medium change before the frame leaves, its fate is drawn again, for the frame as it was.
+        if fate != Fate::Passed && start > now {
             let originals = &mut self.cold.originals;
             while originals.front().is_some_and(|o| o.start <= now) {
                 originals.pop_front();
             }
-            originals.push_back(Original { start, frame, fate });
+            originals.push_back(Original { start, frame: whole, fate });
         }
         if !matches!(fate, Fate::Lost(_)) {
             for _ in 0..copies {

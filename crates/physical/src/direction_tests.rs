@@ -18,7 +18,9 @@ struct Seen {
 }
 
 impl Observer for Seen {
-    fn launched(&mut self, at: Instant, frame: &mut Frame, fate: Fate) {
+    fn launched(&mut self, at: Instant, frame: &mut Frame, whole: Option<&Frame>, fate: Fate) {
+        let whole = whole.unwrap_or(frame);
+        assert_eq!((whole.fcs, whole.id), (None, frame.id), "it leaves whole, whatever becomes of it");
         self.launched.push((at.as_micros(), frame.id.0, fate));
     }
     fn dropped(&mut self, frame: &Frame, reason: DropReason) {
