@@ -1,1 +1,10 @@
-//! UDP.
+//! UDP (RFC 768): sockets, connected or not, with the errors that ICMP brings, multicast membership and segmentation.
+
+mod endpoint;
+mod error;
+mod mib;
+pub mod wire;
+
+pub use endpoint::{Cast, Endpoint, Meta, Received, SocketId, Transmit, split};
+pub use error::Error;
+pub use mib::Mib;
