@@ -25,7 +25,11 @@ fn meta(src: &str, dst: &str) -> Meta {
 fn datagram(src: &str, dst: &str, payload: &[u8]) -> Frame {
     let (src, dst) = (sa(src), sa(dst));
     let mut frame = Frame::new(64, payload);
-    septet_transport::udp::wire::Header { src_port: src.port(), dst_port: dst.port() }.push(src.ip(), dst.ip(), &mut frame);
+    septet_transport::udp::wire::Header { src_port: src.port(), dst_port: dst.port() }.push(
+        src.ip(),
+        dst.ip(),
+        &mut frame,
+    );
     frame
 }
 

@@ -393,7 +393,10 @@ impl Endpoint {
         let Some(index) = self.find(to, from) else {
             self.mib.no_ports += 1;
             trace.emit(Storey::Transport, "udp.drop", frame.cause, |f| {
-                f.set("local", to).set("remote", from).set("len", frame.len()).set("why", "nothing listens on the port");
+                f.set("local", to)
+                    .set("remote", from)
+                    .set("len", frame.len())
+                    .set("why", "nothing listens on the port");
             });
             return Err(DropReason::NoSocket);
         };

@@ -22,7 +22,8 @@ pub struct Mib {
 impl Mib {
     /// All counters with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let Self { in_datagrams, no_ports, in_errors, out_datagrams, rcvbuf_errors, in_csum_errors, ignored_multi } = *self;
+        let Self { in_datagrams, no_ports, in_errors, out_datagrams, rcvbuf_errors, in_csum_errors, ignored_multi } =
+            *self;
         [
             ("UdpInDatagrams", in_datagrams),
             ("UdpNoPorts", no_ports),

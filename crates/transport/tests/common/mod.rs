@@ -297,7 +297,14 @@ pub fn transfer(pair: &mut Pair, data: &[u8], limit: Duration) -> (Vec<u8>, Resu
             }
             pair.print_trace();
             let info = pair.ends[0].info(pair.now, client);
-            panic!("nothing will ever happen at {}: {} of {} bytes, {info:?}\n{:?}\n{:?}", pair.now, got.len(), data.len(), pair.ends[0].connection(client), server.map(|s| pair.ends[1].info(pair.now, s)));
+            panic!(
+                "nothing will ever happen at {}: {} of {} bytes, {info:?}\n{:?}\n{:?}",
+                pair.now,
+                got.len(),
+                data.len(),
+                pair.ends[0].connection(client),
+                server.map(|s| pair.ends[1].info(pair.now, s))
+            );
         }
     }
 }

@@ -65,7 +65,11 @@ impl Connection {
             }
         }
         if self.acks.due && self.state != State::SynReceived {
-            let why = if self.flags.sack_ok && self.acks.reports_sack() { "ACK with SACK: a segment is missing" } else { "ACK" };
+            let why = if self.flags.sack_ok && self.acks.reports_sack() {
+                "ACK with SACK: a segment is missing"
+            } else {
+                "ACK"
+            };
             return Some(self.send_bare(cx, self.snd_nxt, why));
         }
         None
