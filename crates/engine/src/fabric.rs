@@ -22,10 +22,10 @@ pub(crate) struct Path {
     /// Frames that came out, and their bytes.
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
-    pub(crate) cold: Box<Cold>,
+    cold: Option<Box<Cold>>,
 }
 
-/// What is seldom touched of a path.
+/// What is seldom touched of a path, and made when it first is.
 #[derive(Debug)]
 pub(crate) struct Cold {
     /// The earliest entry in the agenda; `FAR_FUTURE` where there is none.
@@ -61,9 +61,24 @@ pub(crate) struct Fabric {
 
 impl Path {
     pub(crate) fn new(from: End, to: End, direction: Direction) -> Self {
-        let (arrival, transmit, room) = (Instant::FAR_FUTURE, Instant::FAR_FUTURE, Instant::FAR_FUTURE);
-        let cold = Box::new(Cold { room, mark: None, errors: 0, drops: Tally::default() });
-        Self { direction, to, from, arrival, transmit, packets: 0, bytes: 0, cold }
+        let (arrival, transmit) = (Instant::FAR_FUTURE, Instant::FAR_FUTURE);
+        Self { direction, to, from, arrival, transmit, packets: 0, bytes: 0, cold: None }
+    }
+
+    /// What is seldom touched, where anything of it was.
+    pub(crate) fn cold(&self) -> Option<&Cold> {
+        self.cold.as_deref()
+    }
+
+    /// What is seldom touched, to be changed.
+    pub(crate) fn cold_mut(&mut self) -> &mut Cold {
+        self.cold.get_or_insert_default()
+    }
+}
+
+impl Default for Cold {
+    fn default() -> Self {
+        Self { room: Instant::FAR_FUTURE, mark: None, errors: 0, drops: Tally::default() }
     }
 }
 
@@ -94,10 +109,11 @@ impl Fabric {
 
     pub(crate) fn schedule_room(&mut self, path: u32) {
         let p = &mut self.paths[path as usize];
-        let Some(mark) = p.cold.mark else { return };
+        let Some(mark) = p.cold().and_then(|c| c.mark) else { return };
         let at = p.direction.room_at(self.now, mark).max(self.now);
-        if at < p.cold.room {
-            p.cold.room = at;
+        let cold = p.cold_mut();
+        if at < cold.room {
+            cold.room = at;
             self.agenda.push(Key::new(at, p.from.station, Kind::Room, path));
         }
     }
@@ -157,7 +173,7 @@ impl Wire for Door<'_> {
 
     fn wake_below(&mut self, port: Port, bytes: usize) {
         let Some(path) = self.fabric.outlet(self.station, port) else { return };
-        self.fabric.paths[path as usize].cold.mark = Some(bytes);
+        self.fabric.paths[path as usize].cold_mut().mark = Some(bytes);
         self.fabric.schedule_room(path);
     }
 

@@ -4,7 +4,6 @@ use septet_core::{DropReason, Instant, Port, StationId};
 use septet_physical::queue::{Limit, Occupancy};
 use septet_physical::{Tally, Violation};
 
-use crate::fabric::Path;
 use crate::{Heading, LinkId, World};
 
 /// What a port counts, by the names of `ip -s link`.
@@ -56,15 +55,16 @@ impl World {
         let fabric = self.fabric();
         let path = fabric.outlet(station, port)?;
         let sent = fabric.paths[path as usize].direction.counters(fabric.now);
-        let Path { packets, bytes, cold, .. } = &fabric.paths[(path ^ 1) as usize];
+        let back = &fabric.paths[(path ^ 1) as usize];
+        let cold = back.cold();
         let queue = sent.drops.get(DropReason::Queue) + sent.drops.get(DropReason::Aqm);
         let no_carrier =
             sent.drops.get(DropReason::Carrier) + sent.drops.get(DropReason::Power) + sent.drops.get(DropReason::Giant);
         Some(PortCounters {
-            rx_packets: *packets,
-            rx_bytes: *bytes,
-            rx_errors: cold.errors,
-            rx_dropped: cold.drops.total(),
+            rx_packets: back.packets,
+            rx_bytes: back.bytes,
+            rx_errors: cold.map_or(0, |c| c.errors),
+            rx_dropped: cold.map_or(0, |c| c.drops.total()),
             tx_packets: sent.packets,
             tx_bytes: sent.bytes,
             tx_errors: no_carrier,

@@ -174,7 +174,7 @@ impl World {
         p.packets += 1;
         p.bytes += frame.len() as u64;
         if frame.fcs.is_some() {
-            p.cold.errors += 1;
+            p.cold_mut().errors += 1;
         }
         self.deliver(to, frame);
     }
@@ -191,7 +191,7 @@ impl World {
     /// A frame arrives at a station that is off.
     fn find_nobody(&mut self, path: u32, frame: &Frame) {
         let p = &mut self.fabric.paths[path as usize];
-        p.cold.drops.add(DropReason::Power);
+        p.cold_mut().drops.add(DropReason::Power);
         let (now, to) = (self.fabric.now, p.to);
         if let Some(watch) = &mut self.fabric.watch {
             watch.received(now, to.station, to.port, frame, Fate::Lost(DropReason::Power));
@@ -240,18 +240,19 @@ impl World {
         self.fabric.agenda.pop();
         let now = self.fabric.now;
         let p = &mut self.fabric.paths[key.path() as usize];
-        if key.at() != p.cold.room {
+        let cold = p.cold_mut();
+        if key.at() != cold.room {
             return;
         }
-        p.cold.room = Instant::FAR_FUTURE;
-        let Some(mark) = p.cold.mark else { return };
+        cold.room = Instant::FAR_FUTURE;
+        let Some(mark) = cold.mark else { return };
         if p.direction.backlog(now) > mark {
             let at = p.direction.room_at(now, mark).max(Instant::from_nanos(now.as_nanos() + 1));
-            p.cold.room = at;
+            p.cold_mut().room = at;
             self.fabric.agenda.push(Key::new(at, key.station(), Kind::Room, key.path()));
             return;
         }
-        p.cold.mark = None;
+        p.cold_mut().mark = None;
         let End { station, port } = p.from;
         if self.is_on(station) {
             self.call(station, EventId::NONE, |station, now, out| station.on_room(now, port, out));

@@ -6,12 +6,25 @@ use crate::Prefix;
 
 /// Drops what another prefix of the set holds, and joins halves.
 pub(super) fn merge(mut prefixes: Vec<Prefix>) -> Vec<Prefix> {
-    // Sorted by address, then shortest first: what holds a prefix comes before it, and halves come side by side.
     prefixes.sort_unstable();
-    let mut merged: Vec<Prefix> = Vec::with_capacity(prefixes.len().min(16));
+    let mut merged = Merged::default();
     for prefix in prefixes {
+        merged.add(prefix);
+    }
+    merged.0
+}
+
+/// A set of prefixes that grows in order: by address, then shortest first.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Merged(pub(super) Vec<Prefix>);
+
+impl Merged {
+    /// Adds a prefix that comes after all that were added before.
+    pub(super) fn add(&mut self, prefix: Prefix) {
+        // What holds a prefix comes before it, and halves come side by side.
+        let merged = &mut self.0;
         if merged.last().is_some_and(|last| last.contains(prefix.addr()) && last.prefix_len() <= prefix.prefix_len()) {
-            continue;
+            return;
         }
         merged.push(prefix);
         while let [.., low, high] = merged[..]
@@ -21,7 +34,6 @@ pub(super) fn merge(mut prefixes: Vec<Prefix>) -> Vec<Prefix> {
             merged.push(both);
         }
     }
-    merged
 }
 
 /// The prefix of which `low` and `high` are the two halves.

@@ -10,7 +10,7 @@ mod spf;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use self::merge::merge;
+use self::merge::{Merged, merge};
 use self::spf::{Graph, Paths};
 use crate::{Forwarding, Prefix, StaticRoute};
 
@@ -99,6 +99,36 @@ struct Gateway {
 
 /// Prefixes, and the routers that each is reached at.
 type Owned = Vec<(Prefix, Vec<usize>)>;
+
+/// Prefixes in order, each with the places in a graph of the routers that it is reached at.
+struct Destinations {
+    prefixes: Vec<Prefix>,
+    /// Where the places of each prefix end.
+    ends: Vec<u32>,
+    places: Vec<u32>,
+}
+
+impl Destinations {
+    fn new(mut owned: Owned, graph: &Graph) -> Self {
+        owned.sort_unstable_by_key(|(prefix, _)| *prefix);
+        let mut all = Self { prefixes: Vec::with_capacity(owned.len()), ends: Vec::new(), places: Vec::new() };
+        for (prefix, nodes) in owned {
+            all.prefixes.push(prefix);
+            all.places.extend(nodes.into_iter().filter_map(|n| graph.place(n)));
+            all.ends.push(all.places.len() as u32);
+        }
+        all
+    }
+
+    fn places(&self) -> impl Iterator<Item = &[u32]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let places = &self.places[start..end as usize];
+            start = end as usize;
+            places
+        })
+    }
+}
 
 struct State<'a> {
     topology: &'a Topology,
@@ -203,19 +233,10 @@ impl<'a> State<'a> {
         }
         let graph =
             Graph::new(core.iter().copied(), |node| self.gateways(node).filter(|g| self.parent[g.router].is_none()));
-        let owned = self.owned(&core);
+        let owned = Destinations::new(self.owned(&core), &graph);
         for &node in &core {
             let paths = graph.paths(node, self.gateways(node).filter(|g| self.parent[g.router].is_none()));
-            let mine = |p: &Prefix| self.on[node].iter().any(|&s| self.topology.segments[s].prefix == *p);
-            let mut by_gateway: BTreeMap<IpAddr, Vec<Prefix>> = BTreeMap::new();
-            for (prefix, gateway) in self.choose(&paths, &owned) {
-                if !mine(&prefix) {
-                    by_gateway.entry(gateway).or_default().push(prefix);
-                }
-            }
-            for (gateway, prefixes) in by_gateway {
-                routes[node].extend(merge(prefixes).into_iter().map(|p| StaticRoute::new(p, gateway)));
-            }
+            routes[node].extend(self.choose(node, &paths, &owned));
         }
     }
 
@@ -243,27 +264,42 @@ impl<'a> State<'a> {
         owned
     }
 
-    /// The gateway to each prefix.
-    fn choose<'b>(
-        &'b self,
-        paths: &'b Paths,
-        owned: &'b [(Prefix, Vec<usize>)],
-    ) -> impl Iterator<Item = (Prefix, IpAddr)> + 'b {
-        owned.iter().filter_map(move |(prefix, nodes)| {
-            let nearest = nodes.iter().filter_map(|&n| paths.distance(n).map(|d| (d, n))).min()?.1;
+    /// The routes of `node`, by gateway: to all that it is not connected to itself.
+    fn choose(&self, node: usize, paths: &Paths<'_>, owned: &Destinations) -> Vec<StaticRoute> {
+        let own = |&s: &usize| owned.prefixes.binary_search(&self.topology.segments[s].prefix).ok();
+        let mut own: Vec<usize> = self.on[node].iter().filter_map(own).collect();
+        own.sort_unstable();
+        let mut own = own.into_iter().peekable();
+        let mut by_gateway: Vec<(IpAddr, Merged)> = Vec::new();
+        let mut last = 0;
+        for (at, (&prefix, nodes)) in owned.prefixes.iter().zip(owned.places()).enumerate() {
+            if own.next_if_eq(&at).is_some() {
+                continue;
+            }
+            let Some(nearest) = paths.nearest(nodes) else { continue };
             let gateways = paths.gateways(nearest);
-            let pick = match self.topology.ties {
-                Ties::First => 0,
-                Ties::Spread => nearest % gateways.len(),
+            let gateway = match self.topology.ties {
+                Ties::First => gateways[0],
+                Ties::Spread => gateways[paths.node(nearest) % gateways.len()],
             };
-            Some((*prefix, gateways[pick]))
-        })
+            // Neighbouring prefixes mostly have the same gateway.
+            if by_gateway.get(last).is_none_or(|(g, _)| *g != gateway) {
+                last = by_gateway.iter().position(|(g, _)| *g == gateway).unwrap_or_else(|| {
+                    by_gateway.push((gateway, Merged::default()));
+                    by_gateway.len() - 1
+                });
+            }
+            by_gateway[last].1.add(prefix);
+        }
+        by_gateway.sort_unstable_by_key(|(gateway, _)| *gateway);
+        let routes = by_gateway.into_iter();
+        routes.flat_map(|(gateway, m)| m.0.into_iter().map(move |p| StaticRoute::new(p, gateway))).collect()
     }
 
     fn hosts(&self, routes: &mut [Vec<StaticRoute>]) {
         // Hosts on the same segments have the same routes.
         let mut known: BTreeMap<&[usize], Vec<StaticRoute>> = BTreeMap::new();
-        let mut whole: Option<(Graph, Owned)> = None;
+        let mut whole: Option<(Graph, Destinations)> = None;
         for node in (0..self.topology.nodes.len()).filter(|&n| !self.is_router(n)) {
             let on = self.on[node].as_slice();
             if !known.contains_key(on) {
@@ -275,27 +311,21 @@ impl<'a> State<'a> {
                     [first, ..] => {
                         let (graph, owned) = whole.get_or_insert_with(|| self.whole());
                         let paths = graph.paths(node, gateways.iter().copied());
-                        let mine = |p: &Prefix| on.iter().any(|&s| self.topology.segments[s].prefix == *p);
-                        let differs = |(p, g): &(Prefix, IpAddr)| *g != first.addr && !mine(p);
-                        let mut by_gateway: BTreeMap<IpAddr, Vec<Prefix>> = BTreeMap::new();
-                        for (prefix, gateway) in self.choose(&paths, owned).filter(differs) {
-                            by_gateway.entry(gateway).or_default().push(prefix);
-                        }
-                        let specific = by_gateway
-                            .into_iter()
-                            .flat_map(|(g, p)| merge(p).into_iter().map(move |p| StaticRoute::new(p, g)));
-                        let default = StaticRoute::new(default_for(first.addr), first.addr);
-                        specific.chain([default]).collect()
+                        let mut routes = self.choose(node, &paths, owned);
+                        routes.retain(|r| r.gateway != first.addr);
+                        routes.push(StaticRoute::new(default_for(first.addr), first.addr));
+                        routes
                     }
                 };
                 known.insert(on, computed);
             }
-            routes[node].clone_from(&known[on]);
+            // Not `clone_from`, which would keep room for more.
+            routes[node] = known[on].clone();
         }
     }
 
     /// All routers, and the prefixes that each is connected to.
-    fn whole(&self) -> (Graph, Owned) {
+    fn whole(&self) -> (Graph, Destinations) {
         let routers = (0..self.topology.nodes.len()).filter(|&n| self.is_router(n));
         let graph = Graph::new(routers, |node| self.gateways(node));
         let segments = self.topology.segments.iter();
@@ -303,6 +333,7 @@ impl<'a> State<'a> {
             .map(|s| (s.prefix, s.members.iter().map(|m| m.node).filter(|&n| self.is_router(n)).collect::<Vec<_>>()))
             .filter(|(_, nodes)| !nodes.is_empty())
             .collect();
+        let owned = Destinations::new(owned, &graph);
         (graph, owned)
     }
 }

@@ -14,6 +14,7 @@ const ABSENT: u32 = u32::MAX;
 pub(super) struct Graph {
     /// Node number to place in `edges`.
     place: Vec<u32>,
+    nodes: Vec<usize>,
     edges: Vec<Vec<(u32, u32)>>,
 }
 
@@ -29,7 +30,12 @@ impl Graph {
             place[router] = i as u32;
         }
         let edges = routers.iter().map(|&r| next(r).map(|g| (place[g.router], g.cost)).collect()).collect();
-        Self { place, edges }
+        Self { place, nodes: routers, edges }
+    }
+
+    /// The place of a router.
+    pub(super) fn place(&self, node: usize) -> Option<u32> {
+        self.place.get(node).copied().filter(|&p| p != ABSENT)
     }
 
     /// The shortest paths of a node that reaches the graph through `gateways`. `from` itself is not gone through.
@@ -38,6 +44,7 @@ impl Graph {
             graph: self,
             distance: vec![u64::MAX; self.edges.len()],
             first: vec![Vec::new(); self.edges.len()],
+            own: self.place(from),
         };
         let mut heap = BinaryHeap::new();
         for Gateway { router, addr, cost } in gateways {
@@ -46,7 +53,7 @@ impl Graph {
                 heap.push(Reverse((u64::from(cost), at)));
             }
         }
-        let own = self.place.get(from).copied().unwrap_or(ABSENT);
+        let own = paths.own.unwrap_or(ABSENT);
         if let Some(distance) = paths.distance.get_mut(own as usize) {
             *distance = 0;
         }
@@ -72,19 +79,29 @@ pub(super) struct Paths<'a> {
     graph: &'a Graph,
     distance: Vec<u64>,
     first: Vec<Vec<IpAddr>>,
+    /// The place of the node itself, where it is a router of the graph.
+    own: Option<u32>,
 }
 
 impl Paths<'_> {
-    /// How far a router is; `None` where it cannot be reached, or is the node itself.
-    pub(super) fn distance(&self, router: usize) -> Option<u64> {
-        let at = *self.graph.place.get(router)? as usize;
-        let distance = *self.distance.get(at)?;
-        (!self.first[at].is_empty()).then_some(distance)
+    /// The nearest of the routers at these places, of equals the one that was declared first; `None` where none can be
+    /// reached.
+    #[inline]
+    pub(super) fn nearest(&self, places: &[u32]) -> Option<u32> {
+        let reached = places.iter().filter(|&&p| self.distance[p as usize] != u64::MAX && Some(p) != self.own);
+        reached.min_by_key(|&&p| (self.distance[p as usize], self.node(p))).copied()
     }
 
-    /// The gateways that lie on a shortest path to a router, in the order of declaration.
-    pub(super) fn gateways(&self, router: usize) -> &[IpAddr] {
-        &self.first[self.graph.place[router] as usize]
+    /// The router at a place.
+    #[inline]
+    pub(super) fn node(&self, place: u32) -> usize {
+        self.graph.nodes[place as usize]
+    }
+
+    /// The gateways that lie on a shortest path to the router at `place`, in the order of declaration.
+    #[inline]
+    pub(super) fn gateways(&self, place: u32) -> &[IpAddr] {
+        &self.first[place as usize]
     }
 
     /// Takes note of a path; returns whether it is shorter than those known.
