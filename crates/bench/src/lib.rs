@@ -3,9 +3,10 @@
 //! Each workload builds a world, plays it, checks that what should happen did, and reports what it cost in CPU time
 //! of this process. A new workload is one file and one line in [`WORKLOADS`].
 
+mod build;
 mod chain;
 mod cost;
-#[expect(dead_code, reason = "switches come with the next workload")]
+mod fabric;
 mod plan;
 mod queues;
 mod raw;
@@ -56,6 +57,16 @@ pub static WORKLOADS: &[Workload] = &[
         name: "raw-chain",
         help: "1 M frames over 9 links through stations that only rewrite headers: the engine alone",
         run: chain::raw,
+    },
+    Workload {
+        name: "build-tree",
+        help: "a world of 10,000 hosts behind 100 switches and routers is built and switched on",
+        run: build::tree,
+    },
+    Workload {
+        name: "build-fat-tree",
+        help: "a fat-tree of 1,024 hosts and 320 routers is built, routed and switched on",
+        run: build::fat_tree,
     },
     Workload {
         name: "queues",

@@ -135,7 +135,9 @@ impl Plan {
         for (n, &node) in (1..).zip(nodes) {
             self.macs += 1;
             let (mac, addr) = (MacAddr::local(self.macs), at(n));
-            self.nodes[node].interfaces.push(InterfaceConfig { mac, addresses: vec![cidr(addr)], mtu: 1500 });
+            let interfaces = &mut self.nodes[node].interfaces;
+            interfaces.reserve_exact(1);
+            interfaces.push(InterfaceConfig { mac, addresses: vec![cidr(addr)], mtu: 1500 });
             members.push(Member { node, addr });
         }
         (members, cidr(at(1)).prefix())

@@ -32,6 +32,9 @@ pub struct Report {
     /// Growth of resident memory by an idle connection, per end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_idle_connection_end: Option<f64>,
+    /// Hosts that were built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<u64>,
     /// Growth of resident memory by an idle host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_idle_host: Option<f64>,
