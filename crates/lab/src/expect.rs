@@ -232,3 +232,6 @@ pub(crate) enum Operator {
     Multiply,
     Divide,
 }
+
+#[cfg(test)]
+mod tests;

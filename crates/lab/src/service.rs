@@ -163,8 +163,8 @@ fn listen(word: Word<'_>) -> Result<Listen, Wrong> {
         (None, None) => return Err(Wrong::new("url", rest.range(), "a port is missing").label("expected here")),
     };
     if let Some(bad) = host.text.find(|c: char| !c.is_ascii_alphanumeric() && !"-._*".contains(c)) {
-        let at = host.at + bad;
-        return Err(Wrong::new("url", at..at + 1, format!("`{}` is not a host name", host.text))
+        let place = Word { text: &host.text[bad..], at: host.at + bad }.range();
+        return Err(Wrong::new("url", place, format!("`{}` is not a host name", host.text))
             .help("a listener has a host name and a port, no path".to_owned()));
     }
     Ok(Listen { scheme: known.1, host: host.text.to_ascii_lowercase(), port })

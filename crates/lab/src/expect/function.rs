@@ -46,7 +46,8 @@ impl Fold {
         let values = || samples.iter().map(|s| s.value);
         match self {
             Self::Count => Some(samples.len() as f64),
-            Self::Sum => Some(values().sum()),
+            // The sum of nothing is minus zero.
+            Self::Sum => Some(values().sum::<f64>() + 0.0),
             Self::Min => values().reduce(f64::min),
             Self::Max => values().reduce(f64::max),
             Self::Mean => (!samples.is_empty()).then(|| values().sum::<f64>() / samples.len() as f64),
