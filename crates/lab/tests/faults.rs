@@ -53,8 +53,10 @@ fn faults_that_overlap_add_up() {
 #[test]
 fn cuts_and_flaps() {
     let mut run = run(r#""1s..3s: cut a--r", "2s..4s: cut r--a", "10s..12s: flap a--r every 1s down 200ms""#);
-    let seen: Vec<_> =
-        states(&mut run, &[500, 1500, 3500, 4500, 10_100, 10_300, 11_100, 11_300, 12_100]).iter().map(|s| s.2).collect();
+    let seen: Vec<_> = states(&mut run, &[500, 1500, 3500, 4500, 10_100, 10_300, 11_100, 11_300, 12_100])
+        .iter()
+        .map(|s| s.2)
+        .collect();
     assert_eq!(seen, [true, false, false, true, false, true, false, true, true]);
 }
 
@@ -106,7 +108,10 @@ fn a_fault_is_the_cause_of_what_follows() {
     run.play().unwrap();
     let events = events.take().0;
     let find = |kind: &str, after: u64| {
-        events.iter().find(|e| e.kind == kind && e.at >= Instant::from_secs(after)).unwrap_or_else(|| panic!("no {kind}"))
+        events
+            .iter()
+            .find(|e| e.kind == kind && e.at >= Instant::from_secs(after))
+            .unwrap_or_else(|| panic!("no {kind}"))
     };
     let chain = |event: &Event| -> Vec<&str> {
         let mut kinds = vec![event.kind];
