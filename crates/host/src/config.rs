@@ -28,6 +28,8 @@ pub struct HostConfig {
     pub routes: Vec<StaticRoute>,
     /// Whether it is a router.
     pub forwarding: Forwarding,
+    /// The defaults of its TCP; hosts may share them.
+    pub tcp: Arc<septet_transport::tcp::Config>,
     /// The `nameserver` lines of its `resolv.conf`.
     pub name_servers: Vec<SocketAddr>,
     /// The `search` line of its `resolv.conf`.
@@ -48,6 +50,7 @@ impl HostConfig {
             interfaces: Vec::new(),
             routes: Vec::new(),
             forwarding: Forwarding::Off,
+            tcp: Arc::default(),
             name_servers: Vec::new(),
             search: Vec::new(),
             hosts: Arc::default(),

@@ -10,5 +10,6 @@ pub(crate) fn all(stack: &Stack) -> Vec<(&'static str, u64)> {
         ("rx_length_errors", rx_length_errors),
         ("rx_dropped", rx_dropped),
     ];
-    stack.ip.counters.iter().chain(stack.udp.counters.iter()).chain(link).collect()
+    let tcp = stack.tcp.counters();
+    stack.ip.counters.iter().chain(tcp).chain(stack.udp.counters.iter()).chain(link).collect()
 }

@@ -136,6 +136,7 @@ impl Net for HostNet {
         registry::with(self.key, |stack| {
             // What a program does next, it does because of what it has just told.
             stack.cause = stack.trace.emit(storey, kind, stack.cause, |f| *f = fields);
+            stack.trace.set_cause(stack.cause);
         });
     }
 

@@ -8,13 +8,16 @@ use std::sync::Arc;
 
 use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, Storey, Trace};
 use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
-use septet_network::ip::{Cast, Datagram, Outgoing, Report, Up};
+use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
-use septet_network::{Iface, Ip};
+use septet_network::{Iface, Ip, icmp};
+use septet_transport::tcp::{Endpoint, Meta, Transmit};
+use septet_transport::{Ecn, IcmpError, Unreachable};
 
 use crate::HostConfig;
 use crate::ping::Pings;
 use crate::slots::SlotId;
+use crate::tcp::Tcp;
 use crate::udp::{self, Udp};
 
 /// Bytes in a port's transmit queue from which on this host waits before it hands over more, as Linux's TCP small
@@ -22,6 +25,9 @@ use crate::udp::{self, Udp};
 const PORT_LIMIT: usize = 128 * 1024;
 /// It goes on when so many are left.
 const PORT_RESUME: usize = 64 * 1024;
+
+/// RFC 1122 §3.3.3: the MTU that every way has, taken where none is known.
+const MIN_MTU: u32 = 576;
 
 /// Whose datagram waits.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +42,7 @@ pub(crate) struct Stack {
     pub(crate) now: Instant,
     pub(crate) power: Power,
     pub(crate) ip: Ip,
+    pub(crate) tcp: Tcp,
     pub(crate) udp: Udp,
     pub(crate) pings: Pings,
     /// The world's trace while programs run; off at all other times.
@@ -61,15 +68,17 @@ pub(crate) struct LinkCounters {
 
 impl Stack {
     pub(crate) fn new(config: Arc<HostConfig>) -> Self {
+        let mut rng = config.seed.stream(&format!("programs {}", config.name));
         Self {
             now: Instant::ZERO,
             power: Power::Off,
             ip: build_ip(&config),
+            tcp: Tcp::new(Endpoint::new(config.tcp.as_ref().clone(), &mut rng)),
             udp: Udp::default(),
             pings: Pings::default(),
             trace: Trace::off(),
             cause: EventId::NONE,
-            rng: config.seed.stream(&format!("programs {}", config.name)),
+            rng,
             link: LinkCounters::default(),
             outbox: VecDeque::new(),
             blocked: None,
@@ -82,6 +91,7 @@ impl Stack {
         let counters = core::mem::take(&mut self.ip.counters);
         self.ip = build_ip(&self.config);
         self.ip.counters = counters;
+        self.tcp.wipe(Endpoint::new(self.config.tcp.as_ref().clone(), &mut self.rng));
         self.udp.wipe();
         self.pings.wipe();
         self.outbox.clear();
@@ -133,7 +143,7 @@ impl Stack {
     /// Whether nothing climbs and nothing waits to be sent.
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
-        !self.ip.has_up() && (self.outbox.is_empty() || self.blocked.is_some())
+        !self.ip.has_up() && (self.blocked.is_some() || (self.outbox.is_empty() && !self.tcp.dirty))
     }
 
     /// Hands to the sockets what storey 3 has for them.
@@ -147,29 +157,59 @@ impl Stack {
                     });
                     self.pings.reply(ident, from, seq, ttl, data);
                 }
-                Up::Error(report) => self.climb_error(&report),
+                Up::Error(report) => self.climb_error(now, &report, out),
             }
         }
+        self.tcp.settle();
     }
 
     fn climb_datagram(&mut self, now: Instant, datagram: Datagram, out: &mut Out<'_>) {
-        if datagram.protocol == protocol::UDP
-            && let Some(unwanted) = self.udp.receive(datagram, out.trace)
-        {
+        if datagram.protocol == protocol::TCP {
+            return self.climb_segment(now, datagram, out);
+        }
+        if let Some(unwanted) = self.udp.receive(datagram, out.trace) {
             self.ip.port_unreachable(now, unwanted, out);
         }
     }
 
-    fn climb_error(&mut self, report: &Report) {
+    fn climb_segment(&mut self, now: Instant, datagram: Datagram, out: &mut Out<'_>) {
+        let Datagram { src, dst, ttl, tos, cast, frame, .. } = datagram;
+        // RFC 9293 §3.10.7: TCP is between two; a segment to a group or to all is none.
+        if cast != Cast::Unicast {
+            return;
+        }
+        let mtu = self.ip.mtu_to(now, src).unwrap_or(MIN_MTU);
+        let meta = Meta { src, dst, ecn: Ecn::from_bits(tos), ttl, mtu };
+        let (cause, len) = (frame.cause, frame.len());
+        self.tcp.dirty = true;
+        if let Err(why) = self.tcp.endpoint.receive(now, &meta, frame, out.trace) {
+            out.trace.emit(Storey::Transport, "tcp.drop", cause, |f| {
+                f.set("src", src).set("dst", dst).set("bytes", len).set("why", why);
+            });
+        }
+    }
+
+    fn climb_error(&mut self, now: Instant, report: &Report, out: &mut Out<'_>) {
         match report.protocol {
             protocol::UDP => self.udp.error(report),
             protocol::ICMP => self.pings.error(report),
+            protocol::TCP => {
+                if let Some(error) = icmp_error(report) {
+                    self.tcp.dirty = true;
+                    self.tcp.endpoint.icmp_error(now, &error, out.trace);
+                }
+            }
             _ => {}
         }
     }
 
     /// Sends what waits, as far as the ports' queues have room.
     pub(crate) fn flush(&mut self, now: Instant, out: &mut Out<'_>) {
+        self.send_waiting(now, out);
+        self.tcp.settle();
+    }
+
+    fn send_waiting(&mut self, now: Instant, out: &mut Out<'_>) {
         if let Some(port) = self.blocked {
             if out.backlog(port) > PORT_RESUME {
                 return;
@@ -189,6 +229,38 @@ impl Stack {
             }
             // Whether there is a way was asked when the program called; what has changed since is a loss on the way.
             let _ = self.ip.send(now, &to, frame, out);
+        }
+        self.flush_tcp(now, out);
+    }
+
+    fn flush_tcp(&mut self, now: Instant, out: &mut Out<'_>) {
+        while self.tcp.dirty {
+            let Some(segment) = self.tcp.endpoint.poll_transmit(now, out.trace) else {
+                self.tcp.dirty = false;
+                break;
+            };
+            let iface = self.ip.iface_to(segment.dst);
+            self.send_segment(now, segment, out);
+            if let Ok(Some(iface)) = iface
+                && !self.has_room(Port(iface), out)
+            {
+                return;
+            }
+        }
+    }
+
+    fn send_segment(&mut self, now: Instant, segment: Transmit, out: &mut Out<'_>) {
+        let Transmit { src, dst, ecn, dont_fragment, frame } = segment;
+        let dont_fragment = if dont_fragment { DontFragment::Yes } else { DontFragment::No };
+        let to = Outgoing { tos: ecn.bits(), dont_fragment, ..Outgoing::new(src, dst, protocol::TCP) };
+        let (start, cause) = (frame.bytes().first_chunk().copied(), frame.cause);
+        // Without a way the segment is lost, and sent again like any other that is.
+        if let Err(SendError::MessageTooLong { mtu }) = self.ip.send(now, &to, frame, out)
+            && let Some(start) = start
+        {
+            let kind = Unreachable::TooBig { mtu };
+            let error = quoted(src, src, dst, start, kind, (icmp::kind::UNREACHABLE, 4), cause);
+            self.tcp.endpoint.icmp_error(now, &error, out.trace);
         }
     }
 
@@ -210,12 +282,22 @@ impl Stack {
 
     #[inline]
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        if !self.is_settled() { Some(self.now) } else { self.ip.deadline() }
+        if !self.is_settled() {
+            return Some(self.now);
+        }
+        match (self.ip.deadline(), self.tcp.deadline) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
     }
 
     pub(crate) fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {
         self.cause = EventId::NONE;
         self.ip.on_deadline(now, out);
+        if self.tcp.deadline.is_some_and(|at| at <= now) {
+            self.tcp.dirty = true;
+            self.tcp.endpoint.on_timeout(now, out.trace);
+        }
     }
 
     pub(crate) fn bind_udp(&mut self, at: SocketAddr) -> io::Result<SlotId> {
@@ -247,7 +329,7 @@ impl Stack {
         }
         let iface = self.ip.iface_to(group)?.ok_or(io::ErrorKind::AddrNotAvailable)?;
         self.udp.join(id, group)?;
-        self.ip.join(iface, group).map_err(io::Error::other)
+        self.ip.join(self.now, iface, group).map_err(io::Error::other)
     }
 
     pub(crate) fn poll_send_udp(
@@ -287,6 +369,47 @@ impl Stack {
     /// The host is switched off.
     pub(crate) fn running(&self) -> io::Result<()> {
         if self.power == Power::On { Ok(()) } else { Err(udp::gone()) }
+    }
+}
+
+/// What TCP understands of an ICMP error.
+fn icmp_error(report: &Report) -> Option<IcmpError> {
+    let start = *report.quote.bytes().first_chunk()?;
+    let kind = match (report.icmp_type, report.code) {
+        (icmp::kind::UNREACHABLE, 0 | 6 | 11) => Unreachable::Network,
+        (icmp::kind::UNREACHABLE, 2) => Unreachable::Protocol,
+        (icmp::kind::UNREACHABLE, 3) => Unreachable::Port,
+        (icmp::kind::UNREACHABLE, 4) => Unreachable::TooBig { mtu: report.mtu },
+        (icmp::kind::UNREACHABLE, 9 | 10 | 13) => Unreachable::Prohibited,
+        (icmp::kind::UNREACHABLE, _) => Unreachable::Host,
+        (icmp::kind::TIME_EXCEEDED, _) => Unreachable::TimeExceeded,
+        (icmp::kind::PARAMETER_PROBLEM, _) => Unreachable::ParameterProblem,
+        _ => return None,
+    };
+    let said = (report.icmp_type, report.code);
+    Some(quoted(report.reporter, report.src, report.dst, start, kind, said, report.quote.cause))
+}
+
+/// An error about a segment that begins with `start`: ports and sequence number.
+fn quoted(
+    reporter: IpAddr,
+    src: IpAddr,
+    dst: IpAddr,
+    start: [u8; 8],
+    kind: Unreachable,
+    (icmp_type, code): (u8, u8),
+    cause: EventId,
+) -> IcmpError {
+    let [s0, s1, d0, d1, q0, q1, q2, q3] = start;
+    IcmpError {
+        reporter,
+        local: SocketAddr::new(src, u16::from_be_bytes([s0, s1])),
+        remote: SocketAddr::new(dst, u16::from_be_bytes([d0, d1])),
+        seq: u32::from_be_bytes([q0, q1, q2, q3]),
+        kind,
+        icmp_type,
+        code,
+        cause,
     }
 }
 

@@ -1,16 +1,383 @@
-//! TCP streams and listeners of a host.
+//! TCP of a host: the endpoint, who waits for its sockets, and the handles that programs hold.
 
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 
-use septet_socket::{BoxFuture, ListenOptions, TcpListener, TcpOptions, TcpStream};
+use septet_core::Instant;
+use septet_socket::{
+    BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl,
+};
+use septet_transport::tcp::{
+    self, Endpoint, Error, Keepalive, Linger, Nagle, Options, Readiness, Shutdown, SocketId, SocketOption, State,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::registry::HostKey;
+use crate::net::{poll, with};
+use crate::registry::{self, HostKey};
+use crate::stack::Stack;
+use crate::udp::gone;
+use crate::wakers::Wakers;
 
-pub(crate) fn connect(_: HostKey, _: SocketAddr, _: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
-    Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+/// A socket of one life of a host: the next boot begins with new ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Socket {
+    boot: u32,
+    id: SocketId,
 }
 
-pub(crate) fn listen(_: HostKey, _: SocketAddr, _: ListenOptions) -> io::Result<TcpListener> {
-    Err(io::ErrorKind::Unsupported.into())
+/// The tasks that wait for one connection.
+#[derive(Debug, Default)]
+struct Waiting {
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// All TCP of one host.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    pub(crate) endpoint: Endpoint,
+    /// Whether the endpoint may have something to send.
+    pub(crate) dirty: bool,
+    /// When the endpoint's next timer fires.
+    pub(crate) deadline: Option<Instant>,
+    boot: u32,
+    waiting: Vec<Waiting>,
+    acceptors: BTreeMap<SocketId, Wakers>,
+    /// Counters of earlier lives.
+    past: Vec<u64>,
+}
+
+impl Tcp {
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            dirty: false,
+            deadline: None,
+            boot: 0,
+            waiting: Vec::new(),
+            acceptors: BTreeMap::new(),
+            past: Vec::new(),
+        }
+    }
+
+    /// Forgets all connections and begins a new life.
+    pub(crate) fn wipe(&mut self, endpoint: Endpoint) {
+        let past = self.counters().map(|(_, n)| n).collect();
+        *self = Self { boot: self.boot + 1, past, ..Self::new(endpoint) };
+    }
+
+    pub(crate) fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let past = self.past.iter().copied().chain(core::iter::repeat(0));
+        self.endpoint.mib().iter().zip(past).map(|((name, now), past)| (name, now + past))
+    }
+
+    /// Wakes whoever waits for what has become ready, and takes note of the next deadline.
+    pub(crate) fn settle(&mut self) {
+        while let Some((id, readiness)) = self.endpoint.poll_event() {
+            self.wake(id, readiness);
+        }
+        self.deadline = self.endpoint.poll_timeout();
+    }
+
+    fn wake(&mut self, id: SocketId, readiness: Readiness) {
+        if let Some(waiting) = self.waiting.get_mut(id.index()) {
+            if readiness.is_readable()
+                && let Some(waker) = waiting.reader.take()
+            {
+                waker.wake();
+            }
+            if readiness.is_writable()
+                && let Some(waker) = waiting.writer.take()
+            {
+                waker.wake();
+            }
+        }
+        if readiness.is_readable()
+            && let Some(acceptors) = self.acceptors.get_mut(&id)
+        {
+            acceptors.wake();
+        }
+    }
+
+    fn waiting(&mut self, id: SocketId) -> &mut Waiting {
+        let at = id.index();
+        if at >= self.waiting.len() {
+            self.waiting.resize_with(at + 1, Waiting::default);
+        }
+        &mut self.waiting[at]
+    }
+
+    fn wait_readable(&mut self, id: SocketId, cx: &Context<'_>) {
+        store(&mut self.waiting(id).reader, cx);
+    }
+
+    fn wait_writable(&mut self, id: SocketId, cx: &Context<'_>) {
+        store(&mut self.waiting(id).writer, cx);
+    }
+
+    fn resolve(&self, socket: Socket) -> io::Result<SocketId> {
+        if socket.boot == self.boot { Ok(socket.id) } else { Err(gone()) }
+    }
+
+    fn poll_connected(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<()>> {
+        let id = self.resolve(socket)?;
+        if let Some(error) = self.endpoint.take_error(id)? {
+            return Poll::Ready(Err(error.into()));
+        }
+        match self.endpoint.state(id)? {
+            State::SynSent | State::SynReceived => {
+                self.wait_writable(id, cx);
+                Poll::Pending
+            }
+            State::Closed => Poll::Ready(Err(Error::ConnectionAborted.into())),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_accept(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<(Socket, SocketAddr)>> {
+        let id = self.resolve(socket)?;
+        match self.endpoint.accept(id) {
+            Ok((id, peer)) => Poll::Ready(Ok((Socket { boot: self.boot, id }, peer))),
+            Err(Error::WouldBlock) => {
+                self.acceptors.entry(id).or_default().register(cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+}
+
+impl Stack {
+    fn connect_tcp(&mut self, to: SocketAddr, options: &TcpOptions) -> io::Result<Socket> {
+        self.running()?;
+        let options = self.tcp_options(options)?;
+        let source = self.ip.source_for(to.ip())?;
+        let mtu = self.ip.mtu_to(self.now, to.ip())?;
+        let local = SocketAddr::new(source, 0);
+        self.tcp.dirty = true;
+        let id = self.tcp.endpoint.connect(self.now, local, to, mtu, &options, &mut self.trace)?;
+        Ok(Socket { boot: self.tcp.boot, id })
+    }
+
+    fn listen_tcp(&mut self, at: SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
+        self.running()?;
+        if !at.ip().is_unspecified() && !self.ip.is_local(at.ip()) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let tcp = self.tcp_options(&options.tcp)?;
+        let id = self.tcp.endpoint.listen(at, options.backlog, &tcp)?;
+        Ok(Socket { boot: self.tcp.boot, id })
+    }
+
+    fn read_tcp(&mut self, cx: &Context<'_>, socket: Socket, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let id = self.tcp.resolve(socket)?;
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.tcp.dirty = true;
+        match self.tcp.endpoint.read(self.now, id, buf.initialize_unfilled(), &mut self.trace) {
+            Ok(n) => {
+                buf.advance(n);
+                Poll::Ready(Ok(()))
+            }
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_readable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
+    fn write_tcp(&mut self, cx: &Context<'_>, socket: Socket, data: &[u8]) -> Poll<io::Result<usize>> {
+        let id = self.tcp.resolve(socket)?;
+        if data.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.tcp.dirty = true;
+        match self.tcp.endpoint.write_because(self.now, id, data, self.cause, &mut self.trace) {
+            Ok(n) => Poll::Ready(Ok(n)),
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_writable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
+    fn shutdown_tcp(&mut self, socket: Socket) -> io::Result<()> {
+        let id = self.tcp.resolve(socket)?;
+        self.tcp.dirty = true;
+        Ok(self.tcp.endpoint.shutdown(self.now, id, Shutdown::Write, &mut self.trace)?)
+    }
+
+    fn set_tcp(&mut self, socket: Socket, option: SocketOption) -> io::Result<()> {
+        let id = self.tcp.resolve(socket)?;
+        self.tcp.dirty = true;
+        Ok(self.tcp.endpoint.set_option(self.now, id, option, &mut self.trace)?)
+    }
+
+    fn close_tcp(&mut self, socket: Socket) {
+        let Ok(id) = self.tcp.resolve(socket) else { return };
+        self.tcp.dirty = true;
+        if let Some(waiting) = self.tcp.waiting.get_mut(id.index()) {
+            *waiting = Waiting::default();
+        }
+        self.tcp.acceptors.remove(&id);
+        // It fails only where the socket is gone already.
+        let _ = self.tcp.endpoint.close(self.now, id, &mut self.trace);
+    }
+
+    /// The host's defaults, and over them what the program asks for.
+    fn tcp_options(&self, asked: &TcpOptions) -> io::Result<Options> {
+        let TcpOptions { congestion, nodelay, send_buffer, receive_buffer, keepalive, user_timeout } = asked;
+        let mut options = self.config.tcp.options.clone();
+        if let Some(name) = congestion {
+            let known = tcp::controller_names().find(|n| n == name);
+            options.congestion = Some(known.ok_or(Error::NoSuchController)?);
+        }
+        if let Some(nodelay) = nodelay {
+            options.nagle = nagle(*nodelay);
+        }
+        options.send_buffer = send_buffer.or(options.send_buffer);
+        options.receive_buffer = receive_buffer.or(options.receive_buffer);
+        if let Some(idle) = keepalive {
+            options.keepalive = Some(Keepalive { idle: Some(*idle), ..Keepalive::default() });
+        }
+        options.user_timeout = user_timeout.or(options.user_timeout);
+        Ok(options)
+    }
+}
+
+const fn nagle(nodelay: Nodelay) -> Nagle {
+    match nodelay {
+        Nodelay::On => Nagle::Off,
+        Nodelay::Off => Nagle::On,
+    }
+}
+
+fn store(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}
+
+pub(crate) fn connect(key: HostKey, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
+    Box::pin(async move {
+        let socket = with(key, |stack| stack.connect_tcp(to, &options))?;
+        // Dropped halfway, the stream closes the socket.
+        let stream = Stream { key, socket };
+        poll_fn(|cx| poll(key, |stack| stack.tcp.poll_connected(cx, socket))).await?;
+        Ok(TcpStream::new(stream))
+    })
+}
+
+pub(crate) fn listen(key: HostKey, at: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
+    let socket = with(key, |stack| stack.listen_tcp(at, &options))?;
+    Ok(TcpListener::new(Listener { key, socket }))
+}
+
+/// A connection's handle.
+struct Stream {
+    key: HostKey,
+    socket: Socket,
+}
+
+impl TcpStreamImpl for Stream {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        with(self.key, |stack| Ok(stack.tcp.endpoint.local_addr(stack.tcp.resolve(self.socket)?)?))
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        with(self.key, |stack| Ok(stack.tcp.endpoint.peer_addr(stack.tcp.resolve(self.socket)?)?))
+    }
+
+    fn set_nodelay(&self, nodelay: Nodelay) -> io::Result<()> {
+        with(self.key, |stack| stack.set_tcp(self.socket, SocketOption::Nagle(nagle(nodelay))))
+    }
+
+    fn set_zero_linger(&self) -> io::Result<()> {
+        with(self.key, |stack| stack.set_tcp(self.socket, SocketOption::Linger(Linger::Reset)))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        poll(self.key, |stack| stack.read_tcp(cx, self.socket, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        poll(self.key, |stack| stack.write_tcp(cx, self.socket, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        poll(self.key, |stack| {
+            let mut written = 0;
+            for buf in bufs.iter().filter(|b| !b.is_empty()) {
+                match stack.write_tcp(cx, self.socket, buf) {
+                    Poll::Ready(Ok(n)) => {
+                        written += n;
+                        if n < buf.len() {
+                            break;
+                        }
+                    }
+                    // What was taken is told first; the rest will be asked again.
+                    _ if written > 0 => break,
+                    other => return other,
+                }
+            }
+            Poll::Ready(Ok(written))
+        })
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(with(self.key, |stack| stack.shutdown_tcp(self.socket)))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        registry::with(self.key, |stack| stack.close_tcp(self.socket));
+    }
+}
+
+/// A listener's handle.
+struct Listener {
+    key: HostKey,
+    socket: Socket,
+}
+
+impl TcpListenerImpl for Listener {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        with(self.key, |stack| Ok(stack.tcp.endpoint.local_addr(stack.tcp.resolve(self.socket)?)?))
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let accepted = poll(self.key, |stack| stack.tcp.poll_accept(cx, self.socket));
+        accepted.map_ok(|(socket, peer)| (TcpStream::new(Stream { key: self.key, socket }), peer))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        registry::with(self.key, |stack| stack.close_tcp(self.socket));
+    }
 }

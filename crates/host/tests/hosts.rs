@@ -416,3 +416,61 @@ fn a_flood_waits_for_the_port_and_loses_nothing() {
     // 2,000 frames of 1,066 octets with preamble and gap at 100 Mbit/s.
     assert_eq!(log.lines(), ["all at 271".to_string()]);
 }
+
+#[test]
+fn groups_and_broadcasts_reach_whoever_listens() {
+    let log = Log::default();
+    let mut world = World::new(Seed::new(1));
+    let mut ids = Vec::new();
+    for n in 1..=3u64 {
+        let mut h = host(n, &[&format!("10.0.0.{n}/24")], Some("10.0.0.254"));
+        let log = log.clone();
+        boots(&mut h, move |net| {
+            let log = log.clone();
+            async move {
+                let udp = net.bind_udp("0.0.0.0:5353".parse().unwrap()).unwrap();
+                if n < 3 {
+                    udp.join_multicast(ip("224.0.0.251")).unwrap();
+                    assert!(udp.join_multicast(ip("10.0.0.1")).is_err());
+                }
+                net.sleep(Duration::from_millis(n)).await;
+                if n == 1 {
+                    udp.send_to(b"group", "224.0.0.251:5353".parse().unwrap()).await.unwrap();
+                    udp.send_to(b"net", "10.0.0.255:5353".parse().unwrap()).await.unwrap();
+                    udp.send_to(b"all", "255.255.255.255:5353".parse().unwrap()).await.unwrap();
+                }
+                let mut buf = [0; 9];
+                while let Ok(got) = net.timeout(Duration::from_secs(1), udp.receive(&mut buf)).await {
+                    let got = got.unwrap();
+                    log.say(format!("{n} {} from {}", String::from_utf8_lossy(&buf[..got.len]), got.from.ip()));
+                }
+                udp.send_to(b"late", "10.0.0.1:9".parse().unwrap()).await.unwrap();
+            }
+        });
+        ids.push(world.add_station(&format!("h{n}"), Box::new(h)));
+    }
+    let switch = world.add_station("s", Box::new(septet_datalink::switch::Switch::new(septet_datalink::switch::Config::default())));
+    for (n, id) in ids.iter().enumerate() {
+        join(&mut world, (*id, 0), (switch, n as u16));
+    }
+    let kinds = Log::default();
+    world.add_monitor(Kinds(kinds.clone()));
+    world.run_until(Instant::from_secs(15)).unwrap();
+    let mut lines = log.lines();
+    lines.sort();
+    let expect = [
+        "1 all from 10.0.0.1",
+        "1 group from 10.0.0.1",
+        "1 net from 10.0.0.1",
+        "2 all from 10.0.0.1",
+        "2 group from 10.0.0.1",
+        "2 net from 10.0.0.1",
+        "3 all from 10.0.0.1",
+        "3 net from 10.0.0.1",
+    ];
+    assert_eq!(lines, expect.map(String::from));
+    let said = |kind: &str| kinds.lines().iter().filter(|l| l.contains(kind)).count();
+    assert_eq!(said("igmp.report"), 2, "each member once; the programs end before the repetition");
+    // Each hears the other's report, so only the last to report tells the routers that it leaves.
+    assert_eq!(said("igmp.leave"), 1);
+}

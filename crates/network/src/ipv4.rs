@@ -104,14 +104,24 @@ impl Header {
     /// # Panics
     /// If the payload is longer than a datagram can be.
     pub fn push(&self, frame: &mut Frame) {
-        let total = frame.len() + HEADER_LEN;
-        let total = u16::try_from(total).expect("the sender bounds a datagram to 65,535 octets");
-        frame.push(HEADER_LEN).copy_from_slice(&self.encode(total));
+        self.push_with(&[], frame);
     }
 
-    fn encode(&self, total_len: u16) -> [u8; HEADER_LEN] {
-        let mut h = [0u8; HEADER_LEN];
-        h[0] = 0x45;
+    /// The same with options, whose octets are a multiple of four.
+    ///
+    /// # Panics
+    /// If the payload is longer than a datagram can be, or the options are no multiple of four up to forty.
+    pub fn push_with(&self, options: &[u8], frame: &mut Frame) {
+        assert!(options.len().is_multiple_of(4) && options.len() <= 40, "{} octets of options", options.len());
+        let len = HEADER_LEN + options.len();
+        let total = u16::try_from(frame.len() + len).expect("the sender bounds a datagram to 65,535 octets");
+        let header = frame.push(len);
+        header[HEADER_LEN..].copy_from_slice(options);
+        self.write(header, total);
+    }
+
+    fn write(&self, h: &mut [u8], total_len: u16) {
+        h[0] = 0x40 | (h.len() / 4) as u8;
         h[1] = self.tos;
         h[2..4].copy_from_slice(&total_len.to_be_bytes());
         h[4..6].copy_from_slice(&self.ident.to_be_bytes());
@@ -121,11 +131,11 @@ impl Header {
         h[6..8].copy_from_slice(&frag.to_be_bytes());
         h[8] = self.ttl;
         h[9] = self.protocol;
+        h[10..12].fill(0);
         h[12..16].copy_from_slice(&self.src.octets());
         h[16..20].copy_from_slice(&self.dst.octets());
-        let sum = checksum::of(&h);
+        let sum = checksum::of(h);
         h[10..12].copy_from_slice(&sum.to_be_bytes());
-        h
     }
 }
 

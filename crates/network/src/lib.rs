@@ -11,6 +11,7 @@ mod counters;
 pub mod fragment;
 pub mod icmp;
 mod icmp_limit;
+pub mod igmp;
 pub mod ip;
 pub mod ipv4;
 pub mod neighbor;

@@ -1,7 +1,5 @@
 //! Datagrams that come in: checked, delivered, or passed on.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey, checksum};
 
 use super::output::Outgoing;
@@ -104,12 +102,6 @@ impl Ip {
         }
     }
 
-    pub(super) fn is_member(&self, iface: Iface, group: Ipv4Addr) -> bool {
-        // RFC 1112 §7.2: all hosts are members of 224.0.0.1.
-        group == Ipv4Addr::new(224, 0, 0, 1)
-            || self.interfaces[usize::from(iface)].groups.contains_key(&IpAddr::V4(group))
-    }
-
     /// Passes a datagram on: one way found, one neighbour, the checksum mended in place.
     #[inline]
     fn forward(&mut self, now: Instant, iface: Iface, header: Header, way: Way, mut frame: Frame, out: &mut Out<'_>) {
@@ -199,6 +191,11 @@ impl Ip {
             protocol::ICMP => {
                 self.counters.ip_in_delivers += 1;
                 self.receive_icmp(now, cast, header, frame, out);
+            }
+            protocol::IGMP => {
+                self.counters.ip_in_delivers += 1;
+                frame.pull(usize::from(header.header_len));
+                self.receive_igmp(now, iface, &frame, out);
             }
             _ => {
                 self.counters.ip_in_unknown_protos += 1;

@@ -1,6 +1,7 @@
 //! Storey 3 of one host: interfaces, routes, neighbours, and the datagrams that go up, down and through.
 
 mod errors;
+mod groups;
 mod input;
 mod offload;
 mod output;
@@ -10,13 +11,14 @@ mod timers;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
-use septet_core::{Carrier, EventId, Frame, Instant, Port, Seed};
+use septet_core::{Carrier, EventId, Frame, Instant, Port, Rng, Seed};
 use septet_datalink::ethernet::MacAddr;
 
 pub use self::output::{DontFragment, Outgoing, SendError};
 
 use crate::fragment::Reassembler;
 use crate::icmp_limit::Limiter;
+use crate::igmp::Memberships;
 use crate::neighbor::{self, NeighborId};
 use crate::route::{Iface, Route, Table, Target};
 use crate::{Cidr, Counters, Prefix};
@@ -65,8 +67,7 @@ struct Interface {
     mtu: u32,
     carrier: Carrier,
     addresses: Vec<Cidr>,
-    /// Multicast groups, each with the number of sockets that joined.
-    groups: BTreeMap<IpAddr, u32>,
+    groups: Memberships,
 }
 
 /// What storey 3 hands up.
@@ -149,6 +150,9 @@ pub struct Ip {
     path_mtu: BTreeMap<IpAddr, (u32, Instant)>,
     forwarding: Forwarding,
     ident: u16,
+    rng: Rng,
+    /// When the next membership report is due.
+    report_at: Option<Instant>,
     loopback: VecDeque<(Instant, Frame)>,
     up: VecDeque<Up>,
     /// What was counted since the host was switched on.
@@ -191,6 +195,8 @@ impl Ip {
             path_mtu: BTreeMap::new(),
             forwarding,
             ident: rng.next_u32() as u16,
+            rng,
+            report_at: None,
             loopback: VecDeque::new(),
             up: VecDeque::new(),
             counters: Counters::default(),
@@ -202,7 +208,7 @@ impl Ip {
                 mtu: *mtu,
                 carrier: Carrier::Down,
                 addresses: Vec::with_capacity(addresses.len()),
-                groups: BTreeMap::new(),
+                groups: Memberships::default(),
             });
             for &address in addresses {
                 ip.add_address(iface, address).expect("the interface was just made");
@@ -286,25 +292,6 @@ impl Ip {
     /// Whether this host owns `addr`; all of 127.0.0.0/8 and ::1 are everyone's own.
     pub fn is_local(&self, addr: IpAddr) -> bool {
         addr.is_loopback() || self.table.lookup(addr, |_| true).is_some_and(|r| r.target == Target::Local)
-    }
-
-    /// Takes part in a group on an interface: its datagrams go up from now on.
-    pub fn join(&mut self, iface: Iface, group: IpAddr) -> Result<(), ConfigError> {
-        let interface = self.interfaces.get_mut(usize::from(iface)).ok_or(ConfigError::NoSuchInterface(iface))?;
-        *interface.groups.entry(group).or_insert(0) += 1;
-        Ok(())
-    }
-
-    /// Takes back one [`join`](Self::join).
-    pub fn leave(&mut self, iface: Iface, group: IpAddr) {
-        if let Some(interface) = self.interfaces.get_mut(usize::from(iface))
-            && let Some(members) = interface.groups.get_mut(&group)
-        {
-            *members -= 1;
-            if *members == 0 {
-                interface.groups.remove(&group);
-            }
-        }
     }
 
     /// The next thing for the storeys above.

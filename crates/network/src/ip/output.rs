@@ -204,7 +204,7 @@ impl Ip {
         }
     }
 
-    fn source(&self, way: &Way, dst: Ipv4Addr) -> Result<Ipv4Addr, SendError> {
+    pub(super) fn source(&self, way: &Way, dst: Ipv4Addr) -> Result<Ipv4Addr, SendError> {
         if way.kind == Kind::Local {
             return Ok(dst);
         }

@@ -18,7 +18,7 @@ impl Ip {
     pub fn deadline(&self) -> Option<Instant> {
         let loopback = self.loopback.front().map(|&(at, _)| at);
         let reassembly = self.reassembler.as_ref().and_then(|r| r.deadline());
-        [loopback, reassembly, self.neighbors.deadline()].into_iter().flatten().min()
+        [loopback, reassembly, self.neighbors.deadline(), self.report_at].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -40,6 +40,7 @@ impl Ip {
             }
         }
         self.expire_fragments(now, out);
+        self.report_groups(now, out);
     }
 
     /// RFC 1812 §5.2.7.1: host unreachable (code 1) where the next hop does not answer. An own packet is reported to its
