@@ -16,6 +16,13 @@ pub struct SocketId {
     pub(crate) generation: u32,
 }
 
+impl SocketId {
+    /// A small number that no other open socket of the endpoint has, to index what belongs to it.
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
 /// What a slot holds.
 #[derive(Debug)]
 pub(crate) enum Entry {
