@@ -450,7 +450,8 @@ fn groups_and_broadcasts_reach_whoever_listens() {
         });
         ids.push(world.add_station(&format!("h{n}"), Box::new(h)));
     }
-    let switch = world.add_station("s", Box::new(septet_datalink::switch::Switch::new(septet_datalink::switch::Config::default())));
+    let switch = world
+        .add_station("s", Box::new(septet_datalink::switch::Switch::new(septet_datalink::switch::Config::default())));
     for (n, id) in ids.iter().enumerate() {
         join(&mut world, (*id, 0), (switch, n as u16));
     }

@@ -108,6 +108,7 @@ impl Lab {
                         interfaces: interfaces(node),
                         routes,
                         forwarding: forwarding(node),
+                        tcp: Arc::default(),
                         name_servers: self.name_servers(node, &resolvers),
                         search: vec!["lab".to_owned()],
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },
