@@ -294,12 +294,12 @@ impl Link {
 
     /// When [`on_timeout`](Self::on_timeout) must be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let ask = self.receiver.next_ask(self.config.t1).filter(|at| *at > Instant::ZERO);
-        [self.t1, ask].into_iter().flatten().min()
+        [self.t1, self.receiver.next_time_out(self.config.t1)].into_iter().flatten().min()
     }
 
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
     pub fn on_timeout(&mut self, now: Instant) {
+        self.receiver.time_out(now, self.config.t1);
         if self.t1.is_none_or(|t1| t1 > now) {
             return;
         }
@@ -333,11 +333,11 @@ impl Link {
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) would give a frame.
-    pub fn wants_line(&self, now: Instant) -> bool {
+    pub fn wants_line(&self) -> bool {
         !self.control.is_empty()
             || (self.state == State::Connected
                 && (self.acknowledge
-                    || self.receiver.wants_to_ask(now, self.config.t1)
+                    || self.receiver.wants_to_ask()
                     || (self.peer == Readiness::Ready && self.sender.has_next())))
     }
 
@@ -352,7 +352,7 @@ impl Link {
         if self.state != State::Connected {
             return None;
         }
-        if let Some(nr) = self.receiver.ask(now, self.config.t1) {
+        if let Some(nr) = self.receiver.ask(now) {
             return Some(self.build(Role::Response, Control::Srej { nr }, Pf::Clear, &[]));
         }
         if self.peer == Readiness::Ready

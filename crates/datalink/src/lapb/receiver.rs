@@ -20,8 +20,8 @@ pub(super) struct Receiver {
     rejecting: bool,
     /// Frames that came ahead of `V(R)` (selective repeat).
     ahead: BTreeMap<u64, Frame>,
-    /// Missing frames and when each was last asked for.
-    asked: BTreeMap<u64, Instant>,
+    /// Missing frames and when each was asked for; `None` for those that are to be.
+    asked: BTreeMap<u64, Option<Instant>>,
 }
 
 /// What becomes of an I frame.
@@ -88,7 +88,7 @@ impl Receiver {
                 // What lies between the newest so far and this one is missing.
                 let from = newest.map_or(self.vr, |newest| newest + 1).max(self.vr);
                 for missing in from..number {
-                    self.asked.entry(missing).or_insert(Instant::ZERO);
+                    self.asked.entry(missing).or_insert(None);
                 }
                 Arrival::Kept
             }
@@ -100,22 +100,29 @@ impl Receiver {
         }
     }
 
-    /// The next missing frame to ask for: never asked, or asked longer than `patience` ago.
-    pub(super) fn ask(&mut self, now: Instant, patience: Duration) -> Option<u8> {
-        let due = |asked: Instant| asked == Instant::ZERO || asked + patience <= now;
-        let (&number, asked) = self.asked.iter_mut().find(|(_, asked)| due(**asked))?;
-        *asked = now.max(Instant::from_nanos(1));
+    /// Missing frames that were asked for `patience` ago and have not come are to be asked for again.
+    pub(super) fn time_out(&mut self, now: Instant, patience: Duration) {
+        for asked in self.asked.values_mut() {
+            if asked.is_some_and(|at| at + patience <= now) {
+                *asked = None;
+            }
+        }
+    }
+
+    /// The next missing frame to ask for.
+    pub(super) fn ask(&mut self, now: Instant) -> Option<u8> {
+        let (&number, asked) = self.asked.iter_mut().find(|(_, asked)| asked.is_none())?;
+        *asked = Some(now);
         Some(self.modulo.wrap(number as u8))
     }
 
-    /// Whether [`ask`](Self::ask) would give a number at `now`.
-    pub(super) fn wants_to_ask(&self, now: Instant, patience: Duration) -> bool {
-        self.next_ask(patience).is_some_and(|at| at <= now)
+    /// Whether [`ask`](Self::ask) would give a number.
+    pub(super) fn wants_to_ask(&self) -> bool {
+        self.asked.values().any(Option::is_none)
     }
 
-    /// When a missing frame is to be asked for again.
-    pub(super) fn next_ask(&self, patience: Duration) -> Option<Instant> {
-        let due = |asked: &Instant| if *asked == Instant::ZERO { Instant::ZERO } else { *asked + patience };
-        self.asked.values().map(due).min()
+    /// When [`time_out`](Self::time_out) has something to do.
+    pub(super) fn next_time_out(&self, patience: Duration) -> Option<Instant> {
+        self.asked.values().flatten().map(|at| *at + patience).min()
     }
 }

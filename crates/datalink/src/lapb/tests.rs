@@ -16,6 +16,7 @@ struct Pair {
     delivered: [Vec<Vec<u8>>; 2],
     downs: Vec<DownReason>,
     seen: Vec<(Role, Control)>,
+    steps: u32,
     drop: Loses,
 }
 
@@ -33,6 +34,7 @@ impl Pair {
             delivered: Default::default(),
             downs: Vec::new(),
             seen: Vec::new(),
+            steps: 0,
             drop: Box::new(|_, _| false),
         };
         let now = pair.now;
@@ -77,12 +79,14 @@ impl Pair {
             }
             let arrival = self.line.iter().filter_map(|line| line.front().map(|(at, _)| *at)).min();
             let timers = self.ends.iter().filter_map(Link::poll_timeout).min();
-            let free = (0..2).filter(|&i| self.ends[i].wants_line(self.now)).map(|i| self.free[i]).min();
+            let free = (0..2).filter(|&i| self.ends[i].wants_line()).map(|i| self.free[i]).min();
             let Some(next) = [arrival, timers, free].into_iter().flatten().min() else { return self };
             if next > end {
                 self.now = end;
                 return self;
             }
+            self.steps += 1;
+            assert!(self.steps < 1_000_000, "no progress at {}: {:?}", self.now, self.ends);
             self.now = self.now.max(next);
             for i in 0..2 {
                 while self.line[i].front().is_some_and(|(at, _)| *at <= self.now)
