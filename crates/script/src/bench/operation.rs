@@ -1,0 +1,364 @@
+//! Calls that may wait: each is begun once and asked again whenever something has happened.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+
+use septet_core::Instant;
+use septet_transport::tcp::{self, State};
+
+use super::epoll::EpollEvent;
+use super::socket::{Object, Push, Stage, canonical, mapped};
+use super::{Bench, Errno, Fd};
+
+pub(super) const MSG_PEEK: i32 = 0x2;
+const MSG_DONTWAIT: i32 = 0x40;
+const MSG_EOR: i32 = 0x80;
+const MSG_WAITALL: i32 = 0x100;
+const MSG_ERRQUEUE: i32 = 0x2000;
+const MSG_MORE: i32 = 0x8000;
+
+/// A call that may wait.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// `accept(2)`; the connection gets the descriptor `fd`.
+    Accept {
+        /// Who listens.
+        listener: Fd,
+        /// The number of the new descriptor.
+        fd: Fd,
+    },
+    /// `connect(2)`; `None` for `AF_UNSPEC`.
+    Connect {
+        /// Which socket.
+        fd: Fd,
+        /// To where.
+        to: Option<SocketAddr>,
+    },
+    /// `recv(2)`, with at most `max` octets.
+    Receive {
+        /// Which socket.
+        fd: Fd,
+        /// How many octets at most.
+        max: usize,
+        /// `MSG_…`
+        flags: i32,
+    },
+    /// `sendto(2)`
+    Send {
+        /// Which socket.
+        fd: Fd,
+        /// What to send.
+        data: Vec<u8>,
+        /// `MSG_…`
+        flags: i32,
+        /// To where, for a datagram.
+        to: Option<SocketAddr>,
+    },
+    /// `poll(2)`; no time limit where there is none.
+    Poll {
+        /// What is asked.
+        entries: Vec<PollEntry>,
+        /// How long to wait.
+        timeout: Option<Duration>,
+    },
+    /// `epoll_wait(2)`
+    EpollWait {
+        /// Which epoll instance.
+        fd: Fd,
+        /// How many events at most.
+        max: usize,
+        /// How long to wait.
+        timeout: Option<Duration>,
+    },
+    /// `close(2)`, which lingers where `SO_LINGER` says so.
+    Close {
+        /// Which descriptor.
+        fd: Fd,
+    },
+}
+
+/// `struct pollfd`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PollEntry {
+    /// Which descriptor.
+    pub fd: Fd,
+    /// What is waited for.
+    pub events: i16,
+    /// What is there.
+    pub revents: i16,
+}
+
+/// What a call gives back.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A number.
+    Number(i64),
+    /// A connection was accepted.
+    Accepted {
+        /// Its descriptor.
+        fd: Fd,
+        /// Its far end.
+        peer: SocketAddr,
+    },
+    /// Octets were received.
+    Data {
+        /// They.
+        data: Vec<u8>,
+        /// Whether they are still there to be received.
+        peeked: bool,
+    },
+    /// What `poll` found.
+    Ready(Vec<PollEntry>),
+    /// What `epoll_wait` found.
+    Events(Vec<EpollEvent>),
+}
+
+/// A call under way.
+#[derive(Debug)]
+pub struct Operation {
+    request: Request,
+    deadline: Option<Instant>,
+    /// Whether it has been asked before.
+    begun: bool,
+    /// Octets sent or received so far.
+    done: usize,
+    received: Vec<u8>,
+    /// The sender found no room and waits until there is enough.
+    waits_for_room: bool,
+    /// The connection that a lingering close waits for.
+    lingering: Option<tcp::SocketId>,
+}
+
+impl Operation {
+    /// A call that begins now; ask it with [`poll`](Self::poll).
+    pub fn start(bench: &mut Bench, request: Request) -> Self {
+        let timeout = match &request {
+            Request::Poll { timeout, .. } | Request::EpollWait { timeout, .. } => *timeout,
+            Request::Receive { fd, .. } | Request::Accept { listener: fd, .. } => {
+                bench.tcp_socket(*fd).ok().and_then(|s| s.receive_timeout)
+            }
+            Request::Send { fd, .. } | Request::Connect { fd, .. } => {
+                bench.tcp_socket(*fd).ok().and_then(|s| s.send_timeout)
+            }
+            Request::Close { .. } => None,
+        };
+        let deadline = timeout.map(|t| bench.now() + t);
+        Self {
+            request,
+            deadline,
+            begun: false,
+            done: 0,
+            received: Vec::new(),
+            waits_for_room: false,
+            lingering: None,
+        }
+    }
+
+    /// When it gives up.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Goes on as far as it can; `None` while it has to wait.
+    pub fn poll(&mut self, bench: &mut Bench) -> Option<Result<Reply, Errno>> {
+        let result = match self.request.clone() {
+            Request::Accept { listener, fd } => self.accept(bench, listener, fd),
+            Request::Connect { fd, to } => self.connect(bench, fd, to),
+            Request::Receive { fd, max, flags } => self.receive(bench, fd, max, flags),
+            Request::Send { fd, flags, to, .. } => self.send(bench, fd, flags, to),
+            Request::Poll { entries, .. } => self.poll_entries(bench, entries),
+            Request::EpollWait { fd, max, .. } => self.epoll_wait(bench, fd, max),
+            Request::Close { fd } => self.close(bench, fd),
+        };
+        self.begun = true;
+        result
+    }
+
+    fn expired(&self, bench: &Bench) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= bench.now())
+    }
+
+    /// `EAGAIN` where the caller does not wait or has waited long enough.
+    fn wait(&self, bench: &Bench, fd: Fd, flags: i32) -> Option<Result<Reply, Errno>> {
+        let waits = bench.is_blocking(fd) && flags & MSG_DONTWAIT == 0 && !self.expired(bench);
+        if waits { None } else { Some(Err(Errno::EAGAIN)) }
+    }
+
+    fn accept(&self, bench: &mut Bench, listener: Fd, fd: Fd) -> Option<Result<Reply, Errno>> {
+        let id = match bench.tcp_socket(listener).map(|s| s.stage) {
+            Ok(Stage::Listening(id)) => id,
+            Ok(_) => return Some(Err(Errno::EINVAL)),
+            Err(errno) => return Some(Err(errno)),
+        };
+        match bench.tcp.accept(id) {
+            Ok((id, peer)) => {
+                let family = bench.tcp_socket(listener).map_or(0, |s| s.family);
+                let adopted = bench.adopt(listener, fd, id);
+                Some(adopted.map(|()| Reply::Accepted { fd, peer: mapped(peer, family) }))
+            }
+            Err(tcp::Error::WouldBlock) => self.wait(bench, listener, 0),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    fn connect(&mut self, bench: &mut Bench, fd: Fd, to: Option<SocketAddr>) -> Option<Result<Reply, Errno>> {
+        let done = Some(Ok(Reply::Number(0)));
+        let to = to.map(canonical);
+        match bench.object_mut(fd) {
+            Ok(Object::Tcp(_)) => {}
+            Ok(Object::Epoll(_)) => return Some(Err(Errno::EOPNOTSUPP)),
+            Err(errno) => return Some(Err(errno)),
+        }
+        let Some(to) = to else { return Some(bench.disconnect(fd).map(|()| Reply::Number(0))) };
+        let stage = match bench.tcp_socket(fd) {
+            Ok(socket) => socket.stage,
+            Err(errno) => return Some(Err(errno)),
+        };
+        let id = match stage {
+            Stage::New => match bench.open(fd, to) {
+                Ok(id) => id,
+                Err(errno) => return Some(Err(errno)),
+            },
+            Stage::Connecting(id) if self.begun => id,
+            Stage::Connecting(id) if matches!(bench.state(id), State::SynSent | State::SynReceived) => {
+                return Some(Err(Errno::EALREADY));
+            }
+            Stage::Connecting(id) => id,
+            Stage::Connected(_) => return Some(Err(Errno::EISCONN)),
+            Stage::Listening(_) => return Some(Err(Errno::EISCONN)),
+        };
+        match bench.state(id) {
+            State::SynSent | State::SynReceived => {
+                if bench.is_blocking(fd) && !self.expired(bench) { None } else { Some(Err(Errno::EINPROGRESS)) }
+            }
+            _ => match bench.tcp.take_error(id).ok().flatten() {
+                Some(error) => {
+                    // The socket may connect again.
+                    bench.forget_connection(fd);
+                    Some(Err(error.into()))
+                }
+                None => {
+                    if let Ok(socket) = bench.tcp_socket(fd) {
+                        socket.stage = Stage::Connected(id);
+                    }
+                    done
+                }
+            },
+        }
+    }
+
+    fn receive(&mut self, bench: &mut Bench, fd: Fd, max: usize, flags: i32) -> Option<Result<Reply, Errno>> {
+        let peeked = flags & MSG_PEEK != 0;
+        let id = match bench.tcp_id(fd) {
+            Ok(Some(id)) => id,
+            Ok(None) => return Some(Err(Errno::ENOTCONN)),
+            Err(errno) => return Some(Err(errno)),
+        };
+        if flags & MSG_ERRQUEUE != 0 {
+            return Some(Err(Errno::EAGAIN));
+        }
+        let wanted = max - self.received.len();
+        let mut buffer = vec![0; wanted];
+        let read = if peeked { bench.tcp.peek(id, &mut buffer) } else { bench.read(id, &mut buffer) };
+        match read {
+            Ok(0) => {}
+            Ok(len) => {
+                self.received.extend(&buffer[..len]);
+                let all = flags & MSG_WAITALL != 0 && !peeked && self.received.len() < max;
+                if all && self.wait(bench, fd, flags).is_none() {
+                    return None;
+                }
+            }
+            Err(tcp::Error::WouldBlock) if self.received.is_empty() => return self.wait(bench, fd, flags),
+            Err(tcp::Error::WouldBlock) => self.wait(bench, fd, flags).map(drop)?,
+            Err(error) if self.received.is_empty() => return Some(Err(error.into())),
+            Err(_) => {}
+        }
+        Some(Ok(Reply::Data { data: core::mem::take(&mut self.received), peeked }))
+    }
+
+    fn send(
+        &mut self,
+        bench: &mut Bench,
+        fd: Fd,
+        flags: i32,
+        to: Option<SocketAddr>,
+    ) -> Option<Result<Reply, Errno>> {
+        let Request::Send { data, .. } = &self.request else { return Some(Err(Errno::EINVAL)) };
+        let _ = to;
+        let id = match bench.tcp_id(fd) {
+            Ok(Some(id)) => id,
+            // Linux: writing to a socket that never was connected is writing to a broken pipe.
+            Ok(None) => return Some(Err(Errno::EPIPE)),
+            Err(errno) => return Some(Err(errno)),
+        };
+        if self.waits_for_room && !bench.tcp.readiness(id).is_ok_and(|r| r.is_writable()) {
+            return self.no_room(bench, fd, flags);
+        }
+        let how = match flags {
+            _ if flags & MSG_MORE != 0 => Push::More,
+            _ if flags & MSG_EOR != 0 => Push::EndOfRecord,
+            _ => Push::Now,
+        };
+        match bench.write(id, &data[self.done..], how) {
+            Ok(written) => {
+                self.done += written;
+                if self.done == data.len() {
+                    return Some(Ok(Reply::Number(self.done as i64)));
+                }
+                self.waits_for_room = true;
+                self.no_room(bench, fd, flags)
+            }
+            Err(tcp::Error::WouldBlock) => {
+                self.waits_for_room = true;
+                self.no_room(bench, fd, flags)
+            }
+            Err(_) if self.done > 0 => Some(Ok(Reply::Number(self.done as i64))),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    /// The rest has to wait; what is done is reported where the caller does not.
+    fn no_room(&self, bench: &Bench, fd: Fd, flags: i32) -> Option<Result<Reply, Errno>> {
+        match self.wait(bench, fd, flags) {
+            Some(_) if self.done > 0 => Some(Ok(Reply::Number(self.done as i64))),
+            other => other,
+        }
+    }
+
+    fn poll_entries(&self, bench: &mut Bench, mut entries: Vec<PollEntry>) -> Option<Result<Reply, Errno>> {
+        for entry in &mut entries {
+            // Errors and hang-ups are reported whether asked for or not.
+            let always = super::socket::POLLERR | super::socket::POLLHUP | super::socket::POLLNVAL;
+            entry.revents = bench.poll_events(entry.fd) & (entry.events | always);
+        }
+        let ready = entries.iter().any(|e| e.revents != 0);
+        if ready || self.expired(bench) { Some(Ok(Reply::Ready(entries))) } else { None }
+    }
+
+    fn epoll_wait(&self, bench: &mut Bench, fd: Fd, max: usize) -> Option<Result<Reply, Errno>> {
+        match bench.epoll_collect(fd, max) {
+            Err(errno) => Some(Err(errno)),
+            Ok(events) if events.is_empty() && !self.expired(bench) => None,
+            Ok(events) => Some(Ok(Reply::Events(events))),
+        }
+    }
+
+    fn close(&mut self, bench: &mut Bench, fd: Fd) -> Option<Result<Reply, Errno>> {
+        let done = Some(Ok(Reply::Number(0)));
+        let Some(id) = self.lingering else {
+            let linger = bench.tcp_socket(fd).map_or([0; 2], |s| s.linger);
+            let blocking = bench.is_blocking(fd);
+            let id = match bench.release(fd) {
+                Ok(id) => id,
+                Err(errno) => return Some(Err(errno)),
+            };
+            // With SO_LINGER the caller waits until all is acknowledged, the FIN too, or the time is over.
+            let (true, true, Some(id)) = (linger[0] != 0 && linger[1] > 0, blocking, id) else { return done };
+            self.deadline = Some(bench.now() + Duration::from_secs(linger[1] as u64));
+            self.lingering = Some(id);
+            return if bench.is_closing(id) { None } else { done };
+        };
+        if bench.is_closing(id) && !self.expired(bench) { None } else { done }
+    }
+}
