@@ -40,6 +40,9 @@ pub(crate) struct Host {
     last_call: Instant,
     /// Whether the personality follows the files under `/proc/sys`.
     follows_sysctls: bool,
+    /// The namespace's congestion controller when the script began. A namespace inherits its default from the machine,
+    /// and may not be allowed to choose: only what the script has changed is taken for its wish.
+    inherited_controller: Option<String>,
 }
 
 struct Waiting {
@@ -76,9 +79,17 @@ pub(crate) fn start(flags: &str) -> Result<(), String> {
     SHARED.set(shared).map_err(|_| "the bench was started before".into())
 }
 
+const CONTROLLER: &str = "tcp_congestion_control";
+
+/// What the namespace's file `/proc/sys/net/ipv4/NAME` says.
+fn sysctl(name: &str) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).ok()
+}
+
 fn serve(tasks: &Receiver<Task>, setup: Setup, follows_sysctls: bool) {
     let bench = Bench::new(setup);
-    let mut host = Host { bench, waiting: Vec::new(), last_call: BEGIN, follows_sysctls };
+    let inherited_controller = sysctl(CONTROLLER);
+    let mut host = Host { bench, waiting: Vec::new(), last_call: BEGIN, follows_sysctls, inherited_controller };
     while let Ok(task) = tasks.recv() {
         task(&mut host);
     }
@@ -176,8 +187,12 @@ impl Host {
             return;
         }
         for name in SYSCTLS {
-            if let Ok(value) = std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")) {
-                // A value that we do not know, such as another congestion controller, leaves ours.
+            let value = sysctl(name);
+            if *name == CONTROLLER && value == self.inherited_controller {
+                continue;
+            }
+            if let Some(value) = value {
+                // A value that we do not know leaves ours.
                 let _ = self.bench.configure(name, &value);
             }
         }
@@ -216,7 +231,7 @@ impl Host {
         });
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&mut self) -> Option<Instant> {
         let waiting = self.waiting.iter().filter_map(|w| w.operation.deadline());
         self.bench.next_deadline().into_iter().chain(waiting).min()
     }

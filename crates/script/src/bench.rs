@@ -13,7 +13,7 @@ mod socket;
 mod sysctl;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use septet_core::{EventId, Frame, Instant, Seed, Trace};
 use septet_transport::tcp::{self, Config, Endpoint, Info};
@@ -94,7 +94,8 @@ impl Default for Setup {
             local4: Ipv4Addr::new(192, 168, 0, 1),
             local6: Ipv6Addr::new(0xfd3d, 0xa0b, 0x17d6, 0, 0, 0, 0, 1),
             mtu: [1500, 1520],
-            config: Config::linux(),
+            // The kernel builds super-segments for every device, and cuts them in software where it must.
+            config: Config { gso_max_size: 65_536, ..Config::linux() },
         }
     }
 }
@@ -201,7 +202,7 @@ impl Bench {
         Ok(self.tcp.info(self.now, id)?)
     }
 
-    /// Hands to the wire what the stack has to send.
+    /// Hands to the wire what the stack has to send, and to the sockets what it has to tell.
     fn flush(&mut self) {
         while let Some(transmit) = self.tcp.poll_transmit(self.now, &mut self.trace) {
             let tcp::Transmit { src, dst, ecn, frame, .. } = transmit;
@@ -209,6 +210,9 @@ impl Bench {
             for segment in segments::split(frame, src, dst) {
                 self.send(segment, src, dst, 6, tos & !3 | ecn.bits());
             }
+        }
+        while let Some((id, _)) = self.tcp.poll_event() {
+            self.note_wake(id);
         }
     }
 

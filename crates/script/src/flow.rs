@@ -1,6 +1,6 @@
 //! One conversation of a script: how its numbers stand to those on the wire.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::icmp;
 use crate::syntax::{Body, Direction, Echoed, IpSpec, Packet, TcpOption, TcpSpec, Tos};

@@ -187,7 +187,7 @@ impl Runner {
         self.poll_pending(at)
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&mut self) -> Option<Instant> {
         let waiting = self.pending.iter().filter_map(call::Pending::deadline);
         self.bench.next_deadline().into_iter().chain(waiting).min()
     }

@@ -59,6 +59,8 @@ pub(super) struct TcpSocket {
     /// `SO_LINGER` as it was set: whether, and how long.
     pub(super) linger: [i32; 2],
     pub(super) keepalive_times: Keepalive,
+    /// How many times the stack has told that the socket's readiness changed: what edge-triggered epoll waits for.
+    pub(super) wakes: u64,
     /// Options that only read back what was set.
     pub(super) kept: std::collections::BTreeMap<(i32, i32), i32>,
 }
@@ -101,6 +103,7 @@ impl TcpSocket {
             send_timeout: None,
             linger: [0; 2],
             keepalive_times: Keepalive::default(),
+            wakes: 1,
             kept: std::collections::BTreeMap::new(),
         }
     }
@@ -370,6 +373,23 @@ impl Bench {
         result
     }
 
+    pub(super) fn note_wake(&mut self, id: SocketId) {
+        for descriptor in self.descriptors.values_mut() {
+            if let Object::Tcp(socket) = &mut descriptor.object
+                && socket.id() == Some(id)
+            {
+                socket.wakes += 1;
+            }
+        }
+    }
+
+    pub(super) fn wakes(&self, fd: Fd) -> u64 {
+        match self.descriptors.get(&fd).map(|d| &d.object) {
+            Some(Object::Tcp(socket)) => socket.wakes,
+            _ => 1,
+        }
+    }
+
     /// Octets that wait to be read, where `TCP_INQ` asks for them.
     pub fn inq(&mut self, fd: Fd) -> Option<i32> {
         const SOL_TCP: i32 = 6;
@@ -397,6 +417,7 @@ impl Bench {
             send_timeout: parent.send_timeout,
             linger: parent.linger,
             keepalive_times: parent.keepalive_times,
+            wakes: 1,
             kept: parent.kept.clone(),
         };
         self.descriptors.insert(fd, Descriptor { nonblocking: false, object: Object::Tcp(Box::new(child)) });

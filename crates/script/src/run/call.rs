@@ -125,6 +125,7 @@ impl Runner {
                 }
                 Returned::Number(data.len() as i64)
             }
+            Reply::Events(events) => Returned::Number(events.len() as i64),
             Reply::Ready(entries) => {
                 self.compare_poll(call, &entries)?;
                 Returned::Number(entries.iter().filter(|e| e.revents != 0).count() as i64)
