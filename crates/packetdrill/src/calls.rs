@@ -119,7 +119,6 @@ pub(crate) unsafe extern "C" fn accept(
 }
 
 pub(crate) unsafe extern "C" fn connect(_: *mut c_void, fd: c_int, to: *const sockaddr, len: socklen_t) -> c_int {
-    call(|host| host.follow_sysctls());
     // SAFETY: the caller's promise, as for connect(2).
     let address = unsafe { memory::address(to, len) };
     number(address.and_then(|to| counted(perform(Request::Connect { fd, to }))))

@@ -104,7 +104,11 @@ pub(crate) fn owns(fd: Fd) -> bool {
 pub(crate) fn own(fd: Fd, owned: bool) {
     if let Some(shared) = SHARED.get() {
         let mut fds = lock(&shared.fds);
-        if owned { fds.insert(fd) } else { fds.remove(&fd) };
+        if owned {
+            fds.insert(fd)
+        } else {
+            fds.remove(&fd)
+        };
     }
 }
 
@@ -134,6 +138,8 @@ pub(crate) fn call<T: Send + 'static>(question: impl FnOnce(&mut Host) -> T + Se
 }
 
 /// Makes a call that may wait. In the script's own thread, which nothing could wake, virtual time passes inside it.
+///
+/// Another thread asks one question only: as soon as it sleeps, packetdrill takes the call to be under way.
 pub(crate) fn perform(request: Request) -> Result<Reply, Errno> {
     let dead = Errno(libc::EIO);
     let player = SHARED.get().is_some_and(|s| s.player == thread::current().id());
@@ -199,11 +205,19 @@ impl Host {
     }
 
     fn begin(&mut self, request: Request, answer: Sender<Answer>) {
+        self.follow_sysctls_for(&request);
         let operation = Operation::start(&mut self.bench, request);
         self.waiting.push(Waiting { operation, answer });
     }
 
+    fn follow_sysctls_for(&mut self, request: &Request) {
+        if matches!(request, Request::Connect { .. }) {
+            self.follow_sysctls();
+        }
+    }
+
     fn perform_now(&mut self, request: Request) -> Result<Reply, Errno> {
+        self.follow_sysctls_for(&request);
         let mut operation = Operation::start(&mut self.bench, request);
         let until = self.bench.now() + HORIZON;
         loop {

@@ -147,7 +147,9 @@ fn assert(statement: &Statement, words: &[Sign], names: &Names) -> Result<(), St
             shown.push(name);
         }
     }
-    if shown.is_empty() && let Some(message) = message {
+    if shown.is_empty()
+        && let Some(message) = message
+    {
         out.push_str(&format!(": {message}"));
     }
     Err(out)
@@ -189,7 +191,9 @@ mod tests {
             "1: `assert tcpi_snd_cwnd == 11 , tcpi_snd_cwnd` does not hold: tcpi_snd_cwnd is 10"
         );
         assert_eq!(check("assert False, 'why'").unwrap_err(), "0: `assert False , 'why'` does not hold: why");
-        for code in ["assert unknown", "assert 1 +", "assert (1", "import os", "assert 1 / 0", "assert 'a' + 1", "x += 1"] {
+        for code in
+            ["assert unknown", "assert 1 +", "assert (1", "import os", "assert 1 / 0", "assert 'a' + 1", "x += 1"]
+        {
             assert!(check(code).is_err(), "{code}");
         }
     }

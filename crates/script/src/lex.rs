@@ -17,11 +17,16 @@ pub(crate) enum Kind {
     /// `name`, or a number that goes on as a name (`1a2b`).
     Word(String),
     /// A decimal number; the text matters where it stands for hexadecimal digits.
-    Int { value: i64, text: String },
+    Int {
+        value: i64,
+        text: String,
+    },
     /// `0x1f`
     Hex(i64),
     /// A decimal fraction, in nanoseconds where it is a time.
-    Fraction { nanos: i64 },
+    Fraction {
+        nanos: i64,
+    },
     /// `"text"`
     Text(String),
     /// `` `command` ``

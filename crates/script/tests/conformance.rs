@@ -65,7 +65,9 @@ fn scripts_pass_or_are_listed() {
         }
     }
     if only.is_empty() {
-        wrong.extend(listed.iter().filter(|id| !seen.contains(**id)).map(|id| format!("{id}\n    is listed, and not there")));
+        wrong.extend(
+            listed.iter().filter(|id| !seen.contains(**id)).map(|id| format!("{id}\n    is listed, and not there")),
+        );
     }
     println!("{passed} of {} runs of scripts passed", seen.len());
     assert!(wrong.is_empty(), "{} runs are not as they should be:\n\n{}\n", wrong.len(), wrong.join("\n"));

@@ -49,7 +49,8 @@ pub fn octets(info: &Info) -> Vec<u8> {
 
 /// The fields by name, as scripts ask for them.
 pub fn values(info: &Info) -> Vec<(&'static str, u64)> {
-    let mut out: Vec<_> = fields(info).into_iter().filter(|(name, ..)| !name.is_empty()).map(|(n, v, _)| (n, v)).collect();
+    let mut out: Vec<_> =
+        fields(info).into_iter().filter(|(name, ..)| !name.is_empty()).map(|(n, v, _)| (n, v)).collect();
     out.push(("tcpi_snd_wscale", info.tcpi_snd_wscale.into()));
     out.push(("tcpi_rcv_wscale", info.tcpi_rcv_wscale.into()));
     out.push(("tcpi_delivery_rate_app_limited", info.tcpi_delivery_rate_app_limited.into()));

@@ -39,7 +39,8 @@ pub(crate) fn arrive(packet: &[u8]) -> Option<Arrival> {
             let header_len = usize::from(bytes[0] & 15) * 4;
             let header = bytes.get(..header_len.max(20))?;
             let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
-            if header_len < 20 || total < header_len || total > bytes.len() || checksum::of(&header[..header_len]) != 0 {
+            if header_len < 20 || total < header_len || total > bytes.len() || checksum::of(&header[..header_len]) != 0
+            {
                 return None;
             }
             // A fragment: more to come, or not the first.

@@ -143,15 +143,7 @@ impl Operation {
             Request::Close { .. } => None,
         };
         let deadline = timeout.map(|t| bench.now() + t);
-        Self {
-            request,
-            deadline,
-            begun: false,
-            done: 0,
-            received: Vec::new(),
-            waits_for_room: false,
-            lingering: None,
-        }
+        Self { request, deadline, begun: false, done: 0, received: Vec::new(), waits_for_room: false, lingering: None }
     }
 
     /// When it gives up.
@@ -229,7 +221,11 @@ impl Operation {
         };
         match bench.state(id) {
             State::SynSent | State::SynReceived => {
-                if bench.is_blocking(fd) && !self.expired(bench) { None } else { Some(Err(Errno::EINPROGRESS)) }
+                if bench.is_blocking(fd) && !self.expired(bench) {
+                    None
+                } else {
+                    Some(Err(Errno::EINPROGRESS))
+                }
             }
             _ => match bench.tcp.take_error(id).ok().flatten() {
                 Some(error) => {
@@ -277,13 +273,7 @@ impl Operation {
         Some(Ok(Reply::Data { data: core::mem::take(&mut self.received), peeked }))
     }
 
-    fn send(
-        &mut self,
-        bench: &mut Bench,
-        fd: Fd,
-        flags: i32,
-        to: Option<SocketAddr>,
-    ) -> Option<Result<Reply, Errno>> {
+    fn send(&mut self, bench: &mut Bench, fd: Fd, flags: i32, to: Option<SocketAddr>) -> Option<Result<Reply, Errno>> {
         let Request::Send { data, .. } = &self.request else { return Some(Err(Errno::EINVAL)) };
         let _ = to;
         let id = match bench.tcp_id(fd) {

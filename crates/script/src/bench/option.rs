@@ -110,9 +110,7 @@ impl Bench {
                 let count = u8::try_from(number).ok().filter(|n| (1..=127).contains(n)).ok_or(Errno::EINVAL)?;
                 self.apply(fd, SocketOption::SynCount(count), |o| o.syn_count = Some(count))
             }
-            (SOL_TCP, TCP_LINGER2) => {
-                self.apply(fd, SocketOption::Linger2(seconds()), |o| o.linger2 = Some(seconds()))
-            }
+            (SOL_TCP, TCP_LINGER2) => self.apply(fd, SocketOption::Linger2(seconds()), |o| o.linger2 = Some(seconds())),
             (SOL_TCP, TCP_WINDOW_CLAMP) => {
                 let clamp = number.max(0) as u32;
                 self.apply(fd, SocketOption::WindowClamp(clamp), |o| o.window_clamp = Some(clamp))
@@ -157,7 +155,9 @@ impl Bench {
         }
         let id = self.tcp_id(fd)?;
         match (level, name) {
-            (SOL_SOCKET, SO_ERROR) => int(id.and_then(|id| self.tcp.take_error(id).ok().flatten()).map_or(0, |e| e.errno())),
+            (SOL_SOCKET, SO_ERROR) => {
+                int(id.and_then(|id| self.tcp.take_error(id).ok().flatten()).map_or(0, |e| e.errno()))
+            }
             (SOL_SOCKET, SO_TYPE) => int(1),
             (SOL_SOCKET, SO_SNDBUF) => int(self.buffer(fd, Way::Send)? as i32),
             (SOL_SOCKET, SO_RCVBUF) => int(self.buffer(fd, Way::Receive)? as i32),

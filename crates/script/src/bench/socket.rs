@@ -280,7 +280,13 @@ impl Bench {
     pub(super) fn poll_events(&self, fd: Fd) -> i16 {
         match self.descriptors.get(&fd).map(|d| &d.object) {
             None => POLLNVAL,
-            Some(Object::Epoll(epoll)) => if self.epoll_is_ready(epoll) { POLLIN } else { 0 },
+            Some(Object::Epoll(epoll)) => {
+                if self.epoll_is_ready(epoll) {
+                    POLLIN
+                } else {
+                    0
+                }
+            }
             Some(Object::Tcp(socket)) => match socket.id() {
                 // A socket that never was connected hangs up on both sides.
                 None => POLLOUT | POLLWRNORM | POLLHUP,
@@ -449,9 +455,7 @@ pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
 /// The address as a socket of `family` shows it.
 pub(super) fn mapped(address: SocketAddr, family: i32) -> SocketAddr {
     match address.ip() {
-        IpAddr::V4(four) if family == AF_INET6 => {
-            SocketAddr::new(IpAddr::V6(four.to_ipv6_mapped()), address.port())
-        }
+        IpAddr::V4(four) if family == AF_INET6 => SocketAddr::new(IpAddr::V6(four.to_ipv6_mapped()), address.port()),
         _ => address,
     }
 }

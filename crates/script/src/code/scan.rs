@@ -15,8 +15,8 @@ pub(super) enum Sign {
 
 /// Longest first, so that `**` is not read as `*` twice.
 const OPS: [&str; 37] = [
-    "//=", "**=", "<<=", ">>=", "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+=", "-=", "*=", "/=", "%=", "&=", "|=",
-    "^=", "+", "-", "*", "/", "%", "&", "|", "^", "~", "<", ">", "=", "(", ")", ",", ";", ":",
+    "//=", "**=", "<<=", ">>=", "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+=", "-=", "*=", "/=", "%=", "&=",
+    "|=", "^=", "+", "-", "*", "/", "%", "&", "|", "^", "~", "<", ">", "=", "(", ")", ",", ";", ":",
 ];
 
 /// The words of `line` up to a comment, each with its text.
@@ -38,7 +38,8 @@ pub(super) fn words(line: &str) -> Result<Vec<(Sign, &str)>, String> {
             let len = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             (Sign::Name(rest[..len].to_owned()), len)
         } else {
-            let op = OPS.iter().find(|op| rest.starts_with(**op)).ok_or_else(|| format!("`{first}` is not known here"))?;
+            let op =
+                OPS.iter().find(|op| rest.starts_with(**op)).ok_or_else(|| format!("`{first}` is not known here"))?;
             (Sign::Op(op), op.len())
         };
         out.push((sign, rest[..len].trim_end()));

@@ -73,8 +73,7 @@ impl Parser {
     fn tcp(&mut self, direction: Direction) -> Result<TcpSpec, Error> {
         let flags = self.flags()?;
         let (seq, len) = self.seq()?;
-        let mut spec =
-            TcpSpec { flags, seq, len, ack: 0, window: None, urgent: 0, options: Some(Vec::new()) };
+        let mut spec = TcpSpec { flags, seq, len, ack: 0, window: None, urgent: 0, options: Some(Vec::new()) };
         let at = self.at();
         if self.accept_word("ack") {
             spec.ack = self.number("the acknowledgement number")?;

@@ -94,10 +94,11 @@ fn packet() -> impl Strategy<Value = Packet> {
             Body::Tcp(TcpSpec { flags, seq, len, ack, window, urgent, options })
         },
     );
-    let icmp = (any::<Option<u32>>(), any::<Option<u16>>(), any::<u32>(), any::<u16>()).prop_map(|(mtu, id, seq, len)| {
-        let echoed = Echoed::Tcp { seq, len };
-        Body::Icmp(IcmpSpec { kind: "unreachable".into(), code: Some("frag_needed".into()), mtu, id, echoed })
-    });
+    let icmp =
+        (any::<Option<u32>>(), any::<Option<u16>>(), any::<u32>(), any::<u16>()).prop_map(|(mtu, id, seq, len)| {
+            let echoed = Echoed::Tcp { seq, len };
+            Body::Icmp(IcmpSpec { kind: "unreachable".into(), code: Some("frag_needed".into()), mtu, id, echoed })
+        });
     let body = prop_oneof![tcp, icmp, any::<u16>().prop_map(|len| Body::Udp { len })];
     let tos = prop_oneof![(0u8..4).prop_map(Tos::Ecn), Just(Tos::Ect01), any::<u8>().prop_map(Tos::Whole)];
     (tos, any::<Option<u8>>(), any::<Option<(u16, u16)>>(), body).prop_map(|(tos, ttl, ports, body)| {

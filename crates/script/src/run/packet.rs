@@ -50,13 +50,7 @@ impl Runner {
     }
 
     /// Waits for the packet that the script expects between `from` and `to`, and says when it came.
-    pub(super) fn outbound(
-        &mut self,
-        at: At,
-        packet: &Packet,
-        from: Instant,
-        to: Instant,
-    ) -> Result<Instant, Error> {
+    pub(super) fn outbound(&mut self, at: At, packet: &Packet, from: Instant, to: Instant) -> Result<Instant, Error> {
         while self.bench.peek_sent().is_none()
             && let Some(next) = self.next_deadline().filter(|next| *next <= to)
         {
@@ -146,7 +140,10 @@ impl Runner {
         match self.bench.peek_sent() {
             Some(sent) if sent.at < when => {
                 let sent = self.bench.take_sent().expect("it was just seen");
-                Err(Error::mismatch(at, format!("before this, nothing is expected\n      but came {}", self.show(&sent))))
+                Err(Error::mismatch(
+                    at,
+                    format!("before this, nothing is expected\n      but came {}", self.show(&sent)),
+                ))
             }
             _ => Ok(()),
         }

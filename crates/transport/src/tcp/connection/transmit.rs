@@ -50,6 +50,11 @@ impl Connection {
             ecn = codepoint;
             flags |= more;
         }
+        // Linux: "Force a PSH flag on all (GSO) packets to expedite GRO flush at receiver". It is not remembered: a part
+        // that is sent again alone goes without.
+        if len > mss {
+            flags |= Flags::PSH;
+        }
         let header = Header {
             src_port: self.local.port(),
             dst_port: self.remote.port(),
