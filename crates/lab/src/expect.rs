@@ -26,9 +26,15 @@ use septet_core::Instant;
 use crate::topology::LinkRef;
 use crate::units::Dimension;
 
-/// The names that expectations know, each with what it means: functions, then what programs record at a node.
-pub fn vocabulary() -> impl Iterator<Item = (&'static str, &'static str)> {
-    function::FUNCTIONS.iter().map(|(name, _, doc)| (*name, *doc)).chain(METRICS.iter().map(|m| (m.name, m.doc)))
+/// The functions, each with what it means.
+pub(crate) fn functions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let percentile = ("p99", "the value that 99 % of the samples do not exceed; likewise p50, p99.9 and others");
+    function::FUNCTIONS.iter().map(|(name, _, doc)| (*name, *doc)).chain([percentile])
+}
+
+/// What programs and services record, each with what it means.
+pub(crate) fn metrics() -> impl Iterator<Item = (&'static str, &'static str)> {
+    METRICS.iter().map(|m| (m.name, m.doc))
 }
 
 /// An expectation of a lab, checked and resolved.

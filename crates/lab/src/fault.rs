@@ -95,6 +95,14 @@ struct Plan {
 /// Every kind of fault beside the words of netem, which [`medium`] reads.
 const KINDS: &[FaultKind] = &[cut::CUT, cut::UNPLUG, flap::FLAP, power::CRASH, power::RESTART, restore::RESTORE];
 
+/// Every fault, each with an example.
+pub(crate) fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KINDS
+        .iter()
+        .map(|k| (k.verb, k.example))
+        .chain([("loss", "5s..7s: loss 20% on r1--r2; so with every word of netem")])
+}
+
 /// Reads a fault; without a time it begins with the run.
 pub(crate) fn parse(text: &Text, topology: &Topology, stop: Instant) -> Result<Fault, Wrong> {
     let whole = Word { text: &text.text, at: 0 };
@@ -107,11 +115,6 @@ pub(crate) fn parse(text: &Text, topology: &Topology, stop: Instant) -> Result<F
         None => (Instant::ZERO, None),
     };
     let time = time.map_or(0..0, Word::range);
-    if at >= stop {
-        return Err(Wrong::new("window", time, format!("the lab stops at {}, before this begins", seconds(stop)))
-            .label("too late")
-            .help("let the lab run longer: `stop` in `[lab]`".to_owned()));
-    }
     let context = Context { topology, at, until, stop, time };
     let mut words = Words::new(what);
     let verb = words.expect("a fault", "`5s..7s: loss 20% on r1--r2`")?;
@@ -154,10 +157,6 @@ fn window(time: Word<'_>) -> Result<(Instant, Option<Instant>), Wrong> {
         return Err(wrong);
     }
     Ok((at, Some(until)))
-}
-
-fn seconds(at: Instant) -> String {
-    units::render(at.as_secs_f64(), units::Dimension::Time)
 }
 
 /// The links behind a fault's verb: `r1--r2, r2--s2`.

@@ -1,7 +1,7 @@
 //! The validated lab, and how a file becomes one.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::mistake::{Mistake, Mistakes};
 use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port, TcpSpec};
 use crate::topology::{Place, Topology};
 use crate::words::{Word, Words, Wrong};
-use crate::{keys, schema};
+use crate::{keys, schema, units};
 
 /// A lab: everything that a file says, checked and resolved.
 #[derive(Clone, Debug)]
@@ -143,6 +143,7 @@ impl Reader<'_> {
         }
         let media = self.media();
         let (links, ports) = self.links(&declared, &mut topology, &media);
+        self.unused(&media, &links);
         let nodes = self.nodes(&declared, &links, ports, &TcpSpec::read(lab), &topology);
         let stop = Instant::ZERO + stop;
         Lab {
@@ -189,6 +190,20 @@ impl Reader<'_> {
             media.insert(name.text.clone(), Arc::new(cable));
         }
         media
+    }
+
+    /// Media that no link is made of; netem words behind a medium's name make another one of it.
+    fn unused(&mut self, media: &BTreeMap<String, Arc<Cable>>, links: &[Link]) {
+        let texts = self.root.table("topology").map(|t| t.texts("links")).unwrap_or_default();
+        let mentioned: BTreeSet<&str> = texts.iter().flat_map(|t| t.text.split([' ', ':', '/'])).collect();
+        for (name, _) in self.root.table("media").map(|t| t.entries.as_slice()).unwrap_or_default() {
+            let Some(cable) = media.get(&name.text) else { continue };
+            let used = links.iter().any(|l| l.cables.iter().any(|c| Arc::ptr_eq(c, cable)));
+            if !used && !mentioned.contains(name.text.as_str()) {
+                let reason = format!("no link is made of `{}`", name.text);
+                self.mistakes.push(Mistake::new("unused-medium", name.span.clone(), reason, "unused").warning());
+            }
+        }
     }
 
     /// The links, and the plugged ports of each node.
@@ -366,7 +381,15 @@ impl Reader<'_> {
             .into_iter()
             .filter_map(|text| {
                 let fault = fault::parse(text, topology, stop);
-                self.or_report(text, fault)
+                let fault = self.or_report(text, fault)?;
+                if fault.at >= stop {
+                    let end = units::render(stop.as_secs_f64(), units::Dimension::Time);
+                    let reason = format!("the lab stops at {end}, before this begins");
+                    let late = Mistake::new("too-late", text.inner(), reason, "too late");
+                    let help = "let the lab run longer: `stop` in `[lab]`".to_owned();
+                    self.mistakes.push(late.help(help).warning());
+                }
+                Some(fault)
             })
             .collect()
     }

@@ -10,9 +10,11 @@ mod boot;
 mod build;
 mod command;
 mod document;
+mod edit;
 mod expect;
 mod fault;
 mod keys;
+mod known;
 mod lab;
 mod link_text;
 mod medium;
@@ -32,10 +34,10 @@ pub use board::FaultId;
 pub use boot::{Boot, Ground};
 pub use build::{BuildError, BuildOptions, Keys};
 pub use command::{Command, Schedule};
-pub use expect::{
-    Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Verdict, Window, vocabulary,
-};
+pub use edit::{SettingError, with_setting};
+pub use expect::{Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Verdict, Window};
 pub use fault::Fault;
+pub use known::{KINDS, Known};
 pub use lab::{Lab, Link};
 pub use medium::Cable;
 pub use mistake::{Gravity, Mistake, Mistakes, Span};

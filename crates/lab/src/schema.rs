@@ -34,6 +34,22 @@ impl Section {
     }
 }
 
+/// What may stand at a path below `root`, given as its keys.
+pub(crate) fn kind_at(root: &Section, path: &[&str]) -> Option<Kind> {
+    let (first, rest) = path.split_first()?;
+    let numbered = root.numbered.filter(|(prefix, _)| first.starts_with(prefix)).map(|(_, kind)| kind);
+    let mut kind = root.key(first).map(|key| key.kind).or(numbered)?;
+    let mut rest = rest;
+    loop {
+        match kind {
+            Kind::Table(section) if !rest.is_empty() => return kind_at(section, rest),
+            Kind::Named(_, of) if !rest.is_empty() => (kind, rest) = (*of, &rest[1..]),
+            Kind::Either(_, table) if !rest.is_empty() => kind = *table,
+            _ => return rest.is_empty().then_some(kind),
+        }
+    }
+}
+
 /// A key: its name, what may stand behind it, and what that means.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {

@@ -101,8 +101,8 @@ golden! {
     fault_on_unknown_link, ["unknown-link", "unknown-node"],
         with("[faults]\nscript = ['5s: cut client--r2', '6s: loss 5% on r1--r9']\n");
     fault_without_link, ["incomplete", "unknown-link"], with("[faults]\nscript = ['5s: loss 20%', '6s: cut r1']\n");
-    bad_window, ["window", "window", "window"],
-        with("[faults]\nscript = ['7s..5s: cut r1--r2', '5s..6s: restart web1', '90s: crash web1']\n");
+    bad_window, ["window", "window"],
+        with("[faults]\nscript = ['7s..5s: cut r1--r2', '5s..6s: restart web1']\n");
     unknown_metric, ["unknown-metric"], with("[expect]\nserved = 'client.http.okay > 1'\n");
     unknown_function, ["unknown-function"], with("[expect]\nfast = 'q99(client.http.time) < 1s'\n");
     units_do_not_fit, ["dimension", "dimension"],
@@ -119,11 +119,13 @@ golden! {
 }
 
 #[test]
-fn an_unconnected_node_is_a_warning() {
-    let lab = Lab::parse("lab.toml", &with("[host.lonely]\n")).unwrap();
+fn what_may_not_be_as_it_was_meant_is_a_warning() {
+    let more = "[host.lonely]\n[media.wan]\ndelay = '5ms'\n[faults]\nscript = ['90s: crash web1']\n";
+    let lab = Lab::parse("lab.toml", &with(more)).unwrap();
     let kinds: Vec<_> = lab.warnings.iter().map(|m| (m.kind(), m.gravity())).collect();
-    assert_eq!(kinds, [("unconnected", Gravity::Warning)]);
-    insta::assert_snapshot!("unconnected", render(&lab.warnings));
+    let warning = |kind| (kind, Gravity::Warning);
+    assert_eq!(kinds, ["unconnected", "unused-medium", "too-late"].map(warning));
+    insta::assert_snapshot!("warnings", render(&lab.warnings));
 }
 
 #[test]

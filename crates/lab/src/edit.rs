@@ -1,0 +1,114 @@
+//! Changes one value of a lab file and leaves the rest as it is, comments too.
+
+use core::fmt;
+
+use toml_edit::{DocumentMut, Item, Key, Table, Value};
+
+use crate::keys;
+use crate::schema::{self, Kind};
+
+/// Why a value could not be set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SettingError {
+    /// The path is not one: `media.wan.loss`, `host."web[1..3]".http.body`.
+    Path(String),
+    /// Something on the way is not a table.
+    NotATable(String),
+    /// The file itself is not TOML.
+    Syntax(String),
+}
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "`{path}` is not a path such as `media.wan.loss`"),
+            Self::NotATable(path) => write!(f, "`{path}` is not a table, so nothing lies below it"),
+            Self::Syntax(why) => write!(f, "the lab is not TOML: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for SettingError {}
+
+/// The lab file `text` with `value` at `path`; tables that are missing on the way are made.
+///
+/// ```
+/// let lab = "[media]\nwan = { loss = '1%' }  # lossy\n";
+/// let changed = septet_lab::with_setting(lab, "media.wan.loss", "2%")?;
+/// assert_eq!(changed, "[media]\nwan = { loss = \"2%\" }  # lossy\n");
+/// # Ok::<(), septet_lab::SettingError>(())
+/// ```
+///
+/// # Errors
+/// [`SettingError`]; whether the key is known and the value right is told when the changed text is parsed.
+pub fn with_setting(text: &str, path: &str, value: &str) -> Result<String, SettingError> {
+    let keys = Key::parse(path).map_err(|_| SettingError::Path(path.to_owned()))?;
+    let mut document: DocumentMut =
+        text.parse().map_err(|e: toml_edit::TomlError| SettingError::Syntax(e.to_string()))?;
+    let names: Vec<&str> = keys.iter().map(Key::get).collect();
+    let Some((last, way)) = names.split_last() else { return Err(SettingError::Path(path.to_owned())) };
+    let mut table = document.as_table_mut() as &mut dyn toml_edit::TableLike;
+    for (depth, name) in way.iter().enumerate() {
+        let item = table.entry(name).or_insert_with(|| {
+            let mut made = Table::new();
+            made.set_implicit(true);
+            Item::Table(made)
+        });
+        let so_far = || SettingError::NotATable(names[..=depth].join("."));
+        table = item.as_table_like_mut().ok_or_else(so_far)?;
+    }
+    let mut new = match value.parse::<i64>() {
+        Ok(number) if matches!(schema::kind_at(&keys::ROOT, &names), Some(Kind::Count(..))) => Value::from(number),
+        _ => Value::from(value),
+    };
+    match table.get_mut(last) {
+        Some(Item::Value(old)) => {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        }
+        Some(Item::Table(_) | Item::ArrayOfTables(_)) => return Err(SettingError::Path(path.to_owned())),
+        _ => {
+            table.insert(last, Item::Value(new));
+        }
+    }
+    Ok(document.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lab;
+
+    const SHOP: &str = include_str!("../../../labs/shop.toml");
+
+    fn shop(path: &str, value: &str) -> Lab {
+        Lab::parse("shop.toml", &with_setting(SHOP, path, value).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn values_of_every_kind() {
+        assert_eq!(shop("media.wan.loss", "2%").links[2].cables[0].medium.loss.get(), 0.02);
+        assert_eq!(shop("lab.seed", "9").seed, 9);
+        assert_eq!(shop("lab.stop", "5s").stop.as_millis(), 5000);
+        let tcp = |lab: &Lab, node: &str| lab.nodes[lab.node(node).unwrap()].spec.tcp.congestion.clone();
+        let lab = shop("host.client.tcp", "reno");
+        assert_eq!((tcp(&lab, "client").as_deref(), tcp(&lab, "lb").as_deref()), (Some("reno"), None));
+        let lab = shop("host.web2.http.think", "1s");
+        let http = |node: &str| format!("{:?}", lab.nodes[lab.node(node).unwrap()].spec.services[0]);
+        assert!(
+            http("web2").contains("think: 1s") && http("web1").contains("think: 2ms"),
+            "{} {}",
+            http("web2"),
+            http("web1")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_set() {
+        for path in ["", "a..b", "host", "lab.seed.x", "'open"] {
+            assert!(with_setting(SHOP, path, "1").is_err(), "{path}");
+        }
+        let unknown = with_setting(SHOP, "media.wan.los", "1%").unwrap();
+        assert_eq!(Lab::parse("shop.toml", &unknown).unwrap_err().iter().next().unwrap().kind(), "unknown-key");
+    }
+}

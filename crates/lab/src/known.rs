@@ -1,0 +1,44 @@
+//! What a lab file can name, each with a word of explanation.
+
+use crate::{expect, fault, keys, medium, service};
+
+/// Something that a lab file can name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Known {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub meaning: &'static str,
+}
+
+/// The kinds of things that can be listed, and what there is of each.
+pub const KINDS: &[(&str, fn() -> Vec<Known>)] = &[
+    ("media", || list(medium::keys().iter().map(|k| (k.name, k.doc)))),
+    ("queues", || list(septet_physical::queue::DISCIPLINES.iter().map(|d| (d.name, d.help)))),
+    ("phys", || list(septet_physical::phy::TABLE.iter().map(|p| (p.name, p.cable)))),
+    ("controllers", || list(keys::controllers().iter().map(|name| (*name, "a congestion controller")))),
+    ("services", || list(service::KEYS.iter().map(|k| (k.name, k.doc)))),
+    ("policies", || list(septet_application::balancer::policy::POLICIES.iter().map(|p| (p.name, p.summary)))),
+    ("programs", || list(septet_application::programs::PROGRAMS.iter().map(|p| (p.name(), p.summary())))),
+    ("faults", || list(fault::known())),
+    ("functions", || list(expect::functions())),
+    ("metrics", || list(expect::metrics())),
+];
+
+fn list(of: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Known> {
+    of.map(|(name, meaning)| Known { name, meaning }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_has_a_name_and_a_meaning() {
+        for (kind, list) in KINDS {
+            let known = list();
+            assert!(!known.is_empty(), "{kind}");
+            assert!(known.iter().all(|k| !k.name.is_empty() && !k.meaning.is_empty()), "{kind}: {known:?}");
+        }
+    }
+}
