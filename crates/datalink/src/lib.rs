@@ -4,4 +4,5 @@ pub mod check;
 pub mod ethernet;
 pub mod hdlc;
 pub mod lapb;
+pub mod ppp;
 pub mod switch;

@@ -247,7 +247,8 @@ mod tests {
                 let (actions, next) = step(state, *event);
                 let actions: Vec<_> = actions.iter().map(|a| format!("{a:?}").to_lowercase()).collect();
                 let number = STATES.iter().position(|s| *s == next).unwrap();
-                let ours = if actions.is_empty() { number.to_string() } else { format!("{}/{number}", actions.join(",")) };
+                let ours =
+                    if actions.is_empty() { number.to_string() } else { format!("{}/{number}", actions.join(",")) };
                 let expected = if cell == "-" {
                     STATES.iter().position(|s| *s == state).unwrap().to_string()
                 } else {

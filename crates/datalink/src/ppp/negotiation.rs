@@ -258,10 +258,7 @@ impl<O: Options> Negotiation<O> {
             }
         }
         // The restart timer runs in the states that wait for an answer, and no others.
-        if !matches!(
-            self.state,
-            State::Closing | State::Stopping | State::ReqSent | State::AckRcvd | State::AckSent
-        ) {
+        if !matches!(self.state, State::Closing | State::Stopping | State::ReqSent | State::AckRcvd | State::AckSent) {
             self.timer = None;
         }
     }
