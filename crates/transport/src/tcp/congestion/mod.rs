@@ -7,8 +7,17 @@ use septet_core::Instant;
 
 use super::CaState;
 
+mod aimd;
+mod bbr;
+mod cubic;
+mod dctcp;
+mod fixed_window;
+mod hystart;
+mod hystart_plus_plus;
 mod newreno;
 mod reno;
+mod slow_start;
+mod tahoe;
 mod window;
 
 pub use window::Window;
@@ -17,7 +26,19 @@ pub use window::Window;
 type Constructor = fn() -> Box<dyn CongestionController>;
 
 /// All controllers by name.
-static TABLE: &[(&str, Constructor)] = &[("reno", || Box::new(reno::Reno)), ("newreno", || Box::new(newreno::NewReno))];
+static TABLE: &[(&str, Constructor)] = &[
+    ("cubic", || Box::new(cubic::Cubic::linux())),
+    ("cubic-hystart++", || Box::new(cubic::Cubic::hystart_plus_plus())),
+    ("reno", || Box::new(reno::Reno)),
+    ("newreno", || Box::new(newreno::NewReno)),
+    ("dctcp", || Box::new(dctcp::Dctcp::default())),
+    ("bbr", || Box::new(bbr::Bbr::default())),
+    ("tahoe", || Box::new(tahoe::Tahoe)),
+    ("aimd", || Box::new(aimd::Aimd)),
+    ("slow-start", || Box::new(slow_start::SlowStart)),
+    ("fixed-window", || Box::new(fixed_window::FixedWindow::sliding())),
+    ("stop-and-wait", || Box::new(fixed_window::FixedWindow::stop_and_wait())),
+];
 
 /// A fresh controller called `name`.
 pub fn controller(name: &str) -> Option<Box<dyn CongestionController>> {
@@ -52,6 +73,8 @@ pub struct Ack {
     pub una_advance: u64,
     /// Whether it carried ECN-Echo.
     pub ece: bool,
+    /// How long a burst of super-segments may hold up ACKs, in microseconds.
+    pub burst_us: u64,
 }
 
 /// A measurement of the delivery rate (Linux's `struct rate_sample`).
@@ -83,7 +106,10 @@ pub struct RateSample {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CaEvent {
     /// First transmission when nothing was in flight.
-    TxStart,
+    TxStart {
+        /// The time since data was last sent.
+        idle: Duration,
+    },
     /// The window restarts after idleness.
     CwndRestart,
     /// A reduction because of ECN has ended.

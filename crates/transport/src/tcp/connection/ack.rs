@@ -136,6 +136,10 @@ impl Connection {
             in_flight: self.sent.in_flight(),
             una_advance: cleaned.una_advance,
             ece: flags.ece,
+            burst_us: match self.pacing_rate {
+                0 | u64::MAX => 0,
+                rate => (u64::from(self.gso_max) * 4 * 1_000_000 / rate).min(1000),
+            },
         };
         let old_cwnd = self.window.cwnd;
         self.controller.on_sample(&mut self.window, &Ack { acked: self.rate.delivered - prior_delivered, ..ack_info });

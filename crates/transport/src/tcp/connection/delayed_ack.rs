@@ -254,7 +254,8 @@ impl Connection {
     /// Data left: an answer given in time makes the session interactive.
     pub(crate) fn data_sent(&mut self, cx: &mut Cx<'_>) {
         if self.sent.is_empty() {
-            self.cc_event(cx, crate::tcp::CaEvent::TxStart);
+            let idle = cx.now - self.lsndtime;
+            self.cc_event(cx, crate::tcp::CaEvent::TxStart { idle });
         }
         self.lsndtime = cx.now;
         let since = (cx.now - self.lrcvtime).as_millis() as u64;

@@ -13,6 +13,8 @@ pub(crate) const QUEUE_CWR: u8 = 2;
 pub(crate) const DEMAND_CWR: u8 = 4;
 /// A segment came with an ECN codepoint.
 pub(crate) const SEEN: u8 = 8;
+/// DCTCP.CE: the last segment was marked.
+const CE_STATE: u8 = 16;
 
 impl Connection {
     pub(crate) fn ecn_ok(&self) -> bool {
@@ -67,7 +69,9 @@ impl Connection {
             }
             Ecn::Ce => {
                 if self.controller.needs_ecn() {
-                    self.cc_event(cx, CaEvent::EcnIsCe);
+                    self.echo_exactly(cx, seg, CE_STATE);
+                    self.ecn_flags |= SEEN;
+                    return;
                 }
                 if self.ecn_flags & DEMAND_CWR == 0 {
                     self.acks.enter_quickack(2, cx.config);
@@ -77,16 +81,37 @@ impl Connection {
             }
             Ecn::Ect0 | Ecn::Ect1 => {
                 if self.controller.needs_ecn() {
-                    self.cc_event(cx, CaEvent::EcnNoCe);
+                    self.echo_exactly(cx, seg, 0);
                 }
                 self.ecn_flags |= SEEN;
             }
         }
     }
 
+    /// RFC 8257 §3.2: "If the CE codepoint is set and DCTCP.CE is false … send an immediate ACK", so that each mark is echoed
+    /// for the bytes that it was on.
+    fn echo_exactly(&mut self, cx: &mut Cx<'_>, seg: &Segment, state: u8) {
+        self.cc_event(cx, if state == 0 { CaEvent::EcnNoCe } else { CaEvent::EcnIsCe });
+        if self.ecn_flags & CE_STATE != state {
+            if self.timers.is_armed(super::Slot::DelayedAck) {
+                // What was delayed is acknowledged first, with the echo that belonged to it.
+                let next = self.rcv_nxt;
+                self.rcv_nxt = seg.seq.min(next);
+                let ack = self.ack_now(cx, "ACK before the congestion mark changes (DCTCP)");
+                self.rcv_nxt = next;
+                cx.replies.out.push_back(ack);
+            }
+            self.acks.force_now();
+        }
+        self.ecn_flags = (self.ecn_flags & !(CE_STATE | DEMAND_CWR)) | state;
+        if state != 0 {
+            self.ecn_flags |= DEMAND_CWR;
+        }
+    }
+
     /// The peer has reduced its window.
     pub(crate) fn ecn_accept_cwr(&mut self, cx: &Cx<'_>, seg: &Segment) {
-        if seg.flags().has(Flags::CWR) {
+        if seg.flags().has(Flags::CWR) && !self.controller.needs_ecn() {
             self.ecn_flags &= !DEMAND_CWR;
             // RFC 3168 does not ask for it, but an ACK now stops the echo sooner.
             if seg.len > 0 {

@@ -1,0 +1,57 @@
+//! A window that never moves: sliding window without congestion control. With one segment it is stop-and-wait; with a
+//! receiver that keeps nothing out of order, Go-Back-N.
+
+use septet_core::Instant;
+
+use super::{Ack, CongestionController, RateSample, Window};
+use crate::tcp::CaState;
+
+/// So many segments, whatever happens.
+#[derive(Debug)]
+pub(crate) struct FixedWindow {
+    name: &'static str,
+    segments: u64,
+}
+
+impl FixedWindow {
+    /// The window of the sliding-window protocol.
+    pub(crate) fn sliding() -> Self {
+        Self { name: "fixed-window", segments: 16 }
+    }
+
+    /// The window of stop-and-wait.
+    pub(crate) fn stop_and_wait() -> Self {
+        Self { name: "stop-and-wait", segments: 1 }
+    }
+
+    fn bytes(&self, window: &Window) -> u64 {
+        self.segments * window.segment()
+    }
+}
+
+impl CongestionController for FixedWindow {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn init(&mut self, window: &mut Window, _: Instant) {
+        window.cwnd = self.bytes(window);
+    }
+
+    fn on_ack(&mut self, window: &mut Window, _: &Ack) {
+        window.cwnd = self.bytes(window);
+    }
+
+    fn ssthresh(&mut self, _: &Window, _: Instant) -> u64 {
+        Window::INFINITE
+    }
+
+    fn control(&mut self, window: &mut Window, _: &Ack, _: &RateSample, _: CaState) -> bool {
+        window.cwnd = self.bytes(window);
+        true
+    }
+
+    fn is_in_control(&self) -> bool {
+        true
+    }
+}

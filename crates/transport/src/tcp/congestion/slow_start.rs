@@ -1,0 +1,33 @@
+//! Slow start alone: the window doubles each round trip until a loss, and begins again at one segment.
+
+use septet_core::Instant;
+
+use super::{Ack, CongestionController, OnLoss, Window};
+
+/// Exponential growth and nothing else.
+#[derive(Debug)]
+pub(crate) struct SlowStart;
+
+impl CongestionController for SlowStart {
+    fn name(&self) -> &'static str {
+        "slow-start"
+    }
+
+    fn init(&mut self, window: &mut Window, _: Instant) {
+        window.cwnd = window.segment();
+    }
+
+    fn on_ack(&mut self, window: &mut Window, ack: &Ack) {
+        if window.is_cwnd_limited() {
+            window.slow_start(ack.acked);
+        }
+    }
+
+    fn ssthresh(&mut self, _: &Window, _: Instant) -> u64 {
+        Window::INFINITE
+    }
+
+    fn on_loss(&self) -> OnLoss {
+        OnLoss::SlowStart
+    }
+}
