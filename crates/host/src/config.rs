@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use septet_core::Seed;
 use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
+use septet_socket::Entropy;
 
 /// A host as it is before it is first switched on.
 ///
@@ -40,6 +41,9 @@ pub struct HostConfig {
     pub epoch: Duration,
     /// The world's seed.
     pub seed: Seed,
+    /// Where the randomness of its programs comes from: the seed in virtual time, the operating system where real
+    /// programs take part.
+    pub entropy: Entropy,
 }
 
 impl HostConfig {
@@ -56,6 +60,7 @@ impl HostConfig {
             hosts: Arc::default(),
             epoch: Duration::from_secs(1_735_689_600),
             seed: Seed::new(0),
+            entropy: Entropy::Seeded,
         }
     }
 }

@@ -93,13 +93,20 @@ impl Net for HostNet {
     }
 
     fn fill_random(&self, buf: &mut [u8]) {
-        if registry::with(self.key, |stack| stack.rng.fill(buf)).is_none() {
-            buf.fill(0);
+        match self.config.entropy {
+            Entropy::Seeded => {
+                if registry::with(self.key, |stack| stack.rng.fill(buf)).is_none() {
+                    buf.fill(0);
+                }
+            }
+            Entropy::System => {
+                getrandom::fill(buf).expect("the operating system gives randomness");
+            }
         }
     }
 
     fn entropy(&self) -> Entropy {
-        Entropy::Seeded
+        self.config.entropy
     }
 
     fn connect(&self, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {

@@ -18,6 +18,7 @@ use septet_network::ip::ConfigError;
 use septet_network::routes::{Member, Topology};
 use septet_network::{Cidr, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
+use septet_socket::Entropy;
 
 use crate::board::{self, Board};
 use crate::boot::{self, Consoles, Ground};
@@ -114,6 +115,10 @@ impl Lab {
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },
                         epoch: self.epoch,
                         seed,
+                        entropy: match options.keys {
+                            Keys::Seeded => Entropy::Seeded,
+                            Keys::System => Entropy::System,
+                        },
                     };
                     let mut host = Host::new(config).map_err(|e| BuildError::Host(node.name.clone(), e))?;
                     for service in &node.spec.services {
@@ -194,6 +199,12 @@ impl Lab {
             }
         }
         names
+    }
+
+    /// The default gateway of `node`, where it has one.
+    pub(crate) fn gateway(&self, node: usize) -> Option<IpAddr> {
+        let routes = self.routes().into_iter().nth(node)?;
+        routes.iter().find(|r| r.prefix == Prefix::DEFAULT_V4).map(|r| r.gateway)
     }
 
     /// The routes of every node.

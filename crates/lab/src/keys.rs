@@ -101,6 +101,12 @@ const STACK: &[Key] = &[
 
 const HOSTS_OWN: &[Key] = &[
     Key::new("gateway", Kind::Text, "the router of its default route, by name or address"),
+    Key::new(
+        "exec",
+        Kind::Text,
+        "a real program that takes this host's place when the lab is live: `nginx -g 'daemon off;'`",
+    ),
+    Key::new("tap", Kind::Text, "a TAP interface that takes this host's place when the lab is live: `tap0`"),
     Key::new("resolver", Kind::Texts(&RESOLVER), "whom it asks for names, by name or address (the lab's DNS hosts)"),
 ];
 

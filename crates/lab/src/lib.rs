@@ -43,7 +43,7 @@ pub use medium::Cable;
 pub use mistake::{Gravity, Mistake, Mistakes, Span};
 pub use node::{Node, NodeKind, NodeSpec, Port, TcpSpec};
 pub use run::{Outcome, Output, Run};
-pub use service::{Balancer, Dns, Health, Http, Listen, RecordData, Scheme, Service, ZoneSpec};
+pub use service::{Balancer, Dns, Health, Http, Listen, Outside, RecordData, Scheme, Service, ZoneSpec};
 pub use topology::{LinkRef, Place, Ways};
 
 /// The JSON Schema of a lab file.

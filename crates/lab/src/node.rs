@@ -93,6 +93,10 @@ pub struct NodeSpec {
     pub(crate) address: Option<(Cidr4, Span)>,
     pub(crate) mtu: Option<u16>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
+    /// A real program that takes the host's place when the lab is live.
+    pub exec: Option<String>,
+    /// A TAP interface that takes the host's place when the lab is live.
+    pub tap: Option<String>,
     pub(crate) gateway: Option<Text>,
     pub(crate) resolvers: Option<Vec<Text>>,
 }
@@ -200,6 +204,8 @@ impl NodeSpec {
             address: address(table),
             mtu: mtu(table),
             ports,
+            exec: table.text("exec").map(|t| t.text.clone()),
+            tap: table.text("tap").map(|t| t.text.clone()),
             gateway: table.text("gateway").cloned(),
             resolvers: table.get("resolver").map(|_| table.texts("resolver").into_iter().cloned().collect()),
         }

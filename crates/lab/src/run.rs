@@ -3,6 +3,7 @@
 use core::fmt;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use septet_capture::{Flow, Names};
 use septet_core::{Instant, Port as PortNumber, Recorder, StationId};
 use septet_engine::{Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
-use septet_presentation::ca::Authority;
+use septet_presentation::ca::{Authority, TrustStore};
 
 use crate::board::{self, FaultId, SharedBoard};
 use crate::expect::Verdict;
@@ -70,6 +71,16 @@ impl Run {
     /// The root certificate of the lab's authority as a PEM file, where a service speaks TLS.
     pub fn root_pem(&self) -> Option<&str> {
         self.authority.as_ref().map(Authority::root_pem)
+    }
+
+    /// Whose certificates the lab's programs believe.
+    pub fn trust(&self) -> TrustStore {
+        self.authority.as_ref().map_or_else(TrustStore::empty, Authority::trust_store)
+    }
+
+    /// The default gateway of a node, by its index in the lab.
+    pub fn gateway(&self, node: usize) -> Option<IpAddr> {
+        self.lab.gateway(node)
     }
 
     /// The station of a node, by its index in the lab.

@@ -3,10 +3,12 @@
 mod balancer;
 mod dns;
 mod http;
+mod outside;
 
 pub use balancer::{Balancer, Health};
 pub use dns::{Dns, RecordData, ZoneSpec};
 pub use http::Http;
+pub use outside::Outside;
 
 use core::fmt;
 use std::any::Any;
@@ -70,7 +72,7 @@ impl Reading<'_> {
     }
 }
 
-const KINDS: &[ServiceKind] = &[dns::KIND, http::KIND, balancer::KIND];
+const KINDS: &[ServiceKind] = &[dns::KIND, http::KIND, balancer::KIND, outside::KIND];
 
 /// The keys of all services.
 pub(crate) const KEYS: &[Key] = &{
