@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Recorder, Station, Storey};
+use septet_core::{Carrier, EventId, Frame, Instant, Out, Port, Power, Recorder, Station, Storey};
 use septet_engine::executor::Executor;
 use septet_network::ip::ConfigError;
 use septet_network::{Cidr, Iface, Ip};
@@ -104,7 +104,14 @@ impl Host {
 
     /// Runs programs; what they tell goes to the world's trace.
     fn run_programs(&mut self, now: Instant, out: &mut Out<'_>) {
-        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
+        {
+            let stack = &mut *self.stack.borrow_mut();
+            core::mem::swap(&mut stack.trace, out.trace);
+            if stack.cause != EventId::NONE {
+                // What programs do without naming a reason, they do because of what woke them.
+                stack.trace.set_cause(stack.cause);
+            }
+        }
         let result = self.executor.run(now);
         core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
         if let Err(runaway) = result {

@@ -11,7 +11,7 @@ use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
 use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip, icmp};
-use septet_transport::tcp::{Endpoint, Meta, Transmit};
+use septet_transport::tcp::{Meta, Transmit};
 use septet_transport::{Ecn, IcmpError, Unreachable};
 
 use crate::HostConfig;
@@ -68,17 +68,17 @@ pub(crate) struct LinkCounters {
 
 impl Stack {
     pub(crate) fn new(config: Arc<HostConfig>) -> Self {
-        let mut rng = config.seed.stream(&format!("programs {}", config.name));
+        let stream = |what: &str| config.seed.stream(&format!("{what} {}", config.name));
         Self {
             now: Instant::ZERO,
             power: Power::Off,
             ip: build_ip(&config),
-            tcp: Tcp::new(Endpoint::new(config.tcp.as_ref().clone(), &mut rng)),
+            tcp: Tcp::new(config.tcp.clone(), stream("tcp")),
             udp: Udp::default(),
             pings: Pings::default(),
             trace: Trace::off(),
             cause: EventId::NONE,
-            rng,
+            rng: stream("programs"),
             link: LinkCounters::default(),
             outbox: VecDeque::new(),
             blocked: None,
@@ -91,7 +91,7 @@ impl Stack {
         let counters = core::mem::take(&mut self.ip.counters);
         self.ip = build_ip(&self.config);
         self.ip.counters = counters;
-        self.tcp.wipe(Endpoint::new(self.config.tcp.as_ref().clone(), &mut self.rng));
+        self.tcp.wipe();
         self.udp.wipe();
         self.pings.wipe();
         self.outbox.clear();
@@ -182,7 +182,7 @@ impl Stack {
         let meta = Meta { src, dst, ecn: Ecn::from_bits(tos), ttl, mtu };
         let (cause, len) = (frame.cause, frame.len());
         self.tcp.dirty = true;
-        if let Err(why) = self.tcp.endpoint.receive(now, &meta, frame, out.trace) {
+        if let Err(why) = self.tcp.endpoint().receive(now, &meta, frame, out.trace) {
             out.trace.emit(Storey::Transport, "tcp.drop", cause, |f| {
                 f.set("src", src).set("dst", dst).set("bytes", len).set("why", why);
             });
@@ -196,7 +196,7 @@ impl Stack {
             protocol::TCP => {
                 if let Some(error) = icmp_error(report) {
                     self.tcp.dirty = true;
-                    self.tcp.endpoint.icmp_error(now, &error, out.trace);
+                    self.tcp.endpoint().icmp_error(now, &error, out.trace);
                 }
             }
             _ => {}
@@ -235,7 +235,7 @@ impl Stack {
 
     fn flush_tcp(&mut self, now: Instant, out: &mut Out<'_>) {
         while self.tcp.dirty {
-            let Some(segment) = self.tcp.endpoint.poll_transmit(now, out.trace) else {
+            let Some(segment) = self.tcp.endpoint().poll_transmit(now, out.trace) else {
                 self.tcp.dirty = false;
                 break;
             };
@@ -260,7 +260,7 @@ impl Stack {
         {
             let kind = Unreachable::TooBig { mtu };
             let error = quoted(src, src, dst, start, kind, (icmp::kind::UNREACHABLE, 4), cause);
-            self.tcp.endpoint.icmp_error(now, &error, out.trace);
+            self.tcp.endpoint().icmp_error(now, &error, out.trace);
         }
     }
 
@@ -296,7 +296,7 @@ impl Stack {
         self.ip.on_deadline(now, out);
         if self.tcp.deadline.is_some_and(|at| at <= now) {
             self.tcp.dirty = true;
-            self.tcp.endpoint.on_timeout(now, out.trace);
+            self.tcp.endpoint().on_timeout(now, out.trace);
         }
     }
 

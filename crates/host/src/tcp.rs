@@ -6,13 +6,15 @@ use core::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use septet_core::Instant;
+use septet_core::{Instant, Rng};
 use septet_socket::{
     BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl,
 };
 use septet_transport::tcp::{
-    self, Endpoint, Error, Keepalive, Linger, Nagle, Options, Readiness, Shutdown, SocketId, SocketOption, State,
+    self, Config, Endpoint, Error, Keepalive, Linger, Mib, Nagle, Options, Readiness, Shutdown, SocketId, SocketOption,
+    State,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -39,7 +41,10 @@ struct Waiting {
 /// All TCP of one host.
 #[derive(Debug)]
 pub(crate) struct Tcp {
-    pub(crate) endpoint: Endpoint,
+    /// Made when TCP is first used: most hosts of a large world never do.
+    endpoint: Option<Box<Endpoint>>,
+    config: Arc<Config>,
+    rng: Rng,
     /// Whether the endpoint may have something to send.
     pub(crate) dirty: bool,
     /// When the endpoint's next timer fires.
@@ -52,9 +57,11 @@ pub(crate) struct Tcp {
 }
 
 impl Tcp {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
+    pub(crate) fn new(config: Arc<Config>, rng: Rng) -> Self {
         Self {
-            endpoint,
+            endpoint: None,
+            config,
+            rng,
             dirty: false,
             deadline: None,
             boot: 0,
@@ -65,22 +72,31 @@ impl Tcp {
     }
 
     /// Forgets all connections and begins a new life.
-    pub(crate) fn wipe(&mut self, endpoint: Endpoint) {
-        let past = self.counters().map(|(_, n)| n).collect();
-        *self = Self { boot: self.boot + 1, past, ..Self::new(endpoint) };
+    pub(crate) fn wipe(&mut self) {
+        let past = if self.endpoint.is_some() { self.counters().map(|(_, n)| n).collect() } else { Vec::new() };
+        let fresh = Self::new(self.config.clone(), self.rng.clone());
+        *self = Self { boot: self.boot + 1, past, ..fresh };
+    }
+
+    #[inline]
+    pub(crate) fn endpoint(&mut self) -> &mut Endpoint {
+        let Self { endpoint, config, rng, .. } = self;
+        endpoint.get_or_insert_with(|| Box::new(Endpoint::new(config.clone(), rng)))
     }
 
     pub(crate) fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let mib = self.endpoint.as_ref().map_or_else(Mib::default, |e| e.mib().clone());
+        let now: Vec<_> = mib.iter().collect();
         let past = self.past.iter().copied().chain(core::iter::repeat(0));
-        self.endpoint.mib().iter().zip(past).map(|((name, now), past)| (name, now + past))
+        now.into_iter().zip(past).map(|((name, now), past)| (name, now + past))
     }
 
     /// Wakes whoever waits for what has become ready, and takes note of the next deadline.
     pub(crate) fn settle(&mut self) {
-        while let Some((id, readiness)) = self.endpoint.poll_event() {
+        while let Some((id, readiness)) = self.endpoint.as_mut().and_then(|e| e.poll_event()) {
             self.wake(id, readiness);
         }
-        self.deadline = self.endpoint.poll_timeout();
+        self.deadline = self.endpoint.as_mut().and_then(|e| e.poll_timeout());
     }
 
     fn wake(&mut self, id: SocketId, readiness: Readiness) {
@@ -125,10 +141,10 @@ impl Tcp {
 
     fn poll_connected(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<()>> {
         let id = self.resolve(socket)?;
-        if let Some(error) = self.endpoint.take_error(id)? {
+        if let Some(error) = self.endpoint().take_error(id)? {
             return Poll::Ready(Err(error.into()));
         }
-        match self.endpoint.state(id)? {
+        match self.endpoint().state(id)? {
             State::SynSent | State::SynReceived => {
                 self.wait_writable(id, cx);
                 Poll::Pending
@@ -140,7 +156,7 @@ impl Tcp {
 
     fn poll_accept(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<(Socket, SocketAddr)>> {
         let id = self.resolve(socket)?;
-        match self.endpoint.accept(id) {
+        match self.endpoint().accept(id) {
             Ok((id, peer)) => Poll::Ready(Ok((Socket { boot: self.boot, id }, peer))),
             Err(Error::WouldBlock) => {
                 self.acceptors.entry(id).or_default().register(cx);
@@ -159,7 +175,7 @@ impl Stack {
         let mtu = self.ip.mtu_to(self.now, to.ip())?;
         let local = SocketAddr::new(source, 0);
         self.tcp.dirty = true;
-        let id = self.tcp.endpoint.connect(self.now, local, to, mtu, &options, &mut self.trace)?;
+        let id = self.tcp.endpoint().connect(self.now, local, to, mtu, &options, &mut self.trace)?;
         Ok(Socket { boot: self.tcp.boot, id })
     }
 
@@ -169,7 +185,7 @@ impl Stack {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
         let tcp = self.tcp_options(&options.tcp)?;
-        let id = self.tcp.endpoint.listen(at, options.backlog, &tcp)?;
+        let id = self.tcp.endpoint().listen(at, options.backlog, &tcp)?;
         Ok(Socket { boot: self.tcp.boot, id })
     }
 
@@ -179,7 +195,7 @@ impl Stack {
             return Poll::Ready(Ok(()));
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint.read(self.now, id, buf.initialize_unfilled(), &mut self.trace) {
+        match self.tcp.endpoint().read(self.now, id, buf.initialize_unfilled(), &mut self.trace) {
             Ok(n) => {
                 buf.advance(n);
                 Poll::Ready(Ok(()))
@@ -198,7 +214,7 @@ impl Stack {
             return Poll::Ready(Ok(0));
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint.write_because(self.now, id, data, self.cause, &mut self.trace) {
+        match self.tcp.endpoint().write_because(self.now, id, data, self.cause, &mut self.trace) {
             Ok(n) => Poll::Ready(Ok(n)),
             Err(Error::WouldBlock) => {
                 self.tcp.wait_writable(id, cx);
@@ -211,13 +227,13 @@ impl Stack {
     fn shutdown_tcp(&mut self, socket: Socket) -> io::Result<()> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        Ok(self.tcp.endpoint.shutdown(self.now, id, Shutdown::Write, &mut self.trace)?)
+        Ok(self.tcp.endpoint().shutdown(self.now, id, Shutdown::Write, &mut self.trace)?)
     }
 
     fn set_tcp(&mut self, socket: Socket, option: SocketOption) -> io::Result<()> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        Ok(self.tcp.endpoint.set_option(self.now, id, option, &mut self.trace)?)
+        Ok(self.tcp.endpoint().set_option(self.now, id, option, &mut self.trace)?)
     }
 
     fn close_tcp(&mut self, socket: Socket) {
@@ -228,7 +244,7 @@ impl Stack {
         }
         self.tcp.acceptors.remove(&id);
         // It fails only where the socket is gone already.
-        let _ = self.tcp.endpoint.close(self.now, id, &mut self.trace);
+        let _ = self.tcp.endpoint().close(self.now, id, &mut self.trace);
     }
 
     /// The host's defaults, and over them what the program asks for.
@@ -289,11 +305,17 @@ struct Stream {
 
 impl TcpStreamImpl for Stream {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        with(self.key, |stack| Ok(stack.tcp.endpoint.local_addr(stack.tcp.resolve(self.socket)?)?))
+        with(self.key, |stack| {
+            let id = stack.tcp.resolve(self.socket)?;
+            Ok(stack.tcp.endpoint().local_addr(id)?)
+        })
     }
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        with(self.key, |stack| Ok(stack.tcp.endpoint.peer_addr(stack.tcp.resolve(self.socket)?)?))
+        with(self.key, |stack| {
+            let id = stack.tcp.resolve(self.socket)?;
+            Ok(stack.tcp.endpoint().peer_addr(id)?)
+        })
     }
 
     fn set_nodelay(&self, nodelay: Nodelay) -> io::Result<()> {
@@ -367,7 +389,10 @@ struct Listener {
 
 impl TcpListenerImpl for Listener {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        with(self.key, |stack| Ok(stack.tcp.endpoint.local_addr(stack.tcp.resolve(self.socket)?)?))
+        with(self.key, |stack| {
+            let id = stack.tcp.resolve(self.socket)?;
+            Ok(stack.tcp.endpoint().local_addr(id)?)
+        })
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {

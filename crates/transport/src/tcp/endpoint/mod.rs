@@ -14,6 +14,7 @@ mod slots;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use septet_core::{DropReason, EventId, Frame, Instant, Rng, Storey, Trace};
 
@@ -71,7 +72,7 @@ pub(crate) struct Pending {
 /// [`on_timeout`](Self::on_timeout).
 #[derive(Debug)]
 pub struct Endpoint {
-    config: Config,
+    config: Arc<Config>,
     secrets: Secrets,
     slots: Slots,
     listeners: BTreeMap<u16, Vec<u32>>,
@@ -102,12 +103,12 @@ macro_rules! cx {
 pub(crate) use cx;
 
 impl Endpoint {
-    /// An endpoint without sockets; `rng` gives it its secrets.
-    pub fn new(config: Config, rng: &mut Rng) -> Self {
+    /// An endpoint without sockets; `rng` gives it its secrets. Endpoints may share one personality.
+    pub fn new(config: impl Into<Arc<Config>>, rng: &mut Rng) -> Self {
         let ecn_controllers =
             super::controller_names().filter(|name| super::controller(name).is_some_and(|c| c.needs_ecn())).collect();
         Self {
-            config,
+            config: config.into(),
             secrets: Secrets::new(rng),
             slots: Slots::new(),
             listeners: BTreeMap::new(),
@@ -129,7 +130,7 @@ impl Endpoint {
 
     /// Changes the personality; connections that exist keep what they negotiated.
     pub fn config_mut(&mut self) -> &mut Config {
-        &mut self.config
+        Arc::make_mut(&mut self.config)
     }
 
     /// The counters.
