@@ -187,6 +187,14 @@ async fn run(context: &Context, options: &Options) -> Result<u8, String> {
             Prober::Udp(net.bind_udp(SocketAddr::new(any, 0)).map_err(|e| format!("traceroute: socket: {e}"))?)
         }
     };
+    if let Prober::Udp(socket) = &prober {
+        // Errors are kept from the first question on, and the first may come before there is time to ask.
+        let mut error = pin!(socket.error());
+        let asked = core::future::poll_fn(|cx| Poll::Ready(error.as_mut().poll(cx))).await;
+        if let Poll::Ready(Err(e)) = asked {
+            return Err(format!("traceroute: {e}"));
+        }
+    }
     let (name, hops, length) = (&options.host, options.hops, options.length);
     context.console.out(format!("traceroute to {name} ({host}), {hops} hops max, {length} byte packets\n").as_bytes());
     let mut walk = Walk {
@@ -256,8 +264,13 @@ impl Walk<'_> {
         let sent = match &self.prober {
             Prober::Udp(socket) => {
                 socket.set_ttl(ttl).map_err(failed)?;
-                let port = self.options.port.wrapping_add(probe as u16);
-                socket.send_to(&payload, SocketAddr::new(self.host, port)).await.map(|_| ())
+                let to = SocketAddr::new(self.host, self.options.port.wrapping_add(probe as u16));
+                // Linux lets a send report the error that an earlier probe met, and then sends nothing.
+                match socket.send_to(&payload, to).await {
+                    Err(e) if e.kind() != std::io::ErrorKind::NetworkUnreachable => socket.send_to(&payload, to).await,
+                    sent => sent,
+                }
+                .map(|_| ())
             }
             Prober::Icmp(socket) => {
                 socket.set_ttl(ttl).map_err(failed)?;
@@ -266,7 +279,6 @@ impl Walk<'_> {
         };
         let outcome = match sent {
             Ok(()) => Outcome::Waiting,
-            // An error of an earlier probe may come out here on some systems; only a lack of route is final.
             Err(e) if e.kind() == std::io::ErrorKind::NetworkUnreachable && probe == 0 => {
                 return Err(format!("connect: {e}"));
             }
