@@ -13,9 +13,16 @@ mod args;
 mod console;
 mod curl;
 mod dig;
+mod iperf3;
 mod names;
+mod pace;
 mod ping;
+mod tcp_echo;
+mod tcp_send;
+mod tcp_sink;
 mod traceroute;
+mod udp_send;
+mod udp_sink;
 mod words;
 
 use core::fmt;
@@ -29,7 +36,18 @@ pub use console::{Captured, Console, Discard};
 pub use words::{Unclosed, split};
 
 /// Every program.
-pub static PROGRAMS: &[&dyn Program] = &[&curl::Curl, &dig::Dig, &ping::Ping, &traceroute::Traceroute];
+pub static PROGRAMS: &[&dyn Program] = &[
+    &curl::Curl,
+    &dig::Dig,
+    &iperf3::Iperf3,
+    &ping::Ping,
+    &tcp_echo::TcpEcho,
+    &tcp_send::TcpSend,
+    &tcp_sink::TcpSink,
+    &traceroute::Traceroute,
+    &udp_send::UdpSend,
+    &udp_sink::UdpSink,
+];
 
 /// A client program.
 pub trait Program: Send + Sync {
@@ -73,6 +91,12 @@ impl fmt::Debug for Context {
 pub fn find(name: &str) -> Option<&'static dyn Program> {
     crate::http::prime();
     PROGRAMS.iter().copied().find(|p| p.name() == name)
+}
+
+/// Says on standard error what went wrong, and gives the exit status back.
+fn complain(context: &Context, program: &str, what: &dyn fmt::Display, code: u8) -> u8 {
+    context.console.err(format!("{program}: {what}\n").as_bytes());
+    code
 }
 
 /// Runs a command: its first word names the program. The trace hears of the start and the end.

@@ -1,0 +1,121 @@
+//! The command line.
+
+use core::time::Duration;
+
+use septet_socket::{Nodelay, TcpOptions};
+
+use super::protocol::{Params, Transport};
+use crate::programs::args::{self, Arg, ArgError, Spec, flag, value};
+
+/// Everything the command line asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) side: Side,
+    pub(super) port: u16,
+    /// The time between two reports; zero for none.
+    pub(super) interval: Duration,
+    pub(super) json: bool,
+    pub(super) one_off: bool,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) tcp: TcpOptions,
+    pub(super) params: Params,
+}
+
+/// Which end this is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Side {
+    Server,
+    Client(String),
+}
+
+const SPECS: &[Spec] = &[
+    flag('s', "server"),
+    value('c', "client"),
+    value('p', "port"),
+    value('i', "interval"),
+    flag('J', "json"),
+    flag('1', "one-off"),
+    flag('u', "udp"),
+    value('b', "bitrate"),
+    value(' ', "bandwidth"),
+    value('t', "time"),
+    value('n', "bytes"),
+    value('l', "length"),
+    value('P', "parallel"),
+    flag('R', "reverse"),
+    value('C', "congestion"),
+    flag('N', "no-delay"),
+    value('w', "window"),
+    value(' ', "connect-timeout"),
+];
+
+/// The original's limits and defaults.
+const MAX_STREAMS: u32 = 128;
+const MAX_BLOCK: u64 = 1024 * 1024;
+const MAX_UDP_BLOCK: u64 = 65_507;
+const TCP_BLOCK: u64 = 128 * 1024;
+/// What fits a segment over Ethernet with timestamps.
+const UDP_BLOCK: u64 = 1448;
+const UDP_RATE: u64 = 1_000_000;
+
+impl Options {
+    pub(super) fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+        let mut side = None;
+        let mut options = Self {
+            side: Side::Server,
+            port: 5201,
+            interval: Duration::from_secs(1),
+            json: false,
+            one_off: false,
+            connect_timeout: None,
+            tcp: TcpOptions::default(),
+            params: Params::default(),
+        };
+        let (mut rate, mut length) = (None, None);
+        let params = &mut options.params;
+        for arg in args::parse(SPECS, words)? {
+            match arg {
+                Arg::Free(word) => return Err(ArgError::Extra(word)),
+                Arg::Flag(name) => match name.as_str() {
+                    "server" => side = Some(Side::Server),
+                    "json" => options.json = true,
+                    "one-off" => options.one_off = true,
+                    "udp" => params.transport = Transport::Udp,
+                    "reverse" => params.reverse = true,
+                    _ => options.tcp.nodelay = Some(Nodelay::On),
+                },
+                Arg::Value(name, text) => {
+                    let option = format!("--{name}");
+                    match name.as_str() {
+                        "client" => side = Some(Side::Client(text)),
+                        "port" => options.port = args::number(&option, &text)?,
+                        "interval" => options.interval = args::duration(&option, &text)?,
+                        "bitrate" | "bandwidth" => rate = Some(args::amount(&option, &text, 1000)?),
+                        "time" => params.time = args::duration(&option, &text)?,
+                        "bytes" => params.bytes = args::amount(&option, &text, 1024)?,
+                        "length" => length = Some(args::amount(&option, &text, 1024)?),
+                        "parallel" => params.streams = args::number::<u32>(&option, &text)?.clamp(1, MAX_STREAMS),
+                        "congestion" => options.tcp.congestion = Some(text),
+                        "window" => {
+                            let bytes = usize::try_from(args::amount(&option, &text, 1024)?).unwrap_or(usize::MAX);
+                            (options.tcp.send_buffer, options.tcp.receive_buffer) = (Some(bytes), Some(bytes));
+                        }
+                        _ => options.connect_timeout = Some(Duration::from_millis(args::number(&option, &text)?)),
+                    }
+                }
+            }
+        }
+        options.side = side.ok_or(ArgError::Missing("-s or -c"))?;
+        let (default_rate, default_block, most) = match params.transport {
+            Transport::Tcp => (0, TCP_BLOCK, MAX_BLOCK),
+            Transport::Udp => (UDP_RATE, UDP_BLOCK, MAX_UDP_BLOCK),
+        };
+        params.rate = rate.unwrap_or(default_rate);
+        // A datagram carries at least the header that counts it.
+        params.block = length.unwrap_or(default_block).clamp(16, most) as usize;
+        if params.bytes > 0 {
+            params.time = Duration::ZERO;
+        }
+        Ok(options)
+    }
+}

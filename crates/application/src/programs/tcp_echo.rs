@@ -1,0 +1,73 @@
+//! `tcp-echo`: sends back what it gets (RFC 862).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::args::{self, Arg, ArgError};
+use super::{Context, Program, complain};
+
+/// The program.
+pub(super) struct TcpEcho;
+
+impl Program for TcpEcho {
+    fn name(&self) -> &'static str {
+        "tcp-echo"
+    }
+
+    fn summary(&self) -> &'static str {
+        "sends back what it gets over TCP"
+    }
+
+    fn usage(&self) -> &'static str {
+        "Usage: tcp-echo <port>\n"
+    }
+
+    fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
+        Box::pin(async move {
+            match port(args) {
+                Ok(port) => match serve(&context.net, port).await {
+                    Ok(()) => 0,
+                    Err(e) => complain(&context, "tcp-echo", &e, 1),
+                },
+                Err(e) => complain(&context, "tcp-echo", &e, 2),
+            }
+        })
+    }
+}
+
+fn port(words: Vec<String>) -> Result<u16, ArgError> {
+    match &args::parse(&[], words)?[..] {
+        [Arg::Free(word)] => args::number("port", word),
+        [] => Err(ArgError::Missing("the port")),
+        [.., extra] => Err(ArgError::Extra(format!("{extra:?}"))),
+    }
+}
+
+async fn serve(net: &NetRef, port: u16) -> io::Result<()> {
+    let listener = net.listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port), ListenOptions::default())?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        net.count("echo.connections");
+        let net2 = net.clone();
+        let _ = net.spawn(Box::pin(async move {
+            if echo(&net2, stream).await.is_err() {
+                net2.count("echo.error");
+            }
+        }));
+    }
+}
+
+async fn echo(net: &NetRef, mut stream: TcpStream) -> io::Result<()> {
+    let mut buf = vec![0; 16 * 1024];
+    loop {
+        let n = stream.read(&mut buf).await?;
+        if n == 0 {
+            return stream.shutdown().await;
+        }
+        net.observe("echo.bytes", n as f64);
+        stream.write_all(&buf[..n]).await?;
+    }
+}

@@ -1,0 +1,157 @@
+//! `tcp-send`: opens a connection and sends so many bytes.
+
+use core::time::Duration;
+use std::io;
+use std::net::SocketAddr;
+
+use septet_core::Storey;
+use septet_socket::{BoxFuture, NetExt, Nodelay, TcpOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::names::Names;
+use super::pace::Pace;
+use super::{Context, Program, complain};
+use crate::http::Pattern;
+
+/// The program.
+pub(super) struct TcpSend;
+
+impl Program for TcpSend {
+    fn name(&self) -> &'static str {
+        "tcp-send"
+    }
+
+    fn summary(&self) -> &'static str {
+        "sends so many bytes over TCP"
+    }
+
+    fn usage(&self) -> &'static str {
+        "Usage: tcp-send [options] <host> <port> <bytes>
+ --chunk <bytes>       Write so much at a time (64k)
+ --rate <bits/s>       Write no faster than this
+ --congestion <name>   Congestion controller
+ --no-delay            Send without waiting for a full segment
+ --receive             Read what comes back, too, before ending
+ --reset               End with a reset instead of an orderly close
+"
+    }
+
+    fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
+        Box::pin(async move {
+            let options = match Options::parse(args) {
+                Ok(options) => options,
+                Err(e) => return complain(&context, "tcp-send", &e, 2),
+            };
+            match send(&context, &options).await {
+                Ok(()) => 0,
+                Err(e) => {
+                    context.net.count("send.error");
+                    complain(&context, "tcp-send", &e, 1)
+                }
+            }
+        })
+    }
+}
+
+struct Options {
+    host: String,
+    port: u16,
+    bytes: u64,
+    chunk: usize,
+    rate: Option<u64>,
+    tcp: TcpOptions,
+    receive: bool,
+    reset: bool,
+}
+
+const SPECS: &[Spec] = &[
+    value(' ', "chunk"),
+    value(' ', "rate"),
+    value(' ', "congestion"),
+    flag(' ', "no-delay"),
+    flag(' ', "receive"),
+    flag(' ', "reset"),
+];
+
+impl Options {
+    fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+        let (mut chunk, mut rate, mut tcp) = (64 * 1024, None, TcpOptions::default());
+        let (mut receive, mut reset) = (false, false);
+        let mut free = Vec::new();
+        for arg in args::parse(SPECS, words)? {
+            match arg {
+                Arg::Free(word) => free.push(word),
+                Arg::Flag(name) => match name.as_str() {
+                    "no-delay" => tcp.nodelay = Some(Nodelay::On),
+                    "receive" => receive = true,
+                    _ => reset = true,
+                },
+                Arg::Value(name, text) => match name.as_str() {
+                    "chunk" => chunk = args::amount("--chunk", &text, 1024)?.clamp(1, 1 << 24) as usize,
+                    "rate" => rate = Some(args::amount("--rate", &text, 1000)?),
+                    _ => tcp.congestion = Some(text),
+                },
+            }
+        }
+        let mut free = free.into_iter();
+        let (Some(host), Some(port), Some(bytes)) = (free.next(), free.next(), free.next()) else {
+            return Err(ArgError::Missing("the host, the port or the number of bytes"));
+        };
+        if let Some(extra) = free.next() {
+            return Err(ArgError::Extra(extra));
+        }
+        let (port, bytes) = (args::number("port", &port)?, args::amount("bytes", &bytes, 1024)?);
+        Ok(Self { host, port, bytes, chunk, rate, tcp, receive, reset })
+    }
+}
+
+async fn send(context: &Context, options: &Options) -> io::Result<()> {
+    let net = &context.net;
+    let ip = Names::new(net.clone()).address(&options.host).await.map_err(io::Error::other)?;
+    let begun = net.now();
+    let mut stream = net.connect(SocketAddr::new(ip, options.port), options.tcp.clone()).await?;
+    let pace = Pace::new(net, options.rate);
+    let mut pattern = Pattern::new(0..options.bytes);
+    let mut sent = 0;
+    while let Some(piece) = pattern.next(options.chunk) {
+        pace.wait(sent).await;
+        stream.write_all(&piece).await?;
+        sent += piece.len() as u64;
+        net.observe("send.bytes", piece.len() as f64);
+    }
+    if options.reset {
+        stream.set_zero_linger()?;
+        drop(stream);
+    } else {
+        stream.shutdown().await?;
+        let mut back = 0;
+        let mut buf = vec![0; 64 * 1024];
+        // The other end's close says that it has read everything.
+        loop {
+            let n = stream.read(&mut buf).await?;
+            if n == 0 {
+                break;
+            }
+            back += n;
+        }
+        if options.receive {
+            net.observe("send.received", back as f64);
+        }
+    }
+    let took = net.now() - begun;
+    net.count("send.ok");
+    net.observe("send.time", took.as_secs_f64());
+    net.trace(Storey::Application, "send.done", |f| {
+        f.set("bytes", sent).set("took", took);
+    });
+    context.console.out(format!("{sent} bytes sent in {}\n", rate_text(sent, took)).as_bytes());
+    Ok(())
+}
+
+/// `1.234 s, 6.79 Mbit/s`
+pub(super) fn rate_text(bytes: u64, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    let rate = if seconds > 0.0 { bytes as f64 * 8.0 / seconds / 1e6 } else { 0.0 };
+    format!("{seconds:.3} s, {rate:.3} Mbit/s")
+}
