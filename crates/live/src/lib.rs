@@ -12,8 +12,12 @@ pub mod kernel;
 pub mod linux;
 mod pump;
 mod relay;
+#[cfg(target_os = "linux")]
+mod up;
 
 pub use clock::{Clock, Lag};
 pub use forward::{ForwardCounters, ForwardSpec, Forwarder, InvalidForward, Protocol};
-pub use pump::{Driven, Failure, LATE, Pump};
+pub use pump::{Driven, Failure, Holder, LATE, Pump};
 pub use relay::{Carried, End, relay};
+#[cfg(target_os = "linux")]
+pub use up::{Ended, Options, Up};

@@ -1,5 +1,6 @@
 //! Drives a world by the wall clock, on one thread beside tokio's tasks.
 
+use core::any::Any;
 use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::Pin;
@@ -12,6 +13,7 @@ use std::rc::Rc;
 use septet_core::{Instant, Station, StationId};
 use septet_engine::{Storm, World};
 use septet_host::Host;
+use septet_lab::Run;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Lag};
@@ -21,12 +23,30 @@ const TURN: Duration = Duration::from_millis(1);
 /// Behind the clock by this much, the machine does not keep up.
 pub const LATE: Duration = Duration::from_millis(10);
 
+/// Whoever has a world.
+pub trait Holder: Any {
+    /// The world.
+    fn world(&mut self) -> &mut World;
+}
+
+impl Holder for World {
+    fn world(&mut self) -> &mut World {
+        self
+    }
+}
+
+impl Holder for Run {
+    fn world(&mut self) -> &mut World {
+        &mut self.world
+    }
+}
+
 /// A world on the wall clock; a clone is another handle on it. Everything happens on the thread that made it.
 #[derive(Clone)]
 pub struct Pump(Rc<Inner>);
 
 struct Inner {
-    world: RefCell<World>,
+    holder: RefCell<Box<dyn Holder>>,
     clock: Clock,
     kick: Notify,
     stop: Notify,
@@ -56,11 +76,11 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Pump {
-    /// Puts `world` on the wall clock: its time is now.
-    pub fn new(world: World) -> Self {
-        let clock = Clock::start(world.now());
+    /// Puts the world of `holder` on the wall clock: its time is now.
+    pub fn new(mut holder: impl Holder) -> Self {
+        let clock = Clock::start(holder.world().now());
         Self(Rc::new(Inner {
-            world: RefCell::new(world),
+            holder: RefCell::new(Box::new(holder)),
             clock,
             kick: Notify::new(),
             stop: Notify::new(),
@@ -82,13 +102,25 @@ impl Pump {
 
     /// Brings the world up to now, and lets `act` look at it and change it.
     pub fn with<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
+        self.with_dyn(|holder| act(holder.world()))
+    }
+
+    /// The same with the holder of the world, where that is of type `H`.
+    pub fn with_holder<H: Holder, R>(&self, act: impl FnOnce(&mut H) -> R) -> Option<R> {
+        self.with_dyn(|holder| {
+            let any: &mut dyn Any = holder;
+            any.downcast_mut().map(act)
+        })
+    }
+
+    fn with_dyn<R>(&self, act: impl FnOnce(&mut dyn Holder) -> R) -> R {
         let now = self.now();
-        let mut world = self.0.world.borrow_mut();
-        self.play(&mut world, now);
-        let result = act(&mut world);
+        let mut holder = self.0.holder.borrow_mut();
+        self.play(holder.world(), now);
+        let result = act(&mut **holder);
         // What was asked for at this instant happens at this instant.
-        self.play(&mut world, now);
-        drop(world);
+        self.play(holder.world(), now);
+        drop(holder);
         self.0.kick.notify_one();
         result
     }
@@ -108,8 +140,9 @@ impl Pump {
         while !self.0.stopped.get() {
             let now = self.now();
             let (next, behind) = {
-                let mut world = self.0.world.borrow_mut();
-                self.play(&mut world, now.min(end));
+                let mut holder = self.0.holder.borrow_mut();
+                let world = holder.world();
+                self.play(world, now.min(end));
                 (world.next_event(), world.now() < now.min(end))
             };
             if let Some(storm) = self.0.storm.borrow_mut().take() {
@@ -144,9 +177,11 @@ impl Pump {
         self.with(|world| world.with::<Host, _>(host, |host, now, out| host.on_deadline(now, out)));
     }
 
-    /// Takes the world back, where this is the last handle.
-    pub fn into_world(self) -> Option<World> {
-        Rc::try_unwrap(self.0).ok().map(|inner| inner.world.into_inner())
+    /// Takes the holder back, where this is the last handle and it is of type `H`.
+    pub fn into_holder<H: Holder>(self) -> Option<H> {
+        let holder = Rc::try_unwrap(self.0).ok()?.holder.into_inner();
+        let any: Box<dyn Any> = holder;
+        any.downcast().ok().map(|holder| *holder)
     }
 
     /// Plays up to `now`, or for one turn.
@@ -250,7 +285,7 @@ mod tests {
         pump.run(Instant::from_millis(6)).await.unwrap();
         assert_eq!(fired.get(), Some(Instant::from_millis(3)));
         assert!(pump.now() >= Instant::from_millis(6));
-        assert_eq!(pump.into_world().unwrap().now(), Instant::from_millis(6));
+        assert_eq!(pump.into_holder::<World>().unwrap().now(), Instant::from_millis(6));
     }
 
     #[tokio::test]

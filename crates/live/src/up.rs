@@ -1,0 +1,378 @@
+//! A lab that is up: the pump, the forwards, the doors, the places that real programs took, and the control socket.
+
+mod console;
+mod doors;
+mod places;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use septet_application::programs::{self, Context};
+use septet_core::StationId;
+use septet_host::Host;
+use septet_lab::{Fault, FaultId, NodeKind, Outcome, Run};
+use septet_socket::NetRef;
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+
+use crate::control::{self, Answer, Handler, Reply, Request, Server, Status};
+use crate::forward::{ForwardCounters, ForwardSpec, Forwarder};
+use crate::pump::{Failure, LATE, Pump};
+use console::{Piece, Stream};
+use places::Places;
+
+/// What a live lab is given beside its file.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What it is called on the control socket; the lab's own name where this is absent.
+    pub name: Option<String>,
+    /// Port forwards.
+    pub forwards: Vec<ForwardSpec>,
+    /// Hosts whose place a TAP interface takes, beside those of the lab file: `(host, interface)`.
+    pub taps: Vec<(String, String)>,
+}
+
+/// How a live lab ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What the run came to.
+    pub outcome: Outcome,
+    /// What the forwards carried, in their order.
+    pub forwards: Vec<(ForwardSpec, ForwardCounters)>,
+}
+
+/// A lab that is up.
+pub struct Up {
+    pump: Pump,
+    name: String,
+    /// Node names and stations, by the index of the node.
+    nodes: Vec<(String, NodeKind, StationId)>,
+    forwards: RefCell<Vec<OpenForward>>,
+    faults: RefCell<BTreeMap<u64, (FaultId, Fault)>>,
+    next_fault: Cell<u64>,
+    places: Places,
+}
+
+struct OpenForward {
+    spec: ForwardSpec,
+    listen: SocketAddr,
+    from: String,
+    counters: Rc<Cell<ForwardCounters>>,
+}
+
+impl Up {
+    /// Puts a lab, built with the operating system's keys, on the wall clock. Every door is open when this returns.
+    /// `ready` is then told where; the lab runs until its `stop`, until `quit` completes, or until it is told to stop.
+    ///
+    /// # Errors
+    /// Where a port, an interface or the control socket cannot be had, with the reason; [`Failure`] as `Other`.
+    pub async fn run(
+        run: Run,
+        options: Options,
+        ready: impl FnOnce(&Status),
+        quit: impl Future<Output = ()>,
+    ) -> io::Result<Ended> {
+        let end = run.lab().stop;
+        let tasks = LocalSet::new();
+        let this = Rc::new(Self::new(run, options.name));
+        let result = tasks
+            .run_until(async {
+                let server = Server::bind(&this.name)?;
+                let children = this.open(&options.forwards, &options.taps).await?;
+                ready(&this.status());
+                let handler = this.clone();
+                let mut control = spawn_local(async move { server.serve(handler).await });
+                let warn = this.clone();
+                let watch = spawn_local(async move { warn.watch_the_clock().await });
+                let result = tokio::select! {
+                    played = this.pump.run(end) => played.map_err(|failure| match failure {
+                        Failure::Io(e) => e,
+                        storm => io::Error::other(storm),
+                    }),
+                    () = quit => Ok(()),
+                    died = &mut control => match died {
+                        Ok(Err(e)) => Err(e),
+                        _ => Ok(()),
+                    },
+                };
+                watch.abort();
+                control.abort();
+                // Dropping the children ends them, and with them their namespaces.
+                drop(children);
+                result
+            })
+            .await;
+        // Tasks hold sockets, TAPs and handles of the pump.
+        drop(tasks);
+        result?;
+        let forwards = this.forwards.borrow().iter().map(|f| (f.spec.clone(), f.counters.get())).collect();
+        let outcome = this
+            .pump
+            .with_holder(|run: &mut Run| run.outcome())
+            .ok_or_else(|| io::Error::other("the pump holds a run"))?;
+        Ok(Ended { outcome, forwards })
+    }
+
+    fn new(run: Run, name: Option<String>) -> Self {
+        let lab = run.lab();
+        let station = |(index, node): (usize, &septet_lab::Node)| {
+            run.station(index).map(|station| (node.name.clone(), node.kind, station))
+        };
+        let nodes = lab.nodes.iter().enumerate().filter_map(station).collect();
+        let name = name.unwrap_or_else(|| lab.name.clone());
+        let pump = Pump::new(run);
+        Self {
+            places: Places::new(pump.clone()),
+            pump,
+            name,
+            nodes,
+            forwards: RefCell::default(),
+            faults: RefCell::default(),
+            next_fault: Cell::new(1),
+        }
+    }
+
+    /// Opens everything that the file and the command line ask for.
+    async fn open(&self, forwards: &[ForwardSpec], taps: &[(String, String)]) -> io::Result<JoinSet<()>> {
+        let mut children = JoinSet::new();
+        let mut wanted: Vec<(String, String)> = Vec::new();
+        let mut commands: Vec<(String, String)> = Vec::new();
+        let mut doors = Vec::new();
+        self.pump.with_holder(|run: &mut Run| {
+            for node in &run.lab().nodes {
+                wanted.extend(node.spec.tap.iter().map(|tap| (node.name.clone(), tap.clone())));
+                commands.extend(node.spec.exec.iter().map(|command| (node.name.clone(), command.clone())));
+                doors.extend(doors::of(node).map(|door| (node.name.clone(), door)));
+            }
+        });
+        for (host, tap) in wanted.iter().chain(taps) {
+            let node = self.host(host)?;
+            self.places.open_tap(self.nodes[node].2, tap)?;
+        }
+        for spec in forwards {
+            self.forward(spec).await?;
+        }
+        for (host, (port, target)) in doors {
+            let (station, net) = self.net(self.host(&host)?)?;
+            doors::open(&self.pump, station, net, port, target)?;
+        }
+        for (host, command) in commands {
+            self.host(&host)?;
+            children.spawn_local(places::real_program(&self.name, &host, &command)?);
+        }
+        Ok(children)
+    }
+
+    /// The index of the host called `name`.
+    fn host(&self, name: &str) -> io::Result<usize> {
+        let found = self.nodes.iter().position(|(n, kind, _)| n == name && *kind != NodeKind::Switch);
+        found.ok_or_else(|| {
+            let hosts: Vec<&str> = self
+                .nodes
+                .iter()
+                .filter(|(_, kind, _)| *kind != NodeKind::Switch)
+                .map(|(n, _, _)| n.as_str())
+                .collect();
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("no host `{name}` in this lab; it has {}", hosts.join(", ")),
+            )
+        })
+    }
+
+    /// The station of a host and its network.
+    fn net(&self, node: usize) -> io::Result<(StationId, NetRef)> {
+        let (name, _, station) = &self.nodes[node];
+        let net = self.pump.with(|world| world.station::<Host>(*station).map(Host::net));
+        let net = net.ok_or_else(|| io::Error::other(format!("a real program has taken the place of `{name}`")))?;
+        Ok((*station, net))
+    }
+
+    /// Where connections of a forward to `target` come from, where nobody says: the first host, in the order of the
+    /// file, that offers nothing.
+    fn origin(&self, target: usize) -> io::Result<usize> {
+        let origin = self.pump.with_holder(|run: &mut Run| {
+            let nodes = run.lab().nodes.iter().enumerate();
+            nodes
+                .filter(|(index, node)| {
+                    *index != target
+                        && node.kind == NodeKind::Host
+                        && node.spec.services.is_empty()
+                        && node.spec.exec.is_none()
+                        && node.spec.tap.is_none()
+                })
+                .map(|(index, _)| index)
+                .next()
+        });
+        origin.flatten().ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "every other host of this lab offers a service; say where connections come from: 8443:lb:443@HOST",
+            )
+        })
+    }
+
+    /// Opens a forward and lets it run.
+    async fn forward(&self, spec: &ForwardSpec) -> io::Result<control::Forward> {
+        let target = self.host(&spec.host)?;
+        let from = match &spec.from {
+            Some(name) => self.host(name)?,
+            None => self.origin(target)?,
+        };
+        let address = self.pump.with_holder(|run: &mut Run| run.lab().address(target)).flatten();
+        let address = address.ok_or_else(|| io::Error::other(format!("`{}` has no address", spec.host)))?;
+        let (station, net) = self.net(from)?;
+        let to = SocketAddr::new(address, spec.port);
+        let forwarder = Forwarder::open(spec.protocol, spec.listen, to, station, net, self.pump.clone()).await?;
+        let open = OpenForward {
+            spec: spec.clone(),
+            listen: forwarder.local_addr()?,
+            from: self.nodes[from].0.clone(),
+            counters: forwarder.counters(),
+        };
+        let described = open.describe();
+        self.forwards.borrow_mut().push(open);
+        spawn_local(async move {
+            if let Err(e) = forwarder.run().await {
+                eprintln!("septet: a forward has ended: {e}");
+            }
+        });
+        Ok(described)
+    }
+
+    fn status(&self) -> Status {
+        let lag = self.pump.lag();
+        let hosts = self.pump.with_holder(|run: &mut Run| {
+            let with_address =
+                |(i, n): (usize, &septet_lab::Node)| run.lab().address(i).map(|a| (n.name.clone(), vec![a]));
+            run.lab().nodes.iter().enumerate().filter_map(with_address).collect()
+        });
+        Status {
+            version: control::VERSION,
+            lab: self.name.clone(),
+            pid: std::process::id(),
+            time: self.pump.now().as_secs_f64(),
+            lag_max: lag.max().as_secs_f64(),
+            lag_p99: lag.quantile(0.99).as_secs_f64(),
+            hosts: hosts.unwrap_or_default(),
+            forwards: self.forwards.borrow().iter().map(OpenForward::describe).collect(),
+            faults: self.faults.borrow().iter().map(|(id, (_, fault))| (*id, fault.text.clone())).collect(),
+        }
+    }
+
+    /// Says so when the machine does not keep up; once a second at most.
+    async fn watch_the_clock(&self) {
+        let mut told = LATE;
+        loop {
+            tokio::time::sleep(core::time::Duration::from_secs(1)).await;
+            let max = self.pump.lag().max();
+            if max > told {
+                eprintln!("septet: this machine does not keep up: an event was {:.1} ms late", max.as_secs_f64() * 1e3);
+                told = max * 2;
+            }
+        }
+    }
+
+    fn fault(&self, text: &str) -> Result<u64, String> {
+        let happened = self.pump.with_holder(|run: &mut Run| {
+            let fault = run.lab().fault(text).map_err(|mistakes| mistakes.to_string())?;
+            Ok((run.inject(&fault), fault))
+        });
+        let happened = happened.unwrap_or_else(|| Err("there is no lab".to_owned()))?;
+        let id = self.next_fault.replace(self.next_fault.get() + 1);
+        self.faults.borrow_mut().insert(id, happened);
+        Ok(id)
+    }
+
+    fn undo(&self, id: u64) -> Result<(), String> {
+        let Some((inner, fault)) = self.faults.borrow_mut().remove(&id) else {
+            return Err(format!("no fault {id} is in force; `septet status` lists those that are"));
+        };
+        match self.pump.with_holder(|run: &mut Run| run.cancel(inner, &fault)) {
+            Some(true) => Ok(()),
+            _ => Err(format!("fault {id} had ended already")),
+        }
+    }
+
+    /// Runs a built-in program on a host and passes its output on as it comes.
+    async fn program(&self, host: &str, argv: Vec<String>, answer: &mut Answer) -> io::Result<Reply> {
+        let (station, net) = match self.host(host).and_then(|node| self.net(node)) {
+            Ok(found) => found,
+            Err(e) => return Ok(Reply::Error { text: e.to_string() }),
+        };
+        let trust = self.pump.with_holder(|run: &mut Run| run.trust());
+        let Some(trust) = trust else { return Ok(Reply::Error { text: "there is no lab".to_owned() }) };
+        let (console, mut output) = Stream::new();
+        let context = Context { net, console, trust };
+        let mut program = self.pump.drive(station, programs::launch(context, argv));
+        loop {
+            // The client's going ends the program: it is dropped with this future.
+            let piece = tokio::select! {
+                biased;
+                Some(piece) = output.recv() => piece,
+                code = &mut program => {
+                    while let Ok(piece) = output.try_recv() {
+                        answer.reply(&piece.into_reply()).await?;
+                    }
+                    return Ok(Reply::Exit { code });
+                }
+                () = answer.gone() => return Err(io::ErrorKind::BrokenPipe.into()),
+            };
+            answer.reply(&piece.into_reply()).await?;
+        }
+    }
+}
+
+impl Handler for Up {
+    async fn handle(self: Rc<Self>, request: Request, answer: &mut Answer) -> io::Result<()> {
+        let or_error = |result: Result<Reply, String>| result.unwrap_or_else(|text| Reply::Error { text });
+        let reply = match request {
+            Request::Status {} => Reply::Status(Box::new(self.status())),
+            Request::Fault { text } => or_error(self.fault(&text).map(|id| Reply::Fault { id })),
+            Request::Undo { id } => or_error(self.undo(id).map(|()| Reply::Ok)),
+            Request::Run { host, argv } => self.program(&host, argv, answer).await?,
+            Request::Plug { host } => match self.host(&host) {
+                Ok(node) => return self.places.plug(node, self.nodes[node].2, answer).await,
+                Err(e) => Reply::Error { text: e.to_string() },
+            },
+            Request::Forward { spec } => match spec.parse::<ForwardSpec>() {
+                Ok(spec) => match self.forward(&spec).await {
+                    Ok(forward) => Reply::Forward(forward),
+                    Err(e) => Reply::Error { text: e.to_string() },
+                },
+                Err(e) => Reply::Error { text: e.to_string() },
+            },
+            Request::Stop {} => {
+                self.pump.stop();
+                Reply::Ok
+            }
+        };
+        answer.reply(&reply).await
+    }
+}
+
+impl OpenForward {
+    fn describe(&self) -> control::Forward {
+        control::Forward {
+            from: format!("{} {}", self.spec.protocol.as_str(), self.listen),
+            to: format!("{}:{} from {}", self.spec.host, self.spec.port, self.from),
+        }
+    }
+}
+
+impl Piece {
+    fn into_reply(self) -> Reply {
+        match self {
+            Self::Out(text) => Reply::Out { text },
+            Self::Err(text) => Reply::Err { text },
+        }
+    }
+}
+
+impl std::fmt::Debug for Up {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Up").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,183 @@
+//! Places of hosts that the kernel takes: by a TAP of the file, or by a real program in a namespace.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::process::Stdio;
+use std::rc::Rc;
+
+use septet_core::{EventId, Station, StationId, Storey};
+use septet_host::Host;
+use septet_lab::{NodeKind, Run};
+use tokio::io::unix::AsyncFd;
+use tokio::process::Command;
+use tokio::task::{JoinHandle, spawn_local};
+
+use crate::control::{Answer, Place, Reply};
+use crate::linux::station::{TapStation, feed};
+use crate::linux::tap::{Offload, Persistence, Tap};
+use crate::pump::Pump;
+
+/// The places taken, by station.
+pub(super) struct Places {
+    pump: Pump,
+    taken: RefCell<BTreeMap<StationId, Taken>>,
+}
+
+struct Taken {
+    /// The host whose place it is.
+    host: Box<dyn Station>,
+    feed: JoinHandle<()>,
+    /// The outer processes of the programs in it; none where a TAP of the file has it.
+    programs: Vec<u32>,
+}
+
+impl Places {
+    pub(super) fn new(pump: Pump) -> Self {
+        Self { pump, taken: RefCell::default() }
+    }
+
+    /// Lets the interface called `name` take the place of a host for as long as the lab is up.
+    pub(super) fn open_tap(&self, station: StationId, name: &str) -> io::Result<()> {
+        let tap = Tap::open(name, Offload::None, Persistence::Fresh)?;
+        self.take(station, tap, Vec::new())
+    }
+
+    /// Answers a program that asks for the place of a host, and keeps it there until the program has ended.
+    pub(super) async fn plug(&self, node: usize, station: StationId, answer: &mut Answer) -> io::Result<()> {
+        let Some(pid) = answer.pid() else {
+            return answer.reply(&Reply::Error { text: "the system does not say which process asks".to_owned() }).await;
+        };
+        let mut place = match self.place(node) {
+            Ok(place) => place,
+            Err(text) => return answer.reply(&Reply::Error { text }).await,
+        };
+        let others = self.taken.borrow().get(&station).map(|taken| taken.programs.clone());
+        match others.as_deref() {
+            Some([]) => {
+                let text = "a TAP of the lab file has this place".to_owned();
+                return answer.reply(&Reply::Error { text }).await;
+            }
+            Some([first, ..]) => {
+                place.join = Some(*first);
+                answer.reply(&Reply::Place(Box::new(place))).await?;
+                if let Some(taken) = self.taken.borrow_mut().get_mut(&station) {
+                    taken.programs.push(pid);
+                }
+            }
+            None => {
+                answer.reply(&Reply::Place(Box::new(place))).await?;
+                let tap = Tap::from_fd(answer.descriptor().await?, "eth0", Offload::None);
+                if let Err(e) = self.take(station, tap, vec![pid]) {
+                    return answer.reply(&Reply::Error { text: e.to_string() }).await;
+                }
+                answer.reply(&Reply::Ok).await?;
+            }
+        }
+        answer.gone().await;
+        self.leave(station, pid);
+        Ok(())
+    }
+
+    fn take(&self, station: StationId, tap: Tap, programs: Vec<u32>) -> io::Result<()> {
+        let tap = Rc::new(tap.watch()?);
+        let host = self.pump.with(|world| {
+            let cause = world.emit(Some(station), Storey::Lab, "place.taken", EventId::NONE, |f| {
+                f.set("why", "the kernel takes this host's place");
+            });
+            world.replace(station, Box::new(TapStation::new(tap.clone())), cause)
+        });
+        let feed = spawn_local(fed(self.pump.clone(), station, tap));
+        self.taken.borrow_mut().insert(station, Taken { host, feed, programs });
+        Ok(())
+    }
+
+    /// A program has ended; with the last one the host comes back, freshly switched on.
+    fn leave(&self, station: StationId, pid: u32) {
+        let mut all = self.taken.borrow_mut();
+        let Some(taken) = all.get_mut(&station) else { return };
+        if let Some(at) = taken.programs.iter().position(|p| *p == pid) {
+            taken.programs.remove(at);
+        }
+        if !taken.programs.is_empty() {
+            return;
+        }
+        if let Some(Taken { host, feed, .. }) = all.remove(&station) {
+            feed.abort();
+            self.pump.with(|world| {
+                let cause = world.emit(Some(station), Storey::Lab, "place.left", EventId::NONE, |f| {
+                    f.set("why", "the host takes its place again");
+                });
+                world.replace(station, host, cause);
+            });
+        }
+    }
+
+    /// What a namespace needs to know to take the place of a host.
+    fn place(&self, node: usize) -> Result<Place, String> {
+        let place = self.pump.with_holder(|run: &mut Run| {
+            let gateway = run.gateway(node);
+            let lab = run.lab();
+            let host = &lab.nodes[node];
+            let name = &host.name;
+            let [port] = &host.ports[..] else {
+                return Err(format!("`{name}` has {} ports; only a host with one can be taken", host.ports.len()));
+            };
+            if host.kind != NodeKind::Host {
+                return Err(format!("`{name}` is a {}; only the place of a host can be taken", host.kind.as_str()));
+            }
+            let v4 = port.address.and_then(|cidr| match cidr.addr() {
+                IpAddr::V4(address) => Some((address, cidr.len())),
+                IpAddr::V6(_) => None,
+            });
+            let Some((address, prefix)) = v4 else { return Err(format!("`{name}` has no IPv4 address")) };
+            let gateway = match gateway {
+                Some(IpAddr::V4(gateway)) => Some(gateway),
+                _ => None,
+            };
+            Ok(Place {
+                address,
+                prefix,
+                gateway,
+                mac: port.mac,
+                mtu: port.mtu.into(),
+                name_servers: Vec::new(),
+                search: Vec::new(),
+                join: None,
+            })
+        });
+        let mut place = place.unwrap_or_else(|| Err("there is no lab".to_owned()))?;
+        let net = self.pump.with_holder(|run: &mut Run| {
+            let station = run.station(node)?;
+            run.world.station::<Host>(station).map(Host::net)
+        });
+        if let Some(net) = net.flatten() {
+            place.name_servers = net.name_servers().into_iter().map(|server| server.ip()).collect();
+            place.search = net.search_domains();
+        }
+        Ok(place)
+    }
+}
+
+async fn fed(pump: Pump, station: StationId, tap: Rc<AsyncFd<Tap>>) {
+    // The interface goes with its namespace; then the place is given back by whoever took it.
+    let _ = feed(pump, station, tap).await;
+}
+
+/// Runs a command of the lab file in the place of its host, for as long as the lab is up.
+pub(super) fn real_program(lab: &str, host: &str, command: &str) -> io::Result<impl Future<Output = ()> + use<>> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["exec", "--lab", lab, "--real", host, "--", "sh", "-c", command])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let (host, command) = (host.to_owned(), command.to_owned());
+    Ok(async move {
+        match child.wait().await {
+            Ok(status) if status.success() => eprintln!("septet: {host}: `{command}` has ended"),
+            Ok(status) => eprintln!("septet: {host}: `{command}` has ended: {status}"),
+            Err(e) => eprintln!("septet: {host}: `{command}`: {e}"),
+        }
+    })
+}
