@@ -128,7 +128,7 @@ impl Places {
                 return Err(format!("`{name}` is a {}; only the place of a host can be taken", host.kind.as_str()));
             }
             let v4 = port.address.and_then(|cidr| match cidr.addr() {
-                IpAddr::V4(address) => Some((address, cidr.len())),
+                IpAddr::V4(address) => Some((address, cidr.prefix_len())),
                 IpAddr::V6(_) => None,
             });
             let Some((address, prefix)) = v4 else { return Err(format!("`{name}` has no IPv4 address")) };
