@@ -4,10 +4,10 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use septet_core::Instant;
-use septet_transport::tcp::{self, State};
+use septet_transport::tcp::{self, Follows, State};
 
 use super::epoll::EpollEvent;
-use super::socket::{Object, Push, Stage, canonical, mapped};
+use super::socket::{Object, Stage, canonical, mapped};
 use super::{Bench, Errno, Fd};
 
 pub(super) const MSG_PEEK: i32 = 0x2;
@@ -286,9 +286,9 @@ impl Operation {
             return self.no_room(bench, fd, flags);
         }
         let how = match flags {
-            _ if flags & MSG_MORE != 0 => Push::More,
-            _ if flags & MSG_EOR != 0 => Push::EndOfRecord,
-            _ => Push::Now,
+            _ if flags & MSG_MORE != 0 => Follows::More,
+            _ if flags & MSG_EOR != 0 => Follows::Record,
+            _ => Follows::Nothing,
         };
         match bench.write(id, &data[self.done..], how) {
             Ok(written) => {

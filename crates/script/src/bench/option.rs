@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use septet_transport::tcp::{Keepalive, Linger, Nagle, Options, Quickack, SocketOption, controller_names};
+use septet_transport::tcp::{Cork, Keepalive, Linger, Nagle, Options, Quickack, SocketOption, controller_names};
 
 use super::socket::{Object, Stage};
 use super::{Bench, Errno, Fd};
@@ -243,29 +243,19 @@ impl Bench {
     }
 
     fn set_nodelay(&mut self, fd: Fd, number: i32) -> Result<(), Errno> {
+        let nagle = if number != 0 { Nagle::Off } else { Nagle::On };
         self.tcp_socket(fd)?.nodelay = i32::from(number != 0);
-        self.set_nagle(fd)
-    }
-
-    fn set_cork(&mut self, fd: Fd, number: i32) -> Result<(), Errno> {
-        self.tcp_socket(fd)?.cork = i32::from(number != 0);
-        self.set_nagle(fd)
-    }
-
-    fn set_nagle(&mut self, fd: Fd) -> Result<(), Errno> {
-        let socket = self.tcp_socket(fd)?;
-        let nagle = match (socket.cork, socket.nodelay) {
-            (1, _) => Nagle::Cork,
-            (_, 1) => Nagle::Off,
-            _ => Nagle::On,
-        };
         self.apply(fd, SocketOption::Nagle(nagle), |o| o.nagle = nagle)
     }
 
+    fn set_cork(&mut self, fd: Fd, number: i32) -> Result<(), Errno> {
+        let cork = if number != 0 { Cork::On } else { Cork::Off };
+        self.tcp_socket(fd)?.cork = i32::from(number != 0);
+        self.apply(fd, SocketOption::Cork(cork), |o| o.cork = cork)
+    }
+
     fn set_buffer(&mut self, fd: Fd, way: Way, number: i32) -> Result<(), Errno> {
-        // Linux doubles the value "to allow space for bookkeeping overhead" (socket(7)), with a least of 4608 and 2304.
-        let least = if way == Way::Send { 4608 } else { 2304 };
-        let size = (number.max(0) as usize).saturating_mul(2).max(least);
+        let size = number.max(0) as usize;
         match way {
             Way::Send => self.apply(fd, SocketOption::SendBuffer(size), |o| o.send_buffer = Some(size)),
             Way::Receive => self.apply(fd, SocketOption::ReceiveBuffer(size), |o| o.receive_buffer = Some(size)),
@@ -274,7 +264,10 @@ impl Bench {
 
     fn buffer(&mut self, fd: Fd, way: Way) -> Result<usize, Errno> {
         let options = self.options(fd)?;
-        let set = if way == Way::Send { options.send_buffer } else { options.receive_buffer };
+        // Linux doubles the value "to allow space for bookkeeping overhead" (socket(7)), with a least of 4608 and 2304.
+        let (set, least) =
+            if way == Way::Send { (options.send_buffer, 4608) } else { (options.receive_buffer, 2304) };
+        let set = set.map(|size| size.saturating_mul(2).max(least));
         let config = self.tcp.config();
         let first = if way == Way::Send { config.wmem[1] } else { config.rmem[1] };
         Ok(set.unwrap_or(first))

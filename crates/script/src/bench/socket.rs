@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
 use septet_core::Frame;
-use septet_transport::tcp::{self, Keepalive, Options, Readiness, SocketId, State};
+use septet_transport::tcp::{self, Follows, Keepalive, Options, Readiness, SocketId, State};
 
 use super::epoll::Epoll;
 use super::{Bench, Errno, Fd};
@@ -76,17 +76,6 @@ pub(super) enum Stage {
     Connecting(SocketId),
     /// Connected, or it was.
     Connected(SocketId),
-}
-
-/// How a write ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Push {
-    /// With a push.
-    Now,
-    /// Not yet: `MSG_MORE`.
-    More,
-    /// With a push and a border that later data do not cross: `MSG_EOR`.
-    EndOfRecord,
 }
 
 impl TcpSocket {
@@ -372,9 +361,8 @@ impl Bench {
         result
     }
 
-    pub(super) fn write(&mut self, id: SocketId, data: &[u8], push: Push) -> Result<usize, tcp::Error> {
-        let _ = push;
-        let result = self.tcp.write(self.now, id, data, &mut self.trace);
+    pub(super) fn write(&mut self, id: SocketId, data: &[u8], follows: Follows) -> Result<usize, tcp::Error> {
+        let result = self.tcp.write_with(self.now, id, data, follows, &mut self.trace);
         self.flush();
         result
     }

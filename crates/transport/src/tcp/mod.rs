@@ -26,6 +26,6 @@ pub use error::Error;
 pub use gso::split;
 pub use info::{CaState, Info};
 pub use mib::Mib;
-pub use options::{Keepalive, Linger, Nagle, Options, Quickack, Shutdown, SocketOption};
+pub use options::{Cork, Follows, Keepalive, Linger, Nagle, Options, Quickack, Shutdown, SocketOption};
 pub use readiness::Readiness;
 pub use state::State;

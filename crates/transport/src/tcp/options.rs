@@ -9,8 +9,10 @@ use super::{Error, controller};
 pub struct Options {
     /// The congestion controller by name: `TCP_CONGESTION`.
     pub congestion: Option<&'static str>,
-    /// Whether short segments wait: `TCP_NODELAY`, `TCP_CORK`.
+    /// Whether short segments wait for an ACK: `TCP_NODELAY`.
     pub nagle: Nagle,
+    /// Whether short segments wait for more data: `TCP_CORK`.
+    pub cork: Cork,
     /// The bound on bytes written and not yet acknowledged: `SO_SNDBUF`. Fixed once set; otherwise it grows by itself.
     pub send_buffer: Option<usize>,
     /// The bound on bytes received and not yet read: `SO_RCVBUF`. Fixed once set; otherwise it grows by itself.
@@ -37,16 +39,36 @@ pub struct Options {
     pub gso_max_size: Option<u32>,
 }
 
-/// Whether short segments wait for more data or for an ACK.
+/// Whether short segments wait for an ACK.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Nagle {
     /// Nagle's algorithm (RFC 1122 §4.2.3.4) in Minshall's variant.
     #[default]
     On,
-    /// Sent at once: `TCP_NODELAY`.
+    /// Sent at once: `TCP_NODELAY`. Switching it on lets go what waits, corked or not.
     Off,
-    /// Held until full or until 200 ms have passed: `TCP_CORK`.
-    Cork,
+}
+
+/// Whether short segments wait for more data, whatever [`Nagle`] says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Cork {
+    /// They do not: `TCP_CORK` is clear.
+    #[default]
+    Off,
+    /// Until they are full, the cork is drawn, or the persist timer expires with nothing in flight.
+    On,
+}
+
+/// What follows a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Follows {
+    /// Nothing that is known of: it ends with a push.
+    #[default]
+    Nothing,
+    /// More data, soon: a short segment waits for it (`MSG_MORE`).
+    More,
+    /// Another record: its data are not joined to these in one segment (`MSG_EOR`).
+    Record,
 }
 
 /// When a silent peer is probed.
@@ -96,8 +118,10 @@ pub enum Quickack {
 pub enum SocketOption {
     /// `TCP_CONGESTION`
     Congestion(&'static str),
-    /// `TCP_NODELAY`, `TCP_CORK`
+    /// `TCP_NODELAY`
     Nagle(Nagle),
+    /// `TCP_CORK`
+    Cork(Cork),
     /// `SO_SNDBUF`
     SendBuffer(usize),
     /// `SO_RCVBUF`
@@ -138,6 +162,7 @@ impl Options {
                 self.congestion = Some(name);
             }
             SocketOption::Nagle(nagle) => self.nagle = nagle,
+            SocketOption::Cork(cork) => self.cork = cork,
             SocketOption::SendBuffer(bytes) => self.send_buffer = Some(bytes),
             SocketOption::ReceiveBuffer(bytes) => self.receive_buffer = Some(bytes),
             SocketOption::Keepalive(keepalive) => self.keepalive = keepalive,

@@ -44,6 +44,8 @@ impl Chunk {
 pub(crate) struct Border {
     pub(crate) end: u64,
     pub(crate) push: bool,
+    /// `MSG_EOR`: what follows begins a segment of its own.
+    pub(crate) ends_record: bool,
 }
 
 /// Bytes written and not yet acknowledged.
@@ -113,39 +115,37 @@ impl SendBuffer {
         self.end += len;
     }
 
-    /// Notes that a write ends here: the last border moves while it is shorter than `goal` from `unsent_from`.
-    pub(crate) fn end_write(&mut self, unsent_from: u64, goal: u64) {
-        let from = match self.borders.len() {
-            0 => unsent_from,
-            1 => unsent_from,
-            n => self.borders[n - 2].end.max(unsent_from),
-        };
-        let end = self.end;
-        match self.borders.back_mut() {
-            Some(last) if last.end > unsent_from && last.end - from < goal => last.end = end,
-            _ => {
-                if self.borders.back().is_none_or(|b| b.end < end) {
-                    self.borders.push_back(Border { end, push: false });
-                }
-            }
+    /// The length of the last piece that is not yet sent and may still grow; what lies before `sent_to` has been sent.
+    pub(crate) fn open_piece(&mut self, sent_to: u64) -> Option<u64> {
+        self.forget_sent(sent_to);
+        let last = self.borders.back().filter(|b| !b.ends_record)?;
+        let n = self.borders.len();
+        let from = if n >= 2 { self.borders[n - 2].end } else { sent_to };
+        Some(last.end - from)
+    }
+
+    /// Begins a piece at the end of what was written.
+    pub(crate) fn begin_piece(&mut self) {
+        self.borders.push_back(Border { end: self.end, push: false, ends_record: false });
+    }
+
+    /// The last piece takes in what was written since.
+    pub(crate) fn extend_piece(&mut self) {
+        if let Some(last) = self.borders.back_mut() {
+            last.end = self.end;
         }
     }
 
-    /// Splits the last border so that no piece is longer than `goal`; returns the end of the last full piece.
-    pub(crate) fn cut_borders(&mut self, unsent_from: u64, goal: u64) {
-        let Some(last) = self.borders.back().copied() else { return };
-        let n = self.borders.len();
-        let mut from = if n >= 2 { self.borders[n - 2].end.max(unsent_from) } else { unsent_from };
-        // A synthetic write may be larger than memory: it stays one piece.
-        if last.end - from <= goal || last.end - from > 64 * goal {
-            return;
+    /// How many pieces are not yet sent.
+    pub(crate) fn pieces(&self) -> usize {
+        self.borders.len()
+    }
+
+    /// Forgets the borders of what has been sent.
+    pub(crate) fn forget_sent(&mut self, sent_to: u64) {
+        while self.borders.front().is_some_and(|b| b.end <= sent_to) {
+            self.borders.pop_front();
         }
-        self.borders.pop_back();
-        while last.end - from > goal {
-            from += goal;
-            self.borders.push_back(Border { end: from, push: false });
-        }
-        self.borders.push_back(last);
     }
 
     /// Marks the last border as pushed.
@@ -155,11 +155,16 @@ impl SendBuffer {
         }
     }
 
+    /// Nothing is to be joined to the last piece: `MSG_EOR`.
+    pub(crate) fn end_record(&mut self) {
+        if let Some(last) = self.borders.back_mut() {
+            last.ends_record = true;
+        }
+    }
+
     /// The border that a segment from `seq` on runs up to, and whether it is the last.
     pub(crate) fn border(&mut self, seq: u64) -> Option<(Border, bool)> {
-        while self.borders.front().is_some_and(|b| b.end <= seq) {
-            self.borders.pop_front();
-        }
+        self.forget_sent(seq);
         self.borders.front().map(|b| (*b, self.borders.len() == 1))
     }
 
@@ -167,11 +172,12 @@ impl SendBuffer {
     pub(crate) fn join(&mut self, seq: u64, want: u64) {
         while self.borders.len() >= 2 {
             let (first, second) = (self.borders[0], self.borders[1]);
-            if first.end - seq >= want {
+            if first.end - seq >= want || first.ends_record {
                 break;
             }
             if second.end - seq <= want {
                 self.borders.pop_front();
+                self.borders[0].push |= first.push;
             } else {
                 self.borders[0].end = seq + want;
                 break;

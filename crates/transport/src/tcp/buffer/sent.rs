@@ -138,6 +138,8 @@ pub(crate) struct Sent {
     pub(crate) sacked: Count,
     pub(crate) lost: Count,
     pub(crate) retrans: Count,
+    /// Heads of super-segments in the ring.
+    heads: u32,
 }
 
 impl Default for Sent {
@@ -152,11 +154,17 @@ impl Default for Sent {
             sacked: zero,
             lost: zero,
             retrans: zero,
+            heads: 0,
         }
     }
 }
 
 impl Sent {
+    /// Super-segments of which something is unacknowledged: Linux's `sk_buff`s.
+    pub(crate) fn supers(&self) -> u32 {
+        self.heads + u32::from(self.ring.front().is_some_and(|first| !first.is(Mark::HEAD)))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.ring.is_empty()
     }
@@ -210,6 +218,7 @@ impl Sent {
     #[inline]
     pub(crate) fn push(&mut self, record: Record) {
         self.out.add(&record);
+        self.heads += u32::from(record.is(Mark::HEAD));
         self.ring.push_back(record);
         let name = self.base.wrapping_add(self.ring.len() as u32 - 1);
         self.thread(name);
@@ -223,6 +232,7 @@ impl Sent {
         let record = self.ring.pop_front()?;
         self.base = self.base.wrapping_add(1);
         self.out.sub(&record);
+        self.heads -= u32::from(record.is(Mark::HEAD));
         if record.is(Mark::SACKED) {
             self.sacked.sub(&record);
         }

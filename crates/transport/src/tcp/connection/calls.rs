@@ -1,41 +1,15 @@
-//! What the application asks: write, read, shutdown, close, options (RFC 9293 §3.9.1).
+//! What the application asks: read, shutdown, close, options (RFC 9293 §3.9.1).
 
 use core::time::Duration;
 
-use bytes::Bytes;
-use septet_core::{Frame, Storey};
+use septet_core::Frame;
 
+use super::nagle::Push;
 use super::{Chrono, Connection, Cx};
 use crate::tcp::congestion::controller;
-use crate::tcp::{Error, Linger, Nagle, Quickack, Readiness, Shutdown, SocketOption, State};
-
-/// What is written.
-pub(crate) enum Payload<'a> {
-    Copied(&'a [u8]),
-    Shared(Bytes),
-    Synthetic(u64),
-}
-
-/// A synthetic write is bounded by the sequence space that can be outstanding in any case.
-const SYNTHETIC_MOST: u64 = 1 << 40;
+use crate::tcp::{Cork, Error, Linger, Nagle, Quickack, Readiness, Shutdown, SocketOption, State};
 
 impl Connection {
-    /// Room in the send buffer, in bytes. Half of the buffer is overhead in Linux's accounts.
-    pub(crate) fn send_space(&self) -> usize {
-        let queued = self.send.end() - self.snd_una.max(self.iss + 1).min(self.send.end());
-        if queued > 1 << 32 {
-            return 0;
-        }
-        (self.snd_buf as usize / 2).saturating_sub(queued as usize)
-    }
-
-    fn is_writable(&self) -> bool {
-        let space = self.send_space();
-        let lowat = self.rare.as_ref().and_then(|r| r.notsent_lowat);
-        // `sk_stream_is_writeable`: a third of the buffer is free.
-        space >= self.snd_buf as usize / 6 && lowat.is_none_or(|most| self.unsent() < u64::from(most))
-    }
-
     /// Readiness as `poll(2)` would tell it.
     pub(crate) fn readiness(&self) -> Readiness {
         let mut ready = Readiness::NONE;
@@ -57,83 +31,6 @@ impl Connection {
             }
         }
         ready
-    }
-
-    pub(crate) fn write(&mut self, cx: &mut Cx<'_>, payload: Payload<'_>) -> Result<u64, Error> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        if self.flags.write_shut {
-            return Err(Error::BrokenPipe);
-        }
-        match self.state {
-            State::SynSent | State::SynReceived => return Err(Error::WouldBlock),
-            state if !state.may_send() => return Err(Error::BrokenPipe),
-            _ => {}
-        }
-        let wanted = match &payload {
-            Payload::Copied(data) => data.len() as u64,
-            Payload::Shared(data) => data.len() as u64,
-            Payload::Synthetic(len) => *len,
-        };
-        if wanted == 0 {
-            return Ok(0);
-        }
-        let space = self.send_space() as u64;
-        let is_held = self.rare.as_ref().and_then(|r| r.notsent_lowat).is_some_and(|m| self.unsent() >= u64::from(m));
-        let synthetic = matches!(payload, Payload::Synthetic(_));
-        if (space == 0 && !synthetic) || is_held {
-            self.flags.no_space = true;
-            return Err(Error::WouldBlock);
-        }
-        self.rate_check_app_limited();
-        if self.sent.is_empty() && !self.has_unsent() {
-            self.slow_start_after_idle(cx);
-        }
-        self.expire_pmtu(cx);
-        let unsent_from = self.snd_nxt;
-        let taken = match payload {
-            Payload::Copied(data) => {
-                let n = data.len().min(space as usize);
-                self.send.write(&data[..n]);
-                n as u64
-            }
-            Payload::Shared(mut data) => {
-                data.truncate(space as usize);
-                let n = data.len() as u64;
-                self.send.write_bytes(data);
-                n
-            }
-            Payload::Synthetic(len) => {
-                let n = len.min(SYNTHETIC_MOST.saturating_sub(self.unsent()));
-                self.send.write_synthetic(n);
-                n
-            }
-        };
-        if taken < wanted {
-            self.flags.no_space = true;
-        }
-        let goal = self.size_goal();
-        self.send.end_write(unsent_from, goal);
-        self.send.cut_borders(unsent_from, goal);
-        // A write ends with PSH, unless more is promised.
-        if self.nagle != Nagle::Cork {
-            self.send.push_last();
-        }
-        cx.trace.emit(Storey::Transport, "tcp.write", self.cause, |f| {
-            f.set("local", self.local).set("remote", self.remote).set("len", taken);
-        });
-        Ok(taken)
-    }
-
-    /// Linux's `tcp_xmit_size_goal`: how long a buffer grows before the next is begun.
-    fn size_goal(&self) -> u64 {
-        let mss = u64::from(self.mss);
-        // The same with and without super-segments, so that both put PSH in the same places.
-        let gso = u64::from(if self.gso_max == 0 { 65_536 } else { self.gso_max }).saturating_sub(1 + 320);
-        let half = u64::from(self.max_window) / 2;
-        let bound = if self.max_window > 536 { gso.min(half.max(48)) } else { gso };
-        (bound / mss * mss).max(mss)
     }
 
     pub(crate) fn read(&mut self, cx: &mut Cx<'_>, out: &mut [u8]) -> Result<usize, Error> {
@@ -271,8 +168,17 @@ impl Connection {
             }
             SocketOption::Nagle(nagle) => {
                 self.nagle = nagle;
-                if nagle != Nagle::Cork {
-                    self.send.push_last();
+                if nagle == Nagle::Off {
+                    // What waits leaves now, corked or not.
+                    self.push_out(cx, Push::Now);
+                }
+            }
+            SocketOption::Cork(cork) => {
+                self.cork = cork;
+                if cork == Cork::Off {
+                    let push = if self.nagle == Nagle::Off { Push::Now } else { Push::Normal };
+                    self.flags.more_promised = false;
+                    self.push_out(cx, push);
                 }
             }
             SocketOption::SendBuffer(bytes) => {
@@ -327,34 +233,6 @@ impl Connection {
             }
         }
         Ok(())
-    }
-
-    /// The send buffer follows the window (Linux's `tcp_sndbuf_expand`).
-    pub(crate) fn grow_send_buffer(&mut self, cx: &Cx<'_>) {
-        if self.flags.snd_buf_locked {
-            return;
-        }
-        let mss = u64::from(self.mss);
-        // Twice the payload is what a buffer's accounts charge for a segment.
-        let segments = u64::from(cx.config.initial_window)
-            .max(self.window.cwnd / mss)
-            .max(u64::from(self.recovery.reordering) + 1);
-        let wanted = 2 * u64::from(self.controller.sndbuf_expand()) * segments * mss;
-        let bounded = wanted.min(cx.config.wmem[2] as u64) as u32;
-        self.snd_buf = self.snd_buf.max(bounded);
-    }
-
-    /// Room came free: a writer that found none is told.
-    pub(crate) fn update_send_space(&mut self, cx: &Cx<'_>) {
-        if self.flags.no_space {
-            if !self.flags.snd_buf_locked && self.sent.in_flight() <= self.window.cwnd {
-                self.grow_send_buffer(cx);
-            }
-            if self.is_writable() {
-                self.flags.no_space = false;
-                self.flags.notify = true;
-            }
-        }
     }
 
     /// Accounts for what the sender waits for.

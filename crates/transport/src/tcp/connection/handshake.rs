@@ -173,6 +173,7 @@ impl Connection {
             probes_out: 0,
             ecn_flags: 0,
             nagle: options.nagle,
+            cork: options.cork,
             flags: Marks {
                 snd_buf_locked: options.send_buffer.is_some(),
                 rcv_buf_locked: options.receive_buffer.is_some(),

@@ -70,6 +70,7 @@ impl Connection {
         if let Some(verdict) = self.validate(cx, seg) {
             return verdict;
         }
+        self.flags.more_promised = false;
         if !seg.flags().has(Flags::ACK) {
             return Verdict::Done;
         }

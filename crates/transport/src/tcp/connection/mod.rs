@@ -20,6 +20,7 @@ mod rfc5961_challenge_ack;
 mod rfc7323_timestamps;
 mod timers;
 mod transmit;
+mod write;
 
 use std::net::SocketAddr;
 
@@ -33,15 +34,15 @@ use super::congestion::{CongestionController, Window};
 use super::endpoint::Pending;
 use super::recovery::{Rack, Rate, Recovery, Rtt, SackState};
 use super::wire::{Flags, Header};
-use super::{Config, Error, Mib, Nagle, State};
+use super::{Config, Cork, Error, Mib, Nagle, State};
 use crate::Ecn;
 
-pub(crate) use calls::Payload;
 pub(crate) use handshake::{Opening, initial_window};
 pub(crate) use input::Verdict;
 pub(crate) use rfc5961_challenge_ack::Budget;
 pub(crate) use timers::{Slot, Timers, Waiting};
 pub(crate) use transmit::seal;
+pub(crate) use write::Payload;
 
 /// What every step of a connection is handed.
 pub(crate) struct Cx<'a> {
@@ -160,6 +161,7 @@ pub struct Connection {
     pub(crate) probes_out: u8,
     pub(crate) ecn_flags: u8,
     pub(crate) nagle: Nagle,
+    pub(crate) cork: Cork,
     pub(crate) flags: Marks,
     pub(crate) error: Option<Error>,
     pub(crate) soft_error: Option<Error>,
@@ -191,6 +193,8 @@ pub(crate) struct Marks {
     pub(crate) no_space: bool,
     /// Queued for output by the endpoint.
     pub(crate) queued: bool,
+    /// The last write promised more (`MSG_MORE`): until something else happens, a short segment waits for it.
+    pub(crate) more_promised: bool,
     /// Data went out since the output was last found idle.
     pub(crate) in_burst: bool,
     /// Whether the last SYN came from the peer first.

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::{Connection, Cx};
-use crate::tcp::{CaState, Nagle};
+use crate::tcp::{CaState, Cork, Nagle};
 
 /// How eagerly the caller wants data to leave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,8 +21,10 @@ impl Connection {
         if !partial || push == Push::Now {
             return false;
         }
+        if self.cork == Cork::On || self.flags.more_promised {
+            return true;
+        }
         match self.nagle {
-            Nagle::Cork => true,
             Nagle::Off => false,
             // Minshall: only while an earlier short segment is unacknowledged.
             Nagle::On => !self.sent.is_empty() && self.snd_sml > self.snd_una && self.snd_sml <= self.snd_nxt,

@@ -12,7 +12,7 @@ use crate::tcp::{CaState, State, Transmit};
 
 /// How much of the window new data may use.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Quota {
+pub(super) enum Quota {
     /// What congestion control allows.
     Window,
     /// One segment, whatever it says: a tail loss probe.
@@ -157,7 +157,6 @@ impl Connection {
         if room > 0 {
             let fin = self.flags.fin_queued && self.snd_nxt + room as u64 == self.send.end();
             let flags = Flags::ACK | Flags::PSH | if fin { Flags::FIN } else { Flags::NONE };
-            self.pushed_seq = self.pushed_seq.max(self.snd_nxt + room as u64);
             return self.emit(cx, room, flags, self.current_mss(), "persist timer: what the window takes");
         }
         self.send_bare(cx, self.snd_una - 1, "window probe")
@@ -201,7 +200,7 @@ impl Connection {
         }
     }
 
-    fn send_new(&mut self, cx: &mut Cx<'_>, push: Push, quota: Quota) -> Option<Transmit> {
+    pub(super) fn send_new(&mut self, cx: &mut Cx<'_>, push: Push, quota: Quota) -> Option<Transmit> {
         if !self.has_unsent() {
             if self.flags.in_burst {
                 let limited = self.is_window_full();
@@ -348,12 +347,10 @@ impl Connection {
             }
         }
         self.snd_nxt = seq + len as u64 + u64::from(flags.has(Flags::FIN));
+        self.send.forget_sent(self.snd_nxt);
         cx.mib.orig_data_sent += segs;
         if len > 0 && (len as u64) < segs * mss as u64 {
             self.snd_sml = self.snd_nxt;
-        }
-        if flags.has(Flags::PSH) {
-            self.pushed_seq = self.pushed_seq.max(seq + len as u64);
         }
         if self.in_cwnd_reduction() {
             self.recovery.prr_out += len as u64;

@@ -8,7 +8,7 @@ use septet_core::{EventId, Frame, Instant, Storey, Trace};
 use super::listen::Listener;
 use super::{Endpoint, Entry, SocketId, cx};
 use crate::tcp::connection::{Cx, Payload};
-use crate::tcp::{Connection, Error, Info, Options, Shutdown, SocketOption, State, controller};
+use crate::tcp::{Connection, Error, Follows, Info, Options, Shutdown, SocketOption, State, controller};
 
 impl Endpoint {
     /// Opens a connection from `local` to `remote`; port 0 chooses an ephemeral one. `mtu` is that of the link towards
@@ -193,7 +193,22 @@ impl Endpoint {
     /// # Errors
     /// `WouldBlock`, `BrokenPipe`, or what ended the connection.
     pub fn write(&mut self, now: Instant, id: SocketId, data: &[u8], trace: &mut Trace) -> Result<usize, Error> {
-        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Copied(data)))?.map(|n| n as usize)
+        self.write_with(now, id, data, Follows::Nothing, trace)
+    }
+
+    /// The same, telling what follows: `MSG_MORE`, `MSG_EOR`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_with(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        data: &[u8],
+        follows: Follows,
+        trace: &mut Trace,
+    ) -> Result<usize, Error> {
+        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Copied(data), follows))?.map(|n| n as usize)
     }
 
     /// The same, because of the event `cause`.
@@ -210,7 +225,7 @@ impl Endpoint {
     ) -> Result<usize, Error> {
         self.step(now, id, trace, |c, cx| {
             c.because(cause);
-            c.write(cx, Payload::Copied(data))
+            c.write(cx, Payload::Copied(data), Follows::Nothing)
         })?
         .map(|n| n as usize)
     }
@@ -220,7 +235,7 @@ impl Endpoint {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_bytes(&mut self, now: Instant, id: SocketId, data: Bytes, trace: &mut Trace) -> Result<usize, Error> {
-        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Shared(data)))?.map(|n| n as usize)
+        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Shared(data), Follows::Nothing))?.map(|n| n as usize)
     }
 
     /// Writes the next `len` bytes of the stream that [`synthetic_fill`](crate::tcp::synthetic_fill) defines. They take
@@ -229,7 +244,7 @@ impl Endpoint {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_synthetic(&mut self, now: Instant, id: SocketId, len: u64, trace: &mut Trace) -> Result<u64, Error> {
-        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Synthetic(len)))?
+        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Synthetic(len), Follows::Nothing))?
     }
 
     /// Copies received bytes to `out`; zero means the end of the stream (or an empty `out`).
