@@ -265,8 +265,7 @@ impl Bench {
     fn buffer(&mut self, fd: Fd, way: Way) -> Result<usize, Errno> {
         let options = self.options(fd)?;
         // Linux doubles the value "to allow space for bookkeeping overhead" (socket(7)), with a least of 4608 and 2304.
-        let (set, least) =
-            if way == Way::Send { (options.send_buffer, 4608) } else { (options.receive_buffer, 2304) };
+        let (set, least) = if way == Way::Send { (options.send_buffer, 4608) } else { (options.receive_buffer, 2304) };
         let set = set.map(|size| size.saturating_mul(2).max(least));
         let config = self.tcp.config();
         let first = if way == Way::Send { config.wmem[1] } else { config.rmem[1] };
