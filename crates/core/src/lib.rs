@@ -11,6 +11,7 @@ mod hash;
 mod recorder;
 mod rng;
 mod station;
+pub mod synthetic;
 mod time;
 mod trace;
 mod units;

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use septet_core::{Instant, Rng};
+use septet_core::{Frame, Instant, Rng};
 use septet_socket::{
     BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl,
 };
@@ -224,6 +224,34 @@ impl Stack {
         }
     }
 
+    fn write_synthetic(&mut self, cx: &Context<'_>, socket: Socket, offset: u64, len: u64) -> Poll<io::Result<u64>> {
+        let id = self.tcp.resolve(socket)?;
+        self.tcp.dirty = true;
+        match self.tcp.endpoint().write_synthetic(self.now, id, offset, len, &mut self.trace) {
+            Ok(n) => Poll::Ready(Ok(n)),
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_writable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
+    fn take_tcp(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<Option<Frame>>> {
+        let id = self.tcp.resolve(socket)?;
+        match self.tcp.endpoint().take_frame(self.now, id, &mut self.trace) {
+            Ok(frame) => {
+                self.tcp.dirty = true;
+                Poll::Ready(Ok(frame))
+            }
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_readable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
     fn shutdown_tcp(&mut self, socket: Socket) -> io::Result<()> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
@@ -324,6 +352,19 @@ impl TcpStreamImpl for Stream {
 
     fn set_zero_linger(&self) -> io::Result<()> {
         with(self.key, |stack| stack.set_tcp(self.socket, SocketOption::Linger(Linger::Reset)))
+    }
+
+    fn poll_write_synthetic(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        offset: u64,
+        len: u64,
+    ) -> Poll<io::Result<u64>> {
+        poll(self.key, |stack| stack.write_synthetic(cx, self.socket, offset, len))
+    }
+
+    fn poll_read_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Option<Frame>>> {
+        poll(self.key, |stack| stack.take_tcp(cx, self.socket))
     }
 }
 

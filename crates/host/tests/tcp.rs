@@ -322,3 +322,39 @@ fn the_same_seed_gives_the_same_run() {
     };
     assert_eq!(digest(), digest());
 }
+
+#[test]
+fn synthetic_bytes_arrive_as_they_were_defined() {
+    const LEN: u64 = 3_000_000;
+    let log = Log::default();
+    let out = log.clone();
+    let client = |net: NetRef| async move {
+        let mut stream = connect(&net).await;
+        stream.write_all(b"real").await.unwrap();
+        stream.write_synthetic(7, LEN).await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert!(stream.read_frame().await.unwrap().is_none());
+    };
+    let server = move |net: NetRef| {
+        let log = out.clone();
+        async move {
+            let listener = net.listen("0.0.0.0:7".parse().unwrap(), ListenOptions::default()).unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 4];
+            stream.read_exact(&mut head).await.unwrap();
+            assert_eq!(&head, b"real");
+            let mut at = 7;
+            while let Some(frame) = stream.read_frame().await.unwrap() {
+                assert!(septet_core::synthetic::matches(at, frame.bytes()), "from {at} on");
+                at += frame.len() as u64;
+            }
+            log.say(format!("{}", at - 7));
+        }
+    };
+    let slow = Medium { rate: septet_core::Rate::from_bits_per_sec(100_000_000), ..cable() };
+    for medium in [cable(), slow] {
+        let (mut world, ..) = pair(medium, client, server.clone());
+        world.run_until(Instant::from_secs(5)).unwrap();
+    }
+    assert_eq!(log.lines(), [LEN.to_string(), LEN.to_string()]);
+}

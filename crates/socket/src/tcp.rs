@@ -7,9 +7,13 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::SocketAddr;
 
+use septet_core::{Frame, synthetic};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::Nodelay;
+
+/// Bytes that are generated or read at once where a network does not do better.
+const PIECE: usize = 16 * 1024;
 
 /// What a network provides for one connection.
 pub trait TcpStreamImpl: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {
@@ -36,6 +40,30 @@ pub trait TcpStreamImpl: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static 
     /// # Errors
     /// Those of the network.
     fn set_zero_linger(&self) -> io::Result<()>;
+
+    /// Writes some of `len` bytes of the [synthetic stream](septet_core::synthetic) from `offset` on, and tells how
+    /// many. A network that can generates them when they leave, so that they take no room.
+    fn poll_write_synthetic(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        offset: u64,
+        len: u64,
+    ) -> Poll<io::Result<u64>> {
+        let mut piece = [0; PIECE];
+        let piece = &mut piece[..len.min(PIECE as u64) as usize];
+        synthetic::fill(offset, piece);
+        self.poll_write(cx, piece).map_ok(|n| n as u64)
+    }
+
+    /// Takes the next bytes that came, as they came where the network can; `None` at the end of the stream.
+    fn poll_read_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Option<Frame>>> {
+        let mut piece = [0; PIECE];
+        let mut buf = ReadBuf::new(&mut piece);
+        self.poll_read(cx, &mut buf).map_ok(|()| match buf.filled() {
+            [] => None,
+            bytes => Some(Frame::new(0, bytes)),
+        })
+    }
 }
 
 /// A TCP connection.
@@ -80,6 +108,28 @@ impl TcpStream {
     /// Those of the network.
     pub fn set_zero_linger(&self) -> io::Result<()> {
         self.0.set_zero_linger()
+    }
+
+    /// Writes `len` bytes of the [synthetic stream](septet_core::synthetic) from `offset` on. On a simulated host they
+    /// take no room, however many there are: they are generated when they leave.
+    ///
+    /// # Errors
+    /// Those of a write.
+    pub async fn write_synthetic(&mut self, offset: u64, len: u64) -> io::Result<()> {
+        let mut done = 0;
+        while done < len {
+            done += poll_fn(|cx| Pin::new(&mut *self.0).poll_write_synthetic(cx, offset + done, len - done)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next bytes that came; `None` at the end of the stream. On a simulated host they are the payload of a
+    /// segment, and nothing is copied.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn read_frame(&mut self) -> io::Result<Option<Frame>> {
+        poll_fn(|cx| Pin::new(&mut *self.0).poll_read_frame(cx)).await
     }
 }
 

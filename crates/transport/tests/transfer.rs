@@ -10,7 +10,7 @@ use septet_transport::tcp::{Config, Error};
 
 fn data(len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
-    septet_transport::tcp::synthetic_fill(0, &mut out);
+    septet_core::synthetic::fill(0, &mut out);
     out
 }
 

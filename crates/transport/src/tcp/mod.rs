@@ -15,7 +15,6 @@ mod recovery;
 mod state;
 pub mod wire;
 
-pub use buffer::synthetic::fill as synthetic_fill;
 pub use config::{Config, EcnMode, MtuProbing};
 pub use congestion::{
     Ack, CaEvent, CongestionController, OnLoss, RateSample, Window, controller, names as controller_names,

@@ -3,7 +3,6 @@
 mod receive;
 mod send;
 mod sent;
-pub(crate) mod synthetic;
 
 pub(crate) use receive::{Queued, ReceiveBuffer};
 pub(crate) use send::SendBuffer;

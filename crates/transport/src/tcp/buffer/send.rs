@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use septet_core::Frame;
 use septet_core::checksum::Sum;
-
-use super::synthetic;
+use septet_core::{Frame, synthetic};
 
 const CHUNK: usize = 16 * 1024;
 const SMALLEST: usize = 512;
@@ -55,13 +53,12 @@ pub(crate) struct SendBuffer {
     /// Borders of what is not yet sent.
     borders: VecDeque<Border>,
     end: u64,
-    synthetic: u64,
 }
 
 impl SendBuffer {
     /// An empty buffer whose first byte will have the sequence number `start`.
     pub(crate) fn new(start: u64) -> Self {
-        Self { chunks: VecDeque::new(), borders: VecDeque::new(), end: start, synthetic: 0 }
+        Self { chunks: VecDeque::new(), borders: VecDeque::new(), end: start }
     }
 
     /// The sequence number behind the last byte written.
@@ -93,13 +90,11 @@ impl SendBuffer {
         }
     }
 
-    /// Adds the next `len` bytes of the synthetic stream.
-    pub(crate) fn write_synthetic(&mut self, len: u64) {
+    /// Adds `len` bytes of the synthetic stream from `offset` on.
+    pub(crate) fn write_synthetic(&mut self, offset: u64, len: u64) {
         if len == 0 {
             return;
         }
-        let offset = self.synthetic;
-        self.synthetic += len;
         if let Some(Chunk { body: Body::Synthetic { offset: o, len: l }, .. }) = self.chunks.back_mut()
             && *o + *l == offset
         {
@@ -211,7 +206,7 @@ impl SendBuffer {
 
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
-        *self = Self { end: self.end, synthetic: self.synthetic, ..Self::default() };
+        *self = Self::new(self.end);
     }
 
     /// Bytes of memory that the rope holds.
@@ -278,8 +273,8 @@ mod tests {
         rope.write(b"abc");
         rope.write(b"def");
         rope.write_bytes(Bytes::from_static(b"GHI"));
-        rope.write_synthetic(1000);
-        rope.write_synthetic(1000);
+        rope.write_synthetic(0, 1000);
+        rope.write_synthetic(1000, 1000);
         rope.write(b"end");
         assert_eq!(rope.end(), 100 + 9 + 2000 + 3);
         assert_eq!(read(&rope, 102, 5), b"cdefG");

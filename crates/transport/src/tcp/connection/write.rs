@@ -13,7 +13,11 @@ use crate::tcp::{Error, Follows, State};
 pub(crate) enum Payload<'a> {
     Copied(&'a [u8]),
     Shared(Bytes),
-    Synthetic(u64),
+    /// Bytes of the synthetic stream.
+    Synthetic {
+        offset: u64,
+        len: u64,
+    },
 }
 
 impl Payload<'_> {
@@ -125,7 +129,7 @@ impl Connection {
     /// taken.
     fn fill(&mut self, cx: &mut Cx<'_>, payload: Payload<'_>) -> u64 {
         let wanted = payload.len();
-        if let Payload::Synthetic(_) = payload {
+        if let Payload::Synthetic { .. } = payload {
             let taken = wanted.min(SYNTHETIC_MOST.saturating_sub(self.unsent()));
             // It may be larger than memory: it stays one piece.
             if self.send.open_piece(self.snd_nxt).is_none() {
@@ -151,7 +155,7 @@ impl Connection {
             match &payload {
                 Payload::Copied(data) => self.send.write(&data[from..to]),
                 Payload::Shared(data) => self.send.write_bytes(data.slice(from..to)),
-                Payload::Synthetic(_) => {}
+                Payload::Synthetic { .. } => {}
             }
             self.send.extend_piece();
             taken += n;

@@ -238,13 +238,20 @@ impl Endpoint {
         self.step(now, id, trace, |c, cx| c.write(cx, Payload::Shared(data), Follows::Nothing))?.map(|n| n as usize)
     }
 
-    /// Writes the next `len` bytes of the stream that [`synthetic_fill`](crate::tcp::synthetic_fill) defines. They take
-    /// no room: bulk flows of any size cost no memory.
+    /// Writes `len` bytes of the [synthetic stream](septet_core::synthetic) from `offset` on. They take no room: bulk
+    /// flows of any size cost no memory. Returns how many were taken.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn write_synthetic(&mut self, now: Instant, id: SocketId, len: u64, trace: &mut Trace) -> Result<u64, Error> {
-        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Synthetic(len), Follows::Nothing))?
+    pub fn write_synthetic(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        offset: u64,
+        len: u64,
+        trace: &mut Trace,
+    ) -> Result<u64, Error> {
+        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Synthetic { offset, len }, Follows::Nothing))?
     }
 
     /// Copies received bytes to `out`; zero means the end of the stream (or an empty `out`).

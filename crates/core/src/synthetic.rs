@@ -1,8 +1,10 @@
-//! A payload that is generated from its offset in the stream instead of being stored.
+//! A payload that is generated from its offset in the stream instead of being stored, so that bulk traffic costs no
+//! memory and a receiver can verify every byte of it.
 
 use std::sync::LazyLock;
 
-use septet_core::checksum::Sum;
+use crate::Frame;
+use crate::checksum::Sum;
 
 const PERIOD: usize = 8192;
 
@@ -27,6 +29,16 @@ static TABLE: LazyLock<Box<Table>> = LazyLock::new(|| {
 });
 
 /// Writes the bytes of the synthetic stream from `offset` on into `out`.
+///
+/// ```
+/// use septet_core::synthetic;
+/// let mut bytes = [0; 3000];
+/// synthetic::fill(10_000, &mut bytes);
+/// assert!(synthetic::matches(10_000, &bytes));
+/// assert!(synthetic::matches(10_100, &bytes[100..]));
+/// bytes[2999] ^= 1;
+/// assert!(!synthetic::matches(10_000, &bytes));
+/// ```
 pub fn fill(offset: u64, out: &mut [u8]) {
     let mut rest = out;
     let mut at = (offset % PERIOD as u64) as usize;
@@ -38,8 +50,22 @@ pub fn fill(offset: u64, out: &mut [u8]) {
     }
 }
 
+/// Whether `bytes` are those of the synthetic stream from `offset` on.
+pub fn matches(offset: u64, bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    let mut at = (offset % PERIOD as u64) as usize;
+    while !rest.is_empty() {
+        let (head, tail) = rest.split_at(rest.len().min(PERIOD - at));
+        if *head != TABLE.bytes[at..at + head.len()] {
+            return false;
+        }
+        (rest, at) = (tail, 0);
+    }
+    true
+}
+
 /// Adds `len` bytes of the synthetic stream from `offset` on to the end of `frame`.
-pub(crate) fn extend(frame: &mut septet_core::Frame, offset: u64, len: usize) {
+pub fn extend(frame: &mut Frame, offset: u64, len: usize) {
     let mut left = len;
     let mut at = (offset % PERIOD as u64) as usize;
     while left > 0 {
@@ -51,7 +77,7 @@ pub(crate) fn extend(frame: &mut septet_core::Frame, offset: u64, len: usize) {
 }
 
 /// Adds to `sum` the same bytes that [`extend`] writes, which start at an even offset of what is summed, in constant time.
-pub(crate) fn add_sum(mut sum: Sum, offset: u64, len: usize) -> Sum {
+pub fn add_sum(mut sum: Sum, offset: u64, len: usize) -> Sum {
     let mut left = len;
     let mut at = (offset % PERIOD as u64) as usize;
     let mut odd = false;
