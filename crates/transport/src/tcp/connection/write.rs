@@ -25,7 +25,7 @@ impl Payload<'_> {
         match self {
             Self::Copied(data) => data.len() as u64,
             Self::Shared(data) => data.len() as u64,
-            Self::Synthetic(len) => *len,
+            Self::Synthetic { len, .. } => *len,
         }
     }
 }
@@ -129,13 +129,13 @@ impl Connection {
     /// taken.
     fn fill(&mut self, cx: &mut Cx<'_>, payload: Payload<'_>) -> u64 {
         let wanted = payload.len();
-        if let Payload::Synthetic { .. } = payload {
+        if let Payload::Synthetic { offset, .. } = payload {
             let taken = wanted.min(SYNTHETIC_MOST.saturating_sub(self.unsent()));
             // It may be larger than memory: it stays one piece.
             if self.send.open_piece(self.snd_nxt).is_none() {
                 self.send.begin_piece();
             }
-            self.send.write_synthetic(taken);
+            self.send.write_synthetic(offset, taken);
             self.send.extend_piece();
             return taken;
         }
