@@ -65,6 +65,16 @@ pub trait Station: Any {
     fn on_power(&mut self, now: Instant, power: Power, out: &mut Out<'_>) {
         let _ = (now, power, out);
     }
+
+    /// The station inside, where this one only stands around it (as cards in its ports do).
+    fn inner(&self) -> Option<&dyn Station> {
+        None
+    }
+
+    /// The station inside, to be changed.
+    fn inner_mut(&mut self) -> Option<&mut dyn Station> {
+        None
+    }
 }
 
 /// What a station's ports offer: the way out of it. The engine implements it; tests may with a `Vec`.
@@ -99,6 +109,11 @@ impl<'a> Out<'a> {
     /// Answers go to `wire`, reasons to `trace`.
     pub fn new(wire: &'a mut dyn Wire, trace: &'a mut Trace) -> Self {
         Self { wire, trace }
+    }
+
+    /// The wire and the trace, for one who stands between a station and its wire.
+    pub fn parts(&mut self) -> (&mut dyn Wire, &mut Trace) {
+        (&mut *self.wire, &mut *self.trace)
     }
 
     /// Hands `frame` to the transmit queue of `port`.

@@ -1,8 +1,10 @@
 //! Storey 2: Ethernet frames, the learning switch, point-to-point framing.
 
+pub mod card;
 pub mod check;
 pub mod ethernet;
 pub mod hdlc;
+pub mod hub;
 pub mod lapb;
 pub mod ppp;
 pub mod switch;

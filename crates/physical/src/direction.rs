@@ -117,6 +117,9 @@ impl Direction {
         if frame.segment_size > 0 && !self.transparent {
             return self.refuse(&frame, DropReason::Giant, observer);
         }
+        if frame.is_empty() {
+            return self.signal(now, frame);
+        }
         match &mut self.egress {
             Egress::Tail(tail) => {
                 tail.settle(now, &mut self.cold.meter);
@@ -323,6 +326,13 @@ impl Direction {
                 observer.dropped(&frame, reason);
             }
         }
+    }
+
+    /// A signal of a shared line takes no time and meets no chance; it only travels.
+    #[cold]
+    fn signal(&mut self, now: Instant, mut frame: Frame) {
+        frame.ingress = later(now, self.channel.delay());
+        self.fly(Flight { start: now, frame });
     }
 
     fn launch(&mut self, now: Instant, start: Instant, mut frame: Frame, observer: &mut impl Observer) {

@@ -15,6 +15,7 @@ mod meter;
 pub mod phy;
 pub mod queue;
 pub mod settings;
+mod signal;
 mod tally;
 
 pub use direction::{Counters, Direction, Observer};
@@ -22,4 +23,5 @@ pub use lens::{Blind, Lens, Marked, Splitter};
 pub use medium::{Framing, Medium, Ratio};
 pub use meter::{Meter, Violation};
 pub use settings::InvalidSetting;
+pub use signal::Signal;
 pub use tally::Tally;

@@ -246,18 +246,26 @@ impl World {
         result
     }
 
-    /// The station, where it is of type `T`.
+    /// The station, or the one inside it, where it is of type `T`.
     pub fn station<T: Station>(&self, id: StationId) -> Option<&T> {
-        let any: &dyn Any = &*self.stations.get(id.0 as usize)?.station;
-        any.downcast_ref()
+        let mut station = &*self.stations.get(id.0 as usize)?.station;
+        loop {
+            let any: &dyn Any = station;
+            match any.downcast_ref() {
+                Some(found) => return Some(found),
+                None => station = station.inner()?,
+            }
+        }
     }
 
-    /// The station, to be changed, where it is of type `T`.
+    /// The station, or the one inside it, to be changed, where it is of type `T`.
     pub fn station_mut<T: Station>(&mut self, id: StationId) -> Option<&mut T> {
-        let any: &mut dyn Any = &mut *self.stations.get_mut(id.0 as usize)?.station;
-        let station = any.downcast_mut()?;
+        let mut station = &mut *self.stations.get_mut(id.0 as usize)?.station;
+        while !(&*station as &dyn Any).is::<T>() {
+            station = station.inner_mut()?;
+        }
         self.touched.push(id);
-        Some(station)
+        (station as &mut dyn Any).downcast_mut()
     }
 
     /// Records an event of the lab or of a cable, at `station` where it has one place.

@@ -171,6 +171,9 @@ impl World {
         if self.stations[to.station.0 as usize].power == Power::Off {
             return self.find_nobody(key.path(), &frame);
         }
+        if frame.is_empty() {
+            return self.signal(to, frame);
+        }
         p.packets += 1;
         p.bytes += frame.len() as u64;
         if frame.fcs.is_some() {
@@ -186,6 +189,12 @@ impl World {
             watch.received(self.fabric.now, to.station, to.port, &frame, Fate::Passed);
         }
         self.call(to.station, EventId::NONE, |station, now, out| station.receive(now, to.port, frame, out));
+    }
+
+    /// A signal of a shared line: no frame, and so neither counted nor shown.
+    #[cold]
+    fn signal(&mut self, to: End, signal: Frame) {
+        self.call(to.station, EventId::NONE, |station, now, out| station.receive(now, to.port, signal, out));
     }
 
     /// A frame arrives at a station that is off.

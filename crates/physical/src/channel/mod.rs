@@ -173,6 +173,11 @@ impl Channel {
         }
     }
 
+    /// The delay of the cable alone, in nanoseconds.
+    pub(crate) fn delay(&self) -> u64 {
+        self.delay
+    }
+
     /// The delay of every frame in nanoseconds, where the channel does nothing else.
     #[inline]
     pub(crate) fn only_delays(&self) -> Option<u64> {
