@@ -19,6 +19,15 @@ pub(super) enum Quota {
     Probe,
 }
 
+/// Why something is sent again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// It is held to be lost.
+    Repair,
+    /// A tail loss probe.
+    Probe,
+}
+
 impl Connection {
     /// The next segment, or nothing for now.
     pub(crate) fn poll_transmit(&mut self, cx: &mut Cx<'_>) -> Option<Transmit> {
@@ -37,7 +46,7 @@ impl Connection {
             return Some(t);
         }
         if core::mem::take(&mut self.flags.head_due) && !self.sent.is_empty() {
-            return Some(self.retransmit(cx, 0, 1));
+            return Some(self.retransmit(cx, 0, 1, Purpose::Repair));
         }
         if self.flags.retransmit_due {
             if let Some(t) = self.send_lost(cx) {
@@ -398,11 +407,11 @@ impl Connection {
             cx.mib.fast_retrans += 1;
         }
         let segs = (room / self.window.segment()).max(1) as u32;
-        Some(self.retransmit(cx, i, segs.min(self.super_segment(cx, self.mss as usize))))
+        Some(self.retransmit(cx, i, segs.min(self.super_segment(cx, self.mss as usize)), Purpose::Repair))
     }
 
     /// Sends the record at position `i` again, with what followed it in the same super-segment or fits beside it.
-    fn retransmit(&mut self, cx: &mut Cx<'_>, i: usize, segs: u32) -> Transmit {
+    fn retransmit(&mut self, cx: &mut Cx<'_>, i: usize, segs: u32, purpose: Purpose) -> Transmit {
         let mss = self.mss as usize;
         if self.sent.at(i).len() > mss {
             self.sent.resegment(mss);
@@ -429,14 +438,15 @@ impl Connection {
         if last.is(Mark::FIN) {
             flags |= Flags::FIN;
         }
-        if self.recovery.retrans_stamp == 0 {
-            self.recovery.retrans_stamp = cx.ms().max(1);
-        }
-        if self.recovery.undo_retrans < 0 {
-            self.recovery.undo_retrans = 0;
+        // A tail loss probe asks for ACKs: what it repeats is not held to be lost, and counts once in the pipe.
+        let is_probe = purpose == Purpose::Probe;
+        if !is_probe {
+            if self.recovery.retrans_stamp == 0 {
+                self.recovery.retrans_stamp = cx.ms().max(1);
+            }
+            self.recovery.undo_retrans = self.recovery.undo_retrans.max(0) + n as i32;
         }
         let wire = len.div_ceil(mss).max(1) as u32;
-        self.recovery.undo_retrans += n as i32;
         self.counters.total_retrans = self.counters.total_retrans.wrapping_add(wire);
         self.counters.bytes_retrans += len as u64;
         cx.mib.retrans_segs += u64::from(wire);
@@ -445,13 +455,13 @@ impl Connection {
         let age = cx.now - first.sent_at;
         for k in i..i + n {
             self.sent.at_mut(k).restamp(&stamped, cx.now);
-            self.sent.mark(k, Mark::RETRANS | Mark::EVER_RETRANS);
+            self.sent.mark(k, if is_probe { Mark::EVER_RETRANS } else { Mark::RETRANS | Mark::EVER_RETRANS });
             self.sent.resent(k);
         }
-        if self.in_cwnd_reduction() {
+        if self.in_cwnd_reduction() && !is_probe {
             self.recovery.prr_out += len as u64;
         }
-        if i == 0 && self.recovery.state != CaState::Loss && self.timers.waiting() != Waiting::Reorder {
+        if i == 0 && !is_probe && self.recovery.state != CaState::Loss && self.timers.waiting() != Waiting::Reorder {
             let at = cx.now + self.rtt.rto();
             self.wait(cx, Waiting::Retransmit, at);
         }
@@ -485,7 +495,7 @@ impl Connection {
             return Some(t);
         }
         let last = self.sent.len() - 1;
-        let t = self.retransmit(cx, last, 1);
+        let t = self.retransmit(cx, last, 1, Purpose::Probe);
         self.loss_probe_sent(cx, true);
         Some(t)
     }
