@@ -104,7 +104,7 @@ impl Card for PauseCard {
         let Some(quanta) = parse(&frame).filter(|_| frame.fcs.is_none()) else { return line.deliver(frame) };
         self.counters.rx_pause += 1;
         let until = now + quanta.time(self.rate);
-        self.counters.paused = self.counters.paused + (until - now);
+        self.counters.paused += until - now;
         self.counters.paused = self.counters.paused.saturating_sub(self.paused_until.saturating_since(now));
         self.paused_until = until;
         let port = line.port();
