@@ -19,12 +19,10 @@ impl<M> Shared<M> {
     pub fn with<T>(&self, look: impl FnOnce(&mut M) -> T) -> T {
         look(&mut self.0.borrow_mut())
     }
-}
 
-impl<M: Default> Shared<M> {
-    /// Takes the monitor out and leaves a fresh one.
-    pub fn take(&self) -> M {
-        self.0.take()
+    /// Takes the monitor out, once every other hand has let go of it; `None` before.
+    pub fn into_inner(self) -> Option<M> {
+        Rc::into_inner(self.0).map(RefCell::into_inner)
     }
 }
 

@@ -144,7 +144,7 @@ fn tshark_reads_names_times_reasons_and_fates() {
     let fields = ["frame.time_epoch", "frame.interface_name", "frame.packet_flags_direction", "frame.comment"];
     let arguments: Vec<&str> = ["-T", "fields"].into_iter().chain(fields.iter().flat_map(|f| ["-e", f])).collect();
     let Some(lines) = judge::tshark(&path, &arguments) else { return };
-    let why = "client x send (x.send #2); because client x write — the program wrote (x.write #1)";
+    let why = "x send (x.send #2); because client x write — the program wrote (x.write #1)";
     let expected = [
         ["1700000000.001000000", "client eth0", "0x00000002", why],
         ["1700000000.001000123", "server eth0", "0x00000001", why],

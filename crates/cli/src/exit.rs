@@ -51,6 +51,26 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// What is wrong was told already.
+    pub(crate) fn told(exit: Exit) -> Self {
+        Self { exit, text: String::new() }
+    }
+
+    pub(crate) fn lab(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Lab, text: text.into() }
+    }
+
+    pub(crate) fn stdout(error: io::Error) -> Self {
+        Self::environment(format!("cannot write to stdout: {}", reason(&error)))
+    }
+
+    /// Tells what is wrong on stderr.
+    pub(crate) fn tell(&self) {
+        if !self.text.is_empty() {
+            eprintln!("septet: {self}");
+        }
+    }
+
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, text: text.into() }
     }

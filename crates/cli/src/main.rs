@@ -3,36 +3,52 @@
 //! Results go to stdout, everything else to stderr; [`exit::Exit`] lists the exit codes.
 
 mod args;
+mod check;
 mod exit;
 mod interrupt;
+mod keep;
+mod lab_file;
+mod list;
+mod report;
+mod run;
 mod terminal;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use args::{Cli, Command};
 use exit::{Exit, Failure};
+use terminal::Stdout;
 
 fn main() -> ExitCode {
     exit::on_panic();
     // clap ends the process with 2 on a wrong command line, with 0 after --help.
     let cli = Cli::parse();
-    match dispatch(cli.command) {
+    match dispatch(&cli.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("septet: {failure}");
+            failure.tell();
             failure.exit.into()
         }
     }
 }
 
-fn dispatch(command: Command) -> Result<Exit, Failure> {
+fn dispatch(command: &Command) -> Result<Exit, Failure> {
+    let mut out = Stdout::new();
     match command {
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "septet", &mut terminal::Stdout::new());
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(args),
+        Command::List(args) => list::list(args),
+        Command::Schema => {
+            writeln!(out, "{:#}", septet_lab::json_schema()).and_then(|()| out.flush()).map_err(Failure::stdout)?;
             Ok(Exit::Ok)
         }
-        _ => Err(Failure::usage("not yet")),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "septet", &mut out);
+            out.flush().map_err(Failure::stdout)?;
+            Ok(Exit::Ok)
+        }
     }
 }

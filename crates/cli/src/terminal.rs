@@ -17,6 +17,11 @@ pub(crate) fn paints_stderr() -> bool {
     io::stderr().is_terminal() && colours_wanted()
 }
 
+/// The columns for words on stderr.
+pub(crate) fn stderr_width() -> usize {
+    terminal_size::terminal_size_of(io::stderr()).map_or(100, |(w, _)| usize::from(w.0))
+}
+
 /// "NO_COLOR … when present and not an empty string (regardless of its value), prevents the addition of ANSI color."
 fn colours_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::env::var_os("TERM").is_none_or(|t| t != "dumb")

@@ -47,6 +47,8 @@ pub struct Sentence {
     pub peer: Option<(Facing, String)>,
     /// What happened, without its subject: `asks for www.shop.test A`.
     pub text: String,
+    /// What many of these are called: `requests`.
+    pub many: &'static str,
     /// How much it matters.
     pub weight: Weight,
 }
@@ -56,12 +58,13 @@ pub fn tell(event: &Event, names: &Names) -> Sentence {
     let node = names.of_station(event.station).to_owned();
     let mut tellings = table::find(event).flat_map(|t| t.texts);
     let text = tellings.find_map(|text| template::render(text, &event.fields, names));
-    let peer = match table::find(event).next().map_or(Facing::To, |t| t.facing) {
+    let first = table::find(event).next();
+    let peer = match first.map_or(Facing::To, |t| t.facing) {
         Facing::Everyone => Some((Facing::Everyone, "everyone".to_owned())),
         facing => peer(event, names).filter(|name| *name != node).map(|name| (facing, name)),
     };
     let text = text.unwrap_or_else(|| generic(event, names));
-    Sentence { node, peer, text, weight: weight(event) }
+    Sentence { node, peer, text, many: first.map_or(event.kind, |t| t.many), weight: weight(event) }
 }
 
 /// How much `event` matters.
@@ -94,17 +97,18 @@ fn generic(event: &Event, names: &Names) -> String {
     text
 }
 
-/// Why a frame was made: its cause in words, and what led to that, for as far as it is remembered.
+/// Why a frame was made: the reason that its cause gives, and what led to that where it is remembered.
 pub(crate) fn reason(memory: &Memory, event: &Event, names: &Names) -> String {
-    const DEPTH: usize = 3;
-    let mut text = String::new();
-    let mut next = Some(event);
-    for depth in 0..DEPTH {
-        let Some(event) = next else { break };
-        let Sentence { node, text: words, .. } = tell(event, names);
-        let because = if depth == 0 { "" } else { "; because " };
-        let _ = write!(text, "{because}{node} {words} ({} #{})", event.kind, event.id.0);
-        next = (event.cause != EventId::NONE).then(|| memory.get(event.cause)).flatten();
+    let mut text = match event.field("why") {
+        Some(why) => value::human(why, names),
+        None => tell(event, names).text,
+    };
+    let _ = write!(text, " ({} #{})", event.kind, event.id.0);
+    if event.cause != EventId::NONE
+        && let Some(cause) = memory.get(event.cause)
+    {
+        let Sentence { node, text: words, .. } = tell(cause, names);
+        let _ = write!(text, "; because {node} {words} ({} #{})", cause.kind, cause.id.0);
     }
     text
 }
@@ -156,9 +160,6 @@ mod tests {
         let second = Event { cause: EventId(6), ..event("x.second", |_| {}) };
         memory.add(&first);
         memory.add(&second);
-        assert_eq!(
-            reason(&memory, &second, &names),
-            "client x second (x.second #7); because client x first (x.first #6)"
-        );
+        assert_eq!(reason(&memory, &second, &names), "x second (x.second #7); because client x first (x.first #6)");
     }
 }

@@ -13,6 +13,8 @@ pub struct Telling {
     pub kind: &'static str,
     /// Only events in whose field these words stand; an empty name stands for all.
     pub when: (&'static str, &'static str),
+    /// What many of them are called.
+    pub many: &'static str,
     /// How much it matters.
     pub weight: Weight,
     /// Which way the event faces its peer.
@@ -21,107 +23,116 @@ pub struct Telling {
     pub texts: &'static [&'static str],
 }
 
-const fn all(kind: &'static str, weight: Weight, facing: Facing, texts: &'static [&'static str]) -> Telling {
-    Telling { kind, when: ("", ""), weight, facing, texts }
-}
-
-const fn when(
+const fn all(
     kind: &'static str,
-    field: &'static str,
-    value: &'static str,
+    many: &'static str,
     weight: Weight,
     facing: Facing,
     texts: &'static [&'static str],
 ) -> Telling {
-    Telling { kind, when: (field, value), weight, facing, texts }
+    Telling { kind, when: ("", ""), many, weight, facing, texts }
+}
+
+const fn when(field: &'static str, value: &'static str, telling: Telling) -> Telling {
+    Telling { when: (field, value), ..telling }
 }
 
 /// All kinds that are told by a sentence of their own, sorted; of several lines of one kind the first that fits is
-/// taken.
+/// taken. A line whose kind ends in `.*` is for what has no line of its own.
 #[rustfmt::skip]
 pub const TELLINGS: &[Telling] = &[
-    all("arp.announce", Detail, Everyone, &["ARP: {is:ip} is at {at:ip}, asked by nobody"]),
-    all("arp.failed", Moment, To, &["ARP: {why}, {waiting} packets for {ip:ip} are given up"]),
-    all("arp.reply", Detail, To, &["ARP: {is:ip} is at {at:ip}"]),
-    all("arp.request", Detail, Everyone, &["ARP: who has {who-has:ip}[ ({who-has})]? Tell {tell:ip} — {why}"]),
-    all("balancer.close", Detail, To, &["closes {client} ↔ {backend}: {to_backend:bytes} there, {to_client:bytes} back — {why}"]),
-    all("balancer.down", Headline, To, &["{backend} is taken out — {why}"]),
-    all("balancer.pick", Moment, To, &["gives {client} to {backend} — {why}"]),
-    all("balancer.refused", Moment, To, &["refuses {client} — {why}"]),
-    all("balancer.retry", Moment, To, &["tries another server — {why}"]),
-    all("balancer.up", Headline, To, &["{backend} is taken in — {why}"]),
-    all("dns.answer", Detail, To, &["answers {name} {type}: {code}[, {answer}][ — {why}]"]),
-    all("dns.cached", Detail, To, &["knows {name} {type} — {why}"]),
-    all("dns.query", Moment, To, &["asks for {name} {type} over {over}"]),
-    all("dns.reply", Moment, From, &["{name} {type} is {answer}, after {took}", "{name} {type}: {code}, after {took}"]),
-    all("dns.timeout", Moment, From, &["no answer for {name} {type}[ — {why}]"]),
-    all("dns.truncated", Moment, From, &["the answer for {name} is cut off — {why}"]),
-    all("eth.drop", Moment, From, &["drops a frame: {why}"]),
-    when("http.request", "way", "received", Detail, From, &["{method} {target} arrives"]),
-    all("http.request", Moment, To, &["{method} {target}[, {version}]"]),
-    when("http.response", "way", "received", Moment, From, &["{status}, {bytes:bytes} for {target}[, after {took}]"]),
-    all("http.response", Detail, To, &["{status}, {bytes:bytes} for {target}"]),
-    all("icmp.echo-reply", Detail, To, &["echo reply[, seq {seq}]"]),
-    all("icmp.echo-request", Moment, To, &["echo request, seq {seq}"]),
-    all("icmp.error", Moment, To, &["ICMP: {why}[, MTU {mtu}][ (on the way to {about})]"]),
-    all("icmp.error-received", Detail, From, &["ICMP received: {why}"]),
-    all("icmp.reply", Moment, From, &["echo reply, seq {seq}, TTL {ttl}, {bytes} bytes"]),
-    all("ip.drop", Detail, To, &["drops a packet from {src} to {dst}: {why}", "drops a packet: {why}"]),
-    all("ip.fragment", Detail, To, &["fragments a packet[ — {why}]"]),
-    all("ip.reassembled", Detail, From, &["puts a packet together from its fragments"]),
-    all("link.damage", Moment, To, &["{bits} bits flip in a frame of {len} bytes — {why}"]),
-    all("link.down", Headline, To, &["{link} is dead[ — {why}]"]),
-    all("link.drop", Moment, To, &["a frame of {len} bytes is dropped before the wire — {why}"]),
-    all("link.lost", Moment, To, &["a frame of {len} bytes is lost — {why}"]),
-    all("link.up", Headline, To, &["{link} carries a signal again[ — {why}]"]),
-    all("power.off", Headline, To, &["is switched off[ — {why}]"]),
-    all("power.on", Headline, To, &["is switched on[ — {why}]"]),
-    all("program.exit", Headline, To, &["ends with status {status} after {took}: {command}"]),
-    all("program.killed", Headline, To, &["kills its programs — {why}"]),
-    all("program.start", Headline, To, &["runs: {command}"]),
-    all("switch.drop", Moment, From, &["drops a frame: {why}"]),
-    all("switch.flood", Tick, Everyone, &["floods a frame for {mac:ip} — {why}"]),
-    all("switch.forget", Detail, From, &["forgets {addresses} addresses — {why}"]),
-    all("switch.full", Moment, From, &["does not learn {mac:ip} — {why}"]),
-    all("switch.learn", Detail, From, &["learns: {mac} is behind {port}"]),
-    all("switch.move", Moment, From, &["learns: {mac} is now behind {port} — {why}"]),
-    all("tcp.cwnd", Detail, To, &["congestion window {was} → {cwnd} bytes[, ssthresh {ssthresh}] — {why}"]),
-    all("tcp.drop", Detail, From, &["drops a segment: seq {seq}, {len} bytes — {why}"]),
-    all("tcp.pmtu", Moment, To, &["path MTU {was} → {mtu} — {why}", "MSS {mss} — {why}"]),
-    all("tcp.receive", Tick, From, &["{flags}: seq {seq}, {len} bytes[, ack {ack}], window {window}"]),
-    all("tcp.retransmit", Moment, To, &["sends again: {flags}, seq {seq}, {len} bytes — {why}"]),
-    all("tcp.rtt", Tick, From, &["RTT {rtt}, smoothed {srtt}, RTO {rto}"]),
-    when("tcp.send", "flags", "SYN,ACK", Moment, To, &["SYN-ACK, window {window}"]),
-    when("tcp.send", "flags", "SYN", Moment, To, &["SYN, window {window}"]),
-    when("tcp.send", "flags", "FIN", Moment, To, &["FIN at seq {seq}[ — {why}]"]),
-    when("tcp.send", "flags", "RST", Moment, To, &["RST[ — {why}]"]),
-    all("tcp.send", Tick, To, &["{flags}: seq {seq}, {len} bytes[, ack {ack}], window {window}[ — {why}]"]),
-    when("tcp.state", "from", "SYN-SENT", Moment, To, &["{from} → {to} — {why}"]),
-    all("tcp.state", Detail, To, &["{from} → {to} — {why}"]),
-    all("tcp.timer", Detail, To, &["timer: {why}"]),
-    all("tcp.window", Moment, To, &["receive window is {window} — {why}"]),
-    all("tcp.write", Tick, To, &["the program writes {len} bytes"]),
-    when("tls.alert", "way", "received", Moment, From, &["TLS alert: {description}[ — {why}]"]),
-    all("tls.alert", Moment, To, &["TLS alert: {description}[ — {why}]"]),
-    when("tls.certificate", "way", "received", Moment, From, &["certificate of {name}: {why}"]),
-    all("tls.certificate", Moment, To, &["certificate chain of {certificates}, {bytes} bytes"]),
-    when("tls.client-hello", "way", "received", Tick, From, &["ClientHello arrives"]),
-    all("tls.client-hello", Moment, To, &["ClientHello[ for {sni}], {versions}[, ALPN {alpn}][ — {why}]"]),
-    all("tls.finished", Moment, To, &["TLS is up: {version}, {suite}[, ALPN {alpn}], after {took}[ — {why}]"]),
-    when("tls.server-hello", "way", "received", Tick, From, &["ServerHello arrives"]),
-    all("tls.server-hello", Moment, To, &["ServerHello: {version}, {suite}[ — {why}]"]),
-    all("udp.drop", Detail, From, &["drops a datagram: {why}"]),
-    all("udp.receive", Tick, From, &["{bytes} bytes"]),
-    all("udp.send", Tick, To, &["{bytes} bytes"]),
+    all("arp.announce", "ARP announcements", Detail, Everyone, &["ARP: {is:ip} is at {at:ip}, asked by nobody"]),
+    all("arp.failed", "ARP failures", Moment, To, &["ARP: {why}, {waiting} packets for {ip:ip} are given up"]),
+    all("arp.reply", "ARP replies", Detail, To, &["ARP: {is:ip} is at {at:ip}"]),
+    all("arp.request", "ARP requests", Detail, Everyone, &["ARP: who has {who-has:ip}[ ({who-has})]? Tell {tell:ip} — {why}"]),
+    all("arp.resolved", "ARP answers", Tick, To, &["ARP: {ip:ip} is at {mac:ip}, after {after}"]),
+    all("balancer.close", "ends", Detail, To, &["closes {client} ↔ {backend}: {to_backend:bytes} there, {to_client:bytes} back — {why}"]),
+    all("balancer.down", "outages", Headline, To, &["{backend} is taken out — {why}"]),
+    all("balancer.pick", "picks", Moment, To, &["gives {client} to {backend} — {why}"]),
+    all("balancer.refused", "refusals", Moment, To, &["refuses {client} — {why}"]),
+    all("balancer.retry", "second tries", Moment, To, &["tries another server — {why}"]),
+    all("balancer.up", "returns", Headline, To, &["{backend} is taken in — {why}"]),
+    all("dns.answer", "DNS answers", Detail, To, &["answers {name} {type}: {code}[, {answer}][ — {why}]"]),
+    all("dns.cached", "answers from the cache", Detail, To, &["knows {name} {type} — {why}"]),
+    all("dns.query", "DNS queries", Moment, To, &["asks for {name} {type} over {over}"]),
+    all("dns.reply", "DNS answers", Moment, From, &["{name} {type} is {answer}, after {took}", "{name} {type}: {code}, after {took}"]),
+    all("dns.timeout", "DNS queries without an answer", Moment, From, &["no answer for {name} {type} after {took}", "no answer for {name} {type}[ — {why}]"]),
+    all("dns.truncated", "truncated DNS answers", Moment, From, &["the answer for {name} is cut off — {why}"]),
+    all("eth.drop", "frames refused", Moment, From, &["drops a frame: {why}"]),
+    all("fault.*", "faults", Headline, To, &["fault: {fault}", "fault[ — {why}]"]),
+    all("fault.end", "ends of faults", Headline, To, &["over: {fault}"]),
+    when("way", "received", all("http.request", "arrivals of requests", Detail, From, &["{method} {target} arrives"])),
+    all("http.request", "requests", Moment, To, &["{method} {target}[, {version}]"]),
+    when("way", "received", all("http.response", "responses", Moment, From, &["{status}, {bytes:bytes} for {target}[, after {took}]"])),
+    all("http.response", "responses sent", Detail, To, &["{status}, {bytes:bytes} for {target}"]),
+    all("icmp.echo-reply", "echo replies sent", Detail, To, &["echo reply[, seq {seq}]"]),
+    all("icmp.echo-request", "echo requests", Moment, To, &["echo request, seq {seq}"]),
+    all("icmp.error", "ICMP errors", Moment, To, &["ICMP: {why}[, MTU {mtu}][ (on the way to {about})]"]),
+    all("icmp.error-received", "ICMP errors received", Detail, From, &["ICMP received: {why}"]),
+    all("icmp.reply", "echo replies", Moment, From, &["echo reply, seq {seq}, TTL {ttl}, {bytes} bytes"]),
+    all("ip.drop", "dropped packets", Detail, To, &["drops a packet from {src} to {dst}: {why}", "drops a packet: {why}"]),
+    all("ip.fragment", "fragmented packets", Detail, To, &["fragments a packet[ — {why}]"]),
+    all("ip.reassembled", "reassembled packets", Detail, From, &["puts a packet together from its fragments"]),
+    all("link.damage", "damaged frames", Moment, To, &["{bits} bits flip in a frame of {len} bytes — {why}"]),
+    all("link.down", "cuts", Headline, To, &["{link} is dead[ — {why}]"]),
+    all("link.drop", "frames dropped before the wire", Moment, To, &["a frame of {len} bytes is dropped before the wire — {why}"]),
+    all("link.lost", "lost frames", Moment, To, &["a frame of {len} bytes is lost — {why}"]),
+    all("link.up", "mended cables", Headline, To, &["{link} carries a signal again[ — {why}]"]),
+    all("ping.reply", "replies", Moment, From, &["reply, seq {seq}, TTL {ttl}, after {took}"]),
+    all("ping.request", "pings", Detail, To, &["ping, seq {seq}"]),
+    all("power.off", "crashes", Headline, To, &["is switched off[ — {why}]"]),
+    all("power.on", "boots", Headline, To, &["is switched on[ — {why}]"]),
+    all("program.exit", "ends of programs", Headline, To, &["ends with status {status} after {took}: {command}"]),
+    all("program.killed", "killed programs", Headline, To, &["kills its programs — {why}"]),
+    all("program.start", "starts of programs", Headline, To, &["runs: {command}"]),
+    all("switch.drop", "dropped frames", Moment, From, &["drops a frame: {why}"]),
+    all("switch.flood", "floods", Tick, Everyone, &["floods a frame for {mac:ip} — {why}"]),
+    all("switch.forget", "lapses of memory", Detail, From, &["forgets {addresses} addresses — {why}"]),
+    all("switch.full", "addresses without room", Moment, From, &["does not learn {mac:ip} — {why}"]),
+    all("switch.learn", "learnt addresses", Detail, From, &["learns: {mac} is behind {port}"]),
+    all("switch.move", "moved addresses", Moment, From, &["learns: {mac} is now behind {port} — {why}"]),
+    all("tcp.cwnd", "changes of the congestion window", Detail, To, &["congestion window {was} → {cwnd} bytes[, ssthresh {ssthresh}] — {why}"]),
+    all("tcp.drop", "dropped segments", Detail, From, &["drops a segment: seq {seq}, {len} bytes — {why}", "drops a segment: {why}"]),
+    all("tcp.icmp", "ICMP errors heard", Detail, From, &["hears ICMP type {type}, code {code} from {reporter}"]),
+    all("tcp.pmtu", "changes of the path MTU", Moment, To, &["path MTU {was} → {mtu} — {why}", "MSS {mss} — {why}"]),
+    all("tcp.receive", "segments received", Tick, From, &["receives {flags}: seq {seq}, {len} bytes[, ack {ack}], window {window}"]),
+    all("tcp.retransmit", "segments sent again", Moment, To, &["sends again: {flags}, seq {seq}, {len} bytes — {why}"]),
+    all("tcp.rtt", "RTT samples", Tick, From, &["RTT {rtt}, smoothed {srtt}, RTO {rto}"]),
+    when("flags", "SYN,ACK", all("tcp.send", "SYN-ACKs", Moment, To, &["SYN-ACK, window {window}"])),
+    when("flags", "SYN", all("tcp.send", "SYNs", Moment, To, &["SYN, window {window}"])),
+    when("flags", "FIN", all("tcp.send", "FINs", Moment, To, &["FIN at seq {seq}[ — {why}]"])),
+    when("flags", "RST", all("tcp.send", "RSTs", Moment, To, &["RST[ — {why}]"])),
+    all("tcp.send", "segments", Tick, To, &["sends {flags}: seq {seq}, {len} bytes[, ack {ack}], window {window}[ — {why}]"]),
+    when("from", "SYN-SENT", all("tcp.state", "handshakes", Moment, To, &["{from} → {to} — {why}"])),
+    all("tcp.state", "changes of state", Detail, To, &["{from} → {to} — {why}"]),
+    all("tcp.timer", "timers", Detail, To, &["timer: {why}"]),
+    all("tcp.window", "changes of the window", Moment, To, &["receive window is {window} — {why}"]),
+    all("tcp.write", "writes", Tick, To, &["the program writes {len} bytes"]),
+    when("way", "received", all("tls.alert", "alerts received", Moment, From, &["TLS alert: {description}[ — {why}]"])),
+    when("description", "close_notify", all("tls.alert", "orderly ends", Detail, To, &["TLS ends in order: close_notify"])),
+    all("tls.alert", "alerts", Moment, To, &["TLS alert: {description}[ — {why}]"]),
+    when("way", "received", all("tls.certificate", "certificates checked", Moment, From, &["certificate of {name}: {why}"])),
+    all("tls.certificate", "certificates shown", Moment, To, &["certificate chain of {certificates}, {bytes} bytes"]),
+    when("way", "received", all("tls.client-hello", "ClientHellos received", Tick, From, &["ClientHello arrives"])),
+    all("tls.client-hello", "ClientHellos", Moment, To, &["ClientHello[ for {sni}], {versions}[, ALPN {alpn}][ — {why}]"]),
+    all("tls.finished", "TLS handshakes", Moment, To, &["TLS is up: {version}, {suite}[, ALPN {alpn}], after {took}[ — {why}]"]),
+    when("way", "received", all("tls.server-hello", "ServerHellos received", Tick, From, &["ServerHello arrives"])),
+    all("tls.server-hello", "ServerHellos", Moment, To, &["ServerHello: {version}, {suite}[ — {why}]"]),
+    all("udp.drop", "dropped datagrams", Detail, From, &["drops a datagram: {why}"]),
+    all("udp.receive", "datagrams received", Tick, From, &["receives a datagram of {bytes} bytes"]),
+    all("udp.send", "datagrams", Tick, To, &["sends a datagram of {bytes} bytes"]),
 ];
 
-/// How `event` is told: the lines of its kind that fit it.
+/// How `event` is told: the lines of its kind that fit it, then those of its protocol.
 pub(super) fn find(event: &Event) -> impl Iterator<Item = &'static Telling> + '_ {
     let first = TELLINGS.partition_point(|t| t.kind < event.kind);
-    TELLINGS[first..].iter().take_while(|t| t.kind == event.kind).filter(|t| {
+    let own = TELLINGS[first..].iter().take_while(|t| t.kind == event.kind).filter(|t| {
         let (field, value) = t.when;
         field.is_empty() || event.field(field).is_some_and(|v| v.to_string().contains(value))
-    })
+    });
+    let protocol = event.kind.split('.').next().unwrap_or_default();
+    let rest = move || TELLINGS.iter().filter(move |t| t.kind.strip_suffix(".*") == Some(protocol));
+    own.chain(core::iter::once_with(rest).flatten())
 }
 
 #[cfg(test)]

@@ -1,19 +1,22 @@
 //! Folding: of moments that repeat, the first are told and the rest counted, so that a story keeps to a page or two.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use septet_core::{Event, Instant, Storey, Value};
 
 use super::Line;
+use crate::Names;
 use crate::sentence::{Facing, Sentence, Weight, duration};
 
-/// Moments that repeat each other: same kind, same node, same peer, same reason but for its numbers.
+/// Moments that repeat each other: same sort, same parties, same reason but for its numbers.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Key {
-    kind: &'static str,
+    many: &'static str,
     node: String,
     peer: Option<(Facing, String)>,
+    /// A third party that the moment names: whose connection is passed on, whom an error is about.
+    third: Option<String>,
     why: String,
 }
 
@@ -32,6 +35,8 @@ struct Group {
 #[derive(Debug, Default)]
 pub(super) struct Folds {
     groups: BTreeMap<Key, Group>,
+    /// The nodes that run programs: whom the story is about.
+    cast: BTreeSet<String>,
     place: u64,
 }
 
@@ -39,36 +44,41 @@ pub(super) struct Folds {
 #[derive(Clone, Copy)]
 struct Budget {
     per_group: usize,
-    per_kind: usize,
+    per_sort: usize,
     least: Weight,
 }
 
 impl Folds {
     /// A page or two.
     const LINES: usize = 100;
-    /// Groups kept apart; beyond, moments of a kind fold into one group.
+    /// Groups kept apart; beyond, moments of a sort fold into one group.
     const GROUPS: usize = 4096;
     /// Of each group so many are kept word for word; headlines more.
-    const KEPT: usize = 2;
+    const KEPT: usize = 3;
     const KEPT_HEADLINES: usize = 50;
 
     /// From generous to terse; the first that fits is taken.
-    const BUDGETS: [Budget; 5] = [
-        Budget { per_group: 2, per_kind: 6, least: Weight::Detail },
-        Budget { per_group: 1, per_kind: 4, least: Weight::Detail },
-        Budget { per_group: 2, per_kind: 4, least: Weight::Moment },
-        Budget { per_group: 1, per_kind: 3, least: Weight::Moment },
-        Budget { per_group: 1, per_kind: 2, least: Weight::Moment },
+    const BUDGETS: [Budget; 6] = [
+        Budget { per_group: 3, per_sort: 9, least: Weight::Detail },
+        Budget { per_group: 2, per_sort: 6, least: Weight::Detail },
+        Budget { per_group: 1, per_sort: 4, least: Weight::Detail },
+        Budget { per_group: 2, per_sort: 4, least: Weight::Moment },
+        Budget { per_group: 1, per_sort: 3, least: Weight::Moment },
+        Budget { per_group: 1, per_sort: 2, least: Weight::Moment },
     ];
 
-    pub(super) fn add(&mut self, event: &Event, line: Line) {
+    pub(super) fn add(&mut self, event: &Event, line: Line, names: &Names) {
         self.place += 1;
+        if event.kind == "program.start" {
+            self.cast.insert(line.sentence.node.clone());
+        }
         let Sentence { node, peer, weight, .. } = &line.sentence;
         let why =
             event.field("why").map(|w| w.to_string().replace(|c: char| c.is_ascii_digit(), "")).unwrap_or_default();
-        let mut key = Key { kind: event.kind, node: node.clone(), peer: peer.clone(), why };
+        let third = third(event, &line.sentence, names);
+        let mut key = Key { many: line.sentence.many, node: node.clone(), peer: peer.clone(), third, why };
         if self.groups.len() >= Self::GROUPS && !self.groups.contains_key(&key) {
-            key = Key { node: String::new(), peer: None, why: String::new(), ..key };
+            key = Key { node: String::new(), peer: None, third: None, why: String::new(), ..key };
         }
         let kept = if *weight == Weight::Headline { Self::KEPT_HEADLINES } else { Self::KEPT };
         let group = self.groups.entry(key).or_insert_with(|| Group {
@@ -111,58 +121,102 @@ impl Folds {
     }
 
     fn choose(&self, budget: Budget) -> Vec<(u64, Line)> {
-        let mut told = Vec::new();
-        let mut by_kind: BTreeMap<&'static str, Vec<(&Key, &Group)>> = BTreeMap::new();
-        for (key, group) in &self.groups {
-            if group.weight <= budget.least {
-                by_kind.entry(key.kind).or_default().push((key, group));
-            }
+        // Whom the story is about is told apart from what goes on beside it.
+        let mut sorts: BTreeMap<(&'static str, Cast), Vec<(&Key, &Group)>> = BTreeMap::new();
+        for (key, group) in self.groups.iter().filter(|(_, group)| group.weight <= budget.least) {
+            sorts.entry((key.many, self.cast_of(key))).or_default().push((key, group));
         }
-        for groups in by_kind.values_mut() {
+        let mut told = Vec::new();
+        for ((_, cast), mut groups) in sorts {
             groups.sort_by_key(|(_, group)| group.first.first().map_or(0, |(place, _)| *place));
             let headline = groups.iter().any(|(_, g)| g.weight == Weight::Headline);
-            let mut left = if headline { Self::KEPT_HEADLINES } else { budget.per_kind };
-            let per_group = if headline { Self::KEPT_HEADLINES } else { budget.per_group };
+            let (per_group, per_sort) = match cast {
+                _ if headline => (Self::KEPT_HEADLINES, Self::KEPT_HEADLINES),
+                Cast::Lead => (budget.per_group, budget.per_sort),
+                Cast::Extra => (1, budget.per_sort.div_ceil(3)),
+            };
+            let takes = deal(&groups, per_group, per_sort);
             let mut folded: Vec<Folded<'_>> = Vec::new();
-            let mut shown_last = 0;
-            for (key, group) in groups.iter() {
-                let take = if group.count <= per_group as u64 + 1 { per_group + 1 } else { per_group }.min(left);
-                let take = take.min(group.first.len());
-                left -= take;
+            for ((key, group), take) in groups.into_iter().zip(takes) {
                 told.extend(group.first[..take].iter().cloned());
-                shown_last = group.first[..take].last().map_or(shown_last, |(place, _)| shown_last.max(*place));
                 let rest = group.count - take as u64;
                 if rest > 0 {
-                    folded.push(Folded { key, group, rest });
+                    // Where the kept ones are all told, the fold follows the last of them.
+                    let next = group.first.get(take).or(group.first.last());
+                    let (place, at) = next.map_or((0, group.last), |(place, line)| (*place, line.at));
+                    folded.push(Folded { key, group, rest, place, at });
                 }
             }
-            if let Some(line) = fold_line(&folded) {
-                told.push((shown_last, line));
-            }
+            told.extend(fold_line(&folded));
         }
         told
     }
+
+    fn cast_of(&self, key: &Key) -> Cast {
+        let parties = [Some(&key.node), key.peer.as_ref().map(|(_, name)| name), key.third.as_ref()];
+        let leads = self.cast.is_empty() || parties.into_iter().flatten().any(|name| self.cast.contains(name));
+        if leads { Cast::Lead } else { Cast::Extra }
+    }
+}
+
+/// Whom an event names besides its node and its peer.
+fn third(event: &Event, sentence: &Sentence, names: &Names) -> Option<String> {
+    let of = |value: &Value| match value {
+        Value::Ip(ip) => names.of_address(*ip),
+        Value::Socket(socket) => names.of_address(socket.ip()),
+        _ => None,
+    };
+    let peer = sentence.peer.as_ref().map(|(_, name)| name.as_str());
+    let mut named = event.fields.iter().filter_map(|(_, value)| of(value));
+    named.find(|name| *name != sentence.node && Some(*name) != peer).map(str::to_owned)
+}
+
+/// Whether a moment concerns a node that runs a program.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cast {
+    Lead,
+    Extra,
+}
+
+/// How many of each group are told: one of each in turn, until `per_group` of each or `per_sort` in all. A group that
+/// has but one more than `per_group` is told whole, as saying so would take as much room.
+fn deal(groups: &[(&Key, &Group)], per_group: usize, per_sort: usize) -> Vec<usize> {
+    let mut takes = vec![0; groups.len()];
+    let mut left = per_sort;
+    for round in 0..=per_group {
+        for ((_, group), take) in groups.iter().zip(&mut takes) {
+            let last = round == per_group;
+            let wanted = if last { group.count == round as u64 + 1 } else { round < group.first.len() };
+            if wanted && *take == round && (left > 0 || last && *take > 0) {
+                *take += 1;
+                left = left.saturating_sub(1);
+            }
+        }
+    }
+    takes
 }
 
 struct Folded<'a> {
     key: &'a Key,
     group: &'a Group,
     rest: u64,
+    /// Where and when the first that is not told happened.
+    place: u64,
+    at: Instant,
 }
 
-/// `… 198 more like this until 20.9 s, p50 104 ms`.
-fn fold_line(folded: &[Folded<'_>]) -> Option<Line> {
-    let first = folded.first()?;
+/// `… 198 more requests until 20.9 s, p50 104 ms`.
+fn fold_line(folded: &[Folded<'_>]) -> Option<(u64, Line)> {
+    let first = folded.iter().min_by_key(|f| f.place)?;
     let rest: u64 = folded.iter().map(|f| f.rest).sum();
     let last = folded.iter().map(|f| f.group.last).max()?;
-    let at = folded.iter().filter_map(|f| f.group.first.last()).map(|(_, line)| line.at).min()?;
-    let mut text = format!("… {rest} more like this until {:.3} s", last.as_secs_f64());
+    let mut text = format!("… {rest} more {} until {:.3} s", first.key.many, last.as_secs_f64());
     let mut times = Times::default();
     folded.iter().for_each(|f| f.group.times.kept.iter().for_each(|t| times.add(*t)));
     if let Some(median) = times.median() {
         text.push_str(&format!(", p50 {}", duration(median)));
     }
-    let mut line = note(at, first.group.storey, text);
+    let mut line = note(first.at, first.group.storey, text);
     if folded.iter().all(|f| (&f.key.node, &f.key.peer) == (&first.key.node, &first.key.peer)) {
         line.sentence.node.clone_from(&first.key.node);
         line.sentence.peer.clone_from(&first.key.peer);
@@ -171,15 +225,15 @@ fn fold_line(folded: &[Folded<'_>]) -> Option<Line> {
         nodes.sort_unstable();
         nodes.dedup();
         line.sentence.node = match nodes[..] {
-            [one] => one.to_owned(),
+            [] | [_] | [_, _] | [_, _, _] => nodes.join(", "),
             _ => format!("{} nodes", nodes.len()),
         };
     }
-    Some(line)
+    Some((first.place, line))
 }
 
 fn note(at: Instant, storey: Storey, text: String) -> Line {
-    Line { at, storey, sentence: Sentence { node: String::new(), peer: None, text, weight: Weight::Moment } }
+    Line { at, storey, sentence: Sentence { node: String::new(), peer: None, text, many: "", weight: Weight::Moment } }
 }
 
 /// Times to take the median of: all while they are few, then evenly thinned out.

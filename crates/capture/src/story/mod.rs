@@ -91,7 +91,7 @@ impl<W: io::Write> Monitor for Story<W> {
         let line = Line { at: event.at, storey: event.storey, sentence };
         match self.length {
             Length::All => self.tell(&line),
-            Length::Short => self.folds.add(event, line),
+            Length::Short => self.folds.add(event, line, &self.names),
         }
     }
 }

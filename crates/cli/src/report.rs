@@ -1,0 +1,108 @@
+//! What is printed before and after the story: the lab, the programs' output, the expectations.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use septet_capture::sentence;
+use septet_capture::story::{Paint, Style};
+use septet_lab::{Lab, Outcome, Output, Verdict};
+
+use crate::args::StoryLength;
+
+/// Lines of one program's output in a short story.
+const LINES: usize = 12;
+
+/// `shop: 9 nodes, 9 links, … seed 7`, and what the lab is about.
+pub(crate) fn head(out: &mut impl Write, lab: &Lab, seed: u64, shape: &str, style: Style) -> io::Result<()> {
+    writeln!(out, "{}: {shape}, seed {seed}", bold(&lab.name, style))?;
+    if let Some(description) = &lab.description {
+        writeln!(out, "{}", description.trim())?;
+    }
+    writeln!(out)?;
+    out.flush()
+}
+
+/// What the programs printed.
+pub(crate) fn programs(
+    out: &mut impl Write,
+    lab: &Lab,
+    outputs: &[(String, Output)],
+    words: StoryLength,
+    style: Style,
+) -> io::Result<()> {
+    if words == StoryLength::None {
+        return Ok(());
+    }
+    for (_, output) in outputs {
+        let Some(node) = lab.nodes.get(output.node) else { continue };
+        let Some(command) = node.spec.commands.get(output.command) else { continue };
+        let text = output.console.output() + &output.console.errors();
+        let lines: Vec<&str> = text.lines().collect();
+        if lines.is_empty() {
+            continue;
+        }
+        writeln!(out, "\n{} {}", bold(&format!("{}$", node.name), style), command.line)?;
+        let (first, rest) = match words {
+            StoryLength::Short if lines.len() > LINES + 1 => lines.split_at(LINES),
+            _ => (&lines[..], &[][..]),
+        };
+        for line in first {
+            writeln!(out, "{}", printable(line))?;
+        }
+        if !rest.is_empty() {
+            writeln!(out, "… {} more lines", rest.len())?;
+        }
+    }
+    Ok(())
+}
+
+/// All expectations with what was found.
+pub(crate) fn expectations(out: &mut impl Write, outcome: &Outcome, style: Style) -> io::Result<()> {
+    if !outcome.verdicts.is_empty() {
+        writeln!(out, "\n{}", bold("expectations", style))?;
+    }
+    verdicts(out, outcome.verdicts.iter(), style)?;
+    writeln!(out, "\ndigest {} after {} s", outcome.digest, outcome.at.as_secs_f64())
+}
+
+/// Only those that failed.
+pub(crate) fn failures(out: &mut impl Write, outcome: &Outcome, style: Style) -> io::Result<()> {
+    verdicts(out, outcome.verdicts.iter().filter(|v| !v.held), style)
+}
+
+fn verdicts<'a>(out: &mut impl Write, all: impl Iterator<Item = &'a Verdict> + Clone, style: Style) -> io::Result<()> {
+    let name = all.clone().map(|v| v.name.chars().count()).max().unwrap_or(0);
+    let text = all.clone().map(|v| v.text.chars().count()).max().unwrap_or(0);
+    for v in all {
+        let (mark, colour) = if v.held { ("ok    ", "32") } else { ("FAILED", "1;31") };
+        let mark = match style.paint {
+            Paint::Ansi => format!("\x1b[{colour}m{mark}\x1b[0m"),
+            Paint::Plain => mark.to_owned(),
+        };
+        writeln!(out, "  {mark}  {:name$}  {:text$}  found {}", v.name, v.text, v.found_in_words())?;
+    }
+    Ok(())
+}
+
+/// What the run cost and where it is kept: of this run alone, and so on stderr.
+pub(crate) fn foot(outcome: &Outcome, took: Duration, kept: Option<&Path>) {
+    let took = sentence::duration(took);
+    let kept = match kept {
+        Some(dir) => format!("; kept in {}", dir.display()),
+        None => "; -o DIR keeps the capture, the events and the summary".to_owned(),
+    };
+    eprintln!("septet: played {} s in {took}, {} events{kept}", outcome.at.as_secs_f64(), outcome.stats.events);
+}
+
+fn bold(text: &str, style: Style) -> String {
+    match style.paint {
+        Paint::Ansi => format!("\x1b[1m{text}\x1b[0m"),
+        Paint::Plain => text.to_owned(),
+    }
+}
+
+/// A program's line, without what could play with the terminal.
+fn printable(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control() || *c == '\t').collect()
+}
