@@ -10,6 +10,7 @@ mod flows;
 mod memory;
 pub mod metrics;
 mod names;
+mod packet;
 pub mod pcapng;
 pub mod sentence;
 mod shared;

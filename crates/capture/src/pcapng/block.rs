@@ -197,6 +197,8 @@ pub(super) struct Packet<'a> {
     pub(super) interface: u32,
     pub(super) nanos: u64,
     pub(super) bytes: &'a [u8],
+    /// How many bytes of the packet are left out at its end.
+    pub(super) missing: usize,
     /// The frame check sequence as received, where it is part of the capture.
     pub(super) fcs: Option<[u8; 4]>,
     pub(super) flags: u32,
@@ -215,13 +217,13 @@ pub(super) const CRC_ERROR: u32 = 1 << 24;
 /// An enhanced packet.
 pub(super) fn packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
     const EPB_FLAGS: u16 = 2;
-    let Packet { interface, nanos, bytes, fcs, flags, comments } = packet;
+    let Packet { interface, nanos, bytes, missing, fcs, flags, comments } = packet;
     let mut block = Block::new(out, ENHANCED_PACKET);
     block.u32(*interface);
     block.time(*nanos);
     let len = (bytes.len() + fcs.map_or(0, |f| f.len())) as u32;
     block.u32(len);
-    block.u32(len);
+    block.u32(len + *missing as u32);
     block.out.extend_from_slice(bytes);
     if let Some(fcs) = fcs {
         block.out.extend_from_slice(fcs);

@@ -1,6 +1,7 @@
 //! The capture: one pcapng file that holds every port of the lab, with reasons.
 
 mod block;
+mod once;
 
 use core::fmt;
 use core::time::Duration;
@@ -13,6 +14,7 @@ use crate::memory::Memory;
 use crate::{LinkType, Names, sentence};
 
 use block::{Packet, Statistics};
+use once::Once;
 
 /// What a capture holds besides frames.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +40,11 @@ pub struct Totals {
 ///
 /// Each port is an interface; a frame is written once where it is sent and once where it is received, each time with
 /// the reason for which it was made and, where it does not arrive whole, what became of it. Lines of TLS key material
-/// go into the file before the packets that they open. Nothing is held in memory but the latest events.
+/// go into the file before the packets that they open. Little is held in memory: the latest events, and which parts of
+/// TCP streams the file holds.
+///
+/// Each byte of a TCP stream is in the file once, where it is first seen; what carries it further, or again, is cut
+/// after the TCP header. Readers put streams together from all interfaces alike, and would stumble over copies.
 ///
 /// After a write error nothing more is written; [`error`](Self::error) tells of it during the run and
 /// [`finish`](Self::finish) at its end.
@@ -53,6 +59,7 @@ pub struct Pcapng<W: io::Write> {
     /// The block under construction.
     block: Vec<u8>,
     secrets: Secrets,
+    once: Once,
     fate: String,
     totals: Totals,
 }
@@ -74,6 +81,7 @@ impl<W: io::Write> Pcapng<W> {
             now: Instant::ZERO,
             block: Vec::new(),
             secrets: Secrets::default(),
+            once: Once::default(),
             fate: String::new(),
             totals: Totals::default(),
             names,
@@ -185,10 +193,14 @@ impl<W: io::Write> Monitor for Pcapng<W> {
             // The FCS crosses the wire in the bit order that leaves a CRC-32 as little-endian bytes.
             fcs = Some(received.to_le_bytes());
         }
+        let bytes = seen.frame.bytes();
+        // A damaged frame is shown as it arrived, to the last byte.
+        let kept = if fcs.is_some() { bytes.len() } else { self.once.keep(interface.link_type, bytes) };
         let packet = Packet {
             interface: interface.number,
             nanos: self.stamp(seen.at),
-            bytes: seen.frame.bytes(),
+            bytes: &bytes[..kept],
+            missing: bytes.len() - kept,
             fcs,
             flags,
             comments: [why.as_deref(), (!self.fate.is_empty()).then_some(self.fate.as_str())],
