@@ -56,11 +56,11 @@ impl Program for Curl {
  -X, --request <method>    Use this method
 
 Not in the original:
-     --repeat <n>          Do it n times, each over a new connection, and check every body
+     --repeat <n>          Do it n times, over one connection where it lasts, and check every body
      --interval <time>     Begin one each so often (with --repeat)
      --parallel            Do not wait for the one before (with --repeat)
      --parallel-max <n>    How many at a time at most (50)
-     --reuse               Keep the connection for the next one (with --repeat)
+     --fresh               Open a new connection for each (with --repeat)
 "
     }
 

@@ -126,6 +126,7 @@ const SPECS: &[Spec] = &[
     value(' ', "data-raw"),
     value(' ', "data-binary"),
     flag('f', "fail"),
+    flag(' ', "fresh"),
     value('H', "header"),
     flag('I', "head"),
     flag(' ', "http1.1"),
@@ -143,7 +144,6 @@ const SPECS: &[Spec] = &[
     value(' ', "repeat"),
     value(' ', "resolve"),
     value(' ', "retry"),
-    flag(' ', "reuse"),
     flag('S', "show-error"),
     flag('s', "silent"),
     value(' ', "tls-max"),
@@ -185,7 +185,7 @@ impl Options {
         let mut outputs = Vec::new();
         let (mut follow, mut max_redirects) = (false, 50);
         let (mut show_errors, mut tls_floor, mut tls_ceiling) = (false, 12, 13);
-        let mut repeat = Repeat { times: 1, interval: Duration::ZERO, at_once: 1, connections: Connections::Fresh };
+        let mut repeat = Repeat { times: 1, interval: Duration::ZERO, at_once: 1, connections: Connections::Reused };
         let (mut repeated, mut at_once) = (false, 50);
         for arg in args::parse(SPECS, words)? {
             match arg {
@@ -202,7 +202,7 @@ impl Options {
                     "location" => follow = true,
                     "remote-name" => outputs.push(None),
                     "parallel" => repeat.at_once = 0,
-                    "reuse" => repeat.connections = Connections::Reused,
+                    "fresh" => repeat.connections = Connections::Fresh,
                     "show-error" => show_errors = true,
                     "silent" => options.verbosity = Verbosity::Silent,
                     "tlsv1.3" => tls_floor = 13,
