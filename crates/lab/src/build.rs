@@ -109,7 +109,7 @@ impl Lab {
                         interfaces: interfaces(node),
                         routes,
                         forwarding: forwarding(node),
-                        tcp: Arc::default(),
+                        tcp: node.spec.tcp.clone(),
                         name_servers: self.name_servers(node, &resolvers),
                         search: vec!["lab".to_owned()],
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },

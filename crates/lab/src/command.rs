@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use septet_application::programs::PROGRAMS;
 use septet_core::Instant;
 
 use crate::document::Text;
@@ -60,9 +61,15 @@ pub(crate) fn parse(text: &Text) -> Result<Command, Wrong> {
         None => (Schedule::Boot, whole.trim()),
     };
     let mut words = split(line)?.into_iter();
-    let Some((program, _)) = words.next() else {
+    let Some((program, at)) = words.next() else {
         return Err(Wrong::new("schedule", line.range(), "no command").label("expected here"));
     };
+    if PROGRAMS.iter().all(|p| p.name() != program) {
+        let known: Vec<_> = PROGRAMS.iter().map(|p| p.name()).collect();
+        return Err(Wrong::new("unknown-program", at..at + program.len(), format!("no program is called `{program}`"))
+            .label("unknown program")
+            .help(suggest(&program, "programs", known)));
+    }
     let arguments = words.map(|(word, _)| word).collect();
     Ok(Command { schedule, program, arguments, line: line.text.to_owned() })
 }
@@ -192,10 +199,10 @@ mod tests {
             "at 1s",
             "at 1: x",
             "at 1s:",
-            "until 5s: x",
+            "until 5s: ping x",
             "every 0s: x",
-            "every 1s from 5s until 4s: x",
-            "at 1s at 2s: x",
+            "every 1s from 5s until 4s: ping x",
+            "at 1s at 2s: ping x",
         ] {
             assert!(read(text).is_err(), "{text}");
         }

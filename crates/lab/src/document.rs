@@ -143,6 +143,14 @@ impl Table {
         }
     }
 
+    /// Whether `true` or `false` stands under `key`.
+    pub(crate) fn switch(&self, key: &str) -> Option<bool> {
+        match self.get(key)?.value {
+            Value::Bool(on) => Some(on),
+            _ => None,
+        }
+    }
+
     /// What is written under `key`, a number as its text.
     pub(crate) fn phrase(&self, key: &str) -> Option<Text> {
         let item = self.get(key)?;

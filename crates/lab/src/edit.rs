@@ -57,8 +57,9 @@ pub fn with_setting(text: &str, path: &str, value: &str) -> Result<String, Setti
         let so_far = || SettingError::NotATable(names[..=depth].join("."));
         table = item.as_table_like_mut().ok_or_else(so_far)?;
     }
-    let mut new = match value.parse::<i64>() {
-        Ok(number) if matches!(schema::kind_at(&keys::ROOT, &names), Some(Kind::Count(..))) => Value::from(number),
+    let mut new = match (schema::kind_at(&keys::ROOT, &names), value.parse::<i64>(), value.parse::<bool>()) {
+        (Some(Kind::Count(..)), Ok(number), _) => Value::from(number),
+        (Some(Kind::Switch), _, Ok(on)) => Value::from(on),
         _ => Value::from(value),
     };
     match table.get_mut(last) {
@@ -90,9 +91,10 @@ mod tests {
         assert_eq!(shop("media.wan.loss", "2%").links[2].cables[0].medium.loss.get(), 0.02);
         assert_eq!(shop("lab.seed", "9").seed, 9);
         assert_eq!(shop("lab.stop", "5s").stop.as_millis(), 5000);
-        let tcp = |lab: &Lab, node: &str| lab.nodes[lab.node(node).unwrap()].spec.tcp.congestion.clone();
         let lab = shop("host.client.tcp", "reno");
-        assert_eq!((tcp(&lab, "client").as_deref(), tcp(&lab, "lb").as_deref()), (Some("reno"), None));
+        assert_eq!(lab.nodes[lab.node("client").unwrap()].spec.tcp.congestion_control, "reno");
+        let lab = shop("host.lb.tcp.sack", "false");
+        assert!(!lab.nodes[lab.node("lb").unwrap()].spec.tcp.sack);
         let lab = shop("host.web2.http.think", "1s");
         let http = |node: &str| format!("{:?}", lab.nodes[lab.node(node).unwrap()].spec.services[0]);
         assert!(

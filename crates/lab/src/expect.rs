@@ -20,11 +20,22 @@ pub(crate) use metric::METRICS;
 pub(crate) use parser::parse;
 
 use core::ops::Range;
+use std::sync::LazyLock;
 
 use septet_core::Instant;
+use septet_host::{Host, HostConfig};
 
 use crate::topology::LinkRef;
 use crate::units::Dimension;
+
+/// What hosts and routers count, by the names of `nstat` and `ip -s link`.
+pub(crate) fn counters() -> &'static [&'static str] {
+    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        let host = Host::new(HostConfig::new("any"));
+        host.map(|h| h.counters().map(|(name, _)| name).collect()).unwrap_or_default()
+    });
+    &NAMES
+}
 
 /// The functions, each with what it means.
 pub(crate) fn functions() -> impl Iterator<Item = (&'static str, &'static str)> {

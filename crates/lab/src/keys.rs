@@ -1,10 +1,12 @@
 //! The keys of a lab file: the one table behind unknown-key detection and the JSON Schema.
 
+use std::sync::LazyLock;
+
 use crate::document::Text;
 use crate::schema::{Key, Kind, Phrase, Section, later, none};
 use crate::units::Refusal;
 use crate::words::{Word, Wrong};
-use crate::{address, command, medium, service};
+use crate::{address, command, medium, service, tcp};
 
 /// The whole file.
 pub(crate) static ROOT: Section = Section {
@@ -123,17 +125,8 @@ static PORT: Section = Section {
 
 const TCP_CHOICE: Kind = Kind::Either(&Kind::Choice(controllers), &Kind::Table(&TCP));
 
-static TCP: Section = Section {
-    doc: "Options of TCP.",
-    groups: &[&[
-        Key::new("congestion", Kind::Choice(controllers), "the congestion controller"),
-        Key::new("send_buffer", Kind::Size, "the bound on bytes written and not yet acknowledged"),
-        Key::new("receive_buffer", Kind::Size, "the bound on bytes received and not yet read"),
-    ]],
-    more: none,
-    required: &[],
-    numbered: None,
-};
+static TCP: Section =
+    Section { doc: "Options of TCP.", groups: &[tcp::KEYS], more: none, required: &[], numbered: None };
 
 static FAULTS: Section = Section {
     doc: "What goes wrong, and when.",
@@ -145,7 +138,8 @@ static FAULTS: Section = Section {
 
 /// The congestion controllers of storey 4.
 pub(crate) fn controllers() -> &'static [&'static str] {
-    &["reno", "cubic"]
+    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| septet_transport::tcp::controller_names().collect());
+    &NAMES
 }
 
 static LINK: Phrase = Phrase { what: "a link", example: "client -- s1 : wan", check: later };

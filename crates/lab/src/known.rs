@@ -23,6 +23,7 @@ pub const KINDS: &[(&str, fn() -> Vec<Known>)] = &[
     ("faults", || list(fault::known())),
     ("functions", || list(expect::functions())),
     ("metrics", || list(expect::metrics())),
+    ("counters", || list(expect::counters().iter().map(|name| (*name, "as `nstat` and `ip -s link` count it")))),
 ];
 
 fn list(of: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Known> {

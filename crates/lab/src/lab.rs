@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use septet_core::Instant;
 use septet_network::Cidr;
+use septet_transport::tcp::Config;
 
 use crate::address::{self, Seat, Segment};
 use crate::document::{self, Table, Text, Value};
@@ -15,10 +16,10 @@ use crate::fault::{self, Fault};
 use crate::link_text::{self, EndText};
 use crate::medium::{self, Cable};
 use crate::mistake::{Mistake, Mistakes};
-use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port, TcpSpec};
+use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port};
 use crate::topology::{Place, Topology};
 use crate::words::{Word, Words, Wrong};
-use crate::{keys, schema, units};
+use crate::{keys, schema, tcp, units};
 
 /// A lab: everything that a file says, checked and resolved.
 #[derive(Clone, Debug)]
@@ -144,7 +145,7 @@ impl Reader<'_> {
         let media = self.media();
         let (links, ports) = self.links(&declared, &mut topology, &media);
         self.unused(&media, &links);
-        let nodes = self.nodes(&declared, &links, ports, &TcpSpec::read(lab), &topology);
+        let nodes = self.nodes(&declared, &links, ports, &Arc::new(tcp::read(lab, &Config::linux())), &topology);
         let stop = Instant::ZERO + stop;
         Lab {
             name: lab.text("name").map_or_else(|| stem.trim_end_matches(".toml").to_owned(), |t| t.text.clone()),
@@ -296,7 +297,7 @@ impl Reader<'_> {
         declared: &[Declared],
         links: &[Link],
         ports: Vec<BTreeMap<u16, usize>>,
-        defaults: &TcpSpec,
+        defaults: &Arc<Config>,
         topology: &Topology,
     ) -> Vec<Node> {
         let mut nodes: Vec<Node> = Vec::with_capacity(declared.len());
@@ -398,7 +399,7 @@ impl Reader<'_> {
         let mut list = Vec::new();
         for (name, item) in self.root.table("expect").map(|t| t.entries.as_slice()).unwrap_or_default() {
             let Value::Text(text) = &item.value else { continue };
-            let condition = expect::parse(&text.text, topology, &[]);
+            let condition = expect::parse(&text.text, topology, expect::counters());
             if let Some(condition) = self.or_report(text, condition) {
                 list.push(Expectation { name: name.text.clone(), text: text.text.clone(), condition });
             }

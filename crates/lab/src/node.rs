@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use septet_core::Bytes;
 use septet_network::Cidr;
+use septet_transport::tcp;
 
 use crate::address::{self, Cidr4};
 use crate::command::{self, Command};
@@ -80,8 +80,8 @@ pub struct Port {
 /// What the file says of a node, or of all nodes of a range.
 #[derive(Clone, Debug, Default)]
 pub struct NodeSpec {
-    /// TCP's options.
-    pub tcp: TcpSpec,
+    /// The defaults of its TCP.
+    pub tcp: Arc<tcp::Config>,
     /// The programs it runs.
     pub commands: Vec<Command>,
     /// The services it offers.
@@ -107,17 +107,6 @@ pub(crate) struct PortSpec {
     pub(crate) address: Option<(Cidr4, Span)>,
     pub(crate) mtu: Option<u16>,
     pub(crate) span: Span,
-}
-
-/// Options of TCP; what is absent is the default of storey 4.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct TcpSpec {
-    /// The congestion controller by name.
-    pub congestion: Option<String>,
-    /// The bound on bytes written and not yet acknowledged.
-    pub send_buffer: Option<Bytes>,
-    /// The bound on bytes received and not yet read.
-    pub receive_buffer: Option<Bytes>,
 }
 
 /// A node's declaration: its name and its table.
@@ -186,7 +175,12 @@ pub(crate) fn declared(root: &Table, mistakes: &mut Mistakes) -> Vec<Declared> {
 
 impl NodeSpec {
     /// Reads a node's table, which has been checked for keys and types.
-    pub(crate) fn read(table: &Table, defaults: &TcpSpec, topology: &Topology, mistakes: &mut Mistakes) -> Self {
+    pub(crate) fn read(
+        table: &Table,
+        defaults: &Arc<tcp::Config>,
+        topology: &Topology,
+        mistakes: &mut Mistakes,
+    ) -> Self {
         let mut ports = BTreeMap::new();
         for (name, item) in &table.entries {
             if let (Some(number), Value::Table(port)) = (name.text.strip_prefix("eth"), &item.value)
@@ -196,7 +190,10 @@ impl NodeSpec {
             }
         }
         Self {
-            tcp: TcpSpec::read(table).over(defaults),
+            tcp: match table.get("tcp") {
+                Some(_) => Arc::new(crate::tcp::read(table, defaults)),
+                None => defaults.clone(),
+            },
             commands: table.texts("run").into_iter().filter_map(|text| command::parse(text).ok()).collect(),
             services: service::read(table, topology, mistakes),
             ageing: table.time("ageing"),
@@ -219,28 +216,4 @@ fn address(table: &Table) -> Option<(Cidr4, Span)> {
 
 fn mtu(table: &Table) -> Option<u16> {
     medium::mtu(Word { text: &table.phrase("mtu")?.text, at: 0 }).ok()
-}
-
-impl TcpSpec {
-    /// Reads the key `tcp`: a controller's name, or a table.
-    pub(crate) fn read(table: &Table) -> Self {
-        match table.get("tcp").map(|item| &item.value) {
-            Some(Value::Text(text)) => Self { congestion: Some(text.text.clone()), ..Self::default() },
-            Some(Value::Table(tcp)) => Self {
-                congestion: tcp.text("congestion").map(|t| t.text.clone()),
-                send_buffer: tcp.size("send_buffer"),
-                receive_buffer: tcp.size("receive_buffer"),
-            },
-            _ => Self::default(),
-        }
-    }
-
-    fn over(self, defaults: &Self) -> Self {
-        let Self { congestion, send_buffer, receive_buffer } = self;
-        Self {
-            congestion: congestion.or_else(|| defaults.congestion.clone()),
-            send_buffer: send_buffer.or(defaults.send_buffer),
-            receive_buffer: receive_buffer.or(defaults.receive_buffer),
-        }
-    }
 }

@@ -17,7 +17,7 @@ use crate::topology::LinkRef;
 #[derive(Debug, Default)]
 struct Log {
     ports: BTreeMap<(usize, usize, Instant), PortCounters>,
-    counters: BTreeMap<(usize, &'static str, Instant), u64>,
+    counters: BTreeMap<(usize, String, Instant), u64>,
 }
 
 /// What was prepared for the expectations of a lab.
@@ -60,7 +60,7 @@ impl Readings {
                     for at in borders(window) {
                         let (log, places, name) = (readings.log.clone(), places.clone(), name.clone());
                         world.at(at, move |world| {
-                            if let Some((name, value)) = counter(world, &places, node, &name) {
+                            if let Some(value) = counter(world, &places, node, &name) {
                                 log.borrow_mut().counters.insert((node, name, at), value);
                             }
                         });
@@ -91,9 +91,9 @@ fn port(world: &World, link: LinkId, way: usize) -> PortCounters {
     world.ends(link).and_then(|ends| world.port_counters(ends[way].0, ends[way].1)).unwrap_or_default()
 }
 
-fn counter(world: &World, places: &Places, node: usize, name: &str) -> Option<(&'static str, u64)> {
+fn counter(world: &World, places: &Places, node: usize, name: &str) -> Option<u64> {
     let host: &Host = world.station(places.stations[node])?;
-    host.counters().find(|(n, _)| *n == name)
+    Some(host.counters().find(|(n, _)| *n == name).map_or(0, |(_, value)| value))
 }
 
 /// The answers at the end of a run.
@@ -116,11 +116,11 @@ impl AtEnd<'_> {
 
     fn counter_at(&self, node: usize, name: &str, at: Instant) -> Option<f64> {
         let world = self.world.borrow();
-        let (name, value) = counter(&world, self.places, node, name)?;
+        let value = counter(&world, self.places, node, name)?;
         if at == Instant::ZERO {
             return Some(0.0);
         }
-        let logged = self.readings.log.borrow().counters.get(&(node, name, at)).copied();
+        let logged = self.readings.log.borrow().counters.get(&(node, name.to_owned(), at)).copied();
         Some(logged.unwrap_or(value) as f64)
     }
 

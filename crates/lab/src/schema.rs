@@ -79,6 +79,8 @@ pub(crate) enum Kind {
     Size,
     /// A whole number from the first to the second.
     Count(i64, i64),
+    /// `true` or `false`.
+    Switch,
     /// A date with a time, as TOML has it or as a string.
     Date,
     /// A string in a small language of its own; numbers are taken as their text.

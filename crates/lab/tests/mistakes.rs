@@ -92,6 +92,8 @@ golden! {
     gateway_out_of_reach, ["gateway"], SMALL.replace("[host.client]", "[host.client]\ngateway = 'r2'");
     unknown_controller, ["unknown-value"], SMALL.replace("[host.client]", "[host.client]\ntcp = 'qubic'");
     schedule, ["incomplete", "schedule"], SMALL.replace("[host.client]", "[host.client]\nrun = ['every: ping web1', 'at 1s ping web1']");
+    unknown_program, ["unknown-program"], SMALL.replace("[host.client]", "[host.client]\nrun = ['at 1s: crul http://web1/']");
+    listen_in_use, ["listen-in-use"], with("[host.web9.http]\n[host.web9.balancer]\nlisten = 'http://:80'\nto = 'web1:80'\n");
     open_quote, ["quote"], SMALL.replace("[host.client]", "[host.client]\nrun = [\"curl 'http://web1\"]");
     not_a_url, ["url"], with("[host.web1.balancer]\nlisten = 'www.shop.test'\nto = 'web[2..3]:80'\n");
     backend_without_port, ["backend"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'web[2..3]'\n");

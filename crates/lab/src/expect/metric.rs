@@ -112,9 +112,15 @@ pub(crate) static METRICS: &[Metric] = &[
     counter("balancer.checks.failed", "health checks that failed"),
     counter("balancer.picks.*", "connections passed to this backend"),
     bytes("balancer.bytes", "bytes passed on"),
+    counter("dns.code.*", "answers with this response code"),
     counter("ping.sent", "echo requests sent"),
-    counter("ping.received", "echo replies received"),
+    counter("ping.ok", "echo replies received"),
+    counter("ping.lost", "echo requests without a reply"),
     times("ping.time", "round-trip times"),
+    counter("traceroute.sent", "probes sent"),
+    counter("traceroute.ok", "probes answered"),
+    times("traceroute.time", "round-trip times to the routers on the way"),
+    counter("service.failed.*", "services that could not run"),
     counter("program.*", "exit statuses of programs: `program.curl.exit`"),
 ];
 

@@ -46,7 +46,7 @@ fn join(path: &str, key: &str) -> String {
 
 fn value(item: &Item, kind: &Kind, path: &str, mistakes: &mut Mistakes) {
     let refusal = match (kind, &item.value) {
-        (Kind::Text, Value::Text(_)) | (Kind::Values, Value::List(_)) => return,
+        (Kind::Text, Value::Text(_)) | (Kind::Switch, Value::Bool(_)) | (Kind::Values, Value::List(_)) => return,
         (Kind::Choice(words), Value::Text(text)) => {
             if words().contains(&text.text.as_str()) {
                 return;
@@ -111,6 +111,7 @@ fn value(item: &Item, kind: &Kind, path: &str, mistakes: &mut Mistakes) {
 fn fits(kind: &Kind, value: &Value) -> bool {
     match kind {
         Kind::Table(_) | Kind::Named(..) => matches!(value, Value::Table(_)),
+        Kind::Switch => matches!(value, Value::Bool(_)),
         Kind::Count(..) => matches!(value, Value::Integer(_)),
         Kind::Values => matches!(value, Value::List(_)),
         Kind::Texts(_) => matches!(value, Value::Text(_) | Value::List(_)),
@@ -132,6 +133,7 @@ impl Kind {
             Self::Time => "a time such as \"10ms\"".into(),
             Self::Size => "a size such as \"64kb\"".into(),
             Self::Count(min, max) => format!("a whole number from {min} to {max}"),
+            Self::Switch => "true or false".into(),
             Self::Date => "a date with a time such as 2026-01-01T00:00:00Z".into(),
             Self::Phrase(phrase) => format!("{} such as \"{}\"", phrase.what, phrase.example),
             Self::Texts(phrase) => format!("a list of strings such as [\"{}\"]", phrase.example),

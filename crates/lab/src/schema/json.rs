@@ -57,6 +57,7 @@ fn kind(of: &Kind) -> Value {
         Kind::Time => json!({ "$ref": "#/$defs/time" }),
         Kind::Size => json!({ "$ref": "#/$defs/size" }),
         Kind::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Switch => json!({ "type": "boolean" }),
         Kind::Date => json!({ "$ref": "#/$defs/date" }),
         Kind::Phrase(phrase) => json!({ "type": ["string", "number"], "examples": [phrase.example] }),
         Kind::Texts(phrase) => json!({

@@ -1,0 +1,104 @@
+//! Every lab of the repository is played to its end, and meets its expectations.
+
+use septet_lab::{BuildOptions, Lab, Outcome, with_setting};
+
+fn read(name: &str) -> String {
+    let path = format!("{}/../../labs/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+fn play(name: &str, text: &str) -> Outcome {
+    let lab = Lab::parse(name, text).unwrap();
+    assert!(lab.warnings.is_empty(), "{:?}", lab.warnings);
+    let outcome = lab.build(&BuildOptions::default()).unwrap().finish().unwrap();
+    known_metrics_only(&outcome);
+    outcome
+}
+
+/// The lab with other values, which meets its expectations all the same.
+fn holds(name: &str, settings: &[(&str, &str)]) -> Outcome {
+    let mut text = read(name);
+    for (path, value) in settings {
+        text = with_setting(&text, path, value).unwrap();
+    }
+    let outcome = play(name, &text);
+    assert!(!outcome.verdicts.is_empty(), "{name} expects nothing");
+    for verdict in &outcome.verdicts {
+        assert!(verdict.held, "{verdict}");
+    }
+    outcome
+}
+
+/// What programs record can be named in expectations.
+fn known_metrics_only(outcome: &Outcome) {
+    let (_, known) = septet_lab::KINDS.iter().find(|(kind, _)| *kind == "metrics").unwrap();
+    let known = known();
+    for (node, recorder) in &outcome.recorders {
+        for name in recorder.names() {
+            let is_known = known.iter().any(|k| match k.name.strip_suffix('*') {
+                Some(stem) => name.starts_with(stem),
+                None => name == k.name,
+            });
+            assert!(is_known, "{node} records {name}, which no expectation can name");
+        }
+    }
+}
+
+fn sum(outcome: &Outcome, node: &str, metric: &str) -> f64 {
+    let (_, recorder) = outcome.recorders.iter().find(|(name, _)| name == node).unwrap();
+    recorder.series(metric).map_or(0.0, |s| s.sum())
+}
+
+#[test]
+fn hello() {
+    holds("hello", &[]);
+}
+
+#[test]
+fn handshake() {
+    holds("handshake", &[]);
+}
+
+#[test]
+fn loss() {
+    holds("loss", &[]);
+}
+
+#[test]
+fn routers() {
+    holds("routers", &[]);
+}
+
+#[test]
+fn dns() {
+    holds("dns", &[]);
+}
+
+#[test]
+fn shop() {
+    let outcome = holds("shop", &[]);
+    assert_eq!(sum(&outcome, "client", "http.corrupt"), 0.0);
+    assert_eq!(sum(&outcome, "lb", "balancer.down"), 1.0, "the crash of web2 is noticed");
+    assert_eq!(sum(&outcome, "lb", "balancer.up"), 1.0, "and its return");
+}
+
+/// The shop over a bad link, with the time that this takes. Every body arrives whole, and every request is answered.
+fn intact(path: &str, value: &str) -> Outcome {
+    let text = with_setting(&read("shop"), path, value).unwrap();
+    let outcome = play("shop", &with_setting(&text, "lab.stop", "90s").unwrap());
+    assert_eq!(sum(&outcome, "client", "http.ok"), 200.0);
+    assert_eq!(sum(&outcome, "client", "http.corrupt"), 0.0);
+    assert_eq!(sum(&outcome, "client", "http.bytes"), 200.0 * 20_480.0);
+    outcome
+}
+
+#[test]
+fn shop_with_five_per_cent_loss() {
+    intact("media.wan.loss", "5%");
+}
+
+#[test]
+fn shop_with_bit_errors() {
+    let outcome = intact("media.wan.ber", "1e-6");
+    assert!(outcome.ports["r1 eth1"].rx_errors + outcome.ports["r2 eth0"].rx_errors > 0, "no bit was flipped");
+}
