@@ -108,8 +108,7 @@ async fn repeated_transfers_are_paced_checked_and_counted() {
     assert_eq!(ran.code, 0);
     assert!(net.now() - begun >= Duration::from_millis(80));
     assert!(ran.out.contains("5 ok, 0 failed, 100000 bytes"), "{}", ran.out);
-    let ran =
-        ours(&net, &trust, &format!("curl -k https://{secure}/ --repeat 40 --parallel --parallel-max 8")).await;
+    let ran = ours(&net, &trust, &format!("curl -k https://{secure}/ --repeat 40 --parallel --parallel-max 8")).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     let count = |name: &str| net.recorder().series(name).map_or(0, |s| s.count());
     assert_eq!((count("http.ok"), count("http.error"), count("http.status.200"), count("http.time")), (45, 0, 45, 45));
