@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use septet_core::{EventId, Frame, Instant, Seed, Trace};
-use septet_transport::tcp::{self, Config, Endpoint, Info};
+use septet_transport::tcp::{self, Config, Endpoint, Info, State};
 
 pub use epoll::{EpollEvent, Trigger};
 pub use info::{octets as info_octets, values as info_values};
@@ -198,8 +198,14 @@ impl Bench {
     /// # Errors
     /// `EBADF`; `EOPNOTSUPP` where it is no TCP socket.
     pub fn info(&self, fd: Fd) -> Result<Info, Errno> {
-        let id = self.tcp_id(fd)?.ok_or(Errno::EINVAL)?;
-        Ok(self.tcp.info(self.now, id)?)
+        match self.tcp_id(fd)? {
+            Some(id) => match self.tcp.info(self.now, id) {
+                // A listener is asked too, and has little to tell.
+                Err(_) if self.state(id) == State::Listen => Ok(Info { tcpi_state: State::Listen, ..Info::default() }),
+                info => Ok(info?),
+            },
+            None => Ok(Info::default()),
+        }
     }
 
     /// Hands to the wire what the stack has to send, and to the sockets what it has to tell.

@@ -109,8 +109,6 @@ struct Runner {
     /// Octets written to and read from each socket.
     written: BTreeMap<Fd, u64>,
     read: BTreeMap<Fd, u64>,
-    /// Offsets in the received stream that urgent pointers took out of it.
-    urgent: Vec<u64>,
     pending: Vec<call::Pending>,
     names: Names,
     /// When the last event happened.
@@ -135,7 +133,6 @@ impl Runner {
             subject: None,
             written: BTreeMap::new(),
             read: BTreeMap::new(),
-            urgent: Vec::new(),
             pending: Vec::new(),
             names: Names::new(),
             last: BEGIN,

@@ -14,13 +14,6 @@ impl Runner {
         let index = self.flow_for_inbound(packet);
         let flow = &mut self.flows[index];
         let datagram = flow.inbound(packet).map_err(|message| Error::syntax(at, message))?;
-        if let Body::Tcp(tcp) = &packet.body
-            && tcp.flags & flags::URG != 0
-            && tcp.urgent > 0
-        {
-            // RFC 6093 §2.1: stacks take the pointer as one past the urgent octet; it is delivered out of band.
-            self.urgent.push(u64::from(tcp.seq) + u64::from(tcp.urgent) - 2);
-        }
         self.bench.inject(&encode(&datagram));
         self.poll_pending(at)
     }

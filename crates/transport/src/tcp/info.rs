@@ -20,7 +20,7 @@ pub enum CaState {
 }
 
 /// Linux's `struct tcp_info`; times are microseconds, windows segments, where Linux has them so.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[expect(missing_docs, reason = "the names and meanings are those of include/uapi/linux/tcp.h")]
 pub struct Info {
     pub tcpi_state: State,

@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// The state of a connection; the numbers are those of Linux's `tcpi_state`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum State {
     /// Data flows both ways.
@@ -19,6 +19,7 @@ pub enum State {
     /// Both ends are closed; old segments are given time to die out.
     TimeWait = 6,
     /// No connection.
+    #[default]
     Closed = 7,
     /// The peer closed; we may still send.
     CloseWait = 8,

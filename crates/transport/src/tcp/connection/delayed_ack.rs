@@ -153,7 +153,7 @@ impl Connection {
             self.acks.due = true;
             return;
         }
-        if !self.received.has_early() {
+        if !self.received.has_early() && self.fin_beyond.is_none() {
             self.delay_ack(cx);
             return;
         }

@@ -82,8 +82,9 @@ impl Connection {
             }
             self.established_from_syn_received(cx, seg);
         } else if self.on_ack(cx, seg, challenge) == Acked::Unacceptable {
-            if challenge == Challenge::Withheld || seg.ack > self.snd_nxt {
-                // "send an ACK, drop the segment, and return".
+            if challenge == Challenge::Withheld {
+                // "send an ACK, drop the segment, and return". In ESTABLISHED Linux is silent: two ends that disagree
+                // about what was sent would answer each other for ever.
                 self.challenge_ack(cx);
             }
             return Verdict::Done;

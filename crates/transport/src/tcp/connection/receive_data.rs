@@ -110,10 +110,11 @@ impl Connection {
                 self.acks.force_now();
             }
             self.sack_advance();
-            if self.fin_beyond == Some(self.rcv_nxt) && !self.flags.fin_received {
-                self.rcv_nxt += 1;
-                verdict = self.on_fin(cx);
-            }
+        }
+        if self.fin_beyond == Some(self.rcv_nxt) && !self.flags.fin_received {
+            self.rcv_nxt += 1;
+            self.acks.force_now();
+            verdict = self.on_fin(cx);
         }
         verdict
     }

@@ -50,10 +50,12 @@ impl Clock {
     /// RFC 7323 §5.3 R1: "If there is a Timestamps option in the arriving segment, SEG.TSval < TS.Recent, TS.Recent is
     /// valid": whether it is old.
     pub(crate) fn is_old(&self, now: Instant) -> bool {
-        self.seen
-            && (self.recent.wrapping_sub(self.value) as i32) > 0
-            && seconds(now).wrapping_sub(self.recent_stamp) < PAWS_24_DAYS
-            && self.recent != 0
+        self.seen && (self.recent.wrapping_sub(self.value) as i32) > 0 && !self.is_expired(now) && self.recent != 0
+    }
+
+    /// §5.5: "a mechanism to invalidate TS.Recent when a connection is idle for more than 24 days".
+    fn is_expired(&self, now: Instant) -> bool {
+        seconds(now).wrapping_sub(self.recent_stamp) >= PAWS_24_DAYS
     }
 }
 
@@ -70,7 +72,8 @@ impl Connection {
 
     /// RFC 7323 §4.3 (2): "If SEG.TSval >= TS.Recent and SEG.SEQ <= Last.ACK.sent: SEG.TSval is copied to TS.Recent".
     pub(crate) fn update_ts_recent(&mut self, cx: &Cx<'_>, seg: &Segment) {
-        if self.ts.seen && seg.seq <= self.rcv_wup && (self.ts.value.wrapping_sub(self.ts.recent) as i32) >= 0 {
+        let is_later = (self.ts.value.wrapping_sub(self.ts.recent) as i32) >= 0 || self.ts.is_expired(cx.now);
+        if self.ts.seen && seg.seq <= self.rcv_wup && is_later {
             self.ts.recent = self.ts.value;
             self.ts.recent_stamp = seconds(cx.now);
         }

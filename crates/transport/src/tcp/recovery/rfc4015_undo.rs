@@ -23,7 +23,9 @@ impl Connection {
         if stamp != 0 {
             return self.ts.seen && self.ts.echo != 0 && (self.ts.echo.wrapping_sub(stamp) as i32) < 0;
         }
-        self.state != crate::tcp::State::SynSent
+        // Without SACK the stamp is also forgotten at the point of recovery, and the SYN's acknowledgement clears it.
+        let forgotten = !self.flags.sack_ok && self.snd_una >= self.recovery.high_seq;
+        !forgotten && self.state != crate::tcp::State::SynSent
     }
 
     fn may_undo(&self) -> bool {

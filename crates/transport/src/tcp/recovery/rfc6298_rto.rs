@@ -266,6 +266,8 @@ impl Connection {
         let expired = match self.state {
             State::SynSent => {
                 let most = self.rare.as_ref().and_then(|r| r.syn_count).unwrap_or(cx.config.syn_retries);
+                // Linux counts those that go out at even distance apart.
+                let most = most.saturating_add(cx.config.syn_linear_timeouts);
                 self.rtt.retransmits >= most || self.user_timeout_passed(cx)
             }
             State::SynReceived => self.rtt.retransmits >= cx.config.synack_retries,
