@@ -1,5 +1,5 @@
 //! Two endpoints joined by a wire in virtual time, with knobs for all that a network does to segments.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
