@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use septet_core::Frame;
 
+use super::{Resting, pool};
+
 /// Payloads up to this size are copied together so that a trickle of small segments holds little memory.
 const SMALL: usize = 512;
 const COALESCED: usize = 4096;
@@ -32,7 +34,26 @@ struct Early {
     bytes: usize,
 }
 
+impl Resting for ReceiveBuffer {
+    const REST: &'static Self = &Self { ready: VecDeque::new(), ready_bytes: 0, early: None };
+
+    pool!(ReceiveBuffer);
+
+    fn rest(&mut self) {
+        self.ready.clear();
+        if self.ready.capacity() > 64 {
+            self.ready = VecDeque::new();
+        }
+        (self.ready_bytes, self.early) = (0, None);
+    }
+}
+
 impl ReceiveBuffer {
+    /// Whether nothing is kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ready_bytes == 0 && self.early.is_none()
+    }
+
     /// Bytes in order.
     pub(crate) fn readable(&self) -> usize {
         self.ready_bytes
@@ -125,6 +146,11 @@ impl ReceiveBuffer {
         next
     }
 
+    /// Drops what is out of order.
+    pub(crate) fn drop_early(&mut self) {
+        self.early = None;
+    }
+
     /// The range of `start..end` that is held already, if any: what a DSACK reports.
     pub(crate) fn overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
         let early = self.early.as_ref()?;
@@ -191,16 +217,8 @@ impl ReceiveBuffer {
         Some(frame)
     }
 
-    /// Drops everything.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     fn took(&mut self, n: usize) {
         self.ready_bytes -= n;
-        if self.ready.is_empty() && self.ready.capacity() > 0 {
-            self.ready = VecDeque::new();
-        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 use septet_core::Instant;
 
+use super::{Resting, pool};
+
 const NIL: u32 = u32::MAX;
 
 /// Marks on a record.
@@ -142,20 +144,43 @@ pub(crate) struct Sent {
     heads: u32,
 }
 
-impl Default for Sent {
-    fn default() -> Self {
-        let zero = Count::default();
+const ZERO: Count = Count { segs: 0, bytes: 0 };
+
+impl Sent {
+    const fn new() -> Self {
         Self {
             ring: VecDeque::new(),
             base: 0,
             oldest: NIL,
             newest: NIL,
-            out: zero,
-            sacked: zero,
-            lost: zero,
-            retrans: zero,
+            out: ZERO,
+            sacked: ZERO,
+            lost: ZERO,
+            retrans: ZERO,
             heads: 0,
         }
+    }
+}
+
+impl Default for Sent {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Resting for Sent {
+    const REST: &'static Self = &Self::new();
+
+    pool!(Sent);
+
+    fn rest(&mut self) {
+        // A ring of moderate size serves the next burst.
+        let mut ring = core::mem::take(&mut self.ring);
+        if ring.capacity() > 64 {
+            ring = VecDeque::new();
+        }
+        ring.clear();
+        *self = Self { ring, ..Self::new() };
     }
 }
 
@@ -241,9 +266,6 @@ impl Sent {
         }
         if record.is(Mark::RETRANS) {
             self.retrans.sub(&record);
-        }
-        if self.ring.is_empty() && self.ring.capacity() > 4 {
-            self.ring = VecDeque::new();
         }
         Some(record)
     }
@@ -375,11 +397,6 @@ impl Sent {
                 self.thread(i);
             }
         }
-    }
-
-    /// Drops everything.
-    pub(crate) fn clear(&mut self) {
-        *self = Self { base: self.base.wrapping_add(self.ring.len() as u32), ..Self::default() };
     }
 
     #[inline]

@@ -17,36 +17,51 @@ const HZ_SHIFT: u32 = 10;
 /// CUBIC. Windows are in segments here, as in the RFC's equations.
 #[derive(Debug)]
 pub(crate) struct Cubic {
-    name: &'static str,
     /// ACKed segments per segment of growth.
-    cnt: u64,
+    cnt: u32,
     /// W_max
-    last_max: u64,
-    last_cwnd: u64,
-    last_time_ms: u64,
+    last_max: u32,
+    last_cwnd: u32,
+    last_time_ms: u32,
     /// W(t)'s plateau and the time to it.
-    origin: u64,
-    k: u64,
-    delay_min_us: u64,
-    epoch_ms: Option<u64>,
-    acked: u64,
+    origin: u32,
+    k: u32,
+    delay_min_us: u32,
+    /// When the epoch began; zero for none.
+    epoch_ms: u32,
+    acked: u32,
     /// W_est, the window that Reno would have.
-    reno_cwnd: u64,
-    hystart: Box<dyn Hystart>,
+    reno_cwnd: u32,
+    hystart: Slowstart,
+}
+
+/// How slow start ends before the first loss.
+#[derive(Debug)]
+enum Slowstart {
+    Linux(LinuxHystart),
+    PlusPlus(HystartPlusPlus),
+}
+
+impl Slowstart {
+    fn get(&mut self) -> &mut dyn Hystart {
+        match self {
+            Self::Linux(h) => h,
+            Self::PlusPlus(h) => h,
+        }
+    }
 }
 
 impl Cubic {
     pub(crate) fn linux() -> Self {
-        Self::with("cubic", Box::new(LinuxHystart::default()))
+        Self::with(Slowstart::Linux(LinuxHystart::default()))
     }
 
     pub(crate) fn hystart_plus_plus() -> Self {
-        Self::with("cubic-hystart++", Box::new(HystartPlusPlus::default()))
+        Self::with(Slowstart::PlusPlus(HystartPlusPlus::default()))
     }
 
-    fn with(name: &'static str, hystart: Box<dyn Hystart>) -> Self {
+    fn with(hystart: Slowstart) -> Self {
         Self {
-            name,
             cnt: 0,
             last_max: 0,
             last_cwnd: 0,
@@ -54,50 +69,51 @@ impl Cubic {
             origin: 0,
             k: 0,
             delay_min_us: 0,
-            epoch_ms: None,
+            epoch_ms: 0,
             acked: 0,
             reno_cwnd: 0,
             hystart,
         }
     }
 
-    fn reset(&mut self) {
+    fn reset(&mut self, now: Instant) {
         (self.cnt, self.last_max, self.last_cwnd, self.last_time_ms) = (0, 0, 0, 0);
-        (self.origin, self.k, self.delay_min_us, self.epoch_ms, self.acked, self.reno_cwnd) = (0, 0, 0, None, 0, 0);
+        (self.origin, self.k, self.delay_min_us, self.epoch_ms, self.acked, self.reno_cwnd) = (0, 0, 0, 0, 0, 0);
+        self.hystart.get().reset(now, 0);
     }
 
     /// §4.2 to §4.5: how many ACKed segments are worth one of growth.
-    fn update(&mut self, cwnd: u64, acked: u64, now_ms: u64) {
-        self.acked += acked;
-        if self.last_cwnd == cwnd && now_ms.saturating_sub(self.last_time_ms) <= 31 {
+    fn update(&mut self, cwnd: u32, acked: u32, now_ms: u32) {
+        self.acked = self.acked.saturating_add(acked);
+        if self.last_cwnd == cwnd && now_ms.wrapping_sub(self.last_time_ms) <= 31 {
             return;
         }
-        if self.epoch_ms.is_none() || now_ms != self.last_time_ms {
+        if self.epoch_ms == 0 || now_ms != self.last_time_ms {
             self.last_cwnd = cwnd;
             self.last_time_ms = now_ms;
-            let epoch = match self.epoch_ms {
-                Some(epoch) => epoch,
-                None => {
-                    // §4.8: "t is the elapsed time … from the beginning of the current congestion avoidance stage".
-                    self.epoch_ms = Some(now_ms);
-                    self.acked = acked;
-                    self.reno_cwnd = cwnd;
-                    if self.last_max <= cwnd {
-                        (self.k, self.origin) = (0, cwnd);
-                    } else {
-                        // Figure 2: "K = cubic_root((W_max - cwnd_epoch) / C)".
-                        self.k = cubic_root((1u64 << (10 + 3 * HZ_SHIFT)) / CUBE_SCALE * (self.last_max - cwnd));
-                        self.origin = self.last_max;
-                    }
-                    now_ms
+            if self.epoch_ms == 0 {
+                // §4.8: "t is the elapsed time … from the beginning of the current congestion avoidance stage".
+                self.epoch_ms = now_ms.max(1);
+                self.acked = acked;
+                self.reno_cwnd = cwnd;
+                if self.last_max <= cwnd {
+                    (self.k, self.origin) = (0, cwnd);
+                } else {
+                    // Figure 2: "K = cubic_root((W_max - cwnd_epoch) / C)".
+                    let distance = u64::from(self.last_max - cwnd);
+                    self.k = cubic_root((1u64 << (10 + 3 * HZ_SHIFT)) / CUBE_SCALE * distance) as u32;
+                    self.origin = self.last_max;
                 }
-            };
-            let t = ((now_ms - epoch + self.delay_min_us.div_ceil(1000)) << HZ_SHIFT) / 1000;
-            let offset = t.abs_diff(self.k).min(1 << 20);
+            }
+            let elapsed = u64::from(now_ms.wrapping_sub(self.epoch_ms)) + u64::from(self.delay_min_us).div_ceil(1000);
+            let t = (elapsed << HZ_SHIFT) / 1000;
+            let k = u64::from(self.k);
+            let offset = t.abs_diff(k).min(1 << 20);
             // Figure 1: "W_cubic(t) = C * (t - K)^3 + W_max".
-            let delta = (u128::from(CUBE_SCALE) * u128::from(offset).pow(3) >> (10 + 3 * HZ_SHIFT)) as u64;
-            let target = if t < self.k { self.origin.saturating_sub(delta) } else { self.origin + delta };
-            self.cnt = if target > cwnd { cwnd / (target - cwnd) } else { 100 * cwnd };
+            let delta = (u128::from(CUBE_SCALE) * u128::from(offset).pow(3)) >> (10 + 3 * HZ_SHIFT);
+            let delta = delta.min(u128::from(u32::MAX)) as u32;
+            let target = if t < k { self.origin.saturating_sub(delta) } else { self.origin.saturating_add(delta) };
+            self.cnt = if target > cwnd { cwnd / (target - cwnd) } else { cwnd.saturating_mul(100) };
             // Before the first loss W_max is unknown: five per cent a round trip at least.
             if self.last_max == 0 && self.cnt > 20 {
                 self.cnt = 20;
@@ -105,7 +121,7 @@ impl Cubic {
         }
         // §4.3: the Reno-friendly region.
         let scale = 8 * (1024 + BETA) / 3 / (1024 - BETA);
-        let per = ((cwnd * scale) >> 3).max(1);
+        let per = (((u64::from(cwnd) * scale) >> 3) as u32).max(1);
         while self.acked > per {
             self.acked -= per;
             self.reno_cwnd += 1;
@@ -134,13 +150,14 @@ fn cubic_root(a: u64) -> u64 {
 
 impl CongestionController for Cubic {
     fn name(&self) -> &'static str {
-        self.name
+        match self.hystart {
+            Slowstart::Linux(_) => "cubic",
+            Slowstart::PlusPlus(_) => "cubic-hystart++",
+        }
     }
 
-    fn init(&mut self, window: &mut Window, now: Instant) {
-        self.reset();
-        self.hystart.reset(now, 0);
-        let _ = window;
+    fn init(&mut self, _: &mut Window, now: Instant) {
+        self.reset(now);
     }
 
     fn on_ack(&mut self, window: &mut Window, ack: &Ack) {
@@ -149,54 +166,55 @@ impl CongestionController for Cubic {
         }
         let mut acked = ack.acked;
         if window.in_slow_start() {
-            acked = window.slow_start(acked / self.hystart.growth_divisor());
+            acked = window.slow_start(acked / self.hystart.get().growth_divisor());
             if acked == 0 {
                 return;
             }
         }
         let mss = window.segment();
-        self.update(window.cwnd / mss, acked.div_ceil(mss), ack.now.as_millis());
-        window.increase(self.cnt * mss, acked);
+        self.update(window.segments(), acked.div_ceil(mss) as u32, ack.now.as_millis() as u32);
+        window.increase(u64::from(self.cnt) * mss, acked);
     }
 
     fn on_sample(&mut self, window: &mut Window, ack: &Ack) {
         let Some(rtt) = ack.rtt else { return };
-        let now_ms = ack.now.as_millis();
         // Samples right after fast recovery are of a queue that is draining.
-        if self.epoch_ms.is_some_and(|epoch| now_ms.saturating_sub(epoch) < 1000) {
+        if self.epoch_ms != 0 && (ack.now.as_millis() as u32).wrapping_sub(self.epoch_ms) < 1000 {
             return;
         }
-        let delay = (rtt.as_micros() as u64).max(1);
+        let delay = rtt.as_micros().clamp(1, u128::from(u32::MAX)) as u32;
         if self.delay_min_us == 0 || self.delay_min_us > delay {
             self.delay_min_us = delay;
         }
-        if window.in_slow_start() && self.hystart.on_ack(window, ack, delay, self.delay_min_us) == Exit::Now {
+        let min = u64::from(self.delay_min_us);
+        if window.in_slow_start() && self.hystart.get().on_ack(window, ack, u64::from(delay), min) == Exit::Now {
             window.ssthresh = window.cwnd;
         }
     }
 
     fn ssthresh(&mut self, window: &Window, _: Instant) -> u64 {
-        let cwnd = window.cwnd / window.segment();
-        self.epoch_ms = None;
+        let cwnd = window.segments();
+        self.epoch_ms = 0;
         // §4.7, fast convergence: "if cwnd < W_max … W_max = cwnd * (1.0 + beta) / 2.0".
-        self.last_max = if cwnd < self.last_max { cwnd * (1024 + BETA) / 2048 } else { cwnd };
+        let share = |parts: u64| (u64::from(cwnd) * parts / 2048) as u32;
+        self.last_max = if cwnd < self.last_max { share(1024 + BETA) } else { cwnd };
         // §4.6: "ssthresh = flight_size * beta … at least 2".
-        (cwnd * BETA / 1024).max(2) * window.segment()
+        u64::from(share(2 * BETA).max(2)) * window.segment()
     }
 
     fn on_event(&mut self, _: &mut Window, event: CaEvent, now: Instant) {
         // §5.8: idle time does not count as growth.
         if let CaEvent::TxStart { idle } = event
-            && let Some(epoch) = &mut self.epoch_ms
+            && self.epoch_ms != 0
         {
-            *epoch = (*epoch + idle.as_millis() as u64).min(now.as_millis());
+            let idle = idle.as_millis().min(1 << 31) as u32;
+            self.epoch_ms = self.epoch_ms.saturating_add(idle).min(now.as_millis() as u32).max(1);
         }
     }
 
     fn on_state(&mut self, _: &mut Window, state: CaState, now: Instant) {
         if state == CaState::Loss {
-            self.reset();
-            self.hystart.reset(now, 0);
+            self.reset(now);
         }
     }
 }

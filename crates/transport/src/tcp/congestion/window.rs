@@ -21,8 +21,6 @@ pub struct Window {
     pub used: u64,
     /// When the window was last changed or full.
     pub stamp: Instant,
-    /// An upper bound on the window.
-    pub clamp: u64,
     /// The sender's maximum segment size.
     pub mss: u32,
     /// Whether the window, and not the application, held back data of late.
@@ -44,7 +42,6 @@ impl Window {
             usage_end: 0,
             used: 0,
             stamp: Instant::ZERO,
-            clamp: u64::MAX,
             mss,
             is_limited: false,
         }
@@ -81,7 +78,7 @@ impl Window {
     pub fn slow_start(&mut self, acked: u64) -> u64 {
         let target = self.cwnd.saturating_add(acked).min(self.ssthresh);
         let used = target - self.cwnd;
-        self.cwnd = target.min(self.clamp);
+        self.cwnd = target;
         acked - used
     }
 
@@ -99,7 +96,6 @@ impl Window {
             self.credit -= n * per;
             self.cwnd += n * self.segment();
         }
-        self.cwnd = self.cwnd.min(self.clamp);
     }
 
     /// The larger of `bytes` and two segments.

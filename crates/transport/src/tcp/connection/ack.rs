@@ -78,7 +78,6 @@ impl Connection {
         self.update_ts_recent(cx, seg);
         flags.window_update = self.update_window(cx, seg);
         self.snd_una = ack;
-        self.counters.bytes_acked += ack - prior_una;
         flags.ece = self.ecn_received_echo(seg);
         let mut tagged = None;
         let had_sacked = self.sent.sacked.segs;
@@ -151,7 +150,7 @@ impl Connection {
             || flags.data_sacked
             || flags.ece
             || flags.dsacking
-            || self.recovery.state != CaState::Open;
+            || self.ca_state != CaState::Open;
         if dubious {
             let dup = if !flags.una_advanced && !flags.not_duplicate() && !flags.dsacking {
                 u32::from(seg.segs.max(1))
@@ -230,10 +229,10 @@ impl Connection {
         // The highest SACK may have just been acknowledged: what it was before counts.
         let mss = u64::from(self.mss.max(1));
         let metric = prior_fack.max(self.highest_sack()) - low;
-        if metric > u64::from(self.recovery.reordering) * mss {
-            self.recovery.reordering = (metric.div_ceil(mss) as u32).min(cx.config.max_reordering);
+        if metric > u64::from(self.reordering) * mss {
+            self.reordering = (metric.div_ceil(mss) as u32).min(cx.config.max_reordering);
         }
-        self.recovery.reord_seen = self.recovery.reord_seen.saturating_add(1);
+        self.reord_seen = self.reord_seen.saturating_add(1);
         cx.mib.sack_reorder += 1;
     }
 
@@ -274,7 +273,7 @@ impl Connection {
             Self::rate_delivered(&mut self.rate, gathering, &record);
             if record.is(Mark::SYN) {
                 flags.syn_acked = true;
-                self.recovery.retrans_stamp = 0;
+                self.forget_retrans_stamp();
             } else {
                 flags.data_acked = true;
             }
@@ -282,9 +281,6 @@ impl Connection {
             self.sent.pop_front();
         }
         cleaned.una_advance = self.snd_una - prior_una;
-        if self.recovery.retransmit_hint < self.snd_una {
-            self.recovery.retransmit_hint = self.snd_una;
-        }
         if flags.una_advanced {
             let data = self.snd_una.min(self.send.end());
             self.send.acknowledge(data);
@@ -348,7 +344,7 @@ impl Connection {
         self.rtt.set_rto(cx.config);
         self.rtt.backoff = 0;
         let _ = seg;
-        let (local, remote, srtt, rto, cause) = (self.local, self.remote, self.rtt.srtt(), self.rtt.rto(), self.cause);
+        let (local, remote, srtt, rto, cause) = (self.local(), self.remote(), self.rtt.srtt(), self.rtt.rto(), self.cause);
         cx.trace.emit(Storey::Transport, "tcp.rtt", cause, |f| {
             f.set("local", local).set("remote", remote).set("rtt", rtt).set("srtt", srtt).set("rto", rto);
         });
@@ -373,7 +369,7 @@ impl Connection {
                 self.sync_mss(cx, pmtu);
             }
             if (old == 0) != (window == 0) {
-                let (local, remote, cause) = (self.local, self.remote, self.cause);
+                let (local, remote, cause) = (self.local(), self.remote(), self.cause);
                 let why = if window == 0 { "the peer's window is closed" } else { "the peer's window opens" };
                 self.cause = cx.trace.emit(Storey::Transport, "tcp.window", cause, |f| {
                     f.set("local", local).set("remote", remote).set("peer_window", window).set("why", why);
@@ -404,14 +400,14 @@ impl Connection {
 
     /// The window after an ACK: the controller's own way, a reduction, or growth.
     fn control_congestion(&mut self, cx: &mut Cx<'_>, ack: Ack, sample: &crate::tcp::RateSample, flags: &AckFlags) {
-        let state = self.recovery.state;
+        let state = self.ca_state;
         if !self.controller.control(&mut self.window, &ack, sample, state) {
             if self.in_cwnd_reduction() {
                 self.cwnd_reduction(cx, sample.acked_sacked, sample.losses, flags.una_advanced);
             } else {
                 // With a path known to reorder, SACK counts as progress too.
                 let may =
-                    if self.recovery.reordering > cx.config.reordering { flags.progress() } else { flags.data_acked };
+                    if self.reordering > cx.config.reordering { flags.progress() } else { flags.data_acked };
                 if may {
                     self.controller.on_ack(&mut self.window, &ack);
                     self.window.stamp = cx.now;

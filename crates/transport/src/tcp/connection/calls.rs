@@ -136,7 +136,7 @@ impl Connection {
                 }
             }
         }
-        self.received.clear();
+        self.received.release();
     }
 
     /// "ABORT": a reset, and nothing more.
@@ -250,19 +250,19 @@ impl Connection {
         if next == c.chrono {
             return;
         }
-        let spent = (cx.now - c.chrono_start).as_micros() as u64;
+        let spent = cx.ms().wrapping_sub(c.chrono_start_ms);
         match c.chrono {
             Chrono::Idle => {}
-            Chrono::Busy => c.busy_us += spent,
+            Chrono::Busy => c.busy_ms += spent,
             Chrono::WindowLimited => {
-                c.busy_us += spent;
-                c.rwnd_limited_us += spent;
+                c.busy_ms += spent;
+                c.rwnd_limited_ms += spent;
             }
             Chrono::BufferLimited => {
-                c.busy_us += spent;
-                c.sndbuf_limited_us += spent;
+                c.busy_ms += spent;
+                c.sndbuf_limited_ms += spent;
             }
         }
-        (c.chrono, c.chrono_start) = (next, cx.now);
+        (c.chrono, c.chrono_start_ms) = (next, cx.ms());
     }
 }

@@ -153,7 +153,7 @@ impl Connection {
             self.acks.due = true;
             return;
         }
-        if !self.received.has_early() && self.fin_beyond.is_none() {
+        if !self.received.has_early() && self.fin_beyond == 0 {
             self.delay_ack(cx);
             return;
         }

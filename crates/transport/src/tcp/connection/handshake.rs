@@ -6,12 +6,12 @@ use septet_core::{EventId, Frame, Instant};
 
 use super::ack::{Acked, Challenge};
 use super::input::Verdict;
-use super::{Clock, Connection, Cx, Marks, Rare, Segment, Timers, Tuning, receive_window, rfc3168_ecn};
-use crate::tcp::buffer::{Mark, ReceiveBuffer, Record, SendBuffer, Sent};
+use super::{Clock, Connection, Ends, Cx, Marks, Rare, Segment, Timers, Tuning, receive_window, rfc3168_ecn};
+use crate::tcp::buffer::{Lazy, Mark, Record, SendBuffer};
 use crate::tcp::congestion::{Window, controller};
-use crate::tcp::recovery::{Rack, Rate, Recovery, Rtt};
+use crate::tcp::recovery::{Rate, Rtt};
 use crate::tcp::wire::{Flags, HeaderOptions};
-use crate::tcp::{Config, EcnMode, Options, State};
+use crate::tcp::{CaState, Config, EcnMode, Options, State};
 
 /// What a listener has learnt of a peer by the time its third segment comes.
 #[derive(Clone, Copy, Debug)]
@@ -118,14 +118,12 @@ impl Connection {
         });
         let mss = u32::from(advmss).min(536);
         Box::new(Self {
-            local,
-            remote,
+            ends: Ends::new(local, remote),
             state: State::Closed,
             iss,
             snd_una: iss,
             snd_nxt: iss,
             snd_wl1: 0,
-            snd_sml: iss,
             pushed_seq: iss,
             snd_wnd: 0,
             max_window: 0,
@@ -144,13 +142,16 @@ impl Connection {
             pmtu: mtu,
             gso_max: options.gso_max_size.unwrap_or(config.gso_max_size),
             send: SendBuffer::new(iss + 1),
-            sent: Sent::default(),
-            received: ReceiveBuffer::default(),
+            sent: Lazy::new(),
+            received: Lazy::new(),
             window: Window::new(config.initial_window, mss),
             controller,
             rtt: Rtt::new(config),
-            recovery: Recovery { reordering: config.reordering, ..Recovery::default() },
-            rack: Rack { reo_wnd_steps: 1, ..Rack::default() },
+            recovery: Lazy::new(),
+            rack: Lazy::new(),
+            ca_state: CaState::Open,
+            reordering: config.reordering,
+            reord_seen: 0,
             rate: Rate::default(),
             sack: None,
             timers: Timers::default(),
@@ -164,10 +165,8 @@ impl Connection {
             cause: EventId::NONE,
             counters: super::Counters::default(),
             ooo_last_challenge: Instant::ZERO,
-            fin_beyond: None,
+            fin_beyond: 0,
             pacing_rate: u64::MAX,
-            pacing_next: Instant::ZERO,
-            persist_since: 0,
             snd_wscale: 0,
             rcv_wscale: 0,
             probes_out: 0,
@@ -206,7 +205,7 @@ impl Connection {
         self.snd_wl1 = self.irs;
         // RFC 9293 MUST-15: "If an MSS Option is not received at connection setup, TCP implementations MUST assume a default
         // send MSS of 536".
-        self.mss_clamp = options.mss.unwrap_or(if self.local.is_ipv4() { 536 } else { 1220 });
+        self.mss_clamp = options.mss.unwrap_or(if self.ends.is_ipv4() { 536 } else { 1220 });
         self.flags.sack_ok = options.sack_permitted;
         self.flags.wscale_ok = options.wscale.is_some();
         self.snd_wscale = options.wscale.unwrap_or(0);
@@ -332,10 +331,7 @@ impl Connection {
         let segments = if retried && self.rtt.srtt_us == 0 { 1 } else { cx.config.initial_window };
         self.window = Window { stamp: cx.now, ..Window::new(segments, self.mss) };
         self.controller.init(&mut self.window, cx.now);
-        self.recovery.retrans_stamp = 0;
-        self.recovery.undo_marker = 0;
-        self.recovery.retransmit_hint = self.snd_una;
-        self.snd_sml = self.snd_una;
+        self.recovery.release();
         self.pushed_seq = self.snd_una;
         self.lsndtime = cx.now;
         self.lrcvtime = cx.now;

@@ -10,8 +10,8 @@ impl Connection {
         let ms_since = |at: Instant| (now - at).as_millis().min(u128::from(u32::MAX)) as u32;
         let c = &self.counters;
         let mss = u64::from(self.mss.max(1));
-        let running = (now - c.chrono_start).as_micros() as u64;
-        let (mut busy, mut rwnd, mut sndbuf) = (c.busy_us, c.rwnd_limited_us, c.sndbuf_limited_us);
+        let running = (now.as_millis() as u32).wrapping_sub(c.chrono_start_ms);
+        let (mut busy, mut rwnd, mut sndbuf) = (c.busy_ms, c.rwnd_limited_ms, c.sndbuf_limited_ms);
         match c.chrono {
             Chrono::Idle => {}
             Chrono::Busy => busy += running,
@@ -27,7 +27,7 @@ impl Connection {
         let segments = |bytes: u64| (bytes / mss).min(u64::from(u32::MAX)) as u32;
         Info {
             tcpi_state: self.state,
-            tcpi_ca_state: self.recovery.state,
+            tcpi_ca_state: self.ca_state,
             tcpi_retransmits: self.rtt.retransmits,
             tcpi_probes: self.probes_out,
             tcpi_backoff: self.rtt.backoff,
@@ -59,14 +59,14 @@ impl Connection {
             },
             tcpi_snd_cwnd: self.window.segments(),
             tcpi_advmss: u32::from(self.advmss),
-            tcpi_reordering: self.recovery.reordering,
+            tcpi_reordering: self.reordering,
             tcpi_rcv_rtt: self.tuning.rtt_us >> 3,
             tcpi_rcv_space: self.tuning.space,
             tcpi_total_retrans: c.total_retrans,
             tcpi_pacing_rate: self.pacing_rate,
             tcpi_max_pacing_rate: self.rare.as_ref().and_then(|r| r.max_pacing_rate).unwrap_or(u64::MAX),
-            tcpi_bytes_acked: c.bytes_acked,
-            tcpi_bytes_received: c.bytes_received,
+            tcpi_bytes_acked: (self.snd_una - self.iss).saturating_sub(u64::from(self.flags.passive)),
+            tcpi_bytes_received: self.rcv_nxt.saturating_sub(self.irs + 1),
             tcpi_segs_out: c.segs_out,
             tcpi_segs_in: c.segs_in,
             tcpi_notsent_bytes: self.unsent().min(u64::from(u32::MAX)) as u32,
@@ -77,15 +77,15 @@ impl Connection {
                 0 => 0,
                 us => rate.sample_bytes.saturating_mul(1_000_000) / u64::from(us),
             },
-            tcpi_busy_time: busy,
-            tcpi_rwnd_limited: rwnd,
-            tcpi_sndbuf_limited: sndbuf,
+            tcpi_busy_time: u64::from(busy) * 1000,
+            tcpi_rwnd_limited: u64::from(rwnd) * 1000,
+            tcpi_sndbuf_limited: u64::from(sndbuf) * 1000,
             tcpi_delivered: rate.delivered_segs,
             tcpi_delivered_ce: rate.delivered_ce,
-            tcpi_bytes_sent: c.bytes_sent,
+            tcpi_bytes_sent: self.snd_nxt.min(self.send.end()).saturating_sub(self.iss + 1) + c.bytes_retrans,
             tcpi_bytes_retrans: c.bytes_retrans,
             tcpi_dsack_dups: c.dsack_dups,
-            tcpi_reord_seen: self.recovery.reord_seen,
+            tcpi_reord_seen: self.reord_seen,
             tcpi_rcv_ooopack: c.ooo_packets,
             tcpi_snd_wnd: self.snd_wnd,
             tcpi_rcv_wnd: self.advertised_window().min(receive_window::window_from_space(u32::MAX)),

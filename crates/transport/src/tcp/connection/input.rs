@@ -41,7 +41,7 @@ impl Connection {
             segs,
         };
         self.cause = cx.trace.emit(Storey::Transport, "tcp.receive", frame.cause, |f| {
-            let (local, remote, irs, iss) = (self.local, self.remote, self.irs, self.iss);
+            let (local, remote, irs, iss) = (self.local(), self.remote(), self.irs, self.iss);
             f.set("local", local).set("remote", remote).set("flags", flags.to_string());
             f.set("seq", seg.seq.wrapping_sub(irs) as u32).set("len", len);
             if flags.has(Flags::ACK) {
@@ -237,7 +237,7 @@ impl Connection {
     }
 
     pub(crate) fn note_drop(&mut self, cx: &mut Cx<'_>, seg: &Segment, why: &'static str) {
-        let (local, remote, cause) = (self.local, self.remote, self.cause);
+        let (local, remote, cause) = (self.local(), self.remote(), self.cause);
         let seq = seg.seq.wrapping_sub(self.irs) as u32;
         self.cause = cx.trace.emit(Storey::Transport, "tcp.drop", cause, |f| {
             f.set("local", local).set("remote", remote).set("seq", seq).set("len", seg.len).set("why", why);

@@ -64,7 +64,7 @@ impl Connection {
             self.fail(cx, error, "no answer to keepalive probes");
             return;
         }
-        let (local, remote) = (self.local, self.remote);
+        let (local, remote) = (self.local(), self.remote());
         self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", EventId::NONE, |f| {
             f.set("local", local).set("remote", remote).set("why", "keepalive timer");
         });
@@ -79,7 +79,7 @@ impl Connection {
         let base = self.rtt.rto().max(cx.config.rto_min);
         let backoff = u32::from(self.rtt.backoff).min(20);
         let interval = (base * (1 << backoff)).min(cx.config.rto_max);
-        match (self.rare.as_ref().map(|r| r.user_timeout_ms).filter(|ms| *ms != 0), self.persist_since) {
+        match (self.rare.as_ref().map(|r| r.user_timeout_ms).filter(|ms| *ms != 0), self.recovery.persist_since) {
             (Some(timeout), since) if since != 0 => {
                 let left = timeout.saturating_sub(cx.ms().wrapping_sub(since)).max(1);
                 interval.min(Duration::from_millis(u64::from(left)))
@@ -89,7 +89,9 @@ impl Connection {
     }
 
     pub(crate) fn probes_since_clear(&mut self) {
-        self.persist_since = 0;
+        if self.recovery.persist_since != 0 {
+            self.recovery.persist_since = 0;
+        }
     }
 
     /// Nothing in flight, something to send, and it may not go: the persist timer keeps the connection from freezing.
@@ -110,9 +112,9 @@ impl Connection {
             self.probes_since_clear();
             return;
         }
-        if self.persist_since == 0 {
-            self.persist_since = cx.ms().max(1);
-        } else if self.persist_timed_out(cx, self.persist_since) {
+        if self.recovery.persist_since == 0 {
+            self.recovery.persist_since = cx.ms().max(1);
+        } else if self.persist_timed_out(cx, self.recovery.persist_since) {
             self.abort_on_timeout(cx, "user timeout while the peer's window is closed");
             return;
         }
@@ -122,7 +124,7 @@ impl Connection {
             self.abort_on_timeout(cx, "no answer to zero-window probes");
             return;
         }
-        let (local, remote) = (self.local, self.remote);
+        let (local, remote) = (self.local(), self.remote());
         self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", EventId::NONE, |f| {
             f.set("local", local).set("remote", remote).set("why", "persist timer");
         });

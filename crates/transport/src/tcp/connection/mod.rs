@@ -22,19 +22,19 @@ mod timers;
 mod transmit;
 mod write;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 
 use septet_core::{EventId, Instant, Storey, Trace};
 
 use receive_window::Tuning;
 use rfc7323_timestamps::Clock;
 
-use super::buffer::{ReceiveBuffer, SendBuffer, Sent};
+use super::buffer::{Lazy, ReceiveBuffer, SendBuffer, Sent};
 use super::congestion::{CongestionController, Window};
 use super::endpoint::Pending;
 use super::recovery::{Rack, Rate, Recovery, Rtt, SackState};
 use super::wire::{Flags, Header};
-use super::{Config, Cork, Error, Mib, Nagle, State};
+use super::{CaState, Config, Cork, Error, Mib, Nagle, State};
 use crate::Ecn;
 
 pub(crate) use handshake::{Opening, initial_window};
@@ -86,8 +86,7 @@ impl Segment {
 /// The state of one connection.
 #[derive(Debug)]
 pub struct Connection {
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
+    pub(crate) ends: Ends,
     pub(crate) state: State,
 
     // Send sequence space (RFC 9293 §3.3.1).
@@ -95,8 +94,6 @@ pub struct Connection {
     pub(crate) snd_una: u64,
     pub(crate) snd_nxt: u64,
     pub(crate) snd_wl1: u64,
-    /// Up to where a short segment was last sent (Minshall).
-    pub(crate) snd_sml: u64,
     /// Up to where PSH was last set.
     pub(crate) pushed_seq: u64,
     pub(crate) snd_wnd: u32,
@@ -122,14 +119,18 @@ pub struct Connection {
     pub(crate) gso_max: u32,
 
     pub(crate) send: SendBuffer,
-    pub(crate) sent: Sent,
-    pub(crate) received: ReceiveBuffer,
+    pub(crate) sent: Lazy<Sent>,
+    pub(crate) received: Lazy<ReceiveBuffer>,
 
     pub(crate) window: Window,
     pub(crate) controller: Box<dyn CongestionController>,
     pub(crate) rtt: Rtt,
-    pub(crate) recovery: Recovery,
-    pub(crate) rack: Rack,
+    pub(crate) recovery: Lazy<Recovery>,
+    pub(crate) rack: Lazy<Rack>,
+    pub(crate) ca_state: CaState,
+    /// The degree of reordering of the path, in segments.
+    pub(crate) reordering: u32,
+    pub(crate) reord_seen: u32,
     pub(crate) rate: Rate,
     pub(crate) sack: Option<Box<SackState>>,
     pub(crate) timers: Timers,
@@ -148,13 +149,10 @@ pub struct Connection {
 
     pub(crate) counters: Counters,
     pub(crate) ooo_last_challenge: Instant,
-    /// Where a FIN stands that came out of order.
-    pub(crate) fin_beyond: Option<u64>,
+    /// Where a FIN stands that came out of order; zero for none.
+    pub(crate) fin_beyond: u64,
     /// Bytes a second; the size of super-segments follows it.
     pub(crate) pacing_rate: u64,
-    pub(crate) pacing_next: Instant,
-    /// When the peer's window was first probed, in milliseconds; zero for not.
-    pub(crate) persist_since: u32,
 
     pub(crate) snd_wscale: u8,
     pub(crate) rcv_wscale: u8,
@@ -165,6 +163,34 @@ pub struct Connection {
     pub(crate) flags: Marks,
     pub(crate) error: Option<Error>,
     pub(crate) soft_error: Option<Error>,
+}
+
+/// The near and the far end, as small as their family allows.
+#[derive(Debug)]
+pub(crate) enum Ends {
+    V4(SocketAddrV4, SocketAddrV4),
+    Other(Box<(SocketAddr, SocketAddr)>),
+}
+
+impl Ends {
+    pub(crate) fn new(local: SocketAddr, remote: SocketAddr) -> Self {
+        match (local, remote) {
+            (SocketAddr::V4(l), SocketAddr::V4(r)) => Self::V4(l, r),
+            _ => Self::Other(Box::new((local, remote))),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> (SocketAddr, SocketAddr) {
+        match self {
+            Self::V4(l, r) => (SocketAddr::V4(*l), SocketAddr::V4(*r)),
+            Self::Other(ends) => **ends,
+        }
+    }
+
+    pub(crate) fn is_ipv4(&self) -> bool {
+        matches!(self, Self::V4(..))
+    }
 }
 
 /// Yes-or-no facts of a connection.
@@ -218,9 +244,6 @@ pub(crate) struct Marks {
 /// `tcp_info`'s counters.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counters {
-    pub(crate) bytes_acked: u64,
-    pub(crate) bytes_received: u64,
-    pub(crate) bytes_sent: u64,
     pub(crate) bytes_retrans: u64,
     pub(crate) segs_out: u32,
     pub(crate) segs_in: u32,
@@ -232,10 +255,11 @@ pub(crate) struct Counters {
     pub(crate) total_rto: u16,
     pub(crate) total_rto_recoveries: u16,
     pub(crate) lost: u32,
-    pub(crate) busy_us: u64,
-    pub(crate) rwnd_limited_us: u64,
-    pub(crate) sndbuf_limited_us: u64,
-    pub(crate) chrono_start: Instant,
+    /// Milliseconds, as in Linux.
+    pub(crate) busy_ms: u32,
+    pub(crate) rwnd_limited_ms: u32,
+    pub(crate) sndbuf_limited_ms: u32,
+    pub(crate) chrono_start_ms: u32,
     pub(crate) chrono: Chrono,
     pub(crate) rto_stamp_ms: u32,
     pub(crate) rto_time_ms: u32,
@@ -275,7 +299,7 @@ pub(crate) struct Rare {
 impl Connection {
     /// Bytes of the IP header in front.
     pub(crate) fn ip_header(&self) -> u32 {
-        if self.local.is_ipv4() { 20 } else { 40 }
+        if self.ends.is_ipv4() { 20 } else { 40 }
     }
 
     /// Its state.
@@ -285,12 +309,12 @@ impl Connection {
 
     /// The near end.
     pub fn local(&self) -> SocketAddr {
-        self.local
+        self.ends.get().0
     }
 
     /// The far end.
     pub fn remote(&self) -> SocketAddr {
-        self.remote
+        self.ends.get().1
     }
 
     pub(crate) fn rare(&mut self) -> &mut Rare {
@@ -311,7 +335,7 @@ impl Connection {
             (true, false) if core::mem::take(&mut self.flags.counted) => cx.mib.curr_estab -= 1,
             _ => {}
         }
-        let (local, remote, cause) = (self.local, self.remote, self.cause);
+        let (local, remote, cause) = (self.local(), self.remote(), self.cause);
         self.cause = cx.trace.emit(Storey::Transport, "tcp.state", cause, |f| {
             f.set("local", local).set("remote", remote).set("from", old.as_str()).set("to", state.as_str());
             f.set("why", why);
@@ -334,7 +358,8 @@ impl Connection {
     pub(crate) fn finish(&mut self, cx: &mut Cx<'_>, why: &'static str) {
         self.timers.clear_all();
         self.send.clear();
-        self.sent.clear();
+        self.sent.release();
+        self.recovery.release();
         self.sack = None;
         self.flags.read_shut = true;
         self.flags.write_shut = true;
@@ -364,6 +389,22 @@ impl Connection {
     /// Where the data ends and the FIN, if any, stands.
     pub(crate) fn write_seq(&self) -> u64 {
         self.send.end() + u64::from(self.flags.fin_queued)
+    }
+
+    /// Gives back what only a busy connection needs. Nothing that a later segment could still undo is forgotten.
+    pub(crate) fn rest(&mut self) {
+        if self.received.is_empty() {
+            self.received.release();
+        }
+        if self.sent.is_empty() && !self.has_unsent() && self.ca_state == CaState::Open {
+            self.sent.release();
+            if self.recovery.undo_marker == 0 {
+                self.recovery.release();
+            }
+            if self.rack.is_plain() {
+                self.rack.release();
+            }
+        }
     }
 
     /// Bytes written and not yet sent.

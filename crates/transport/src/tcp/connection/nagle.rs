@@ -27,7 +27,7 @@ impl Connection {
         match self.nagle {
             Nagle::Off => false,
             // Minshall: only while an earlier short segment is unacknowledged.
-            Nagle::On => !self.sent.is_empty() && self.snd_sml > self.snd_una && self.snd_sml <= self.snd_nxt,
+            Nagle::On => !self.sent.is_empty() && self.recovery.snd_sml > self.snd_una && self.recovery.snd_sml <= self.snd_nxt,
         }
     }
 
@@ -40,7 +40,7 @@ impl Connection {
         is_last: bool,
         limited: &mut (bool, bool),
     ) -> bool {
-        if self.recovery.state >= CaState::Recovery {
+        if self.ca_state >= CaState::Recovery {
             return false;
         }
         // Only a sender that was just at it may be waited for.

@@ -194,10 +194,10 @@ impl Connection {
 
     /// Whether the pace holds output back; starts the timer then.
     fn pacing_holds(&mut self, cx: &Cx<'_>) -> bool {
-        if self.pacing_next <= cx.now || !self.is_pacing() {
+        if self.recovery.pacing_next <= cx.now || !self.is_pacing() {
             return false;
         }
-        self.timers.arm(Slot::Pacing, self.pacing_next);
+        self.timers.arm(Slot::Pacing, self.recovery.pacing_next);
         true
     }
 
@@ -205,7 +205,7 @@ impl Connection {
         if self.is_pacing() && self.pacing_rate != 0 && self.pacing_rate != u64::MAX {
             let nanos = bytes as u128 * 1_000_000_000 / u128::from(self.pacing_rate);
             let gap = Duration::from_nanos(nanos.min(1 << 40) as u64);
-            self.pacing_next = self.pacing_next.max(cx.now) + gap;
+            self.recovery.pacing_next = self.recovery.pacing_next.max(cx.now) + gap;
         }
     }
 
@@ -359,7 +359,7 @@ impl Connection {
         self.send.forget_sent(self.snd_nxt);
         cx.mib.orig_data_sent += segs;
         if len > 0 && (len as u64) < segs * mss as u64 {
-            self.snd_sml = self.snd_nxt;
+            self.recovery.snd_sml = self.snd_nxt;
         }
         if self.in_cwnd_reduction() {
             self.recovery.prr_out += len as u64;
@@ -401,7 +401,7 @@ impl Connection {
         if record.seq >= self.wnd_end() && record.seq != self.snd_una {
             return None;
         }
-        if self.recovery.state == CaState::Loss {
+        if self.ca_state == CaState::Loss {
             cx.mib.slow_start_retrans += 1;
         } else {
             cx.mib.fast_retrans += 1;
@@ -461,7 +461,7 @@ impl Connection {
         if self.in_cwnd_reduction() && !is_probe {
             self.recovery.prr_out += len as u64;
         }
-        if i == 0 && !is_probe && self.recovery.state != CaState::Loss && self.timers.waiting() != Waiting::Reorder {
+        if i == 0 && !is_probe && self.ca_state != CaState::Loss && self.timers.waiting() != Waiting::Reorder {
             let at = cx.now + self.rtt.rto();
             self.wait(cx, Waiting::Retransmit, at);
         }
@@ -472,14 +472,14 @@ impl Connection {
 
     fn retransmission_reason(&self, age: Duration) -> String {
         let rack = self.rack.rtt_us;
-        match self.recovery.state {
+        match self.ca_state {
             CaState::Loss => format!("RTO: no ACK for {} ms", age.as_millis()),
             CaState::Recovery if self.flags.sack_ok => format!(
                 "RACK: sent {} us ago, later segments were delivered after {rack} us ({} SACKed)",
                 age.as_micros(),
                 self.sent.sacked.segs
             ),
-            CaState::Recovery => format!("{} duplicate ACKs", self.sent.sacked.segs.max(self.recovery.reordering)),
+            CaState::Recovery => format!("{} duplicate ACKs", self.sent.sacked.segs.max(self.reordering)),
             _ => format!("TLP: no ACK for {} us", age.as_micros()),
         }
     }

@@ -79,7 +79,6 @@ impl Connection {
             self.acks.force_now();
         }
         let len = frame.len();
-        self.counters.bytes_received += len as u64;
         self.rcv_nxt += len as u64;
         if self.flags.read_shut && self.flags.orphan {
             drop(frame);
@@ -102,7 +101,6 @@ impl Connection {
         if self.received.has_early() {
             let before = self.rcv_nxt;
             let after = self.received.advance(before);
-            self.counters.bytes_received += after - before;
             self.rcv_nxt = after;
             // RFC 5681 §4.2: "A TCP receiver … SHOULD send an immediate ACK when it receives a data segment that fills in all
             // or part of a gap".
@@ -111,7 +109,7 @@ impl Connection {
             }
             self.sack_advance();
         }
-        if self.fin_beyond == Some(self.rcv_nxt) && !self.flags.fin_received {
+        if self.fin_beyond != 0 && self.fin_beyond == self.rcv_nxt && !self.flags.fin_received {
             self.rcv_nxt += 1;
             self.acks.force_now();
             verdict = self.on_fin(cx);
@@ -137,7 +135,7 @@ impl Connection {
         cx.mib.ofo_queue += 1;
         let (start, end) = (seg.seq, seg.seq + frame.len() as u64);
         if seg.flags().has(Flags::FIN) && whole {
-            self.fin_beyond = Some(end);
+            self.fin_beyond = end;
         }
         if frame.is_empty() {
             return;
@@ -165,7 +163,12 @@ impl Connection {
         self.flags.fin_received = true;
         self.flags.read_shut = true;
         self.flags.notify = true;
-        self.fin_beyond = None;
+        self.fin_beyond = 0;
+        // Nothing follows a FIN: what lies beyond it is a lie.
+        if self.received.has_early() {
+            self.received.drop_early();
+        }
+        self.acks.holes = None;
         match self.state {
             State::SynReceived | State::Established => {
                 self.set_state(cx, State::CloseWait, "FIN received");

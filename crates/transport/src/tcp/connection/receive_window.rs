@@ -128,7 +128,7 @@ impl Connection {
     }
 
     fn trace_window(&mut self, cx: &mut Cx<'_>, kind: &'static str, window: u32, why: &'static str) {
-        let (local, remote, cause) = (self.local, self.remote, self.cause);
+        let (local, remote, cause) = (self.local(), self.remote(), self.cause);
         cx.trace.emit(Storey::Transport, kind, cause, |f| {
             f.set("local", local).set("remote", remote).set("window", window).set("why", why);
         });

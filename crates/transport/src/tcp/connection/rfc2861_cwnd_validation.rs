@@ -29,7 +29,7 @@ impl Connection {
 
     /// RFC 2861 §3.2: after a round-trip timeout without the window filled, half-way down to what was used.
     fn application_limited(&mut self, cx: &mut Cx<'_>) {
-        if self.recovery.state == CaState::Open && !self.flags.no_space {
+        if self.ca_state == CaState::Open && !self.flags.no_space {
             let initial = u64::from(self.initial_window(cx.config)) * u64::from(self.mss);
             let used = self.window.used.max(initial);
             if used < self.window.cwnd {

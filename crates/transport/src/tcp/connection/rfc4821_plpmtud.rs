@@ -68,12 +68,12 @@ impl Connection {
             0 => PLATEAUS.iter().copied().find(|p| *p < self.pmtu).unwrap_or(552),
             mtu => mtu,
         };
-        let mtu = mtu.max(if self.local.is_ipv4() { cx.config.min_pmtu } else { 1280 });
+        let mtu = mtu.max(if self.ends.is_ipv4() { cx.config.min_pmtu } else { 1280 });
         if mtu >= self.pmtu {
             return;
         }
         let expires = cx.now + cx.config.pmtu_expires;
-        let (local, remote, old) = (self.local, self.remote, self.pmtu);
+        let (local, remote, old) = (self.local(), self.remote(), self.pmtu);
         self.cause = cx.trace.emit(Storey::Transport, "tcp.pmtu", self.cause, |f| {
             f.set("local", local)
                 .set("remote", remote)
@@ -111,7 +111,7 @@ impl Connection {
             }
         }
         self.recovery.retransmit_hint = self.snd_una;
-        if self.recovery.state != CaState::Loss {
+        if self.ca_state != CaState::Loss {
             self.recovery.high_seq = self.snd_nxt;
             self.window.ssthresh = self.window.current_ssthresh();
             self.recovery.prior_ssthresh = 0;
@@ -170,7 +170,7 @@ impl Connection {
         }
         self.sent.resegment(self.mss as usize);
         self.recovery.retransmit_hint = self.snd_una;
-        let (local, remote, mss, cause) = (self.local, self.remote, self.mss, self.cause);
+        let (local, remote, mss, cause) = (self.local(), self.remote(), self.mss, self.cause);
         cx.trace.emit(Storey::Transport, "tcp.pmtu", cause, |f| {
             f.set("local", local).set("remote", remote).set("mss", mss).set("why", "black hole suspected");
         });
@@ -179,7 +179,7 @@ impl Connection {
     /// RFC 4821 §7.2: the size of a probe that may be sent now, in bytes of payload.
     pub(crate) fn mtup_probe_size(&mut self, cx: &Cx<'_>) -> Option<usize> {
         let probing = self.rare.as_ref().and_then(|r| r.mtu)?;
-        if probing.size != 0 || self.recovery.state != CaState::Open || self.window.segments() < 11 {
+        if probing.size != 0 || self.ca_state != CaState::Open || self.window.segments() < 11 {
             return None;
         }
         if self.sack.as_ref().is_some_and(|s| s.has_blocks()) || self.acks.reports_sack() {

@@ -56,8 +56,8 @@ impl Connection {
             flags |= Flags::PSH;
         }
         let header = Header {
-            src_port: self.local.port(),
-            dst_port: self.remote.port(),
+            src_port: self.local().port(),
+            dst_port: self.remote().port(),
             seq: seq as u32,
             ack: if flags.has(Flags::ACK) { self.rcv_nxt as u32 } else { 0 },
             flags,
@@ -71,20 +71,19 @@ impl Connection {
             sum = self.send.copy_to(&mut frame, seq, len);
         }
         let segs = if len > mss { len.div_ceil(mss) } else { 1 } as u32;
-        seal(&mut frame, &header, self.local.ip(), self.remote.ip(), sum);
+        seal(&mut frame, &header, self.local().ip(), self.remote().ip(), sum);
         if segs > 1 {
             frame.segment_size = mss as u16;
         }
         self.counters.segs_out = self.counters.segs_out.wrapping_add(segs);
         if len > 0 {
             self.counters.data_segs_out = self.counters.data_segs_out.wrapping_add(segs);
-            self.counters.bytes_sent += len as u64;
         }
         if kind != Kind::Again {
             cx.mib.out_segs += u64::from(segs);
         }
         if cx.trace.is_on() {
-            let (local, remote, iss, irs) = (self.local, self.remote, self.iss, self.irs);
+            let (local, remote, iss, irs) = (self.local(), self.remote(), self.iss, self.irs);
             let why = why(self);
             let window = u32::from(window) << if is_syn { 0 } else { self.rcv_wscale };
             let ack = self.rcv_nxt.wrapping_sub(irs) as u32;
@@ -103,7 +102,7 @@ impl Connection {
         if flags.has(Flags::ACK) && !is_syn {
             self.ack_sent(cx, segs);
         }
-        Transmit { src: self.local.ip(), dst: self.remote.ip(), ecn, dont_fragment: cx.config.pmtu_discovery, frame }
+        Transmit { src: self.local().ip(), dst: self.remote().ip(), ecn, dont_fragment: cx.config.pmtu_discovery, frame }
     }
 
     /// Timestamps, and SACK where there is something to report; the report of a duplicate is made once.

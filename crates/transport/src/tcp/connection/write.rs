@@ -120,7 +120,7 @@ impl Connection {
             self.push_out(cx, Push::Now);
         }
         cx.trace.emit(Storey::Transport, "tcp.write", self.cause, |f| {
-            f.set("local", self.local).set("remote", self.remote).set("len", taken);
+            f.set("local", self.local()).set("remote", self.remote()).set("len", taken);
         });
         Ok(taken)
     }
@@ -197,7 +197,7 @@ impl Connection {
         let per_segment = (mss + 640).next_power_of_two() + 256;
         let segments = u64::from(cx.config.initial_window)
             .max(self.window.cwnd / mss)
-            .max(u64::from(self.recovery.reordering) + 1);
+            .max(u64::from(self.reordering) + 1);
         let wanted = u64::from(self.controller.sndbuf_expand()) * segments * per_segment;
         let bounded = wanted.min(cx.config.wmem[2] as u64) as u32;
         self.snd_buf = self.snd_buf.max(bounded);

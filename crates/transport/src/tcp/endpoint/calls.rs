@@ -169,7 +169,7 @@ impl Endpoint {
             let Ok(at) = self.slots.resolve(child) else { continue };
             let Some(c) = self.slots.connection_mut(at) else { continue };
             c.flags.accepted = true;
-            return Ok((child, c.remote));
+            return Ok((child, c.remote()));
         }
     }
 
@@ -403,7 +403,7 @@ impl Endpoint {
     /// `BadSocket`.
     pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr, Error> {
         match self.slots.entry(self.slots.resolve(id)?) {
-            Entry::Connection(c) => Ok(c.local),
+            Entry::Connection(c) => Ok(c.local()),
             Entry::Listener(l) => Ok(l.local),
             _ => Err(Error::BadSocket),
         }
@@ -414,7 +414,7 @@ impl Endpoint {
     /// # Errors
     /// `NotConnected` where the socket listens.
     pub fn peer_addr(&self, id: SocketId) -> Result<SocketAddr, Error> {
-        Ok(self.slots.connection(id)?.remote)
+        Ok(self.slots.connection(id)?.remote())
     }
 
     /// Takes what went wrong: `SO_ERROR`.

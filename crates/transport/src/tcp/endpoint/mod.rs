@@ -409,6 +409,7 @@ impl Endpoint {
                     return Some(t);
                 }
                 c.flags.queued = false;
+                c.rest();
             }
             self.ready.pop_front();
             self.settle(index);

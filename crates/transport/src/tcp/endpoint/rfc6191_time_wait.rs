@@ -41,8 +41,8 @@ pub(crate) enum Reaction {
 impl TimeWait {
     pub(crate) fn new(c: &Connection, config: &Config, now: Instant) -> Self {
         Self {
-            local: c.local,
-            remote: c.remote,
+            local: c.local(),
+            remote: c.remote(),
             snd_nxt: c.snd_nxt as u32,
             rcv_nxt: c.rcv_nxt as u32,
             rcv_wnd: c.advertised_window(),

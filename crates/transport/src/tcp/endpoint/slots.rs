@@ -37,7 +37,7 @@ impl Entry {
     /// The near and the far end, where there is a far one.
     fn flow(&self) -> Option<(SocketAddr, SocketAddr)> {
         match self {
-            Self::Connection(c) => Some((c.local, c.remote)),
+            Self::Connection(c) => Some(c.ends.get()),
             Self::Request(r) => Some((r.local, r.remote)),
             Self::TimeWait(t) => Some((t.local, t.remote)),
             Self::Listener(_) | Self::Free { .. } => None,

@@ -14,7 +14,9 @@ mod rfc8985_rack;
 mod rfc8985_tlp;
 mod state_machine;
 
-use super::CaState;
+use septet_core::Instant;
+
+use super::buffer::{Resting, pool};
 
 pub(crate) use delivery_rate::{Gathering, Rate};
 pub(crate) use rfc2018_sack::{SackState, Tagged};
@@ -22,10 +24,9 @@ pub(crate) use rfc6298_rto::Rtt;
 pub(crate) use rfc8985_rack::Rack;
 pub(crate) use state_machine::{AckFlags, Resend};
 
-/// Where a connection stands in recovery.
+/// Where a connection with data in flight stands in recovery.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
-    pub(crate) state: CaState,
     /// Recovery ends when this is acknowledged.
     pub(crate) high_seq: u64,
     /// The threshold to come back to if the reduction was spurious; zero for none.
@@ -43,10 +44,44 @@ pub(crate) struct Recovery {
     pub(crate) retransmit_hint: u64,
     /// The end of the tail loss probe's episode; zero for none.
     pub(crate) tlp_high_seq: u64,
-    /// The degree of reordering of the path, in segments.
-    pub(crate) reordering: u32,
-    pub(crate) reord_seen: u32,
+    /// Up to where a short segment was last sent (Minshall).
+    pub(crate) snd_sml: u64,
+    /// When the peer's window was first probed, in milliseconds; zero for not.
+    pub(crate) persist_since: u32,
+    /// When the pace lets the next segment go.
+    pub(crate) pacing_next: Instant,
     pub(crate) tlp_is_retransmission: bool,
     /// F-RTO (RFC 5682) is looking whether the timeout was spurious.
     pub(crate) frto: bool,
+}
+
+impl Recovery {
+    const fn new() -> Self {
+        Self {
+            high_seq: 0,
+            prior_ssthresh: 0,
+            undo_marker: 0,
+            undo_retrans: 0,
+            retrans_stamp: 0,
+            prr_delivered: 0,
+            prr_out: 0,
+            retransmit_hint: 0,
+            tlp_high_seq: 0,
+            snd_sml: 0,
+            persist_since: 0,
+            pacing_next: Instant::ZERO,
+            tlp_is_retransmission: false,
+            frto: false,
+        }
+    }
+}
+
+impl Resting for Recovery {
+    const REST: &'static Self = &Self::new();
+
+    pool!(Recovery);
+
+    fn rest(&mut self) {
+        *self = Self::new();
+    }
 }

@@ -123,7 +123,7 @@ impl Connection {
                 }
             }
         }
-        if self.recovery.state != crate::tcp::CaState::Loss || self.recovery.undo_marker != 0 {
+        if self.ca_state != crate::tcp::CaState::Loss || self.recovery.undo_marker != 0 {
             self.check_sack_reordering(cx, tagged.reord, false);
         }
         tagged
@@ -289,10 +289,10 @@ impl Connection {
         }
         let mss = u64::from(self.mss.max(1));
         let metric = fack - low;
-        if metric > u64::from(self.recovery.reordering) * mss {
-            self.recovery.reordering = (metric.div_ceil(mss) as u32).min(cx.config.max_reordering);
+        if metric > u64::from(self.reordering) * mss {
+            self.reordering = (metric.div_ceil(mss) as u32).min(cx.config.max_reordering);
         }
-        self.recovery.reord_seen = self.recovery.reord_seen.saturating_add(1);
+        self.reord_seen = self.reord_seen.saturating_add(1);
         if by_timestamp {
             cx.mib.ts_reorder += 1;
         } else {

@@ -49,8 +49,8 @@ impl Connection {
             return;
         }
         self.set_reno_sacked(out - holes);
-        self.recovery.reordering = (out + acked).min(cx.config.max_reordering);
-        self.recovery.reord_seen = self.recovery.reord_seen.saturating_add(1);
+        self.reordering = (out + acked).min(cx.config.max_reordering);
+        self.reord_seen = self.reord_seen.saturating_add(1);
         cx.mib.reno_reorder += 1;
     }
 }

@@ -53,7 +53,7 @@ impl Connection {
     /// Recovery is over: undone if it was for nothing. Whether the state is held for now.
     pub(crate) fn try_undo_recovery(&mut self, cx: &mut Cx<'_>) -> bool {
         if self.may_undo() {
-            if self.recovery.state == CaState::Loss {
+            if self.ca_state == CaState::Loss {
                 cx.mib.loss_undo += 1;
             } else {
                 cx.mib.full_undo += 1;
@@ -91,7 +91,7 @@ impl Connection {
             return true;
         }
         if !self.any_retransmission_outstanding() {
-            self.recovery.retrans_stamp = 0;
+            self.forget_retrans_stamp();
         }
         self.undo_reduction(cx, "undo: partial ACK of an original", Unmark::Lost);
         cx.mib.partial_undo += 1;

@@ -155,11 +155,13 @@ impl Connection {
         }
         let rto = self.rtt.rto_ms;
         self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", septet_core::EventId::NONE, |f| {
-            f.set("local", self.local)
-                .set("remote", self.remote)
+            f.set("local", self.local())
+                .set("remote", self.remote())
                 .set("why", format!("retransmission timer, RTO {rto} ms"));
         });
-        self.recovery.tlp_high_seq = 0;
+        if self.recovery.tlp_high_seq != 0 {
+            self.recovery.tlp_high_seq = 0;
+        }
         if self.snd_wnd == 0 && !matches!(self.state, State::SynSent | State::SynReceived) {
             // The receiver has shut its window over data in flight: keep on probing with that data.
             if cx.now.saturating_since(self.rcv_tstamp) > cx.config.rto_max {
@@ -176,7 +178,7 @@ impl Connection {
             return;
         }
         if self.rtt.retransmits == 0 {
-            match self.recovery.state {
+            match self.ca_state {
                 CaState::Recovery if self.flags.sack_ok => cx.mib.sack_failures += 1,
                 CaState::Recovery => cx.mib.reno_failures += 1,
                 CaState::Loss => cx.mib.loss_failures += 1,
@@ -232,7 +234,7 @@ impl Connection {
 
     /// §5.4 to §5.7: everything in flight is taken as lost, the window falls to one segment.
     pub(crate) fn enter_loss(&mut self, cx: &mut Cx<'_>) {
-        let state = self.recovery.state;
+        let state = self.ca_state;
         let new_recovery = state < CaState::Recovery;
         self.mark_all_lost(cx);
         if state <= CaState::Disorder
@@ -251,7 +253,7 @@ impl Connection {
         self.set_cwnd(cx, cwnd, "retransmission timeout");
         // A timeout in spite of many duplicate ACKs: the reordering was overestimated.
         if state <= CaState::Disorder && self.sent.sacked.segs >= cx.config.reordering {
-            self.recovery.reordering = self.recovery.reordering.min(cx.config.reordering);
+            self.reordering = self.reordering.min(cx.config.reordering);
         }
         self.set_ca_state(cx, CaState::Loss);
         self.recovery.high_seq = self.snd_nxt;

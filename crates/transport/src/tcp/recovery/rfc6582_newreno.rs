@@ -7,10 +7,10 @@ use crate::tcp::CaState;
 impl Connection {
     /// Marks the head as lost at the third duplicate ACK, and at each partial ACK.
     pub(crate) fn newreno_mark_lost(&mut self, cx: &mut Cx<'_>, una_advanced: bool) {
-        let state = self.recovery.state;
+        let state = self.ca_state;
         // §3.2 step 1: "When the third duplicate ACK is received". Step 3, a partial acknowledgment: "retransmit the first
         // unacknowledged segment".
-        if (state < CaState::Recovery && self.sent.sacked.segs >= self.recovery.reordering)
+        if (state < CaState::Recovery && self.sent.sacked.segs >= self.reordering)
             || (state >= CaState::Recovery && una_advanced)
         {
             let Some(head) = self.sent.front() else { return };
@@ -28,7 +28,7 @@ impl Connection {
             return false;
         }
         if !self.any_retransmission_outstanding() {
-            self.recovery.retrans_stamp = 0;
+            self.forget_retrans_stamp();
         }
         true
     }

@@ -26,7 +26,7 @@ impl Connection {
     /// RFC 6675 §4 IsLost: "returns true when either DupThresh discontiguous SACKed sequences have arrived above 'SeqNum'
     /// or more than (DupThresh - 1) * SMSS bytes with sequence numbers greater than 'SeqNum' have been SACKed".
     pub(crate) fn scoreboard_mark_lost(&mut self, cx: &mut Cx<'_>) {
-        let threshold = self.recovery.reordering;
+        let threshold = self.reordering;
         let mut above = self.sent.sacked.segs;
         for i in 0..self.sent.len() {
             if above < threshold {
@@ -65,7 +65,7 @@ impl Connection {
         if self.sent.lost.segs == 0 || self.sent.retrans.segs >= self.sent.lost.segs {
             return None;
         }
-        let mut i = self.sent.position(self.recovery.retransmit_hint);
+        let mut i = self.sent.position(self.recovery.retransmit_hint.max(self.snd_una));
         while let Some(record) = self.sent.get(i) {
             if record.is(Mark::LOST) && !record.is(Mark::RETRANS | Mark::SACKED) {
                 self.recovery.retransmit_hint = record.seq;

@@ -53,7 +53,7 @@ impl Connection {
             return;
         }
         if self.window.ssthresh < Window::INFINITE
-            && (self.recovery.state == CaState::Cwr || self.recovery.undo_marker != 0)
+            && (self.ca_state == CaState::Cwr || self.recovery.undo_marker != 0)
         {
             let ssthresh = self.window.ssthresh;
             self.window.stamp = cx.now;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use septet_core::Instant;
 
-use super::super::buffer::{Mark, Record};
+use super::super::buffer::{Mark, Record, Resting, pool};
 use super::super::connection::{Connection, Cx, Waiting};
 use crate::tcp::CaState;
 
@@ -31,8 +31,36 @@ const PERSIST: u8 = 16;
 const TIMEOUT_MIN: Duration = Duration::from_millis(2);
 
 impl Rack {
+    const fn new() -> Self {
+        Self {
+            xmit_ts: Instant::ZERO,
+            end_seq: 0,
+            rtt_us: 0,
+            reo_wnd_steps: 0,
+            reo_wnd_persist: 0,
+            dsack_seen: false,
+            advanced: false,
+            last_delivered: 0,
+        }
+    }
+
+    /// Whether it says no more than a fresh one: what it knows of past segments is stale once nothing is in flight.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.reo_wnd_steps <= 1 && self.reo_wnd_persist == 0 && !self.dsack_seen
+    }
+
     pub(crate) fn persist_longer(&mut self) {
         self.reo_wnd_persist = (self.reo_wnd_persist + 1).min(PERSIST);
+    }
+}
+
+impl Resting for Rack {
+    const REST: &'static Self = &Self::new();
+
+    pool!(Rack);
+
+    fn rest(&mut self) {
+        *self = Self::new();
     }
 }
 
@@ -57,9 +85,9 @@ impl Connection {
 
     /// §6.2 step 4: "Update RACK reordering window".
     fn reordering_window_us(&self, cx: &Cx<'_>) -> u32 {
-        if self.recovery.reord_seen == 0 {
+        if self.reord_seen == 0 {
             // Without reordering seen: at once in recovery, or when the classic threshold is met.
-            if self.recovery.state >= CaState::Recovery || self.sent.sacked.segs >= self.recovery.reordering {
+            if self.ca_state >= CaState::Recovery || self.sent.sacked.segs >= self.reordering {
                 return 0;
             }
         }
@@ -104,9 +132,10 @@ impl Connection {
 
     /// Looks for losses after an ACK; whether the reordering timer was started.
     pub(crate) fn rack_mark_lost(&mut self, cx: &mut Cx<'_>) -> bool {
-        if !core::mem::take(&mut self.rack.advanced) {
+        if !self.rack.advanced {
             return false;
         }
+        self.rack.advanced = false;
         let wait = self.rack_detect_loss(cx);
         if wait > 0 {
             let at = cx.now + Duration::from_micros(wait as u64) + TIMEOUT_MIN;
@@ -118,12 +147,15 @@ impl Connection {
     /// §6.2 step 4: "the reordering window adapts … based on DSACK": once a round trip.
     pub(crate) fn rack_update_reo_wnd(&mut self, prior_delivered: Option<u64>) {
         let Some(prior) = prior_delivered else { return };
-        let rack = &mut self.rack;
+        if !self.rack.dsack_seen && (self.rack.reo_wnd_persist > 0 || self.rack.reo_wnd_steps <= 1) {
+            return;
+        }
+        let rack = &mut *self.rack;
         if prior < rack.last_delivered {
             rack.dsack_seen = false;
         }
         if rack.dsack_seen {
-            rack.reo_wnd_steps = rack.reo_wnd_steps.saturating_add(1);
+            rack.reo_wnd_steps = rack.reo_wnd_steps.max(1).saturating_add(1);
             rack.dsack_seen = false;
             rack.last_delivered = self.rate.delivered;
             rack.reo_wnd_persist = PERSIST;
@@ -134,7 +166,7 @@ impl Connection {
 
     /// §6.3: "Upon RACK reordering timer expiration".
     pub(crate) fn on_reorder_timer(&mut self, cx: &mut Cx<'_>) {
-        let (local, remote) = (self.local, self.remote);
+        let (local, remote) = (self.local(), self.remote());
         self.cause = cx.trace.emit(septet_core::Storey::Transport, "tcp.timer", septet_core::EventId::NONE, |f| {
             f.set("local", local).set("remote", remote).set("why", "RACK reordering timer");
         });
@@ -142,7 +174,7 @@ impl Connection {
         let lost_before = self.sent.lost.bytes;
         let wait = self.rack_detect_loss(cx);
         if self.sent.in_flight() != before {
-            if self.recovery.state != CaState::Recovery {
+            if self.ca_state != CaState::Recovery {
                 self.enter_recovery(cx, false);
                 if !self.controller.is_in_control() && self.in_cwnd_reduction() {
                     let lost = self.sent.lost.bytes.saturating_sub(lost_before);

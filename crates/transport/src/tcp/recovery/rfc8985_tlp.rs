@@ -14,7 +14,7 @@ impl Connection {
         if !cx.config.tail_loss_probe
             || self.sent.is_empty()
             || !self.flags.sack_ok
-            || !matches!(self.recovery.state, CaState::Open | CaState::Cwr)
+            || !matches!(self.ca_state, CaState::Open | CaState::Cwr)
             || !self.state.is_synchronized()
         {
             return false;
@@ -42,7 +42,7 @@ impl Connection {
             self.rearm_rto(cx);
             return;
         }
-        let (local, remote) = (self.local, self.remote);
+        let (local, remote) = (self.local(), self.remote());
         self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", septet_core::EventId::NONE, |f| {
             f.set("local", local).set("remote", remote).set("why", "probe timeout (TLP)");
         });

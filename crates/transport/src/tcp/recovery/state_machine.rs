@@ -60,7 +60,7 @@ pub(crate) enum Resend {
 
 impl Connection {
     pub(crate) fn in_cwnd_reduction(&self) -> bool {
-        matches!(self.recovery.state, CaState::Cwr | CaState::Recovery)
+        matches!(self.ca_state, CaState::Cwr | CaState::Recovery)
     }
 
     pub(crate) fn current_ssthresh(&self) -> u64 {
@@ -72,8 +72,8 @@ impl Connection {
     }
 
     pub(crate) fn set_ca_state(&mut self, cx: &mut Cx<'_>, state: CaState) {
-        if self.recovery.state != state {
-            self.recovery.state = state;
+        if self.ca_state != state {
+            self.ca_state = state;
             self.controller.on_state(&mut self.window, state, cx.now);
         }
     }
@@ -88,7 +88,7 @@ impl Connection {
     }
 
     pub(crate) fn trace_cwnd(&mut self, cx: &mut Cx<'_>, old: u64, why: &'static str) {
-        let (local, remote, w) = (self.local, self.remote, self.window);
+        let (local, remote, w) = (self.local(), self.remote(), self.window);
         cx.trace.emit(Storey::Transport, "tcp.cwnd", self.cause, |f| {
             f.set("local", local).set("remote", remote).set("cwnd", w.cwnd).set("was", old);
             if w.ssthresh != Window::INFINITE {
@@ -111,16 +111,16 @@ impl Connection {
             self.sent.sacked = Default::default();
         }
         // RFC 3168: what ECN reduced is not to be undone.
-        if flags.ece {
+        if flags.ece && self.recovery.prior_ssthresh != 0 {
             self.recovery.prior_ssthresh = 0;
         }
         if flags.reneging && self.check_reneging(cx, flags) {
             return;
         }
-        if self.recovery.state == CaState::Open {
-            self.recovery.retrans_stamp = 0;
+        if self.ca_state == CaState::Open {
+            self.forget_retrans_stamp();
         } else if self.snd_una >= self.recovery.high_seq {
-            match self.recovery.state {
+            match self.ca_state {
                 CaState::Cwr if self.snd_una != self.recovery.high_seq => {
                     self.end_cwnd_reduction(cx);
                     self.set_ca_state(cx, CaState::Open);
@@ -138,7 +138,7 @@ impl Connection {
             }
         }
         let mut entered = false;
-        match self.recovery.state {
+        match self.ca_state {
             CaState::Recovery => {
                 if !flags.una_advanced {
                     if !self.flags.sack_ok {
@@ -151,7 +151,7 @@ impl Connection {
                     self.try_to_open(cx, flags);
                 }
                 self.identify_loss(cx, flags);
-                if self.recovery.state != CaState::Recovery {
+                if self.ca_state != CaState::Recovery {
                     if !self.time_to_recover() {
                         return;
                     }
@@ -160,11 +160,11 @@ impl Connection {
             }
             CaState::Loss => {
                 self.process_loss(cx, flags, dup_acks, resend);
-                if self.recovery.state != CaState::Loss {
+                if self.ca_state != CaState::Loss {
                     self.end_rto_episode(cx);
                 }
                 self.identify_loss(cx, flags);
-                if !(self.recovery.state == CaState::Open || flags.lost_retrans) {
+                if !(self.ca_state == CaState::Open || flags.lost_retrans) {
                     return;
                 }
                 entered = true;
@@ -172,13 +172,13 @@ impl Connection {
             _ => entered = true,
         }
         if entered {
-            if !self.flags.sack_ok && self.recovery.state != CaState::Loss {
+            if !self.flags.sack_ok && self.ca_state != CaState::Loss {
                 if flags.una_advanced {
                     self.reset_reno_sack();
                 }
                 self.add_reno_sack(cx, dup_acks, flags);
             }
-            if self.recovery.state <= CaState::Disorder {
+            if self.ca_state <= CaState::Disorder {
                 self.try_undo_dsack(cx);
             }
             self.identify_loss(cx, flags);
@@ -186,7 +186,7 @@ impl Connection {
                 self.try_to_open(cx, flags);
                 return;
             }
-            if self.recovery.state < CaState::Cwr && self.mtup_is_probe_lost() {
+            if self.ca_state < CaState::Cwr && self.mtup_is_probe_lost() {
                 self.mtup_failed(cx);
                 let mss = self.mss;
                 self.window.cwnd += self.window.segment();
@@ -196,6 +196,13 @@ impl Connection {
             self.enter_recovery(cx, flags.ece);
         }
         *resend = Resend::Lost;
+    }
+
+    /// Nothing sent again is outstanding any more.
+    pub(crate) fn forget_retrans_stamp(&mut self) {
+        if self.recovery.retrans_stamp != 0 {
+            self.recovery.retrans_stamp = 0;
+        }
     }
 
     /// Whether enough is held to be lost.
@@ -227,7 +234,7 @@ impl Connection {
     /// Enters fast recovery: RFC 5681 §3.2, RFC 6675 §5.
     pub(crate) fn enter_recovery(&mut self, cx: &mut Cx<'_>, ece: bool) {
         if !self.any_retransmission_outstanding() {
-            self.recovery.retrans_stamp = 0;
+            self.forget_retrans_stamp();
         }
         if self.flags.sack_ok {
             cx.mib.sack_recovery += 1;
@@ -261,7 +268,7 @@ impl Connection {
     /// Enters the reduction that ECN, or a probe's recovery, asks for.
     pub(crate) fn enter_cwr(&mut self, cx: &mut Cx<'_>) {
         self.recovery.prior_ssthresh = 0;
-        if self.recovery.state < CaState::Cwr {
+        if self.ca_state < CaState::Cwr {
             self.recovery.undo_marker = 0;
             self.init_cwnd_reduction(cx);
             self.set_ca_state(cx, CaState::Cwr);
@@ -270,12 +277,12 @@ impl Connection {
 
     pub(crate) fn try_to_open(&mut self, cx: &mut Cx<'_>, flags: &AckFlags) {
         if !self.any_retransmission_outstanding() {
-            self.recovery.retrans_stamp = 0;
+            self.forget_retrans_stamp();
         }
         if flags.ece {
             self.enter_cwr(cx);
         }
-        if self.recovery.state != CaState::Cwr {
+        if self.ca_state != CaState::Cwr {
             self.try_keep_open(cx);
         }
     }
@@ -283,7 +290,7 @@ impl Connection {
     pub(crate) fn try_keep_open(&mut self, cx: &mut Cx<'_>) {
         let left_out = self.sent.sacked.segs + self.sent.lost.segs > 0;
         let state = if left_out || self.any_retransmission_outstanding() { CaState::Disorder } else { CaState::Open };
-        if self.recovery.state != state {
+        if self.ca_state != state {
             self.set_ca_state(cx, state);
             self.recovery.high_seq = self.snd_nxt;
         }
