@@ -67,7 +67,7 @@ fn bulk(synthetic: bool, gso: u32) {
     let (mut got, mut sent) = (0u64, 0u64);
     let begin = cpu();
     if synthetic {
-        pair.ends[0].write_synthetic(pair.now, client, total, &mut pair.trace).expect("open");
+        pair.ends[0].write_synthetic(pair.now, client, 0, total, &mut pair.trace).expect("open");
     }
     while got < total {
         if !synthetic {

@@ -27,7 +27,7 @@ fn bulk(name: &'static str, wire: Wire, seconds: u64) -> Outcome {
     let mut pair = Pair::new(1, wire, [config.clone(), config]);
     let (client, server) = pair.established(&Options::default());
     let (now, trace) = (pair.now, &mut pair.trace);
-    pair.ends[0].write_synthetic(now, client, 1 << 38, trace).unwrap();
+    pair.ends[0].write_synthetic(now, client, 0, 1 << 38, trace).unwrap();
     let mut got = 0;
     let mut half = 0;
     let end = Instant::from_secs(seconds);

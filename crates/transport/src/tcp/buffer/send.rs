@@ -1,10 +1,13 @@
 //! The send buffer: a rope from SND.UNA to the last byte written. Retransmission slices it; empty, it owns nothing.
 
+use core::cell::RefCell;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use septet_core::checksum::Sum;
 use septet_core::{Frame, synthetic};
+
+use super::{Lazy, Resting, pool};
 
 const CHUNK: usize = 16 * 1024;
 const SMALLEST: usize = 512;
@@ -35,6 +38,31 @@ impl Chunk {
                 Body::Synthetic { len, .. } => *len,
             }
     }
+
+    /// Keeps the memory of a full chunk for another.
+    fn recycle(self) {
+        if let Body::Owned(mut bytes) = self.body
+            && bytes.capacity() == CHUNK
+        {
+            bytes.clear();
+            let _ = CHUNKS.try_with(|pool| {
+                let mut pool = pool.borrow_mut();
+                if pool.len() < CHUNKS_KEPT {
+                    pool.push(bytes);
+                }
+            });
+        }
+    }
+}
+
+/// Memory for a chunk that begins with `len` bytes: a used one where it will be filled.
+fn chunk_for(len: usize) -> Vec<u8> {
+    if len > CHUNK / 2
+        && let Some(used) = CHUNKS.try_with(|pool| pool.borrow_mut().pop()).ok().flatten()
+    {
+        return used;
+    }
+    Vec::with_capacity(len.next_power_of_two().clamp(SMALLEST, CHUNK))
 }
 
 /// Where a write ended: Linux's `sk_buff` borders, which decide PSH and how segments are cut.
@@ -47,18 +75,45 @@ pub(crate) struct Border {
 }
 
 /// Bytes written and not yet acknowledged.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SendBuffer {
+    rope: Lazy<Rope>,
+    end: u64,
+}
+
+#[derive(Debug, Default)]
+struct Rope {
     chunks: VecDeque<Chunk>,
     /// Borders of what is not yet sent.
     borders: VecDeque<Border>,
-    end: u64,
 }
+
+impl Resting for Rope {
+    const REST: &'static Self = &Self { chunks: VecDeque::new(), borders: VecDeque::new() };
+
+    pool!(Rope);
+
+    fn rest(&mut self) {
+        self.chunks.drain(..).for_each(Chunk::recycle);
+        self.borders.clear();
+        if self.chunks.capacity() + self.borders.capacity() > 128 {
+            (self.chunks, self.borders) = (VecDeque::new(), VecDeque::new());
+        }
+    }
+}
+
+thread_local! {
+    /// Chunks of full size that were used before.
+    static CHUNKS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How many chunks a thread keeps.
+const CHUNKS_KEPT: usize = 512;
 
 impl SendBuffer {
     /// An empty buffer whose first byte will have the sequence number `start`.
     pub(crate) fn new(start: u64) -> Self {
-        Self { chunks: VecDeque::new(), borders: VecDeque::new(), end: start }
+        Self { rope: Lazy::new(), end: start }
     }
 
     /// The sequence number behind the last byte written.
@@ -68,15 +123,19 @@ impl SendBuffer {
 
     /// Copies `data` to the end.
     pub(crate) fn write(&mut self, mut data: &[u8]) {
-        if let Some(Chunk { body: Body::Owned(last), .. }) = self.chunks.back_mut() {
+        if let Some(Chunk { body: Body::Owned(last), .. }) = self.rope.chunks.back_mut() {
             // A chunk that started small grows with the stream instead of leaving a trail of small ones.
             let room = (CHUNK - last.len().min(CHUNK)).min(data.len());
+            if last.capacity() < last.len() + room {
+                // Exactly, so that it can be kept for another once it is full.
+                last.reserve_exact((2 * (last.len() + room)).min(CHUNK) - last.len());
+            }
             last.extend_from_slice(&data[..room]);
             self.end += room as u64;
             data = &data[room..];
         }
         for piece in data.chunks(CHUNK) {
-            let mut body = Vec::with_capacity(piece.len().next_power_of_two().clamp(SMALLEST, CHUNK));
+            let mut body = chunk_for(piece.len());
             body.extend_from_slice(piece);
             self.push(Body::Owned(body), piece.len() as u64);
         }
@@ -95,7 +154,7 @@ impl SendBuffer {
         if len == 0 {
             return;
         }
-        if let Some(Chunk { body: Body::Synthetic { offset: o, len: l }, .. }) = self.chunks.back_mut()
+        if let Some(Chunk { body: Body::Synthetic { offset: o, len: l }, .. }) = self.rope.chunks.back_mut()
             && *o + *l == offset
         {
             *l += len;
@@ -106,53 +165,59 @@ impl SendBuffer {
     }
 
     fn push(&mut self, body: Body, len: u64) {
-        self.chunks.push_back(Chunk { start: self.end, body });
+        self.rope.chunks.push_back(Chunk { start: self.end, body });
         self.end += len;
     }
 
     /// The length of the last piece that is not yet sent and may still grow; what lies before `sent_to` has been sent.
     pub(crate) fn open_piece(&mut self, sent_to: u64) -> Option<u64> {
         self.forget_sent(sent_to);
-        let last = self.borders.back().filter(|b| !b.ends_record)?;
-        let n = self.borders.len();
-        let from = if n >= 2 { self.borders[n - 2].end } else { sent_to };
+        let last = self.rope.borders.back().filter(|b| !b.ends_record)?;
+        let n = self.rope.borders.len();
+        let from = if n >= 2 { self.rope.borders[n - 2].end } else { sent_to };
         Some(last.end - from)
     }
 
     /// Begins a piece at the end of what was written.
     pub(crate) fn begin_piece(&mut self) {
-        self.borders.push_back(Border { end: self.end, push: false, ends_record: false });
+        self.rope.borders.push_back(Border { end: self.end, push: false, ends_record: false });
     }
 
     /// The last piece takes in what was written since.
     pub(crate) fn extend_piece(&mut self) {
-        if let Some(last) = self.borders.back_mut() {
+        if !self.rope.borders.is_empty()
+            && let Some(last) = self.rope.borders.back_mut()
+        {
             last.end = self.end;
         }
     }
 
     /// How many pieces are not yet sent.
     pub(crate) fn pieces(&self) -> usize {
-        self.borders.len()
+        self.rope.borders.len()
     }
 
     /// Forgets the borders of what has been sent.
     pub(crate) fn forget_sent(&mut self, sent_to: u64) {
-        while self.borders.front().is_some_and(|b| b.end <= sent_to) {
-            self.borders.pop_front();
+        while self.rope.borders.front().is_some_and(|b| b.end <= sent_to) {
+            self.rope.borders.pop_front();
         }
     }
 
     /// Marks the last border as pushed.
     pub(crate) fn push_last(&mut self) {
-        if let Some(last) = self.borders.back_mut() {
+        if !self.rope.borders.is_empty()
+            && let Some(last) = self.rope.borders.back_mut()
+        {
             last.push = true;
         }
     }
 
     /// Nothing is to be joined to the last piece: `MSG_EOR`.
     pub(crate) fn end_record(&mut self) {
-        if let Some(last) = self.borders.back_mut() {
+        if !self.rope.borders.is_empty()
+            && let Some(last) = self.rope.borders.back_mut()
+        {
             last.ends_record = true;
         }
     }
@@ -160,21 +225,21 @@ impl SendBuffer {
     /// The border that a segment from `seq` on runs up to, and whether it is the last.
     pub(crate) fn border(&mut self, seq: u64) -> Option<(Border, bool)> {
         self.forget_sent(seq);
-        self.borders.front().map(|b| (*b, self.borders.len() == 1))
+        self.rope.borders.front().map(|b| (*b, self.rope.borders.len() == 1))
     }
 
     /// Joins the border after `seq` with the next while that makes a segment of at most `want` bytes.
     pub(crate) fn join(&mut self, seq: u64, want: u64) {
-        while self.borders.len() >= 2 {
-            let (first, second) = (self.borders[0], self.borders[1]);
+        while self.rope.borders.len() >= 2 {
+            let (first, second) = (self.rope.borders[0], self.rope.borders[1]);
             if first.end - seq >= want || first.ends_record {
                 break;
             }
             if second.end - seq <= want {
-                self.borders.pop_front();
-                self.borders[0].push |= first.push;
+                self.rope.borders.pop_front();
+                self.rope.borders[0].push |= first.push;
             } else {
-                self.borders[0].end = seq + want;
+                self.rope.borders[0].end = seq + want;
                 break;
             }
         }
@@ -182,9 +247,11 @@ impl SendBuffer {
 
     /// Forgets what lies before `una`.
     pub(crate) fn acknowledge(&mut self, una: u64) {
-        while let Some(first) = self.chunks.front_mut() {
+        while !self.rope.chunks.is_empty()
+            && let Some(first) = self.rope.chunks.front_mut()
+        {
             if first.end() <= una {
-                self.chunks.pop_front();
+                self.rope.chunks.pop_front().into_iter().for_each(Chunk::recycle);
                 continue;
             }
             // A shared chunk lets its memory go only as a whole; a synthetic one shrinks.
@@ -196,23 +263,20 @@ impl SendBuffer {
             }
             break;
         }
-        if self.chunks.is_empty() {
-            self.chunks = VecDeque::new();
-            if self.borders.is_empty() || self.borders.back().is_some_and(|b| b.end <= una) {
-                self.borders = VecDeque::new();
-            }
+        if self.rope.chunks.is_empty() && self.rope.borders.back().is_none_or(|b| b.end <= una) {
+            self.rope.release();
         }
     }
 
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.end);
+        self.rope.release();
     }
 
     /// Bytes of memory that the rope holds.
     #[cfg(test)]
     fn memory(&self) -> usize {
-        self.chunks
+        self.rope.chunks
             .iter()
             .map(|c| match &c.body {
                 Body::Owned(v) => v.capacity(),
@@ -224,12 +288,12 @@ impl SendBuffer {
 
     /// Adds the bytes `seq..seq + len` to the end of `frame` and returns their sum.
     pub(crate) fn copy_to(&self, frame: &mut Frame, seq: u64, len: usize) -> Sum {
-        let first = self.chunks.partition_point(|c| c.start <= seq).saturating_sub(1);
+        let first = self.rope.chunks.partition_point(|c| c.start <= seq).saturating_sub(1);
         let mut sum = Sum::new();
         let (mut at, mut left) = (seq, len);
         let begin = frame.len();
         let mut plain = false;
-        for chunk in self.chunks.range(first..) {
+        for chunk in self.rope.chunks.range(first..) {
             if left == 0 {
                 break;
             }
