@@ -10,9 +10,10 @@ use septet_transport::tcp::{Config, Endpoint, Meta, Options, SocketId};
 /// CPU time of this process so far, in nanoseconds; the wall clock where the system does not tell.
 fn cpu() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    stat.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or_else(|| {
-        std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_nanos() as u64)
-    })
+    stat.split_whitespace()
+        .next()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or_else(|| std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_nanos() as u64))
 }
 
 struct Pair {
@@ -44,10 +45,7 @@ impl Pair {
         let mut config = Config::linux();
         config.gso_max_size = gso;
         let seed = Seed::new(1);
-        let ends = [
-            Endpoint::new(config.clone(), &mut seed.stream("a")),
-            Endpoint::new(config, &mut seed.stream("b")),
-        ];
+        let ends = [Endpoint::new(config.clone(), &mut seed.stream("a")), Endpoint::new(config, &mut seed.stream("b"))];
         let mut pair = Self { ends, now: Instant::from_millis(1), trace: Trace::off(), segments: 0 };
         let server = "10.0.0.2:80".parse().expect("an address");
         let client = "10.0.0.1:0".parse().expect("an address");

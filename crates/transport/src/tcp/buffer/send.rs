@@ -276,7 +276,8 @@ impl SendBuffer {
     /// Bytes of memory that the rope holds.
     #[cfg(test)]
     fn memory(&self) -> usize {
-        self.rope.chunks
+        self.rope
+            .chunks
             .iter()
             .map(|c| match &c.body {
                 Body::Owned(v) => v.capacity(),

@@ -344,7 +344,8 @@ impl Connection {
         self.rtt.set_rto(cx.config);
         self.rtt.backoff = 0;
         let _ = seg;
-        let (local, remote, srtt, rto, cause) = (self.local(), self.remote(), self.rtt.srtt(), self.rtt.rto(), self.cause);
+        let (local, remote, srtt, rto, cause) =
+            (self.local(), self.remote(), self.rtt.srtt(), self.rtt.rto(), self.cause);
         cx.trace.emit(Storey::Transport, "tcp.rtt", cause, |f| {
             f.set("local", local).set("remote", remote).set("rtt", rtt).set("srtt", srtt).set("rto", rto);
         });
@@ -406,8 +407,7 @@ impl Connection {
                 self.cwnd_reduction(cx, sample.acked_sacked, sample.losses, flags.una_advanced);
             } else {
                 // With a path known to reorder, SACK counts as progress too.
-                let may =
-                    if self.reordering > cx.config.reordering { flags.progress() } else { flags.data_acked };
+                let may = if self.reordering > cx.config.reordering { flags.progress() } else { flags.data_acked };
                 if may {
                     self.controller.on_ack(&mut self.window, &ack);
                     self.window.stamp = cx.now;

@@ -6,7 +6,7 @@ use septet_core::{EventId, Frame, Instant};
 
 use super::ack::{Acked, Challenge};
 use super::input::Verdict;
-use super::{Clock, Connection, Ends, Cx, Marks, Rare, Segment, Timers, Tuning, receive_window, rfc3168_ecn};
+use super::{Clock, Connection, Cx, Ends, Marks, Rare, Segment, Timers, Tuning, receive_window, rfc3168_ecn};
 use crate::tcp::buffer::{Lazy, Mark, Record, SendBuffer};
 use crate::tcp::congestion::{Window, controller};
 use crate::tcp::recovery::{Rate, Rtt};

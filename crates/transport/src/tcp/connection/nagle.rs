@@ -27,7 +27,9 @@ impl Connection {
         match self.nagle {
             Nagle::Off => false,
             // Minshall: only while an earlier short segment is unacknowledged.
-            Nagle::On => !self.sent.is_empty() && self.recovery.snd_sml > self.snd_una && self.recovery.snd_sml <= self.snd_nxt,
+            Nagle::On => {
+                !self.sent.is_empty() && self.recovery.snd_sml > self.snd_una && self.recovery.snd_sml <= self.snd_nxt
+            }
         }
     }
 

@@ -102,7 +102,13 @@ impl Connection {
         if flags.has(Flags::ACK) && !is_syn {
             self.ack_sent(cx, segs);
         }
-        Transmit { src: self.local().ip(), dst: self.remote().ip(), ecn, dont_fragment: cx.config.pmtu_discovery, frame }
+        Transmit {
+            src: self.local().ip(),
+            dst: self.remote().ip(),
+            ecn,
+            dont_fragment: cx.config.pmtu_discovery,
+            frame,
+        }
     }
 
     /// Timestamps, and SACK where there is something to report; the report of a duplicate is made once.

@@ -195,9 +195,8 @@ impl Connection {
         let mss = u64::from(self.mss);
         // "Worst case is non GSO/TSO : each frame consumes one skb and skb->head is kmalloced using power of two area".
         let per_segment = (mss + 640).next_power_of_two() + 256;
-        let segments = u64::from(cx.config.initial_window)
-            .max(self.window.cwnd / mss)
-            .max(u64::from(self.reordering) + 1);
+        let segments =
+            u64::from(cx.config.initial_window).max(self.window.cwnd / mss).max(u64::from(self.reordering) + 1);
         let wanted = u64::from(self.controller.sndbuf_expand()) * segments * per_segment;
         let bounded = wanted.min(cx.config.wmem[2] as u64) as u32;
         self.snd_buf = self.snd_buf.max(bounded);

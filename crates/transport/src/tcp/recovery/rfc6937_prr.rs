@@ -52,8 +52,7 @@ impl Connection {
         if self.controller.is_in_control() {
             return;
         }
-        if self.window.ssthresh < Window::INFINITE
-            && (self.ca_state == CaState::Cwr || self.recovery.undo_marker != 0)
+        if self.window.ssthresh < Window::INFINITE && (self.ca_state == CaState::Cwr || self.recovery.undo_marker != 0)
         {
             let ssthresh = self.window.ssthresh;
             self.window.stamp = cx.now;
