@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// List what a lab file can name: programs, controllers, queues, faults, metrics
     List(ListArgs),
+    /// Measure what Septet costs on this machine
+    Bench(BenchArgs),
     /// Print the JSON Schema of lab files
     Schema,
     /// Print a completion script for a shell
@@ -88,4 +90,23 @@ pub(crate) struct ListArgs {
     /// Print one JSON object a thing instead of words
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The workloads; all where none is given
+    #[arg(value_name = "WORKLOAD")]
+    pub(crate) workloads: Vec<String>,
+    /// Print one JSON object a workload instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Name the workloads, and run none
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// The seed of their worlds
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How much of each is done, above 0 and at most 1
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    pub(crate) scale: f64,
 }

@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr; [`exit::Exit`] lists the exit codes.
 
 mod args;
+mod bench;
 mod check;
 mod exit;
 mod interrupt;
@@ -41,6 +42,7 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
         Command::List(args) => list::list(args),
+        Command::Bench(args) => bench::bench(args),
         Command::Schema => {
             writeln!(out, "{:#}", septet_lab::json_schema()).and_then(|()| out.flush()).map_err(Failure::stdout)?;
             Ok(Exit::Ok)

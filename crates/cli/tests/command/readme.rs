@@ -1,0 +1,1 @@
+//! What the READMEs show is what the commands print.
