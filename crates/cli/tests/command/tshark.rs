@@ -28,9 +28,11 @@ fn tshark(capture: &Path, arguments: &[&str]) -> Vec<String> {
 const CHECKS: [&str; 6] =
     ["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"];
 
-/// Bad, and not marked as damaged on the line.
+/// Bad, and not marked as damaged on the line. A segment that an ICMP error quotes is cut to 576 bytes with it (RFC 1812
+/// §4.3.2.3); tshark sums up what is there and calls it bad.
 const BAD: &str = "frame.packet_flags_crc_error == 0 && (_ws.malformed || ip.checksum.status == Bad || \
-                   tcp.checksum.status == Bad || udp.checksum.status == Bad || icmp.checksum.status == Bad)";
+                   udp.checksum.status == Bad || icmp.checksum.status == Bad || \
+                   tcp.checksum.status == Bad && !icmp)";
 
 #[test]
 fn nothing_in_any_lab_is_malformed() {
@@ -44,7 +46,7 @@ fn nothing_in_any_lab_is_malformed() {
         }
         let out = scratch(&format!("tshark-{}", path.file_stem().unwrap().display()));
         let ended = run(["run".as_ref(), path.as_os_str(), "-q".as_ref(), "-o".as_ref(), out.as_os_str()]);
-        assert!(matches!(ended.code, Some(0 | 1)), "{path:?}: {ended:?}");
+        assert_eq!(ended.code, Some(0), "{path:?}: {ended:?}");
         let bad = tshark(&out.join("trace.pcapng"), &[&CHECKS[..], &["-Y", BAD]].concat());
         assert!(bad.is_empty(), "{path:?}: {:#?}", &bad[..bad.len().min(5)]);
     }
@@ -57,12 +59,12 @@ fn https_is_readable_from_the_capture_alone() {
     }
     let out = scratch("decrypted");
     let ended = run(["run".as_ref(), "labs/shop.toml".as_ref(), "-q".as_ref(), "-o".as_ref(), out.as_os_str()]);
-    assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
     let capture = out.join("trace.pcapng");
     let count = |filter: &str| tshark(&capture, &["-Y", filter]).len();
     let requests = count("tls && http.request.method == GET && frame.interface_name == \"client eth0\"");
     let responses = count("tls && http.response.code == 200 && frame.interface_name == \"lb eth0\"");
-    assert!(requests >= 90 && responses >= 90, "{requests} requests, {responses} responses");
+    assert!(requests >= 195 && responses >= 195, "{requests} requests, {responses} responses");
     let pem = std::fs::read_to_string(out.join("ca.pem")).unwrap();
     assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n"), "{pem}");
 }
