@@ -10,7 +10,7 @@ use http::StatusCode;
 use septet_application::http::{Content, Page, Server, Site};
 use septet_application::programs::Captured;
 use septet_presentation::ca::TrustStore;
-use septet_socket::NetRef;
+use septet_socket::{NetExt, NetRef};
 
 fn site() -> Site {
     Site::new(Page::pattern(20_000))
@@ -139,6 +139,68 @@ async fn a_short_or_changed_body_is_noticed() {
         assert_eq!(ran.code, code, "{response}: {}", ran.err);
     }
     assert_eq!(net.recorder().series("http.corrupt").unwrap().count(), 1);
+}
+
+/// What comes back over one connection for what is sent in these pieces, until the server closes or falls silent.
+async fn raw(net: &NetRef, at: std::net::SocketAddr, pieces: &[&str]) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = net.connect(at, Default::default()).await.unwrap();
+    for piece in pieces {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        net.sleep(Duration::from_millis(30)).await;
+    }
+    let mut text = Vec::new();
+    let _ = net.timeout(Duration::from_millis(300), stream.read_to_end(&mut text)).await;
+    String::from_utf8(text).unwrap()
+}
+
+/// The status lines, and what follows the last head.
+fn gist(text: &str) -> (Vec<&str>, &str) {
+    (text.lines().filter(|l| l.starts_with("HTTP/")).collect(), text.rsplit("\r\n\r\n").next().unwrap())
+}
+
+#[tokio::test]
+async fn http_1_by_hand() {
+    let net = net(&[]);
+    let (plain, ..) = serve(&net).await;
+    let get = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    let ok = "HTTP/1.1 200 OK";
+    let bad = "HTTP/1.1 400 Bad Request";
+    for (pieces, statuses, end) in [
+        (&[get][..], &[ok][..], "hello\n"),
+        (&["GET /hel", "lo HTTP/1.1\r\nHo", "st: a\r\n\r", "\n"], &[ok], "hello\n"),
+        (&[get, get], &[ok, ok], "hello\n"),
+        (&[&get.repeat(3)], &[ok, ok, ok], "hello\n"),
+        (&["\r\n\r\n", get], &[ok], "hello\n"),
+        (&["GET /hello HTTP/1.0\r\n\r\n"], &[ok], "hello\n"),
+        (&["POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab", &format!("c{get}")], &[ok, ok], "hello\n"),
+        (
+            &["POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "0\r\n\r\n", get],
+            &[ok, ok],
+            "hello\n",
+        ),
+        (
+            &["PUT /hello HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", "x"],
+            &["HTTP/1.1 100 Continue", ok],
+            "hello\n",
+        ),
+        (&["HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n"], &[ok], ""),
+        (&["GET /hello HTTP/1.1\r\n\r\n", get], &[bad], "400 Bad Request\n"),
+        (&["nonsense\r\n\r\n"], &[bad], "400 Bad Request\n"),
+        (&["POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], &[bad], "400 Bad Request\n"),
+        (
+            &[&format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}", "x".repeat(70_000))],
+            &["HTTP/1.1 431 Request Header Fields Too Large"],
+            "431 Request Header Fields Too Large\n",
+        ),
+    ] {
+        let text = raw(&net, plain, pieces).await;
+        assert_eq!(gist(&text), (statuses.to_vec(), end), "{pieces:.200?}");
+    }
+    let text = raw(&net, plain, &["GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"]).await;
+    assert!(text.contains("\r\nConnection: keep-alive\r\n"), "{text}");
+    let text = raw(&net, plain, &["GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"]).await;
+    assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
 }
 
 #[tokio::test]

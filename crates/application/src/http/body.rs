@@ -60,17 +60,23 @@ pub(super) enum Payload {
     Empty,
 }
 
+impl Payload {
+    /// The next piece.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        match self {
+            Self::Pattern(pattern) => pattern.next(usize::MAX),
+            Self::Bytes(bytes) if !bytes.is_empty() => Some(core::mem::take(bytes)),
+            Self::Bytes(_) | Self::Empty => None,
+        }
+    }
+}
+
 impl Body for Payload {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = self.get_mut();
-        let bytes = match this {
-            Self::Pattern(pattern) => pattern.next(usize::MAX),
-            Self::Bytes(bytes) if !bytes.is_empty() => Some(core::mem::take(bytes)),
-            Self::Bytes(_) | Self::Empty => None,
-        };
+        let bytes = self.get_mut().take();
         Poll::Ready(bytes.map(|b| Ok(Frame::data(b))))
     }
 

@@ -1,8 +1,11 @@
-//! HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113) over hyper.
+//! HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113), over hyper but for the server's side of HTTP/1.
 
 mod body;
+mod chunked;
 mod client;
 mod digest;
+mod head;
+mod http1;
 mod runtime;
 mod server;
 mod site;
@@ -13,8 +16,10 @@ pub use digest::Digester;
 pub use server::Server;
 pub use site::{Content, Page, Site};
 
-/// Takes the one moment of real time that hyper's clock counts from. In virtual time only differences to it are ever
-/// seen; taking it while a world is built keeps the real clock out of the run.
+/// Takes from the machine what can only be taken once and is never seen afterwards, while a world is built: the moment
+/// that hyper's clock counts from (only differences to it matter), and the keys of this thread's hash maps (h2 has
+/// some, and goes by their order of insertion).
 pub(crate) fn prime() {
     runtime::base();
+    let _ = std::hash::RandomState::new();
 }

@@ -11,7 +11,7 @@ use http::header::{
     ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderValue, IF_NONE_MATCH, RANGE,
     SERVER,
 };
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
@@ -23,11 +23,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 use super::body::Payload;
+use super::http1;
 use super::runtime::{Io, NetExecutor, NetTimer};
 use super::site::{Page, Site};
 
-/// nginx's `client_header_timeout` and `keepalive_timeout` lie around this.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a client may take over the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 /// HTTP/2 pings a silent client after this time, as long as it has requests open.
@@ -136,24 +135,16 @@ impl Handler {
         }
     }
 
-    async fn http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let timer = NetTimer(self.net.clone());
-        let service = service_fn(move |request| self.clone().answer(request, "HTTP/1.1"));
-        // An error is the client's: it reset the connection, or spoke no HTTP, and was answered 400 where possible.
-        let _ = hyper::server::conn::http1::Builder::new()
-            .timer(timer)
-            .header_read_timeout(HEADER_TIMEOUT)
-            .half_close(true)
-            .title_case_headers(true)
-            .auto_date_header(false)
-            .serve_connection(Io::new(stream), service)
-            .await;
+    async fn http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static) {
+        let net = self.net.clone();
+        // An error is the client's: it reset the connection, or was too slow.
+        let _ = http1::serve(&net, stream, &self).await;
     }
 
     async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let timer = NetTimer(self.net.clone());
         let executor = NetExecutor(self.net.clone());
-        let service = service_fn(move |request| self.clone().answer(request, "HTTP/2"));
+        let service = service_fn(move |request| self.clone().answer_http2(request));
         let _ = hyper::server::conn::http2::Builder::new(executor)
             .timer(timer)
             .keep_alive_interval(PING)
@@ -162,27 +153,38 @@ impl Handler {
             .await;
     }
 
-    async fn answer(self, request: Request<Incoming>, version: &'static str) -> Result<Response<Payload>, Infallible> {
-        let Self { net, site, peer } = self;
-        net.count("http.requests");
-        net.trace(Storey::Application, "http.request", |f| {
-            f.set("way", "received").set("peer", peer).set("method", request.method().to_string());
-            f.set("target", request.uri().path().to_owned()).set("version", version);
-        });
+    async fn answer_http2(self, request: Request<Incoming>) -> Result<Response<Payload>, Infallible> {
         let (head, mut body) = request.into_parts();
         // The body is taken in and counted, so that the client may finish sending it.
         let mut taken = 0;
         while let Some(Ok(frame)) = body.frame().await {
-            taken += frame.data_ref().map_or(0, |d| d.len());
+            taken += frame.data_ref().map_or(0, |d| d.len() as u64);
         }
+        Ok(self.respond("HTTP/2", head.method, &head.uri, &head.headers, taken).await)
+    }
+
+    async fn respond(
+        &self,
+        version: &'static str,
+        method: Method,
+        target: &Uri,
+        headers: &HeaderMap,
+        taken: u64,
+    ) -> Response<Payload> {
+        let Self { net, site, peer } = self;
+        net.count("http.requests");
+        net.trace(Storey::Application, "http.request", |f| {
+            f.set("way", "received").set("peer", *peer).set("method", method.to_string());
+            f.set("target", target.path().to_owned()).set("version", version);
+        });
         if taken > 0 {
             net.observe("http.received", taken as f64);
         }
         if !site.think_time().is_zero() {
             net.sleep(site.think_time()).await;
         }
-        let mut response = match site.find(head.uri.path()) {
-            Some(page) => show(page, &head.method, &head.headers),
+        let mut response = match site.find(target.path()) {
+            Some(page) => show(page, &method, headers),
             None => plain(StatusCode::NOT_FOUND),
         };
         let headers = response.headers_mut();
@@ -194,10 +196,16 @@ impl Handler {
         let bytes = response.body().size_hint().exact().unwrap_or(0);
         net.observe("http.sent", bytes as f64);
         net.trace(Storey::Application, "http.response", |f| {
-            f.set("way", "sent").set("peer", peer).set("status", response.status().as_u16());
-            f.set("target", head.uri.path().to_owned()).set("bytes", bytes);
+            f.set("way", "sent").set("peer", *peer).set("status", response.status().as_u16());
+            f.set("target", target.path().to_owned()).set("bytes", bytes);
         });
-        Ok(response)
+        response
+    }
+}
+
+impl http1::Answer for Handler {
+    async fn answer(&self, method: Method, target: &Uri, headers: &HeaderMap, taken: u64) -> Response<Payload> {
+        self.respond("HTTP/1.1", method, target, headers, taken).await
     }
 }
 
