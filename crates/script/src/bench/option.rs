@@ -33,6 +33,7 @@ const TCP_KEEPINTVL: i32 = 5;
 const TCP_KEEPCNT: i32 = 6;
 const TCP_SYNCNT: i32 = 7;
 const TCP_LINGER2: i32 = 8;
+const TCP_DEFER_ACCEPT: i32 = 9;
 const TCP_WINDOW_CLAMP: i32 = 10;
 const TCP_INFO: i32 = 11;
 const TCP_QUICKACK: i32 = 12;
@@ -40,6 +41,7 @@ const TCP_CONGESTION: i32 = 13;
 const TCP_USER_TIMEOUT: i32 = 18;
 const TCP_NOTSENT_LOWAT: i32 = 25;
 const TCP_CC_INFO: i32 = 26;
+const TCP_INQ: i32 = 36;
 const IP_TOS: i32 = 1;
 const IPV6_TCLASS: i32 = 67;
 
@@ -135,7 +137,10 @@ impl Bench {
                 self.tcp_socket(fd)?.tos = number as u8 & !3;
                 self.keep(fd, level, name, number)
             }
-            (SOL_IP | SOL_IPV6 | SOL_SOCKET, _) => self.keep(fd, level, name, number),
+            (SOL_TCP, TCP_INQ) if !(0..=1).contains(&number) => Err(Errno::EINVAL),
+            (SOL_IP | SOL_IPV6 | SOL_SOCKET, _) | (SOL_TCP, TCP_INQ | TCP_DEFER_ACCEPT) => {
+                self.keep(fd, level, name, number)
+            }
             _ => Err(Errno::ENOPROTOOPT),
         }
     }
@@ -197,6 +202,7 @@ impl Bench {
                     _ => times.count.unwrap_or(config.keepalive_probes).into(),
                 })
             }
+            (SOL_TCP, TCP_NOTSENT_LOWAT) => int(self.options(fd)?.notsent_lowat.map_or(0, |mark| mark as i32)),
             _ => match self.tcp_socket(fd)?.kept.get(&(level, name)) {
                 Some(value) => int(*value),
                 None if level == SOL_TCP => Err(Errno::ENOPROTOOPT),
