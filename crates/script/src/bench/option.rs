@@ -202,10 +202,11 @@ impl Bench {
                     _ => times.count.unwrap_or(config.keepalive_probes).into(),
                 })
             }
-            (SOL_TCP, TCP_NOTSENT_LOWAT) => int(self.options(fd)?.notsent_lowat.map_or(0, |mark| mark as i32)),
             _ => match self.tcp_socket(fd)?.kept.get(&(level, name)) {
                 Some(value) => int(*value),
-                None if level == SOL_TCP => Err(Errno::ENOPROTOOPT),
+                None if level == SOL_TCP && !matches!(name, TCP_NOTSENT_LOWAT | TCP_INQ | TCP_DEFER_ACCEPT) => {
+                    Err(Errno::ENOPROTOOPT)
+                }
                 None => int(0),
             },
         }

@@ -79,12 +79,12 @@ pub(super) enum Stage {
 }
 
 impl TcpSocket {
-    fn new(family: i32) -> Self {
+    fn new(family: i32, options: Options) -> Self {
         Self {
             family,
             bound: None,
             stage: Stage::New,
-            options: Options::default(),
+            options,
             nodelay: 0,
             cork: 0,
             tos: 0,
@@ -121,7 +121,9 @@ impl Bench {
         }
         let nonblocking = kind & O_NONBLOCK != 0;
         let object = match (kind & 0xf, protocol) {
-            (SOCK_STREAM, 0 | 6) => Object::Tcp(Box::new(TcpSocket::new(family))),
+            (SOCK_STREAM, 0 | 6) => {
+                Object::Tcp(Box::new(TcpSocket::new(family, self.tcp.config().options.clone())))
+            }
             _ => return Err(Errno::EPROTONOSUPPORT),
         };
         self.descriptors.insert(fd, Descriptor { nonblocking, object });

@@ -192,6 +192,11 @@ impl SendBuffer {
         }
     }
 
+    /// Whether a record (`MSG_EOR`) that is not yet sent ends at `end`.
+    pub(crate) fn record_ends_at(&self, end: u64) -> bool {
+        self.rope.borders.front().is_some_and(|b| b.end == end && b.ends_record)
+    }
+
     /// How many pieces are not yet sent.
     pub(crate) fn pieces(&self) -> usize {
         self.rope.borders.len()

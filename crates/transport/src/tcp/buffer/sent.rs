@@ -31,6 +31,8 @@ impl Mark {
     pub(crate) const APP_LIMITED: u16 = 256;
     /// Threaded into the order of transmission.
     const THREADED: u16 = 512;
+    /// The last segment of a record (`MSG_EOR`): nothing is joined to it.
+    pub(crate) const EOR: u16 = 1024;
 
     #[inline]
     pub(crate) const fn has(self, bits: u16) -> bool {

@@ -225,6 +225,8 @@ impl Connection {
                 self.window_clamp = bytes.max(1152);
                 self.rcv_ssthresh = self.rcv_ssthresh.min(self.window_clamp);
             }
+            // Zero asks for the default.
+            SocketOption::NotsentLowat(0) => self.rare().notsent_lowat = cx.config.options.notsent_lowat,
             SocketOption::NotsentLowat(bytes) => self.rare().notsent_lowat = Some(bytes),
             SocketOption::ReceiveLowat(bytes) => self.rare().receive_lowat = Some(bytes.max(1)),
             SocketOption::MaxPacingRate(rate) => {

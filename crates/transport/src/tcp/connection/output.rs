@@ -348,6 +348,9 @@ impl Connection {
             if last && flags.has(Flags::PSH) {
                 marks |= Mark::PSH;
             }
+            if last && self.send.record_ends_at(seq + len as u64) {
+                marks |= Mark::EOR;
+            }
             self.sent.push(record.piece(seq + done as u64, n, marks));
             done += n;
             segs += 1;
@@ -423,7 +426,7 @@ impl Connection {
         while let Some(next) = self.sent.get(i + n).copied() {
             let lost = next.is(Mark::LOST) && !next.is(Mark::RETRANS | Mark::SACKED);
             let same = !next.is(Mark::HEAD) && (n as u32) < segs && last.len() == mss;
-            let fits = len + next.len() <= mss && !last.is(Mark::FIN | Mark::SYN);
+            let fits = len + next.len() <= mss && !last.is(Mark::FIN | Mark::SYN | Mark::EOR);
             if !lost || !(same || fits) || next.end() > self.wnd_end().max(first.end()) {
                 break;
             }
