@@ -159,6 +159,19 @@ impl ReceiveBuffer {
         (e > start).then(|| (start.max(s), end.min(e)))
     }
 
+    /// The first run of bytes between `start` and `end` that is there already, out of order.
+    pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+        let mut runs = self.early.as_ref()?.segments.range(start..end).map(|(s, f)| (*s, s + f.len() as u64));
+        let mut run = runs.next()?;
+        for (s, e) in runs {
+            if s > run.1 {
+                break;
+            }
+            run.1 = run.1.max(e);
+        }
+        Some((run.0, run.1.min(end)))
+    }
+
     /// Copies to `out` and lets go of what was copied.
     pub(crate) fn read(&mut self, out: &mut [u8]) -> usize {
         let mut done = 0;

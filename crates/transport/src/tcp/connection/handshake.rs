@@ -132,7 +132,7 @@ impl Connection {
             rcv_wup: EPOCH,
             copied_seq: EPOCH,
             rcv_wnd: 0,
-            window_clamp: options.window_clamp.unwrap_or(u32::MAX),
+            window_clamp: receive_window::first_clamp(options, rcv_buf),
             rcv_ssthresh: 0,
             rcv_buf,
             snd_buf,
@@ -363,7 +363,7 @@ pub(crate) fn initial_window(
     }
     let rcv_buf = options.receive_buffer.map_or(config.rmem[1], |n| (2 * n).max(2304)).min(1 << 30) as u32;
     let mss = u32::from(advmss) - if peer.timestamps.is_some() { 12 } else { 0 };
-    let clamp = options.window_clamp.unwrap_or(u32::MAX);
+    let clamp = receive_window::first_clamp(options, rcv_buf);
     let (wnd, scale) = receive_window::initial(config, rcv_buf, mss, clamp, peer.wscale.is_some());
     (advmss, wnd, scale)
 }

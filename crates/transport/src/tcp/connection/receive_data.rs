@@ -100,6 +100,10 @@ impl Connection {
         }
         if self.received.has_early() {
             let before = self.rcv_nxt;
+            // RFC 2883 §4.1.2: what waited out of order and now comes again is a duplicate.
+            if let Some((s, e)) = self.received.first_overlap(seg.seq, before) {
+                self.report_duplicate(cx, s, e);
+            }
             let after = self.received.advance(before);
             self.rcv_nxt = after;
             // RFC 5681 §4.2: "A TCP receiver … SHOULD send an immediate ACK when it receives a data segment that fills in all

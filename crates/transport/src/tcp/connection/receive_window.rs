@@ -3,7 +3,7 @@
 use septet_core::{Instant, Storey};
 
 use super::{Connection, Cx};
-use crate::tcp::Config;
+use crate::tcp::{Config, Options};
 
 /// Receive-buffer tuning (Linux's `rcvq_space` and `rcv_rtt_est`).
 #[derive(Debug, Default, Clone, Copy)]
@@ -29,6 +29,13 @@ pub(crate) const fn window_from_space(space: u32) -> u32 {
 const fn align(value: u32, shift: u8) -> u32 {
     let unit = 1u32 << shift;
     value.saturating_add(unit - 1) & !(unit - 1)
+}
+
+/// The bound on the window that a socket starts with: a buffer that was set (`SO_RCVBUF`) will not grow, and so neither
+/// will the window.
+pub(crate) fn first_clamp(options: &Options, rcv_buf: u32) -> u32 {
+    let set = if options.receive_buffer.is_some() { window_from_space(rcv_buf) } else { u32::MAX };
+    options.window_clamp.unwrap_or(u32::MAX).min(set)
 }
 
 /// The first window and its scale (Linux's `tcp_select_initial_window`).
