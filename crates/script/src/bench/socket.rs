@@ -121,9 +121,7 @@ impl Bench {
         }
         let nonblocking = kind & O_NONBLOCK != 0;
         let object = match (kind & 0xf, protocol) {
-            (SOCK_STREAM, 0 | 6) => {
-                Object::Tcp(Box::new(TcpSocket::new(family, self.tcp.config().options.clone())))
-            }
+            (SOCK_STREAM, 0 | 6) => Object::Tcp(Box::new(TcpSocket::new(family, self.tcp.config().options.clone()))),
             _ => return Err(Errno::EPROTONOSUPPORT),
         };
         self.descriptors.insert(fd, Descriptor { nonblocking, object });
