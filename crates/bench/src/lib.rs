@@ -4,13 +4,19 @@
 //! of this process. A new workload is one file and one line in [`WORKLOADS`].
 
 mod build;
+mod bulk;
 mod chain;
 mod cost;
+mod dumbbell;
+mod exchange;
 mod fabric;
+mod flow;
+mod idle;
 mod plan;
 mod queues;
 mod raw;
 mod report;
+mod short_flows;
 
 pub use report::{Failure, Report, table};
 
@@ -57,6 +63,71 @@ pub static WORKLOADS: &[Workload] = &[
         name: "raw-chain",
         help: "1 M frames over 9 links through stations that only rewrite headers: the engine alone",
         run: chain::raw,
+    },
+    Workload {
+        name: "dumbbell-1-newreno",
+        help: "1 flow under NewReno through 100 Mbit/s, 10 ms, 100 packets, for 60 s",
+        run: |options| dumbbell::run(options, 1, "newreno"),
+    },
+    Workload {
+        name: "dumbbell-2-newreno",
+        help: "2 flows under NewReno through 100 Mbit/s, 10 ms, 100 packets, for 60 s",
+        run: |options| dumbbell::run(options, 2, "newreno"),
+    },
+    Workload {
+        name: "dumbbell-10-newreno",
+        help: "10 flows under NewReno through 100 Mbit/s, 10 ms, 100 packets, for 60 s",
+        run: |options| dumbbell::run(options, 10, "newreno"),
+    },
+    Workload {
+        name: "dumbbell-100-newreno",
+        help: "100 flows under NewReno through 100 Mbit/s, 10 ms, 100 packets, for 60 s",
+        run: |options| dumbbell::run(options, 100, "newreno"),
+    },
+    Workload {
+        name: "dumbbell-1-cubic",
+        help: "1 flow under CUBIC through 100 Mbit/s, 10 ms, 100 packets, for 60 s",
+        run: |options| dumbbell::run(options, 1, "cubic"),
+    },
+    Workload {
+        name: "dumbbell-2-cubic",
+        help: "2 flows under CUBIC through 100 Mbit/s, 10 ms, 100 packets, for 60 s",
+        run: |options| dumbbell::run(options, 2, "cubic"),
+    },
+    Workload {
+        name: "dumbbell-10-cubic",
+        help: "10 flows under CUBIC through 100 Mbit/s, 10 ms, 100 packets, for 60 s",
+        run: |options| dumbbell::run(options, 10, "cubic"),
+    },
+    Workload {
+        name: "dumbbell-100-cubic",
+        help: "100 flows under CUBIC through 100 Mbit/s, 10 ms, 100 packets, for 60 s",
+        run: |options| dumbbell::run(options, 100, "cubic"),
+    },
+    Workload {
+        name: "star",
+        help: "1,000 flows of 100 kB between 1,000 hosts around one router",
+        run: short_flows::star,
+    },
+    Workload {
+        name: "fat-tree",
+        help: "1,000 flows of 100 kB across a fat-tree of 1,024 hosts",
+        run: short_flows::fat_tree,
+    },
+    Workload {
+        name: "request-response",
+        help: "100 clients ask one server 100 times each: 1 KiB there, 1 KiB back",
+        run: exchange::run,
+    },
+    Workload {
+        name: "bulk",
+        help: "100 MB between two hosts over a cable without limits",
+        run: bulk::run,
+    },
+    Workload {
+        name: "idle",
+        help: "100,000 connections are opened, rest, prove that they live, and are closed",
+        run: idle::run,
     },
     Workload {
         name: "build-tree",

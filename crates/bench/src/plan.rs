@@ -7,7 +7,7 @@ use septet_core::{Port, Seed, StationId};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::switch::{self, Switch};
 use septet_engine::{LinkId, World};
-use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
+use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, PacketLens};
 use septet_network::routes::{Member, Topology};
 use septet_network::{Cidr, Prefix};
 use septet_physical::Medium;
@@ -91,6 +91,7 @@ impl Plan {
     pub(crate) fn build(self, seed: Seed) -> Result<World, Failure> {
         let routes = self.topology.compute();
         let mut world = World::new(seed);
+        world.set_lens(Arc::new(PacketLens));
         let mut ports = vec![0; self.nodes.len()];
         for (draft, routes) in self.nodes.into_iter().zip(routes) {
             let Draft { name, kind, interfaces } = draft;

@@ -1,0 +1,44 @@
+//! 100 MB over a cable without limits: super-segments pass whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use septet_core::{Instant, Seed};
+use septet_physical::Medium;
+use septet_socket::TcpOptions;
+
+use crate::flow::{self, Tally};
+use crate::plan::Plan;
+use crate::{Failure, Options, Report, cost};
+
+const BYTES: u64 = 100_000_000;
+
+/// One flow between two hosts.
+pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
+    let bytes = options.scaled(BYTES);
+    let tcp = TcpOptions::default();
+    let tally = Tally::default();
+    let mut plan = Plan::default();
+    let (from, to) = (plan.host("sender"), plan.host("receiver"));
+    plan.cable(from, to, &Arc::new(Medium { delay: Duration::from_micros(50), ..Medium::default() }));
+    flow::receive(&mut plan, to, &tcp, &tally);
+    flow::start(&mut plan, from, to, Instant::ZERO, bytes, &tcp, &tally);
+    let mut world = plan.build(Seed::new(options.seed))?;
+    let mut report = cost::measure(&mut world, Instant::from_secs(60))?;
+    tally.check()?;
+    if (tally.bytes(), tally.finished()) != (bytes, 1) {
+        return Err(Failure::new(format!("{} of {bytes} bytes arrived", tally.bytes())));
+    }
+    report.bytes_per_cpu_s = Some(bytes as f64 / report.cpu_s);
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_bytes_arrive() {
+        run(&Options { scale: 0.01, ..Options::default() }).unwrap();
+    }
+}
