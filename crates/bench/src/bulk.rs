@@ -6,6 +6,7 @@ use std::time::Duration;
 use septet_core::{Instant, Seed};
 use septet_physical::Medium;
 use septet_socket::TcpOptions;
+use septet_transport::tcp;
 
 use crate::flow::{self, Tally};
 use crate::plan::Plan;
@@ -20,6 +21,8 @@ pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
     let tally = Tally::default();
     let mut plan = Plan::default();
     let (from, to) = (plan.host("sender"), plan.host("receiver"));
+    // As a network card with TSO: segments of up to 64 KiB, which a cable without limits carries whole.
+    plan.tcp(tcp::Config { gso_max_size: 65_536, ..tcp::Config::linux() });
     plan.cable(from, to, &Arc::new(Medium { delay: Duration::from_micros(50), ..Medium::default() }));
     flow::receive(&mut plan, to, &tcp, &tally);
     flow::start(&mut plan, from, to, Instant::ZERO, bytes, &tcp, &tally);

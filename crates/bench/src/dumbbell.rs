@@ -62,11 +62,12 @@ mod tests {
     #[test]
     fn flows_fill_the_bottleneck() {
         for (flows, controller) in [(1, "newreno"), (10, "cubic")] {
-            let options = Options { scale: 0.05, ..Options::default() };
+            let options = Options { scale: 0.02, ..Options::default() };
             let report = run(&options, flows, controller).unwrap();
-            // 3 s at 100 Mbit/s are 24,000 full packets at most, each over three links, and half as many ACKs.
+            // 1.2 s at 100 Mbit/s are 9,750 full packets at most, each over three links, and an ACK for at least every
+            // second.
             let packets = report.packets.unwrap();
-            assert!((70_000..112_000).contains(&packets), "{flows} {controller}: {packets}");
+            assert!((30_000..58_500).contains(&packets), "{flows} {controller}: {packets}");
         }
     }
 }

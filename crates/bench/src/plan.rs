@@ -12,6 +12,7 @@ use septet_network::routes::{Member, Topology};
 use septet_network::{Cidr, Prefix};
 use septet_physical::Medium;
 use septet_socket::NetRef;
+use septet_transport::tcp;
 
 use crate::Failure;
 
@@ -37,6 +38,7 @@ pub(crate) struct Plan {
     topology: Topology,
     segments: u32,
     macs: u64,
+    tcp: Arc<tcp::Config>,
 }
 
 impl Plan {
@@ -87,6 +89,11 @@ impl Plan {
         first.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |c| c.addr())
     }
 
+    /// Sets how the TCP of all hosts behaves; Linux's way where it is not called.
+    pub(crate) fn tcp(&mut self, config: tcp::Config) {
+        self.tcp = Arc::new(config);
+    }
+
     /// Builds the world; node *n* is station *n*.
     pub(crate) fn build(self, seed: Seed) -> Result<World, Failure> {
         let routes = self.topology.compute();
@@ -98,7 +105,14 @@ impl Plan {
             match kind {
                 Kind::Switch => world.add_station(&name, Box::new(Switch::new(switch::Config::default()))),
                 Kind::Host(forwarding, boots) => {
-                    let config = HostConfig { interfaces, routes, forwarding, seed, ..HostConfig::new(name.clone()) };
+                    let config = HostConfig {
+                        interfaces,
+                        routes,
+                        forwarding,
+                        seed,
+                        tcp: self.tcp.clone(),
+                        ..HostConfig::new(name.clone())
+                    };
                     let mut host = Host::new(config).map_err(|e| Failure::new(e.to_string()))?;
                     for boot in boots {
                         host.on_boot(boot);

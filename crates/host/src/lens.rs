@@ -1,7 +1,9 @@
-//! How the queue disciplines of storey 1 see packets: which flow they are of, and where they carry ECN marks.
+//! How storey 1 sees packets: which flow they are of, where they carry ECN marks, and what a super-segment stands for.
 
 use septet_core::Frame;
-use septet_physical::{Lens, Marked};
+use septet_datalink::ethernet::MIN_FRAME;
+use septet_network::ip;
+use septet_physical::{Lens, Marked, Splitter};
 
 /// Reads IPv4 and IPv6 in Ethernet, VLAN tags allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -100,6 +102,23 @@ impl Lens for PacketLens {
         }
         Marked::Yes
     }
+
+    fn splitter(&self) -> Option<Splitter> {
+        Some(split)
+    }
+}
+
+/// Hands on the frames that a super-segment stands for. A bridge on the way may have one whole, and a slower cable next.
+fn split(frame: Frame, hand_on: &mut dyn FnMut(Frame)) {
+    let Some((IPV4, at)) = payload(frame.bytes()) else { return };
+    let header = frame.bytes()[..at].to_vec();
+    let mut packet = frame;
+    packet.pull(at);
+    for mut segment in ip::split(&packet) {
+        segment.push(at).copy_from_slice(&header);
+        segment.pad_to(MIN_FRAME);
+        hand_on(segment);
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +166,25 @@ mod tests {
             let mut frame = Frame::new(0, &whole.bytes()[..len]);
             PacketLens.flow(&frame);
             let _ = PacketLens.mark(&mut frame);
+        }
+    }
+
+    #[test]
+    fn a_super_segment_is_split_behind_its_link_header() {
+        // Ethernet with a tag, IP, UDP.
+        const HEADERS: usize = 18 + 20 + 8;
+        let mut whole = packet(0, [1, 2, 3, 4], &[0x81, 0, 0, 7]);
+        whole.truncate(HEADERS);
+        whole.extend(&[9; 100]);
+        let total = (whole.len() - 18) as u16;
+        whole.bytes_mut()[20..22].copy_from_slice(&total.to_be_bytes());
+        whole.segment_size = 60;
+        let mut parts = Vec::new();
+        split(whole.clone(), &mut |part| parts.push(part));
+        assert_eq!(parts.iter().map(Frame::len).collect::<Vec<_>>(), [HEADERS + 60, HEADERS + 40]);
+        for part in &parts {
+            assert_eq!(part.bytes()[..18], whole.bytes()[..18]);
+            assert_eq!((part.segment_size, ipv4::checksum_ok(&part.bytes()[18..], 20)), (0, true));
         }
     }
 }

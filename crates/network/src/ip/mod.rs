@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::{Carrier, EventId, Frame, Instant, Port, Rng, Seed};
 use septet_datalink::ethernet::MacAddr;
 
+pub use self::offload::split;
 pub use self::output::{DontFragment, Outgoing, SendError};
 
 use crate::fragment::Reassembler;

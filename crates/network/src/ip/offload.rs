@@ -27,8 +27,8 @@ fn upper_len(bytes: &[u8], header: &Header) -> usize {
     }
 }
 
-/// Splits a super-segment of TCP or UDP; `packet` begins at its IP header.
-pub(super) fn split(packet: &Frame) -> Vec<Frame> {
+/// Splits a super-segment of TCP or UDP over IPv4; `packet` begins at its IP header. Gives nothing where it is none.
+pub fn split(packet: &Frame) -> Vec<Frame> {
     let bytes = packet.bytes();
     let Ok(header) = Header::parse(bytes) else { return Vec::new() };
     let ip_len = usize::from(header.header_len);
