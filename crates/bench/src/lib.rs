@@ -119,11 +119,7 @@ pub static WORKLOADS: &[Workload] = &[
         help: "100 clients ask one server 100 times each: 1 KiB there, 1 KiB back",
         run: exchange::run,
     },
-    Workload {
-        name: "bulk",
-        help: "100 MB between two hosts over a cable without limits",
-        run: bulk::run,
-    },
+    Workload { name: "bulk", help: "100 MB between two hosts over a cable without limits", run: bulk::run },
     Workload {
         name: "idle",
         help: "100,000 connections are opened, rest, prove that they live, and are closed",
