@@ -43,7 +43,7 @@ pub(crate) enum Command {
 pub(crate) struct RunArgs {
     /// The lab file
     pub(crate) lab: PathBuf,
-    /// Keep what comes out in this directory: summary.json, trace.pcapng, events.jsonl, metrics.csv, ca.pem and the lab
+    /// Keep what comes out in this directory: summary.json, trace.pcapng, events, metrics.csv, ca.pem and the lab
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// The seed of every random stream, instead of the lab's

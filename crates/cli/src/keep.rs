@@ -38,7 +38,7 @@ impl Keep {
         let options = pcapng::Options { epoch: lab.epoch, comment, only };
         let capture = Shared::new(Pcapng::new(create(&dir.join("trace.pcapng"))?, names.clone(), options));
         let about = [("lab".to_owned(), lab.name.clone().into()), ("seed".to_owned(), run.seed().into())];
-        let events = create(&dir.join("events.jsonl"))?;
+        let events = create(&dir.join("events"))?;
         let events = Shared::new(EventLog::new(events, names, about.into_iter().collect()));
         run.world.add_monitor(capture.clone());
         run.world.add_monitor(events.clone());
@@ -62,7 +62,7 @@ impl Keep {
         if let Some(capture) = capture.into_inner() {
             capture.finish().map_err(|e| Failure::file("write", &path, &e))?;
         }
-        let path = dir.join("events.jsonl");
+        let path = dir.join("events");
         if let Some(events) = events.into_inner() {
             events.finish().map_err(|e| Failure::file("write", &path, &e))?;
         }
