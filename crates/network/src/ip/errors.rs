@@ -44,8 +44,7 @@ impl Ip {
             }
         }
         let (icmp_type, code, rest) = error.encode();
-        let room = icmp::ERROR_MAX - ipv4::HEADER_LEN - icmp::HEADER_LEN;
-        let mut frame = Frame::new(Frame::HEADROOM, &packet.bytes()[..packet.len().min(room)]);
+        let mut frame = Frame::new(Frame::HEADROOM, icmp::quote(header, packet.bytes()));
         Message { icmp_type, code, rest }.push(&mut frame);
         frame.checksums = Checksums::Good;
         let event = out.trace.emit(Storey::Network, "icmp.error", cause_of(packet), |f| {
