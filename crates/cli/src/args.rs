@@ -30,6 +30,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Measure what Septet costs on this machine
     Bench(BenchArgs),
+    #[command(flatten)]
+    Live(crate::live::LiveCommand),
     /// Print the JSON Schema of lab files
     Schema,
     /// Print a completion script for a shell

@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Bug,
     /// Interrupted: 128 + SIGINT.
     Interrupted,
+    /// A program's own.
+    Of(u8),
 }
 
 impl Exit {
@@ -33,6 +35,7 @@ impl Exit {
             Self::Environment => 4,
             Self::Bug => 70,
             Self::Interrupted => 130,
+            Self::Of(code) => code,
         }
     }
 }

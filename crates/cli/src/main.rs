@@ -10,6 +10,7 @@ mod interrupt;
 mod keep;
 mod lab_file;
 mod list;
+mod live;
 mod report;
 mod run;
 mod terminal;
@@ -43,6 +44,7 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(args),
         Command::List(args) => list::list(args),
         Command::Bench(args) => bench::bench(args),
+        Command::Live(command) => live::run(command),
         Command::Schema => {
             writeln!(out, "{:#}", septet_lab::json_schema()).and_then(|()| out.flush()).map_err(Failure::stdout)?;
             Ok(Exit::Ok)

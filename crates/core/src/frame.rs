@@ -79,14 +79,22 @@ impl Frame {
 
     /// A frame without bytes and with `headroom` bytes free in front.
     pub fn empty(headroom: usize) -> Self {
+        Self::recycled(headroom, 0)
+    }
+
+    /// A frame of `len` bytes of no defined content, to be written, and with `headroom` bytes free in front. A buffer that
+    /// was used before is not cleared first.
+    pub fn recycled(headroom: usize, len: usize) -> Self {
         let mut buf = pool::take();
         let inner = Rc::get_mut(&mut buf).expect("the pool holds no shared buffer");
-        inner.bytes.resize(headroom, 0);
-        let head = headroom as u32;
+        let tail = headroom + len;
+        if inner.bytes.len() < tail {
+            inner.bytes.resize(tail, 0);
+        }
         Self {
             buf: Some(buf),
-            head,
-            tail: head,
+            head: headroom as u32,
+            tail: tail as u32,
             id: FrameId(0),
             cause: EventId::NONE,
             ingress: Instant::ZERO,
@@ -237,6 +245,7 @@ impl Frame {
         let rc = self.buf.as_mut().expect("present until drop");
         let mut copy = pool::take();
         let inner = Rc::get_mut(&mut copy).expect("the pool holds no shared buffer");
+        inner.bytes.clear();
         inner.bytes.extend_from_slice(&rc.bytes[..self.tail as usize]);
         inner.body.set(rc.body.get());
         pool::give(core::mem::replace(rc, copy));
@@ -305,7 +314,6 @@ mod pool {
 
     pub(super) fn give(mut buf: Rc<Buf>) {
         let Some(inner) = Rc::get_mut(&mut buf) else { return };
-        inner.bytes.clear();
         inner.body.set(None);
         let large = inner.bytes.capacity() > LARGE;
         // Where the thread is ending the pool is gone, and the buffer goes to the allocator.
@@ -374,6 +382,16 @@ mod tests {
         frame.pull(14);
         frame.push(14).fill(1);
         assert!(frame.buf().body.get().is_some());
+    }
+
+    #[test]
+    fn a_recycled_buffer_shows_nothing_of_its_past() {
+        drop(Frame::new(8, &[7; 400]));
+        let mut frame = Frame::empty(8);
+        frame.extend(b"ab");
+        frame.pad_to(6);
+        assert_eq!((frame.bytes(), Frame::new(4, b"x").bytes()), (&b"ab\0\0\0\0"[..], &b"x"[..]));
+        assert_eq!(Frame::recycled(16, 500).len(), 500);
     }
 
     #[test]

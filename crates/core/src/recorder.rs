@@ -17,28 +17,47 @@ pub struct Sample {
 
 /// All observations under one name, in the order of time.
 #[derive(Clone, Default, Debug)]
-pub struct Series(Vec<Sample>);
+pub struct Series {
+    samples: Vec<Sample>,
+    /// Number and sum of the observations that were let go.
+    gone: (usize, f64),
+}
 
 impl Series {
-    /// The observations.
+    /// The observations, the latest of them where only so many are kept.
     pub fn samples(&self) -> &[Sample] {
-        &self.0
+        &self.samples
     }
 
-    /// How many there are.
+    /// How many there were.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.gone.0 + self.samples.len()
     }
 
-    /// The sum of the values: for a counter, its reading.
+    /// The sum of all values: for a counter, its reading.
     pub fn sum(&self) -> f64 {
-        self.0.iter().map(|s| s.value).sum()
+        self.gone.1 + self.samples.iter().map(|s| s.value).sum::<f64>()
+    }
+
+    /// Lets the older half go where there are `most`.
+    fn trim(&mut self, most: usize) {
+        if self.samples.len() >= most {
+            let older = self.samples.drain(..self.samples.len().div_ceil(2));
+            self.gone = older.fold(self.gone, |(n, sum), s| (n + 1, sum + s.value));
+        }
     }
 }
 
 /// One node's counters and series, shared by its programs. A name is `protocol.what`: `http.ok`, `http.time`.
 #[derive(Clone, Default)]
-pub struct Recorder(Arc<Mutex<BTreeMap<String, Series>>>);
+pub struct Recorder(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    series: BTreeMap<String, Series>,
+    /// How many observations of each series are kept; zero for all.
+    most: usize,
+}
 
 impl Recorder {
     /// An empty recorder.
@@ -48,27 +67,38 @@ impl Recorder {
 
     /// Records `value` under `name`. Counters record 1.
     pub fn record(&self, at: Instant, name: &str, value: f64) {
-        let mut map = self.lock();
+        let Book { series: map, most } = &mut *self.lock();
         let sample = Sample { at, value };
         match map.get_mut(name) {
-            Some(series) => series.0.push(sample),
+            Some(series) => {
+                if *most > 0 {
+                    series.trim(*most);
+                }
+                series.samples.push(sample);
+            }
             None => {
-                map.insert(name.to_owned(), Series(vec![sample]));
+                map.insert(name.to_owned(), Series { samples: vec![sample], gone: (0, 0.0) });
             }
         }
     }
 
+    /// From now on keeps the latest observations of each series alone, at most `most` and at least half as many: a live
+    /// lab has no end that would bound them. Counts and sums stay those of all.
+    pub fn keep_latest(&self, most: usize) {
+        self.lock().most = most;
+    }
+
     /// A copy of the series called `name`.
     pub fn series(&self, name: &str) -> Option<Series> {
-        self.lock().get(name).cloned()
+        self.lock().series.get(name).cloned()
     }
 
     /// The names in use, sorted.
     pub fn names(&self) -> Vec<String> {
-        self.lock().keys().cloned().collect()
+        self.lock().series.keys().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Series>> {
+    fn lock(&self) -> MutexGuard<'_, Book> {
         // A panic elsewhere cannot leave a half-written series: pushing is the last step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,5 +107,23 @@ impl Recorder {
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Recorder").field(&self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_let_go_still_counts() {
+        let recorder = Recorder::new();
+        recorder.keep_latest(8);
+        for i in 1..=100u32 {
+            recorder.record(Instant::from_secs(i.into()), "x", i.into());
+        }
+        let series = recorder.series("x").unwrap();
+        assert_eq!((series.count(), series.sum()), (100, 5050.0));
+        assert!((4..=8).contains(&series.samples().len()), "{}", series.samples().len());
+        assert_eq!(series.samples().last().unwrap().value, 100.0);
     }
 }

@@ -111,6 +111,21 @@ impl Lab {
         self.nodes.get(node)?.ports.iter().find_map(|p| p.address).map(Cidr::addr)
     }
 
+    /// Whether the file itself says when a run ends; where it does not, 60 s are taken.
+    pub fn says_when_to_stop(&self) -> bool {
+        let root = document::parse(&self.text, &mut Mistakes::new("", &self.text));
+        root.table("lab").is_some_and(|lab| lab.time("stop").is_some())
+    }
+
+    /// Ends runs after `time`, as `90s`, instead of when the file says.
+    ///
+    /// # Errors
+    /// Why it is no time.
+    pub fn stop_after(&mut self, time: &str) -> Result<(), String> {
+        self.stop = Instant::ZERO + units::time(time).map_err(|refusal| refusal.reason)?;
+        Ok(())
+    }
+
     /// Reads a fault as in the file's `[faults]`, for a lab that runs already.
     ///
     /// # Errors

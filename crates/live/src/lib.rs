@@ -20,4 +20,4 @@ pub use forward::{ForwardCounters, ForwardSpec, Forwarder, InvalidForward, Proto
 pub use pump::{Driven, Failure, Holder, LATE, Pump};
 pub use relay::{Carried, End, relay};
 #[cfg(target_os = "linux")]
-pub use up::{Ended, Options, Up};
+pub use up::{Ended, Ending, Options, Up};

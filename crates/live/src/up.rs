@@ -17,6 +17,7 @@ use septet_lab::{Fault, FaultId, NodeKind, Outcome, Run};
 use septet_socket::NetRef;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 
+use crate::clock::Lag;
 use crate::control::{self, Answer, Handler, Reply, Request, Server, Status};
 use crate::forward::{ForwardCounters, ForwardSpec, Forwarder};
 use crate::pump::{Failure, LATE, Pump};
@@ -34,9 +35,24 @@ pub struct Options {
     pub taps: Vec<(String, String)>,
 }
 
+/// Why a live lab ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The lab's `stop` was reached.
+    Stop,
+    /// A client of the control socket asked for it.
+    Told,
+    /// `quit` completed: the user interrupted it.
+    Quit,
+}
+
 /// How a live lab ended.
 #[derive(Debug)]
 pub struct Ended {
+    /// Why.
+    pub ending: Ending,
+    /// How late the world's wake-ups were.
+    pub lag: Lag,
     /// What the run came to.
     pub outcome: Outcome,
     /// What the forwards carried, in their order.
@@ -87,14 +103,16 @@ impl Up {
                 let warn = this.clone();
                 let watch = spawn_local(async move { warn.watch_the_clock().await });
                 let result = tokio::select! {
-                    played = this.pump.run(end) => played.map_err(|failure| match failure {
-                        Failure::Io(e) => e,
-                        storm => io::Error::other(storm),
-                    }),
-                    () = quit => Ok(()),
+                    played = this.pump.run(end) => match played {
+                        Ok(()) if this.pump.now() < end => Ok(Ending::Told),
+                        Ok(()) => Ok(Ending::Stop),
+                        Err(Failure::Io(e)) => Err(e),
+                        Err(storm) => Err(io::Error::other(storm)),
+                    },
+                    () = quit => Ok(Ending::Quit),
                     died = &mut control => match died {
                         Ok(Err(e)) => Err(e),
-                        _ => Ok(()),
+                        _ => Ok(Ending::Told),
                     },
                 };
                 watch.abort();
@@ -106,13 +124,13 @@ impl Up {
             .await;
         // Tasks hold sockets, TAPs and handles of the pump.
         drop(tasks);
-        result?;
+        let ending = result?;
         let forwards = this.forwards.borrow().iter().map(|f| (f.spec.clone(), f.counters.get())).collect();
         let outcome = this
             .pump
             .with_holder(|run: &mut Run| run.outcome())
             .ok_or_else(|| io::Error::other("the pump holds a run"))?;
-        Ok(Ended { outcome, forwards })
+        Ok(Ended { ending, lag: this.pump.lag(), outcome, forwards })
     }
 
     fn new(run: Run, name: Option<String>) -> Self {

@@ -3,6 +3,7 @@
 pub mod exec;
 pub mod interface;
 pub mod namespace;
+pub mod stack;
 pub mod station;
 mod sys;
 pub mod tap;

@@ -1,7 +1,7 @@
 //! A TAP: an Ethernet interface of the kernel whose other end is this process.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -115,6 +115,16 @@ impl Tap {
     /// `WouldBlock` where there is none; the kernel's where the interface is gone.
     pub fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         (&self.file).read(buf)
+    }
+
+    /// The same, with the virtio-net header apart; `header` is empty where there is none.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); `InvalidData` where what came is shorter than its header.
+    pub fn read_split(&self, header: &mut [u8], frame: &mut [u8]) -> io::Result<usize> {
+        let in_front = header.len();
+        let n = (&self.file).read_vectored(&mut [IoSliceMut::new(header), IoSliceMut::new(frame)])?;
+        n.checked_sub(in_front).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Hands the kernel one frame; `header` is empty where there is no virtio-net header.

@@ -32,6 +32,15 @@ impl Timer {
     /// # Errors
     /// The kernel's.
     pub async fn sleep(&self, duration: Duration) -> io::Result<()> {
+        self.arm(duration)?;
+        self.fired().await
+    }
+
+    /// Sets it to fire once after `duration`, and forgets what it was set to before.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn arm(&self, duration: Duration) -> io::Result<()> {
         // A value of zero would disarm it.
         let nanos = duration.max(Duration::from_nanos(1));
         let value = Timespec {
@@ -40,6 +49,14 @@ impl Timer {
         };
         let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
         timerfd_settime(self.fd.get_ref(), TimerfdTimerFlags::empty(), &once)?;
+        Ok(())
+    }
+
+    /// Completes when it fires, or at once where it has; for ever pending where it was not set.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub async fn fired(&self) -> io::Result<()> {
         loop {
             let mut guard = self.fd.readable().await?;
             let mut expirations = [0u8; 8];

@@ -1,0 +1,172 @@
+//! `septet serve`: our own TCP/IP straight on a TAP interface, without a lab.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use septet_application::http::{Page, Server, Site};
+use septet_datalink::ethernet::MacAddr;
+use septet_host::{Host, HostConfig, StaticRoute};
+use septet_live::linux::interface::Interface;
+use septet_live::linux::stack::{Stack, host_config};
+use septet_live::linux::tap::{Offload, Persistence, Tap};
+use septet_network::{InterfaceConfig, Prefix};
+use septet_socket::{ListenOptions, NetRef, TcpOptions, TcpStream};
+use septet_transport::tcp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::ServeArgs;
+use super::ask::environment;
+use super::up::quit;
+use crate::exit::{Exit, Failure};
+
+/// Bytes of one read or write.
+const CHUNK: usize = 256 * 1024;
+/// What `--http` serves.
+const PAGE: u64 = 1024;
+
+pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
+    let offload = if args.plain { Offload::None } else { Offload::Full };
+    let host = host(args, offload)?;
+    let tap = Tap::open(&args.tap, offload, Persistence::Fresh).map_err(environment)?;
+    if let Some(kernel) = args.kernel {
+        configure(&tap, args, kernel).map_err(environment)?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(environment)?;
+    runtime.block_on(async {
+        let name = tap.name().to_owned();
+        let stack = Stack::new(tap, host).map_err(environment)?;
+        println!("{} on {name}", args.address.addr());
+        let quit = quit().map_err(environment)?;
+        let (done, sent) = tokio::sync::oneshot::channel();
+        if let Some(to) = args.send {
+            let (net, bytes) = (stack.net(), args.bytes.unwrap_or(u64::MAX));
+            let options = TcpOptions::default();
+            stack.with(|_, _, _| {
+                let send = async move {
+                    let result = match net.connect(to, options).await {
+                        Ok(stream) => give(stream, bytes).await,
+                        Err(e) => Err(e),
+                    };
+                    // Who listened has gone only where the command ends anyway.
+                    let _ = done.send(result);
+                };
+                stack.net().spawn(Box::pin(send));
+            });
+            tokio::select! {
+                result = stack.run() => result.map(|()| Exit::Ok).map_err(environment),
+                result = sent => match result {
+                    Ok(Ok(())) => Ok(Exit::Ok),
+                    Ok(Err(e)) => Err(Failure::environment(format!("{to}: {e}"))),
+                    Err(_) => Ok(Exit::Ok),
+                },
+                () = quit => Ok(Exit::Interrupted),
+            }
+        } else {
+            tokio::select! {
+                result = stack.run() => result.map(|()| Exit::Ok).map_err(environment),
+                () = quit => Ok(Exit::Interrupted),
+            }
+        }
+    })
+}
+
+fn host(args: &ServeArgs, offload: Offload) -> Result<Host, Failure> {
+    let mut tcp = Stack::tcp(offload);
+    if let Some(wanted) = &args.congestion {
+        let known = tcp::controller_names().find(|name| name == wanted);
+        tcp.congestion_control = known.ok_or_else(|| {
+            let all: Vec<&str> = tcp::controller_names().collect();
+            Failure::usage(format!("--congestion {wanted}: known are {}", all.join(", ")))
+        })?;
+    }
+    let interface = InterfaceConfig { mac: MacAddr::local(7), addresses: vec![args.address], mtu: args.mtu };
+    let routes = args.gateway.map(|gateway| StaticRoute::new(Prefix::DEFAULT_V4, gateway)).into_iter().collect();
+    let config = HostConfig { routes, ..host_config("septet", interface, tcp) };
+    let mut host = Host::new(config).map_err(|e| Failure::usage(e.to_string()))?;
+    let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+    if let Some(port) = args.http {
+        host.on_boot(move |net| {
+            let server = Server::new(Site::new(Page::pattern(PAGE))).listen(any(port));
+            let inner = net.clone();
+            net.spawn(Box::pin(async move { complain("--http", server.serve(inner).await) }));
+        });
+    }
+    if let Some(port) = args.sink {
+        host.on_boot(move |net| listen("--sink", net, any(port), drain));
+    }
+    if let Some(port) = args.source {
+        let bytes = args.bytes.unwrap_or(u64::MAX);
+        host.on_boot(move |net| listen("--source", net, any(port), move |stream| give(stream, bytes)));
+    }
+    if let Some(port) = args.echo {
+        host.on_boot(move |net| listen("--echo", net, any(port), echo));
+    }
+    Ok(host)
+}
+
+/// The kernel's side of the interface.
+fn configure(tap: &Tap, args: &ServeArgs, kernel: Ipv4Addr) -> io::Result<()> {
+    let interface = Interface::open(tap.name())?;
+    interface.set_mtu(args.mtu)?;
+    interface.set_address(kernel, args.address.prefix_len())?;
+    interface.up()
+}
+
+/// Serves each connection by a task of its own.
+fn listen<F>(what: &'static str, net: NetRef, at: SocketAddr, serve: impl Fn(TcpStream) -> F + Send + Sync + 'static)
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let inner = net.clone();
+    net.spawn(Box::pin(async move {
+        let result = async {
+            let listener = inner.listen(at, ListenOptions::default())?;
+            loop {
+                let (stream, _) = listener.accept().await?;
+                let serving = serve(stream);
+                // How a peer ends its connection is its own affair.
+                inner.spawn(Box::pin(async move {
+                    let _ = serving.await;
+                }));
+            }
+        };
+        complain(what, result.await);
+    }));
+}
+
+async fn drain(mut stream: TcpStream) -> io::Result<()> {
+    let mut buf = vec![0; CHUNK];
+    while stream.read(&mut buf).await? > 0 {}
+    Ok(())
+}
+
+async fn give(mut stream: TcpStream, mut bytes: u64) -> io::Result<()> {
+    let chunk = vec![b'7'; CHUNK];
+    while bytes > 0 {
+        let n = bytes.min(CHUNK as u64);
+        stream.write_all(&chunk[..n as usize]).await?;
+        bytes -= n;
+    }
+    stream.shutdown().await?;
+    // The other side's end says that everything arrived.
+    let mut rest = [0; 64];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+async fn echo(mut stream: TcpStream) -> io::Result<()> {
+    let mut buf = vec![0; CHUNK];
+    loop {
+        let n = stream.read(&mut buf).await?;
+        if n == 0 {
+            return stream.shutdown().await;
+        }
+        stream.write_all(&buf[..n]).await?;
+    }
+}
+
+fn complain(what: &str, result: io::Result<()>) {
+    if let Err(e) = result {
+        eprintln!("septet: {what}: {e}");
+    }
+}
