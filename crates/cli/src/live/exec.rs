@@ -54,7 +54,9 @@ fn run(client: &mut Client, args: &ExecArgs) -> Result<Exit, Failure> {
     let mut out = Stdout::new();
     loop {
         match client.receive().map_err(environment)? {
-            Reply::Out { text } => out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::stdout)?,
+            Reply::Out { text } => {
+                out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::stdout)?
+            }
             Reply::Err { text } => eprint!("{text}"),
             Reply::Exit { code } => return Ok(Exit::Of(code)),
             Reply::Error { text } => return Err(Failure::environment(text)),
