@@ -23,6 +23,12 @@ pub(super) struct Cache {
 }
 
 impl Cache {
+    /// How many answers it holds.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The answer to `key`, with the TTLs that are left.
     pub(super) fn get(&mut self, now: Instant, key: &Key) -> Option<Reply> {
         let (expires, reply) = self.entries.get(key)?;

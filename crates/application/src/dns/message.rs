@@ -172,3 +172,96 @@ fn transfer(zones: &[Zone], name: &Name, template: Message) -> Response {
         .collect();
     Response::Messages(messages, Some("the whole zone, as asked"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dns::Data;
+
+    static ZONES: LazyLock<Vec<Zone>> = LazyLock::new(|| {
+        let mut zone = Zone::new("shop.test").unwrap();
+        zone.add("www", Data::A([10, 0, 3, 2].into())).unwrap();
+        for i in 0..200 {
+            zone.add("many", Data::A([10, 1, 0, i].into())).unwrap();
+        }
+        vec![zone]
+    });
+
+    fn ask(name: &str, kind: RecordType, edns: EdnsUse, carrier: Carrier) -> Vec<Message> {
+        let name = Name::from_ascii(name).unwrap();
+        let bytes = question(7, &name, kind, edns, Recursion::Desired).to_vec().unwrap();
+        match respond(&ZONES, &bytes, carrier) {
+            Response::Messages(messages, _) => messages,
+            Response::Silence => panic!("no answer"),
+        }
+    }
+
+    #[test]
+    fn a_datagram_holds_what_the_client_can_take() {
+        for (edns, carrier, limit, truncated) in [
+            (EdnsUse::Off, Carrier::Udp, 512, true),
+            (EdnsUse::Payload(100), Carrier::Udp, 512, true),
+            (EdnsUse::Payload(65_535), Carrier::Udp, 1232, true),
+            (EdnsUse::Off, Carrier::Tcp, 65_535, false),
+        ] {
+            let [message] = &ask("many.shop.test.", RecordType::A, edns, carrier)[..] else { panic!() };
+            assert!(message.to_vec().unwrap().len() <= limit);
+            assert_eq!(message.metadata.truncation, truncated, "{edns:?} {carrier:?}");
+            assert_eq!(message.edns.is_some(), edns != EdnsUse::Off);
+            assert!(message.metadata.recursion_desired && !message.metadata.recursion_available);
+        }
+    }
+
+    #[test]
+    fn a_later_edns_is_refused_by_name() {
+        let name = Name::from_ascii("www.shop.test.").unwrap();
+        let mut message = question(7, &name, RecordType::A, EdnsUse::Payload(1232), Recursion::Desired);
+        message.edns.as_mut().unwrap().set_version(1);
+        let Response::Messages(answers, _) = respond(&ZONES, &message.to_vec().unwrap(), Carrier::Udp) else {
+            panic!()
+        };
+        // The code has more than four bits, and so needs the OPT record to arrive.
+        let read = Message::from_vec(&answers[0].to_vec().unwrap()).unwrap();
+        assert_eq!(crate::dns::code_name(read.metadata.response_code), "BADVERS");
+    }
+
+    #[test]
+    fn a_transfer_begins_and_ends_with_the_soa() {
+        let messages = ask("shop.test.", RecordType::AXFR, EdnsUse::Off, Carrier::Tcp);
+        assert!(messages.len() > 1);
+        let records: Vec<_> = messages.iter().flat_map(|m| &m.answers).collect();
+        assert_eq!(records.len(), 200 + 1 + 1 + 2);
+        assert_eq!((records[0].record_type(), records[203].record_type()), (RecordType::SOA, RecordType::SOA));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+        #[test]
+        fn any_bytes_do_no_harm(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..80),
+            damage in proptest::collection::vec((0usize..60, any::<u8>()), 0..4),
+            whole in any::<bool>(),
+        ) {
+            if whole {
+                let name = Name::from_ascii("www.shop.test.").unwrap();
+                bytes = question(7, &name, RecordType::A, EdnsUse::Payload(1232), Recursion::Desired).to_vec().unwrap();
+                for (at, byte) in damage {
+                    if let Some(b) = bytes.get_mut(at) {
+                        *b = byte;
+                    }
+                }
+            }
+            for carrier in [Carrier::Udp, Carrier::Tcp] {
+                if let Response::Messages(messages, _) = respond(&ZONES, &bytes, carrier) {
+                    for message in messages {
+                        prop_assert!(message.to_vec().is_ok());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -486,3 +486,80 @@ fn transfer_ended(message: &Message) -> bool {
         _ => message.metadata.response_code != ResponseCode::NoError || !message.answers.iter().any(soa),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::op::{OpCode, Query as Asked};
+    use hickory_proto::rr::Record;
+    use hickory_proto::rr::rdata::{A, SOA};
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::from_ascii(text).unwrap()
+    }
+
+    fn answer(id: u16, asked: &str, kind: RecordType) -> Message {
+        let mut message = Message::new(id, MessageType::Response, OpCode::Query);
+        message.add_query(Asked::query(name(asked), kind));
+        message
+    }
+
+    #[test]
+    fn only_the_answer_to_the_question_counts() {
+        let query = Query::new(([10, 0, 0, 53], 53).into(), name("www.shop.test."), RecordType::A);
+        assert!(accepts(&answer(7, "WWW.shop.test.", RecordType::A), 7, &query));
+        assert!(!accepts(&answer(8, "www.shop.test.", RecordType::A), 7, &query), "another identifier");
+        assert!(!accepts(&answer(7, "evil.test.", RecordType::A), 7, &query), "another name");
+        assert!(!accepts(&answer(7, "www.shop.test.", RecordType::MX), 7, &query), "another type");
+        let mut echo = answer(7, "www.shop.test.", RecordType::A);
+        echo.metadata.message_type = MessageType::Query;
+        assert!(!accepts(&echo, 7, &query), "a question");
+        let mut bare = Message::new(7, MessageType::Response, OpCode::Query);
+        assert!(!accepts(&bare, 7, &query), "no question at all");
+        bare.metadata.response_code = ResponseCode::FormErr;
+        assert!(accepts(&bare, 7, &query));
+    }
+
+    fn reply(message: Message) -> Reply {
+        let (received, took) = (Instant::from_secs(100), Duration::ZERO);
+        Reply { message, bytes: 0, messages: 1, received, took, over: "UDP", after_truncation: false }
+    }
+
+    #[test]
+    fn answers_are_kept_for_as_long_as_they_are_good() {
+        let key = (LowerName::new(&name("www.shop.test.")), RecordType::A);
+        let a = |ttl| Record::from_rdata(name("www.shop.test."), ttl, RData::A(A([10, 0, 3, 2].into())));
+        let mut positive = answer(7, "www.shop.test.", RecordType::A);
+        positive.answers = vec![a(60), a(30)];
+        let mut cache = Cache::default();
+        cache.put(Instant::from_secs(100), key.clone(), &reply(positive.clone()));
+        let later = cache.get(Instant::from_secs(110), &key).unwrap();
+        assert_eq!(later.message.answers.iter().map(|r| r.ttl).collect::<Vec<_>>(), [50, 20]);
+        assert!(cache.get(Instant::from_secs(130), &key).is_none());
+
+        // RFC 2308 §5: the SOA in the authority section says how long there is no such name.
+        let mut negative = answer(7, "www.shop.test.", RecordType::A);
+        negative.metadata.response_code = ResponseCode::NXDomain;
+        assert_eq!(reply(negative.clone()).ttl(), None);
+        let soa = SOA::new(name("ns.shop.test."), name("h.shop.test."), 1, 1, 1, 1, 40);
+        negative.authorities = vec![Record::from_rdata(name("shop.test."), 900, RData::SOA(soa))];
+        assert_eq!(reply(negative).ttl(), Some(40));
+        for unkept in [ResponseCode::ServFail, ResponseCode::Refused] {
+            positive.metadata.response_code = unkept;
+            assert_eq!(reply(positive.clone()).ttl(), None);
+        }
+    }
+
+    #[test]
+    fn the_cache_is_bounded() {
+        let mut message = answer(7, "www.shop.test.", RecordType::A);
+        message.answers = vec![Record::from_rdata(name("x."), 60, RData::A(A([10, 0, 3, 2].into())))];
+        let mut cache = Cache::default();
+        for i in 0..2_000 {
+            let key = (LowerName::new(&name(&format!("n{i}.test."))), RecordType::A);
+            cache.put(Instant::from_secs(100 + i / 100), key, &reply(message.clone()));
+        }
+        assert_eq!(cache.len(), 512);
+    }
+}

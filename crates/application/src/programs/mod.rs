@@ -13,6 +13,7 @@ mod args;
 mod console;
 mod curl;
 mod dig;
+mod gauge;
 mod iperf3;
 mod names;
 mod pace;

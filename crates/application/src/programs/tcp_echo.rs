@@ -7,6 +7,7 @@ use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::args::{self, Arg, ArgError};
+use super::gauge::Gauge;
 use super::{Context, Program, complain};
 
 /// The program.
@@ -62,12 +63,13 @@ async fn serve(net: &NetRef, port: u16) -> io::Result<()> {
 
 async fn echo(net: &NetRef, mut stream: TcpStream) -> io::Result<()> {
     let mut buf = vec![0; 16 * 1024];
+    let mut gauge = Gauge::new(net, "echo.bytes");
     loop {
         let n = stream.read(&mut buf).await?;
         if n == 0 {
             return stream.shutdown().await;
         }
-        net.observe("echo.bytes", n as f64);
+        gauge.add(n);
         stream.write_all(&buf[..n]).await?;
     }
 }

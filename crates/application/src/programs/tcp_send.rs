@@ -9,6 +9,7 @@ use septet_socket::{BoxFuture, NetExt, Nodelay, TcpOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::gauge::Gauge;
 use super::names::Names;
 use super::pace::Pace;
 use super::{Context, Program, complain};
@@ -114,12 +115,14 @@ async fn send(context: &Context, options: &Options) -> io::Result<()> {
     let pace = Pace::new(net, options.rate);
     let mut pattern = Pattern::new(0..options.bytes);
     let mut sent = 0;
+    let mut gauge = Gauge::new(net, "send.bytes");
     while let Some(piece) = pattern.next(options.chunk) {
         pace.wait(sent).await;
         stream.write_all(&piece).await?;
         sent += piece.len() as u64;
-        net.observe("send.bytes", piece.len() as f64);
+        gauge.add(piece.len());
     }
+    drop(gauge);
     if options.reset {
         stream.set_zero_linger()?;
         drop(stream);

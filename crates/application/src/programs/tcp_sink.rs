@@ -8,6 +8,7 @@ use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, TcpOptions, TcpStr
 use tokio::io::AsyncReadExt;
 
 use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::gauge::Gauge;
 use super::pace::Pace;
 use super::{Context, Program, complain};
 use crate::http::Pattern;
@@ -151,13 +152,14 @@ async fn drain(net: &NetRef, options: &Options, mut stream: TcpStream, received:
     let pace = Pace::new(net, options.rate);
     let mut expected = Pattern::new(0..u64::MAX);
     let mut buf = vec![0; options.chunk];
+    let mut gauge = Gauge::new(net, "sink.bytes");
     loop {
         pace.wait(*received).await;
         let n = stream.read(&mut buf).await?;
         if n == 0 {
             return Ok(());
         }
-        net.observe("sink.bytes", n as f64);
+        gauge.add(n);
         if options.check && !matches(&mut expected, &buf[..n]) {
             net.count("sink.corrupt");
             let why = format!("the bytes differ from what was sent, at or after offset {received}");

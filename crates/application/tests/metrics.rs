@@ -1,0 +1,39 @@
+//! `docs/metrics.md` lists every name that the recorder hears.
+
+use std::path::Path;
+
+fn sources(dir: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// The string literals that follow `opening`, up to the first brace of a format.
+fn literals<'t>(text: &'t str, opening: &str) -> Vec<&'t str> {
+    text.split(opening).skip(1).filter_map(|rest| rest.split(['"', '{']).next()).collect()
+}
+
+#[test]
+fn every_name_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("../../docs/metrics.md")).unwrap();
+    let mut texts = Vec::new();
+    sources(&root.join("src"), &mut texts);
+    let mut names = Vec::new();
+    for text in &texts {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for opening in [".count(\"", ".observe(\"", ".count(&format!(\"", ".observe(&format!(\"", "Gauge::new(net, \""]
+        {
+            names.extend(literals(&text, opening).into_iter().map(str::to_owned));
+        }
+    }
+    assert!(names.len() > 40, "the search has lost its way: {names:?}");
+    for name in names {
+        assert!(page.contains(&format!("`{name}")), "`{name}` is not in docs/metrics.md");
+    }
+}
