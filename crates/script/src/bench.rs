@@ -8,9 +8,9 @@ mod info;
 mod ip;
 mod operation;
 mod option;
-mod segments;
 mod socket;
 mod sysctl;
+mod udp;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -104,6 +104,7 @@ impl Default for Setup {
 pub struct Bench {
     now: Instant,
     tcp: Endpoint,
+    udp: septet_transport::udp::Endpoint,
     local4: IpAddr,
     local6: IpAddr,
     mtu: [u32; 2],
@@ -120,6 +121,7 @@ impl Bench {
         Self {
             now: begin,
             tcp: Endpoint::new(config, &mut seed.stream("tcp")),
+            udp: septet_transport::udp::Endpoint::new(seed.stream("udp")),
             local4: local4.into(),
             local6: local6.into(),
             mtu,
@@ -173,11 +175,12 @@ impl Bench {
                 // Why it went no further shows in what the stack sends, or does not.
                 let _ = self.tcp.receive(self.now, &meta, arrival.frame, &mut self.trace);
             }
-            1 | 58 => {
-                if let Some((6, error)) = ip::icmp_error(&arrival) {
-                    self.tcp.icmp_error(self.now, &error, &mut self.trace);
-                }
-            }
+            17 => self.receive_udp(arrival),
+            1 | 58 => match ip::icmp_error(&arrival) {
+                Some((6, error)) => self.tcp.icmp_error(self.now, &error, &mut self.trace),
+                Some((17, error)) => self.udp.icmp_error(&error, &mut self.trace),
+                _ => {}
+            },
             _ => {}
         }
         self.flush();
@@ -213,9 +216,13 @@ impl Bench {
         while let Some(transmit) = self.tcp.poll_transmit(self.now, &mut self.trace) {
             let tcp::Transmit { src, dst, ecn, frame, .. } = transmit;
             let tos = self.tos_of(&frame, src, dst);
-            for segment in segments::split(frame, src, dst) {
+            for segment in tcp::split(&frame, src, dst) {
                 self.send(segment, src, dst, 6, tos & !3 | ecn.bits());
             }
+        }
+        while let Some(transmit) = self.udp.poll_transmit() {
+            let septet_transport::udp::Transmit { src, dst, ecn, frame, .. } = transmit;
+            self.send(frame, src, dst, 17, ecn.bits());
         }
         while let Some((id, _)) = self.tcp.poll_event() {
             self.note_wake(id);

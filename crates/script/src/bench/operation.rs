@@ -198,6 +198,7 @@ impl Operation {
         let to = to.map(canonical);
         match bench.object_mut(fd) {
             Ok(Object::Tcp(_)) => {}
+            Ok(Object::Udp(_)) => return Some(bench.connect_udp(fd, to).map(|()| Reply::Number(0))),
             Ok(Object::Epoll(_)) => return Some(Err(Errno::EOPNOTSUPP)),
             Err(errno) => return Some(Err(errno)),
         }
@@ -245,6 +246,12 @@ impl Operation {
 
     fn receive(&mut self, bench: &mut Bench, fd: Fd, max: usize, flags: i32) -> Option<Result<Reply, Errno>> {
         let peeked = flags & MSG_PEEK != 0;
+        if bench.is_datagram(fd) {
+            return match bench.receive_from_udp(fd, max) {
+                Some(result) => Some(result.map(|data| Reply::Data { data, peeked: false })),
+                None => self.wait(bench, fd, flags),
+            };
+        }
         let id = match bench.tcp_id(fd) {
             Ok(Some(id)) => id,
             Ok(None) => return Some(Err(Errno::ENOTCONN)),
@@ -275,7 +282,9 @@ impl Operation {
 
     fn send(&mut self, bench: &mut Bench, fd: Fd, flags: i32, to: Option<SocketAddr>) -> Option<Result<Reply, Errno>> {
         let Request::Send { data, .. } = &self.request else { return Some(Err(Errno::EINVAL)) };
-        let _ = to;
+        if bench.is_datagram(fd) {
+            return Some(bench.send_udp(fd, data, to.map(canonical)).map(|n| Reply::Number(n as i64)));
+        }
         let id = match bench.tcp_id(fd) {
             Ok(Some(id)) => id,
             // Linux: writing to a socket that never was connected is writing to a broken pipe.

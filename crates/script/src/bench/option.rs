@@ -153,7 +153,7 @@ impl Bench {
         let int = |number: i32| Ok(number.to_le_bytes().to_vec());
         if !matches!(self.object_mut(fd)?, Object::Tcp(_)) {
             return match (level, name) {
-                (SOL_SOCKET, SO_ERROR) => int(0),
+                (SOL_SOCKET, SO_ERROR) => int(self.take_udp_error(fd)),
                 (SOL_SOCKET, SO_TYPE) => int(2),
                 _ => Err(Errno::ENOPROTOOPT),
             };

@@ -7,11 +7,13 @@ use septet_core::Frame;
 use septet_transport::tcp::{self, Follows, Keepalive, Options, Readiness, SocketId, State};
 
 use super::epoll::Epoll;
+use super::udp::UdpSocket;
 use super::{Bench, Errno, Fd};
 
 pub(super) const AF_INET: i32 = 2;
 pub(super) const AF_INET6: i32 = 10;
 const SOCK_STREAM: i32 = 1;
+const SOCK_DGRAM: i32 = 2;
 pub(super) const O_NONBLOCK: i32 = 0o4000;
 const O_RDWR: i32 = 2;
 const F_GETFL: i32 = 3;
@@ -40,6 +42,7 @@ pub(super) struct Descriptor {
 #[derive(Debug)]
 pub(super) enum Object {
     Tcp(Box<TcpSocket>),
+    Udp(UdpSocket),
     Epoll(Epoll),
 }
 
@@ -122,6 +125,7 @@ impl Bench {
         let nonblocking = kind & O_NONBLOCK != 0;
         let object = match (kind & 0xf, protocol) {
             (SOCK_STREAM, 0 | 6) => Object::Tcp(Box::new(TcpSocket::new(family, self.tcp.config().options.clone()))),
+            (SOCK_DGRAM, 0 | 17) => Object::Udp(UdpSocket::new(family)),
             _ => return Err(Errno::EPROTONOSUPPORT),
         };
         self.descriptors.insert(fd, Descriptor { nonblocking, object });
@@ -145,6 +149,7 @@ impl Bench {
                 socket.bound = Some(address);
                 Ok(())
             }
+            Object::Udp(_) => self.bind_udp(fd, address),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -226,6 +231,10 @@ impl Bench {
         self.forget_in_epolls(fd);
         let id = match descriptor.object {
             Object::Tcp(socket) => socket.id(),
+            Object::Udp(socket) => {
+                self.close_udp(&socket);
+                None
+            }
             Object::Epoll(_) => None,
         };
         if let Some(id) = id {
@@ -241,6 +250,9 @@ impl Bench {
     /// # Errors
     /// `EBADF`.
     pub fn local_addr(&mut self, fd: Fd) -> Result<SocketAddr, Errno> {
+        if self.is_datagram(fd) {
+            return self.udp_addr(fd);
+        }
         let socket = self.tcp_socket(fd)?;
         let (family, bound) = (socket.family, socket.bound);
         let unspecified = if family == AF_INET { [0; 4].into() } else { IpAddr::from([0u16; 8]) };
@@ -256,8 +268,7 @@ impl Bench {
 
     /// Whether it is a datagram socket.
     pub fn is_datagram(&self, fd: Fd) -> bool {
-        let _ = fd;
-        false
+        matches!(self.descriptors.get(&fd), Some(Descriptor { object: Object::Udp(_), .. }))
     }
 
     /// Whether calls on it wait.
@@ -269,6 +280,7 @@ impl Bench {
     pub(super) fn poll_events(&self, fd: Fd) -> i16 {
         match self.descriptors.get(&fd).map(|d| &d.object) {
             None => POLLNVAL,
+            Some(Object::Udp(socket)) => self.udp_events(socket),
             Some(Object::Epoll(epoll)) => {
                 if self.epoll_is_ready(epoll) {
                     POLLIN
@@ -317,7 +329,7 @@ impl Bench {
                 let connection = self.tcp.connection(socket.id()?).ok()?;
                 (connection.local() == local && connection.remote() == remote).then_some(socket.tos)
             }
-            Object::Epoll(_) => None,
+            Object::Udp(_) | Object::Epoll(_) => None,
         });
         owner.unwrap_or(0)
     }
