@@ -1,1 +1,59 @@
-//! Septet, the library: a whole network in one process.
+//! Septet, the library: your async code on a whole network in one process.
+//!
+//! A [`Sim`] is a lab whose hosts run your code beside the lab's own services. The code asks for sockets through
+//! [`Net`], gets a real TCP below them, and sees the lab's losses, cuts and crashes; time is virtual, and a seed
+//! repeats a run to the bit.
+//!
+//! ```
+//! use septet::{ListenOptions, Sim, TcpOptions};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! let mut sim = Sim::new(
+//!     r#"
+//!     [lab]
+//!     name = "echo"
+//!     stop = "60s"
+//!     [media]
+//!     wan = { rate = "10mbit", delay = "20ms", loss = "5%" }
+//!     [topology]
+//!     links = ["client -- server : wan"]
+//!     [host.client]
+//!     [host.server]
+//!     "#,
+//! )?;
+//! sim.host("server", |net| async move {
+//!     let listener = net.listen("0.0.0.0:7".parse()?, ListenOptions::default())?;
+//!     let (mut stream, _) = listener.accept().await?;
+//!     let mut text = Vec::new();
+//!     stream.read_to_end(&mut text).await?;
+//!     stream.write_all(&text).await?;
+//!     stream.shutdown().await?;
+//!     Ok(())
+//! })?;
+//! let server = sim.address("server")?;
+//! sim.host("client", move |net| async move {
+//!     let mut stream = net.connect((server, 7).into(), TcpOptions::default()).await?;
+//!     stream.write_all(&[7; 100_000]).await?;
+//!     stream.shutdown().await?;
+//!     let mut back = Vec::new();
+//!     stream.read_to_end(&mut back).await?;
+//!     assert_eq!(back, vec![7; 100_000]);
+//!     Ok(())
+//! })?;
+//! let outcome = sim.run()?;
+//! assert!(outcome.ok());
+//! # Ok::<(), septet::Error>(())
+//! ```
+
+mod error;
+mod sim;
+
+pub use error::Error;
+pub use septet_core::{Instant, Recorder, Seed};
+pub use septet_host::{Host, HostConfig};
+pub use septet_lab::{Lab, Outcome};
+pub use septet_socket::{
+    Datagram, EchoReply, Elapsed, IcmpSocket, ListenOptions, Net, NetExt, NetRef, Nodelay, Sleep, Spawned, TcpListener,
+    TcpOptions, TcpStream, UdpSocket, Unreached,
+};
+pub use sim::{ProgramError, Sim};
