@@ -6,6 +6,7 @@ mod congestion;
 mod connection;
 mod endpoint;
 mod error;
+mod gro;
 mod gso;
 mod info;
 mod mib;
@@ -22,6 +23,7 @@ pub use congestion::{
 pub use connection::Connection;
 pub use endpoint::{Endpoint, Meta, SocketId, Transmit};
 pub use error::Error;
+pub use gro::Gro;
 pub use gso::split;
 pub use info::{CaState, Info};
 pub use mib::Mib;

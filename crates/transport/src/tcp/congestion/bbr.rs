@@ -368,7 +368,7 @@ impl Bbr {
             }
             cwnd = cwnd.max(MIN_CWND_SEGMENTS * mss);
         }
-        window.cwnd = cwnd;
+        window.cwnd = cwnd.max(mss);
         if self.mode == Mode::ProbeRtt {
             window.cwnd = window.cwnd.min(MIN_CWND_SEGMENTS * mss);
         }

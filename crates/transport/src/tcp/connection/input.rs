@@ -27,6 +27,7 @@ impl Connection {
         let near = if self.state == State::SynSent { u64::from(header.seq) | 1 << 32 } else { self.rcv_nxt };
         let seq = widen(near, header.seq);
         let len = frame.len();
+        let unit = if frame.segment_size == 0 { len } else { len.min(usize::from(frame.segment_size)) };
         let segs = match frame.segment_size {
             0 => 1,
             size => len.div_ceil(usize::from(size)).clamp(1, usize::from(u16::MAX)) as u16,
@@ -37,6 +38,7 @@ impl Connection {
             ack: widen(self.snd_una, header.ack),
             end: seq + len as u64 + u64::from(flags.has(Flags::SYN)) + u64::from(flags.has(Flags::FIN)),
             len,
+            unit,
             ecn,
             segs,
         };

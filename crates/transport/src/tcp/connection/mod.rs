@@ -8,6 +8,7 @@ mod delayed_ack;
 mod handshake;
 mod info;
 mod input;
+mod invariants;
 mod keepalive;
 mod nagle;
 mod output;
@@ -72,6 +73,8 @@ pub(crate) struct Segment {
     /// SEG.SEQ + SEG.LEN, SYN and FIN counted.
     pub(crate) end: u64,
     pub(crate) len: usize,
+    /// What each segment on the wire carried, where this one was merged of several.
+    pub(crate) unit: usize,
     pub(crate) ecn: Ecn,
     /// How many segments of the wire it was made of.
     pub(crate) segs: u16,
@@ -315,6 +318,11 @@ impl Connection {
     /// The far end.
     pub fn remote(&self) -> SocketAddr {
         self.ends.get().1
+    }
+
+    /// SND.NXT and RCV.NXT as the wire has them.
+    pub fn sequence_numbers(&self) -> (u32, u32) {
+        (self.snd_nxt as u32, self.rcv_nxt as u32)
     }
 
     pub(crate) fn rare(&mut self) -> &mut Rare {

@@ -89,7 +89,7 @@ impl Connection {
         if len > 0 {
             self.ecn_check_data(cx, seg);
             self.measure_rcv_rtt_by_echo(cx, len);
-            self.data_received(cx, len, seg.flags().has(Flags::PSH));
+            self.data_received(cx, len.min(seg.unit), seg.flags().has(Flags::PSH));
             self.grow_window(len);
             self.flags.notify = true;
         }
@@ -124,7 +124,7 @@ impl Connection {
     fn out_of_order(&mut self, cx: &mut Cx<'_>, seg: &Segment, mut frame: Frame) {
         self.ecn_check_data(cx, seg);
         self.acks.scheduled = true;
-        self.measure_rcv_mss(seg.len, seg.flags().has(Flags::PSH));
+        self.measure_rcv_mss(seg.unit, seg.flags().has(Flags::PSH));
         let window = self.rcv_nxt + u64::from(self.advertised_window());
         let most = (window - seg.seq) as usize;
         let whole = frame.len() <= most;

@@ -1,0 +1,39 @@
+//! What holds of a connection at all times, for tests and fuzzers to check after every event.
+
+use super::Connection;
+use crate::tcp::State;
+
+impl Connection {
+    /// Checks what must hold between any two events.
+    ///
+    /// # Errors
+    /// The sentence that does not hold.
+    pub fn check_invariants(&self) -> Result<(), &'static str> {
+        if self.state == State::Closed {
+            return Ok(());
+        }
+        let holds = [
+            (self.iss <= self.snd_una, "ISS ≤ SND.UNA"),
+            (self.snd_una <= self.snd_nxt, "SND.UNA ≤ SND.NXT"),
+            (self.snd_nxt <= self.write_seq().max(self.iss + 1), "SND.NXT ≤ what was written"),
+            (self.copied_seq <= self.rcv_nxt, "COPIED.SEQ ≤ RCV.NXT"),
+            (self.rcv_wup <= self.rcv_nxt, "RCV.WUP ≤ RCV.NXT"),
+            (self.sent.in_flight() <= self.sent.out.bytes + self.sent.retrans.bytes, "pipe ≤ what is outstanding"),
+            (self.sent.out.bytes == self.snd_nxt - self.snd_una || self.sent.is_empty(), "records cover SND.UNA to SND.NXT"),
+            (self.sent.lost.segs + self.sent.sacked.segs <= self.sent.out.segs, "lost and SACKed ≤ outstanding"),
+            (self.sent.retrans.segs <= self.sent.out.segs, "retransmitted ≤ outstanding"),
+            (self.window.cwnd >= self.window.segment(), "the window holds a segment"),
+            (self.received.readable() + self.received.early_bytes() <= self.memory_bound(), "the receive buffer is bounded"),
+            (self.sent.is_empty() || self.timers.earliest().is_some(), "what is outstanding has a timer"),
+        ];
+        match holds.iter().find(|(holds, _)| !holds) {
+            Some((_, sentence)) => Err(sentence),
+            None => Ok(()),
+        }
+    }
+
+    /// The advertised window bounds what may be held; it never shrinks, so an earlier, larger one still counts.
+    fn memory_bound(&self) -> usize {
+        (self.full_space() as usize).max(self.rcv_wnd as usize + self.received.readable()) + (1 << self.rcv_wscale)
+    }
+}
