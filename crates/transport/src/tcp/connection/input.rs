@@ -113,7 +113,7 @@ impl Connection {
             self.answer_unacceptable(cx, seg);
             return Some(Verdict::Done);
         }
-        let window_end = self.rcv_nxt + u64::from(self.advertised_window());
+        let window_end = self.rcv_nxt + u64::from(self.acceptable_window());
         if seg.end < self.rcv_wup || seg.seq > window_end {
             // "If an incoming segment is not acceptable, an acknowledgment should be sent in reply (unless the RST bit is set)".
             if !flags.has(Flags::RST) {

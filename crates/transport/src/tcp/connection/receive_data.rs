@@ -38,7 +38,7 @@ impl Connection {
             self.acks.scheduled = true;
             return Verdict::Done;
         }
-        if seg.seq >= self.rcv_nxt + u64::from(self.advertised_window()) {
+        if seg.seq >= self.rcv_nxt + u64::from(self.acceptable_window()) {
             self.acks.enter_quickack(16, cx.config);
             self.acks.scheduled = true;
             return Verdict::Done;
@@ -46,7 +46,7 @@ impl Connection {
         if seg.seq < self.rcv_nxt {
             // Partly old: RFC 2883 reports the old part.
             self.report_duplicate(cx, seg.seq, self.rcv_nxt);
-            if self.advertised_window() == 0 {
+            if self.acceptable_window() == 0 {
                 cx.mib.zero_window_drop += 1;
                 self.acks.enter_quickack(16, cx.config);
                 self.acks.scheduled = true;
@@ -63,7 +63,7 @@ impl Connection {
     }
 
     fn in_order(&mut self, cx: &mut Cx<'_>, seg: &Segment, mut frame: Frame) -> Verdict {
-        let window = self.advertised_window() as usize;
+        let window = self.acceptable_window() as usize;
         let mut fin = seg.flags().has(Flags::FIN);
         if window == 0 && seg.len > 0 {
             cx.mib.zero_window_drop += 1;
@@ -125,7 +125,7 @@ impl Connection {
         self.ecn_check_data(cx, seg);
         self.acks.scheduled = true;
         self.measure_rcv_mss(seg.unit, seg.flags().has(Flags::PSH));
-        let window = self.rcv_nxt + u64::from(self.advertised_window());
+        let window = self.rcv_nxt + u64::from(self.acceptable_window());
         let most = (window - seg.seq) as usize;
         let whole = frame.len() <= most;
         frame.truncate(most);

@@ -59,6 +59,11 @@ impl Connection {
         (self.rcv_wup + u64::from(self.rcv_wnd)).saturating_sub(self.rcv_nxt).min(u64::from(u32::MAX)) as u32
     }
 
+    /// What is still accepted: the window as the peer saw it, rounded up by its scale.
+    pub(crate) fn acceptable_window(&self) -> u32 {
+        align(self.advertised_window(), self.rcv_wscale)
+    }
+
     pub(crate) fn full_space(&self) -> u32 {
         window_from_space(self.rcv_buf)
     }
@@ -117,10 +122,13 @@ impl Connection {
             if window == 0 {
                 cx.mib.want_zero_window += 1;
             }
-            window = align(current, self.rcv_wscale);
+            // Rounded up on the wire, so that its right edge does not move back; not in the books, where a trickle of small
+            // segments would move it forward for ever.
+            window = current;
         }
         self.rcv_wnd = window;
         self.rcv_wup = self.rcv_nxt;
+        let window = align(window, self.rcv_wscale);
         let most = if self.flags.wscale_ok { u32::from(u16::MAX) << self.rcv_wscale } else { u32::from(u16::MAX) };
         let window = window.min(most);
         let field = (window >> self.rcv_wscale) as u16;

@@ -147,7 +147,8 @@ impl Endpoint {
         }
         if flags.has(Flags::ACK) {
             if !flags.has(Flags::SYN) && self.accept_cookie(now, meta, index, header, &frame, trace) {
-                let child = self.slots.find(local, remote).ok_or(DropReason::NoSocket)?;
+                // A good cookie without room in the accept queue waits for a better time.
+                let child = self.slots.find(local, remote).ok_or(DropReason::Backlog)?;
                 return self.deliver(now, meta, child, header, frame, trace);
             }
             // "second, check for an ACK: … An acceptable reset segment should be formed".
@@ -465,9 +466,10 @@ impl Endpoint {
         // Only while cookies have been going out is an ACK from nowhere worth a look.
         let recent = listener.last_overflow != Instant::ZERO
             && now - listener.last_overflow < core::time::Duration::from_secs(120);
-        if !config.syncookies || !recent || listener.is_full() {
+        if !config.syncookies || !recent {
             return false;
         }
+        let is_full = listener.is_full();
         let local = SocketAddr::new(meta.dst, header.dst_port);
         let remote = SocketAddr::new(meta.src, header.src_port);
         let (iss, irs) = (header.ack.wrapping_sub(1), header.seq.wrapping_sub(1));
@@ -475,6 +477,10 @@ impl Endpoint {
             self.mib.syncookies_failed += 1;
             return false;
         };
+        if is_full {
+            self.mib.listen_overflows += 1;
+            return true;
+        }
         self.mib.syncookies_recv += 1;
         let ts_offset = self.secrets.timestamp_offset(local.ip(), remote.ip());
         let ts = header.options.timestamps.filter(|t| config.timestamps && t.echo != 0);
