@@ -36,7 +36,11 @@ fn forge(rng: &mut Rng, src: SocketAddr, dst: SocketAddr, near: (u32, u32)) -> F
         dst_port: dst.port(),
         seq: wobble(rng, near.0),
         ack: wobble(rng, near.1),
-        flags: Flags::from_bits(if rng.chance(0.7) { 0x10 | (rng.next_u32() as u8 & 0xc8) } else { rng.next_u32() as u8 }),
+        flags: Flags::from_bits(if rng.chance(0.7) {
+            0x10 | (rng.next_u32() as u8 & 0xc8)
+        } else {
+            rng.next_u32() as u8
+        }),
         window: rng.next_u32() as u16,
         urgent: rng.next_u32() as u16,
         ..Header::default()

@@ -76,7 +76,8 @@ fn icmp_too_big_shrinks_the_segments_in_flight() {
                 cause: EventId::NONE,
             };
             // A forger who does not see the flow cannot name a sequence number in it (RFC 5927).
-            let blind = IcmpError { seq: header.seq.wrapping_sub(1 << 20), kind: Unreachable::TooBig { mtu: 600 }, ..error };
+            let blind =
+                IcmpError { seq: header.seq.wrapping_sub(1 << 20), kind: Unreachable::TooBig { mtu: 600 }, ..error };
             pair.ends[from].icmp_error(pair.now, &blind, &mut pair.trace);
             pair.ends[from].icmp_error(pair.now, &error, &mut pair.trace);
         }
@@ -124,7 +125,8 @@ fn flood(config: Config) -> (Pair, SocketId) {
     let listener = pair.listen(4, &Options::default());
     for i in 0..50u16 {
         let src: SocketAddr = format!("10.9.0.{i}:1000").parse().unwrap();
-        let header = Header { src_port: 1000, dst_port: 80, seq: 7, flags: Flags::SYN, window: 1000, ..Header::default() };
+        let header =
+            Header { src_port: 1000, dst_port: 80, seq: 7, flags: Flags::SYN, window: 1000, ..Header::default() };
         let mut frame = Frame::empty(64);
         header.write(frame.push(header.len()));
         frame.checksums = septet_core::Checksums::Good;

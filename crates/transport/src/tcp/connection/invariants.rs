@@ -19,11 +19,17 @@ impl Connection {
             (self.copied_seq <= self.rcv_nxt, "COPIED.SEQ ≤ RCV.NXT"),
             (self.rcv_wup <= self.rcv_nxt, "RCV.WUP ≤ RCV.NXT"),
             (self.sent.in_flight() <= self.sent.out.bytes + self.sent.retrans.bytes, "pipe ≤ what is outstanding"),
-            (self.sent.out.bytes == self.snd_nxt - self.snd_una || self.sent.is_empty(), "records cover SND.UNA to SND.NXT"),
+            (
+                self.sent.out.bytes == self.snd_nxt - self.snd_una || self.sent.is_empty(),
+                "records cover SND.UNA to SND.NXT",
+            ),
             (self.sent.lost.segs + self.sent.sacked.segs <= self.sent.out.segs, "lost and SACKed ≤ outstanding"),
             (self.sent.retrans.segs <= self.sent.out.segs, "retransmitted ≤ outstanding"),
             (self.window.cwnd >= self.window.segment(), "the window holds a segment"),
-            (self.received.readable() + self.received.early_bytes() <= self.memory_bound(), "the receive buffer is bounded"),
+            (
+                self.received.readable() + self.received.early_bytes() <= self.memory_bound(),
+                "the receive buffer is bounded",
+            ),
             (self.sent.is_empty() || self.timers.earliest().is_some(), "what is outstanding has a timer"),
         ];
         match holds.iter().find(|(holds, _)| !holds) {
