@@ -10,6 +10,10 @@ use super::{Endpoint, Entry, SocketId, cx};
 use crate::tcp::connection::{Cx, Payload};
 use crate::tcp::{Connection, Error, Follows, Info, Options, Shutdown, SocketOption, State, controller};
 
+/// Ports that are tried far from one another before all are, of each parity, and how far.
+const PORT_JUMPS: u64 = 64;
+const PORT_STRIDE: u64 = 7919;
+
 impl Endpoint {
     /// Opens a connection from `local` to `remote`; port 0 chooses an ephemeral one. `mtu` is that of the link towards
     /// `remote`. The socket is writable once the connection is established; an error is told by
@@ -96,20 +100,21 @@ impl Endpoint {
         let start = self.secrets.port_offset(local, remote).wrapping_add(self.port_hint);
         self.port_hint = self.port_hint.wrapping_add(2);
         let half = span.div_ceil(2);
-        for parity in 0..2u64 {
-            for i in 0..half {
-                let offset = (start.wrapping_add(i) % half) * 2 + parity;
-                if offset >= span {
-                    continue;
-                }
-                let port = low + offset as u16;
-                let at = SocketAddr::new(local, port);
-                if self.listeners.contains_key(&port) {
-                    continue;
-                }
-                if let Some(free) = self.take_over(now, at, remote) {
-                    return Ok((at, free));
-                }
+        // Where most are taken, neighbours are too: jumps find a free one sooner, and a scan decides only at the end.
+        let jumps = |parity| (0..PORT_JUMPS).map(move |i| (start.wrapping_add(i * PORT_STRIDE) % half, parity));
+        let scan = |parity| (0..half).map(move |i| (start.wrapping_add(i) % half, parity));
+        for (pair, parity) in jumps(0).chain(jumps(1)).chain(scan(0)).chain(scan(1)) {
+            let offset = pair * 2 + parity;
+            if offset >= span {
+                continue;
+            }
+            let port = low + offset as u16;
+            let at = SocketAddr::new(local, port);
+            if self.listeners.contains_key(&port) {
+                continue;
+            }
+            if let Some(free) = self.take_over(now, at, remote) {
+                return Ok((at, free));
             }
         }
         Err(Error::AddrNotAvailable)
