@@ -172,6 +172,8 @@ impl Station for Host {
             stack.now = now;
             stack.on_deadline(now, out);
         }
+        // Tasks beside the host's own ask its network for the time too.
+        self.executor.set_now(now);
         self.settle(now, out);
     }
 

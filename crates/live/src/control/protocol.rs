@@ -132,6 +132,8 @@ pub struct Place {
     pub name_servers: Vec<IpAddr>,
     /// Its search domains.
     pub search: Vec<String>,
+    /// The names that it knows without asking: all hosts of a lab without name server.
+    pub hosts: Vec<(String, Vec<IpAddr>)>,
     /// A process whose namespaces already hold this place; join them instead of making a TAP.
     pub join: Option<u32>,
 }

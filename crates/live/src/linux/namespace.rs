@@ -1,9 +1,8 @@
 //! Namespaces of one's own: how a real program gets a place in the lab without root.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
-use std::path::Path;
 
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use rustix::process::{getgid, getuid};
@@ -43,13 +42,34 @@ pub fn set_resolv_conf(servers: &[IpAddr], search: &[String]) -> io::Result<()> 
     if !search.is_empty() {
         text.push_str(&format!("search {}\n", search.join(" ")));
     }
-    let file = std::env::temp_dir().join(format!("septet-resolv-{}", std::process::id()));
-    fs::write(&file, text)?;
-    let target = Path::new("/etc/resolv.conf");
+    lay_over("/etc/resolv.conf", &text)
+}
+
+/// Shows the programs of this mount namespace the hosts of a lab, beside the loopback's name.
+///
+/// # Errors
+/// `NotFound` where the system has no `/etc/hosts` to lay ours over; else the kernel's.
+pub fn set_hosts(hosts: &[(String, Vec<IpAddr>)]) -> io::Result<()> {
+    let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
+    for (name, addresses) in hosts {
+        for address in addresses {
+            text.push_str(&format!("{address} {name}\n"));
+        }
+    }
+    lay_over("/etc/hosts", &text)
+}
+
+/// Lets `target` show `text` in this mount namespace.
+fn lay_over(target: &str, text: &str) -> io::Result<()> {
+    let name = target.rsplit('/').next().unwrap_or(target);
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
+    let file = std::env::temp_dir().join(format!("septet-{name}-{:016x}", u64::from_ne_bytes(random)));
+    fs::OpenOptions::new().write(true).create_new(true).open(&file)?.write_all(text.as_bytes())?;
     let mounted = fs::canonicalize(target).and_then(|target| Ok(mount_bind(&file, &target)?));
     // The mount keeps the file alive; its name is no longer needed.
     let removed = fs::remove_file(&file);
-    mounted.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", target.display())))?;
+    mounted.map_err(|e| io::Error::new(e.kind(), format!("{target}: {e}")))?;
     removed
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use septet_core::{
     Carrier, Checksums, DropReason, Frame, Instant, Out, Port, Power, Station, Storey, Trace, Wire, checksum::Sum,
 };
+use septet_datalink::ethernet::MIN_FRAME;
 use septet_host::Host;
 use septet_socket::NetRef;
 use septet_transport::tcp::Config;
@@ -225,6 +226,8 @@ fn receive(tap: &Tap, scratch: &mut Frame) -> io::Result<Option<Frame>> {
         core::mem::replace(scratch, Frame::recycled(Frame::HEADROOM, LARGEST))
     };
     frame.truncate(len);
+    // The kernel leaves padding to the card.
+    frame.pad_to(MIN_FRAME);
     // The kernel leaves a checksum undone only where it vouches for the bytes.
     frame.checksums = match known.checksum {
         Checksum::Complete => Checksums::Unverified,

@@ -4,6 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use septet_core::{Carrier, DropReason, Frame, Instant, Out, Port, Power, Station, StationId, Storey};
+use septet_datalink::ethernet::MIN_FRAME;
 use tokio::io::unix::AsyncFd;
 
 use super::tap::Tap;
@@ -97,7 +98,10 @@ pub async fn feed(pump: Pump, station: StationId, tap: Rc<AsyncFd<Tap>>) -> io::
                     match tap.get_ref().read(&mut buf) {
                         Ok(n) => {
                             this.counters.from_kernel += 1;
-                            out.send(Port(0), Frame::new(Frame::HEADROOM, &buf[..n]));
+                            let mut frame = Frame::new(Frame::HEADROOM, &buf[..n]);
+                            // The kernel leaves padding to the card.
+                            frame.pad_to(MIN_FRAME);
+                            out.send(Port(0), frame);
                         }
                         Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                             blocked = true;

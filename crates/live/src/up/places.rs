@@ -144,15 +144,20 @@ impl Places {
                 mtu: port.mtu.into(),
                 name_servers: Vec::new(),
                 search: Vec::new(),
+                hosts: Vec::new(),
                 join: None,
             })
         });
         let mut place = place.unwrap_or_else(|| Err("there is no lab".to_owned()))?;
-        let net = self.pump.with_holder(|run: &mut Run| {
+        let found = self.pump.with_holder(|run: &mut Run| {
             let station = run.station(node)?;
-            run.world.station::<Host>(station).map(Host::net)
+            let net = run.world.station::<Host>(station).map(Host::net)?;
+            let lab = run.lab();
+            Some((net, lab.nodes.iter().map(|n| n.name.clone()).collect::<Vec<_>>()))
         });
-        if let Some(net) = net.flatten() {
+        if let Some((net, names)) = found.flatten() {
+            let known = names.into_iter().map(|name| (net.hosts(&name), name));
+            place.hosts = known.filter(|(found, _)| !found.is_empty()).map(|(found, name)| (name, found)).collect();
             place.name_servers = net.name_servers().into_iter().map(|server| server.ip()).collect();
             place.search = net.search_domains();
         }
