@@ -48,9 +48,8 @@ pub fn exec(client: &mut Client, host: &str, argv: &[String]) -> io::Result<u8> 
                 Reply::Error { text } => return Err(io::Error::other(text)),
                 other => return Err(io::Error::new(io::ErrorKind::InvalidData, format!("expected ok, got {other:?}"))),
             }
-            let named = namespace::set_resolv_conf(&place.name_servers, &place.search).and_then(|()| {
-                if place.hosts.is_empty() { Ok(()) } else { namespace::set_hosts(&place.hosts) }
-            });
+            let named = namespace::set_resolv_conf(&place.name_servers, &place.search)
+                .and_then(|()| if place.hosts.is_empty() { Ok(()) } else { namespace::set_hosts(&place.hosts) });
             if let Err(e) = named {
                 eprintln!("septet: names will not resolve as on {host}: {e}");
             }
