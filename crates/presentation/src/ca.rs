@@ -115,13 +115,12 @@ impl Authority {
     /// [`CaError::Build`] where the operating system gives no randomness.
     pub fn new(keys: KeySource, now: Duration) -> Result<Self, CaError> {
         let root_key = keys.key("ca root key")?;
-        let root_params = authority("Septet Lab Root CA", BasicConstraints::Unconstrained, keys, now, ROOT_LIFE);
+        let root_params = authority("Root", BasicConstraints::Unconstrained, keys, now, ROOT_LIFE)?;
         let root = root_params.self_signed(&root_key)?;
         let root_issuer = Issuer::new(root_params, root_key);
 
         let key = keys.key("ca intermediate key")?;
-        let mut params =
-            authority("Septet Lab Intermediate CA", BasicConstraints::Constrained(0), keys, now, INTERMEDIATE_LIFE);
+        let mut params = authority("Intermediate", BasicConstraints::Constrained(0), keys, now, INTERMEDIATE_LIFE)?;
         params.use_authority_key_identifier_extension = true;
         let intermediate = params.signed_by(&key, &root_issuer)?;
         Ok(Self {
@@ -273,19 +272,22 @@ impl KeySource {
 }
 
 fn authority(
-    name: &str,
+    role: &str,
     constraints: BasicConstraints,
     keys: KeySource,
     now: Duration,
     life: Duration,
-) -> CertificateParams {
+) -> Result<CertificateParams, CaError> {
+    let serial = keys.serial(&format!("ca {role}"))?;
+    // Two labs' authorities have two names, or a client that trusts one would blame the other's signatures.
+    let mark: String = serial.to_bytes().iter().take(4).map(|b| format!("{b:02x}")).collect();
     let mut params = CertificateParams::default();
-    params.distinguished_name = common_name(name);
+    params.distinguished_name = common_name(&format!("Septet Lab {role} CA {mark}"));
     params.is_ca = IsCa::Ca(constraints);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.serial_number = keys.serial(name).ok();
+    params.serial_number = Some(serial);
     (params.not_before, params.not_after) = (date(now.saturating_sub(BACKDATED)), date(now + life));
-    params
+    Ok(params)
 }
 
 fn common_name(name: &str) -> DistinguishedName {

@@ -16,7 +16,14 @@ use super::{Role, suite_name, version_name};
 /// A stream whose TLS records are looked at while the handshake lasts.
 pub(super) struct Observed<S> {
     stream: S,
-    onlooker: Option<Box<Onlooker>>,
+    phase: Phase,
+}
+
+enum Phase {
+    /// The handshake goes on, and somebody may want to hear of it.
+    Handshake(Option<Box<Onlooker>>),
+    /// It is over.
+    Data,
 }
 
 impl<S> Observed<S> {
@@ -25,7 +32,7 @@ impl<S> Observed<S> {
             let (sent, received) = (Direction::default(), Direction::default());
             Box::new(Onlooker { net: net.clone(), role, peer, chain, begun: net.now(), resumed: false, sent, received })
         });
-        Self { stream, onlooker }
+        Self { stream, phase: Phase::Handshake(onlooker) }
     }
 
     pub(super) fn get_ref(&self) -> &S {
@@ -34,7 +41,7 @@ impl<S> Observed<S> {
 
     /// Notes that the handshake is over, and looks no longer.
     pub(super) fn finish(&mut self, finished: &Finished) {
-        if let Some(onlooker) = self.onlooker.take() {
+        if let Phase::Handshake(Some(onlooker)) = core::mem::replace(&mut self.phase, Phase::Data) {
             onlooker.finish(finished);
         }
     }
@@ -158,12 +165,20 @@ fn server_hello(f: &mut Fields, hello: &ServerHello) {
     }
 }
 
+impl<S> Observed<S> {
+    fn look(&mut self, way: Way, bytes: &[u8]) {
+        if let Phase::Handshake(Some(onlooker)) = &mut self.phase {
+            onlooker.look(way, bytes);
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if let (Poll::Ready(Ok(())), Some(onlooker)) = (&poll, &mut self.onlooker) {
-            onlooker.look(Way::Received, &buf.filled()[before..]);
+        if let Poll::Ready(Ok(())) = &poll {
+            self.look(Way::Received, &buf.filled()[before..]);
         }
         poll
     }
@@ -172,8 +187,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, buf);
-        if let (Poll::Ready(Ok(n)), Some(onlooker)) = (&poll, &mut self.onlooker) {
-            onlooker.look(Way::Sent, &buf[..*n]);
+        if let Poll::Ready(Ok(n)) = &poll {
+            self.look(Way::Sent, &buf[..*n]);
         }
         poll
     }
@@ -183,11 +198,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.onlooker.is_none() {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        match self.phase {
+            Phase::Data => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+            // A flight leaves whole, whatever the stream makes of several buffers, and whether or not anybody looks:
+            // rustls has but one write for the alert that ends a handshake, and it comes behind other records.
+            Phase::Handshake(_) => {
+                let flight = bufs.iter().fold(Vec::new(), |mut flight, b| {
+                    flight.extend_from_slice(b);
+                    flight
+                });
+                self.poll_write(cx, &flight)
+            }
         }
-        let first = bufs.iter().find(|b| !b.is_empty()).map_or(&[][..], |b| &**b);
-        self.poll_write(cx, first)
     }
 
     fn is_write_vectored(&self) -> bool {
