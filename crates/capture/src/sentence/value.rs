@@ -25,13 +25,14 @@ pub(super) fn human(value: &Value, names: &Names) -> String {
 }
 
 /// `value` in the form that a template asks for: `bytes` with a binary unit, `ip` without the name, `hex`, `name`
-/// the bare station.
+/// the bare station, `dns` a name without the root's dot.
 pub(super) fn in_form(value: &Value, form: &str, names: &Names) -> String {
     match (form, value) {
         ("bytes", Value::U64(n)) => Bytes(*n).to_string(),
         ("hex", Value::U64(n)) => format!("{n:#x}"),
         ("ip", Value::Ip(_) | Value::Socket(_) | Value::Mac(_)) => value.to_string(),
         ("name", _) => station(value, names),
+        ("dns", Value::Text(name)) if name.len() > 1 => name.trim_end_matches('.').to_owned(),
         ("percent", Value::F64(v)) => format!("{} %", digits(v * 100.0)),
         _ => human(value, names),
     }

@@ -124,7 +124,7 @@ impl Folds {
         // Whom the story is about is told apart from what goes on beside it.
         let mut sorts: BTreeMap<(&'static str, Cast), Vec<(&Key, &Group)>> = BTreeMap::new();
         for (key, group) in self.groups.iter().filter(|(_, group)| group.weight <= budget.least) {
-            sorts.entry((key.many, self.cast_of(key))).or_default().push((key, group));
+            sorts.entry((key.many, self.cast_of(key, group))).or_default().push((key, group));
         }
         let mut told = Vec::new();
         for ((_, cast), mut groups) in sorts {
@@ -133,7 +133,7 @@ impl Folds {
             let (per_group, per_sort) = match cast {
                 _ if headline => (Self::KEPT_HEADLINES, Self::KEPT_HEADLINES),
                 Cast::Lead => (budget.per_group, budget.per_sort),
-                Cast::Extra => (1, budget.per_sort.div_ceil(3)),
+                Cast::Extra => (1, 1),
             };
             let takes = deal(&groups, per_group, per_sort);
             let mut folded: Vec<Folded<'_>> = Vec::new();
@@ -152,7 +152,11 @@ impl Folds {
         told
     }
 
-    fn cast_of(&self, key: &Key) -> Cast {
+    fn cast_of(&self, key: &Key, group: &Group) -> Cast {
+        // What happens on a cable may have happened to anybody's frames.
+        if group.storey == Storey::Physical {
+            return Cast::Lead;
+        }
         let parties = [Some(&key.node), key.peer.as_ref().map(|(_, name)| name), key.third.as_ref()];
         let leads = self.cast.is_empty() || parties.into_iter().flatten().any(|name| self.cast.contains(name));
         if leads { Cast::Lead } else { Cast::Extra }

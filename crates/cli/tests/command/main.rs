@@ -1,7 +1,7 @@
 //! The command as a person or a script meets it: stdout, stderr, exit code, files.
 
 mod check;
-mod readme;
+mod docs;
 mod run;
 mod tshark;
 

@@ -118,7 +118,7 @@ impl Session {
             report.redirect_url = next.as_ref().map(ToString::to_string);
             match (next, self.options.redirects) {
                 (Some(next), Some(limit)) => {
-                    self.receive(&url, response, &mut Sink::Nowhere, report).await?;
+                    self.receive(&url, response, &mut Sink::Nowhere, report, begun).await?;
                     if report.redirects >= limit {
                         return Err(CurlError::Redirects(limit));
                     }
@@ -136,7 +136,7 @@ impl Session {
                     }
                     url = next;
                 }
-                _ => return self.receive(&url, response, sink, report).await,
+                _ => return self.receive(&url, response, sink, report, begun).await,
             }
         }
     }
@@ -252,6 +252,7 @@ impl Session {
         (open, response): (Open, Response<Incoming>),
         sink: &mut Sink,
         report: &mut Report,
+        begun: Instant,
     ) -> Result<(), CurlError> {
         let version = open.connection.version();
         let (head, mut body) = response.into_parts();
@@ -283,6 +284,7 @@ impl Session {
         self.net.trace(Storey::Application, "http.response", |f| {
             f.set("way", "received").set("peer", open.remote).set("status", head.status.as_u16());
             f.set("target", url.target.clone()).set("bytes", report.downloaded);
+            f.set("took", self.net.now() - begun);
         });
         if let (Some(digester), Some(claimed)) = (digester, claimed)
             && Digester::matches(claimed, &digester.finish()) == Some(false)

@@ -1,1 +1,0 @@
-//! What the READMEs show is what the commands print.
