@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{Ended, PAIR, lab, run, scratch, septet};
 
-const FILES: [&str; 5] = ["summary.json", "trace.pcapng", "events.jsonl", "metrics.csv", "lab.toml"];
+const FILES: [&str; 5] = ["summary.json", "trace.pcapng", "events", "metrics.csv", "lab.toml"];
 
 fn with(expect: &str) -> String {
     format!("{PAIR}[expect]\n{expect}\n")
@@ -87,7 +87,7 @@ fn every_cause_in_the_event_log_is_an_event() {
     let path = lab(&dir, PAIR);
     let ended = run(["run".as_ref(), path.as_os_str(), "-o".as_ref(), dir.join("out").as_os_str(), "--quiet".as_ref()]);
     assert_eq!(ended.code, Some(0));
-    let text = fs::read_to_string(dir.join("out/events.jsonl")).unwrap();
+    let text = fs::read_to_string(dir.join("out/events")).unwrap();
     let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(
         (&lines[0]["septet"], &lines[0]["lab"], &lines[0]["seed"]),
@@ -115,7 +115,7 @@ fn all_is_every_event_and_none_is_none() {
     };
     let kept = run(["run".as_ref(), path.as_os_str(), "-q".as_ref(), "-o".as_ref(), dir.join("out").as_os_str()]);
     assert_eq!(kept.code, Some(0));
-    let events = fs::read_to_string(dir.join("out/events.jsonl")).unwrap().lines().count() - 1;
+    let events = fs::read_to_string(dir.join("out/events")).unwrap().lines().count() - 1;
     assert_eq!((lines("all"), lines("none")), (events, 0));
     assert!(lines("short") > 5);
 }
@@ -218,7 +218,7 @@ fn an_interrupt_ends_with_130_and_valid_files() {
     assert!(ended.err.contains("interrupted at "), "{}", ended.err);
     let summary: Value = serde_json::from_str(&fs::read_to_string(out.join("summary.json")).unwrap()).unwrap();
     assert_eq!(summary["end"], "interrupted");
-    let events = fs::read_to_string(out.join("events.jsonl")).unwrap();
+    let events = fs::read_to_string(out.join("events")).unwrap();
     for line in events.lines() {
         serde_json::from_str::<Value>(line).unwrap();
     }
