@@ -238,7 +238,7 @@ fn a_name_is_found_over_a_link_that_loses_a_third() {
 #[test]
 fn https_has_the_same_bytes_on_every_run() {
     let run = |seed| {
-        let mut line = line(seed, 2, &cable(), "curl -v https://www.shop.test/ --repeat 3 --interval 50ms");
+        let mut line = line(seed, 2, &cable(), "curl -v https://www.shop.test/ --repeat 3 --interval 50ms --fresh");
         let (code, out) = line.run(30);
         assert_eq!(code, Some(0), "{out}");
         assert!(out.contains("3 ok, 0 failed, 60000 bytes"), "{out}");
@@ -268,7 +268,7 @@ fn https_has_the_same_bytes_on_every_run() {
 #[test]
 fn https_over_a_lossy_link_arrives_intact() {
     for seed in 0..4 {
-        let mut line = line(seed, 1, &lossy(5), "curl https://www.shop.test/ --repeat 10 --retry 3");
+        let mut line = line(seed, 1, &lossy(5), "curl https://www.shop.test/ --repeat 10 --retry 3 --fresh");
         let (code, out) = line.run(120);
         assert_eq!(code, Some(0), "seed {seed}: {out}");
         assert!(out.contains("10 ok, 0 failed, 200000 bytes"), "seed {seed}: {out}");
@@ -277,8 +277,12 @@ fn https_over_a_lossy_link_arrives_intact() {
 
 #[test]
 fn a_cut_cable_is_a_timeout_and_no_hang() {
-    let mut line =
-        line(1, 1, &cable(), "curl -m 3 https://www.shop.test/ --repeat 100 --interval 10ms --connect-timeout 1");
+    let mut line = line(
+        1,
+        1,
+        &cable(),
+        "curl -m 3 https://www.shop.test/ --repeat 100 --interval 10ms --fresh --connect-timeout 1",
+    );
     let cut = line.links[1];
     line.world.at(Instant::from_millis(500), move |world| world.set_carrier(cut, Carrier::Down, EventId::NONE));
     let (code, out) = line.run(400);

@@ -221,8 +221,13 @@ fn refused(e: rustls::Error) -> io::Error {
 /// `close_notify` rather than `CloseNotify`: the words of RFC 8446 §6.
 fn alert_name(alert: rustls::AlertDescription) -> String {
     let mut name = String::new();
-    for c in format!("{alert:?}").chars() {
-        if c.is_ascii_uppercase() && !name.is_empty() {
+    let letters: Vec<char> = format!("{alert:?}").chars().collect();
+    for (i, c) in letters.iter().enumerate() {
+        let after = i.checked_sub(1).map(|i| letters[i]);
+        let before = letters.get(i + 1);
+        // A capital begins a word, unless it stands within an abbreviation.
+        let begins = after.is_some_and(|a| a.is_ascii_lowercase()) || before.is_some_and(char::is_ascii_lowercase);
+        if c.is_ascii_uppercase() && begins && i > 0 {
             name.push('_');
         }
         name.push(c.to_ascii_lowercase());
@@ -279,5 +284,24 @@ impl rustls::KeyLog for Secrets {
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::AlertDescription as A;
+
+    use super::*;
+
+    #[test]
+    fn alerts_by_the_names_of_rfc_8446() {
+        for (alert, name) in [
+            (A::CloseNotify, "close_notify"),
+            (A::UnknownCA, "unknown_ca"),
+            (A::UnknownPSKIdentity, "unknown_psk_identity"),
+            (A::BadRecordMac, "bad_record_mac"),
+        ] {
+            assert_eq!(alert_name(alert), name);
+        }
     }
 }

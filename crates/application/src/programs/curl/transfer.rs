@@ -27,7 +27,7 @@ pub(super) struct Session {
     pub(super) options: Options,
     pub(super) teller: Teller,
     resolver: Arc<Resolver>,
-    kept: Mutex<BTreeMap<(Scheme, String, u16), Open>>,
+    kept: Mutex<BTreeMap<(Scheme, String, u16), Vec<Open>>>,
 }
 
 /// What became of a transfer.
@@ -386,8 +386,14 @@ impl Session {
 
     fn take_kept(&self, url: &Url) -> Option<Open> {
         let key = (url.scheme, url.host.clone(), url.port);
-        let open = self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&key)?;
-        (!open.connection.is_closed()).then_some(open)
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = kept.get_mut(&key)?;
+        while let Some(open) = idle.pop() {
+            if !open.connection.is_closed() {
+                return Some(open);
+            }
+        }
+        None
     }
 
     fn keep(&self, url: &Url, open: Open) {
@@ -398,6 +404,6 @@ impl Session {
         }
         self.teller.info(|| format!("Connection to host {} left intact", url.host));
         let key = (url.scheme, url.host.clone(), url.port);
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(key, open);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().push(open);
     }
 }
