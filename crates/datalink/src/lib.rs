@@ -6,5 +6,8 @@ pub mod ethernet;
 pub mod hdlc;
 pub mod hub;
 pub mod lapb;
+pub mod llc;
 pub mod ppp;
+pub mod stp;
 pub mod switch;
+pub mod vlan;
