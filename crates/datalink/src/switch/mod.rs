@@ -7,8 +7,12 @@ use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Port, Power
 use septet_physical::Tally;
 
 use crate::ethernet::{self, Header, MacAddr};
+use crate::vlan::VlanId;
 
+mod managed;
 pub mod table;
+
+pub use managed::{FlowControl, Management, PortMode, Vlans};
 
 use table::{Learned, Table};
 
@@ -21,11 +25,13 @@ pub struct Config {
     pub capacity: usize,
     /// The largest payload that it forwards.
     pub mtu: usize,
+    /// VLANs, spanning tree, mirroring and flow control; `None` for a switch that only learns.
+    pub management: Option<Management>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ageing: Duration::from_secs(300), capacity: 8192, mtu: ethernet::MTU }
+        Self { ageing: Duration::from_secs(300), capacity: 8192, mtu: ethernet::MTU, management: None }
     }
 }
 
@@ -50,13 +56,15 @@ pub struct Switch {
     carriers: Vec<Option<Carrier>>,
     table: Table,
     counters: Counters,
+    managed: Option<Box<managed::Managed>>,
 }
 
 impl Switch {
     /// A switch that knows nobody yet; it has as many ports as are connected.
     pub fn new(config: Config) -> Self {
         let table = Table::new(config.ageing, config.capacity);
-        Self { config, carriers: Vec::new(), table, counters: Counters::default() }
+        let managed = config.management.as_ref().map(|m| Box::new(managed::Managed::new(m)));
+        Self { config, carriers: Vec::new(), table, counters: Counters::default(), managed }
     }
 
     /// What it counted.
@@ -80,14 +88,16 @@ impl Switch {
                     DropReason::Runt => "shorter than the shortest Ethernet frame",
                     DropReason::Giant => "longer than this switch forwards",
                     DropReason::Malformed => "its source is a group, which no station is",
+                    DropReason::Vlan => "this port does not carry its VLAN",
+                    DropReason::StpBlocking => "the spanning tree keeps this port from forwarding",
                     other => other.as_str(),
                 },
             );
         });
     }
 
-    fn learn(&mut self, now: Instant, source: MacAddr, port: Port, cause: EventId, out: &mut Out<'_>) {
-        let (kind, why) = match self.table.learn(now, source, port) {
+    fn learn(&mut self, now: Instant, vlan: VlanId, source: MacAddr, port: Port, cause: EventId, out: &mut Out<'_>) {
+        let (kind, why) = match self.table.learn(now, vlan, source, port) {
             Learned::Known => return,
             Learned::New => ("switch.learn", "a frame from it came in here"),
             Learned::Moved => ("switch.move", "a frame from it came in here and no longer elsewhere"),
@@ -102,7 +112,7 @@ impl Switch {
         if header.destination.is_multicast() {
             return self.flood(from, header, frame, "its destination is a group", out);
         }
-        match self.table.look_up(now, header.destination) {
+        match self.table.look_up(now, VlanId::DEFAULT, header.destination) {
             // IEEE 802.1D §7.7.1: never back to the port it came from.
             Some(to) if to == from => self.counters.filtered += 1,
             Some(to) => {
@@ -142,18 +152,27 @@ impl Station for Switch {
         if header.source.is_multicast() {
             return self.drop(port, &frame, DropReason::Malformed, out);
         }
-        self.learn(now, header.source, port, frame.cause, out);
+        if self.managed.is_some() {
+            return self.receive_managed(now, port, &header, frame, out);
+        }
+        self.learn(now, VlanId::DEFAULT, header.source, port, frame.cause, out);
         self.forward(now, port, &header, frame, out);
     }
 
-    fn on_deadline(&mut self, _: Instant, _: &mut Out<'_>) {}
-
-    /// Addresses age when they are asked for.
-    fn deadline(&self) -> Option<Instant> {
-        None
+    fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {
+        self.on_managed_deadline(now, out);
     }
 
-    fn on_carrier(&mut self, _: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {
+    /// Addresses age when they are asked for; only the spanning tree has timers.
+    fn deadline(&self) -> Option<Instant> {
+        self.managed.as_ref()?.deadline()
+    }
+
+    fn on_room(&mut self, now: Instant, port: Port, out: &mut Out<'_>) {
+        self.on_managed_room(now, port, out);
+    }
+
+    fn on_carrier(&mut self, now: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {
         let at = usize::from(port.0);
         if self.carriers.len() <= at {
             self.carriers.resize(at + 1, None);
@@ -167,15 +186,21 @@ impl Station for Switch {
                 });
             }
         }
+        self.on_managed_carrier(now, port, carrier, out);
     }
 
-    fn on_power(&mut self, _: Instant, power: Power, _: &mut Out<'_>) {
+    fn on_power(&mut self, now: Instant, power: Power, out: &mut Out<'_>) {
         if power == Power::Off {
             self.table = Table::new(self.config.ageing, self.config.capacity);
             self.counters = Counters::default();
+            self.managed = self.config.management.as_ref().map(|m| Box::new(managed::Managed::new(m)));
+        } else if self.managed.is_some() {
+            self.start_managed(now, out);
         }
     }
 }
 
+#[cfg(test)]
+mod managed_tests;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use septet_core::{FixedState, Instant, Port};
 
 use crate::ethernet::MacAddr;
+use crate::vlan::VlanId;
 
 /// What became of an address that was heard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +28,8 @@ struct Entry {
 }
 
 /// Which address is behind which port.
+///
+/// Each VLAN has its own (independent learning).
 #[derive(Debug)]
 pub struct Table {
     entries: HashMap<u64, Entry, FixedState>,
@@ -42,10 +45,16 @@ impl Table {
         Self { entries: HashMap::default(), ageing, capacity, next_sweep: Instant::ZERO }
     }
 
-    /// Notes that a frame from `mac` came in at `port`.
-    pub fn learn(&mut self, now: Instant, mac: MacAddr, port: Port) -> Learned {
+    /// From now on addresses age out in `ageing`.
+    pub fn set_ageing(&mut self, ageing: Duration) {
+        self.ageing = ageing;
+        self.next_sweep = Instant::ZERO;
+    }
+
+    /// Notes that a frame of `vlan` from `mac` came in at `port`.
+    pub fn learn(&mut self, now: Instant, vlan: VlanId, mac: MacAddr, port: Port) -> Learned {
         let heard = Entry { port, heard: now };
-        if let Some(entry) = self.entries.get_mut(&mac.to_u64()) {
+        if let Some(entry) = self.entries.get_mut(&key(vlan, mac)) {
             let old = core::mem::replace(entry, heard);
             return match () {
                 () if is_old(&old, now, self.ageing) => Learned::New,
@@ -59,13 +68,13 @@ impl Table {
                 return Learned::NoRoom;
             }
         }
-        self.entries.insert(mac.to_u64(), heard);
+        self.entries.insert(key(vlan, mac), heard);
         Learned::New
     }
 
-    /// The port behind which `mac` is, where that was heard recently enough.
-    pub fn look_up(&self, now: Instant, mac: MacAddr) -> Option<Port> {
-        let entry = self.entries.get(&mac.to_u64())?;
+    /// The port behind which `mac` is in `vlan`, where that was heard recently enough.
+    pub fn look_up(&self, now: Instant, vlan: VlanId, mac: MacAddr) -> Option<Port> {
+        let entry = self.entries.get(&key(vlan, mac))?;
         if is_old(entry, now, self.ageing) { None } else { Some(entry.port) }
     }
 
@@ -98,6 +107,11 @@ impl Table {
             self.next_sweep = now + ageing / 16;
         }
     }
+}
+
+/// Sixteen bits of VLAN over 48 of address.
+fn key(vlan: VlanId, mac: MacAddr) -> u64 {
+    u64::from(vlan.get()) << 48 | mac.to_u64()
 }
 
 fn is_old(entry: &Entry, now: Instant, ageing: Duration) -> bool {

@@ -1,0 +1,377 @@
+//! What a managed switch does beside learning: VLANs (IEEE 802.1Q), the spanning tree (802.1D), port mirroring, and
+//! PAUSE frames (802.3x) when a port it forwards to is congested.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Port, Storey};
+
+use super::{Header, Switch};
+use crate::card::pause::{self, Quanta};
+use crate::ethernet::{HEADER_LEN, MacAddr};
+use crate::llc::{self, Llc};
+use crate::stp::bpdu::{self, Bpdu, BridgeId};
+use crate::stp::{Event, Parameters, SpanningTree, State};
+use crate::vlan::{self, Tag, VlanId};
+
+/// What may be set on a managed switch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Management {
+    /// Its address, from which it sends BPDUs and PAUSE frames.
+    pub mac: MacAddr,
+    /// The modes of its ports; `None` for a switch that looks at no tag.
+    pub vlans: Option<Vlans>,
+    /// The spanning tree, with the path costs of ports that have not the usual one.
+    pub spanning_tree: Option<(Parameters, BTreeMap<u16, u32>)>,
+    /// Frames that come in at these ports or go out of them also go out of that one, which carries nothing else.
+    pub mirror: Option<(BTreeSet<u16>, u16)>,
+    /// PAUSE frames.
+    pub flow_control: Option<FlowControl>,
+}
+
+impl Management {
+    /// Nothing but the address.
+    pub const fn new(mac: MacAddr) -> Self {
+        Self { mac, vlans: None, spanning_tree: None, mirror: None, flow_control: None }
+    }
+}
+
+/// Which port carries which VLANs.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Vlans {
+    /// By port number; others are access ports of VLAN 1.
+    pub ports: BTreeMap<u16, PortMode>,
+}
+
+/// How a port treats tags.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PortMode {
+    /// Untagged frames of one VLAN: an ordinary station is behind it.
+    Access(VlanId),
+    /// Tagged frames: another switch is behind it.
+    Trunk {
+        /// The VLANs that it carries; all where empty.
+        allowed: BTreeSet<VlanId>,
+        /// The VLAN whose frames go without a tag.
+        native: Option<VlanId>,
+    },
+}
+
+impl PortMode {
+    fn carries(&self, vlan: VlanId) -> bool {
+        match self {
+            Self::Access(own) => *own == vlan,
+            Self::Trunk { allowed, native } => allowed.is_empty() || allowed.contains(&vlan) || *native == Some(vlan),
+        }
+    }
+
+    fn untagged(&self) -> Option<VlanId> {
+        match self {
+            Self::Access(own) => Some(*own),
+            Self::Trunk { native, .. } => *native,
+        }
+    }
+}
+
+const DEFAULT_MODE: PortMode = PortMode::Access(VlanId::DEFAULT);
+
+/// When PAUSE frames are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FlowControl {
+    /// Bytes waiting at a port from which on those who send to it are paused.
+    pub high: usize,
+    /// Bytes at which they may go on.
+    pub low: usize,
+    /// How long they are paused at most.
+    pub quanta: Quanta,
+}
+
+impl Default for FlowControl {
+    fn default() -> Self {
+        Self { high: 48 * 1024, low: 16 * 1024, quanta: Quanta(u16::MAX) }
+    }
+}
+
+/// The state of a managed switch.
+#[derive(Debug)]
+pub(super) struct Managed {
+    management: Management,
+    tree: Option<SpanningTree>,
+    /// For each congested port, who was paused because of it.
+    paused: BTreeMap<u16, BTreeSet<u16>>,
+}
+
+impl Managed {
+    pub(super) fn new(management: &Management) -> Self {
+        let tree = management.spanning_tree.as_ref().map(|(parameters, costs)| {
+            let mut tree = SpanningTree::new(*parameters);
+            for (port, cost) in costs {
+                tree.set_path_cost(Port(*port), *cost);
+            }
+            tree
+        });
+        Self { management: management.clone(), tree, paused: BTreeMap::new() }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.tree.as_ref()?.poll_timeout()
+    }
+
+    fn mode(&self, port: Port) -> Option<&PortMode> {
+        self.management.vlans.as_ref().map(|vlans| vlans.ports.get(&port.0).unwrap_or(&DEFAULT_MODE))
+    }
+
+    fn state(&self, port: Port) -> State {
+        self.tree.as_ref().map_or(State::Forwarding, |tree| tree.state(port))
+    }
+
+    fn is_mirror(&self, port: Port) -> bool {
+        self.management.mirror.as_ref().is_some_and(|(_, to)| *to == port.0)
+    }
+
+    /// The VLAN of a frame that came in at `port` (802.1Q §8.4.2), its tag taken off.
+    fn classify(&self, port: Port, frame: &mut Frame) -> Result<VlanId, DropReason> {
+        let Some(mode) = self.mode(port) else { return Ok(VlanId::DEFAULT) };
+        let vlan = match vlan::parse(frame.bytes())? {
+            Some(tag) => {
+                let vlan = tag.vlan.or(mode.untagged());
+                vlan::pop(frame);
+                vlan
+            }
+            None => mode.untagged(),
+        };
+        vlan.filter(|vlan| mode.carries(*vlan)).ok_or(DropReason::Vlan)
+    }
+
+    /// Whether a frame of `vlan` may leave by `port`.
+    fn lets_out(&self, port: Port, vlan: VlanId) -> Result<(), DropReason> {
+        if self.is_mirror(port) || self.mode(port).is_some_and(|mode| !mode.carries(vlan)) {
+            return Err(DropReason::Vlan);
+        }
+        match self.state(port) {
+            State::Forwarding => Ok(()),
+            _ => Err(DropReason::StpBlocking),
+        }
+    }
+}
+
+impl Switch {
+    /// The state of `port` in the spanning tree; every port forwards where there is none.
+    pub fn port_state(&self, port: Port) -> State {
+        self.managed.as_ref().map_or(State::Forwarding, |managed| managed.state(port))
+    }
+
+    /// The spanning tree, where the switch takes part in one.
+    pub fn spanning_tree(&self) -> Option<&SpanningTree> {
+        self.managed.as_ref()?.tree.as_ref()
+    }
+
+    pub(super) fn receive_managed(
+        &mut self,
+        now: Instant,
+        port: Port,
+        header: &Header,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        let Some(managed) = &mut self.managed else { return };
+        if managed.is_mirror(port) {
+            return self.drop(port, &frame, DropReason::Policy, out);
+        }
+        if header.destination == bpdu::DESTINATION && managed.tree.is_some() {
+            return self.receive_bpdu(now, port, header, &frame, out);
+        }
+        // 802.1D §7.12.6: the reserved addresses 01-80-C2-00-00-0x are never forwarded.
+        if let [0x01, 0x80, 0xc2, 0, 0, 1..=0x0f] = header.destination.0 {
+            return;
+        }
+        let state = managed.state(port);
+        if !matches!(state, State::Forwarding | State::Learning) {
+            return self.drop(port, &frame, DropReason::StpBlocking, out);
+        }
+        self.mirror(port, &frame, out);
+        let Some(managed) = &self.managed else { return };
+        let original = frame.clone();
+        let vlan = match managed.classify(port, &mut frame) {
+            Ok(vlan) => vlan,
+            Err(reason) => return self.drop(port, &original, reason, out),
+        };
+        self.learn(now, vlan, header.source, port, frame.cause, out);
+        if state == State::Learning {
+            return self.drop(port, &original, DropReason::StpBlocking, out);
+        }
+        // A priority survives from trunk to trunk.
+        let tag = match vlan::parse(original.bytes()) {
+            Ok(Some(tag)) => Tag { vlan: Some(vlan), ..tag },
+            _ => Tag::new(vlan),
+        };
+        self.forward_managed(now, port, header, tag, vlan, frame, out);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one step of one path, cut where it is read best")]
+    fn forward_managed(
+        &mut self,
+        now: Instant,
+        from: Port,
+        header: &Header,
+        tag: Tag,
+        vlan: VlanId,
+        frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        let known =
+            if header.destination.is_multicast() { None } else { self.table.look_up(now, vlan, header.destination) };
+        if let Some(to) = known {
+            if to == from {
+                self.counters.filtered += 1;
+                return;
+            }
+            let Some(managed) = &self.managed else { return };
+            if let Err(reason) = managed.lets_out(to, vlan) {
+                return self.drop(to, &frame, reason, out);
+            }
+            self.counters.forwarded += 1;
+            return self.send_tagged(from, to, tag, vlan, frame, out);
+        }
+        self.counters.flooded += 1;
+        out.trace.emit(Storey::DataLink, "switch.flood", frame.cause, |f| {
+            f.set("mac", header.destination).set("from", from.to_string()).set("frame", frame.id);
+            f.set("vlan", vlan.get());
+            let group = header.destination.is_multicast();
+            f.set("why", if group { "its destination is a group" } else { "its destination was not heard of yet" });
+        });
+        for at in 0..self.carriers.len() {
+            let to = Port(at as u16);
+            let up = self.carriers[at] == Some(Carrier::Up);
+            if up && to != from && self.managed.as_ref().is_some_and(|m| m.lets_out(to, vlan).is_ok()) {
+                self.send_tagged(from, to, tag, vlan, frame.clone(), out);
+            }
+        }
+    }
+
+    fn send_tagged(&mut self, from: Port, to: Port, tag: Tag, vlan: VlanId, mut frame: Frame, out: &mut Out<'_>) {
+        let Some(managed) = &self.managed else { return };
+        if managed.mode(to).is_some_and(|mode| mode.untagged() != Some(vlan)) {
+            vlan::push(&mut frame, tag);
+        }
+        self.mirror(to, &frame, out);
+        out.send(to, frame);
+        self.press(from, to, out);
+    }
+
+    /// Copies a frame that passes `port` to the mirror.
+    fn mirror(&mut self, port: Port, frame: &Frame, out: &mut Out<'_>) {
+        if let Some((ports, to)) = self.managed.as_ref().and_then(|m| m.management.mirror.as_ref())
+            && ports.contains(&port.0)
+        {
+            out.send(Port(*to), frame.clone());
+        }
+    }
+
+    /// Where too much waits at `to`, `from` is asked to pause.
+    fn press(&mut self, from: Port, to: Port, out: &mut Out<'_>) {
+        let Some(managed) = &mut self.managed else { return };
+        let Some(flow) = managed.management.flow_control else { return };
+        let backlog = out.backlog(to);
+        if backlog < flow.high || !managed.paused.entry(to.0).or_default().insert(from.0) {
+            return;
+        }
+        let mut frame = pause::build(managed.management.mac, flow.quanta);
+        frame.cause = out.trace.emit(Storey::DataLink, "switch.pause", EventId::NONE, |f| {
+            f.set("port", from.to_string()).set("congested", to.to_string()).set("bytes", backlog);
+            f.set("why", "more comes in for that port than it can send");
+        });
+        out.send(from, frame);
+        out.wake_below(to, flow.low);
+    }
+
+    pub(super) fn on_managed_room(&mut self, _: Instant, port: Port, out: &mut Out<'_>) {
+        let Some(managed) = &mut self.managed else { return };
+        for from in managed.paused.remove(&port.0).unwrap_or_default() {
+            let mut frame = pause::build(managed.management.mac, Quanta(0));
+            frame.cause = out.trace.emit(Storey::DataLink, "switch.resume", EventId::NONE, |f| {
+                f.set("port", Port(from).to_string()).set("why", "the congested port has room again");
+            });
+            out.send(Port(from), frame);
+        }
+    }
+
+    fn receive_bpdu(&mut self, now: Instant, port: Port, header: &Header, frame: &Frame, out: &mut Out<'_>) {
+        let payload = frame.bytes().get(HEADER_LEN..).unwrap_or_default();
+        let bpdu = llc::parse(header.ether_type, payload).and_then(|payload| match payload.llc {
+            Llc::SPANNING_TREE => Bpdu::parse(payload.info),
+            _ => Err(DropReason::UnknownProtocol),
+        });
+        match bpdu {
+            Ok(bpdu) => {
+                if let Some(tree) = self.managed.as_mut().and_then(|m| m.tree.as_mut()) {
+                    tree.receive(now, port, &bpdu);
+                }
+                self.do_as_tree_says(now, frame.cause, out);
+            }
+            Err(reason) => self.drop(port, frame, reason, out),
+        }
+    }
+
+    pub(super) fn on_managed_deadline(&mut self, now: Instant, out: &mut Out<'_>) {
+        if let Some(tree) = self.managed.as_mut().and_then(|m| m.tree.as_mut()) {
+            tree.on_timeout(now);
+            self.do_as_tree_says(now, EventId::NONE, out);
+        }
+    }
+
+    pub(super) fn on_managed_carrier(&mut self, now: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {
+        let Some(managed) = &mut self.managed else { return };
+        let is_mirror = managed.is_mirror(port);
+        if let Some(tree) = &mut managed.tree
+            && !is_mirror
+        {
+            tree.set_carrier(now, port, carrier);
+            self.do_as_tree_says(now, EventId::NONE, out);
+        }
+    }
+
+    /// After a restart the tree knows none of the ports that have carriers.
+    pub(super) fn start_managed(&mut self, now: Instant, out: &mut Out<'_>) {
+        for at in 0..self.carriers.len() {
+            if self.carriers[at] == Some(Carrier::Up) {
+                self.on_managed_carrier(now, Port(at as u16), Carrier::Up, out);
+            }
+        }
+    }
+
+    fn do_as_tree_says(&mut self, _: Instant, cause: EventId, out: &mut Out<'_>) {
+        loop {
+            let Some(managed) = &mut self.managed else { return };
+            let Some(event) = managed.tree.as_mut().and_then(SpanningTree::poll_event) else { return };
+            match event {
+                Event::Send(port, bpdu) => {
+                    let source = managed.management.mac;
+                    let mut frame = llc::build(bpdu::DESTINATION, source, Llc::SPANNING_TREE, &bpdu.build());
+                    frame.cause = cause;
+                    out.send(port, frame);
+                }
+                Event::Port(port, state, why) => {
+                    out.trace.emit(Storey::DataLink, "stp.port", cause, |f| {
+                        f.set("port", port.to_string()).set("state", state.to_string()).set("why", why);
+                    });
+                    if matches!(state, State::Blocking | State::Disabled) {
+                        self.table.forget_port(port);
+                    }
+                }
+                Event::Root(BridgeId { priority, mac }) => {
+                    out.trace.emit(Storey::DataLink, "stp.root", cause, |f| {
+                        f.set("root", mac).set("priority", priority).set("why", "no better bridge is heard of");
+                    });
+                }
+                Event::Ageing(ageing) => {
+                    self.table.set_ageing(ageing.unwrap_or(self.config.ageing));
+                    out.trace.emit(Storey::DataLink, "stp.change", cause, |f| {
+                        f.set("ageing", ageing.unwrap_or(self.config.ageing));
+                        let why = if ageing.is_some() { "the tree changes" } else { "the tree has settled" };
+                        f.set("why", why);
+                    });
+                }
+            }
+        }
+    }
+}
