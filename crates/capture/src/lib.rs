@@ -13,6 +13,7 @@ mod names;
 mod packet;
 pub mod pcapng;
 pub mod sentence;
+mod serial;
 mod shared;
 pub mod story;
 pub mod summary;

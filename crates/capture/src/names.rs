@@ -62,6 +62,9 @@ impl LinkType {
     pub const RAW: Self = Self(101);
     /// X.25 LAPB.
     pub const LAPB: Self = Self(207);
+    /// HDLC-framed octets of a serial line. In a capture each frame is a "Wireshark upper PDU" that names its dissector,
+    /// since PPP and LAPB frames come mixed on such a line.
+    pub const SERIAL: Self = Self(252);
 }
 
 impl Default for LinkType {

@@ -43,6 +43,7 @@ impl Packet {
                 _ => return None,
             },
             LinkType::RAW => bytes,
+            LinkType::SERIAL => return Self::parse_ip(&crate::serial::ip(bytes)?, 0),
             _ => return None,
         };
         Self::parse_ip(ip, bytes.len() - ip.len())

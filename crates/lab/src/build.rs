@@ -11,6 +11,7 @@ use septet_application::dns;
 use septet_application::programs::Captured;
 use septet_core::{Port as PortNumber, Seed};
 use septet_datalink::ethernet::MacAddr;
+use septet_datalink::hub::Hub;
 use septet_datalink::switch;
 use septet_engine::World;
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
@@ -102,7 +103,11 @@ impl Lab {
         let mut board = Board::default();
         for (index, (node, routes)) in self.nodes.iter().zip(self.routes()).enumerate() {
             let (station, recorder) = match node.kind {
-                NodeKind::Switch => (world.add_station(&node.name, Box::new(switch(node))), None),
+                NodeKind::Hub => (world.add_station(&node.name, Box::new(Hub::new())), None),
+                NodeKind::Switch => {
+                    let station = self.fit(index, Box::new(switch(node, self.management(index))), seed);
+                    (world.add_station(&node.name, station), None)
+                }
                 NodeKind::Router | NodeKind::Host => {
                     let config = HostConfig {
                         name: node.name.clone(),
@@ -128,7 +133,7 @@ impl Lab {
                         host.on_boot(boot);
                     }
                     let recorder = host.recorder();
-                    (world.add_station(&node.name, Box::new(host)), Some(recorder))
+                    (world.add_station(&node.name, self.fit(index, Box::new(host), seed)), Some(recorder))
                 }
             };
             board.add_node(station);
@@ -136,9 +141,12 @@ impl Lab {
             places.recorders.push(recorder);
         }
         let mut media: BTreeMap<*const crate::Cable, Arc<septet_physical::Medium>> = BTreeMap::new();
-        for link in &self.links {
+        for (index, link) in self.links.iter().enumerate() {
             // Links of one medium share it.
             let [ab, ba] = [0, 1].map(|way| {
+                if self.is_shared_link(index) {
+                    return Arc::new(self.medium(index, way));
+                }
                 let cable = &link.cables[way];
                 media.entry(Arc::as_ptr(cable)).or_insert_with(|| Arc::new(cable.medium.clone())).clone()
             });
@@ -238,17 +246,18 @@ impl Lab {
 fn forwarding(node: &Node) -> Forwarding {
     match node.kind {
         NodeKind::Router => Forwarding::On,
-        NodeKind::Host | NodeKind::Switch => Forwarding::Off,
+        NodeKind::Host | NodeKind::Switch | NodeKind::Hub => Forwarding::Off,
     }
 }
 
-fn switch(node: &Node) -> switch::Switch {
+fn switch(node: &Node, management: Option<switch::Management>) -> switch::Switch {
     let default = switch::Config::default();
     let largest = node.ports.iter().map(|p| usize::from(p.mtu)).max();
     switch::Switch::new(switch::Config {
         ageing: node.spec.ageing.unwrap_or(default.ageing),
         capacity: node.spec.table.unwrap_or(default.capacity),
         mtu: largest.map_or(default.mtu, |mtu| mtu.max(default.mtu)),
+        management,
     })
 }
 

@@ -25,14 +25,17 @@ use std::sync::LazyLock;
 use septet_core::Instant;
 use septet_host::{Host, HostConfig};
 
+use crate::cards;
 use crate::topology::LinkRef;
 use crate::units::Dimension;
 
-/// What hosts and routers count, by the names of `nstat` and `ip -s link`.
+/// What nodes count: hosts and routers by the names of `nstat` and `ip -s link`; cards, switches and hubs by their own.
 pub(crate) fn counters() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
         let host = Host::new(HostConfig::new("any"));
-        host.map(|h| h.counters().map(|(name, _)| name).collect()).unwrap_or_default()
+        let mut names: Vec<_> = host.map(|h| h.counters().map(|(name, _)| name).collect()).unwrap_or_default();
+        names.extend(cards::COUNTERS);
+        names
     });
     &NAMES
 }

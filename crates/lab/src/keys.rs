@@ -15,6 +15,7 @@ pub(crate) static ROOT: Section = Section {
         Key::new("lab", Kind::Table(&LAB), "name, seed and length of the run"),
         Key::new("media", Kind::Named("medium", &Kind::Table(&MEDIUM)), "what links are made of, by name"),
         Key::new("topology", Kind::Table(&TOPOLOGY), "who is joined to whom"),
+        Key::new("hub", Kind::Named("hub", &Kind::Table(&HUB)), "repeaters, by name: all on them share one line"),
         Key::new("switch", Kind::Named("switch", &Kind::Table(&SWITCH)), "learning Ethernet switches, by name"),
         Key::new("router", Kind::Named("router", &Kind::Table(&ROUTER)), "hosts that forward, by name"),
         Key::new("host", Kind::Named("host", &Kind::Table(&HOST)), "hosts, by name or range: `\"web[1..3]\"`"),
@@ -71,9 +72,43 @@ static SWITCH: Section = Section {
     groups: &[&[
         Key::new("ageing", Kind::Time, "how long an address is remembered (300s)"),
         Key::new("table", Kind::Count(1, 16_777_216), "how many addresses are remembered"),
+        Key::new("spanning_tree", Kind::Switch, "take part in the spanning tree of IEEE 802.1D (false)"),
+        Key::new(
+            "priority",
+            Kind::Count(0, 65_535),
+            "as a bridge of the spanning tree; the lowest is the root (32768)",
+        ),
+        Key::new(
+            "vlans",
+            Kind::Named("neighbour", &Kind::Count(1, 4094)),
+            "the VLAN of the port to each neighbour; others are in VLAN 1",
+        ),
+        Key::new("trunks", Kind::Texts(&NEIGHBOUR), "neighbours to whom all VLANs go, with tags"),
+        Key::new("mirror", Kind::Table(&MIRROR), "a port that sees what passes others"),
+        Key::new("flow_control", Kind::Switch, "pause those who send more than a port can pass on (false)"),
+        Key::new("half_duplex", Kind::Texts(&NEIGHBOUR), "neighbours to whom this switch speaks half duplex"),
     ]],
     more: none,
     required: &[],
+    numbered: None,
+};
+
+static HUB: Section = Section {
+    doc: "A repeater: what comes in at one port goes out at all others, and its links are half duplex.",
+    groups: &[],
+    more: none,
+    required: &[],
+    numbered: None,
+};
+
+static MIRROR: Section = Section {
+    doc: "A port that sees what passes others.",
+    groups: &[&[
+        Key::new("from", Kind::Texts(&NEIGHBOUR), "neighbours whose ports are watched"),
+        Key::new("to", Kind::Text, "the neighbour who sees it"),
+    ]],
+    more: none,
+    required: &["from", "to"],
     numbered: None,
 };
 
@@ -98,6 +133,7 @@ const STACK: &[Key] = &[
     Key::new("address", Kind::Phrase(&ADDRESS), "the IPv4 address with its prefix, where there is one port only"),
     Key::new("mtu", Kind::Phrase(&MTU), "the largest packet that it sends, in bytes (1500)"),
     Key::new("tcp", TCP_CHOICE, "the congestion controller, or a table of TCP options"),
+    Key::new("duplex", Kind::Choice(duplexes), "`half` where the ports must not send while they receive (full)"),
     Key::new("run", Kind::Texts(&COMMAND), "programs and when they start: `at 1s: ping web1`"),
 ];
 
@@ -136,6 +172,10 @@ static FAULTS: Section = Section {
     numbered: None,
 };
 
+fn duplexes() -> &'static [&'static str] {
+    &["full", "half"]
+}
+
 /// The congestion controllers of storey 4.
 pub(crate) fn controllers() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| septet_transport::tcp::controller_names().collect());
@@ -145,6 +185,7 @@ pub(crate) fn controllers() -> &'static [&'static str] {
 static LINK: Phrase = Phrase { what: "a link", example: "client -- s1 : wan", check: later };
 static FAULT: Phrase = Phrase { what: "a fault", example: "5s..7s: loss 20% on r1--r2", check: later };
 static EXPECTATION: Phrase = Phrase { what: "an expectation", example: "client.http.ok >= 195", check: later };
+static NEIGHBOUR: Phrase = Phrase { what: "a neighbour", example: "web[1..3]", check: later };
 static RESOLVER: Phrase = Phrase { what: "a name server", example: "dns", check: later };
 static COMMAND: Phrase =
     Phrase { what: "a command", example: "at 1s: ping web1", check: |_, text| command::parse(text).map(|_| ()) };

@@ -8,6 +8,7 @@ mod address;
 mod board;
 mod boot;
 mod build;
+mod cards;
 mod command;
 mod document;
 mod edit;

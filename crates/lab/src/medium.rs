@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::LazyLock;
 
 use septet_core::{Bytes, Rate};
+use septet_datalink::lapb::Arq;
 use septet_physical::channel::{EFFECTS, EffectKind, EffectSpec};
 use septet_physical::phy::{self, Length, Phy};
 use septet_physical::queue::{DISCIPLINES, Discipline, Limit, QueueSpec};
@@ -27,6 +28,8 @@ pub struct Cable {
     pub phy: Option<&'static Phy>,
     /// Its length, where it is given.
     pub length: Option<Length>,
+    /// How its ends speak, where it is a serial line.
+    pub serial: Option<Serial>,
     discipline: &'static str,
     limit: Limit,
     settings: Settings,
@@ -37,7 +40,7 @@ impl Cable {
     pub(crate) fn perfect() -> Self {
         let medium = Medium::default();
         let (discipline, limit) = (medium.queue.name(), medium.queue.limit());
-        Self { medium, mtu: None, phy: None, length: None, discipline, limit, settings: Settings::new() }
+        Self { medium, mtu: None, phy: None, length: None, serial: None, discipline, limit, settings: Settings::new() }
     }
 
     /// What a link is made of where nothing is said: gigabit Ethernet over a kilometre of fibre.
@@ -59,6 +62,7 @@ impl Cable {
                 Change::BitErrors(ratio) => self.medium.bit_errors = *ratio,
                 Change::Framing(framing) => self.medium.framing = *framing,
                 Change::Mtu(mtu) => self.mtu = Some(*mtu),
+                Change::Serial(serial) => self.serial = *serial,
                 Change::Queue(discipline, settings) => {
                     (self.discipline, self.settings) = (discipline, settings.clone());
                     self.renew_queue();
@@ -106,6 +110,24 @@ impl Cable {
     }
 }
 
+/// How the ends of a serial line speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Serial {
+    /// PPP's numbered mode, where it is wanted.
+    pub reliable: Option<Reliable>,
+}
+
+/// How what a serial line damages is repeated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reliable {
+    /// The scheme.
+    pub arq: Arq,
+    /// How many frames may be in flight; the most that the scheme allows where nothing is said.
+    pub window: Option<u8>,
+    /// How long a frame may stay without an answer; a little more than a round trip where nothing is said.
+    pub t1: Option<Duration>,
+}
+
 /// One change of a cable.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Change {
@@ -122,6 +144,7 @@ pub(crate) enum Change {
     Mtu(u16),
     Phy(&'static Phy),
     Length(Length),
+    Serial(Option<Serial>),
 }
 
 /// A word of the medium language.
@@ -266,15 +289,46 @@ const WORDS: &[MediumWord] = &[
     MediumWord {
         name: "framing",
         example: "ethernet",
-        doc: "what a frame costs beside its bytes: `ethernet` (preamble, FCS and gap) or `bare` (nothing)",
+        doc: "how frames travel: `ethernet` (with preamble, FCS and gap), `bare` (nothing beside its bytes), or `ppp` \
+              (a serial line, HDLC framing)",
         read: |words| {
             let word = words.expect("a framing", "`ethernet`")?;
             match word.text {
-                "ethernet" => Ok(vec![Change::Framing(Framing::ETHERNET)]),
-                "bare" => Ok(vec![Change::Framing(Framing::BARE)]),
+                "ethernet" => Ok(vec![Change::Framing(Framing::ETHERNET), Change::Serial(None)]),
+                "bare" => Ok(vec![Change::Framing(Framing::BARE), Change::Serial(None)]),
+                "ppp" => Ok(vec![Change::Framing(Framing::BARE), Change::Serial(Some(Serial::default()))]),
                 other => Err(Wrong::new("unknown-value", word.range(), format!("there is no framing `{other}`"))
-                    .help(suggest(other, "framings", ["ethernet", "bare"]))),
+                    .help(suggest(other, "framings", ["ethernet", "bare", "ppp"]))),
             }
+        },
+    },
+    MediumWord {
+        name: "arq",
+        example: "go-back-n",
+        doc: "how a serial line repeats what was damaged: `SCHEME [window N] [t1 TIME]`",
+        read: |words| {
+            let word = words.expect("a scheme", "`go-back-n`")?;
+            let arq =
+                Arq::find(word.text).ok_or_else(|| {
+                    Wrong::new("unknown-value", word.range(), format!("there is no scheme `{}`", word.text))
+                        .help(suggest(word.text, "schemes", Arq::ALL.map(Arq::name)))
+                })?;
+            let mut reliable = Reliable { arq, window: None, t1: None };
+            loop {
+                if words.take("window") {
+                    let word = words.expect("a number of frames", "`7`")?;
+                    let window = word.text.parse::<u8>().ok().filter(|n| (1..=127).contains(n));
+                    let wrong = || Wrong::new("out-of-range", word.range(), "a window is 1 to 127 frames".to_owned());
+                    reliable.window = Some(window.ok_or_else(wrong)?);
+                } else if words.take("t1") {
+                    let word = words.expect("a time", "`100ms`")?;
+                    reliable.t1 = Some(understood(word, units::time(word.text))?);
+                } else {
+                    break;
+                }
+            }
+            let serial = Serial { reliable: Some(reliable) };
+            Ok(vec![Change::Framing(Framing::BARE), Change::Serial(Some(serial))])
         },
     },
     MediumWord {

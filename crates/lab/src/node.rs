@@ -8,6 +8,7 @@ use septet_network::Cidr;
 use septet_transport::tcp;
 
 use crate::address::{self, Cidr4};
+use crate::cards::{Duplex, Management};
 use crate::command::{self, Command};
 use crate::document::{Item, Table, Text, Value};
 use crate::medium;
@@ -33,6 +34,8 @@ pub struct Node {
 /// What a node is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum NodeKind {
+    /// A repeater.
+    Hub,
     /// A learning switch.
     Switch,
     /// A host that forwards.
@@ -43,12 +46,13 @@ pub enum NodeKind {
 
 impl NodeKind {
     /// The kinds, by the name of their section.
-    pub(crate) const SECTIONS: [(&'static str, Self); 3] =
-        [("switch", Self::Switch), ("router", Self::Router), ("host", Self::Host)];
+    pub(crate) const SECTIONS: [(&'static str, Self); 4] =
+        [("hub", Self::Hub), ("switch", Self::Switch), ("router", Self::Router), ("host", Self::Host)];
 
     /// The name of its section.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Hub => "hub",
             Self::Switch => "switch",
             Self::Router => "router",
             Self::Host => "host",
@@ -58,7 +62,7 @@ impl NodeKind {
     /// Whether it has addresses, or only joins links.
     pub fn has_addresses(self) -> bool {
         match self {
-            Self::Switch => false,
+            Self::Hub | Self::Switch => false,
             Self::Router | Self::Host => true,
         }
     }
@@ -90,6 +94,10 @@ pub struct NodeSpec {
     pub ageing: Option<Duration>,
     /// How many addresses a switch remembers.
     pub table: Option<usize>,
+    /// VLANs, spanning tree, mirroring and flow control of a switch.
+    pub management: Management,
+    /// Whether a host's ports send and receive at once.
+    pub duplex: Duplex,
     pub(crate) address: Option<(Cidr4, Span)>,
     pub(crate) mtu: Option<u16>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
@@ -198,6 +206,8 @@ impl NodeSpec {
             services: service::read(table, topology, mistakes),
             ageing: table.time("ageing"),
             table: table.count("table").and_then(|n| usize::try_from(n).ok()),
+            management: Management::read(table, topology, mistakes),
+            duplex: Duplex::read(table),
             address: address(table),
             mtu: mtu(table),
             ports,

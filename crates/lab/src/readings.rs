@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use septet_core::{Instant, Sample};
+use septet_datalink::card::Fitted;
+use septet_datalink::hub::Hub;
+use septet_datalink::switch::Switch;
 use septet_engine::{Heading, LinkId, PortCounters, QueueWatch, World};
 use septet_host::Host;
 use septet_physical::queue::Limit;
 
+use crate::cards;
 use crate::expect::{Amount, Excess, LinkMetric, Observed, Probe, QueueProbe, Window};
 use crate::run::Places;
 use crate::topology::LinkRef;
@@ -92,8 +96,22 @@ fn port(world: &World, link: LinkId, way: usize) -> PortCounters {
 }
 
 fn counter(world: &World, places: &Places, node: usize, name: &str) -> Option<u64> {
-    let host: &Host = world.station(places.stations[node])?;
-    Some(host.counters().find(|(n, _)| *n == name).map_or(0, |(_, value)| value))
+    let station = places.stations[node];
+    if let Some(value) = world.station::<Fitted>(station).and_then(|fitted| cards::counter(fitted, name)) {
+        return Some(value);
+    }
+    if let Some(host) = world.station::<Host>(station) {
+        return Some(host.counters().find(|(n, _)| *n == name).map_or(0, |(_, value)| value));
+    }
+    if let Some(switch) = world.station::<Switch>(station) {
+        return cards::switch_counter(switch, world.now(), name);
+    }
+    let hub = world.station::<Hub>(station)?.counters();
+    match name {
+        "hub_frames" => Some(hub.frames),
+        "hub_collisions" => Some(hub.collisions),
+        _ => None,
+    }
 }
 
 /// The answers at the end of a run.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use septet_application::programs::Captured;
 use septet_capture::summary::{self, End, Summary};
-use septet_capture::{Flow, Names};
+use septet_capture::{Flow, LinkType, Names};
 use septet_core::{Instant, Port as PortNumber, Recorder, StationId};
 use septet_engine::{Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
@@ -123,7 +123,11 @@ impl Run {
             let ends = link.ends.map(|end| (self.places.stations[end.node], PortNumber(end.port)));
             names.link(ends[0], ends[1], &link.name);
             for (end, cable) in ends.into_iter().zip(cables) {
-                names.port(end.0, end.1).speed = cable.medium.rate.map(|r| r.bits_per_sec());
+                let port = names.port(end.0, end.1);
+                port.speed = cable.medium.rate.map(|r| r.bits_per_sec());
+                if cable.serial.is_some() {
+                    port.link_type = LinkType::SERIAL;
+                }
             }
         }
         for service in self.lab.nodes.iter().flat_map(|n| &n.spec.services) {

@@ -102,3 +102,73 @@ fn shop_with_bit_errors() {
     let outcome = intact("media.wan.ber", "1e-6");
     assert!(outcome.ports["r1 eth1"].rx_errors + outcome.ports["r2 eth0"].rx_errors > 0, "no bit was flipped");
 }
+
+#[test]
+fn hub() {
+    holds("hub", &[]);
+}
+
+#[test]
+fn switch() {
+    holds("switch", &[]);
+}
+
+#[test]
+fn switching_loop() {
+    holds("loop", &[]);
+}
+
+#[test]
+fn spanning_tree() {
+    holds("spanning-tree", &[]);
+}
+
+#[test]
+fn vlan() {
+    holds("vlan", &[]);
+}
+
+#[test]
+fn duplex_mismatch() {
+    holds("duplex-mismatch", &[]);
+}
+
+#[test]
+fn arq_stop_and_wait() {
+    holds("arq-stop-and-wait", &[]);
+}
+
+#[test]
+fn arq_go_back_n() {
+    holds("arq-go-back-n", &[]);
+}
+
+#[test]
+fn arq_selective_repeat() {
+    holds("arq-selective-repeat", &[]);
+}
+
+#[test]
+fn ppp() {
+    holds("ppp", &[]);
+}
+
+#[test]
+fn pause() {
+    holds("pause", &[]);
+}
+
+#[test]
+fn bufferbloat_drop_tail() {
+    holds("bufferbloat-drop-tail", &[]);
+}
+
+#[test]
+fn bufferbloat_codel() {
+    holds("bufferbloat-codel", &[]);
+}
+
+#[test]
+fn bufferbloat_fq_codel() {
+    holds("bufferbloat-fq-codel", &[]);
+}

@@ -11,7 +11,7 @@ use std::io;
 use septet_core::{DropReason, Event, Fate, Instant, Monitor, Observation, Port, StationId, Way};
 
 use crate::memory::Memory;
-use crate::{LinkType, Names, sentence};
+use crate::{LinkType, Names, sentence, serial};
 
 use block::{Packet, Statistics};
 use once::Once;
@@ -193,9 +193,16 @@ impl<W: io::Write> Monitor for Pcapng<W> {
             // The FCS crosses the wire in the bit order that leaves a CRC-32 as little-endian bytes.
             fcs = Some(received.to_le_bytes());
         }
-        let bytes = seen.frame.bytes();
+        let exported;
+        let bytes = if interface.link_type == LinkType::SERIAL {
+            exported = serial::export(seen.frame.bytes());
+            &exported
+        } else {
+            seen.frame.bytes()
+        };
         // A damaged frame is shown as it arrived, to the last byte.
-        let kept = if fcs.is_some() { bytes.len() } else { self.once.keep(interface.link_type, bytes) };
+        let whole = fcs.is_some() || interface.link_type == LinkType::SERIAL;
+        let kept = if whole { bytes.len() } else { self.once.keep(interface.link_type, bytes) };
         let packet = Packet {
             interface: interface.number,
             nanos: self.stamp(seen.at),

@@ -105,7 +105,6 @@ pub struct Fitted {
     marks: Vec<Option<usize>>,
     up: VecDeque<(Port, Up)>,
     down: VecDeque<(Port, Frame)>,
-    /// Frames that were handed up, and may be answered at once, in this call: a bound against two that never cease.
     power: Power,
 }
 
@@ -135,6 +134,11 @@ impl Fitted {
     /// The card in `port`.
     pub fn card(&self, port: Port) -> Option<&dyn Card> {
         self.cards.get(usize::from(port.0))?.as_deref()
+    }
+
+    /// All cards, by their port.
+    pub fn cards(&self) -> impl Iterator<Item = &dyn Card> {
+        self.cards.iter().flatten().map(|card| &**card)
     }
 
     /// Calls the card in `port`, or else the station.

@@ -160,6 +160,12 @@ impl Switch {
         self.managed.as_ref().map_or(State::Forwarding, |managed| managed.state(port))
     }
 
+    /// How many ports with a carrier the spanning tree blocks.
+    pub fn blocked_ports(&self) -> usize {
+        let up = (0..self.carriers.len()).filter(|at| self.carriers[*at] == Some(Carrier::Up));
+        up.filter(|at| self.port_state(Port(*at as u16)) == State::Blocking).count()
+    }
+
     /// The spanning tree, where the switch takes part in one.
     pub fn spanning_tree(&self) -> Option<&SpanningTree> {
         self.managed.as_ref()?.tree.as_ref()

@@ -116,6 +116,7 @@ pub(crate) static METRICS: &[Metric] = &[
     counter("ping.sent", "echo requests sent"),
     counter("ping.ok", "echo replies received"),
     counter("ping.lost", "echo requests without a reply"),
+    counter("ping.error", "errors that came instead of a reply"),
     times("ping.time", "round-trip times"),
     counter("traceroute.sent", "probes sent"),
     counter("traceroute.ok", "probes answered"),

@@ -4,9 +4,6 @@ use septet_core::{Checksums, Frame, Rng};
 
 use crate::Ratio;
 
-/// Bytes of the frame check sequence that travels behind the frame.
-const FCS: u64 = 4;
-
 /// Flips each bit that passes with the same small probability.
 #[derive(Debug)]
 pub struct BitErrors {
@@ -16,12 +13,14 @@ pub struct BitErrors {
     log_good: f64,
     /// Bits that still pass unharmed.
     good: u64,
+    /// Bits of the frame check sequence that travels behind the frame; at most 32.
+    trailer: u64,
 }
 
 impl BitErrors {
     /// No errors yet; draws from `rng`.
     pub fn new(rng: Rng) -> Self {
-        Self { rng, ratio: 0.0, log_good: 0.0, good: u64::MAX }
+        Self { rng, ratio: 0.0, log_good: 0.0, good: u64::MAX, trailer: 32 }
     }
 
     /// Sets the probability that a bit is flipped.
@@ -34,10 +33,15 @@ impl BitErrors {
         self.good = self.draw();
     }
 
+    /// Sets how many bytes of frame check sequence follow each frame; four unless set, which is also the most.
+    pub fn set_trailer(&mut self, bytes: u32) {
+        self.trailer = u64::from(bytes.min(4)) * 8;
+    }
+
     /// Lets `frame` and its FCS pass, and returns how many bits were flipped. A struck frame keeps the FCS as it
     /// arrives, and its checksums must be verified.
     pub fn strike(&mut self, frame: &mut Frame) -> u32 {
-        let bits = (frame.len() as u64 + FCS) * 8;
+        let bits = frame.len() as u64 * 8 + self.trailer;
         if self.good >= bits {
             // u64::MAX stands for "never".
             if self.good != u64::MAX {
@@ -45,7 +49,7 @@ impl BitErrors {
             }
             return 0;
         }
-        let body = bits - FCS * 8;
+        let body = bits - self.trailer;
         let mut fcs = frame.fcs.unwrap_or_else(|| crc32fast::hash(frame.bytes()));
         let mut flipped = 0;
         let bytes = frame.bytes_mut();

@@ -142,7 +142,7 @@ impl Channel {
 
     /// Takes over the values of `medium`; streams of random numbers and effects that stay are kept.
     pub(crate) fn set(&mut self, medium: &Medium, seed: Seed, name: &str) {
-        let Medium { rate: _, delay, jitter, loss, bit_errors, framing: _, queue: _, effects } = medium;
+        let Medium { rate: _, delay, jitter, loss, bit_errors, framing, queue: _, effects } = medium;
         self.delay = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         let moody = !jitter.is_zero() || !loss.is_zero() || !bit_errors.is_zero() || !effects.is_empty();
         if !moody && self.moody.is_none() {
@@ -162,6 +162,7 @@ impl Channel {
         m.jitter = u64::try_from(jitter.as_nanos()).unwrap_or(u64::MAX);
         m.loss = loss.get();
         m.bits.set_ratio(*bit_errors);
+        m.bits.set_trailer(framing.trailer);
         let mut old = core::mem::take(&mut m.effects);
         for spec in effects {
             let kept = old.iter().position(|(s, _)| s == spec).map(|at| old.swap_remove(at));

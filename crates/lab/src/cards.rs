@@ -1,0 +1,339 @@
+//! What stands in the ports of a lab beside ordinary Ethernet: managed switches, shared lines, serial lines.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use septet_core::{DropReason, Instant, Rate, Seed};
+use septet_datalink::card::half_duplex::{self, HalfDuplexCard};
+use septet_datalink::card::pause::PauseCard;
+use septet_datalink::card::serial::SerialCard;
+use septet_datalink::card::{Card, Fitted};
+use septet_datalink::ethernet::MacAddr;
+use septet_datalink::lapb::Side;
+use septet_datalink::ppp;
+use septet_datalink::stp::bpdu::BridgeId;
+use septet_datalink::stp::{Parameters, path_cost};
+use septet_datalink::switch::{self, FlowControl, PortMode, Switch, Vlans};
+use septet_datalink::vlan::VlanId;
+use septet_physical::queue::Limit;
+use septet_physical::{Framing, Medium};
+
+use crate::document::{Table, Text};
+use crate::lab::Lab;
+use crate::medium::{Cable, Serial};
+use crate::mistake::Mistakes;
+use crate::node::NodeKind;
+use crate::topology::{Place, Topology};
+use crate::words::Word;
+
+/// Whether a port may send while it receives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Duplex {
+    /// It may.
+    #[default]
+    Full,
+    /// It may not.
+    Half,
+}
+
+impl Duplex {
+    pub(crate) fn read(table: &Table) -> Self {
+        match table.text("duplex") {
+            Some(text) if text.text == "half" => Self::Half,
+            _ => Self::Full,
+        }
+    }
+}
+
+/// What the file says of a managed switch; neighbours are indices of nodes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Management {
+    /// The priority in the spanning tree, where the switch takes part in one.
+    pub spanning_tree: Option<u16>,
+    /// The VLAN of the port to each neighbour.
+    pub vlans: BTreeMap<usize, u16>,
+    /// Neighbours to whom all VLANs go, with tags.
+    pub trunks: BTreeSet<usize>,
+    /// Whose ports are watched, and who sees it.
+    pub mirror: Option<(BTreeSet<usize>, usize)>,
+    /// Whether PAUSE frames are sent.
+    pub flow_control: Paused,
+    /// Neighbours to whom it speaks half duplex.
+    pub half_duplex: BTreeSet<usize>,
+}
+
+/// Whether PAUSE frames are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Paused {
+    /// They are not.
+    #[default]
+    Never,
+    /// They are, where more comes in than can go out.
+    WhenFull,
+}
+
+impl Management {
+    pub(crate) fn read(table: &Table, topology: &Topology, mistakes: &mut Mistakes) -> Self {
+        let mut neighbours = |texts: Vec<&Text>| -> BTreeSet<usize> {
+            let mut found = BTreeSet::new();
+            for text in texts {
+                match topology.nodes(Word { text: &text.text, at: 0 }) {
+                    Ok(nodes) => found.extend(nodes),
+                    Err(wrong) => mistakes.push(wrong.mistake(text)),
+                }
+            }
+            found
+        };
+        let trunks = neighbours(table.texts("trunks"));
+        let half_duplex = neighbours(table.texts("half_duplex"));
+        let mirror = table.table("mirror").and_then(|mirror| {
+            let from = neighbours(mirror.texts("from"));
+            let to = neighbours(mirror.text("to").into_iter().collect());
+            to.into_iter().next().map(|to| (from, to))
+        });
+        let mut vlans = BTreeMap::new();
+        for (name, _) in table.table("vlans").map(|t| t.entries.as_slice()).unwrap_or_default() {
+            let Some(number) = table.table("vlans").and_then(|t| t.count(&name.text)) else { continue };
+            match topology.nodes(Word { text: &name.text, at: 0 }) {
+                Ok(nodes) => vlans.extend(nodes.into_iter().map(|node| (node, number as u16))),
+                Err(wrong) => {
+                    let text = Text::bare(name.text.clone(), name.span.clone());
+                    mistakes.push(wrong.mistake(&text));
+                }
+            }
+        }
+        let wanted = table.switch("spanning_tree") == Some(true);
+        Self {
+            spanning_tree: wanted
+                .then(|| table.count("priority").and_then(|n| u16::try_from(n).ok()).unwrap_or(32_768)),
+            vlans,
+            trunks,
+            mirror,
+            flow_control: if table.switch("flow_control") == Some(true) { Paused::WhenFull } else { Paused::Never },
+            half_duplex,
+        }
+    }
+
+    fn is_default(&self) -> bool {
+        let Self { half_duplex: _, .. } = self;
+        *self == Self { half_duplex: self.half_duplex.clone(), ..Self::default() }
+    }
+}
+
+impl Lab {
+    /// The node at the other end of `place`'s link, and the medium towards it.
+    fn beyond(&self, place: Place) -> Option<(Place, &Cable)> {
+        let link = &self.links[self.nodes[place.node].ports.get(usize::from(place.port))?.link?];
+        let way = link.ends.iter().position(|end| *end == place)?;
+        Some((link.ends[1 - way], &link.cables[way]))
+    }
+
+    fn ports(&self, node: usize) -> impl Iterator<Item = Place> + use<> {
+        (0..self.nodes[node].ports.len() as u16).map(move |port| Place { node, port })
+    }
+
+    /// The management of a switch; `None` for one that only learns.
+    pub(crate) fn management(&self, index: usize) -> Option<switch::Management> {
+        let node = &self.nodes[index];
+        let spec = &node.spec.management;
+        if spec.is_default() {
+            return None;
+        }
+        let mac = node.ports.first().map_or(MacAddr::local(index as u64), |port| MacAddr(port.mac));
+        let mut management = switch::Management::new(mac);
+        let neighbours: Vec<(Place, usize, &Cable)> = self
+            .ports(index)
+            .filter_map(|place| self.beyond(place).map(|(beyond, cable)| (place, beyond.node, cable)))
+            .collect();
+        let ports_to = |nodes: &BTreeSet<usize>| -> BTreeSet<u16> {
+            neighbours.iter().filter(|(_, node, _)| nodes.contains(node)).map(|(place, ..)| place.port).collect()
+        };
+        if !spec.vlans.is_empty() || !spec.trunks.is_empty() {
+            let mut ports = BTreeMap::new();
+            for (place, node, _) in &neighbours {
+                if spec.trunks.contains(node) {
+                    ports.insert(place.port, PortMode::Trunk { allowed: BTreeSet::new(), native: None });
+                } else if let Some(vlan) = spec.vlans.get(node).and_then(|number| VlanId::new(*number)) {
+                    ports.insert(place.port, PortMode::Access(vlan));
+                }
+            }
+            management.vlans = Some(Vlans { ports });
+        }
+        if let Some(priority) = spec.spanning_tree {
+            let cost = |cable: &Cable| path_cost(cable.medium.rate.map_or(u64::MAX, Rate::bits_per_sec));
+            let costs = neighbours.iter().map(|(place, _, cable)| (place.port, cost(cable))).collect();
+            management.spanning_tree = Some((Parameters::new(BridgeId { priority, mac }), costs));
+        }
+        if let Some((from, to)) = &spec.mirror {
+            let to = ports_to(&BTreeSet::from([*to])).into_iter().next();
+            management.mirror = to.map(|to| (ports_to(from), to));
+        }
+        if spec.flow_control == Paused::WhenFull {
+            management.flow_control = Some(FlowControl::default());
+        }
+        Some(management)
+    }
+
+    /// Whether the ends of this link hear each other while they send.
+    fn is_shared(&self, ends: [Place; 2]) -> bool {
+        ends.iter().any(|end| self.nodes[end.node].kind == NodeKind::Hub || self.duplex(*end) == Duplex::Half)
+    }
+
+    fn duplex(&self, place: Place) -> Duplex {
+        let Some((beyond, _)) = self.beyond(place) else { return Duplex::Full };
+        let spec = &self.nodes[place.node].spec;
+        let on_hub = self.nodes[beyond.node].kind == NodeKind::Hub;
+        if on_hub || spec.duplex == Duplex::Half || spec.management.half_duplex.contains(&beyond.node) {
+            Duplex::Half
+        } else {
+            Duplex::Full
+        }
+    }
+
+    /// `station`, which is node `index`, with the cards that its ports need.
+    pub(crate) fn fit(
+        &self,
+        index: usize,
+        station: Box<dyn septet_core::Station>,
+        seed: Seed,
+    ) -> Box<dyn septet_core::Station> {
+        let cards: Vec<(u16, Box<dyn Card>)> =
+            self.ports(index).filter_map(|place| Some((place.port, self.card(place, seed)?))).collect();
+        if cards.is_empty() {
+            return station;
+        }
+        let mut fitted = Fitted::new(station);
+        for (port, card) in cards {
+            fitted.fit(septet_core::Port(port), card);
+        }
+        Box::new(fitted)
+    }
+
+    fn card(&self, place: Place, seed: Seed) -> Option<Box<dyn Card>> {
+        let node = &self.nodes[place.node];
+        let (beyond, cable) = self.beyond(place)?;
+        let rng = || seed.stream(&format!("{} eth{} card", node.name, place.port));
+        let limit = match cable.medium.queue.limit() {
+            Limit::Packets(n) => usize::try_from(n).unwrap_or(usize::MAX),
+            Limit::Bytes(n) => usize::try_from(n / 1514).unwrap_or(usize::MAX).max(1),
+        };
+        if node.kind == NodeKind::Hub {
+            return None;
+        }
+        if let Some(serial) = &cable.serial
+            && node.kind.has_addresses()
+        {
+            let mac = MacAddr(node.ports[usize::from(place.port)].mac);
+            return Some(Box::new(SerialCard::new(self.ppp(place, beyond, cable, serial), mac, rng())));
+        }
+        if self.is_shared([place, beyond]) {
+            let duplex = match self.duplex(place) {
+                Duplex::Full => half_duplex::Duplex::Full,
+                Duplex::Half => half_duplex::Duplex::Half,
+            };
+            return Some(Box::new(HalfDuplexCard::new(duplex, rate(cable), limit, rng())));
+        }
+        let paused = self.nodes[beyond.node].spec.management.flow_control == Paused::WhenFull;
+        paused.then(|| Box::new(PauseCard::new(rate(cable), limit)) as Box<dyn Card>)
+    }
+
+    fn ppp(&self, place: Place, beyond: Place, cable: &Cable, serial: &Serial) -> ppp::Config {
+        let address = |place: Place| match self.nodes[place.node].ports[usize::from(place.port)].address?.addr() {
+            std::net::IpAddr::V4(address) => Some(address),
+            std::net::IpAddr::V6(_) => None,
+        };
+        let mut config =
+            ppp::Config { local: address(place).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED), ..ppp::Config::default() };
+        if let Some(reliable) = serial.reliable {
+            let side = if place < beyond { Side::Dte } else { Side::Dce };
+            let window =
+                reliable.window.unwrap_or(reliable.arq.largest_window(septet_datalink::lapb::Modulo::OneTwentyEight));
+            let t1 = reliable.t1.unwrap_or_else(|| round_trip(&cable.medium));
+            config.reliable = Some(ppp::reliable(side, reliable.arq, window, t1));
+        }
+        config
+    }
+
+    /// The medium of a link as the engine sees it: on a shared line the cards keep the time.
+    pub(crate) fn medium(&self, link: usize, way: usize) -> Medium {
+        let link = &self.links[link];
+        let medium = link.cables[way].medium.clone();
+        if self.is_shared(link.ends) {
+            return Medium { rate: None, framing: Framing::BARE, ..medium };
+        }
+        medium
+    }
+
+    /// Whether this link's medium is one of the engine's own.
+    pub(crate) fn is_shared_link(&self, link: usize) -> bool {
+        self.is_shared(self.links[link].ends)
+    }
+}
+
+/// Ten megabits, the rate of a shared line about which nothing is said.
+fn rate(cable: &Cable) -> Rate {
+    const TEN: Rate = match Rate::from_bits_per_sec(10_000_000) {
+        Some(rate) => rate,
+        None => unreachable!(),
+    };
+    cable.medium.rate.unwrap_or(TEN)
+}
+
+/// A frame there, an answer back, and one that was just begun before it.
+fn round_trip(medium: &Medium) -> Duration {
+    let frame = medium.rate.map_or(Duration::ZERO, |rate| rate.time_for(1510));
+    2 * medium.delay + 3 * frame + Duration::from_millis(1)
+}
+
+/// What the cards of a station count under `name`, summed over its ports; `None` where none does.
+pub(crate) fn counter(fitted: &Fitted, name: &str) -> Option<u64> {
+    let mut counted = fitted.cards().flat_map(|card| card.counters()).filter(|(n, _)| *n == name).map(|(_, n)| n);
+    let first = counted.next()?;
+    Some(first + counted.sum::<u64>())
+}
+
+/// What a switch counts under `name`.
+pub(crate) fn switch_counter(switch: &Switch, now: Instant, name: &str) -> Option<u64> {
+    let counters = switch.counters();
+    Some(match name {
+        "switch_forwarded" => counters.forwarded,
+        "switch_flooded" => counters.flooded,
+        "switch_filtered" => counters.filtered,
+        "switch_drops" => counters.drops.total(),
+        "switch_drops_vlan" => counters.drops.get(DropReason::Vlan),
+        "switch_drops_stp" => counters.drops.get(DropReason::StpBlocking),
+        "switch_drops_fcs" => counters.drops.get(DropReason::Fcs),
+        "switch_addresses" => switch.table().iter(now).count() as u64,
+        "switch_blocked_ports" => switch.blocked_ports() as u64,
+        _ => return None,
+    })
+}
+
+/// The names under which cards, switches and hubs count, each with what it means.
+pub(crate) const COUNTERS: &[&str] = &[
+    "collisions",
+    "deferred",
+    "single_collision_frames",
+    "multiple_collision_frames",
+    "tx_aborted_errors",
+    "tx_window_errors",
+    "rx_collided",
+    "rx_pause",
+    "paused_us",
+    "lapb_sent",
+    "lapb_repeated",
+    "lapb_delivered",
+    "lapb_discarded",
+    "lapb_timeouts",
+    "switch_forwarded",
+    "switch_flooded",
+    "switch_filtered",
+    "switch_drops",
+    "switch_drops_vlan",
+    "switch_drops_stp",
+    "switch_drops_fcs",
+    "switch_addresses",
+    "switch_blocked_ports",
+    "hub_frames",
+    "hub_collisions",
+];
