@@ -14,7 +14,7 @@ mod metric;
 mod parser;
 
 pub use eval::{Excess, Found, Observed, Verdict};
-pub use metric::{Amount, LinkMetric};
+pub use metric::{Amount, LinkMetric, Reading};
 
 pub(crate) use metric::METRICS;
 pub(crate) use parser::parse;

@@ -11,8 +11,11 @@ pub struct Known {
     pub meaning: &'static str,
 }
 
+/// Lists all things of one kind.
+pub type Listing = fn() -> Vec<Known>;
+
 /// The kinds of things that can be listed, and what there is of each.
-pub const KINDS: &[(&str, fn() -> Vec<Known>)] = &[
+pub const KINDS: &[(&str, Listing)] = &[
     ("media", || list(medium::keys().iter().map(|k| (k.name, k.doc)))),
     ("queues", || list(septet_physical::queue::DISCIPLINES.iter().map(|d| (d.name, d.help)))),
     ("phys", || list(septet_physical::phy::TABLE.iter().map(|p| (p.name, p.cable)))),

@@ -37,9 +37,11 @@ pub use boot::{Boot, Ground};
 pub use build::{BuildError, BuildOptions, Keys};
 pub use command::{Command, Schedule};
 pub use edit::{SettingError, with_setting};
-pub use expect::{Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Verdict, Window};
+pub use expect::{
+    Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Reading, Verdict, Window,
+};
 pub use fault::Fault;
-pub use known::{KINDS, Known};
+pub use known::{KINDS, Known, Listing};
 pub use lab::{Lab, Link};
 pub use medium::Cable;
 pub use mistake::{Gravity, Mistake, Mistakes, Span};

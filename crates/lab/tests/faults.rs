@@ -106,7 +106,7 @@ fn a_fault_is_the_cause_of_what_follows() {
     let events = Shared::new(Events::default());
     run.world.add_monitor(events.clone());
     run.play().unwrap();
-    let events = events.take().0;
+    let events = events.with(|e| std::mem::take(&mut e.0));
     let find = |kind: &str, after: u64| {
         events
             .iter()

@@ -101,7 +101,7 @@ fn an_idle_host_changes_no_other_flow() {
         let port = Shared::new(Port { station: client.0, ..Port::default() });
         run.world.add_monitor(port.clone());
         run.play().unwrap();
-        port.take().seen
+        port.with(|p| std::mem::take(&mut p.seen))
     };
     let (without, with) = (frames(&text), frames(&more));
     assert!(without.len() > 1000, "{} frames", without.len());

@@ -20,6 +20,25 @@ pub(crate) enum MetricKind {
     Series(Dimension),
 }
 
+/// How the samples under a name are read as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// By their sum: a counter.
+    Sum,
+    /// Each for itself: a series.
+    Each,
+}
+
+impl Reading {
+    /// That of a metric by its name behind the node's; what is not known is a series.
+    pub fn of(name: &str) -> Self {
+        match find(name).map(|m| m.kind) {
+            Some(MetricKind::Counter(_)) => Self::Sum,
+            Some(MetricKind::Series(_)) | None => Self::Each,
+        }
+    }
+}
+
 /// The metric called `name`.
 pub(crate) fn find(name: &str) -> Option<&'static Metric> {
     let is = |m: &&Metric| match m.name.strip_suffix('*') {

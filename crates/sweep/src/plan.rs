@@ -1,0 +1,121 @@
+//! What is to be run: every cell of the grid, with every seed.
+
+use core::fmt;
+use std::sync::Arc;
+
+use septet_lab::{Lab, Mistakes, SettingError, with_setting};
+
+use crate::{Axis, Seeds};
+
+/// The runs of a sweep.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The cells of the grid; the last axis varies fastest.
+    pub cells: Vec<Cell>,
+    /// The seeds that each cell is run with.
+    pub seeds: Seeds,
+}
+
+/// One combination of values.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The values, by path, in the order of the axes.
+    pub set: Vec<(String, String)>,
+    /// The lab with these values.
+    pub lab: Arc<Lab>,
+    /// A hash of its text.
+    pub hash: String,
+}
+
+/// Why a sweep cannot be run.
+#[derive(Debug)]
+pub enum PlanError {
+    /// A value could not be set.
+    Setting(SettingError),
+    /// The lab, with the values of one cell, is not valid.
+    Lab(Mistakes),
+    /// The grid has more cells than anybody would wait for.
+    TooMany(u64),
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setting(e) => e.fmt(f),
+            Self::Lab(mistakes) => mistakes.fmt(f),
+            Self::TooMany(n) => write!(f, "the grid has {n} cells, more than {MOST_CELLS}"),
+        }
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+impl From<SettingError> for PlanError {
+    fn from(e: SettingError) -> Self {
+        Self::Setting(e)
+    }
+}
+
+impl From<Mistakes> for PlanError {
+    fn from(e: Mistakes) -> Self {
+        Self::Lab(e)
+    }
+}
+
+const MOST_CELLS: u64 = 1_000_000;
+
+impl Plan {
+    /// The plan for the lab file `text`, called `source` in messages: the axes of its `[sweep]`, and those of `axes`,
+    /// which go before. Without `seeds` each cell is run with the lab's seed.
+    ///
+    /// # Errors
+    /// [`PlanError`]; every cell is read before anything is run.
+    pub fn new(source: &str, text: &str, axes: &[Axis], seeds: Option<Seeds>) -> Result<Self, PlanError> {
+        let lab = Lab::parse(source, text)?;
+        let seeds = seeds.unwrap_or_else(|| Seeds::one(lab.seed));
+        let of_lab = lab.sweep.iter().map(|(path, values)| Axis { path: path.clone(), values: values.clone() });
+        let mut all: Vec<Axis> = of_lab.filter(|a| axes.iter().all(|own| own.path != a.path)).collect();
+        all.extend_from_slice(axes);
+        let count = all.iter().try_fold(1u64, |n, axis| n.checked_mul(axis.values.len() as u64)).unwrap_or(u64::MAX);
+        if count > MOST_CELLS {
+            return Err(PlanError::TooMany(count));
+        }
+        let mut cells = Vec::new();
+        for index in 0..count {
+            cells.push(cell(source, text, &all, index)?);
+        }
+        Ok(Self { cells, seeds })
+    }
+
+    /// How many runs there are.
+    pub fn runs(&self) -> u64 {
+        self.cells.len() as u64 * self.seeds.iter().len() as u64
+    }
+
+    /// The cell and the seed of a run. Seeds vary fastest.
+    pub fn run(&self, number: u64) -> Option<(&Cell, u64)> {
+        let seeds = self.seeds.iter().len() as u64;
+        let cell = self.cells.get(usize::try_from(number.checked_div(seeds)?).ok()?)?;
+        let seed = self.seeds.iter().nth(usize::try_from(number % seeds).ok()?)?;
+        Some((cell, seed))
+    }
+}
+
+/// The cell number `index`: a number written in the mixed radix of the axes.
+fn cell(source: &str, text: &str, axes: &[Axis], index: u64) -> Result<Cell, PlanError> {
+    let mut rest = index;
+    let mut set = Vec::new();
+    for axis in axes.iter().rev() {
+        let n = axis.values.len() as u64;
+        set.push((axis.path.clone(), axis.values[(rest % n) as usize].clone()));
+        rest /= n;
+    }
+    set.reverse();
+    let mut text = text.to_owned();
+    for (path, value) in &set {
+        text = with_setting(&text, path, value)?;
+    }
+    let lab = Arc::new(Lab::parse(source, &text)?);
+    let hash = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+    Ok(Cell { set, lab, hash })
+}
