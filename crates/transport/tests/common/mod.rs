@@ -200,6 +200,11 @@ impl Pair {
         }
     }
 
+    /// Packets that wait for the transmitter of `end`.
+    pub fn backlog(&self, end: usize) -> usize {
+        self.queued[end].iter().filter(|t| **t > self.now).count()
+    }
+
     /// When something happens next.
     pub fn next(&mut self) -> Option<Instant> {
         let flight = self.flying.keys().next().map(|k| k.0);

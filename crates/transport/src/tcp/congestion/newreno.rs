@@ -1,10 +1,11 @@
-//! NewReno: Reno's window; its recovery (RFC 6582) is what a connection without SACK does anyway.
+//! NewReno by the letter of RFC 5681: growth by the ACK, not by the byte, as papers and other simulators have it. Its recovery
+//! (RFC 6582) is what a connection without SACK does anyway.
 
 use septet_core::Instant;
 
 use super::{Ack, CongestionController, Window, reno};
 
-/// Reno by the name that papers and ns-3 use.
+/// Reno that counts ACKs: with a receiver that acknowledges every second segment it grows half as fast as `reno`.
 #[derive(Debug)]
 pub(crate) struct NewReno;
 
@@ -14,7 +15,17 @@ impl CongestionController for NewReno {
     }
 
     fn on_ack(&mut self, window: &mut Window, ack: &Ack) {
-        reno::grow(window, ack.acked);
+        if !window.is_cwnd_limited() {
+            return;
+        }
+        let mss = window.segment();
+        if window.in_slow_start() {
+            // §3.1 eq. 2: "cwnd += min (N, SMSS)", N being the bytes that the ACK acknowledges.
+            window.slow_start(ack.acked.min(mss));
+        } else {
+            // Eq. 3: "cwnd += SMSS*SMSS/cwnd … on every incoming ACK that acknowledges new data".
+            window.cwnd += (mss * mss / window.cwnd).max(1);
+        }
     }
 
     fn ssthresh(&mut self, window: &Window, _: Instant) -> u64 {

@@ -244,7 +244,7 @@ impl Connection {
         flags: &mut AckFlags,
         gathering: &mut Gathering,
     ) -> Cleaned {
-        let mut cleaned = Cleaned { reord: self.snd_una, ..Cleaned::default() };
+        let mut cleaned = Cleaned { reord: self.snd_nxt, ..Cleaned::default() };
         while let Some(record) = self.sent.front().copied() {
             if record.end() > self.snd_una {
                 if record.seq < self.snd_una {

@@ -60,6 +60,16 @@ impl Connection {
         }
     }
 
+    /// Tahoe goes back to SND.UNA: all that is not SACKed is sent again.
+    pub(crate) fn go_back(&mut self, cx: &mut Cx<'_>) {
+        if !self.flags.sack_ok {
+            self.reset_reno_sack();
+        }
+        for i in 0..self.sent.len() {
+            self.mark_lost(cx, i);
+        }
+    }
+
     /// The position of the next record that is lost and not sent again; holes before it need no second look.
     pub(crate) fn next_lost(&mut self) -> Option<usize> {
         if self.sent.lost.segs == 0 || self.sent.retrans.segs >= self.sent.lost.segs {

@@ -254,7 +254,7 @@ impl Connection {
             let one = self.window.segment();
             self.recovery.undo_marker = 0;
             self.set_ca_state(cx, CaState::Loss);
-            self.mark_all_lost(cx);
+            self.go_back(cx);
             self.set_cwnd(cx, one, "loss: back to one segment");
             return;
         }
