@@ -48,7 +48,8 @@ impl Connection {
         if core::mem::take(&mut self.flags.head_due) && !self.sent.is_empty() {
             return Some(self.retransmit(cx, 0, 1, Purpose::Repair));
         }
-        if self.flags.retransmit_due {
+        // What the pace holds back stays due, and goes before new data.
+        if self.flags.retransmit_due && !self.pacing_holds(cx) {
             if let Some(t) = self.send_lost(cx) {
                 return Some(t);
             }
@@ -388,9 +389,6 @@ impl Connection {
 
     /// The next segment that is held to be lost, as far as the window allows.
     fn send_lost(&mut self, cx: &mut Cx<'_>) -> Option<Transmit> {
-        if self.pacing_holds(cx) {
-            return None;
-        }
         let room = self.window.cwnd.saturating_sub(self.sent.in_flight());
         if room == 0 {
             return None;
