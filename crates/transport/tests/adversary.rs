@@ -60,7 +60,7 @@ fn forge(rng: &mut Rng, src: SocketAddr, dst: SocketAddr, near: (u32, u32)) -> F
     }
     let payload = vec![0x55; if rng.chance(0.5) { 0 } else { rng.below(1400) as usize }];
     let mut frame = Frame::new(64, &payload);
-    let len = header.len();
+    let len = header.wire_len();
     header.write(frame.push(len));
     let pseudo = [src.ip(), dst.ip()].map(|ip| match ip {
         std::net::IpAddr::V4(a) => u32::from(a),
@@ -107,7 +107,7 @@ fn forged_segments_and_errors_break_nothing() {
         for round in 0..1500 {
             server = server.or_else(|| pair.ends[1].accept(listener).ok().map(|(id, _)| id));
             if rng.chance(0.3) {
-                let _ = pair.write(0, client, &buf[..rng.below(20_000) as usize].to_vec());
+                let _ = pair.write(0, client, &buf[..rng.below(20_000) as usize]);
             }
             if let Some(id) = server {
                 if rng.chance(0.2) {

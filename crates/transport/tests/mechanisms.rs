@@ -128,7 +128,7 @@ fn flood(config: Config) -> (Pair, SocketId) {
         let header =
             Header { src_port: 1000, dst_port: 80, seq: 7, flags: Flags::SYN, window: 1000, ..Header::default() };
         let mut frame = Frame::empty(64);
-        header.write(frame.push(header.len()));
+        header.write(frame.push(header.wire_len()));
         frame.checksums = septet_core::Checksums::Good;
         let meta = Meta { src: src.ip(), dst: pair.addr[1].ip(), ecn: Ecn::NotEct, ttl: 64, mtu: 1500 };
         let _ = pair.ends[1].receive(pair.now, &meta, frame, &mut pair.trace);

@@ -82,8 +82,7 @@ impl fmt::Display for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
         let mut first = true;
-        for (bit, name) in names.iter().enumerate().filter(|(bit, _)| self.0 >> bit & 1 != 0) {
-            let _ = bit;
+        for (_, name) in names.iter().enumerate().filter(|(bit, _)| self.0 >> bit & 1 != 0) {
             if !core::mem::take(&mut first) {
                 f.write_str(",")?;
             }
@@ -221,17 +220,17 @@ impl Header {
         Ok((header, len))
     }
 
-    /// The length of the header when built.
-    pub fn len(&self) -> usize {
+    /// The length of the header when built, options included.
+    pub fn wire_len(&self) -> usize {
         HEADER_LEN + self.options.len()
     }
 
-    /// Writes the header into `out`, which is [`len`](Self::len) long, with a checksum of zero.
+    /// Writes the header into `out`, which is [`wire_len`](Self::wire_len) long, with a checksum of zero.
     ///
     /// # Panics
     /// If `out` has another length.
     pub fn write(&self, out: &mut [u8]) {
-        assert_eq!(out.len(), self.len(), "room for the header");
+        assert_eq!(out.len(), self.wire_len(), "room for the header");
         out[0..2].copy_from_slice(&self.src_port.to_be_bytes());
         out[2..4].copy_from_slice(&self.dst_port.to_be_bytes());
         out[4..8].copy_from_slice(&self.seq.to_be_bytes());
@@ -375,7 +374,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn build(header: &Header) -> Vec<u8> {
-        let mut out = vec![0xaa; header.len()];
+        let mut out = vec![0xaa; header.wire_len()];
         header.write(&mut out);
         out
     }

@@ -53,6 +53,9 @@ struct Flying {
     frame: Frame,
 }
 
+/// Looks at what an end sends, and says whether it may pass.
+pub type Filter = Box<dyn FnMut(usize, &[u8]) -> bool>;
+
 /// The pair: endpoint 0 is the client, endpoint 1 the server.
 pub struct Pair {
     pub now: Instant,
@@ -68,7 +71,7 @@ pub struct Pair {
     pub sent: u64,
     pub dropped: u64,
     /// A filter: returns whether the packet may pass.
-    pub filter: Option<Box<dyn FnMut(usize, &[u8]) -> bool>>,
+    pub filter: Option<Filter>,
 }
 
 impl Pair {
@@ -182,9 +185,9 @@ impl Pair {
             ecn = Ecn::Ce;
         }
         let mut at = self.now;
-        if self.wire.rate > 0 {
-            let bits = (frame.len() as u64 + 20) * 8;
-            at = at.max(self.busy_until[from]) + Duration::from_nanos(bits * 1_000_000_000 / self.wire.rate);
+        let nanos = (frame.len() as u64 + 20) * 8_000_000_000;
+        if let Some(nanos) = nanos.checked_div(self.wire.rate) {
+            at = at.max(self.busy_until[from]) + Duration::from_nanos(nanos);
             self.busy_until[from] = at;
             self.queued[from].push(at);
         }

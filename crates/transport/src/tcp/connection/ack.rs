@@ -100,7 +100,7 @@ impl Connection {
             return Acked::Good;
         }
         let cleaned = self.clean_sent(cx, prior_una, &mut flags, &mut gathering);
-        let (ca_rtt, rtt_updated) = self.take_rtt(cx, seg, &cleaned, tagged.as_ref(), had_sacked, &mut flags);
+        let (ca_rtt, rtt_updated) = self.take_rtt(cx, &cleaned, tagged.as_ref(), had_sacked, &mut flags);
         if flags.acked() {
             flags.set_timer = true;
             self.mtup_check(cx);
@@ -301,7 +301,6 @@ impl Connection {
     fn take_rtt(
         &mut self,
         cx: &mut Cx<'_>,
-        seg: &Segment,
         cleaned: &Cleaned,
         tagged: Option<&crate::tcp::recovery::Tagged>,
         had_sacked: u32,
@@ -343,7 +342,6 @@ impl Connection {
         self.rtt.sample(us(rtt), self.snd_una, self.snd_nxt, cx.config);
         self.rtt.set_rto(cx.config);
         self.rtt.backoff = 0;
-        let _ = seg;
         let (local, remote, srtt, rto, cause) =
             (self.local(), self.remote(), self.rtt.srtt(), self.rtt.rto(), self.cause);
         cx.trace.emit(Storey::Transport, "tcp.rtt", cause, |f| {

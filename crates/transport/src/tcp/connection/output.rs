@@ -179,7 +179,7 @@ impl Connection {
             return 1;
         }
         let mut bytes = self.pacing_rate >> 10;
-        let r = self.rtt.min_us().min(u32::MAX) >> cx.config.tso_rtt_log;
+        let r = self.rtt.min_us() >> cx.config.tso_rtt_log;
         if r < 32 {
             bytes = bytes.saturating_add(gso >> r);
         }
@@ -221,7 +221,7 @@ impl Connection {
         if quota == Quota::Window && self.pacing_holds(cx) {
             return None;
         }
-        if let Some(size) = self.mtup_probe_size(cx)
+        if let Some(size) = self.mtup_probe_size()
             && quota == Quota::Window
         {
             let t = self.emit(cx, size, Flags::ACK, size, "path MTU probe (RFC 4821)");
@@ -311,7 +311,7 @@ impl Connection {
             let needed = len.min(window);
             limit = if most <= needed {
                 most
-            } else if self.nagle_holds(needed % mss as u64 != 0, push) && !with_fin {
+            } else if self.nagle_holds(!needed.is_multiple_of(mss as u64), push) && !with_fin {
                 needed - needed % mss as u64
             } else {
                 needed

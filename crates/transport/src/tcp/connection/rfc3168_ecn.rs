@@ -28,7 +28,8 @@ impl Connection {
 
     /// "an ECN-setup SYN-ACK packet" has ECE set and CWR clear.
     pub(crate) fn ecn_receive_synack(&mut self, seg: &Segment) {
-        if self.ecn_flags & OK != 0 && !(seg.flags().has(Flags::ECE) && !seg.flags().has(Flags::CWR)) {
+        let is_setup = seg.flags().has(Flags::ECE) && !seg.flags().has(Flags::CWR);
+        if !is_setup {
             self.ecn_flags = 0;
         }
     }

@@ -89,17 +89,16 @@ impl Connection {
         let before = self.mss;
         self.sync_mss(cx, mtu);
         if self.mss < before {
-            self.simple_retransmit(cx, before);
+            self.simple_retransmit(cx);
         }
     }
 
     /// Sends again what was too long: it is lost, but not to congestion.
-    pub(crate) fn simple_retransmit(&mut self, cx: &mut Cx<'_>, old_mss: u32) {
+    pub(crate) fn simple_retransmit(&mut self, cx: &mut Cx<'_>) {
         let mss = self.mss as usize;
         if !self.sent.iter().any(|r| r.len() > mss && !r.is(Mark::SACKED)) {
             return;
         }
-        let _ = old_mss;
         let long: Vec<(u64, u64)> =
             self.sent.iter().filter(|r| r.len() > mss && !r.is(Mark::SACKED)).map(|r| (r.seq, r.end())).collect();
         self.sent.resegment(mss);
@@ -177,7 +176,7 @@ impl Connection {
     }
 
     /// RFC 4821 §7.2: the size of a probe that may be sent now, in bytes of payload.
-    pub(crate) fn mtup_probe_size(&mut self, cx: &Cx<'_>) -> Option<usize> {
+    pub(crate) fn mtup_probe_size(&self) -> Option<usize> {
         let probing = self.rare.as_ref().and_then(|r| r.mtu)?;
         if probing.size != 0 || self.ca_state != CaState::Open || self.window.segments() < 11 {
             return None;
@@ -194,7 +193,6 @@ impl Connection {
         }
         // The probe and what shows its loss must both fit.
         let needed = u64::from(size) + 4 * u64::from(self.mss);
-        let _ = cx;
         if self.unsent() < needed
             || u64::from(self.snd_wnd) < needed
             || self.snd_nxt + needed > self.wnd_end()

@@ -168,7 +168,7 @@ pub(crate) fn seal(
     dst: std::net::IpAddr,
     payload: septet_core::checksum::Sum,
 ) {
-    let len = header.len();
+    let len = header.wire_len();
     let payload_len = frame.len();
     let bytes = frame.push(len);
     header.write(bytes);

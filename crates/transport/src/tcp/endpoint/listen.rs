@@ -128,6 +128,7 @@ impl Endpoint {
     }
 
     /// LISTEN (RFC 9293 §3.10.7.2).
+    #[expect(clippy::too_many_arguments, reason = "a segment and where it came from")]
     pub(super) fn in_listen(
         &mut self,
         now: Instant,
@@ -360,21 +361,19 @@ impl Endpoint {
             return Err(DropReason::Backlog);
         }
         let Some(Entry::Request(request)) = self.take_request(index) else { return Err(DropReason::NoSocket) };
-        let child = self.adopt(now, &request.opening, request.local, request.remote, listener, request.cause);
+        let child = self.adopt(&request.opening, request.local, request.remote, listener, request.cause);
         self.deliver(now, meta, child, header, frame, trace)
     }
 
     /// Makes the connection of a request whose handshake is complete.
     fn adopt(
         &mut self,
-        now: Instant,
         opening: &Opening,
         local: SocketAddr,
         remote: SocketAddr,
         listener: SocketId,
         cause: EventId,
     ) -> u32 {
-        let _ = now;
         let options = self
             .slots
             .resolve(listener)
@@ -502,7 +501,7 @@ impl Endpoint {
             f.set("local", local).set("remote", remote).set("from", "LISTEN").set("to", "SYN-RECEIVED");
             f.set("why", "a valid SYN cookie came back");
         });
-        self.adopt(now, &opening, local, remote, listener_id, cause);
+        self.adopt(&opening, local, remote, listener_id, cause);
         true
     }
 }

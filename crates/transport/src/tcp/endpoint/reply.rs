@@ -14,6 +14,7 @@ use crate::tcp::wire::{Flags, Header, HeaderOptions, Timestamps};
 /// RFC 9293 §3.5.2: "If the incoming segment has an ACK field, the reset takes its sequence number from the ACK field of the
 /// segment; otherwise, the reset has sequence number zero and the ACK field is set to the sum of the sequence number and
 /// segment length".
+#[expect(clippy::too_many_arguments, reason = "there is no connection to take them from")]
 pub(super) fn reset(
     config: &Config,
     local: SocketAddr,

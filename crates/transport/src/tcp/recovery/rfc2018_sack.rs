@@ -109,7 +109,7 @@ impl Connection {
                 }
             }
             if from < until {
-                self.sack_walk(cx, from, until, dup, prior_una, flags, gathering, &mut tagged);
+                self.sack_walk(cx, from, until, dup, flags, gathering, &mut tagged);
             }
         }
         let mut new = [(0, 0); 4];
@@ -206,7 +206,6 @@ impl Connection {
         from: u64,
         until: u64,
         dup: bool,
-        prior_una: u64,
         flags: &mut AckFlags,
         gathering: &mut Gathering,
         tagged: &mut Tagged,
@@ -269,7 +268,6 @@ impl Connection {
             }
             i += 1;
         }
-        let _ = prior_una;
     }
 
     /// Counts what got through.

@@ -84,14 +84,13 @@ impl Connection {
     }
 
     /// §6.2 step 4: "Update RACK reordering window".
-    fn reordering_window_us(&self, cx: &Cx<'_>) -> u32 {
+    fn reordering_window_us(&self) -> u32 {
         if self.reord_seen == 0 {
             // Without reordering seen: at once in recovery, or when the classic threshold is met.
             if self.ca_state >= CaState::Recovery || self.sent.sacked.segs >= self.reordering {
                 return 0;
             }
         }
-        let _ = cx;
         let min = match self.rtt.min_us() {
             u32::MAX => 0,
             us => us,
@@ -107,7 +106,7 @@ impl Connection {
 
     /// §6.2 step 5: "RACK_detect_loss". The longest time to wait, zero for none.
     fn rack_detect_loss(&mut self, cx: &mut Cx<'_>) -> i64 {
-        let reo_wnd = self.reordering_window_us(cx);
+        let reo_wnd = self.reordering_window_us();
         let mut wait = 0;
         let mut at = self.sent.oldest();
         while let Some(i) = at {

@@ -188,9 +188,8 @@ impl Connection {
             }
             if self.ca_state < CaState::Cwr && self.mtup_is_probe_lost() {
                 self.mtup_failed(cx);
-                let mss = self.mss;
                 self.window.cwnd += self.window.segment();
-                self.simple_retransmit(cx, mss);
+                self.simple_retransmit(cx);
                 return;
             }
             self.enter_recovery(cx, flags.ece);
