@@ -11,7 +11,6 @@ use septet_socket::NetRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::runtime::{Io, NetExecutor, NetTimer};
-use crate::task::{self, Owned};
 
 /// Which HTTP is spoken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,8 +24,6 @@ pub enum Version {
 /// A connection to a server, over which requests go one after the other (HTTP/1.1) or at once (HTTP/2).
 pub struct Connection {
     sender: Sender,
-    // Ends the connection with this handle.
-    _driver: Owned,
 }
 
 enum Sender {
@@ -44,11 +41,12 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         super::prime();
-        let (sender, driver) = match version {
+        let sender = match version {
             Version::Http1 => {
                 let (sender, connection) =
                     http1::Builder::new().title_case_headers(true).handshake(Io::new(stream)).await.map_err(into_io)?;
-                (Sender::Http1(sender), task::spawn(net, Box::pin(async move { drop(connection.await) })))
+                drive(net, async move { drop(connection.await) });
+                Sender::Http1(sender)
             }
             Version::Http2 => {
                 let (sender, connection) = http2::Builder::new(NetExecutor(net.clone()))
@@ -56,10 +54,11 @@ impl Connection {
                     .handshake(Io::new(stream))
                     .await
                     .map_err(into_io)?;
-                (Sender::Http2(sender), task::spawn(net, Box::pin(async move { drop(connection.await) })))
+                drive(net, async move { drop(connection.await) });
+                Sender::Http2(sender)
             }
         };
-        Ok(Self { sender, _driver: driver })
+        Ok(Self { sender })
     }
 
     /// Sends a request and waits for the head of the response. HTTP/1.1 wants the target in origin form and a `Host`
@@ -101,6 +100,11 @@ impl core::fmt::Debug for Connection {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Connection").field("version", &self.version()).finish()
     }
+}
+
+/// Runs what moves the bytes. It ends by itself when the handle is dropped, after a farewell: close_notify, GOAWAY.
+fn drive(net: &NetRef, connection: impl Future<Output = ()> + Send + 'static) {
+    let _ = net.spawn(Box::pin(connection));
 }
 
 fn into_io(e: hyper::Error) -> io::Error {
