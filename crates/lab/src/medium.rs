@@ -30,6 +30,8 @@ pub struct Cable {
     pub length: Option<Length>,
     /// How its ends speak, where it is a serial line.
     pub serial: Option<Serial>,
+    /// The share of bits, or with a PHY of line symbols, that arrive wrong.
+    ber: Ratio,
     discipline: &'static str,
     limit: Limit,
     settings: Settings,
@@ -40,7 +42,17 @@ impl Cable {
     pub(crate) fn perfect() -> Self {
         let medium = Medium::default();
         let (discipline, limit) = (medium.queue.name(), medium.queue.limit());
-        Self { medium, mtu: None, phy: None, length: None, serial: None, discipline, limit, settings: Settings::new() }
+        Self {
+            medium,
+            mtu: None,
+            phy: None,
+            length: None,
+            serial: None,
+            ber: Ratio::ZERO,
+            discipline,
+            limit,
+            settings: Settings::new(),
+        }
     }
 
     /// What a link is made of where nothing is said: gigabit Ethernet over a kilometre of fibre.
@@ -59,7 +71,7 @@ impl Cable {
                 Change::Delay(delay) => self.medium.delay = *delay,
                 Change::Jitter(jitter) => self.medium.jitter = *jitter,
                 Change::Loss(ratio) => self.medium.loss = *ratio,
-                Change::BitErrors(ratio) => self.medium.bit_errors = *ratio,
+                Change::BitErrors(ratio) => self.ber = *ratio,
                 Change::Framing(framing) => self.medium.framing = *framing,
                 Change::Mtu(mtu) => self.mtu = Some(*mtu),
                 Change::Serial(serial) => self.serial = *serial,
@@ -89,6 +101,25 @@ impl Cable {
                     self.renew_length();
                 }
             }
+        }
+        self.renew_errors();
+    }
+
+    /// On the line of a PHY errors hit symbols of its code, and too long a cable makes more of them.
+    fn renew_errors(&mut self) {
+        let Some(phy) = self.phy else {
+            self.medium.bit_errors = self.ber;
+            return;
+        };
+        let of_length = self.length.map_or(Ratio::ZERO, |length| phy.error_ratio(length));
+        let ratio = if of_length > self.ber { of_length } else { self.ber };
+        self.medium.bit_errors = Ratio::ZERO;
+        self.medium.effects.retain(|e| e.name() != "symbols");
+        if !ratio.is_zero() {
+            let settings =
+                Settings::new().with("phy", Setting::Word(phy.name.to_owned())).with("ratio", Setting::Ratio(ratio));
+            // Last, as in the table: what the line does comes after what netem's words do.
+            self.medium.effects.extend(EffectSpec::new("symbols", settings));
         }
     }
 

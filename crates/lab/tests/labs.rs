@@ -172,3 +172,8 @@ fn bufferbloat_codel() {
 fn bufferbloat_fq_codel() {
     holds("bufferbloat-fq-codel", &[]);
 }
+
+#[test]
+fn cables() {
+    holds("cables", &[]);
+}
