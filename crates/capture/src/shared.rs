@@ -26,6 +26,13 @@ impl<M> Shared<M> {
     }
 }
 
+impl<M: Default> Shared<M> {
+    /// Takes the monitor out and leaves a fresh one.
+    pub fn take(&self) -> M {
+        self.0.take()
+    }
+}
+
 impl<M> Clone for Shared<M> {
     fn clone(&self) -> Self {
         Self(Rc::clone(&self.0))

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use septet_lab::{KINDS, Known};
+use septet_lab::{KINDS, Kind, Known};
 use serde_json::json;
 
 use crate::args::ListArgs;
@@ -11,9 +11,6 @@ use crate::terminal::Stdout;
 
 /// The version of what `--json` prints.
 const VERSION: u32 = 1;
-
-/// What can be listed, and how it is found.
-type Kind = (&'static str, fn() -> Vec<Known>);
 
 pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
     let chosen: Vec<Kind> = match &args.kind {
