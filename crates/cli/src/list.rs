@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use septet_lab::{KINDS, Kind, Known};
+use septet_lab::{KINDS, Known, Listing};
 use serde_json::json;
 
 use crate::args::ListArgs;
@@ -11,6 +11,9 @@ use crate::terminal::Stdout;
 
 /// The version of what `--json` prints.
 const VERSION: u32 = 1;
+
+/// The name of a list, and what finds its entries.
+type Kind = (&'static str, Listing);
 
 pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
     let chosen: Vec<Kind> = match &args.kind {
