@@ -190,7 +190,7 @@ unsafe fn receive_into(fd: Fd, pieces: &[iovec], flags: c_int) -> Result<(i64, O
     let max = pieces.iter().map(|p| p.iov_len).fold(0, usize::saturating_add);
     // The kernel finds out before it takes anything off the queue.
     if pieces.iter().any(|p| p.iov_base.is_null() && p.iov_len > 0) {
-        let waiting = at_once(move |host| host.bench.ioctl(fd, libc::FIONREAD as u64))?;
+        let waiting = at_once(move |host| host.bench.ioctl(fd, libc::FIONREAD))?;
         if waiting > 0 {
             return Err(EFAULT);
         }

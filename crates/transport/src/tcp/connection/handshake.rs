@@ -26,8 +26,11 @@ pub(crate) struct Opening {
     pub(crate) mtu: u32,
     pub(crate) ts_offset: u32,
     pub(crate) ts_recent: u32,
-    /// When the SYN-ACK left, if it left once.
+    /// When the SYN-ACK first left; nothing for a cookie.
     pub(crate) synack_sent: Option<Instant>,
+    /// How often it was sent again, and how often because of a timeout.
+    pub(crate) synack_retrans: u8,
+    pub(crate) synack_timeouts: u8,
 }
 
 /// The high half of the first sequence number: room below for what is old.
@@ -68,7 +71,9 @@ impl Connection {
         c.ts.offset = opening.ts_offset;
         c.snd_nxt = c.iss + 1;
         c.snd_una = c.iss;
-        if let Some(at) = opening.synack_sent {
+        if let Some(at) = opening.synack_sent
+            && opening.synack_retrans == 0
+        {
             let mut record = Record::new(c.iss, 0, Mark::SYN | Mark::HEAD, at);
             c.rate_sent(at, &mut record);
             c.sent.push(record);
@@ -76,6 +81,11 @@ impl Connection {
             // A cookie, or a SYN-ACK sent twice: nothing to measure.
             c.sent.push(Record::new(c.iss, 0, Mark::SYN | Mark::HEAD | Mark::EVER_RETRANS, Instant::ZERO));
         }
+        if opening.synack_timeouts > 0 {
+            c.recovery.undo_marker = c.iss;
+            c.recovery.retrans_stamp = opening.synack_sent.map_or(0, |at| at.as_millis().max(1) as u32);
+        }
+        c.counters.total_retrans = u32::from(opening.synack_retrans);
         c.take_peer_syn(opening.irs, &opening.options, opening.ts_recent);
         (c.rcv_wnd, c.rcv_ssthresh) = (opening.rcv_wnd, opening.rcv_wnd);
         c.rcv_wscale = if c.flags.wscale_ok { opening.rcv_wscale } else { 0 };
@@ -261,6 +271,7 @@ impl Connection {
         if flags.has(Flags::ACK) {
             self.ecn_receive_synack(seg);
             self.window.mss = self.mss;
+            self.undo_spurious_syn();
             let synced = Segment { seq: self.irs, ..*seg };
             if self.on_ack(cx, &synced, Challenge::Withheld) == Acked::Unacceptable {
                 return Verdict::Done;
@@ -303,17 +314,25 @@ impl Connection {
         let window = u32::from(seg.header.window) << if seg.flags().has(Flags::SYN) { 0 } else { self.snd_wscale };
         self.snd_wnd = window;
         self.max_window = self.max_window.max(window);
+        self.undo_spurious_syn();
         // A SYN-ACK that was sent twice, or a cookie, is measured by the echo of its timestamp.
         self.on_ack(cx, seg, Challenge::Withheld);
         self.snd_wl1 = seg.seq;
         self.establish(cx, "the handshake is complete");
     }
 
+    /// The echo of the first SYN's timestamp: sending it again was for nothing.
+    fn undo_spurious_syn(&mut self) {
+        let stamp = self.recovery.retrans_stamp;
+        if self.recovery.undo_marker != 0 && stamp != 0 && self.ts.seen && self.ts.echo == stamp {
+            self.recovery.undo_marker = 0;
+        }
+    }
+
     fn establish(&mut self, cx: &mut Cx<'_>, why: &'static str) {
         if self.ts.ok {
             self.advmss = self.advmss.saturating_sub(12);
         }
-        let retried = self.rtt.retransmits > 0 || self.counters.total_retrans > 1;
         self.rtt.retransmits = 0;
         self.rtt.backoff = 0;
         // RFC 6298 §5.7: "If the timer expires awaiting the ACK of a SYN segment and the TCP implementation is using an RTO less
@@ -327,8 +346,10 @@ impl Connection {
         self.mtup_init(cx);
         self.acks.rcv_mss = (u32::from(self.advmss).min(self.mss)).min(self.rcv_wnd / 2).clamp(88, 536) as u16;
         // RFC 5681 §3.1: "if the SYN or SYN/ACK is lost, the initial window used by a sender after a correctly transmitted SYN
-        // MUST be one segment".
-        let segments = if retried && self.rtt.srtt_us == 0 { 1 } else { cx.config.initial_window };
+        // MUST be one segment": Linux, whose first timeout is short, waits for a second one, and for no proof that it was
+        // spurious.
+        let is_lost = self.counters.total_retrans > 1 && core::mem::take(&mut self.recovery.undo_marker) != 0;
+        let segments = if is_lost { 1 } else { cx.config.initial_window };
         self.window = Window { stamp: cx.now, ..Window::new(segments, self.mss) };
         self.controller.init(&mut self.window, cx.now);
         self.recovery.release();
@@ -338,9 +359,11 @@ impl Connection {
         self.rcv_tstamp = cx.now;
         self.tuning.time = cx.now;
         self.tuning.seq = self.copied_seq;
-        self.tuning.space = self.rcv_wnd.min(cx.config.initial_window * u32::from(self.advmss));
-        self.window_clamp = self.window_clamp.min(self.full_space().max(self.rcv_wnd)).max(self.rcv_wnd);
+        self.window_clamp =
+            receive_window::established_clamp(self.window_clamp, self.full_space(), u32::from(self.advmss));
         self.rcv_ssthresh = self.rcv_ssthresh.min(self.window_clamp);
+        let first = cx.config.initial_window * u32::from(self.advmss);
+        self.tuning.space = self.rcv_ssthresh.min(self.rcv_wnd).min(first);
         self.grow_send_buffer(cx);
         self.set_state(cx, State::Established, why);
         self.update_pacing_rate(cx);

@@ -120,6 +120,7 @@ impl Connection {
             cx.mib.syn_retrans += 1;
             cx.mib.retrans_segs += 1;
             self.counters.total_retrans += 1;
+            self.recovery.undo_marker = self.iss;
             if !self.sent.is_empty() {
                 self.sent.mark(0, Mark::EVER_RETRANS);
                 let old = self.sent.at(0).sent_at;
@@ -421,6 +422,10 @@ impl Connection {
         let mut n = 1;
         let mut len = first.len();
         let mut last = first;
+        let mut flags = Flags::ACK;
+        if first.is(Mark::PSH) {
+            flags |= Flags::PSH;
+        }
         while let Some(next) = self.sent.get(i + n).copied() {
             let lost = next.is(Mark::LOST) && !next.is(Mark::RETRANS | Mark::SACKED);
             let same = !next.is(Mark::HEAD) && (n as u32) < segs && last.len() == mss;
@@ -428,13 +433,12 @@ impl Connection {
             if !lost || !(same || fits) || next.end() > self.wnd_end().max(first.end()) {
                 break;
             }
+            if next.is(Mark::PSH) {
+                flags |= Flags::PSH;
+            }
             len += next.len();
             last = next;
             n += 1;
-        }
-        let mut flags = Flags::ACK;
-        if last.is(Mark::PSH) {
-            flags |= Flags::PSH;
         }
         if last.is(Mark::FIN) {
             flags |= Flags::FIN;

@@ -38,6 +38,16 @@ pub(crate) fn first_clamp(options: &Options, rcv_buf: u32) -> u32 {
     options.window_clamp.unwrap_or(u32::MAX).min(set)
 }
 
+/// The bound on the window once the handshake is over (Linux's `tcp_init_buffer_space`): a segment's room is kept back for
+/// the application.
+pub(crate) fn established_clamp(clamp: u32, full: u32, mss: u32) -> u32 {
+    let mut clamp = clamp.min(full);
+    if clamp > 2 * mss && clamp + mss > full {
+        clamp = (2 * mss).max(full - mss);
+    }
+    clamp
+}
+
 /// The first window and its scale (Linux's `tcp_select_initial_window`).
 pub(crate) fn initial(config: &Config, rcv_buf: u32, mss: u32, clamp: u32, scaling: bool) -> (u32, u8) {
     let mut space = window_from_space(rcv_buf).min(clamp);

@@ -144,7 +144,7 @@ impl Endpoint {
             queue: Default::default(),
             half_open: 0,
             event_queued: false,
-            last_overflow: Instant::ZERO,
+            last_overflow: None,
         })));
         self.listeners.entry(local.port()).or_default().push(id.index);
         Ok(id)

@@ -24,7 +24,7 @@ pub(crate) struct Listener {
     pub(crate) half_open: usize,
     pub(crate) event_queued: bool,
     /// Cookies were sent of late: their ACKs are worth checking.
-    pub(crate) last_overflow: Instant,
+    pub(crate) last_overflow: Option<Instant>,
 }
 
 impl Listener {
@@ -58,7 +58,8 @@ impl Request {
     /// The SYN-ACK.
     fn synack(&mut self, config: &Config, now: Instant, trace: &mut Trace, why: &'static str) -> Transmit {
         self.synacks = self.synacks.saturating_add(1);
-        self.opening.synack_sent = if self.synacks == 1 { Some(now) } else { None };
+        (self.opening.synack_retrans, self.opening.synack_timeouts) = (self.synacks - 1, self.timeouts);
+        self.opening.synack_sent.get_or_insert(now);
         self.last_synack = now;
         let value = (now.as_millis() as u32).wrapping_add(self.opening.ts_offset);
         build_synack(config, self.local, self.remote, &self.opening, self.advmss, value, self.cause, trace, why)
@@ -182,7 +183,7 @@ impl Endpoint {
             f.set("local", local).set("remote", remote).set("flags", header.flags.to_string()).set("seq", 0u32);
             f.set("len", 0u32).set("window", u32::from(header.window));
         });
-        let queue_full = listener.half_open >= listener.backlog.max(1).min(config.max_syn_backlog);
+        let queue_full = listener.half_open > listener.backlog.min(config.max_syn_backlog);
         if listener.is_full() || (queue_full && !config.syncookies) {
             if listener.is_full() {
                 self.mib.listen_overflows += 1;
@@ -225,9 +226,11 @@ impl Endpoint {
             ts_offset,
             ts_recent: options.timestamps.map_or(0, |t| t.value),
             synack_sent: None,
+            synack_retrans: 0,
+            synack_timeouts: 0,
         };
         if queue_full && isn.is_none() {
-            listener.last_overflow = now;
+            listener.last_overflow = Some(now);
             self.mib.syncookies_sent += 1;
             let value = cookies::encode(now.as_millis() as u32, &options, ecn).wrapping_add(ts_offset);
             // Without timestamps there is nowhere to remember scale and SACK: they are not granted.
@@ -463,8 +466,7 @@ impl Endpoint {
         let config = &self.config;
         let Some(listener) = self.slots.listener_mut(index) else { return false };
         // Only while cookies have been going out is an ACK from nowhere worth a look.
-        let recent = listener.last_overflow != Instant::ZERO
-            && now - listener.last_overflow < core::time::Duration::from_secs(120);
+        let recent = listener.last_overflow.is_some_and(|at| now - at < core::time::Duration::from_secs(120));
         if !config.syncookies || !recent {
             return false;
         }
@@ -496,6 +498,8 @@ impl Endpoint {
             ts_offset,
             ts_recent: ts.map_or(0, |t| t.value),
             synack_sent: None,
+            synack_retrans: 0,
+            synack_timeouts: 0,
         };
         let cause = trace.emit(Storey::Transport, "tcp.state", frame.cause, |f| {
             f.set("local", local).set("remote", remote).set("from", "LISTEN").set("to", "SYN-RECEIVED");

@@ -40,6 +40,12 @@ impl Connection {
         cx.ms().wrapping_sub(since) >= timeout
     }
 
+    /// Whether as much time has gone into retransmitting as `boundary` timeouts take, whatever the user timeout.
+    pub(crate) fn has_retried(&mut self, cx: &Cx<'_>, boundary: u8) -> bool {
+        let elapsed = self.retransmitting_since().map_or(0, |since| cx.ms().wrapping_sub(since));
+        self.rtt.retransmits > 0 && elapsed >= self.model_timeout_ms(cx, boundary)
+    }
+
     /// Whether the user timeout has passed since the first transmission.
     pub(crate) fn user_timeout_passed(&self, cx: &Cx<'_>) -> bool {
         match (self.user_timeout_ms(), self.retransmitting_since()) {

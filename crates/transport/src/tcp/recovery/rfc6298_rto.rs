@@ -198,14 +198,14 @@ impl Connection {
             self.wait(cx, Waiting::Retransmit, at);
             return;
         }
+        if self.has_retried(cx, cx.config.retries1) {
+            self.mtup_black_hole(cx);
+        }
         self.enter_loss(cx);
         self.record_rto(cx);
         self.rtt.retransmits = self.rtt.retransmits.saturating_add(1);
         self.flags.head_due = true;
         self.back_off(cx);
-        if self.rtt.retransmits > cx.config.retries1 {
-            self.mtup_black_hole(cx);
-        }
     }
 
     /// §5.5: "The host MUST set RTO <- RTO * 2 (\"back off the timer\")."
