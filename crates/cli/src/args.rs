@@ -30,6 +30,9 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Measure what Septet costs on this machine
     Bench(BenchArgs),
+    /// Measure what a course says of bits, checks and repetition
+    #[command(subcommand)]
+    Study(StudyCommand),
     #[command(flatten)]
     Live(crate::live::LiveCommand),
     /// Print the JSON Schema of lab files
@@ -92,6 +95,49 @@ pub(crate) struct ListArgs {
     /// Print one JSON object a thing instead of words
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StudyCommand {
+    /// Utilisation of a noisy line under three schemes of ARQ, against the textbook formulas
+    Arq {
+        /// Draw it into this file (SVG)
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Frames a point
+        #[arg(long, value_name = "N", default_value_t = 20_000)]
+        frames: u64,
+        /// The seed of the losses
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
+    /// What parity, checksums and CRCs miss
+    Checks {
+        /// Octets a word
+        #[arg(long, value_name = "N", default_value_t = 60)]
+        octets: usize,
+        /// Damaged words of each kind
+        #[arg(long, value_name = "N", default_value_t = 100_000)]
+        tries: u64,
+        /// The seed of the damage
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
+    /// A frame as bits and waveform
+    Line {
+        /// The frame in hexadecimal digits, without its FCS
+        #[arg(value_name = "HEX")]
+        frame: String,
+        /// Only this PHY: 10base-t, 100base-tx or 1000base-x
+        #[arg(long, value_name = "NAME")]
+        phy: Option<String>,
+        /// How many octets are shown
+        #[arg(long, value_name = "N", default_value_t = 8)]
+        octets: usize,
+        /// The width of the picture
+        #[arg(long, value_name = "N", default_value_t = 96)]
+        columns: usize,
+    },
 }
 
 #[derive(Debug, Args)]

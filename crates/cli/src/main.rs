@@ -13,6 +13,7 @@ mod list;
 mod live;
 mod report;
 mod run;
+mod study;
 mod terminal;
 
 use std::io::Write as _;
@@ -44,6 +45,7 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(args),
         Command::List(args) => list::list(args),
         Command::Bench(args) => bench::bench(args),
+        Command::Study(command) => study::study(command),
         Command::Live(command) => live::run(command),
         Command::Schema => {
             writeln!(out, "{:#}", septet_lab::json_schema()).and_then(|()| out.flush()).map_err(Failure::stdout)?;
