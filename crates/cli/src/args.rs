@@ -1,8 +1,10 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use septet_sweep::{Axis, Seeds};
 
 /// A whole network in one process: seven storeys, real bytes, virtual time.
 #[derive(Debug, Parser)]
@@ -54,13 +56,25 @@ pub(crate) struct RunArgs {
     /// The seed of every random stream, instead of the lab's
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Run once with each of these seeds: 1..200, or 1..10,42
+    #[arg(long, value_name = "SEEDS", conflicts_with_all = ["seed", "story", "capture"])]
+    pub(crate) seeds: Option<Seeds>,
+    /// Set a key of the lab; run once with each of several values: media.wan.loss=0%,0.5%,2%
+    #[arg(long, value_name = "KEY=VALUES")]
+    pub(crate) set: Vec<Axis>,
+    /// How many runs at a time, where there are several; as many as there are processors, unless set
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Go on with the runs that are kept in the output directory
+    #[arg(long, requires = "output")]
+    pub(crate) resume: bool,
     /// How much of the run is told
     #[arg(long, value_enum, default_value_t = StoryLength::Short)]
     pub(crate) story: StoryLength,
     /// Capture only these ports, as node or node:port (repeat, or separate by commas)
     #[arg(long, value_name = "PORT", value_delimiter = ',', requires = "output")]
     pub(crate) capture: Vec<String>,
-    /// Print one JSON object instead of words
+    /// Print JSON instead of words: one object, or one a run
     #[arg(long, conflicts_with = "story")]
     pub(crate) json: bool,
     /// Print nothing but expectations that failed

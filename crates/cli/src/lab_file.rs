@@ -13,15 +13,20 @@ pub(crate) fn load(path: &Path) -> Result<Lab, Failure> {
     let text = read(path)?;
     match Lab::parse(&path.display().to_string(), &text) {
         Ok(lab) => {
-            if !lab.warnings.is_empty() {
-                show(&lab.warnings);
-            }
+            warn(&lab);
             Ok(lab)
         }
         Err(mistakes) => {
             show(&mistakes);
             Err(Failure::told(Exit::Lab))
         }
+    }
+}
+
+/// Shows what may not be as it was meant.
+pub(crate) fn warn(lab: &Lab) {
+    if !lab.warnings.is_empty() {
+        show(&lab.warnings);
     }
 }
 

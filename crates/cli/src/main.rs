@@ -14,6 +14,7 @@ mod live;
 mod report;
 mod run;
 mod study;
+mod sweep;
 mod terminal;
 
 use std::io::Write as _;

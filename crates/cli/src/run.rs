@@ -15,10 +15,15 @@ use crate::exit::{Exit, Failure};
 use crate::keep::Keep;
 use crate::report;
 use crate::terminal::{self, Stdout};
-use crate::{interrupt, lab_file};
+use crate::{interrupt, lab_file, sweep};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let lab = lab_file::load(&args.lab)?;
+    let plan = sweep::plan(args)?;
+    if plan.runs() > 1 || args.seeds.is_some() {
+        return sweep::run(args, &plan);
+    }
+    let lab = sweep::only(plan);
+    lab_file::warn(&lab);
     let options = BuildOptions { seed: args.seed, ..BuildOptions::default() };
     let mut run = lab.build(&options).map_err(|e| Failure::environment(format!("{}: {e}", args.lab.display())))?;
     interrupt::listen();

@@ -13,7 +13,7 @@ mod lexer;
 mod metric;
 mod parser;
 
-pub use eval::{Excess, Found, Observed, Verdict};
+pub use eval::{Excess, Found, Observed, Unit, Verdict};
 pub use metric::{Amount, LinkMetric, Reading};
 
 pub(crate) use metric::METRICS;

@@ -38,7 +38,7 @@ pub use build::{BuildError, BuildOptions, Keys};
 pub use command::{Command, Schedule};
 pub use edit::{SettingError, with_setting};
 pub use expect::{
-    Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Reading, Verdict, Window,
+    Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Reading, Unit, Verdict, Window,
 };
 pub use fault::Fault;
 pub use known::{KINDS, Known, Listing};

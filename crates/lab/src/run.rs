@@ -318,6 +318,6 @@ fn port(counted: &septet_engine::PortCounters) -> BTreeMap<String, u64> {
         ("tx_dropped", tx_dropped),
     ];
     let mut all: BTreeMap<String, u64> = named.into_iter().map(|(name, n)| (name.to_owned(), *n)).collect();
-    all.extend(drops.iter().map(|(reason, n)| (format!("drops_{reason}"), n)));
+    all.extend(drops.iter().map(|(reason, n)| (format!("drop.{reason}"), n)));
     all
 }

@@ -1,6 +1,6 @@
 //! Runs a plan on several threads; each run is a world of its own.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 
@@ -8,30 +8,16 @@ use septet_lab::BuildOptions;
 
 use crate::{Cell, Plan, Record};
 
-/// Asks a sweep to stop; from a signal handler, for example. Runs that have begun are abandoned within a moment.
-#[derive(Debug, Default)]
-pub struct Halt(AtomicBool);
-
-impl Halt {
-    /// Nobody has asked yet.
-    pub const fn new() -> Self {
-        Self(AtomicBool::new(false))
-    }
-
-    /// Asks.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether somebody has asked.
-    pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// Runs everything in `plan` that is not in `done`, on `jobs` threads, and gives each record to `finished` on the
-/// calling thread as soon as it is there, in the order in which runs end.
-pub fn execute(plan: &Plan, jobs: usize, done: &BTreeSet<u64>, halt: &Halt, mut finished: impl FnMut(Record)) {
+/// calling thread as soon as it is there, in the order in which runs end. Where `halted` says so, runs that have begun are
+/// abandoned within a moment, and no other begins.
+pub fn execute(
+    plan: &Plan,
+    jobs: usize,
+    done: &BTreeSet<u64>,
+    halted: &(dyn Fn() -> bool + Sync),
+    mut finished: impl FnMut(Record),
+) {
     let next = AtomicU64::new(0);
     let runs = plan.runs();
     // A bounded channel: a slow reader slows the runs down rather than filling memory.
@@ -43,14 +29,14 @@ pub fn execute(plan: &Plan, jobs: usize, done: &BTreeSet<u64>, halt: &Halt, mut 
             scope.spawn(move || {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= runs || halt.is_asked() {
+                    if number >= runs || halted() {
                         return;
                     }
                     if done.contains(&number) {
                         continue;
                     }
                     let Some((cell, seed)) = plan.run(number) else { return };
-                    let Some(record) = one(cell, number, seed, halt) else { return };
+                    let Some(record) = one(cell, number, seed, halted) else { return };
                     if sender.send(record).is_err() {
                         return;
                     }
@@ -62,18 +48,18 @@ pub fn execute(plan: &Plan, jobs: usize, done: &BTreeSet<u64>, halt: &Halt, mut 
     });
 }
 
-/// Events between two looks at the halt sign.
+/// Events between two looks at whether to go on.
 const BREATH: u32 = 10_000;
 
 /// Plays one run; `None` where it was abandoned.
-fn one(cell: &Cell, number: u64, seed: u64, halt: &Halt) -> Option<Record> {
+fn one(cell: &Cell, number: u64, seed: u64, halted: &dyn Fn() -> bool) -> Option<Record> {
     let options = BuildOptions { seed: Some(seed), ..BuildOptions::default() };
     let mut run = match cell.lab.build(&options) {
         Ok(run) => run,
         Err(e) => return Some(Record::failed(cell, number, seed, e.to_string())),
     };
     loop {
-        if halt.is_asked() {
+        if halted() {
             return None;
         }
         for _ in 0..BREATH {

@@ -15,10 +15,10 @@ mod statistics;
 mod table;
 
 pub use axis::{Axis, AxisError, Seeds};
-pub use execute::{Halt, execute};
+pub use execute::execute;
 pub use journal::Journal;
 pub use plan::{Cell, Plan, PlanError};
 pub use progress::Bar;
 pub use record::{Expected, Record, VERSION};
-pub use statistics::{Spread, Statistics, statistics};
+pub use statistics::{Fared, Spread, Statistics, statistics};
 pub use table::Table;

@@ -54,9 +54,12 @@ pub struct Expected {
     pub ok: bool,
     /// What was found, in words.
     pub found: String,
-    /// What was found as a number (seconds, bytes, bits a second), where there is one.
+    /// What was found as a number, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
+    /// The unit of the number: `s`, `B`, `bit/s`, or nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
 }
 
 impl Record {
@@ -87,8 +90,12 @@ impl Record {
 
     pub(crate) fn finished(cell: &Cell, run: u64, outcome: &Outcome) -> Self {
         let expect = outcome.verdicts.iter().map(|v| {
-            let value = v.found.first().and_then(|f| f.number);
-            (v.name.clone(), Expected { ok: v.held, found: v.found_in_words(), value })
+            let first = v.found.first();
+            let unit = first.map_or_else(String::new, |f| f.unit.as_str().to_owned());
+            (
+                v.name.clone(),
+                Expected { ok: v.held, found: v.found_in_words(), value: first.and_then(|f| f.number), unit },
+            )
         });
         Self {
             digest: outcome.digest.to_string(),

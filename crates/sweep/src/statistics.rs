@@ -21,12 +21,23 @@ pub struct Statistics {
     pub ok: u64,
     /// The seeds of the others.
     pub failed_seeds: Vec<u64>,
-    /// In how many runs each expectation was met.
-    pub expect_ok: BTreeMap<String, u64>,
-    /// What was found for each expectation that has a number.
-    pub expect: BTreeMap<String, Spread>,
+    /// How each expectation fared.
+    pub expect: BTreeMap<String, Fared>,
     /// What programs recorded, by the names of [`Record::metrics`].
     pub metrics: BTreeMap<String, Spread>,
+}
+
+/// How an expectation fared over runs.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Fared {
+    /// In how many runs it was met.
+    pub ok: u64,
+    /// What was found, where that is a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Spread>,
+    /// The unit of what was found: `s`, `B`, `bit/s`, or nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub unit: String,
 }
 
 /// How values are spread over runs, and where the extremes came from.
@@ -62,19 +73,32 @@ pub fn statistics(records: &[Record]) -> Vec<Statistics> {
     cells.into_iter().map(|((_, set), records)| of_cell(set, &records)).collect()
 }
 
+/// What was found for one expectation, run by run.
+#[derive(Default)]
+struct Gathered<'a> {
+    ok: u64,
+    unit: &'a str,
+    values: Vec<(f64, u64)>,
+}
+
+impl Gathered<'_> {
+    fn fared(self) -> Fared {
+        Fared { ok: self.ok, found: Spread::of(self.values), unit: self.unit.to_owned() }
+    }
+}
+
 fn of_cell(set: &BTreeMap<String, String>, records: &[&Record]) -> Statistics {
     let mut metrics: BTreeMap<&str, Vec<(f64, u64)>> = BTreeMap::new();
-    let mut expect: BTreeMap<&str, Vec<(f64, u64)>> = BTreeMap::new();
-    let mut expect_ok: BTreeMap<String, u64> = BTreeMap::new();
+    let mut expect: BTreeMap<&str, Gathered<'_>> = BTreeMap::new();
     for record in records {
         for (name, value) in &record.metrics {
             metrics.entry(name).or_default().push((*value, record.seed));
         }
         for (name, found) in &record.expect {
-            *expect_ok.entry(name.clone()).or_default() += u64::from(found.ok);
-            if let Some(value) = found.value {
-                expect.entry(name).or_default().push((value, record.seed));
-            }
+            let fared = expect.entry(name).or_default();
+            fared.ok += u64::from(found.ok);
+            fared.unit = &found.unit;
+            fared.values.extend(found.value.map(|value| (value, record.seed)));
         }
     }
     let spreads = |all: BTreeMap<&str, Vec<(f64, u64)>>| {
@@ -89,8 +113,7 @@ fn of_cell(set: &BTreeMap<String, String>, records: &[&Record]) -> Statistics {
         runs: records.len() as u64,
         ok: records.iter().filter(|r| r.ok).count() as u64,
         failed_seeds: failed,
-        expect_ok,
-        expect: spreads(expect),
+        expect: expect.into_iter().map(|(name, gathered)| (name.to_owned(), gathered.fared())).collect(),
         metrics: spreads(metrics),
     }
 }

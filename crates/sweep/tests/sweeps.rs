@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use septet_sweep::{Axis, Halt, Journal, Plan, PlanError, Record, Table, execute, statistics};
+use septet_sweep::{Axis, Journal, Plan, PlanError, Record, Table, execute, statistics};
 
 const LAB: &str = r#"
 [lab]
@@ -29,7 +30,7 @@ fn plan(axes: &[&str], seeds: &str) -> Plan {
 
 fn run(plan: &Plan, jobs: usize) -> Vec<Record> {
     let mut records = Vec::new();
-    execute(plan, jobs, &BTreeSet::new(), &Halt::new(), |record| records.push(record));
+    execute(plan, jobs, &BTreeSet::new(), &|| false, |record| records.push(record));
     records.sort_by_key(|r| r.run);
     records
 }
@@ -90,7 +91,7 @@ fn statistics_name_the_seeds() {
     assert_eq!(calm.metrics["a.ping.ok"].min, 50.0);
     assert!(lossy.ok < 10, "a third of the echoes is lost both ways together");
     assert_eq!(lossy.failed_seeds.len() as u64, 10 - lossy.ok);
-    let spread = lossy.expect["most"];
+    let spread = lossy.expect["most"].found.unwrap();
     assert!(spread.min < spread.median && spread.median <= spread.p95 && spread.p95 <= spread.max);
     let worst =
         run(&plan, 1).into_iter().find(|r| r.set["media.wan.loss"] == "20%" && r.seed == spread.min_seed).unwrap();
@@ -104,13 +105,13 @@ fn an_interrupted_sweep_goes_on_where_it_stopped() {
     let whole = run(&plan, 1);
     {
         let mut journal = Journal::create(&path).unwrap();
-        let halt = Halt::new();
+        let halt = AtomicBool::new(false);
         let mut count = 0;
-        execute(&plan, 2, &BTreeSet::new(), &halt, |record| {
+        execute(&plan, 2, &BTreeSet::new(), &|| halt.load(Ordering::Relaxed), |record| {
             journal.write(&record).unwrap();
             count += 1;
             if count == 7 {
-                halt.ask();
+                halt.store(true, Ordering::Relaxed);
             }
         });
         assert!(count < 20);
@@ -122,7 +123,7 @@ fn an_interrupted_sweep_goes_on_where_it_stopped() {
     let (mut journal, mut records) = Journal::resume(&path, &plan).unwrap();
     assert!(records.len() >= 7);
     let done: BTreeSet<u64> = records.iter().map(|r| r.run).collect();
-    execute(&plan, 2, &done, &Halt::new(), |record| {
+    execute(&plan, 2, &done, &|| false, |record| {
         assert!(!done.contains(&record.run), "run {} again", record.run);
         journal.write(&record).unwrap();
         records.push(record);

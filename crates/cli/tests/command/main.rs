@@ -3,6 +3,7 @@
 mod check;
 mod docs;
 mod run;
+mod sweep;
 mod tshark;
 
 use std::ffi::OsStr;

@@ -61,8 +61,62 @@ pub struct Found {
     pub held: bool,
     /// The value that was found, as a person would write it.
     pub value: String,
-    /// The value as a number (seconds, bytes, bits a second), where there is one.
+    /// The value as a number, where there is one.
     pub number: Option<f64>,
+    /// What the number counts.
+    pub unit: Unit,
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Unit {
+    /// Things, or shares of a whole.
+    Count,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// Bits a second.
+    BitsPerSecond,
+}
+
+impl Unit {
+    /// The unit as it stands behind a number; empty for a count.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "",
+            Self::Seconds => "s",
+            Self::Bytes => "B",
+            Self::BitsPerSecond => "bit/s",
+        }
+    }
+
+    /// The unit that [`as_str`](Self::as_str) names.
+    pub fn find(name: &str) -> Option<Self> {
+        [Self::Count, Self::Seconds, Self::Bytes, Self::BitsPerSecond].into_iter().find(|u| u.as_str() == name)
+    }
+
+    /// The number as a person would write it: `355.752ms`, `64kb`.
+    pub fn show(self, number: f64) -> String {
+        let dimension = match self {
+            Self::Count => Dimension::Number,
+            Self::Seconds => Dimension::Time,
+            Self::Bytes => Dimension::Size,
+            Self::BitsPerSecond => Dimension::Rate,
+        };
+        units::render(number, dimension)
+    }
+}
+
+impl From<Dimension> for Unit {
+    fn from(dimension: Dimension) -> Self {
+        match dimension {
+            Dimension::Number => Self::Count,
+            Dimension::Time => Self::Seconds,
+            Dimension::Size => Self::Bytes,
+            Dimension::Rate => Self::BitsPerSecond,
+        }
+    }
 }
 
 impl Verdict {
@@ -192,7 +246,8 @@ impl Judge<'_> {
         let measured: Vec<_> = values.iter().filter(|(e, _)| !matches!(e.kind, ExprKind::Constant(_))).collect();
         let shown: Vec<_> = measured.iter().map(|(e, v)| show(*v, e.dimension)).collect();
         let value = if shown.is_empty() { "constants only".to_owned() } else { shown.join(" and ") };
-        self.note(at, held, value, measured.first().and_then(|(_, v)| *v));
+        let dimension = measured.first().map_or(Dimension::Number, |(e, _)| e.dimension);
+        self.note(at, held, value, measured.first().and_then(|(_, v)| *v), dimension);
         held
     }
 
@@ -212,7 +267,7 @@ impl Judge<'_> {
                 let held = decisive.is_some() == (quantifier == Quantifier::Eventually);
                 let shown = decisive.or(samples.last());
                 let value = shown.map_or_else(|| "no samples".to_owned(), |s| moment(s.value, series.dimension, s.at));
-                self.note(at, held, value, shown.map(|s| s.value));
+                self.note(at, held, value, shown.map(|s| s.value), series.dimension);
                 held
             }
             Subject::Queue { links, amount, window, limit } => {
@@ -231,7 +286,7 @@ impl Judge<'_> {
                     }
                     None => (format!("never more than {}", units::render(limit as f64, dimension)), None),
                 };
-                self.note(at, held, value, number);
+                self.note(at, held, value, number, dimension);
                 held
             }
         }
@@ -292,8 +347,9 @@ impl Judge<'_> {
         samples
     }
 
-    fn note(&mut self, at: &Range<usize>, held: bool, value: String, number: Option<f64>) {
-        self.found.push(Found { comparison: self.text[at.clone()].to_owned(), held, value, number });
+    fn note(&mut self, at: &Range<usize>, held: bool, value: String, number: Option<f64>, dimension: Dimension) {
+        let comparison = self.text[at.clone()].to_owned();
+        self.found.push(Found { comparison, held, value, number, unit: dimension.into() });
     }
 }
 

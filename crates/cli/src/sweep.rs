@@ -1,0 +1,199 @@
+//! Many runs of one lab: `septet run --seeds 1..200 --set media.wan.loss=0%,1%`.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use septet_lab::{Lab, Unit};
+use septet_sweep::{Bar, Journal, Plan, PlanError, Record, Spread, Statistics, Table, execute, statistics};
+
+use crate::args::RunArgs;
+use crate::exit::{Exit, Failure};
+use crate::terminal::Stdout;
+use crate::{interrupt, lab_file};
+
+/// What is to be run; a lab that is not valid with some value is shown with it.
+pub(crate) fn plan(args: &RunArgs) -> Result<Plan, Failure> {
+    let text = lab_file::read(&args.lab)?;
+    Plan::new(&args.lab.display().to_string(), &text, &args.set, args.seeds.clone()).map_err(|e| match e {
+        PlanError::Lab(mistakes) => {
+            lab_file::show(&mistakes);
+            Failure::told(Exit::Lab)
+        }
+        PlanError::Setting(_) | PlanError::TooMany(_) => Failure::usage(format!("--set: {e}")),
+    })
+}
+
+/// The lab of a plan with one run.
+pub(crate) fn only(plan: Plan) -> Arc<Lab> {
+    plan.cells.into_iter().next().expect("a plan has a cell").lab
+}
+
+pub(crate) fn run(args: &RunArgs, plan: &Plan) -> Result<Exit, Failure> {
+    if args.seed.is_some() {
+        return Err(Failure::usage("--seed is for one run; --seeds for several"));
+    }
+    if let Some(cell) = plan.cells.first() {
+        lab_file::warn(&cell.lab);
+    }
+    let (mut journal, mut records) = match &args.output {
+        Some(dir) => begin(dir, args, plan)?,
+        None => (None, Vec::new()),
+    };
+    let done: BTreeSet<u64> = records.iter().map(|r| r.run).collect();
+    let jobs = args.jobs.map_or_else(processors, usize::from);
+    let mut out = Stdout::new();
+    let shown = !args.quiet && io::stderr().is_terminal();
+    let mut bar = if shown { Bar::new(plan.runs(), done.len() as u64) } else { Bar::hidden() };
+    let mut trouble: Option<Failure> = None;
+    interrupt::listen();
+    let failed = core::sync::atomic::AtomicBool::new(false);
+    let halted = || interrupt::asked() || failed.load(core::sync::atomic::Ordering::Relaxed);
+    execute(plan, jobs, &done, &halted, |record| {
+        let written = journal
+            .as_mut()
+            .map_or(Ok(()), |j| j.write(&record).map_err(|e| Failure::file("write", &journal_of(args), &e)));
+        let printed = bar.suspend(|| tell(&mut out, &record, args).map_err(Failure::stdout));
+        if let Err(e) = written.and(printed) {
+            trouble.get_or_insert(e);
+            failed.store(true, core::sync::atomic::Ordering::Relaxed);
+        }
+        bar.finished(&record);
+        records.push(record);
+    });
+    bar.end();
+    if let Some(trouble) = trouble {
+        return Err(trouble);
+    }
+    records.sort_by_key(|r| r.run);
+    let all = statistics(&records);
+    let printed = if args.json {
+        all.iter().try_for_each(|s| writeln!(out, "{}", serde_json::json!(s)))
+    } else if args.quiet {
+        Ok(())
+    } else {
+        table(&mut out, &all)
+    };
+    printed.and_then(|()| out.flush()).map_err(Failure::stdout)?;
+    if let Some(dir) = &args.output {
+        finish(dir, &records, &all)?;
+    }
+    let left = plan.runs() - records.len() as u64;
+    Ok(if left > 0 {
+        let resume = if args.output.is_some() { "; --resume goes on with them" } else { "" };
+        eprintln!("septet: interrupted; {left} of {} runs are left{resume}", plan.runs());
+        Exit::Interrupted
+    } else if records.iter().all(|r| r.ok) {
+        Exit::Ok
+    } else {
+        Exit::Expectation
+    })
+}
+
+/// One line a run: all of it as JSON, or only what went wrong.
+fn tell(out: &mut Stdout, record: &Record, args: &RunArgs) -> io::Result<()> {
+    if args.json {
+        writeln!(out, "{}", serde_json::json!(record))?;
+        return out.flush();
+    }
+    if record.ok {
+        return Ok(());
+    }
+    write!(out, "{}seed {}", cell(record.set.iter()), record.seed)?;
+    if let Some(error) = &record.error {
+        write!(out, "  {error}")?;
+    }
+    for (name, found) in record.expect.iter().filter(|(_, e)| !e.ok) {
+        write!(out, "  {name}: found {}", found.found)?;
+    }
+    writeln!(out)?;
+    out.flush()
+}
+
+/// `media.wan.loss=1%  `
+fn cell<'a>(set: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    set.map(|(path, value)| format!("{path}={value}  ")).collect()
+}
+
+/// The statistics of each cell, a line an expectation.
+fn table(out: &mut Stdout, all: &[Statistics]) -> io::Result<()> {
+    for s in all {
+        writeln!(out, "\n{}{} of {} runs met all expectations", cell(s.set.iter()), s.ok, s.runs)?;
+        let rows: Vec<[String; 6]> = s
+            .expect
+            .iter()
+            .map(|(name, fared)| {
+                let show = |of: fn(&Spread) -> f64| {
+                    let unit = Unit::find(&fared.unit).unwrap_or(Unit::Count);
+                    fared.found.as_ref().map_or_else(String::new, |f| unit.show(of(f)))
+                };
+                let seeded = |of: fn(&Spread) -> f64, seed: fn(&Spread) -> u64| match &fared.found {
+                    Some(found) => format!("{} (seed {})", show(of), seed(found)),
+                    None => String::new(),
+                };
+                [
+                    name.clone(),
+                    format!("{}/{}", fared.ok, s.runs),
+                    seeded(|f| f.min, |f| f.min_seed),
+                    show(|f| f.median),
+                    show(|f| f.p95),
+                    seeded(|f| f.max, |f| f.max_seed),
+                ]
+            })
+            .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let head = ["", "ok", "min", "median", "p95", "max"].map(str::to_owned);
+        let width =
+            |column: usize| core::iter::once(&head).chain(&rows).map(|r| r[column].chars().count()).max().unwrap_or(0);
+        for row in core::iter::once(&head).chain(&rows) {
+            let cells: Vec<String> = row.iter().enumerate().map(|(i, c)| format!("{c:w$}", w = width(i))).collect();
+            writeln!(out, "  {}", cells.join("  ").trim_end())?;
+        }
+    }
+    Ok(())
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn journal_of(args: &RunArgs) -> std::path::PathBuf {
+    args.output.clone().unwrap_or_default().join("runs.jsonl")
+}
+
+/// Makes the output directory and its journal, and reads what is kept there already.
+fn begin(dir: &Path, args: &RunArgs, plan: &Plan) -> Result<(Option<Journal>, Vec<Record>), Failure> {
+    fs::create_dir_all(dir).map_err(|e| Failure::file("make", dir, &e))?;
+    let kept = dir.join(args.lab.file_name().unwrap_or("lab.toml".as_ref()));
+    if fs::canonicalize(&kept).ok() != fs::canonicalize(&args.lab).ok() || !kept.exists() {
+        fs::copy(&args.lab, &kept).map_err(|e| Failure::file("write", &kept, &e))?;
+    }
+    let path = journal_of(args);
+    let opened = if args.resume {
+        Journal::resume(&path, plan)
+    } else {
+        Journal::create(&path).map(|journal| (journal, Vec::new()))
+    };
+    let (journal, records) = opened.map_err(|e| Failure::file("write", &path, &e))?;
+    Ok((Some(journal), records))
+}
+
+/// Writes what is known at the end: the tables and the statistics.
+fn finish(dir: &Path, records: &[Record], all: &[Statistics]) -> Result<(), Failure> {
+    let table = Table::new(records);
+    let to = |name: &str, write: &dyn Fn(File) -> io::Result<()>| {
+        let path = dir.join(name);
+        File::create(&path).and_then(write).map_err(|e| Failure::file("write", &path, &e))
+    };
+    to("runs.csv", &|file| table.write_csv(io::BufWriter::new(file)))?;
+    to("runs.parquet", &|file| table.write_parquet(file))?;
+    to("statistics.json", &|file| {
+        let mut file = io::BufWriter::new(file);
+        serde_json::to_writer_pretty(&mut file, all).map_err(io::Error::from)?;
+        writeln!(file).and_then(|()| file.flush())
+    })
+}
