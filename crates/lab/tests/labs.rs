@@ -177,3 +177,13 @@ fn bufferbloat_fq_codel() {
 fn cables() {
     holds("cables", &[]);
 }
+
+#[test]
+fn validation_red() {
+    holds("validation/red", &[]);
+}
+
+#[test]
+fn validation_codel() {
+    holds("validation/codel", &[]);
+}
