@@ -4,6 +4,7 @@
 mod ask;
 #[cfg(target_os = "linux")]
 mod exec;
+mod program;
 #[cfg(target_os = "linux")]
 mod serve;
 #[cfg(target_os = "linux")]
@@ -24,6 +25,12 @@ pub(crate) enum LiveCommand {
     Up(UpArgs),
     /// Run a program on a host of a running lab: a built-in one, or a real one in the host's place
     Exec(ExecArgs),
+    /// Run a built-in program on this machine's own network
+    Program {
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+        argv: Vec<String>,
+    },
     /// Let a fault happen in a running lab, now
     Fault(FaultArgs),
     /// Undo a fault of a running lab
@@ -190,6 +197,7 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
         LiveCommand::Up(args) => up::up(args),
         LiveCommand::Exec(args) => exec::exec(args),
         LiveCommand::Init { argv } => exec::init(argv),
+        LiveCommand::Program { argv } => program::program(argv),
         LiveCommand::Fault(args) => ask::fault(args),
         LiveCommand::Undo(args) => ask::undo(args),
         LiveCommand::Forward(args) => ask::forward(args),
@@ -200,6 +208,14 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn run(_: &LiveCommand) -> Result<Exit, Failure> {
+pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
+    if let LiveCommand::Program { argv } = command {
+        return program::program(argv);
+    }
     Err(Failure::environment("labs in real time need Linux; `septet run` plays them in virtual time everywhere"))
+}
+
+/// What the lab or the system refuses.
+fn environment(error: std::io::Error) -> Failure {
+    Failure::environment(error.to_string())
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use septet_live::control::{self, Client, Reply, Request, Status};
 
-use super::{FaultArgs, ForwardArgs, StatusArgs, StopArgs, UndoArgs};
+use super::{FaultArgs, ForwardArgs, StatusArgs, StopArgs, UndoArgs, environment};
 use crate::exit::{Exit, Failure};
 use crate::terminal::Stdout;
 
@@ -89,9 +89,4 @@ fn say(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failu
 
 pub(super) fn unexpected(reply: &Reply) -> Failure {
     Failure::environment(format!("the lab answers {reply:?}: is it of another version?"))
-}
-
-/// What the lab or the system refuses.
-pub(super) fn environment(error: io::Error) -> Failure {
-    Failure::environment(error.to_string())
 }

@@ -8,8 +8,8 @@ use septet_application::programs;
 use septet_live::control::{self, Client, Reply, Request};
 use septet_live::linux::exec as place;
 
-use super::ExecArgs;
-use super::ask::{environment, unexpected};
+use super::ask::unexpected;
+use super::{ExecArgs, environment};
 use crate::exit::{Exit, Failure};
 use crate::terminal::Stdout;
 

@@ -14,9 +14,8 @@ use septet_socket::{ListenOptions, NetRef, TcpOptions, TcpStream};
 use septet_transport::tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::ServeArgs;
-use super::ask::environment;
 use super::up::quit;
+use super::{ServeArgs, environment};
 use crate::exit::{Exit, Failure};
 
 /// Bytes of one read or write.

@@ -13,8 +13,7 @@ use septet_live::control::{self, Status};
 use septet_live::{Ended, Ending, Options, Up};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::UpArgs;
-use super::ask::environment;
+use super::{UpArgs, environment};
 use crate::args::StoryLength;
 use crate::exit::{Exit, Failure};
 use crate::keep::Keep;
