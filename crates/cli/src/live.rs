@@ -215,6 +215,20 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
     Err(Failure::environment("labs in real time need Linux; `septet run` plays them in virtual time everywhere"))
 }
 
+/// Says what of a lab means nothing in virtual time.
+pub(crate) fn warn_of_what_is_real(lab: &septet_lab::Lab) {
+    for node in &lab.nodes {
+        let spec = &node.spec;
+        let outside = spec.services.iter().any(|s| s.name() == "outside");
+        for (key, given) in [("exec", spec.exec.is_some()), ("tap", spec.tap.is_some()), ("outside", outside)] {
+            if given {
+                let name = &node.name;
+                eprintln!("septet: {key} of {name}: nothing real takes part in virtual time; `septet up` lets it");
+            }
+        }
+    }
+}
+
 /// What the lab or the system refuses.
 fn environment(error: std::io::Error) -> Failure {
     Failure::environment(error.to_string())

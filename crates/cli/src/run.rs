@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::keep::Keep;
 use crate::report;
 use crate::terminal::{self, Stdout};
-use crate::{interrupt, lab_file, sweep};
+use crate::{interrupt, lab_file, live, sweep};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let plan = sweep::plan(args)?;
@@ -24,6 +24,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let lab = sweep::only(plan);
     lab_file::warn(&lab);
+    live::warn_of_what_is_real(&lab);
     let options = BuildOptions { seed: args.seed, ..BuildOptions::default() };
     let mut run = lab.build(&options).map_err(|e| Failure::environment(format!("{}: {e}", args.lab.display())))?;
     interrupt::listen();

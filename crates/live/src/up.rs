@@ -167,7 +167,7 @@ impl Up {
         });
         for (host, tap) in wanted.iter().chain(taps) {
             let node = self.host(host)?;
-            self.places.open_tap(self.nodes[node].2, tap)?;
+            self.places.open_tap(node, self.nodes[node].2, tap)?;
         }
         for spec in forwards {
             self.forward(spec).await?;

@@ -76,6 +76,14 @@ impl Interface {
         self.set::<SIOCSIFNETMASK>(IfReq::new(&self.name)?.set_bytes(&sockaddr(mask.into())))
     }
 
+    /// Whether it is switched on.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn is_up(&self) -> io::Result<bool> {
+        Ok(self.get::<SIOCGIFFLAGS>()?.i16() & IFF_UP != 0)
+    }
+
     /// Switches it on.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use tokio::process::Command;
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::control::{Answer, Place, Reply};
+use crate::linux::interface::Interface;
 use crate::linux::station::{TapStation, feed};
 use crate::linux::tap::{Offload, Persistence, Tap};
 use crate::pump::Pump;
@@ -38,9 +39,16 @@ impl Places {
         Self { pump, taken: RefCell::default() }
     }
 
-    /// Lets the interface called `name` take the place of a host for as long as the lab is up.
-    pub(super) fn open_tap(&self, station: StationId, name: &str) -> io::Result<()> {
+    /// Lets the interface called `name` take the place of a host for as long as the lab is up. One that is down gets the
+    /// host's addresses and is switched on, where we may; one that is up is left as it is.
+    pub(super) fn open_tap(&self, node: usize, station: StationId, name: &str) -> io::Result<()> {
+        let place = self.place(node).map_err(io::Error::other)?;
         let tap = Tap::open(name, Offload::None, Persistence::Fresh)?;
+        match configure(tap.name(), &place) {
+            // Root made it for us, and configures it.
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result?,
+        }
         self.take(station, tap, Vec::new())
     }
 
@@ -163,6 +171,17 @@ impl Places {
         }
         Ok(place)
     }
+}
+
+fn configure(name: &str, place: &Place) -> io::Result<()> {
+    let interface = Interface::open(name)?;
+    if interface.is_up()? {
+        return Ok(());
+    }
+    interface.set_mac(place.mac)?;
+    interface.set_mtu(place.mtu)?;
+    interface.set_address(place.address, place.prefix)?;
+    interface.up()
 }
 
 async fn fed(pump: Pump, station: StationId, tap: Rc<AsyncFd<Tap>>) {
