@@ -24,6 +24,9 @@ use crate::control::{Client, Place, Reply, Request};
 /// The hidden subcommand with which the outer process starts the inner one.
 pub const INIT: &str = "__init";
 
+/// `si_code` of signals that the kernel sent itself (`sigaction(2)`).
+const SI_KERNEL: i32 = 0x80;
+
 /// Runs `argv` in the place of `host` of the lab that `client` is connected to, and returns its exit code; 128 and the
 /// signal's number where a signal ended it.
 ///
@@ -110,13 +113,17 @@ fn supervise(command: &mut Command, lab: Option<&Client>) -> io::Result<u8> {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGCHLD] {
         signals.add(signal);
     }
+    let name = command.get_program().to_string_lossy().into_owned();
+    // A child inherits what is blocked, so this comes first; one that ends at once is found by the first `collect`.
+    let child = command.spawn().map_err(|e| io::Error::new(e.kind(), format!("{name}: {e}")))?;
     signals.thread_block()?;
     let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    let name = command.get_program().to_string_lossy().into_owned();
-    let child = command.spawn().map_err(|e| io::Error::new(e.kind(), format!("{name}: {e}")))?;
     let pid = Pid::from_raw(child.id().cast_signed());
     let mut lab = lab;
     loop {
+        if let Some(code) = collect(pid)? {
+            return Ok(code);
+        }
         let signal = PollFd::new(&fd, PollFlags::IN);
         let mut polled = vec![signal];
         if let Some(lab) = lab {
@@ -131,13 +138,11 @@ fn supervise(command: &mut Command, lab: Option<&Client>) -> io::Result<u8> {
         }
         while let Some(info) = fd.read_signal()? {
             let signal = Signal::try_from(info.ssi_signo.cast_signed())?;
-            if signal != Signal::SIGCHLD {
+            // What a terminal sends, its whole process group gets, the command too.
+            if signal != Signal::SIGCHLD && info.ssi_code != SI_KERNEL {
                 // It may have ended a moment ago; then there is nobody to tell.
                 let _ = kill(pid, signal);
             }
-        }
-        if let Some(code) = collect(pid)? {
-            return Ok(code);
         }
     }
 }
