@@ -72,28 +72,44 @@ impl Frame {
 
     /// A frame holding `payload` with `headroom` bytes free in front.
     pub fn new(headroom: usize, payload: &[u8]) -> Self {
-        let mut frame = Self::empty(headroom);
+        let mut frame = Self::with_room(headroom, payload.len());
         frame.extend(payload);
         frame
     }
 
+    /// A frame without bytes, with `headroom` bytes free in front and memory for `len` bytes to be
+    /// [added](Self::extend).
+    pub fn with_room(headroom: usize, len: usize) -> Self {
+        let mut buf = pool::take(headroom + len);
+        let inner = Rc::get_mut(&mut buf).expect("the pool holds no shared buffer");
+        if inner.bytes.len() < headroom {
+            inner.bytes.resize(headroom, 0);
+        }
+        inner.bytes.reserve((headroom + len).saturating_sub(inner.bytes.len()));
+        Self::over(buf, headroom, headroom)
+    }
+
     /// A frame without bytes and with `headroom` bytes free in front.
     pub fn empty(headroom: usize) -> Self {
-        Self::recycled(headroom, 0)
+        Self::with_room(headroom, 0)
     }
 
     /// A frame of `len` bytes of no defined content, to be written, and with `headroom` bytes free in front. A buffer that
     /// was used before is not cleared first.
     pub fn recycled(headroom: usize, len: usize) -> Self {
-        let mut buf = pool::take();
-        let inner = Rc::get_mut(&mut buf).expect("the pool holds no shared buffer");
         let tail = headroom + len;
+        let mut buf = pool::take(tail);
+        let inner = Rc::get_mut(&mut buf).expect("the pool holds no shared buffer");
         if inner.bytes.len() < tail {
             inner.bytes.resize(tail, 0);
         }
+        Self::over(buf, headroom, tail)
+    }
+
+    fn over(buf: Rc<Buf>, head: usize, tail: usize) -> Self {
         Self {
             buf: Some(buf),
-            head: headroom as u32,
+            head: head as u32,
             tail: tail as u32,
             id: FrameId(0),
             cause: EventId::NONE,
@@ -243,7 +259,7 @@ impl Frame {
     #[cold]
     fn unshare(&mut self) {
         let rc = self.buf.as_mut().expect("present until drop");
-        let mut copy = pool::take();
+        let mut copy = pool::take(self.tail as usize);
         let inner = Rc::get_mut(&mut copy).expect("the pool holds no shared buffer");
         inner.bytes.clear();
         inner.bytes.extend_from_slice(&rc.bytes[..self.tail as usize]);
@@ -295,31 +311,33 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Buffers that were used before, kept by the thread so that a steady flow allocates nothing.
+/// Buffers that were used before, kept by the thread so that a steady flow allocates nothing. Those of super-segments lie
+/// apart, so that neither small frames hold their memory nor they are allocated again and again.
 mod pool {
     use super::{Buf, Rc, RefCell};
 
     const KEPT: usize = 4096;
-    /// Larger buffers (super-segments) go back to the allocator when many are idle.
     const LARGE: usize = 16 * 1024;
     const KEPT_LARGE: usize = 64;
 
     thread_local! {
-        static POOL: RefCell<Vec<Rc<Buf>>> = const { RefCell::new(Vec::new()) };
+        static POOL: RefCell<[Vec<Rc<Buf>>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
     }
 
-    pub(super) fn take() -> Rc<Buf> {
-        POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+    /// A buffer for about `len` bytes.
+    pub(super) fn take(len: usize) -> Rc<Buf> {
+        let class = usize::from(len > LARGE);
+        POOL.try_with(|pool| pool.borrow_mut()[class].pop()).ok().flatten().unwrap_or_default()
     }
 
     pub(super) fn give(mut buf: Rc<Buf>) {
         let Some(inner) = Rc::get_mut(&mut buf) else { return };
         inner.body.set(None);
-        let large = inner.bytes.capacity() > LARGE;
+        let (class, kept) = if inner.bytes.capacity() > LARGE { (1, KEPT_LARGE) } else { (0, KEPT) };
         // Where the thread is ending the pool is gone, and the buffer goes to the allocator.
         let _ = POOL.try_with(|pool| {
-            let mut pool = pool.borrow_mut();
-            if pool.len() < if large { KEPT_LARGE } else { KEPT } {
+            let pool = &mut pool.borrow_mut()[class];
+            if pool.len() < kept {
                 pool.push(buf);
             }
         });

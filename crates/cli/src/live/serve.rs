@@ -134,8 +134,7 @@ where
 }
 
 async fn drain(mut stream: TcpStream) -> io::Result<()> {
-    let mut buf = vec![0; CHUNK];
-    while stream.read(&mut buf).await? > 0 {}
+    while stream.read_frame().await?.is_some() {}
     Ok(())
 }
 

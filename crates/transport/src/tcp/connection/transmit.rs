@@ -65,7 +65,7 @@ impl Connection {
             urgent: 0,
             options,
         };
-        let mut frame = Frame::empty(Frame::HEADROOM);
+        let mut frame = Frame::with_room(Frame::HEADROOM, len);
         let mut sum = septet_core::checksum::Sum::new();
         if len > 0 {
             sum = self.send.copy_to(&mut frame, seq, len);
