@@ -1,9 +1,11 @@
 //! 1 M packets of 1,000 bytes of payload through 8 routers, over 9 links of 1 Gbit/s and 100 µs.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use septet_capture::{Names, Pcapng, pcapng};
 use septet_core::{Instant, Port, Rate, Seed, StationId};
 use septet_engine::World;
 use septet_physical::Medium;
@@ -18,6 +20,8 @@ const ROUTERS: u64 = 8;
 const PAYLOAD: usize = 1000;
 /// Somewhat slower than the line: nothing queues.
 const INTERVAL: Duration = Duration::from_micros(10);
+/// Bytes kept of a captured frame: all headers and a little more.
+const SNAP: u32 = 128;
 /// When the first packet leaves.
 const START: Duration = Duration::from_secs(1);
 
@@ -27,6 +31,28 @@ fn medium() -> Medium {
 
 /// UDP between two hosts through routers.
 pub(crate) fn udp(options: &Options) -> Result<Report, Failure> {
+    run(options, |_, _| Ok(()))
+}
+
+/// The same, with the headers of all that crosses the server's port written to a file, reasons included.
+pub(crate) fn captured(options: &Options) -> Result<Report, Failure> {
+    run(options, |world, server| {
+        let mut names = Names::new();
+        for id in (0..world.stations() as u32).map(StationId) {
+            names.station(id, world.name(id));
+        }
+        let file = tempfile::tempfile().map_err(|e| Failure::new(format!("no temporary file: {e}")))?;
+        let options = pcapng::Options {
+            only: BTreeSet::from([(server, Port(0))]),
+            snap: Some(SNAP),
+            ..pcapng::Options::default()
+        };
+        world.add_monitor(Pcapng::new(file, names, options));
+        Ok(())
+    })
+}
+
+fn run(options: &Options, watch: impl FnOnce(&mut World, StationId) -> Result<(), Failure>) -> Result<Report, Failure> {
     let packets = options.scaled(PACKETS);
     let mut plan = Plan::default();
     let cable = Arc::new(medium());
@@ -47,6 +73,7 @@ pub(crate) fn udp(options: &Options) -> Result<Report, Failure> {
         net.spawn(Box::pin(receive(net.clone(), to, packets)));
     });
     let mut world = plan.build(Seed::new(options.seed))?;
+    watch(&mut world, StationId(server as u32))?;
     let end = Instant::ZERO + START + INTERVAL * packets as u32 + Duration::from_secs(1);
     let report = cost::measure(&mut world, end)?;
     let received = cost::recorded(&world, server, "bench.bytes");

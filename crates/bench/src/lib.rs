@@ -60,6 +60,11 @@ pub static WORKLOADS: &[Workload] = &[
         run: chain::udp,
     },
     Workload {
+        name: "captured-chain",
+        help: "chain, with the headers of what crosses the server's port captured, and the reasons",
+        run: chain::captured,
+    },
+    Workload {
         name: "raw-chain",
         help: "1 M frames over 9 links through stations that only rewrite headers: the engine alone",
         run: chain::raw,

@@ -1,7 +1,5 @@
 //! The bounded memory of recent events, so that a cause can be told in words.
 
-use std::rc::Rc;
-
 use septet_core::{Event, EventId};
 
 /// How many events are remembered: enough for every frame that may still be on its way in a busy lab.
@@ -16,7 +14,7 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 struct Remembered {
     event: Event,
-    told: Option<Rc<str>>,
+    told: Option<String>,
 }
 
 impl Default for Memory {
@@ -37,13 +35,13 @@ impl Memory {
     }
 
     /// The telling of `id`, made by `tell` the first time.
-    pub(crate) fn told(&mut self, id: EventId, tell: impl FnOnce(&Self, &Event) -> String) -> Option<Rc<str>> {
+    pub(crate) fn told(&mut self, id: EventId, tell: impl FnOnce(&Self, &Event) -> String) -> Option<&str> {
         let known = self.ring[place(id)].as_ref().filter(|r| r.event.id == id)?;
         if known.told.is_none() {
-            let told: Rc<str> = tell(self, &known.event).into();
+            let told = tell(self, &known.event);
             self.ring[place(id)].as_mut()?.told = Some(told);
         }
-        self.ring[place(id)].as_ref()?.told.clone()
+        self.ring[place(id)].as_ref()?.told.as_deref()
     }
 }
 
@@ -82,6 +80,6 @@ mod tests {
         }
         let told = memory.told(EventId(13), |_, e| format!("event {}", e.id.0)).unwrap();
         assert_eq!(&*told, "event 13");
-        assert_eq!(&*memory.told(EventId(13), |_, _| panic!("told before")).unwrap(), "event 13");
+        assert_eq!(memory.told(EventId(13), |_, _| panic!("told before")).unwrap(), "event 13");
     }
 }

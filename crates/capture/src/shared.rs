@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use septet_core::{Event, Instant, Interest, Monitor, Observation};
+use septet_core::{Event, Instant, Interest, Monitor, Observation, Port, StationId};
 
 /// A monitor in two hands: one clone goes into the world, the other asks for the findings when the run is over.
 #[derive(Debug, Default)]
@@ -42,6 +42,10 @@ impl<M> Clone for Shared<M> {
 impl<M: Monitor> Monitor for Shared<M> {
     fn interest(&self) -> Interest {
         self.0.borrow().interest()
+    }
+
+    fn ports(&self) -> Option<Vec<(StationId, Port)>> {
+        self.0.borrow().ports()
     }
 
     fn event(&mut self, event: &Event) {

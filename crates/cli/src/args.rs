@@ -74,6 +74,9 @@ pub(crate) struct RunArgs {
     /// Capture only these ports, as node or node:port (repeat, or separate by commas)
     #[arg(long, value_name = "PORT", value_delimiter = ',', requires = "output")]
     pub(crate) capture: Vec<String>,
+    /// Capture only the first BYTES of each frame, as tcpdump -s
+    #[arg(long, value_name = "BYTES", requires = "output")]
+    pub(crate) snaplen: Option<u32>,
     /// Print JSON instead of words: one object, or one a run
     #[arg(long, conflicts_with = "story")]
     pub(crate) json: bool,

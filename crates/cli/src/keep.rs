@@ -21,7 +21,13 @@ pub(crate) struct Keep {
 
 impl Keep {
     /// Makes the directory, writes what is known before the run, and begins to watch.
-    pub(crate) fn begin(dir: &Path, lab_file: &Path, ports: &[String], run: &mut Run) -> Result<Self, Failure> {
+    pub(crate) fn begin(
+        dir: &Path,
+        lab_file: &Path,
+        ports: &[String],
+        snap: Option<u32>,
+        run: &mut Run,
+    ) -> Result<Self, Failure> {
         fs::create_dir_all(dir).map_err(|e| Failure::file("make", dir, &e))?;
         let names = run.names();
         let only = chosen(ports, &names)?;
@@ -35,7 +41,7 @@ impl Keep {
             write(&dir.join("ca.pem"), pem.as_bytes())?;
         }
         let comment = Some(format!("lab {}, seed {}", lab.name, run.seed()));
-        let options = pcapng::Options { epoch: lab.epoch, comment, only };
+        let options = pcapng::Options { epoch: lab.epoch, comment, only, snap };
         let capture = Shared::new(Pcapng::new(create(&dir.join("trace.pcapng"))?, names.clone(), options));
         let about = [("lab".to_owned(), lab.name.clone().into()), ("seed".to_owned(), run.seed().into())];
         let events = create(&dir.join("events"))?;

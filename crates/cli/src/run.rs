@@ -33,7 +33,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let names = run.names();
 
     let keep = match &args.output {
-        Some(dir) => Some(Keep::begin(dir, &args.lab, &args.capture, &mut run)?),
+        Some(dir) => Some(Keep::begin(dir, &args.lab, &args.capture, args.snaplen, &mut run)?),
         None => None,
     };
     let flows = Shared::new(Flows::new(names.clone()));

@@ -365,6 +365,12 @@ pub trait Monitor {
         Interest::All
     }
 
+    /// The ports whose frames this monitor wants, all where `None`; asked once, when it is added. Frames at other
+    /// ports cost nothing, but it may be told of some nevertheless.
+    fn ports(&self) -> Option<Vec<(StationId, Port)>> {
+        None
+    }
+
     /// Something happened.
     fn event(&mut self, event: &Event) {
         let _ = event;

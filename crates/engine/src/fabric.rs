@@ -195,7 +195,8 @@ pub(crate) struct Told<'a> {
 impl Observer for Told<'_> {
     #[inline]
     fn launched(&mut self, at: Instant, frame: &mut Frame, whole: Option<&Frame>, fate: Fate) {
-        let Some(watch) = &mut self.watch else { return };
+        let End { station, port } = self.from;
+        let Some(watch) = self.watch.as_mut().filter(|w| w.wants(station, port, fate)) else { return };
         let (cause, mut event) = (frame.cause, EventId::NONE);
         if fate != Fate::Passed {
             event = self.trace.reserve();
@@ -205,7 +206,6 @@ impl Observer for Told<'_> {
         {
             frame.cause = event;
         }
-        let End { station, port } = self.from;
         let launch = Launch { station, port, frame: whole.unwrap_or(frame).clone(), fate, event, cause };
         watch.launched(self.now, at, self.path, launch, self.trace);
     }

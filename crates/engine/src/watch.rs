@@ -14,7 +14,7 @@ use septet_core::{
 #[derive(Default)]
 pub(crate) struct Watch {
     monitors: Vec<(Interest, Box<dyn Monitor>)>,
-    frames: bool,
+    frames: Ports,
     later: BinaryHeap<Reverse<Later>>,
     entered: u64,
 }
@@ -38,10 +38,47 @@ pub(crate) struct Launch {
     pub(crate) cause: EventId,
 }
 
+/// The ports at which somebody wants frames.
+enum Ports {
+    All,
+    /// A bit for each port of each station; the highest stands for all ports from there on.
+    Some(Vec<u64>),
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self::Some(Vec::new())
+    }
+}
+
+impl Ports {
+    fn add(&mut self, station: StationId, port: Port) {
+        let Self::Some(masks) = self else { return };
+        let at = station.0 as usize;
+        if at >= masks.len() {
+            masks.resize(at + 1, 0);
+        }
+        masks[at] |= 1 << port.0.min(63);
+    }
+
+    #[inline]
+    fn has(&self, station: StationId, port: Port) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(masks) => masks.get(station.0 as usize).is_some_and(|mask| mask >> port.0.min(63) & 1 == 1),
+        }
+    }
+}
+
 impl Watch {
     pub(crate) fn add(&mut self, monitor: Box<dyn Monitor>) -> Interest {
         let interest = monitor.interest();
-        self.frames |= interest.frames();
+        if interest.frames() {
+            match monitor.ports() {
+                None => self.frames = Ports::All,
+                Some(ports) => ports.into_iter().for_each(|(station, port)| self.frames.add(station, port)),
+            }
+        }
         self.monitors.push((interest, monitor));
         interest
     }
@@ -56,6 +93,12 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// Whether somebody wants to be told of a frame that leaves `port` of `station` with this fate.
+    #[inline]
+    pub(crate) fn wants(&self, station: StationId, port: Port, fate: Fate) -> bool {
+        fate != Fate::Passed || self.frames.has(station, port)
     }
 
     /// A frame leaves at `at`, now or later.
@@ -86,7 +129,7 @@ impl Watch {
 
     /// A frame was received, or would have been.
     pub(crate) fn received(&mut self, at: Instant, station: StationId, port: Port, frame: &Frame, fate: Fate) {
-        if self.frames {
+        if self.frames.has(station, port) {
             self.tell(&Observation { at, station, port, way: Way::Received, frame, fate });
         }
     }
@@ -95,7 +138,7 @@ impl Watch {
         let Launch { station, port, frame, fate, event, cause } = launch;
         // What led to the frame is told before the frame.
         self.drain(trace, at);
-        if self.frames {
+        if self.frames.has(*station, *port) {
             self.tell(&Observation { at, station: *station, port: *port, way: Way::Sent, frame, fate: *fate });
         }
         match *fate {

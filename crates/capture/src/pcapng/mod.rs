@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
-use septet_core::{DropReason, Event, Fate, Instant, Monitor, Observation, Port, StationId, Way};
+use septet_core::{DropReason, Event, EventId, Fate, Instant, Monitor, Observation, Port, StationId, Way};
 
 use crate::memory::Memory;
 use crate::{LinkType, Names, sentence, serial};
@@ -25,6 +25,8 @@ pub struct Options {
     pub comment: Option<String>,
     /// The ports whose frames are written; all where empty.
     pub only: BTreeSet<(StationId, Port)>,
+    /// The most bytes that are written of a frame, tcpdump's `-s`; all where `None`. Damaged frames are kept whole.
+    pub snap: Option<u32>,
 }
 
 /// What a finished capture holds.
@@ -56,8 +58,9 @@ pub struct Pcapng<W: io::Write> {
     statistics: Vec<Statistics>,
     memory: Memory,
     now: Instant,
-    /// The block under construction.
-    block: Vec<u8>,
+    batch: Batch,
+    /// The blocks under construction.
+    blocks: Vec<u8>,
     secrets: Secrets,
     once: Once,
     fate: String,
@@ -70,6 +73,38 @@ struct Interface {
     link_type: LinkType,
 }
 
+/// Frames that were seen and wait to be written: many at once are written faster than one after the other between
+/// the steps of the world.
+#[derive(Default)]
+struct Batch {
+    seen: Vec<Seen>,
+    /// The bytes that are kept of them, one after the other.
+    bytes: Vec<u8>,
+    /// Events since the first was seen; their causes must not be forgotten meanwhile.
+    events: usize,
+}
+
+impl Batch {
+    const FRAMES: usize = 64;
+    const EVENTS: usize = 2048;
+}
+
+/// A frame that was seen at a port.
+#[derive(Clone, Copy)]
+struct Seen {
+    interface: Interface,
+    at: Instant,
+    station: StationId,
+    port: Port,
+    way: Way,
+    /// Damage of no known bits: it arrived so.
+    fate: Fate,
+    cause: EventId,
+    fcs: Option<u32>,
+    kept: usize,
+    len: usize,
+}
+
 impl<W: io::Write> Pcapng<W> {
     /// Begins a capture: header, interfaces and names are written at once. `out` is buffered here.
     pub fn new(out: W, names: Names, options: Options) -> Self {
@@ -79,7 +114,8 @@ impl<W: io::Write> Pcapng<W> {
             statistics: Vec::new(),
             memory: Memory::default(),
             now: Instant::ZERO,
-            block: Vec::new(),
+            batch: Batch::default(),
+            blocks: Vec::new(),
             secrets: Secrets::default(),
             once: Once::default(),
             fate: String::new(),
@@ -111,7 +147,8 @@ impl<W: io::Write> Pcapng<W> {
     /// # Errors
     /// The first error that a write met, now or during the run.
     pub fn finish(mut self) -> io::Result<(W, Totals)> {
-        let end = self.stamp(self.now);
+        self.write_batch();
+        let end = stamp(&self.options, self.now);
         let mut tail = Vec::new();
         self.secrets.flush(&mut tail);
         for (number, seen) in self.statistics.iter().enumerate() {
@@ -122,6 +159,46 @@ impl<W: io::Write> Pcapng<W> {
             Some(error) => Err(error),
             None => Ok((self.out.inner.into_inner().map_err(io::IntoInnerError::into_error)?, self.totals)),
         }
+    }
+
+    /// Writes the frames that were seen.
+    fn write_batch(&mut self) {
+        self.batch.events = 0;
+        if self.batch.seen.is_empty() {
+            return;
+        }
+        self.blocks.clear();
+        self.secrets.flush(&mut self.blocks);
+        let names = &self.names;
+        let mut start = 0;
+        for seen in &self.batch.seen {
+            let why = self.memory.told(seen.cause, |memory, event| sentence::reason(memory, event, names));
+            self.fate.clear();
+            describe_fate(&mut self.fate, seen, names);
+            let mut flags = match seen.way {
+                Way::Sent => block::OUTBOUND,
+                Way::Received => block::INBOUND,
+            };
+            if seen.fcs.is_some() {
+                flags |= block::FCS_LENGTH_4 | block::CRC_ERROR;
+            }
+            let packet = Packet {
+                interface: seen.interface.number,
+                nanos: stamp(&self.options, seen.at),
+                bytes: &self.batch.bytes[start..start + seen.kept],
+                missing: seen.len - seen.kept,
+                // The FCS crosses the wire in the bit order that leaves a CRC-32 as little-endian bytes.
+                fcs: seen.fcs.map(u32::to_le_bytes),
+                flags,
+                comments: [why, (!self.fate.is_empty()).then_some(self.fate.as_str())],
+            };
+            block::packet(&mut self.blocks, &packet);
+            start += seen.kept;
+        }
+        self.totals.packets += self.batch.seen.len() as u64;
+        self.batch.seen.clear();
+        self.batch.bytes.clear();
+        self.out.write(&self.blocks, &mut self.totals);
     }
 
     fn wants(&self, station: StationId, port: Port) -> bool {
@@ -143,81 +220,76 @@ impl<W: io::Write> Pcapng<W> {
         self.statistics.push(Statistics::default());
         interface
     }
+}
 
-    fn stamp(&self, at: Instant) -> u64 {
-        u64::try_from(self.options.epoch.as_nanos()).unwrap_or(u64::MAX).saturating_add(at.as_nanos())
-    }
+fn stamp(options: &Options, at: Instant) -> u64 {
+    u64::try_from(options.epoch.as_nanos()).unwrap_or(u64::MAX).saturating_add(at.as_nanos())
 }
 
 impl<W: io::Write> Monitor for Pcapng<W> {
+    fn ports(&self) -> Option<Vec<(StationId, Port)>> {
+        let only = &self.options.only;
+        (!only.is_empty()).then(|| only.iter().copied().collect())
+    }
+
     fn event(&mut self, event: &Event) {
         self.now = event.at;
         self.memory.add(event);
+        self.batch.events += 1;
+        if self.batch.events >= Batch::EVENTS {
+            self.write_batch();
+        }
     }
 
     fn secret(&mut self, at: Instant, line: &str) {
+        // The frames that were seen before come before it.
+        self.write_batch();
         self.now = at;
         self.secrets.add(line);
     }
 
-    fn frame(&mut self, seen: &Observation<'_>) {
-        self.now = seen.at;
-        if self.out.error.is_some() || !self.wants(seen.station, seen.port) {
+    fn frame(&mut self, observation: &Observation<'_>) {
+        let Observation { at, station, port, way, frame, fate } = *observation;
+        self.now = at;
+        if self.out.error.is_some() || !self.wants(station, port) {
             return;
         }
-        self.block.clear();
-        let interface = match self.interfaces.get(&(seen.station, seen.port)) {
+        let interface = match self.interfaces.get(&(station, port)) {
             Some(interface) => *interface,
             // A port that nobody named: it is described when it is first seen, which pcapng allows.
             None => {
-                let mut description = core::mem::take(&mut self.block);
-                let interface = self.describe(seen.station, seen.port, &mut description);
-                self.block = description;
+                self.write_batch();
+                let mut description = Vec::new();
+                let interface = self.describe(station, port, &mut description);
+                self.out.write(&description, &mut self.totals);
                 interface
             }
         };
-        self.secrets.flush(&mut self.block);
-        let names = &self.names;
-        let why = self.memory.told(seen.frame.cause, |memory, event| sentence::reason(memory, event, names));
-        self.fate.clear();
-        describe_fate(&mut self.fate, seen, names);
-        let mut flags = match seen.way {
-            Way::Sent => block::OUTBOUND,
-            Way::Received => block::INBOUND,
-        };
-        let mut fcs = None;
-        if interface.link_type == LinkType::ETHERNET
-            && let Some(received) = seen.frame.fcs
-        {
-            flags |= block::FCS_LENGTH_4 | block::CRC_ERROR;
-            // The FCS crosses the wire in the bit order that leaves a CRC-32 as little-endian bytes.
-            fcs = Some(received.to_le_bytes());
-        }
+        let fcs = frame.fcs.filter(|_| interface.link_type == LinkType::ETHERNET);
         let exported;
         let bytes = if interface.link_type == LinkType::SERIAL {
-            exported = serial::export(seen.frame.bytes());
+            exported = serial::export(frame.bytes());
             &exported
         } else {
-            seen.frame.bytes()
+            frame.bytes()
         };
         // A damaged frame is shown as it arrived, to the last byte.
         let whole = fcs.is_some() || interface.link_type == LinkType::SERIAL;
-        let kept = if whole { bytes.len() } else { self.once.keep(interface.link_type, bytes) };
-        let packet = Packet {
-            interface: interface.number,
-            nanos: self.stamp(seen.at),
-            bytes: &bytes[..kept],
-            missing: bytes.len() - kept,
-            fcs,
-            flags,
-            comments: [why.as_deref(), (!self.fate.is_empty()).then_some(self.fate.as_str())],
+        let kept = match self.options.snap {
+            _ if whole => bytes.len(),
+            None => self.once.keep(interface.link_type, bytes),
+            Some(snap) => self.once.keep(interface.link_type, bytes).min(snap as usize),
         };
-        block::packet(&mut self.block, &packet);
-        self.out.write(&self.block, &mut self.totals);
-        self.totals.packets += 1;
+        let fate = if fate == Fate::Passed && frame.fcs.is_some() { Fate::Damaged(0) } else { fate };
+        self.batch.bytes.extend_from_slice(&bytes[..kept]);
+        let (cause, len) = (frame.cause, bytes.len());
+        self.batch.seen.push(Seen { interface, at, station, port, way, fate, cause, fcs, kept, len });
         let statistics = &mut self.statistics[interface.number as usize];
         statistics.received += 1;
-        statistics.dropped += u64::from(matches!(seen.fate, Fate::Lost(_)));
+        statistics.dropped += u64::from(matches!(fate, Fate::Lost(_)));
+        if self.batch.seen.len() >= Batch::FRAMES {
+            self.write_batch();
+        }
     }
 }
 
@@ -228,11 +300,11 @@ impl<W: io::Write> fmt::Debug for Pcapng<W> {
 }
 
 /// What became of a frame that does not arrive whole.
-fn describe_fate(out: &mut String, seen: &Observation<'_>, names: &Names) {
+fn describe_fate(out: &mut String, seen: &Seen, names: &Names) {
     use fmt::Write as _;
     match seen.fate {
-        Fate::Passed if seen.frame.fcs.is_some() => return out.push_str("damaged: the FCS does not match"),
         Fate::Passed => return,
+        Fate::Damaged(0) => return out.push_str("damaged: the FCS does not match"),
         Fate::Damaged(bits) => {
             let plural = if bits == 1 { "bit" } else { "bits" };
             let _ = write!(out, "damaged: {bits} {plural} flipped");
@@ -248,7 +320,7 @@ fn describe_fate(out: &mut String, seen: &Observation<'_>, names: &Names) {
     on_link(out, seen, names);
 }
 
-fn on_link(out: &mut String, seen: &Observation<'_>, names: &Names) {
+fn on_link(out: &mut String, seen: &Seen, names: &Names) {
     if let Some(link) = names.of_link(seen.station, seen.port)
         && !out.contains(link)
     {

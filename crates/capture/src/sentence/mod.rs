@@ -56,15 +56,26 @@ pub struct Sentence {
 /// Tells `event`; a kind that is not in [`TELLINGS`] is told by its name and fields.
 pub fn tell(event: &Event, names: &Names) -> Sentence {
     let node = names.of_station(event.station).to_owned();
-    let mut tellings = table::find(event).flat_map(|t| t.texts);
-    let text = tellings.find_map(|text| template::render(text, &event.fields, names));
+    let mut text = String::new();
+    write_text(event, names, &mut text);
     let first = table::find(event).next();
     let peer = match first.map_or(Facing::To, |t| t.facing) {
         Facing::Everyone => Some((Facing::Everyone, "everyone".to_owned())),
         facing => peer(event, names).filter(|name| *name != node).map(|name| (facing, name)),
     };
-    let text = text.unwrap_or_else(|| generic(event, names));
     Sentence { node, peer, text, many: first.map_or(event.kind, |t| t.many), weight: weight(event) }
+}
+
+/// Adds what happened, without its subject, to `out`.
+fn write_text(event: &Event, names: &Names, out: &mut String) {
+    let before = out.len();
+    for text in table::find(event).flat_map(|t| t.texts) {
+        if template::render(text, &event.fields, names, out).is_some() {
+            return;
+        }
+        out.truncate(before);
+    }
+    out.push_str(&generic(event, names));
 }
 
 /// How much `event` matters.
@@ -99,18 +110,31 @@ fn generic(event: &Event, names: &Names) -> String {
 
 /// Why a frame was made: the reason that its cause gives, and what led to that where it is remembered.
 pub(crate) fn reason(memory: &Memory, event: &Event, names: &Names) -> String {
-    let mut text = match event.field("why") {
-        Some(why) => value::human(why, names),
-        None => tell(event, names).text,
-    };
-    let _ = write!(text, " ({} #{})", event.kind, event.id.0);
+    let mut text = String::with_capacity(128);
+    match event.field("why") {
+        Some(why) => text.push_str(&value::human(why, names)),
+        None => write_text(event, names, &mut text),
+    }
+    identify(event, &mut text);
     if event.cause != EventId::NONE
         && let Some(cause) = memory.get(event.cause)
     {
-        let Sentence { node, text: words, .. } = tell(cause, names);
-        let _ = write!(text, "; because {node} {words} ({} #{})", cause.kind, cause.id.0);
+        text.push_str("; because ");
+        text.push_str(names.of_station(cause.station));
+        text.push(' ');
+        write_text(cause, names, &mut text);
+        identify(cause, &mut text);
     }
     text
+}
+
+/// ` (tcp.send #17)`
+fn identify(event: &Event, out: &mut String) {
+    out.push_str(" (");
+    out.push_str(event.kind);
+    out.push_str(" #");
+    value::number(event.id.0, out);
+    out.push(')');
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Values as a person reads them: addresses by name, times with three digits and a unit.
 
+use core::fmt::Write as _;
 use core::time::Duration;
 use std::net::IpAddr;
 
@@ -9,33 +10,64 @@ use crate::Names;
 
 /// `value` for a sentence.
 pub(super) fn human(value: &Value, names: &Names) -> String {
-    match value {
-        Value::Duration(d) => duration(*d),
-        Value::Ip(ip) => address(*ip, names),
-        Value::Socket(socket) => match names.of_address(socket.ip()) {
-            Some(name) => format!("{name}:{}", socket.port()),
-            None => socket.to_string(),
-        },
-        Value::Mac(mac) if *mac == [0xff; 6] => "everyone".to_owned(),
-        Value::Mac(mac) => names.of_mac(*mac).map_or_else(|| value.to_string(), str::to_owned),
-        Value::F64(v) => digits(*v),
-        Value::Frame(id) => format!("#{}", id.0),
-        Value::U64(_) | Value::I64(_) | Value::Text(_) => value.to_string(),
-    }
+    let mut out = String::new();
+    write_human(value, names, &mut out);
+    out
 }
 
-/// `value` in the form that a template asks for: `bytes` with a binary unit, `ip` without the name, `hex`, `name`
-/// the bare station, `dns` a name without the root's dot.
-pub(super) fn in_form(value: &Value, form: &str, names: &Names) -> String {
-    match (form, value) {
-        ("bytes", Value::U64(n)) => Bytes(*n).to_string(),
-        ("hex", Value::U64(n)) => format!("{n:#x}"),
-        ("ip", Value::Ip(_) | Value::Socket(_) | Value::Mac(_)) => value.to_string(),
-        ("name", _) => station(value, names),
-        ("dns", Value::Text(name)) if name.len() > 1 => name.trim_end_matches('.').to_owned(),
-        ("percent", Value::F64(v)) => format!("{} %", digits(v * 100.0)),
-        _ => human(value, names),
+/// The same, added to `out`.
+fn write_human(value: &Value, names: &Names, out: &mut String) {
+    // Writing to a string does not fail.
+    let _ = match value {
+        Value::Duration(d) => out.write_str(&duration(*d)),
+        Value::Ip(ip) => out.write_str(&address(*ip, names)),
+        Value::Socket(socket) => match names.of_address(socket.ip()) {
+            Some(name) => write!(out, "{name}:{}", socket.port()),
+            None => write!(out, "{socket}"),
+        },
+        Value::Mac(mac) if *mac == [0xff; 6] => out.write_str("everyone"),
+        Value::Mac(mac) => match names.of_mac(*mac) {
+            Some(name) => out.write_str(name),
+            None => write!(out, "{value}"),
+        },
+        Value::F64(v) => out.write_str(&digits(*v)),
+        Value::Frame(id) => write!(out, "#{}", id.0),
+        Value::Text(text) => out.write_str(text),
+        Value::U64(n) => {
+            number(*n, out);
+            Ok(())
+        }
+        Value::I64(n) => write!(out, "{n}"),
+    };
+}
+
+/// Adds `n` in decimal digits: what every comment of a capture has several of.
+pub(super) fn number(mut n: u64, out: &mut String) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
     }
+    out.extend(digits[at..].iter().map(|d| char::from(*d)));
+}
+
+/// Adds `value` to `out` in the form that a template asks for: `bytes` with a binary unit, `ip` without the name,
+/// `hex`, `name` the bare station, `dns` a name without the root's dot.
+pub(super) fn in_form(value: &Value, form: &str, names: &Names, out: &mut String) {
+    let _ = match (form, value) {
+        ("bytes", Value::U64(n)) => write!(out, "{}", Bytes(*n)),
+        ("hex", Value::U64(n)) => write!(out, "{n:#x}"),
+        ("ip", Value::Ip(_) | Value::Socket(_) | Value::Mac(_)) => write!(out, "{value}"),
+        ("name", _) => out.write_str(&station(value, names)),
+        ("dns", Value::Text(name)) if name.len() > 1 => out.write_str(name.trim_end_matches('.')),
+        ("percent", Value::F64(v)) => write!(out, "{} %", digits(v * 100.0)),
+        _ => return write_human(value, names, out),
+    };
 }
 
 /// The station that `value` names, without a port.
@@ -106,7 +138,9 @@ mod tests {
         names.address(septet_core::StationId(3), septet_core::Port(0), "10.0.2.2".parse().unwrap());
         let socket = Value::Socket("10.0.2.2:443".parse().unwrap());
         assert_eq!(human(&socket, &names), "lb:443");
-        assert_eq!(in_form(&socket, "ip", &names), "10.0.2.2:443");
+        let mut bare = String::new();
+        in_form(&socket, "ip", &names, &mut bare);
+        assert_eq!(bare, "10.0.2.2:443");
         assert_eq!(station(&Value::Text("10.0.2.2:443".into()), &names), "lb");
         assert_eq!(station(&Value::Text("web1:80".into()), &names), "web1");
     }

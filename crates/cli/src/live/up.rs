@@ -168,7 +168,7 @@ struct Kept {
 impl Kept {
     fn begin(dir: &Path, args: &UpArgs, run: &mut Run) -> Result<Self, Failure> {
         let trace = match &args.capture {
-            Some(ports) => Some(Keep::begin(dir, &args.lab, ports, run)?),
+            Some(ports) => Some(Keep::begin(dir, &args.lab, ports, None, run)?),
             None => {
                 fs::create_dir_all(dir).map_err(|e| Failure::file("make", dir, &e))?;
                 write(&dir.join(args.lab.file_name().unwrap_or("lab.toml".as_ref())), run.lab().text.as_bytes())?;
