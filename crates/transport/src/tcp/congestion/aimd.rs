@@ -1,5 +1,7 @@
 //! Pure AIMD: a segment more for each round trip, half on each loss, and no slow start.
 
+use core::time::Duration;
+
 use septet_core::Instant;
 
 use super::{Ack, CongestionController, Window, reno};
@@ -13,7 +15,7 @@ impl CongestionController for Aimd {
         "aimd"
     }
 
-    fn init(&mut self, window: &mut Window, _: Instant) {
+    fn init(&mut self, window: &mut Window, _: Instant, _: Duration) {
         window.cwnd = 2 * window.segment();
         window.ssthresh = window.cwnd;
     }

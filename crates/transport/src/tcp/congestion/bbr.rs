@@ -380,10 +380,10 @@ impl CongestionController for Bbr {
         "bbr"
     }
 
-    fn init(&mut self, window: &mut Window, now: Instant) {
+    fn init(&mut self, window: &mut Window, now: Instant, srtt: Duration) {
         *self = Self { min_rtt_at: now, ack_epoch: now, cycle_at: now, ..Self::default() };
         window.ssthresh = Window::INFINITE;
-        self.init_pacing(window, Duration::ZERO);
+        self.init_pacing(window, srtt);
     }
 
     fn on_ack(&mut self, _: &mut Window, _: &Ack) {}

@@ -1,5 +1,7 @@
 //! CUBIC (RFC 9438), in the arithmetic of Linux's `tcp_cubic`, so that it grows at the same ACKs.
 
+use core::time::Duration;
+
 use septet_core::Instant;
 
 use super::hystart::{Exit, Hystart, LinuxHystart};
@@ -156,7 +158,7 @@ impl CongestionController for Cubic {
         }
     }
 
-    fn init(&mut self, _: &mut Window, now: Instant) {
+    fn init(&mut self, _: &mut Window, now: Instant, _: Duration) {
         self.reset(now);
     }
 

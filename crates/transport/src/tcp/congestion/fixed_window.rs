@@ -1,6 +1,8 @@
 //! A window that never moves: sliding window without congestion control. With one segment it is stop-and-wait; with a
 //! receiver that keeps nothing out of order, Go-Back-N.
 
+use core::time::Duration;
+
 use septet_core::Instant;
 
 use super::{Ack, CongestionController, RateSample, Window};
@@ -34,7 +36,7 @@ impl CongestionController for FixedWindow {
         self.name
     }
 
-    fn init(&mut self, window: &mut Window, _: Instant) {
+    fn init(&mut self, window: &mut Window, _: Instant, _: Duration) {
         window.cwnd = self.bytes(window);
     }
 

@@ -136,9 +136,9 @@ pub trait CongestionController: fmt::Debug {
     /// Its name in the table.
     fn name(&self) -> &'static str;
 
-    /// The connection is established; `window` holds the initial window.
-    fn init(&mut self, window: &mut Window, now: Instant) {
-        let _ = (window, now);
+    /// The connection is established; `window` holds the initial window, `srtt` what the handshake measured, or zero.
+    fn init(&mut self, window: &mut Window, now: Instant, srtt: Duration) {
+        let _ = (window, now, srtt);
     }
 
     /// New data was acknowledged while the window may grow.

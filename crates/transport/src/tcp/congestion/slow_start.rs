@@ -1,5 +1,7 @@
 //! Slow start alone: the window doubles each round trip until a loss, and begins again at one segment.
 
+use core::time::Duration;
+
 use septet_core::Instant;
 
 use super::{Ack, CongestionController, OnLoss, Window};
@@ -13,7 +15,7 @@ impl CongestionController for SlowStart {
         "slow-start"
     }
 
-    fn init(&mut self, window: &mut Window, _: Instant) {
+    fn init(&mut self, window: &mut Window, _: Instant, _: Duration) {
         window.cwnd = window.segment();
     }
 

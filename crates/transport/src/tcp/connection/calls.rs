@@ -162,7 +162,7 @@ impl Connection {
             SocketOption::Congestion(name) => {
                 let mut new = controller(name).ok_or(Error::NoSuchController)?;
                 if self.state.is_synchronized() {
-                    new.init(&mut self.window, cx.now);
+                    new.init(&mut self.window, cx.now, self.rtt.srtt());
                 }
                 self.controller = new;
             }

@@ -351,7 +351,7 @@ impl Connection {
         let is_lost = self.counters.total_retrans > 1 && core::mem::take(&mut self.recovery.undo_marker) != 0;
         let segments = if is_lost { 1 } else { cx.config.initial_window };
         self.window = Window { stamp: cx.now, ..Window::new(segments, self.mss) };
-        self.controller.init(&mut self.window, cx.now);
+        self.controller.init(&mut self.window, cx.now, self.rtt.srtt());
         self.recovery.release();
         self.pushed_seq = self.snd_una;
         self.lsndtime = cx.now;
