@@ -20,6 +20,7 @@ use septet_network::routes::{Member, Topology};
 use septet_network::{Cidr, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_socket::Entropy;
+use septet_transport::tcp;
 
 use crate::board::{self, Board};
 use crate::boot::{self, Consoles, Ground};
@@ -35,6 +36,18 @@ pub struct BuildOptions {
     pub seed: Option<u64>,
     /// Where keys and serial numbers of the lab's certificates come from.
     pub keys: Keys,
+    /// Whether hosts leave the cutting of segments to their ports.
+    pub segmentation: Segmentation,
+}
+
+/// Who cuts a stream into segments of one MTU.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Segmentation {
+    /// TCP, unless the lab file says otherwise (`gso-max-size`).
+    #[default]
+    Transport,
+    /// The port, as on Linux with TSO: TCP hands on super-segments, which links without a bit rate or losses carry whole.
+    Port,
 }
 
 /// Where the private keys of a lab come from.
@@ -114,7 +127,7 @@ impl Lab {
                         interfaces: interfaces(node),
                         routes,
                         forwarding: forwarding(node),
-                        tcp: node.spec.tcp.clone(),
+                        tcp: segmented(&node.spec.tcp, options.segmentation),
                         name_servers: self.name_servers(node, &resolvers),
                         search: vec!["lab".to_owned()],
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },
@@ -240,6 +253,16 @@ impl Lab {
             }
         }
         routes
+    }
+}
+
+/// TCP's defaults on a node.
+fn segmented(tcp: &Arc<tcp::Config>, segmentation: Segmentation) -> Arc<tcp::Config> {
+    match segmentation {
+        Segmentation::Port if tcp.gso_max_size == 0 => {
+            Arc::new(tcp::Config { gso_max_size: 65_536, ..(**tcp).clone() })
+        }
+        _ => tcp.clone(),
     }
 }
 

@@ -34,7 +34,7 @@ mod words;
 
 pub use board::FaultId;
 pub use boot::{Boot, Ground};
-pub use build::{BuildError, BuildOptions, Keys};
+pub use build::{BuildError, BuildOptions, Keys, Segmentation};
 pub use command::{Command, Schedule};
 pub use edit::{SettingError, with_setting};
 pub use expect::{

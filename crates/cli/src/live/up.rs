@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use septet_capture::story::Length;
 use septet_capture::{Flows, Shared, Story, metrics};
 use septet_core::Instant;
-use septet_lab::{BuildOptions, Keys, Lab, Outcome, Run};
+use septet_lab::{BuildOptions, Keys, Lab, Outcome, Run, Segmentation};
 use septet_live::control::{self, Status};
 use septet_live::{Ended, Ending, Options, Up};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,7 +26,9 @@ const SAMPLES: usize = 1 << 16;
 pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
     let mut lab = lab_file::load(&args.lab)?;
     prepare(&mut lab, args)?;
-    let options = BuildOptions { seed: args.seed, keys: Keys::System };
+    // A capture shows segments as they are on a wire.
+    let segmentation = if args.capture.is_some() { Segmentation::Transport } else { Segmentation::Port };
+    let options = BuildOptions { seed: args.seed, keys: Keys::System, segmentation };
     let mut run = lab.build(&options).map_err(|e| Failure::environment(format!("{}: {e}", args.lab.display())))?;
     for (_, recorder) in run.recorders() {
         recorder.keep_latest(SAMPLES);

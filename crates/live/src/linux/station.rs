@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use septet_core::{Carrier, DropReason, Frame, Instant, Out, Port, Power, Station, StationId, Storey};
 use septet_datalink::ethernet::MIN_FRAME;
+use septet_host::PacketLens;
+use septet_physical::Lens;
 use tokio::io::unix::AsyncFd;
 
 use super::tap::Tap;
@@ -44,8 +46,8 @@ impl TapStation {
     }
 }
 
-impl Station for TapStation {
-    fn receive(&mut self, _: Instant, _: Port, frame: Frame, out: &mut Out<'_>) {
+impl TapStation {
+    fn hand_over(&mut self, frame: &Frame, out: &mut Out<'_>) {
         // The kernel's TAP takes no FCS; a frame whose own is wrong ends here as in any network card.
         let fate = if frame.fcs.is_some() {
             Err(DropReason::Fcs)
@@ -60,6 +62,15 @@ impl Station for TapStation {
                     f.set("reason", reason).set("frame", frame.id);
                 });
             }
+        }
+    }
+}
+
+impl Station for TapStation {
+    fn receive(&mut self, _: Instant, _: Port, frame: Frame, out: &mut Out<'_>) {
+        match PacketLens.splitter() {
+            Some(split) if frame.segment_size > 0 => split(frame, &mut |segment| self.hand_over(&segment, out)),
+            _ => self.hand_over(&frame, out),
         }
     }
 
