@@ -187,3 +187,17 @@ fn validation_red() {
 fn validation_codel() {
     holds("validation/codel", &[]);
 }
+
+/// A lab that is added is tested here.
+#[test]
+fn every_lab_has_a_test() {
+    let directory = format!("{}/../../labs", env!("CARGO_MANIFEST_DIR"));
+    let this = include_str!("labs.rs");
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            let name = path.file_stem().unwrap().to_string_lossy();
+            assert!(this.contains(&format!("holds(\"{name}\"")), "labs/{name}.toml is played by no test");
+        }
+    }
+}
