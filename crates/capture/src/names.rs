@@ -155,6 +155,11 @@ impl Names {
         self.macs.get(&mac).map(|id| self.of_station(*id))
     }
 
+    /// What is known of a port.
+    pub fn get(&self, station: StationId, port: Port) -> Option<&PortName> {
+        self.ports.get(&(station, port))
+    }
+
     /// The name of the station at the other end of a port's cable.
     pub fn peer(&self, station: StationId, port: Port) -> Option<&str> {
         self.ports.get(&(station, port)).and_then(|p| p.peer).map(|(id, _)| self.of_station(id))

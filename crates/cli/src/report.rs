@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use septet_capture::sentence;
 use septet_capture::story::{Paint, Style};
+use septet_capture::summary::Summary;
 use septet_lab::{Lab, Outcome, Output, Verdict};
 
 use crate::args::StoryLength;
@@ -55,6 +56,12 @@ pub(crate) fn programs(
         }
     }
     Ok(())
+}
+
+/// The summary as one line.
+pub(crate) fn object(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, summary)?;
+    writeln!(out)
 }
 
 /// All expectations with what was found.

@@ -69,7 +69,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let mut out = Stdout::new();
     let printed = match (args.json, args.quiet) {
-        (true, _) => writeln!(out, "{}", serde_json::json!(summary)),
+        (true, _) => report::object(&mut out, &summary),
         (_, true) => report::failures(&mut out, &outcome, style),
         _ => report::programs(&mut out, &lab, &outputs, words, style)
             .and_then(|()| report::expectations(&mut out, &outcome, style)),

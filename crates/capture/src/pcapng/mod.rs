@@ -208,8 +208,7 @@ impl<W: io::Write> Pcapng<W> {
     fn describe(&mut self, station: StationId, port: Port, out: &mut Vec<u8>) -> Interface {
         let number = self.statistics.len() as u32;
         let name = self.names.of_port(station, port);
-        let known = self.names.ports().find(|(s, p, _)| (*s, *p) == (station, port)).map(|(_, _, n)| n.clone());
-        let known = known.unwrap_or_default();
+        let known = self.names.get(station, port).cloned().unwrap_or_default();
         let description = known.link.as_deref().map(|link| match self.names.peer(station, port) {
             Some(peer) => format!("link {link}, to {peer}"),
             None => format!("link {link}"),
