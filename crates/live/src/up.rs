@@ -1,5 +1,6 @@
 //! A lab that is up: the pump, the forwards, the doors, the places that real programs took, and the control socket.
 
+mod children;
 mod console;
 mod doors;
 mod places;
@@ -13,14 +14,15 @@ use std::rc::Rc;
 use septet_application::programs::{self, Context};
 use septet_core::StationId;
 use septet_host::Host;
-use septet_lab::{Fault, FaultId, NodeKind, Outcome, Run};
+use septet_lab::{Fault, FaultId, Mistake, Mistakes, NodeKind, Outcome, Run};
 use septet_socket::NetRef;
-use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local};
 
 use crate::clock::Lag;
 use crate::control::{self, Answer, Handler, Reply, Request, Server, Status};
 use crate::forward::{ForwardCounters, ForwardSpec, Forwarder};
 use crate::pump::{Failure, LATE, Pump};
+use children::Children;
 use console::{Piece, Stream};
 use places::Places;
 
@@ -69,6 +71,7 @@ pub struct Up {
     faults: RefCell<BTreeMap<u64, (FaultId, Fault)>>,
     next_fault: Cell<u64>,
     places: Places,
+    children: Children,
 }
 
 struct OpenForward {
@@ -96,7 +99,9 @@ impl Up {
         let result = tasks
             .run_until(async {
                 let server = Server::bind(&this.name)?;
-                let children = this.open(&options.forwards, &options.taps).await?;
+                this.open(&options.forwards, &options.taps).await?;
+                let watched = this.clone();
+                spawn_local(async move { watched.children.watch().await });
                 ready(&this.status());
                 let handler = this.clone();
                 let mut control = spawn_local(async move { server.serve(handler).await });
@@ -117,13 +122,12 @@ impl Up {
                 };
                 watch.abort();
                 control.abort();
-                // Dropping the children ends them, and with them their namespaces.
-                drop(children);
                 result
             })
             .await;
         // Tasks hold sockets, TAPs and handles of the pump.
         drop(tasks);
+        this.children.end();
         let ending = result?;
         let forwards = this.forwards.borrow().iter().map(|f| (f.spec.clone(), f.counters.get())).collect();
         let outcome = this
@@ -149,12 +153,12 @@ impl Up {
             forwards: RefCell::default(),
             faults: RefCell::default(),
             next_fault: Cell::new(1),
+            children: Children::default(),
         }
     }
 
     /// Opens everything that the file and the command line ask for.
-    async fn open(&self, forwards: &[ForwardSpec], taps: &[(String, String)]) -> io::Result<JoinSet<()>> {
-        let mut children = JoinSet::new();
+    async fn open(&self, forwards: &[ForwardSpec], taps: &[(String, String)]) -> io::Result<()> {
         let mut wanted: Vec<(String, String)> = Vec::new();
         let mut commands: Vec<(String, String)> = Vec::new();
         let mut doors = Vec::new();
@@ -178,9 +182,9 @@ impl Up {
         }
         for (host, command) in commands {
             self.host(&host)?;
-            children.spawn_local(places::real_program(&self.name, &host, &command)?);
+            self.children.start(&self.name, &host, &command)?;
         }
-        Ok(children)
+        Ok(())
     }
 
     /// The index of the host called `name`.
@@ -295,7 +299,7 @@ impl Up {
 
     fn fault(&self, text: &str) -> Result<u64, String> {
         let happened = self.pump.with_holder(|run: &mut Run| {
-            let fault = run.lab().fault(text).map_err(|mistakes| mistakes.to_string())?;
+            let fault = run.lab().fault(text).map_err(|mistakes| in_words(&mistakes))?;
             Ok((run.inject(&fault), fault))
         });
         let happened = happened.unwrap_or_else(|| Err("there is no lab".to_owned()))?;
@@ -369,6 +373,15 @@ impl Handler for Up {
         };
         answer.reply(&reply).await
     }
+}
+
+/// Mistakes on one line: `no link is called `x--y`; did you mean …`.
+fn in_words(mistakes: &Mistakes) -> String {
+    let words = |m: &Mistake| match m.mend() {
+        Some(mend) => format!("{}; {mend}", m.reason()),
+        None => m.reason().to_owned(),
+    };
+    mistakes.iter().map(words).collect::<Vec<_>>().join("; ")
 }
 
 impl OpenForward {

@@ -4,14 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
-use std::process::Stdio;
 use std::rc::Rc;
 
 use septet_core::{EventId, Station, StationId, Storey};
 use septet_host::Host;
 use septet_lab::{NodeKind, Run};
 use tokio::io::unix::AsyncFd;
-use tokio::process::Command;
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::control::{Answer, Place, Reply};
@@ -187,21 +185,4 @@ fn configure(name: &str, place: &Place) -> io::Result<()> {
 async fn fed(pump: Pump, station: StationId, tap: Rc<AsyncFd<Tap>>) {
     // The interface goes with its namespace; then the place is given back by whoever took it.
     let _ = feed(pump, station, tap).await;
-}
-
-/// Runs a command of the lab file in the place of its host, for as long as the lab is up.
-pub(super) fn real_program(lab: &str, host: &str, command: &str) -> io::Result<impl Future<Output = ()> + use<>> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(["exec", "--lab", lab, "--real", host, "--", "sh", "-c", command])
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    let (host, command) = (host.to_owned(), command.to_owned());
-    Ok(async move {
-        match child.wait().await {
-            Ok(status) if status.success() => eprintln!("septet: {host}: `{command}` has ended"),
-            Ok(status) => eprintln!("septet: {host}: `{command}` has ended: {status}"),
-            Err(e) => eprintln!("septet: {host}: `{command}`: {e}"),
-        }
-    })
 }
