@@ -79,7 +79,7 @@ mod tests {
             assert_eq!(memory.get(EventId(id)).map(|e| e.id.0), known.then_some(id), "{id}");
         }
         let told = memory.told(EventId(13), |_, e| format!("event {}", e.id.0)).unwrap();
-        assert_eq!(&*told, "event 13");
+        assert_eq!(told, "event 13");
         assert_eq!(memory.told(EventId(13), |_, _| panic!("told before")).unwrap(), "event 13");
     }
 }
