@@ -39,8 +39,24 @@ impl Reading {
     }
 }
 
-/// The metric called `name`.
-pub(crate) fn find(name: &str) -> Option<&'static Metric> {
+/// The metric called `name`. Of what programs of one's own record, the end of the name says what it counts: `.time`
+/// seconds, `.bytes` bytes.
+pub(crate) fn find(name: &str) -> Option<Metric> {
+    let known = known(name)?;
+    let own = match name.rsplit('.').next() {
+        _ if known.name != OWN => return Some(*known),
+        Some("time") => Dimension::Time,
+        Some("bytes") => Dimension::Size,
+        _ => Dimension::Number,
+    };
+    let kind = if own == Dimension::Time { MetricKind::Series(own) } else { MetricKind::Counter(own) };
+    Some(Metric { kind, ..*known })
+}
+
+/// The family of what programs of one's own record.
+const OWN: &str = "app.*";
+
+fn known(name: &str) -> Option<&'static Metric> {
     let is = |m: &&Metric| match m.name.strip_suffix('*') {
         Some(stem) => name.len() > stem.len() && name.starts_with(stem),
         None => m.name == name,
@@ -141,6 +157,7 @@ pub(crate) static METRICS: &[Metric] = &[
     counter("traceroute.ok", "probes answered"),
     times("traceroute.time", "round-trip times to the routers on the way"),
     counter("service.failed.*", "services that could not run"),
+    counter(OWN, "what programs of your own record; `app.….time` in seconds, `app.….bytes` in bytes"),
     counter("program.*", "exit statuses of programs: `program.curl.exit`"),
 ];
 
@@ -160,6 +177,8 @@ mod tests {
     fn families_and_their_exceptions() {
         assert_eq!(find("http.status.404").unwrap().name, "http.status.*");
         assert_eq!(find("http.time.connect").unwrap().name, "http.time.connect");
+        assert_eq!(find("app.order.time").unwrap().kind, MetricKind::Series(Dimension::Time));
+        assert_eq!(find("app.orders").unwrap().kind, MetricKind::Counter(Dimension::Number));
         assert!(find("http.status.").is_none() && find("http.okay").is_none());
     }
 }
