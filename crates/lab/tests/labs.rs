@@ -191,13 +191,19 @@ fn validation_codel() {
 /// A lab that is added is tested here.
 #[test]
 fn every_lab_has_a_test() {
-    let directory = format!("{}/../../labs", env!("CARGO_MANIFEST_DIR"));
+    let labs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../labs");
     let this = include_str!("labs.rs");
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|e| e == "toml") {
-            let name = path.file_stem().unwrap().to_string_lossy();
-            assert!(this.contains(&format!("holds(\"{name}\"")), "labs/{name}.toml is played by no test");
+    let mut todo = vec![labs.clone()];
+    while let Some(directory) = todo.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+            } else if path.extension().is_some_and(|e| e == "toml") {
+                let name = path.strip_prefix(&labs).unwrap().with_extension("");
+                let played = format!("holds(\"{}\"", name.display());
+                assert!(this.contains(&played), "labs/{}.toml is played by no test", name.display());
+            }
         }
     }
 }
