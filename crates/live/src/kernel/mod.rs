@@ -8,6 +8,7 @@ mod udp;
 
 use core::fmt;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -46,13 +47,14 @@ pub struct KernelNet {
     hostname: String,
     name_servers: Vec<SocketAddr>,
     search: Vec<String>,
+    hosts: BTreeMap<String, Vec<IpAddr>>,
     recorder: Recorder,
     on_note: Option<Hearer<Note>>,
     on_secret: Option<Hearer<String>>,
 }
 
 impl KernelNet {
-    /// The network as the machine is set up: its name, and the name servers of `/etc/resolv.conf`.
+    /// The network as the machine is set up: its name, the name servers of `/etc/resolv.conf`, and `/etc/hosts`.
     ///
     /// # Errors
     /// `Other` outside of a tokio runtime.
@@ -65,6 +67,7 @@ impl KernelNet {
             hostname: hostname(),
             name_servers: resolv.name_servers,
             search: resolv.search,
+            hosts: resolv::hosts(),
             recorder: Recorder::new(),
             on_note: None,
             on_secret: None,
@@ -131,6 +134,10 @@ impl Net for KernelNet {
 
     fn search_domains(&self) -> Vec<String> {
         self.search.clone()
+    }
+
+    fn hosts(&self, name: &str) -> Vec<IpAddr> {
+        self.hosts.get(&name.trim_end_matches('.').to_ascii_lowercase()).cloned().unwrap_or_default()
     }
 
     fn now(&self) -> Instant {

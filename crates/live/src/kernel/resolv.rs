@@ -1,5 +1,6 @@
-//! `/etc/resolv.conf`, as far as a stub resolver of ours goes by it.
+//! `/etc/resolv.conf` and `/etc/hosts`, as far as a stub resolver of ours goes by them.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// What the file says.
@@ -12,6 +13,25 @@ pub(super) struct Resolv {
 /// Reads the file; none where there is no such file.
 pub(super) fn read() -> Resolv {
     std::fs::read_to_string("/etc/resolv.conf").map(|text| parse(&text)).unwrap_or_default()
+}
+
+/// The addresses in `/etc/hosts`, by the names in lower case; none where there is no such file.
+pub(super) fn hosts() -> BTreeMap<String, Vec<IpAddr>> {
+    std::fs::read_to_string("/etc/hosts").map(|text| parse_hosts(&text)).unwrap_or_default()
+}
+
+/// hosts(5): "IP_address canonical_hostname [aliases...]", and "Text from a "#" character until the end of the line is a
+/// comment, and is ignored."
+fn parse_hosts(text: &str) -> BTreeMap<String, Vec<IpAddr>> {
+    let mut hosts: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
+    for line in text.lines() {
+        let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();
+        let Some(address) = words.next().and_then(|w| w.parse().ok()) else { continue };
+        for name in words {
+            hosts.entry(name.to_ascii_lowercase()).or_default().push(address);
+        }
+    }
+    hosts
 }
 
 fn parse(text: &str) -> Resolv {
@@ -41,6 +61,15 @@ fn parse(text: &str) -> Resolv {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_have_names_and_aliases() {
+        let hosts = parse_hosts("127.0.0.1 localhost\n# no\n::1 localhost ip6 # yes\nbad name\n10.0.0.1\tWeb web.lab\n");
+        let of = |name: &str| hosts.get(name).map(|a| a.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+        assert_eq!(of("localhost").as_deref(), Some("127.0.0.1 ::1"));
+        assert_eq!((of("ip6").as_deref(), of("web").as_deref()), (Some("::1"), Some("10.0.0.1")));
+        assert_eq!((of("web.lab").as_deref(), of("name"), of("no")), (Some("10.0.0.1"), None, None));
+    }
 
     #[test]
     fn the_last_search_line_wins_and_three_servers_are_kept() {
