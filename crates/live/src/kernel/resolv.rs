@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn hosts_have_names_and_aliases() {
-        let hosts = parse_hosts("127.0.0.1 localhost\n# no\n::1 localhost ip6 # yes\nbad name\n10.0.0.1\tWeb web.lab\n");
+        let hosts =
+            parse_hosts("127.0.0.1 localhost\n# no\n::1 localhost ip6 # yes\nbad name\n10.0.0.1\tWeb web.lab\n");
         let of = |name: &str| hosts.get(name).map(|a| a.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
         assert_eq!(of("localhost").as_deref(), Some("127.0.0.1 ::1"));
         assert_eq!((of("ip6").as_deref(), of("web").as_deref()), (Some("::1"), Some("10.0.0.1")));
