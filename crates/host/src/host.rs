@@ -9,6 +9,7 @@ use septet_engine::executor::Executor;
 use septet_network::ip::ConfigError;
 use septet_network::{Cidr, Iface, Ip};
 use septet_socket::NetRef;
+use septet_transport::tcp;
 
 use crate::net::HostNet;
 use crate::registry::{self, HostKey};
@@ -66,6 +67,11 @@ impl Host {
     /// What the host counted since the world began, by the names of `nstat` and `ip -s link`.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
         counters::all(&self.stack.borrow()).into_iter()
+    }
+
+    /// What `ss -ti` shows at `now` of every connection that may still have something in flight.
+    pub fn connections(&self, now: Instant) -> Vec<(tcp::SocketId, tcp::Info)> {
+        self.stack.borrow().tcp.infos(now)
     }
 
     /// Looks at storey 3: routes, neighbours, addresses.

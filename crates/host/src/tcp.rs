@@ -84,6 +84,11 @@ impl Tcp {
         endpoint.get_or_insert_with(|| Box::new(Endpoint::new(config.clone(), rng)))
     }
 
+    /// What `ss -ti` shows of each connection.
+    pub(crate) fn infos(&self, now: Instant) -> Vec<(SocketId, tcp::Info)> {
+        self.endpoint.as_ref().map(|e| e.infos(now).collect()).unwrap_or_default()
+    }
+
     pub(crate) fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let mib = self.endpoint.as_ref().map_or_else(Mib::default, |e| e.mib().clone());
         let now: Vec<_> = mib.iter().collect();

@@ -89,6 +89,10 @@ pub struct Info {
     pub congestion: &'static str,
     /// The window in bytes, which `tcpi_snd_cwnd` rounds to segments.
     pub cwnd_bytes: u64,
+    /// The slow start threshold in bytes, once there is one.
+    pub ssthresh_bytes: Option<u64>,
+    /// How often a congestion signal was answered: fast recoveries, ECN episodes, time-outs.
+    pub reductions: u32,
     /// Bytes sent and neither acknowledged nor held to be lost.
     pub flight_bytes: u64,
     /// What the peer's window was last, in bytes, and how much of the send buffer is used.

@@ -95,6 +95,8 @@ impl Connection {
             tcpi_total_rto_time: c.rto_time_ms,
             congestion: self.controller.name(),
             cwnd_bytes: self.window.cwnd,
+            ssthresh_bytes: (self.window.ssthresh != Window::INFINITE).then_some(self.window.ssthresh),
+            reductions: c.reductions,
             flight_bytes: self.sent.in_flight(),
             send_queue: self.send.end() - self.snd_una.max(self.iss + 1).min(self.send.end()),
             receive_queue: self.received.readable() as u64,

@@ -258,6 +258,8 @@ pub(crate) struct Counters {
     pub(crate) total_rto: u16,
     pub(crate) total_rto_recoveries: u16,
     pub(crate) lost: u32,
+    /// Congestion signals that the window was reduced for, or would have been: fast recoveries, ECN, time-outs.
+    pub(crate) reductions: u32,
     /// Milliseconds, as in Linux.
     pub(crate) busy_ms: u32,
     pub(crate) rwnd_limited_ms: u32,

@@ -382,6 +382,13 @@ impl Endpoint {
         Ok(self.slots.connection(id)?.info(now))
     }
 
+    /// Everything that `ss -ti` shows of every connection that is past its handshake and may still have something in
+    /// flight, in a fixed order.
+    pub fn infos(&self, now: Instant) -> impl Iterator<Item = (SocketId, Info)> {
+        let alive = |c: &Connection| c.state.is_synchronized() && c.state != State::FinWait2;
+        self.slots.connections().filter(move |(_, c)| alive(c)).map(move |(id, c)| (id, c.info(now)))
+    }
+
     /// The state of the socket.
     ///
     /// # Errors

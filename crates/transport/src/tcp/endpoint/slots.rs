@@ -164,6 +164,14 @@ impl Slots {
         }
     }
 
+    /// All connections by index.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = (SocketId, &Connection)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| match &slot.entry {
+            Entry::Connection(c) => Some((SocketId { index: index as u32, generation: slot.generation }, &**c)),
+            _ => None,
+        })
+    }
+
     pub(crate) fn connection_mut(&mut self, index: u32) -> Option<&mut Connection> {
         match self.entry_mut(index) {
             Entry::Connection(c) => Some(c),

@@ -244,6 +244,7 @@ impl Connection {
             self.recovery.prior_ssthresh = self.current_ssthresh();
             self.window.prior_cwnd = self.window.cwnd;
             self.window.ssthresh = self.controller.ssthresh(&self.window, cx.now);
+            self.counters.reductions += 1;
             self.cc_event(cx, CaEvent::Loss);
             self.init_undo();
         }

@@ -13,6 +13,7 @@ impl Connection {
         self.window.credit = 0;
         self.window.prior_cwnd = self.window.cwnd;
         self.window.ssthresh = self.controller.ssthresh(&self.window, cx.now);
+        self.counters.reductions += 1;
         self.ecn_queue_cwr();
     }
 
