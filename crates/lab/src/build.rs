@@ -24,6 +24,7 @@ use septet_transport::tcp;
 
 use crate::board::{self, Board};
 use crate::boot::{self, Consoles, Ground};
+use crate::gauges;
 use crate::lab::{self, Lab};
 use crate::node::{Node, NodeKind};
 use crate::readings::Readings;
@@ -175,6 +176,7 @@ impl Lab {
         }
         let places = Rc::new(places);
         let probes = self.expectations.iter().flat_map(|e| e.probes()).collect();
+        gauges::watch(&mut world, self, &places);
         let readings = Readings::prepare(&mut world, &places, probes);
         Ok(Run { lab: self.clone(), seed: seed.get(), world, places, board, readings, authority, outputs })
     }

@@ -216,6 +216,18 @@ pub(crate) enum ExprKind {
         fold: function::Fold,
         series: Series,
     },
+    /// The last sample of a series before or at a moment.
+    At {
+        series: Series,
+        moment: Box<Expr>,
+    },
+    /// Jain's index of the sums of each node's samples.
+    Fairness(Series),
+    /// A function of one or two values.
+    Apply {
+        function: function::Pure,
+        arguments: Vec<Expr>,
+    },
     /// A counter of one or more nodes.
     Counter {
         nodes: Vec<usize>,

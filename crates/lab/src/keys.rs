@@ -40,6 +40,11 @@ static LAB: Section = Section {
         Key::new("seed", Kind::Count(0, i64::MAX), "where all randomness comes from (1)"),
         Key::new("stop", Kind::Time, "when the run ends (60s)"),
         Key::new("epoch", Kind::Date, "the civil time at which virtual time begins (2026-01-01T00:00:00Z)"),
+        Key::new(
+            "sample",
+            Kind::Time,
+            "how often connections and queues are looked at (10ms for what an expectation asks for, else never)",
+        ),
         Key::new("tcp", TCP_CHOICE, "TCP of every host that says nothing else"),
     ]],
     more: none,

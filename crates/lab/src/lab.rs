@@ -13,6 +13,7 @@ use crate::address::{self, Seat, Segment};
 use crate::document::{self, Table, Text, Value};
 use crate::expect::{self, Expectation};
 use crate::fault::{self, Fault};
+use crate::gauges;
 use crate::link_text::{self, EndText};
 use crate::medium::{self, Cable};
 use crate::mistake::{Mistake, Mistakes};
@@ -34,6 +35,8 @@ pub struct Lab {
     pub stop: Instant,
     /// The civil time at which virtual time begins, as the time since 1970.
     pub epoch: Duration,
+    /// How often connections and queues of all nodes are looked at, where the file says so.
+    pub sample: Option<Duration>,
     /// The nodes, in the order of the file.
     pub nodes: Vec<Node>,
     /// The links, in the order of the file.
@@ -168,6 +171,7 @@ impl Reader<'_> {
             seed: lab.count("seed").unwrap_or(1),
             stop,
             epoch: lab.get("epoch").and_then(|item| schema::date(&item.value).ok()).unwrap_or(EPOCH),
+            sample: self.sample(lab),
             faults: self.faults(&topology, stop),
             expectations: self.expectations(&topology),
             sweep: self.sweep(),
@@ -177,6 +181,16 @@ impl Reader<'_> {
             text: text.to_owned(),
             topology,
         }
+    }
+
+    /// Looking more often than every tenth of a millisecond would be most of what a run does.
+    fn sample(&mut self, lab: &Table) -> Option<Duration> {
+        let sample = lab.time("sample")?;
+        if sample < gauges::SHORTEST {
+            let span = lab.get("sample").map(|item| item.span.clone()).unwrap_or_default();
+            self.mistakes.push(Mistake::new("sample", span, "a sample is taken every 100us at most", "too often"));
+        }
+        Some(sample.max(gauges::SHORTEST))
     }
 
     fn or_report<T>(&mut self, text: &Text, result: Result<T, Wrong>) -> Option<T> {

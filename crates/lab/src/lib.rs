@@ -14,6 +14,7 @@ mod document;
 mod edit;
 mod expect;
 mod fault;
+mod gauges;
 mod keys;
 mod known;
 mod lab;

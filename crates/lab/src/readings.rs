@@ -21,6 +21,8 @@ use crate::topology::LinkRef;
 #[derive(Debug, Default)]
 struct Log {
     ports: BTreeMap<(usize, usize, Instant), PortCounters>,
+    /// What waited in the mean until then, in packets and in bytes.
+    queues: BTreeMap<(usize, usize, Instant), (f64, f64)>,
     counters: BTreeMap<(usize, String, Instant), u64>,
 }
 
@@ -56,6 +58,10 @@ impl Readings {
                             for &way in link.ways.directions() {
                                 let counters = port(world, places.links[link.link], way);
                                 log.borrow_mut().ports.insert((link.link, way, at), counters);
+                                if let Some(queue) = world.queue_use(places.links[link.link], heading(way)) {
+                                    let means = (queue.mean_packets, queue.mean_bytes);
+                                    log.borrow_mut().queues.insert((link.link, way, at), means);
+                                }
                             }
                         });
                     }
@@ -142,6 +148,24 @@ impl AtEnd<'_> {
         Some(logged.unwrap_or(value) as f64)
     }
 
+    /// What waited before a link in the mean over a part of the run.
+    fn queue_mean(&self, link: usize, way: usize, amount: Amount, window: Window) -> Option<f64> {
+        let end = self.end().min(window.before);
+        // The mean since the beginning times its length: what waited, times how long.
+        let until = |at: Instant| -> Option<f64> {
+            let logged = self.readings.log.borrow().queues.get(&(link, way, at)).copied();
+            let now = || self.world.borrow_mut().queue_use(self.places.links[link], heading(way));
+            let (packets, bytes) = match logged {
+                Some(means) => means,
+                None if at == Instant::ZERO => (0.0, 0.0),
+                None => now().map(|queue| (queue.mean_packets, queue.mean_bytes))?,
+            };
+            Some(at.as_secs_f64() * if amount == Amount::Bytes { bytes } else { packets })
+        };
+        let span = (end - window.after).as_secs_f64();
+        (span > 0.0).then_some((until(end)? - until(window.after)?) / span)
+    }
+
     /// The share of its time that a direction was sending.
     fn utilization(
         &self,
@@ -198,8 +222,7 @@ impl Observed for AtEnd<'_> {
                 }
                 LinkMetric::QueueMost(Amount::Bytes) => queue()?.most.bytes as f64,
                 LinkMetric::QueueMost(Amount::Packets) => queue()?.most.packets as f64,
-                LinkMetric::QueueMean(Amount::Bytes) => queue()?.mean_bytes,
-                LinkMetric::QueueMean(Amount::Packets) => queue()?.mean_packets,
+                LinkMetric::QueueMean(amount) => self.queue_mean(link, way, amount, window)?,
                 LinkMetric::Utilization => self.utilization(link, way, window, &grown)?,
             })
         };

@@ -107,3 +107,44 @@ fn an_idle_host_changes_no_other_flow() {
     assert!(without.len() > 1000, "{} frames", without.len());
     assert!(without == with, "the client saw other frames");
 }
+
+/// A transfer over a bottleneck with a short queue.
+const TRANSFER: &str = r#"
+    [lab]
+    stop = "4s"
+    tcp = "reno"
+    [topology]
+    links = ["a -- r", "r -- b : rate 20mbit delay 5ms limit 20p"]
+    [host.a]
+    run = ["tcp-send b 9 5mb"]
+    [router.r]
+    [host.b]
+    run = ["tcp-sink 9"]
+    [expect]
+"#;
+
+#[test]
+fn connections_and_queues_are_looked_at_and_do_not_notice() {
+    let plain = build(&format!("{TRANSFER}all = 'b.sink.ok == 1'"), None).finish().unwrap();
+    let asked = format!(
+        "{TRANSFER}
+        cut = 'a.tcp.reductions > 3 and a.tcp.timeouts == 0 and a.tcp.retransmits >= queue_drops(r->b)'
+        saw = 'max(a.tcp.cwnd, after = 1s) > 1.9 * min(a.tcp.cwnd, after = 1s)'
+        rtt = '10ms < min(a.tcp.rtt) < max(a.tcp.rtt) < 30ms'
+        now = 'at(a.tcp.ssthresh, 1s) <= max(a.tcp.cwnd) / 2'
+        full = '15 < max(r.backlog.eth1) <= 20 and max(r.queue.eth1) > 20kb'
+        mean = 'abs(mean(r.backlog.eth1, before = 2s) - mean_backlog(r->b, before = 2s)) < 1'
+        parts = 'abs(mean_queue(r->b, before = 2s) + mean_queue(r->b, after = 2s) - 2 * mean_queue(r->b)) < 1b'
+        "
+    );
+    let asked = build(&asked, None).finish().unwrap();
+    assert!(plain.ok() && asked.ok(), "{:?} {:?}", plain.verdicts, asked.verdicts);
+    assert_eq!((plain.digest, plain.stats), (asked.digest, asked.stats));
+    let series = |outcome: &Outcome, name: &str| outcome.recorders[0].1.series(name).map_or(0, |s| s.count());
+    assert_eq!(series(&plain, "tcp.cwnd"), 0, "nobody asked");
+    assert!(series(&asked, "tcp.cwnd") > 200, "every 10 ms");
+    let sampled = build(&format!("{}all = 'b.sink.ok == 1'", TRANSFER.replace("[lab]", "[lab]\nsample = '1ms'")), None);
+    let sampled = sampled.finish().unwrap();
+    assert!(sampled.ok() && series(&sampled, "tcp.cwnd") > 2000, "every millisecond");
+    assert_eq!(sampled.digest, plain.digest);
+}

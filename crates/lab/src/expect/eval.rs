@@ -7,7 +7,7 @@ use septet_core::{Instant, Sample};
 
 use crate::expect::{
     Amount, Comparison, Condition, Expectation, Expr, ExprKind, LinkMetric, Operator, Probe, Quantifier, QueueProbe,
-    Series, Subject, Window,
+    Series, Subject, Window, function,
 };
 use crate::topology::LinkRef;
 use crate::units::{self, Dimension};
@@ -158,6 +158,45 @@ impl Expectation {
     }
 }
 
+impl Expectation {
+    /// The series that it looks at.
+    pub(crate) fn series(&self) -> Vec<&Series> {
+        let mut series = Vec::new();
+        condition_series(&self.condition, &mut series);
+        series
+    }
+}
+
+fn condition_series<'a>(condition: &'a Condition, all: &mut Vec<&'a Series>) {
+    match condition {
+        Condition::And(list) | Condition::Or(list) => list.iter().for_each(|c| condition_series(c, all)),
+        Condition::Not(inner) => condition_series(inner, all),
+        Condition::Compare { first, rest, at: _ } => {
+            expr_series(first, all);
+            rest.iter().for_each(|(_, e)| expr_series(e, all));
+        }
+        Condition::Over { subject: Subject::Samples { series }, .. } => all.push(series),
+        Condition::Over { subject: Subject::Queue { .. }, .. } => {}
+    }
+}
+
+fn expr_series<'a>(expr: &'a Expr, all: &mut Vec<&'a Series>) {
+    match &expr.kind {
+        ExprKind::Constant(_) | ExprKind::Counter { .. } | ExprKind::Link { .. } => {}
+        ExprKind::Fold { fold: _, series } | ExprKind::Fairness(series) => all.push(series),
+        ExprKind::At { series, moment } => {
+            all.push(series);
+            expr_series(moment, all);
+        }
+        ExprKind::Apply { function: _, arguments } => arguments.iter().for_each(|a| expr_series(a, all)),
+        ExprKind::Negate(inner) => expr_series(inner, all),
+        ExprKind::Binary { operator: _, left, right } => {
+            expr_series(left, all);
+            expr_series(right, all);
+        }
+    }
+}
+
 fn condition_probes(condition: &Condition, probes: &mut Vec<Probe>) {
     match condition {
         Condition::And(list) | Condition::Or(list) => list.iter().for_each(|c| condition_probes(c, probes)),
@@ -176,7 +215,9 @@ fn condition_probes(condition: &Condition, probes: &mut Vec<Probe>) {
 
 fn expr_probes(expr: &Expr, probes: &mut Vec<Probe>) {
     match &expr.kind {
-        ExprKind::Constant(_) | ExprKind::Fold { .. } => {}
+        ExprKind::Constant(_) | ExprKind::Fold { .. } | ExprKind::Fairness(_) => {}
+        ExprKind::At { series: _, moment } => expr_probes(moment, probes),
+        ExprKind::Apply { function: _, arguments } => arguments.iter().for_each(|a| expr_probes(a, probes)),
         ExprKind::Counter { nodes, name, window } => {
             probes.extend(nodes.iter().map(|node| Probe::Counter { node: *node, name: name.clone(), window: *window }))
         }
@@ -304,6 +345,24 @@ impl Judge<'_> {
             ExprKind::Fold { fold, series } => {
                 let samples = self.samples(series);
                 fold.over(&samples, series.dimension, series.window, self.observed.end().as_secs_f64())
+            }
+            ExprKind::At { series, moment } => {
+                let moment = self.value(moment)?;
+                let samples = self.samples(series);
+                let after = samples.partition_point(|s| s.at.as_secs_f64() <= moment);
+                Some(samples[after.checked_sub(1)?].value)
+            }
+            ExprKind::Fairness(series) => {
+                let sum = |node: &usize| {
+                    let samples = self.observed.samples(*node, &series.name);
+                    samples.iter().filter(|s| series.window.holds(s.at)).map(|s| s.value).sum::<f64>()
+                };
+                function::fairness(&series.nodes.iter().map(sum).collect::<Vec<f64>>())
+            }
+            ExprKind::Apply { function, arguments } => {
+                let arguments: Option<Vec<f64>> = arguments.iter().map(|a| self.value(a)).collect();
+                let value = function.apply(&arguments?);
+                value.is_finite().then_some(value)
             }
             ExprKind::Counter { nodes, name, window } => {
                 nodes.iter().map(|node| self.observed.counter(*node, name, *window)).sum()

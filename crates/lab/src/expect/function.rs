@@ -23,6 +23,8 @@ pub(crate) enum Fold {
     Last,
     /// The sum divided by the length of the window, per second.
     PerSecond,
+    /// The mean time from one sample to the next.
+    Interval,
 }
 
 impl Fold {
@@ -30,7 +32,7 @@ impl Fold {
     pub(super) fn dimension(self, of: Dimension) -> Option<Dimension> {
         match self {
             Self::Count => Some(Dimension::Number),
-            Self::First | Self::Last => Some(Dimension::Time),
+            Self::First | Self::Last | Self::Interval => Some(Dimension::Time),
             Self::PerSecond => match of {
                 Dimension::Number => Some(Dimension::Number),
                 Dimension::Size => Some(Dimension::Rate),
@@ -59,6 +61,10 @@ impl Fold {
                 let bits = if of == Dimension::Size { 8.0 } else { 1.0 };
                 (length > 0.0).then(|| values().sum::<f64>() * bits / length)
             }
+            Self::Interval => match samples {
+                [first, .., last] => Some((last.at - first.at).as_secs_f64() / (samples.len() - 1) as f64),
+                _ => None,
+            },
         }
     }
 }
@@ -73,6 +79,52 @@ fn percentile(mut values: Vec<f64>, p: f64) -> Option<f64> {
     Some(values[rank.clamp(1, values.len()) - 1])
 }
 
+/// A function of values alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pure {
+    Abs,
+    Sqrt,
+    Cbrt,
+    Pow,
+}
+
+impl Pure {
+    pub(super) fn arity(self) -> usize {
+        match self {
+            Self::Abs | Self::Sqrt | Self::Cbrt => 1,
+            Self::Pow => 2,
+        }
+    }
+
+    /// The dimension of the result; none where the function makes no sense of the arguments.
+    pub(super) fn dimension(self, arguments: &[Dimension]) -> Option<Dimension> {
+        match (self, arguments) {
+            (Self::Abs, [of]) => Some(*of),
+            (Self::Sqrt | Self::Cbrt, [Dimension::Number]) => Some(Dimension::Number),
+            (Self::Pow, [Dimension::Number, Dimension::Number]) => Some(Dimension::Number),
+            _ => None,
+        }
+    }
+
+    /// The value; that of what has none is no number.
+    pub(super) fn apply(self, arguments: &[f64]) -> f64 {
+        match (self, arguments) {
+            (Self::Abs, [x]) => x.abs(),
+            (Self::Sqrt, [x]) => libm::sqrt(*x),
+            (Self::Cbrt, [x]) => libm::cbrt(*x),
+            (Self::Pow, [x, y]) => libm::pow(*x, *y),
+            _ => f64::NAN,
+        }
+    }
+}
+
+/// Jain's fairness index (Jain, Chiu and Hawe 1984): (Σx)² / (n Σx²), 1 where all have the same, 1/n where one has all.
+pub(super) fn fairness(shares: &[f64]) -> Option<f64> {
+    let sum: f64 = shares.iter().sum();
+    let squares: f64 = shares.iter().map(|x| x * x).sum();
+    (squares > 0.0).then(|| sum * sum / (shares.len() as f64 * squares))
+}
+
 /// What a function is applied to.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Function {
@@ -80,6 +132,12 @@ pub(super) enum Function {
     Series(Fold),
     /// To a series, of which it keeps a part.
     Within,
+    /// To a series and a moment.
+    At,
+    /// To a series of several nodes.
+    Fairness,
+    /// To values.
+    Pure(Pure),
     /// To a link.
     Link(LinkMetric, Dimension),
     /// To the queues of a link: its worst value at the end, and over time behind `always`.
@@ -97,7 +155,14 @@ pub(super) const FUNCTIONS: &[(&str, Function, &str)] = &[
     ("first", Function::Series(Fold::First), "when the first sample was recorded"),
     ("last", Function::Series(Fold::Last), "when the last sample was recorded"),
     ("rate", Function::Series(Fold::PerSecond), "the sum of the samples a second"),
+    ("interval", Function::Series(Fold::Interval), "the mean time from one sample to the next"),
     ("within", Function::Within, "the samples of a part of the run"),
+    ("at", Function::At, "the last sample at a moment: `at(client.tcp.cwnd, 5s)`"),
+    ("jain", Function::Fairness, "Jain's index of the nodes' sums: 1 where all are equal, 1/n where one has all"),
+    ("abs", Function::Pure(Pure::Abs), "the value without its sign"),
+    ("sqrt", Function::Pure(Pure::Sqrt), "the square root"),
+    ("cbrt", Function::Pure(Pure::Cbrt), "the cube root"),
+    ("pow", Function::Pure(Pure::Pow), "the first value to the power of the second"),
     ("queue", Function::Queue(Amount::Bytes), "bytes that wait before a link"),
     ("backlog", Function::Queue(Amount::Packets), "packets that wait before a link"),
     ("mean_queue", link(LinkMetric::QueueMean(Amount::Bytes), Dimension::Size), "bytes that wait in the mean"),

@@ -107,6 +107,18 @@ const fn bytes(name: &'static str, doc: &'static str) -> Metric {
     Metric { name, kind: MetricKind::Counter(Dimension::Size), doc }
 }
 
+const fn sizes(name: &'static str, doc: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Series(Dimension::Size), doc }
+}
+
+const fn rates(name: &'static str, doc: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Series(Dimension::Rate), doc }
+}
+
+const fn numbers(name: &'static str, doc: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Series(Dimension::Number), doc }
+}
+
 const fn times(name: &'static str, doc: &'static str) -> Metric {
     Metric { name, kind: MetricKind::Series(Dimension::Time), doc }
 }
@@ -156,6 +168,44 @@ pub(crate) static METRICS: &[Metric] = &[
     counter("traceroute.sent", "probes sent"),
     counter("traceroute.ok", "probes answered"),
     times("traceroute.time", "round-trip times to the routers on the way"),
+    bytes("iperf3.sent", "bytes that a sender of iperf3 sent"),
+    bytes("iperf3.received", "bytes that a receiver of iperf3 received"),
+    rates("iperf3.bitrate", "once a test: the rate at the receiver"),
+    times("iperf3.jitter", "once a test over UDP: the jitter"),
+    counter("iperf3.lost", "datagrams that a test over UDP lost"),
+    counter("iperf3.error", "streams of iperf3 that broke"),
+    bytes("send.bytes", "bytes that `tcp-send` and `udp-send` handed to the network"),
+    counter("send.ok", "transfers of `tcp-send` that ended well"),
+    counter("send.error", "transfers that broke, datagrams that could not leave"),
+    times("send.time", "from connecting to the other end's close"),
+    bytes("send.received", "bytes that came back to `tcp-send --receive`"),
+    counter("sink.connections", "connections that `tcp-sink` took"),
+    counter("sink.ok", "connections of `tcp-sink` that were closed in order"),
+    counter("sink.error", "connections of `tcp-sink` that broke"),
+    counter("sink.corrupt", "connections of `tcp-sink --check` with other bytes than were sent"),
+    bytes("sink.bytes", "bytes that `tcp-sink` and `udp-sink` read"),
+    times("sink.time", "how long `tcp-sink` read a connection"),
+    counter("sink.datagrams", "datagrams that `udp-sink` got"),
+    counter("sink.late", "datagrams that came after a later one"),
+    counter("sink.lost", "datagrams that are missing at the end"),
+    times("sink.delay", "from a datagram's sender to its receiver"),
+    counter("echo.connections", "connections that `tcp-echo` took"),
+    counter("echo.error", "connections of `tcp-echo` that broke"),
+    bytes("echo.bytes", "bytes that `tcp-echo` sent back"),
+    sizes("tcp.cwnd", "the congestion window of each connection, looked at every `lab.sample`, as all below"),
+    sizes("tcp.ssthresh", "the slow start threshold, once there is one"),
+    sizes("tcp.flight", "bytes sent and neither acknowledged nor held to be lost"),
+    sizes("tcp.window", "the window that the peer offers"),
+    times("tcp.rtt", "the smoothed round-trip time"),
+    times("tcp.min_rtt", "the least round-trip time of late"),
+    times("tcp.rto", "the retransmission timeout"),
+    rates("tcp.delivery_rate", "the rate at which data was last delivered"),
+    rates("tcp.pacing_rate", "the rate that segments are spaced by, or would be"),
+    counter("tcp.reductions", "congestion signals answered: fast recoveries, ECN, time-outs; of BBR those it was told"),
+    counter("tcp.retransmits", "segments sent again"),
+    counter("tcp.timeouts", "retransmission time-outs"),
+    sizes("queue.*", "bytes that wait before a port: `r1.queue.eth1`"),
+    numbers("backlog.*", "packets that wait before a port: `r1.backlog.eth1`"),
     counter("service.failed.*", "services that could not run"),
     counter(OWN, "what programs of your own record; `app.….time` in seconds, `app.….bytes` in bytes"),
     counter("program.*", "exit statuses of programs: `program.curl.exit`"),

@@ -1,12 +1,12 @@
 //! From the text of an expectation to a condition, resolved against the lab's nodes and links.
 
+mod call;
+
 use core::ops::Range;
 
-use septet_core::Instant;
-
-use crate::expect::function::{self, Function};
+use crate::expect::function;
 use crate::expect::lexer::{self, Token, TokenKind};
-use crate::expect::metric::{self, Amount, LinkMetric, MetricKind};
+use crate::expect::metric::{self, Amount, MetricKind};
 use crate::expect::{Comparison, Condition, Expr, ExprKind, METRICS, Operator, Quantifier, Series, Subject, Window};
 use crate::nearest::suggest;
 use crate::topology::{LinkRef, Topology};
@@ -251,133 +251,6 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `p99(client.http.time, after = 5s)`, `queue(r1--r2)`
-    fn call(&mut self) -> Result<Operand, Wrong> {
-        let name = self.tokens[self.next].clone();
-        self.next += 2;
-        let Some(function) = function::find(name.text) else {
-            return Err(Wrong::new("unknown-function", name.at, format!("there is no function `{}`", name.text))
-                .label("unknown function")
-                .help(suggest(name.text, "functions", function::names())));
-        };
-        match function {
-            Function::Series(of) => {
-                let (series, argument) = self.series(name.text)?;
-                let at = name.at.start..self.tokens[self.next - 1].at.end;
-                let Some(dimension) = of.dimension(series.dimension) else {
-                    let reason = format!("`{}` makes no sense of {}", name.text, series.dimension.name());
-                    return Err(Wrong::new("dimension", argument, reason));
-                };
-                Ok(Operand {
-                    kind: OperandKind::Value(Expr { kind: ExprKind::Fold { fold: of, series }, dimension }),
-                    at,
-                })
-            }
-            Function::Within => {
-                let (series, _) = self.series(name.text)?;
-                let at = name.at.start..self.tokens[self.next - 1].at.end;
-                Ok(Operand { kind: OperandKind::Series(series), at })
-            }
-            Function::Link(metric, dimension) => {
-                let links = self.links()?;
-                let window = self.window()?;
-                let at = name.at.start..self.tokens[self.next - 1].at.end;
-                if window != Window::ALL && matches!(metric, LinkMetric::QueueMean(_)) {
-                    return Err(Wrong::new("expression", at, format!("`{}` knows the whole run only", name.text))
-                        .help("leave `after` and `before` out".to_owned()));
-                }
-                let kind = ExprKind::Link { metric, links, window };
-                Ok(Operand { kind: OperandKind::Value(Expr { kind, dimension }), at })
-            }
-            Function::Queue(amount) => {
-                let links = self.links()?;
-                let window = self.window()?;
-                let at = name.at.start..self.tokens[self.next - 1].at.end;
-                let dimension = if amount == Amount::Bytes { Dimension::Size } else { Dimension::Number };
-                let metric = LinkMetric::QueueMost(amount);
-                let most = Expr { kind: ExprKind::Link { metric, links: links.clone(), window }, dimension };
-                Ok(Operand { kind: OperandKind::Queue(most, links, amount, window), at })
-            }
-        }
-    }
-
-    /// The argument and the window of a function over a series, up to the closing parenthesis.
-    fn series(&mut self, function: &str) -> Result<(Series, Range<usize>), Wrong> {
-        let argument = self.nested(Self::factor)?;
-        let mut series = match argument.kind {
-            OperandKind::Series(series) | OperandKind::Value(Expr { kind: ExprKind::Fold { series, .. }, .. }) => {
-                series
-            }
-            _ => {
-                let reason = format!("`{function}` wants what a program recorded");
-                return Err(Wrong::new("expression", argument.at, reason)
-                    .label("not a recorded series")
-                    .help("for example `client.http.time`".to_owned()));
-            }
-        };
-        let window = self.window()?;
-        if window != Window::ALL {
-            series.window = window;
-        }
-        Ok((series, argument.at))
-    }
-
-    /// `r1--r2` or `r1->r2`: two words joined by a sign.
-    fn links(&mut self) -> Result<Vec<LinkRef>, Wrong> {
-        let start = self.next;
-        while self.peek().is_some_and(|t| t.kind == TokenKind::Word || matches!(t.text, "--" | "->")) {
-            self.next += 1;
-        }
-        let tokens = &self.tokens[start..self.next];
-        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
-            return Err(self.wrong_here("a link is missing", "for example `r1--r2`"));
-        };
-        let range = first.at.start..last.at.end;
-        self.topology.links(Word { text: &self.text[range.clone()], at: range.start })
-    }
-
-    /// `, after = 5s, before = 10s)`: the rest of a call.
-    fn window(&mut self) -> Result<Window, Wrong> {
-        let mut window = Window::ALL;
-        while self.take_sign(",") {
-            let Some(name) = self.peek() else {
-                return Err(self.wrong_here("an argument is missing", "`after = 5s`"));
-            };
-            self.next += 1;
-            let bound = match name.text {
-                "after" => &mut window.after,
-                "before" => &mut window.before,
-                other => {
-                    return Err(Wrong::new(
-                        "expression",
-                        name.at.clone(),
-                        format!("`{other}` is not an argument here"),
-                    )
-                    .help(suggest(other, "arguments", ["after", "before"])));
-                }
-            };
-            self.sign("=")?;
-            let value = self.sum()?;
-            let at = value.at.clone();
-            match value.kind {
-                OperandKind::Value(Expr { kind: ExprKind::Constant(secs), dimension: Dimension::Time })
-                    if secs >= 0.0 =>
-                {
-                    *bound = Instant::from_nanos((secs * 1e9).round() as u64);
-                }
-                _ => {
-                    return Err(Wrong::new("expression", at, format!("`{}` wants a time", name.text))
-                        .help(format!("for example `{} = 5s`", name.text)));
-                }
-            }
-            if window.before <= window.after {
-                return Err(Wrong::new("window", name.at.start..at.end, "the window ends before it begins"));
-            }
-        }
-        self.sign(")")?;
-        Ok(window)
-    }
-
     /// `client.http.ok`: what is recorded or counted at one or more nodes.
     fn metric(&mut self, token: &Token<'_>) -> Result<Operand, Wrong> {
         let text = token.text;
@@ -521,6 +394,10 @@ fn fold(expr: Expr) -> Expr {
             (Some(a), Some(b)) => Some(operator.apply(a, b)),
             _ => None,
         },
+        ExprKind::Apply { function, arguments } => {
+            let values: Option<Vec<f64>> = arguments.iter().map(|a| constant(a).map(|(n, _)| n)).collect();
+            values.map(|values| function.apply(&values))
+        }
         _ => None,
     };
     match value {

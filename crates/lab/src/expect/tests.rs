@@ -46,6 +46,7 @@ impl Observed for Made {
             LinkMetric::Lost => 20.0 * ways,
             LinkMetric::QueueMost(Amount::Bytes) => 60_000.0,
             LinkMetric::Utilization => 0.8,
+            LinkMetric::QueueMean(Amount::Bytes) => 300.0,
             _ => return None,
         })
     }
@@ -114,6 +115,19 @@ fn what_is_found_and_whether_it_holds() {
         ("(client.http.ok + 2) * 3 == 36", true, "36"),
         ("client.http.ok == -(-10)", true, "10"),
         ("sent(r1->r2) - lost(r1->r2) == 980", true, "980"),
+        ("at(client.http.time, 4.5s) == 400ms", true, "400ms"),
+        ("at(client.http.time, first(client.http.ok, after = 6s)) == 600ms", true, "600ms"),
+        ("at(client.http.time, 500ms) == 1s", false, "no samples"),
+        ("interval(client.http.ok, after = 5s) == 1s", true, "1s"),
+        ("interval(client.http.error) == 1s", false, "no samples"),
+        ("jain(web[1..2].http.requests) == 1", true, "1"),
+        ("jain(web[1..2].http.requests, after = 3.5s) == 0.5", true, "0.5"),
+        ("jain(web[1..2].http.requests, after = 5s) > 0", false, "no samples"),
+        ("sqrt(client.http.ok + 6) == 4", true, "4"),
+        ("cbrt(8) * pow(client.http.ok, 2) == 200", true, "200"),
+        ("abs(5s - last(client.http.ok)) == 5s", true, "5s"),
+        ("sqrt(client.http.ok - 11) < 1", false, "no samples"),
+        ("mean_queue(r1->r2, after = 5s, before = 6s) == 300b", true, "300b"),
     ] {
         assert_eq!(judged(text), (held, found.to_owned()), "{text}");
     }
@@ -171,6 +185,12 @@ fn what_is_no_expectation() {
         "client.http.ok + 5ms > 1",
         "1s * 1s > 0",
         "nosuch(client.http.ok) > 1",
+        "at(client.http.time) > 1s",
+        "at(client.http.time, 5) > 1s",
+        "jain(client.http.ok) > 0.9",
+        "sqrt(5s) > 1",
+        "sqrt(4, 4) > 1",
+        "pow(4) > 1",
         "client.http.ok > 5mbps",
     ] {
         assert!(expectation(text).is_err(), "{text}");
