@@ -67,6 +67,44 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// All reasons, in their order.
+    pub const ALL: &[Self] = &[
+        Self::Loss,
+        Self::Queue,
+        Self::Aqm,
+        Self::Carrier,
+        Self::Power,
+        Self::Fcs,
+        Self::CodeViolation,
+        Self::Runt,
+        Self::Giant,
+        Self::Alignment,
+        Self::Collision,
+        Self::LateCollision,
+        Self::Vlan,
+        Self::StpBlocking,
+        Self::NotForUs,
+        Self::UnknownProtocol,
+        Self::Malformed,
+        Self::IpChecksum,
+        Self::L4Checksum,
+        Self::Ttl,
+        Self::NoRoute,
+        Self::HostUnreachable,
+        Self::NeighborQueue,
+        Self::TooBig,
+        Self::Fragment,
+        Self::NoSocket,
+        Self::SocketBuffer,
+        Self::Backlog,
+        Self::Policy,
+    ];
+
+    /// The reason that [`as_str`](Self::as_str) calls `word`.
+    pub fn find(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
+
     /// The word used in counters, events and labs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -106,5 +144,17 @@ impl DropReason {
 impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_listed_once_under_a_word_of_its_own() {
+        assert!(DropReason::ALL.windows(2).all(|w| w[0] < w[1]));
+        assert!(DropReason::ALL.iter().all(|reason| DropReason::find(reason.as_str()) == Some(*reason)));
+        assert_eq!(DropReason::ALL.last(), Some(&DropReason::Policy));
     }
 }

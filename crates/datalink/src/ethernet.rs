@@ -219,6 +219,17 @@ pub fn check(frame: &Frame, mtu: usize) -> Result<(), DropReason> {
     Ok(())
 }
 
+/// Why a card refuses a frame, in words.
+pub const fn why_refused(reason: DropReason) -> &'static str {
+    match reason {
+        DropReason::Fcs => "the frame check sequence does not match: bits were flipped on the line",
+        DropReason::Alignment => "it is no whole number of octets long and does not match its check sequence",
+        DropReason::Runt => "it is shorter than the shortest Ethernet frame",
+        DropReason::Giant => "it is longer than this port takes",
+        other => other.as_str(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

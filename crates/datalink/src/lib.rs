@@ -8,6 +8,7 @@ pub mod hub;
 pub mod lapb;
 pub mod llc;
 pub mod ppp;
+pub mod stats;
 pub mod stp;
 pub mod switch;
 pub mod vlan;

@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
-use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Rate, Seed, Station, StationId};
+use septet_core::{Carrier, DropReason, Frame, Instant, Out, Port, Power, Rate, Seed, Station, StationId};
 use septet_datalink::card::Fitted;
 use septet_datalink::card::half_duplex::{Duplex, HalfDuplexCard};
 use septet_datalink::ethernet::{EtherType, Header, MacAddr};
 use septet_datalink::hub::Hub;
+use septet_datalink::stats::LinkStats;
 use septet_engine::World;
 use septet_physical::{Framing, Medium};
 
@@ -83,9 +84,12 @@ fn paced(world: &mut World, n: u64, len: usize, left: u64, duplex: Duplex, every
     world.add_station(&format!("t{n}"), Box::new(fitted))
 }
 
-fn counter(world: &World, id: StationId, name: &str) -> u64 {
-    let card = world.station::<Fitted>(id).unwrap().card(Port(0)).unwrap();
-    card.counters().into_iter().find(|(n, _)| *n == name).unwrap().1
+fn stats(world: &World, id: StationId) -> LinkStats {
+    world.station::<Fitted>(id).unwrap().card(Port(0)).unwrap().link_stats()
+}
+
+fn sent(world: &World, id: StationId) -> u64 {
+    world.port_counters(id, Port(0)).unwrap().tx_packets
 }
 
 /// Stations that always have something to send, each on a cable of `nanos` to one hub.
@@ -124,7 +128,7 @@ fn efficiency_is_that_of_metcalfe_and_boggs() {
         let seconds = 6;
         // Cables as long as the slot allows: 11 µs to the hub, so that a collision is found out after up to 44 µs.
         let (world, ids) = saturated(n, len, 11_000, seconds);
-        let frames: u64 = ids.iter().map(|id| counter(&world, *id, "tx_packets")).sum();
+        let frames: u64 = ids.iter().map(|id| sent(&world, *id)).sum();
         // Packet: preamble, frame, FCS; the gap is the price of the standard, and counted as used.
         let packet = (64.0 + (len as f64 + 4.0) * 8.0 + 96.0) / RATE as f64;
         let efficiency = frames as f64 * packet / seconds as f64;
@@ -137,8 +141,8 @@ fn efficiency_is_that_of_metcalfe_and_boggs() {
 fn one_talker_has_the_line_to_itself() {
     let (world, ids) = saturated(1, 1514, 500, 1);
     // 64 + 1518·8 + 96 bits: 12,304 a frame.
-    assert_eq!(counter(&world, ids[0], "tx_packets"), 10_000_000 / 12_304);
-    assert_eq!(counter(&world, ids[0], "collisions"), 0);
+    assert_eq!(sent(&world, ids[0]), 10_000_000 / 12_304);
+    assert_eq!(stats(&world, ids[0]).collisions, 0);
 }
 
 #[test]
@@ -153,12 +157,12 @@ fn everyone_hears_every_frame_once() {
         })
         .collect();
     world.run_until(Instant::from_secs(2)).unwrap();
-    let given_up: u64 = ids.iter().map(|id| counter(&world, *id, "tx_aborted_errors")).sum();
+    let given_up: u64 = ids.iter().map(|id| stats(&world, *id).tx_aborted_errors).sum();
     assert_eq!(given_up, 0);
     for &id in &ids {
-        assert_eq!(counter(&world, id, "tx_packets"), 50);
+        assert_eq!(sent(&world, id), 50);
         assert_eq!(world.station::<Talker>(id).unwrap().received, 150);
-        assert_eq!(counter(&world, id, "tx_window_errors"), 0);
+        assert_eq!(stats(&world, id).tx_window_errors, 0);
     }
     assert!(world.station::<Hub>(hub).unwrap().counters().collisions > 0);
 }
@@ -167,19 +171,43 @@ fn everyone_hears_every_frame_once() {
 fn a_cable_that_is_too_long_makes_late_collisions() {
     // A slot is 51.2 µs; the signal takes 40 µs to the hub and as long on.
     let (world, ids) = saturated(3, 1514, 40_000, 2);
-    let late: u64 = ids.iter().map(|id| counter(&world, *id, "tx_window_errors")).sum();
+    let late: u64 = ids.iter().map(|id| stats(&world, *id).tx_window_errors).sum();
     assert!(late > 10, "{late}");
 }
 
-#[test]
-fn a_duplex_mismatch_is_late_collisions_here_and_fragments_there() {
+/// One end half duplex and always sending, the other full duplex and sending each `every`; what both count in a second.
+fn mismatch(every: Duration) -> (LinkStats, LinkStats) {
     let mut world = World::new(Seed::new(1));
     let half = talker(&mut world, 1, 1514, u64::MAX, Duplex::Half);
-    let full = paced(&mut world, 2, 400, 0, Duplex::Full, Some(Duration::from_micros(1700)));
+    let full = paced(&mut world, 2, 400, 0, Duplex::Full, Some(every));
     world.connect((half, Port(0)), (full, Port(0)), cable(500), cable(500), "half--full");
     world.run_until(Instant::from_secs(1)).unwrap();
-    assert!(counter(&world, half, "collisions") > 100);
-    assert!(counter(&world, half, "tx_window_errors") > 10);
-    assert!(counter(&world, full, "rx_length_errors") > 100);
-    assert_eq!(counter(&world, full, "collisions"), 0);
+    (stats(&world, half), stats(&world, full))
+}
+
+#[test]
+fn a_duplex_mismatch_is_late_collisions_here_and_broken_frames_there() {
+    let (half, full) = mismatch(Duration::from_micros(1700));
+    assert!(half.collisions > 100 && half.tx_window_errors > 10, "{half:?}");
+    assert_eq!(half.tx_window_errors, half.drops.get(DropReason::LateCollision));
+    assert!(full.rx_crc_errors > 100 && full.rx_frame_errors < 2, "{full:?}");
+    assert_eq!(full.collisions, 0);
+    // Three bit times later the pieces are no whole number of octets.
+    let (_, full) = mismatch(Duration::from_nanos(1_700_300));
+    assert!(full.rx_frame_errors > 100 && full.rx_crc_errors < 2, "{full:?}");
+    // So short a silence between two frames that a collision comes before 64 octets are out.
+    let (half, full) = mismatch(Duration::from_micros(380));
+    assert!(full.rx_length_errors > 50 && full.rx_crc_errors + full.rx_frame_errors < 2, "{full:?}");
+    assert!(half.tx_window_errors < 2 && half.collisions > 100, "{half:?}");
+}
+
+#[test]
+fn a_third_station_counts_what_a_collision_leaves() {
+    let (world, ids) = saturated(3, 1514, 500, 2);
+    for id in ids {
+        let stats = stats(&world, id);
+        // On short cables a collision is over before 64 octets, and one who talked does not count the pieces.
+        assert!(stats.rx_length_errors > 10 && stats.collisions > 10, "{stats:?}");
+        assert_eq!((stats.rx_crc_errors, stats.rx_frame_errors), (0, 0));
+    }
 }

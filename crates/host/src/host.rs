@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use septet_core::{Carrier, EventId, Frame, Instant, Out, Port, Power, Recorder, Station, Storey};
+use septet_datalink::stats::LinkStats;
 use septet_engine::executor::Executor;
 use septet_network::ip::ConfigError;
 use septet_network::{Cidr, Iface, Ip};
@@ -64,7 +65,7 @@ impl Host {
         self.net.own_recorder()
     }
 
-    /// What the host counted since the world began, by the names of `nstat` and `ip -s link`.
+    /// What the host counted since the world began, by the names of `nstat`.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
         counters::all(&self.stack.borrow()).into_iter()
     }
@@ -72,6 +73,11 @@ impl Host {
     /// What `ss -ti` shows at `now` of every connection that may still have something in flight.
     pub fn connections(&self, now: Instant) -> Vec<(tcp::SocketId, tcp::Info)> {
         self.stack.borrow().tcp.infos(now)
+    }
+
+    /// What storey 2 counted at `port`; `None` where nothing was.
+    pub fn link_stats(&self, port: Port) -> Option<LinkStats> {
+        self.stack.borrow().link.get(port.0).cloned()
     }
 
     /// Looks at storey 3: routes, neighbours, addresses.

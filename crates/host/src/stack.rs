@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, Storey, Trace};
 use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
+use septet_datalink::stats::Ports;
 use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip, icmp};
@@ -51,19 +52,10 @@ pub(crate) struct Stack {
     pub(crate) cause: EventId,
     pub(crate) rng: Rng,
     pub(crate) config: Arc<HostConfig>,
-    pub(crate) link: LinkCounters,
+    pub(crate) link: Ports,
     outbox: VecDeque<(Outgoing, Frame, Owner)>,
     /// The port whose transmit queue is full.
     blocked: Option<Port>,
-}
-
-/// What storey 2 counts, by the names of `ip -s link`.
-#[derive(Clone, Default, Debug)]
-pub(crate) struct LinkCounters {
-    pub(crate) rx_errors: u64,
-    pub(crate) rx_crc_errors: u64,
-    pub(crate) rx_length_errors: u64,
-    pub(crate) rx_dropped: u64,
 }
 
 impl Stack {
@@ -79,7 +71,7 @@ impl Stack {
             trace: Trace::off(),
             cause: EventId::NONE,
             rng: stream("programs"),
-            link: LinkCounters::default(),
+            link: Ports::default(),
             outbox: VecDeque::new(),
             blocked: None,
             config,
@@ -105,7 +97,7 @@ impl Stack {
         let iface: Iface = port.0;
         let (Some(mac), Some(mtu)) = (self.ip.mac(iface), self.ip.mtu(iface)) else { return };
         if let Err(why) = ethernet::check(&frame, mtu as usize) {
-            return self.bad_frame(&frame, why, out);
+            return self.bad_frame(port, &frame, why, out);
         }
         let Ok(header) = Header::pull(&mut frame) else { return };
         let cast = match header.destination {
@@ -119,24 +111,22 @@ impl Stack {
             EtherType::IPV4 => self.ip.receive(now, iface, cast, frame, out),
             EtherType::ARP => self.ip.receive_arp(now, iface, frame, out),
             other => {
-                self.link.rx_dropped += 1;
+                self.link.at(port.0).refuse(frame.len(), DropReason::UnknownProtocol);
                 if cast == Cast::Unicast {
                     out.trace.emit(Storey::DataLink, "eth.drop", frame.cause, |f| {
-                        f.set("type", other.to_string()).set("why", DropReason::UnknownProtocol);
+                        f.set("port", port.to_string()).set("frame", frame.id).set("type", other.to_string());
+                        f.set("reason", DropReason::UnknownProtocol).set("why", "no protocol here takes its type");
                     });
                 }
             }
         }
     }
 
-    fn bad_frame(&mut self, frame: &Frame, why: DropReason, out: &mut Out<'_>) {
-        self.link.rx_errors += 1;
-        match why {
-            DropReason::Fcs => self.link.rx_crc_errors += 1,
-            _ => self.link.rx_length_errors += 1,
-        }
+    fn bad_frame(&mut self, port: Port, frame: &Frame, reason: DropReason, out: &mut Out<'_>) {
+        self.link.at(port.0).refuse(frame.len(), reason);
         out.trace.emit(Storey::DataLink, "eth.drop", frame.cause, |f| {
-            f.set("why", why).set("frame", frame.id);
+            f.set("port", port.to_string()).set("frame", frame.id).set("len", frame.len()).set("reason", reason);
+            f.set("why", ethernet::why_refused(reason));
         });
     }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use septet_core::{DropReason, Instant, Rate, Seed};
+use septet_core::{Instant, Rate, Seed};
 use septet_datalink::card::half_duplex::{self, HalfDuplexCard};
 use septet_datalink::card::pause::PauseCard;
 use septet_datalink::card::serial::SerialCard;
@@ -300,9 +300,6 @@ pub(crate) fn switch_counter(switch: &Switch, now: Instant, name: &str) -> Optio
         "switch_flooded" => counters.flooded,
         "switch_filtered" => counters.filtered,
         "switch_drops" => counters.drops.total(),
-        "switch_drops_vlan" => counters.drops.get(DropReason::Vlan),
-        "switch_drops_stp" => counters.drops.get(DropReason::StpBlocking),
-        "switch_drops_fcs" => counters.drops.get(DropReason::Fcs),
         "switch_addresses" => switch.table().iter(now).count() as u64,
         "switch_blocked_ports" => switch.blocked_ports() as u64,
         _ => return None,
@@ -311,12 +308,9 @@ pub(crate) fn switch_counter(switch: &Switch, now: Instant, name: &str) -> Optio
 
 /// The names under which cards, switches and hubs count, each with what it means.
 pub(crate) const COUNTERS: &[&str] = &[
-    "collisions",
     "deferred",
     "single_collision_frames",
     "multiple_collision_frames",
-    "tx_aborted_errors",
-    "tx_window_errors",
     "rx_collided",
     "rx_pause",
     "paused_us",
@@ -329,9 +323,6 @@ pub(crate) const COUNTERS: &[&str] = &[
     "switch_flooded",
     "switch_filtered",
     "switch_drops",
-    "switch_drops_vlan",
-    "switch_drops_stp",
-    "switch_drops_fcs",
     "switch_addresses",
     "switch_blocked_ports",
     "hub_frames",

@@ -29,7 +29,8 @@ use crate::cards;
 use crate::topology::LinkRef;
 use crate::units::Dimension;
 
-/// What nodes count: hosts and routers by the names of `nstat` and `ip -s link`; cards, switches and hubs by their own.
+/// What nodes count as wholes: hosts and routers by the names of `nstat`, cards by those of `ethtool -S`, switches and hubs
+/// by their own.
 pub(crate) fn counters() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
         let host = Host::new(HostConfig::new("any"));

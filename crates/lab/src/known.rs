@@ -1,6 +1,6 @@
 //! What a lab file can name, each with a word of explanation.
 
-use crate::{expect, fault, keys, medium, service};
+use crate::{expect, fault, keys, medium, ports, service};
 
 /// Something that a lab file can name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -26,8 +26,12 @@ pub const KINDS: &[(&str, Listing)] = &[
     ("faults", || list(fault::known())),
     ("functions", || list(expect::functions())),
     ("metrics", || list(expect::metrics())),
-    ("counters", || list(expect::counters().iter().map(|name| (*name, "as `nstat` and `ip -s link` count it")))),
+    ("counters", || list(expect::counters().iter().map(|name| (*name, "as `nstat` or `ethtool -S` counts it")))),
+    ("port-counters", || list(ports::NAMES.iter().copied().chain([DROPS]))),
 ];
+
+/// Every reason is a counter of its own.
+const DROPS: (&str, &str) = ("drop.*", "frames dropped for this reason: `drop.queue`, `drop.fcs`, `drop.stp-blocking`");
 
 fn list(of: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Known> {
     of.map(|(name, meaning)| Known { name, meaning }).collect()

@@ -12,10 +12,10 @@ use septet_engine::{Heading, LinkId, PortCounters, QueueWatch, World};
 use septet_host::Host;
 use septet_physical::queue::Limit;
 
-use crate::cards;
 use crate::expect::{Amount, Excess, LinkMetric, Observed, Probe, QueueProbe, Window};
 use crate::run::Places;
 use crate::topology::LinkRef;
+use crate::{cards, ports};
 
 /// Readings at chosen times, taken while the world runs.
 #[derive(Debug, Default)]
@@ -103,6 +103,9 @@ fn port(world: &World, link: LinkId, way: usize) -> PortCounters {
 
 fn counter(world: &World, places: &Places, node: usize, name: &str) -> Option<u64> {
     let station = places.stations[node];
+    if let Some(value) = ports::counter(world, station, name) {
+        return Some(value);
+    }
     if let Some(value) = world.station::<Fitted>(station).and_then(|fitted| cards::counter(fitted, name)) {
         return Some(value);
     }

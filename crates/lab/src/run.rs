@@ -20,6 +20,7 @@ use crate::expect::Verdict;
 use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::medium::Cable;
+use crate::ports::{self, PortReport};
 use crate::readings::Readings;
 use crate::service::RecordData;
 
@@ -179,7 +180,7 @@ impl Run {
                 counters.insert(node.name.clone(), counted);
             }
             for number in 0..node.ports.len() as u16 {
-                if let Some(counted) = self.world.port_counters(station, PortNumber(number)) {
+                if let Some(counted) = ports::read(&self.world, station, PortNumber(number)) {
                     ports.insert(format!("{} eth{number}", node.name), counted);
                 }
             }
@@ -242,7 +243,7 @@ pub struct Outcome {
     /// What each host counted, by the names of `nstat`; what is zero is left out.
     pub counters: BTreeMap<String, BTreeMap<&'static str, u64>>,
     /// What each port counted, by node and port: `client eth0`.
-    pub ports: BTreeMap<String, septet_engine::PortCounters>,
+    pub ports: BTreeMap<String, PortReport>,
 }
 
 impl Outcome {
@@ -276,7 +277,7 @@ impl Outcome {
             digest: digest.to_string(),
             world: world.into(),
             nodes,
-            ports: ports.iter().map(|(name, counted)| (name.clone(), port(counted))).collect(),
+            ports: ports.iter().map(|(name, counted)| (name.clone(), counted.iter().collect())).collect(),
             counters: counters.iter().map(|(node, counted)| (node.clone(), owned(counted))).collect(),
             flows,
             packets_of_other_flows,
@@ -292,32 +293,4 @@ impl Outcome {
             ok: self.ok(),
         }
     }
-}
-
-/// What a port counted, by the names of `ip -s link`, and its drops by reason.
-fn port(counted: &septet_engine::PortCounters) -> BTreeMap<String, u64> {
-    let septet_engine::PortCounters {
-        rx_packets,
-        rx_bytes,
-        rx_errors,
-        rx_dropped,
-        tx_packets,
-        tx_bytes,
-        tx_errors,
-        tx_dropped,
-        drops,
-    } = counted;
-    let named = [
-        ("rx_packets", rx_packets),
-        ("rx_bytes", rx_bytes),
-        ("rx_errors", rx_errors),
-        ("rx_dropped", rx_dropped),
-        ("tx_packets", tx_packets),
-        ("tx_bytes", tx_bytes),
-        ("tx_errors", tx_errors),
-        ("tx_dropped", tx_dropped),
-    ];
-    let mut all: BTreeMap<String, u64> = named.into_iter().map(|(name, n)| (name.to_owned(), *n)).collect();
-    all.extend(drops.iter().map(|(reason, n)| (format!("drop.{reason}"), n)));
-    all
 }

@@ -89,6 +89,11 @@ impl Topology {
         self.by_ends.get(&(a.min(b), a.max(b))).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a link ends at port `port` of `node`.
+    pub(crate) fn has_port(&self, node: usize, port: u16) -> bool {
+        self.links.iter().flatten().any(|place| *place == Place { node, port })
+    }
+
     /// The node called `word`.
     pub(crate) fn node(&self, word: Word<'_>) -> Result<usize, Wrong> {
         self.find(word.text).ok_or_else(|| self.unknown(word.text, word.range()))

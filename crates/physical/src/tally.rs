@@ -9,10 +9,15 @@ pub struct Tally(Vec<(DropReason, u64)>);
 impl Tally {
     /// One more for `reason`.
     pub fn add(&mut self, reason: DropReason) {
+        self.add_many(reason, 1);
+    }
+
+    /// `more` more for `reason`.
+    pub fn add_many(&mut self, reason: DropReason, more: u64) {
         match self.0.iter_mut().find(|(r, _)| *r == reason) {
-            Some((_, n)) => *n += 1,
+            Some((_, n)) => *n += more,
             None => {
-                self.0.push((reason, 1));
+                self.0.push((reason, more));
                 self.0.sort_unstable_by_key(|(r, _)| *r);
             }
         }

@@ -82,16 +82,18 @@ fn bless() -> bool {
 const MEND: &str = "SEPTET_BLESS=1 cargo test -p septet-cli --test command docs";
 
 #[test]
-fn the_reference_of_the_lab_file_has_every_key() {
-    let path = root().join("docs/lab.md");
-    let text = fs::read_to_string(&path).unwrap();
-    let new = renewed(&text);
-    if bless() {
-        fs::write(&path, &new).unwrap();
-    } else if let Some((old, new)) = text.lines().zip(new.lines()).find(|(old, new)| old != new) {
-        panic!("docs/lab.md says\n  {old}\nwhere septet says\n  {new}\nmend it with: {MEND}");
-    } else {
-        assert_eq!(text.lines().count(), new.lines().count(), "mend it with: {MEND}");
+fn the_tables_of_the_references_have_every_key_and_name() {
+    for name in ["docs/lab.md", "docs/output.md"] {
+        let path = root().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        let new = renewed(&text);
+        if bless() {
+            fs::write(&path, &new).unwrap();
+        } else if let Some((old, new)) = text.lines().zip(new.lines()).find(|(old, new)| old != new) {
+            panic!("{name} says\n  {old}\nwhere septet says\n  {new}\nmend it with: {MEND}");
+        } else {
+            assert_eq!(text.lines().count(), new.lines().count(), "mend it with: {MEND}");
+        }
     }
 }
 

@@ -7,10 +7,11 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use septet_core::{Carrier, DropReason, Frame, Instant, Power, Rate, Rng, Storey};
+use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Power, Rate, Rng, Storey};
 use septet_physical::Signal;
 
 use super::{Card, Line};
+use crate::stats::LinkStats;
 
 /// Whether the card may send while it receives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,33 +44,17 @@ pub mod parameters {
 
 use parameters::{ATTEMPTS, BACKOFF, FCS, GAP, GAP_PART_1, JAM, PREAMBLE, SLOT};
 
-/// What the card counts, by the names of `ip -s -s link` and of IEEE 802.3 §30.3.
+/// What the card counts beside [`LinkStats`], by the names of IEEE 802.3 §30.3.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Counters {
-    /// Frames sent whole.
-    pub tx_packets: u64,
-    /// Their octets.
-    pub tx_bytes: u64,
+struct Counters {
     /// Frames that had to wait for silence.
-    pub deferred: u64,
-    /// Collisions.
-    pub collisions: u64,
+    deferred: u64,
     /// Frames that collided once and were then sent.
-    pub single_collision_frames: u64,
+    single_collision_frames: u64,
     /// Frames that collided more than once and were then sent.
-    pub multiple_collision_frames: u64,
-    /// Frames given up after sixteen attempts (`tx_aborted_errors`).
-    pub excessive_collisions: u64,
-    /// Frames given up because of a collision after the slot time (`tx_window_errors`).
-    pub late_collisions: u64,
-    /// Frames dropped because too many waited.
-    pub tx_dropped: u64,
-    /// Frames received.
-    pub rx_packets: u64,
-    /// Pieces of frames received: someone's collision.
-    pub rx_fragments: u64,
+    multiple_collision_frames: u64,
     /// Frames lost because this end sent at the same time.
-    pub rx_collided: u64,
+    rx_collided: u64,
 }
 
 /// A card for a line that several stations share.
@@ -86,6 +71,8 @@ pub struct HalfDuplexCard {
     sending: Sending,
     /// Others are heard.
     line: Signal,
+    /// When others were heard to begin.
+    heard_at: Instant,
     /// When the line fell silent, or this card did.
     silent_since: Instant,
     /// Not before: the end of the backoff.
@@ -95,6 +82,7 @@ pub struct HalfDuplexCard {
     /// What is being received collided with what this card sent meanwhile.
     reception_spoilt: bool,
     counters: Counters,
+    stats: LinkStats,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,17 +113,14 @@ impl HalfDuplexCard {
             deferred: false,
             sending: Sending::Nothing,
             line: Signal::Off,
+            heard_at: Instant::ZERO,
             silent_since: Instant::ZERO,
             backoff_until: Instant::ZERO,
             committed: None,
             reception_spoilt: false,
             counters: Counters::default(),
+            stats: LinkStats::default(),
         }
-    }
-
-    /// What it counted.
-    pub fn statistics(&self) -> Counters {
-        self.counters
     }
 
     fn bits(&self, bits: u64) -> Duration {
@@ -192,7 +177,7 @@ impl HalfDuplexCard {
             self.reception_spoilt = true;
         }
         let Sending::Frame { started, .. } = self.sending else { return };
-        self.counters.collisions += 1;
+        self.stats.collisions += 1;
         // §4.2.3.2.4: "the preamble is completed, and then the jam is sent".
         let jam = now.max(started + self.bits(PREAMBLE)) + self.bits(JAM);
         self.sending = Sending::Jam { started, ends: jam };
@@ -210,12 +195,10 @@ impl HalfDuplexCard {
         // A collision is late when it came more than a slot after the beginning; the jam followed at once.
         let heard = ended - self.bits(JAM);
         if heard.saturating_since(started) > self.bits(SLOT) {
-            self.counters.late_collisions += 1;
             return self.give_up(DropReason::LateCollision, "a station was heard after the slot time", line);
         }
         self.attempts += 1;
         if self.attempts >= ATTEMPTS {
-            self.counters.excessive_collisions += 1;
             return self.give_up(DropReason::Collision, "sixteen attempts collided", line);
         }
         // §4.2.3.2.5: "0 ≤ r < 2^k, where k = min(n, 10)".
@@ -223,12 +206,34 @@ impl HalfDuplexCard {
         self.backoff_until = now + self.bits(SLOT * slots);
     }
 
+    /// What is heard mingles with what this card sends or has just sent.
+    fn is_spoilt(&self) -> bool {
+        self.reception_spoilt || self.sending != Sending::Nothing
+    }
+
+    /// The line fell silent before a frame was whole: someone's collision.
+    fn take_fragment(&mut self, now: Instant, line: &mut Line<'_>) {
+        let bits = (now - self.heard_at).as_nanos() * u128::from(self.rate.bits_per_sec()) / 1_000_000_000;
+        let bits = u64::try_from(bits).unwrap_or(u64::MAX).saturating_sub(PREAMBLE);
+        let reason = self.stats.fragment(bits);
+        let port = line.port();
+        line.trace.emit(Storey::DataLink, "eth.fragment", EventId::NONE, |f| {
+            f.set("port", port.to_string()).set("bits", bits).set("reason", reason);
+            f.set(
+                "why",
+                match reason {
+                    DropReason::Runt => "a collision cut it off below 64 octets",
+                    DropReason::Alignment => "it was cut off in the middle of an octet",
+                    _ => "it was cut off, and its last octets are no check sequence of it",
+                },
+            );
+        });
+    }
+
     fn give_up(&mut self, reason: DropReason, why: &'static str, line: &mut Line<'_>) {
         let Some(frame) = self.take_first() else { return };
-        let port = line.port();
-        line.trace.emit(Storey::DataLink, "eth.drop", frame.cause, |f| {
-            f.set("port", port.to_string()).set("frame", frame.id).set("reason", reason).set("why", why);
-        });
+        self.stats.give_up(reason);
+        line.tell_drop(&frame, reason, why);
     }
 
     fn take_first(&mut self) -> Option<Frame> {
@@ -243,8 +248,6 @@ impl HalfDuplexCard {
             Sending::Frame { ends, .. } if ends <= now => {
                 let attempts = self.attempts;
                 if let Some(frame) = self.take_first() {
-                    self.counters.tx_packets += 1;
-                    self.counters.tx_bytes += frame.len() as u64;
                     match attempts {
                         0 => {}
                         1 => self.counters.single_collision_frames += 1,
@@ -265,13 +268,8 @@ impl HalfDuplexCard {
 impl Card for HalfDuplexCard {
     fn transmit(&mut self, now: Instant, frame: Frame, line: &mut Line<'_>) {
         if self.waiting.len() >= self.limit {
-            self.counters.tx_dropped += 1;
-            let port = line.port();
-            line.trace.emit(Storey::DataLink, "eth.drop", frame.cause, |f| {
-                f.set("port", port.to_string()).set("frame", frame.id).set("reason", DropReason::Queue);
-                f.set("why", "the card's queue is full");
-            });
-            return;
+            self.stats.give_up(DropReason::Queue);
+            return line.tell_drop(&frame, DropReason::Queue, "the card's queue is full");
         }
         self.bytes += frame.len();
         self.waiting.push_back(frame);
@@ -283,15 +281,16 @@ impl Card for HalfDuplexCard {
             Some(Signal::On) => {
                 self.commit(now);
                 self.line = Signal::On;
+                self.heard_at = now;
                 self.reception_spoilt = false;
                 if self.duplex == Duplex::Half {
                     self.collide(now, line);
                 }
             }
             Some(Signal::Off) => {
-                if self.line == Signal::On {
-                    // Silence without a frame before it.
-                    self.counters.rx_fragments += 1;
+                // Silence without a frame before it. In half duplex a card that sends does not receive.
+                if self.line == Signal::On && !(self.duplex == Duplex::Half && self.is_spoilt()) {
+                    self.take_fragment(now, line);
                 }
                 self.line = Signal::Off;
                 self.silent_since = now;
@@ -301,15 +300,11 @@ impl Card for HalfDuplexCard {
                 // The frame's own end, known by the frame; the silence follows.
                 self.line = Signal::Off;
                 self.silent_since = now;
-                if self.duplex == Duplex::Half && (self.reception_spoilt || self.sending != Sending::Nothing) {
+                if self.duplex == Duplex::Half && self.is_spoilt() {
                     self.counters.rx_collided += 1;
-                    let port = line.port();
-                    line.trace.emit(Storey::DataLink, "eth.drop", frame.cause, |f| {
-                        f.set("port", port.to_string()).set("frame", frame.id).set("reason", DropReason::Collision);
-                        f.set("why", "this end sent at the same time");
-                    });
+                    self.stats.refuse(frame.len(), DropReason::Collision);
+                    line.tell_drop(&frame, DropReason::Collision, "this end sent at the same time");
                 } else {
-                    self.counters.rx_packets += 1;
                     line.deliver(frame);
                 }
                 self.try_to_start(now, line);
@@ -350,33 +345,16 @@ impl Card for HalfDuplexCard {
         }
     }
 
+    fn link_stats(&self) -> LinkStats {
+        self.stats.clone()
+    }
+
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let Counters {
-            tx_packets,
-            tx_bytes,
-            deferred,
-            collisions,
-            single_collision_frames,
-            multiple_collision_frames,
-            excessive_collisions,
-            late_collisions,
-            tx_dropped,
-            rx_packets,
-            rx_fragments,
-            rx_collided,
-        } = self.counters;
+        let Counters { deferred, single_collision_frames, multiple_collision_frames, rx_collided } = self.counters;
         vec![
-            ("tx_packets", tx_packets),
-            ("tx_bytes", tx_bytes),
             ("deferred", deferred),
-            ("collisions", collisions),
             ("single_collision_frames", single_collision_frames),
             ("multiple_collision_frames", multiple_collision_frames),
-            ("tx_aborted_errors", excessive_collisions),
-            ("tx_window_errors", late_collisions),
-            ("tx_dropped", tx_dropped),
-            ("rx_packets", rx_packets),
-            ("rx_length_errors", rx_fragments),
             ("rx_collided", rx_collided),
         ]
     }

@@ -5,7 +5,9 @@
 
 use std::collections::VecDeque;
 
-use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Station, Trace, Wire};
+use septet_core::{Carrier, DropReason, Frame, Instant, Out, Port, Power, Station, Storey, Trace, Wire};
+
+use crate::stats::LinkStats;
 
 pub mod half_duplex;
 pub mod pause;
@@ -46,7 +48,10 @@ pub trait Card {
     /// The station is switched on or off: what the card held is gone.
     fn on_power(&mut self, power: Power);
 
-    /// What the card counts, by the names of `ip -s link` and `ethtool -S`.
+    /// What the card counts, by the names of `ip -s -s link`.
+    fn link_stats(&self) -> LinkStats;
+
+    /// What it counts beside that, by the names of `ethtool -S`.
     fn counters(&self) -> Vec<(&'static str, u64)>;
 }
 
@@ -84,6 +89,15 @@ impl Line<'_> {
     /// Asks for one [`Card::on_room`] when so many bytes are left.
     pub fn wake_below(&mut self, bytes: usize) {
         self.wire.wake_below(self.port, bytes);
+    }
+
+    /// Tells that `frame` is dropped here.
+    pub(crate) fn tell_drop(&mut self, frame: &Frame, reason: DropReason, why: &'static str) {
+        let port = self.port;
+        self.trace.emit(Storey::DataLink, "eth.drop", frame.cause, |f| {
+            f.set("port", port.to_string()).set("frame", frame.id).set("len", frame.len());
+            f.set("reason", reason).set("why", why);
+        });
     }
 
     /// Hands `frame` to the station.

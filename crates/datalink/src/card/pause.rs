@@ -8,6 +8,7 @@ use septet_core::{DropReason, Frame, Instant, Power, Rate, Storey};
 
 use super::{Card, Line};
 use crate::ethernet::{EtherType, HEADER_LEN, Header, MacAddr};
+use crate::stats::LinkStats;
 
 /// Annex 31B.1: to whom PAUSE frames are sent; no bridge forwards it.
 pub const DESTINATION: MacAddr = MacAddr([0x01, 0x80, 0xc2, 0x00, 0x00, 0x01]);
@@ -52,20 +53,20 @@ pub struct PauseCard {
     bytes: usize,
     paused_until: Instant,
     counters: Counters,
+    stats: LinkStats,
 }
 
 #[derive(Clone, Copy, Default, Debug)]
 struct Counters {
     rx_pause: u64,
-    tx_dropped: u64,
     paused: Duration,
 }
 
 impl PauseCard {
     /// A card on a cable of `rate` that holds up to `limit` frames.
     pub fn new(rate: Rate, limit: usize) -> Self {
-        let (waiting, counters) = (VecDeque::new(), Counters::default());
-        Self { rate, limit, waiting, bytes: 0, paused_until: Instant::ZERO, counters }
+        let (waiting, counters, stats) = (VecDeque::new(), Counters::default(), LinkStats::default());
+        Self { rate, limit, waiting, bytes: 0, paused_until: Instant::ZERO, counters, stats }
     }
 
     fn feed(&mut self, now: Instant, line: &mut Line<'_>) {
@@ -86,13 +87,8 @@ impl PauseCard {
 impl Card for PauseCard {
     fn transmit(&mut self, now: Instant, frame: Frame, line: &mut Line<'_>) {
         if self.waiting.len() >= self.limit {
-            self.counters.tx_dropped += 1;
-            let port = line.port();
-            line.trace.emit(Storey::DataLink, "eth.drop", frame.cause, |f| {
-                f.set("port", port.to_string()).set("frame", frame.id).set("reason", DropReason::Queue);
-                f.set("why", "the card's queue is full");
-            });
-            return;
+            self.stats.give_up(DropReason::Queue);
+            return line.tell_drop(&frame, DropReason::Queue, "the card's queue is full");
         }
         self.bytes += frame.len();
         self.waiting.push_back(frame);
@@ -139,12 +135,12 @@ impl Card for PauseCard {
         }
     }
 
+    fn link_stats(&self) -> LinkStats {
+        self.stats.clone()
+    }
+
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let Counters { rx_pause, tx_dropped, paused } = self.counters;
-        vec![
-            ("rx_pause", rx_pause),
-            ("tx_dropped", tx_dropped),
-            ("paused_us", u64::try_from(paused.as_micros()).unwrap_or(u64::MAX)),
-        ]
+        let Counters { rx_pause, paused } = self.counters;
+        vec![("rx_pause", rx_pause), ("paused_us", u64::try_from(paused.as_micros()).unwrap_or(u64::MAX))]
     }
 }

@@ -9,6 +9,7 @@ use septet_core::{Carrier, DropReason, Frame, Instant, Power, Rng, Storey};
 use super::{Card, Line};
 use crate::ethernet::{EtherType, HEADER_LEN, Header, MacAddr};
 use crate::ppp::{Config, Event, Ppp};
+use crate::stats::LinkStats;
 
 /// PPP packets that the card holds back while the line is busy.
 const HELD: usize = 256;
@@ -26,15 +27,7 @@ pub struct SerialCard {
     running: bool,
     reported: Option<Carrier>,
     waiting_for_line: bool,
-    counters: Counters,
-}
-
-#[derive(Clone, Copy, Default, Debug)]
-struct Counters {
-    tx_packets: u64,
-    rx_packets: u64,
-    tx_dropped: u64,
-    rx_dropped: u64,
+    stats: LinkStats,
 }
 
 /// The neighbour that the card stands for.
@@ -53,7 +46,7 @@ impl SerialCard {
             running: false,
             reported: None,
             waiting_for_line: false,
-            counters: Counters::default(),
+            stats: LinkStats::default(),
         }
     }
 
@@ -82,7 +75,6 @@ impl SerialCard {
                 return;
             }
             let Some(frame) = self.ppp.poll_transmit(now, line.trace) else { return };
-            self.counters.tx_packets += 1;
             line.send(frame);
             // The next frame is chosen when this one has left: a repetition goes before what waits.
             if line.backlog() > 0 {
@@ -97,7 +89,6 @@ impl SerialCard {
             Event::Up { .. } => self.tell(Carrier::Up, line),
             Event::Down => self.tell(Carrier::Down, line),
             Event::Deliver(mut packet) => {
-                self.counters.rx_packets += 1;
                 let header = Header { destination: self.mac, source: NEIGHBOUR, ether_type: EtherType::IPV4 };
                 header.push(&mut packet);
                 line.deliver(packet);
@@ -112,10 +103,20 @@ impl SerialCard {
     }
 
     fn drop(&mut self, frame: &Frame, reason: DropReason, line: &mut Line<'_>) {
-        self.counters.tx_dropped += 1;
+        self.stats.give_up(reason);
         let port = line.port();
         line.trace.emit(Storey::DataLink, "ppp.drop", frame.cause, |f| {
             f.set("port", port.to_string()).set("frame", frame.id).set("reason", reason);
+            f.set(
+                "why",
+                match reason {
+                    DropReason::Queue => "too many packets wait for the line",
+                    DropReason::Carrier => "the link is not up",
+                    DropReason::TooBig => "it is larger than the other end takes",
+                    DropReason::UnknownProtocol => "only IPv4 goes over this line",
+                    other => other.as_str(),
+                },
+            );
         });
     }
 
@@ -206,19 +207,20 @@ impl Card for SerialCard {
 
     fn on_power(&mut self, power: Power) {
         if power == Power::Off {
+            self.stats.add(self.ppp.link_stats());
             self.ppp = Ppp::new(self.config.clone(), self.rng.clone());
             (self.running, self.waiting_for_line, self.reported) = (false, false, None);
         }
     }
 
+    fn link_stats(&self) -> LinkStats {
+        let mut stats = self.stats.clone();
+        stats.add(self.ppp.link_stats());
+        stats
+    }
+
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let Counters { tx_packets, rx_packets, tx_dropped, rx_dropped } = self.counters;
-        let mut counters = vec![
-            ("tx_packets", tx_packets),
-            ("rx_packets", rx_packets),
-            ("tx_dropped", tx_dropped),
-            ("rx_dropped", rx_dropped),
-        ];
+        let mut counters = Vec::new();
         if let Some(link) = self.ppp.reliable() {
             let c = link.counters();
             counters.extend([

@@ -18,6 +18,7 @@ use septet_core::{DropReason, EventId, Frame, Instant, Rng, Storey, Trace};
 
 use crate::hdlc::{self, Accm, Decoder, Fcs};
 use crate::lapb::{self, Arq, Link, Modulo, Side};
+use crate::stats::LinkStats;
 use automaton::Event as Cause;
 pub use automaton::State;
 use ipcp::Ipcp;
@@ -129,6 +130,7 @@ pub struct Ppp {
     identifier: u8,
     cause: EventId,
     events: VecDeque<Event>,
+    stats: LinkStats,
 }
 
 impl Ppp {
@@ -156,6 +158,7 @@ impl Ppp {
             identifier: 0,
             cause: EventId::NONE,
             events: VecDeque::new(),
+            stats: LinkStats::default(),
             config,
         }
     }
@@ -178,6 +181,11 @@ impl Ppp {
     /// What the reliable link counts, where there is one.
     pub fn reliable(&self) -> Option<&Link> {
         self.reliable.as_ref()
+    }
+
+    /// What it counts by the names of `ip -s -s link`: frames that were none, or that nobody here takes.
+    pub fn link_stats(&self) -> &LinkStats {
+        &self.stats
     }
 
     /// The line has a carrier.
@@ -262,13 +270,24 @@ impl Ppp {
         let mut bodies = Vec::new();
         self.decoder.push(line, |found| bodies.push(found.map(<[u8]>::to_vec)));
         for body in bodies {
-            let result = match body {
-                Ok(body) => self.on_body(now, &body, trace),
-                Err(invalid) => Err(invalid.reason()),
+            let (result, why) = match body {
+                Ok(body) => (self.on_body(now, &body, trace), None),
+                Err(invalid) => (Err(invalid.reason()), Some(invalid)),
             };
             if let Err(reason) = result {
+                self.stats.refuse(line.len(), reason);
                 trace.emit(Storey::DataLink, "ppp.drop", cause, |f| {
                     f.set("reason", reason).set("octets", line.len());
+                    f.set(
+                        "why",
+                        match (why, reason) {
+                            (Some(invalid), _) => invalid.to_string(),
+                            (_, DropReason::UnknownProtocol) => "no protocol by its number is spoken here".to_owned(),
+                            (_, DropReason::Policy) => "its protocol may not be spoken yet".to_owned(),
+                            (_, DropReason::NotForUs) => "its address is that of neither end".to_owned(),
+                            (_, reason) => reason.to_string(),
+                        },
+                    );
                 });
             }
             self.settle(now, trace);

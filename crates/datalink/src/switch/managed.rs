@@ -188,6 +188,7 @@ impl Switch {
         }
         // 802.1D §7.12.6: the reserved addresses 01-80-C2-00-00-0x are never forwarded.
         if let [0x01, 0x80, 0xc2, 0, 0, 1..=0x0f] = header.destination.0 {
+            self.counters.filtered += 1;
             return;
         }
         let state = managed.state(port);
@@ -233,7 +234,7 @@ impl Switch {
             }
             let Some(managed) = &self.managed else { return };
             if let Err(reason) = managed.lets_out(to, vlan) {
-                return self.drop(to, &frame, reason, out);
+                return self.drop_outgoing(to, &frame, reason, out);
             }
             self.counters.forwarded += 1;
             return self.send_tagged(from, to, tag, vlan, frame, out);

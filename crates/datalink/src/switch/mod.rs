@@ -7,6 +7,7 @@ use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Port, Power
 use septet_physical::Tally;
 
 use crate::ethernet::{self, Header, MacAddr};
+use crate::stats::{LinkStats, Ports};
 use crate::vlan::VlanId;
 
 mod managed;
@@ -57,6 +58,7 @@ pub struct Switch {
     table: Table,
     counters: Counters,
     managed: Option<Box<managed::Managed>>,
+    stats: Ports,
 }
 
 impl Switch {
@@ -64,7 +66,7 @@ impl Switch {
     pub fn new(config: Config) -> Self {
         let table = Table::new(config.ageing, config.capacity);
         let managed = config.management.as_ref().map(|m| Box::new(managed::Managed::new(m)));
-        Self { config, carriers: Vec::new(), table, counters: Counters::default(), managed }
+        Self { config, carriers: Vec::new(), table, counters: Counters::default(), managed, stats: Ports::default() }
     }
 
     /// What it counted.
@@ -77,20 +79,35 @@ impl Switch {
         &self.table
     }
 
+    /// What it counted at `port`; `None` where nothing was.
+    pub fn link_stats(&self, port: Port) -> Option<&LinkStats> {
+        self.stats.get(port.0)
+    }
+
+    /// Drops a frame that came in at `port`.
     fn drop(&mut self, port: Port, frame: &Frame, reason: DropReason, out: &mut Out<'_>) {
+        self.stats.at(port.0).refuse(frame.len(), reason);
+        self.tell_drop(port, frame, reason, out);
+    }
+
+    /// Drops a frame that was to go out of `port`.
+    fn drop_outgoing(&mut self, port: Port, frame: &Frame, reason: DropReason, out: &mut Out<'_>) {
+        self.stats.at(port.0).give_up(reason);
+        self.tell_drop(port, frame, reason, out);
+    }
+
+    fn tell_drop(&mut self, port: Port, frame: &Frame, reason: DropReason, out: &mut Out<'_>) {
         self.counters.drops.add(reason);
         out.trace.emit(Storey::DataLink, "switch.drop", frame.cause, |f| {
             f.set("port", port.to_string()).set("frame", frame.id).set("len", frame.len()).set("reason", reason);
             f.set(
                 "why",
                 match reason {
-                    DropReason::Fcs => "the frame check sequence does not match: bits were flipped on the line",
-                    DropReason::Runt => "shorter than the shortest Ethernet frame",
-                    DropReason::Giant => "longer than this switch forwards",
-                    DropReason::Malformed => "its source is a group, which no station is",
+                    DropReason::Malformed => "its source is a group, which no station is, or its header is damaged",
                     DropReason::Vlan => "this port does not carry its VLAN",
                     DropReason::StpBlocking => "the spanning tree keeps this port from forwarding",
-                    other => other.as_str(),
+                    DropReason::Policy => "nothing goes in at a mirror port",
+                    other => ethernet::why_refused(other),
                 },
             );
         });
@@ -192,7 +209,7 @@ impl Station for Switch {
     fn on_power(&mut self, now: Instant, power: Power, out: &mut Out<'_>) {
         if power == Power::Off {
             self.table = Table::new(self.config.ageing, self.config.capacity);
-            self.counters = Counters::default();
+            (self.counters, self.stats) = (Counters::default(), Ports::default());
             self.managed = self.config.management.as_ref().map(|m| Box::new(managed::Managed::new(m)));
         } else if self.managed.is_some() {
             self.start_managed(now, out);

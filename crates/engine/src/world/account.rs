@@ -73,6 +73,18 @@ impl World {
         })
     }
 
+    /// How many ports of `station` ever had a cable, those between included.
+    pub fn ports(&self, station: StationId) -> u16 {
+        self.fabric().outlets.get(station.0 as usize).map_or(0, |outlets| outlets.len() as u16)
+    }
+
+    /// The port at the other end of the cable.
+    pub fn peer(&self, station: StationId, port: Port) -> Option<(StationId, Port)> {
+        let fabric = self.fabric();
+        let to = fabric.paths[fabric.outlet(station, port)? as usize].to;
+        Some((to.station, to.port))
+    }
+
     /// Frames whose transmission began, over all links.
     pub fn transmissions(&self) -> u64 {
         let fabric = self.fabric();

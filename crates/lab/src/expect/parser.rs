@@ -9,6 +9,7 @@ use crate::expect::lexer::{self, Token, TokenKind};
 use crate::expect::metric::{self, Amount, MetricKind};
 use crate::expect::{Comparison, Condition, Expr, ExprKind, METRICS, Operator, Quantifier, Series, Subject, Window};
 use crate::nearest::suggest;
+use crate::ports;
 use crate::topology::{LinkRef, Topology};
 use crate::units::{self, Dimension};
 use crate::words::{Word, Wrong};
@@ -289,11 +290,16 @@ impl<'t> Parser<'t> {
             };
             return Ok(Operand { kind, at });
         }
-        if self.counters.contains(&name) {
+        let counts_at_ports = match ports::split(name) {
+            (Some(port), counter) => ports::is_name(counter) && nodes.iter().all(|n| self.topology.has_port(*n, port)),
+            (None, counter) => ports::is_name(counter),
+        };
+        if counts_at_ports || self.counters.contains(&name) {
             let kind = ExprKind::Counter { nodes, name: name.to_owned(), window: Window::ALL };
             return Ok(Operand { kind: OperandKind::Value(Expr { kind, dimension: Dimension::Number }), at });
         }
-        let known = METRICS.iter().map(|m| m.name).chain(self.counters.iter().copied());
+        let counted = self.counters.iter().copied().chain(ports::NAMES.iter().map(|(name, _)| *name));
+        let known = METRICS.iter().map(|m| m.name).chain(counted);
         let place = token.at.start + dot + 1..token.at.end;
         Err(Wrong::new("unknown-metric", place, format!("nothing is recorded under the name `{name}`"))
             .label("unknown metric")
