@@ -235,7 +235,7 @@ impl Connection {
         if flags.has(Flags::ACK) {
             // "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset (unless the RST bit is set …)".
             if seg.ack <= self.iss || seg.ack > self.snd_nxt {
-                return if flags.has(Flags::RST) { Verdict::Done } else { Verdict::Reset };
+                return reset_unless_reset(flags, "it acknowledges what was never sent");
             }
             // A timestamp that we never sent: not for this SYN.
             if self.ts.seen && self.ts.echo != 0 && cx.config.timestamps {
@@ -246,7 +246,7 @@ impl Connection {
                 let future = (cx.ms().wrapping_sub(self.ts.echo) as i32) < 0;
                 if past || future {
                     cx.mib.paws_active += 1;
-                    return if flags.has(Flags::RST) { Verdict::Done } else { Verdict::Reset };
+                    return reset_unless_reset(flags, "it echoes a timestamp that was never sent");
                 }
             }
             if flags.has(Flags::RST) {
@@ -389,4 +389,9 @@ pub(crate) fn initial_window(
     let clamp = receive_window::first_clamp(options, rcv_buf);
     let (wnd, scale) = receive_window::initial(config, rcv_buf, mss, clamp, peer.wscale.is_some());
     (advmss, wnd, scale)
+}
+
+/// "send a reset (unless the RST bit is set, if so drop the segment and return)".
+const fn reset_unless_reset(flags: Flags, why: &'static str) -> Verdict {
+    if flags.has(Flags::RST) { Verdict::Done } else { Verdict::Reset(why) }
 }

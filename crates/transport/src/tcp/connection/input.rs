@@ -14,8 +14,8 @@ use crate::tcp::{Error, State};
 pub(crate) enum Verdict {
     /// Nothing more.
     Done,
-    /// The segment is answered with a reset.
-    Reset,
+    /// The segment is answered with a reset, for this reason.
+    Reset(&'static str),
     /// The connection has entered TIME-WAIT.
     TimeWait,
 }
@@ -80,7 +80,7 @@ impl Connection {
         if self.state == State::SynReceived {
             // "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state … otherwise … <SEQ=SEG.ACK><CTL=RST>".
             if seg.ack <= self.snd_una || seg.ack > self.snd_nxt {
-                return Verdict::Reset;
+                return Verdict::Reset("it acknowledges what was never sent");
             }
             self.established_from_syn_received(cx, seg);
         } else if self.on_ack(cx, seg, challenge) == Acked::Unacceptable {
@@ -228,7 +228,7 @@ impl Connection {
     pub(crate) fn reset_on_data(&mut self, cx: &mut Cx<'_>) -> Verdict {
         cx.mib.abort_on_data += 1;
         self.fail(cx, Error::ConnectionReset, "data came after close");
-        Verdict::Reset
+        Verdict::Reset("data came after close")
     }
 
     /// The urgent pointer is read and its data stays in the stream, as RFC 6093 recommends.

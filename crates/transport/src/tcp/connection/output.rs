@@ -478,6 +478,7 @@ impl Connection {
     fn retransmission_reason(&self, age: Duration) -> String {
         let rack = self.rack.rtt_us;
         match self.ca_state {
+            CaState::Loss if self.recovery.too_long => format!("path MTU: {} bytes get through", self.pmtu),
             CaState::Loss => format!("RTO: no ACK for {} ms", age.as_millis()),
             CaState::Recovery if self.flags.sack_ok => format!(
                 "RACK: sent {} us ago, later segments were delivered after {rack} us ({} SACKed)",

@@ -116,6 +116,7 @@ impl Connection {
             self.recovery.prior_ssthresh = 0;
             self.recovery.undo_marker = 0;
             self.set_ca_state(cx, CaState::Loss);
+            self.recovery.too_long = true;
         }
         self.flags.retransmit_due = true;
     }

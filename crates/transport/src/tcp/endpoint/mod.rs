@@ -197,7 +197,7 @@ impl Endpoint {
         let verdict = connection.receive(cx!(self, now, trace), header, meta.ecn, frame);
         match verdict {
             Verdict::Done => {}
-            Verdict::Reset => self.reject(meta, header, len, cause, trace, "unacceptable to the connection"),
+            Verdict::Reset(why) => self.reject(meta, header, len, cause, trace, why),
             Verdict::TimeWait => self.enter_time_wait(now, index, trace),
         }
         self.after(index);

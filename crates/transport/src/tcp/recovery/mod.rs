@@ -53,6 +53,8 @@ pub(crate) struct Recovery {
     pub(crate) tlp_is_retransmission: bool,
     /// F-RTO (RFC 5682) is looking whether the timeout was spurious.
     pub(crate) frto: bool,
+    /// What is sent again was too long for the path: nothing has timed out.
+    pub(crate) too_long: bool,
 }
 
 impl Recovery {
@@ -72,6 +74,7 @@ impl Recovery {
             pacing_next: Instant::ZERO,
             tlp_is_retransmission: false,
             frto: false,
+            too_long: false,
         }
     }
 }

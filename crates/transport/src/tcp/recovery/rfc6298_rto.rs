@@ -257,6 +257,7 @@ impl Connection {
             self.reordering = self.reordering.min(cx.config.reordering);
         }
         self.set_ca_state(cx, CaState::Loss);
+        self.recovery.too_long = false;
         self.recovery.high_seq = self.snd_nxt;
         self.recovery.tlp_high_seq = 0;
         self.ecn_queue_cwr();
