@@ -9,8 +9,8 @@ use std::sync::Arc;
 use septet_core::{Instant, Recorder};
 use septet_engine::executor;
 use septet_socket::{
-    BoxFuture, Datagram, EchoReply, Entropy, IcmpSocket, IcmpSocketImpl, ListenOptions, Net, Note, Sleep, Spawned,
-    TcpListener, TcpOptions, TcpStream, UdpSocket, UdpSocketImpl, Unreached,
+    BoxFuture, Datagram, EchoReply, Entropy, IcmpSocket, IcmpSocketImpl, ListenOptions, MtuDiscovery, Net, Note, Sleep,
+    Spawned, TcpListener, TcpOptions, TcpStream, UdpSocket, UdpSocketImpl, Unreached,
 };
 
 use crate::HostConfig;
@@ -203,6 +203,10 @@ struct Ping {
 impl IcmpSocketImpl for Ping {
     fn set_ttl(&self, ttl: u8) -> io::Result<()> {
         with(self.key, |stack| stack.pings.set_ttl(self.id, ttl))
+    }
+
+    fn set_mtu_discovery(&self, discovery: MtuDiscovery) -> io::Result<()> {
+        with(self.key, |stack| stack.pings.set_mtu_discovery(self.id, discovery))
     }
 
     fn poll_send(&self, _: &mut Context<'_>, to: IpAddr, seq: u16, payload: &[u8]) -> Poll<io::Result<()>> {

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use hashbrown::HashMap;
 use septet_core::{Checksums, FixedState, Frame, Rng};
 use septet_network::icmp::{HEADER_LEN, Message, kind};
-use septet_network::ip::{DEFAULT_TTL, Report};
-use septet_socket::{EchoReply, Unreached};
+use septet_network::ip::{DEFAULT_TTL, DontFragment, Report};
+use septet_socket::{EchoReply, MtuDiscovery, Unreached};
 
 use crate::slots::{SlotId, Slots};
 use crate::udp::gone;
@@ -25,6 +25,7 @@ const MAX_PAYLOAD: usize = 65_535 - 20 - HEADER_LEN;
 struct Socket {
     ident: u16,
     ttl: u8,
+    dont_fragment: DontFragment,
     queue: VecDeque<(EchoReply, Frame)>,
     readers: Wakers,
 }
@@ -41,7 +42,13 @@ impl Pings {
         let start = rng.next_u32() as u16;
         let ident = (0..=u16::MAX).map(|i| start.wrapping_add(i)).find(|i| *i != 0 && !self.idents.contains_key(i));
         let ident = ident.ok_or(io::ErrorKind::AddrInUse)?;
-        let socket = Socket { ident, ttl: DEFAULT_TTL, queue: VecDeque::new(), readers: Wakers::default() };
+        let socket = Socket {
+            ident,
+            ttl: DEFAULT_TTL,
+            dont_fragment: DontFragment::IfItFits,
+            queue: VecDeque::new(),
+            readers: Wakers::default(),
+        };
         let id = self.sockets.insert(socket);
         self.idents.insert(ident, id);
         Ok(id)
@@ -67,8 +74,17 @@ impl Pings {
         Ok(())
     }
 
-    /// Builds an echo request; gives the time to live with it.
-    pub(crate) fn request(&mut self, id: SlotId, seq: u16, payload: &[u8]) -> io::Result<(u8, Frame)> {
+    pub(crate) fn set_mtu_discovery(&mut self, id: SlotId, discovery: MtuDiscovery) -> io::Result<()> {
+        self.sockets.get_mut(id).ok_or_else(gone)?.dont_fragment = match discovery {
+            MtuDiscovery::Dont => DontFragment::No,
+            MtuDiscovery::Want => DontFragment::IfItFits,
+            MtuDiscovery::Do => DontFragment::Yes,
+        };
+        Ok(())
+    }
+
+    /// Builds an echo request; gives the time to live with it, and whether it may be cut.
+    pub(crate) fn request(&self, id: SlotId, seq: u16, payload: &[u8]) -> io::Result<(u8, DontFragment, Frame)> {
         let socket = self.sockets.get(id).ok_or_else(gone)?;
         if payload.len() > MAX_PAYLOAD {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -77,7 +93,7 @@ impl Pings {
         let rest = u32::from(socket.ident) << 16 | u32::from(seq);
         Message { icmp_type: kind::ECHO, code: 0, rest }.push(&mut frame);
         frame.checksums = Checksums::Good;
-        Ok((socket.ttl, frame))
+        Ok((socket.ttl, socket.dont_fragment, frame))
     }
 
     pub(crate) fn poll_receive(&mut self, cx: &Context<'_>, id: SlotId, buf: &mut [u8]) -> Poll<io::Result<EchoReply>> {
@@ -103,8 +119,8 @@ impl Pings {
         if quoted.icmp_type != kind::ECHO {
             return;
         }
-        let Report { reporter, dst, icmp_type, code, .. } = *report;
-        let error = Unreached { reporter, destination: SocketAddr::new(dst, 0), icmp_type, code };
+        let Report { reporter, dst, icmp_type, code, mtu, .. } = *report;
+        let error = Unreached { reporter, destination: SocketAddr::new(dst, 0), icmp_type, code, mtu };
         self.give(quoted.ident(), EchoReply::Error { seq: quoted.seq(), error }, Frame::empty(0));
     }
 

@@ -10,7 +10,7 @@ use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, St
 use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
 use septet_datalink::stats::Ports;
 use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
-use septet_network::ipv4::protocol;
+use septet_network::ipv4::{HEADER_LEN, protocol};
 use septet_network::{Iface, Ip, icmp};
 use septet_transport::tcp::{Meta, Transmit};
 use septet_transport::{Ecn, IcmpError, Unreachable};
@@ -349,9 +349,16 @@ impl Stack {
 
     pub(crate) fn send_ping(&mut self, id: SlotId, to: IpAddr, seq: u16, payload: &[u8]) -> io::Result<()> {
         let src = self.ip.source_for(to)?;
-        let (ttl, mut frame) = self.pings.request(id, seq, payload)?;
+        let (ttl, dont_fragment, mut frame) = self.pings.request(id, seq, payload)?;
+        if dont_fragment == DontFragment::Yes {
+            let mtu = self.ip.mtu_to(self.now, to)?;
+            if frame.len() + HEADER_LEN > mtu as usize {
+                return Err(SendError::MessageTooLong { mtu }.into());
+            }
+        }
         frame.cause = self.ip.trace_echo(to, seq, self.cause, &mut self.trace);
-        self.outbox.push_back((Outgoing { ttl, ..Outgoing::new(src, to, protocol::ICMP) }, frame, Owner::Ping));
+        let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol::ICMP) };
+        self.outbox.push_back((outgoing, frame, Owner::Ping));
         Ok(())
     }
 

@@ -344,6 +344,7 @@ impl Udp {
                     destination: remote,
                     icmp_type: report.icmp_type,
                     code: report.code,
+                    mtu: report.mtu,
                 });
                 socket.error_readers.wake();
             }

@@ -10,7 +10,7 @@ use septet_engine::{LinkId, World};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, StaticRoute};
 use septet_network::Prefix;
 use septet_physical::Medium;
-use septet_socket::{EchoReply, NetExt, NetRef};
+use septet_socket::{EchoReply, MtuDiscovery, NetExt, NetRef};
 
 /// Lines that programs write and tests read.
 #[derive(Clone, Default)]
@@ -294,6 +294,36 @@ fn path_mtu_is_learnt_from_fragmentation_needed() {
     assert_eq!(log.lines(), ["1400 lost", "1400 lost", "9000 true"].map(String::from));
     assert_eq!(counter(&world, ids[2], "IpFragFails"), 1);
     assert!(counter(&world, ids[0], "IpFragOKs") >= 2);
+}
+
+#[test]
+fn an_echo_that_must_not_be_cut_hears_the_mtu_and_is_then_refused() {
+    let log = Log::default();
+    let out = log.clone();
+    let mut client = host(1, &["10.0.0.1/24"], Some("10.0.0.254"));
+    boots(&mut client, move |net| {
+        let log = out.clone();
+        async move {
+            let socket = net.open_icmp().unwrap();
+            for discovery in [MtuDiscovery::Dont, MtuDiscovery::Do, MtuDiscovery::Do, MtuDiscovery::Want] {
+                socket.set_mtu_discovery(discovery).unwrap();
+                if let Err(e) = socket.send(ip("10.0.3.1"), 1, &[7; 1400]).await {
+                    log.say(format!("{discovery:?}: {e}"));
+                    continue;
+                }
+                match net.timeout(Duration::from_secs(2), socket.receive(&mut [0; 1400])).await {
+                    Ok(Ok(EchoReply::Reply { len, .. })) => log.say(format!("{discovery:?}: {len} bytes")),
+                    Ok(Ok(EchoReply::Error { error, .. })) => log.say(format!("{discovery:?}: mtu {}", error.mtu)),
+                    other => log.say(format!("{discovery:?}: {other:?}")),
+                }
+            }
+        }
+    });
+    let (mut world, ids) = chain(600, client, host(2, &["10.0.3.1/24"], Some("10.0.3.254")));
+    world.run_until(Instant::from_secs(20)).unwrap();
+    let wanted = ["Dont: 1400 bytes", "Do: mtu 600", "Do: message too long for an MTU of 600", "Want: 1400 bytes"];
+    assert_eq!(log.lines(), wanted.map(String::from));
+    assert_eq!(counter(&world, ids[2], "IpFragOKs"), 1, "the router has cut only what it may");
 }
 
 #[test]

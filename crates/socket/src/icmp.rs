@@ -17,6 +17,20 @@ pub struct Unreached {
     pub icmp_type: u8,
     /// The ICMP code.
     pub code: u8,
+    /// The MTU of the next hop in bytes where the packet was too big for it (`ee_info`), else zero.
+    pub mtu: u32,
+}
+
+/// Whether what is sent may be cut on its way: `IP_MTU_DISCOVER`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MtuDiscovery {
+    /// It may be cut here and by any router: `IP_PMTUDISC_DONT`.
+    Dont,
+    /// Routers must not cut it; it is cut here where it is longer than the path's MTU: `IP_PMTUDISC_WANT`.
+    #[default]
+    Want,
+    /// Nobody may cut it, and what is longer than the path's MTU is refused: `IP_PMTUDISC_DO`.
+    Do,
 }
 
 /// An echo reply, or the error that came instead.
@@ -50,6 +64,12 @@ pub trait IcmpSocketImpl: Send + Sync + Unpin + 'static {
     /// Those of the network.
     fn set_ttl(&self, ttl: u8) -> io::Result<()>;
 
+    /// Sets whether what is sent may be cut.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn set_mtu_discovery(&self, discovery: MtuDiscovery) -> io::Result<()>;
+
     /// Sends an echo request; the identifier is the socket's own.
     fn poll_send(&self, cx: &mut Context<'_>, to: IpAddr, seq: u16, payload: &[u8]) -> Poll<io::Result<()>>;
 
@@ -74,10 +94,19 @@ impl IcmpSocket {
         self.0.set_ttl(ttl)
     }
 
+    /// Sets whether what is sent may be cut.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn set_mtu_discovery(&self, discovery: MtuDiscovery) -> io::Result<()> {
+        self.0.set_mtu_discovery(discovery)
+    }
+
     /// Sends an echo request.
     ///
     /// # Errors
-    /// `NetworkUnreachable`, or `InvalidInput` where the payload is larger than a datagram can be.
+    /// `NetworkUnreachable`, or `InvalidInput` where the payload is larger than a datagram can be, or than the path's MTU
+    /// under [`MtuDiscovery::Do`].
     pub async fn send(&self, to: IpAddr, seq: u16, payload: &[u8]) -> io::Result<()> {
         poll_fn(|cx| self.0.poll_send(cx, to, seq, payload)).await
     }

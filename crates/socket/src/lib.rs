@@ -13,7 +13,7 @@ mod tcp;
 mod udp;
 
 pub use ext::{Elapsed, NetExt};
-pub use icmp::{EchoReply, IcmpSocket, IcmpSocketImpl, Unreached};
+pub use icmp::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
 pub use net::{BoxFuture, Entropy, Net, NetRef, Note, Sleep, Spawned};
 pub use options::{ListenOptions, Nodelay, TcpOptions};
 pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};

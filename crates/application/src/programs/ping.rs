@@ -9,7 +9,7 @@ use std::io;
 use std::net::IpAddr;
 
 use septet_core::{Instant, Storey};
-use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, Unreached};
+use septet_socket::{BoxFuture, EchoReply, IcmpSocket, MtuDiscovery, NetExt, Unreached};
 
 use super::args::{self, Arg, ArgError, Spec, flag, value};
 use super::names::Names;
@@ -31,6 +31,7 @@ impl Program for Ping {
         "Usage: ping [options] <destination>
  -c <count>     Stop after so many replies
  -i <interval>  Seconds between two requests (1)
+ -M <pmtudisc>  do: refuse what does not fit the path; want: cut it here; dont: let routers cut it (want)
  -n             Do not look names up
  -q             Show the summary only
  -s <size>      Bytes of payload (56)
@@ -63,6 +64,7 @@ struct Options {
     destination: String,
     count: Option<u64>,
     interval: Duration,
+    discovery: MtuDiscovery,
     numeric: bool,
     quiet: bool,
     size: usize,
@@ -74,6 +76,7 @@ struct Options {
 const SPECS: &[Spec] = &[
     value('c', ""),
     value('i', ""),
+    value('M', ""),
     flag('n', ""),
     flag('q', ""),
     value('s', ""),
@@ -91,6 +94,7 @@ impl Options {
             destination: String::new(),
             count: None,
             interval: Duration::from_secs(1),
+            discovery: MtuDiscovery::default(),
             numeric: false,
             quiet: false,
             size: 56,
@@ -110,6 +114,7 @@ impl Options {
                         "c" => options.count = Some(args::number(&option, &text)?),
                         // Below 2 ms iputils asks for privilege; zero would send without end.
                         "i" => options.interval = args::duration(&option, &text)?.max(Duration::from_micros(1)),
+                        "M" => options.discovery = discovery(&option, text)?,
                         "s" => options.size = args::number::<u16>(&option, &text)?.into(),
                         "t" => options.ttl = Some(args::number(&option, &text)?),
                         "w" => options.deadline = Some(args::duration(&option, &text)?),
@@ -125,6 +130,15 @@ impl Options {
     }
 }
 
+fn discovery(option: &str, text: String) -> Result<MtuDiscovery, ArgError> {
+    match text.as_str() {
+        "do" => Ok(MtuDiscovery::Do),
+        "want" => Ok(MtuDiscovery::Want),
+        "dont" => Ok(MtuDiscovery::Dont),
+        _ => Err(ArgError::Bad { option: option.to_owned(), value: text, wanted: "do, want or dont" }),
+    }
+}
+
 async fn run(context: &Context, options: &Options) -> Result<u8, String> {
     let names = Names::new(context.net.clone());
     let destination = names.address(&options.destination).await.map_err(|e| format!("{}: {e}", options.destination))?;
@@ -132,6 +146,7 @@ async fn run(context: &Context, options: &Options) -> Result<u8, String> {
     if let Some(ttl) = options.ttl {
         socket.set_ttl(ttl).map_err(|e| format!("cannot set the time to live: {e}"))?;
     }
+    socket.set_mtu_discovery(options.discovery).map_err(|e| format!("cannot set path MTU discovery: {e}"))?;
     // A destination given as an address is shown as one.
     let numeric = options.numeric || options.destination.parse::<IpAddr>().is_ok();
     let mut session = Session::new(context, options, names, destination, numeric);
@@ -314,7 +329,10 @@ impl<'a> Session<'a> {
         }
         self.errors += 1;
         self.context.net.count("ping.error");
-        let what = describe(error.icmp_type, error.code);
+        let mut what = describe(error.icmp_type, error.code);
+        if error.mtu != 0 {
+            what.push_str(&format!(" (mtu = {})", error.mtu));
+        }
         self.context.net.trace(Storey::Application, "ping.error", |f| {
             f.set("from", error.reporter).set("seq", seq).set("why", what.clone());
         });

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, cmsg_space, recvmsg, setsockopt, sockopt,
 };
-use septet_socket::{EchoReply, IcmpSocket, IcmpSocketImpl, Unreached};
+use septet_socket::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -128,7 +128,8 @@ fn read_error(socket: &UdpSocket, packet: &mut [u8]) -> io::Result<(Unreached, u
         const SO_EE_ORIGIN_ICMP: u8 = 2;
         const SO_EE_ORIGIN_ICMP6: u8 = 3;
         if matches!(error.ee_origin, SO_EE_ORIGIN_ICMP | SO_EE_ORIGIN_ICMP6) {
-            return Ok((Unreached { reporter, destination, icmp_type: error.ee_type, code: error.ee_code }, len));
+            let (icmp_type, code, mtu) = (error.ee_type, error.ee_code, error.ee_info);
+            return Ok((Unreached { reporter, destination, icmp_type, code, mtu }, len));
         }
     }
     Err(io::ErrorKind::InvalidData.into())
@@ -214,6 +215,15 @@ impl IcmpSocketImpl for Icmp {
         self.socket.set_ttl(ttl.into())
     }
 
+    fn set_mtu_discovery(&self, discovery: MtuDiscovery) -> io::Result<()> {
+        let mode = match discovery {
+            MtuDiscovery::Dont => rustix::net::sockopt::Ipv4PathMtuDiscovery::DONT,
+            MtuDiscovery::Want => rustix::net::sockopt::Ipv4PathMtuDiscovery::WANT,
+            MtuDiscovery::Do => rustix::net::sockopt::Ipv4PathMtuDiscovery::DO,
+        };
+        Ok(rustix::net::sockopt::set_ip_mtu_discover(&self.socket, mode)?)
+    }
+
     fn poll_send(&self, cx: &mut Context<'_>, to: IpAddr, seq: u16, payload: &[u8]) -> Poll<io::Result<()>> {
         if to.is_ipv6() {
             let why = "the kernel's ICMPv6 sockets are not supported";
@@ -293,10 +303,13 @@ impl Icmp {
                 buf[..len].copy_from_slice(&payload[..len]);
                 Some(EchoReply::Reply { from, seq: u16::from_be_bytes([*hi, *lo]), ttl, len: payload.len() })
             }
-            (UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM, [_, _, _, _, quoted @ ..]) => {
+            (UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM, [_, _, hi, lo, quoted @ ..]) => {
+                // RFC 1191 §4: the low-order 16 bits of what is "unused" elsewhere.
+                let too_big = (*kind, *code) == (UNREACHABLE, 4);
+                let mtu = if too_big { u16::from_be_bytes([*hi, *lo]).into() } else { 0 };
                 let (destination, [ECHO_REQUEST, _, _, _, a, b, hi, lo, ..]) = ip_payload(quoted)? else { return None };
-                let error =
-                    Unreached { reporter: from, destination: (destination, 0).into(), icmp_type: *kind, code: *code };
+                let destination = (destination, 0).into();
+                let error = Unreached { reporter: from, destination, icmp_type: *kind, code: *code, mtu };
                 ours(&[*a, *b]).then_some(EchoReply::Error { seq: u16::from_be_bytes([*hi, *lo]), error })
             }
             _ => None,
