@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use septet_capture::story::Length;
@@ -11,7 +13,7 @@ use septet_core::Instant;
 use septet_lab::{BuildOptions, Keys, Lab, Outcome, Run, Segmentation};
 use septet_live::control::{self, Status};
 use septet_live::{Ended, Ending, Options, Up};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 use super::{UpArgs, environment};
 use crate::args::StoryLength;
@@ -43,16 +45,17 @@ pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(environment)?;
     let options = Options { name: Some(name), forwards: args.forward.clone(), taps: args.tap.clone() };
+    let unknown_ca = kept.is_none() && run.root_pem().is_some();
     let ready = |status: &Status| {
         if !args.quiet {
             tell(status, kept.as_ref().map(|k| k.dir.as_path()), lab.stop);
+            if unknown_ca {
+                eprintln!("septet: -o DIR writes the certificate that clients of this lab's TLS services must trust");
+            }
         }
     };
-    let ended = runtime.block_on(async {
-        let quit = quit()?;
-        Up::run(run, options, ready, quit).await
-    });
-    let ended = ended.map_err(environment)?;
+    let quit = quit().map_err(environment)?;
+    let ended = runtime.block_on(Up::run(run, options, ready, quit)).map_err(environment)?;
 
     if let Some(story) = story.and_then(Shared::into_inner) {
         story.finish().map_err(Failure::stdout)?;
@@ -96,16 +99,17 @@ fn story(length: StoryLength, run: &mut Run) -> Option<Shared<Story<Stdout>>> {
 
 /// Completes at the first signal that asks for an end; a second one ends the process at once.
 pub(super) fn quit() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+    let asked = Arc::new(Notify::new());
+    let teller = asked.clone();
+    let again = AtomicBool::new(false);
+    ctrlc::set_handler(move || {
+        if again.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted.code().into());
         }
+        teller.notify_one();
     })
+    .map_err(io::Error::other)?;
+    Ok(async move { asked.notified().await })
 }
 
 /// A panic ends the process without unwinding; interfaces, sockets and namespaces go with it, but a Unix socket's name

@@ -60,7 +60,7 @@ impl Tap {
             .write(true)
             .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
             .open("/dev/net/tun")
-            .map_err(|e| io::Error::new(e.kind(), format!("/dev/net/tun: {e}")))?;
+            .map_err(no_driver)?;
         let mut flags = IFF_TAP | IFF_NO_PI;
         if offload == Offload::Full {
             flags |= IFF_VNET_HDR;
@@ -151,6 +151,15 @@ impl std::os::fd::AsRawFd for Tap {
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.file.as_raw_fd()
     }
+}
+
+fn no_driver(error: io::Error) -> io::Error {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => " (`modprobe tun` as root loads the driver; a container needs `--device /dev/net/tun`)",
+        io::ErrorKind::PermissionDenied => " (it must be open to this user: `chmod 666 /dev/net/tun` as root)",
+        _ => "",
+    };
+    io::Error::new(error.kind(), format!("/dev/net/tun: {error}{hint}"))
 }
 
 fn explain(name: &str, error: io::Error) -> io::Error {
