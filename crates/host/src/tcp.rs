@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use septet_core::{Frame, Instant, Rng};
 use septet_socket::{
     BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl,
@@ -229,6 +230,22 @@ impl Stack {
         }
     }
 
+    fn write_bytes(&mut self, cx: &Context<'_>, socket: Socket, bytes: &Bytes) -> Poll<io::Result<usize>> {
+        let id = self.tcp.resolve(socket)?;
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.tcp.dirty = true;
+        match self.tcp.endpoint().write_bytes(self.now, id, bytes.clone(), &mut self.trace) {
+            Ok(n) => Poll::Ready(Ok(n)),
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_writable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
     fn write_synthetic(&mut self, cx: &Context<'_>, socket: Socket, offset: u64, len: u64) -> Poll<io::Result<u64>> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
@@ -357,6 +374,10 @@ impl TcpStreamImpl for Stream {
 
     fn set_zero_linger(&self) -> io::Result<()> {
         with(self.key, |stack| stack.set_tcp(self.socket, SocketOption::Linger(Linger::Reset)))
+    }
+
+    fn poll_write_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &Bytes) -> Poll<io::Result<usize>> {
+        poll(self.key, |stack| stack.write_bytes(cx, self.socket, bytes))
     }
 
     fn poll_write_synthetic(

@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::SocketAddr;
 
+use bytes::{Buf as _, Bytes};
 use septet_core::{Frame, synthetic};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -53,6 +54,11 @@ pub trait TcpStreamImpl: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static 
         let piece = &mut piece[..len.min(PIECE as u64) as usize];
         synthetic::fill(offset, piece);
         self.poll_write(cx, piece).map_ok(|n| n as u64)
+    }
+
+    /// Writes some of `bytes`, and tells how many. A network that can keeps them as they are until they are acknowledged.
+    fn poll_write_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &Bytes) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, bytes)
     }
 
     /// Takes the next bytes that came, as they came where the network can; `None` at the end of the stream.
@@ -119,6 +125,18 @@ impl TcpStream {
         let mut done = 0;
         while done < len {
             done += poll_fn(|cx| Pin::new(&mut *self.0).poll_write_synthetic(cx, offset + done, len - done)).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes `bytes`. On a network of ours they are not copied, but kept until they are acknowledged.
+    ///
+    /// # Errors
+    /// Those of a write.
+    pub async fn write_bytes(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let n = poll_fn(|cx| Pin::new(&mut *self.0).poll_write_bytes(cx, &bytes)).await?;
+            bytes.advance(n);
         }
         Ok(())
     }

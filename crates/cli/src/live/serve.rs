@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use bytes::Bytes;
 use septet_application::http::{Page, Server, Site};
 use septet_datalink::ethernet::MacAddr;
 use septet_host::{Host, HostConfig, StaticRoute};
@@ -139,10 +140,10 @@ async fn drain(mut stream: TcpStream) -> io::Result<()> {
 }
 
 async fn give(mut stream: TcpStream, mut bytes: u64) -> io::Result<()> {
-    let chunk = vec![b'7'; CHUNK];
+    let chunk = Bytes::from(vec![b'7'; CHUNK]);
     while bytes > 0 {
         let n = bytes.min(CHUNK as u64);
-        stream.write_all(&chunk[..n as usize]).await?;
+        stream.write_bytes(chunk.slice(..n as usize)).await?;
         bytes -= n;
     }
     stream.shutdown().await?;
