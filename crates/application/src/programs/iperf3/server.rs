@@ -90,6 +90,10 @@ async fn serve(context: &Context, options: &Options, listener: &TcpListener) -> 
     report.started();
     let meters: Vec<Meter> = (0..params.streams).map(|_| Meter::default()).collect();
     measure(net, params, &mut control, &mut streams, &meters, &mut report).await?;
+    if params.reverse {
+        // The original reads whole blocks: it hears nothing more of us until the one that it has begun is full, or ends.
+        drop(streams);
+    }
     patiently(net, protocol::send_state(&mut control, state::EXCHANGE_RESULTS)).await?;
     let theirs: Results = patiently(net, protocol::receive_json(&mut control)).await?;
     patiently(net, protocol::send_json(&mut control, &results(&report, &meters))).await?;
