@@ -96,14 +96,14 @@ fn join(pid: u32) -> io::Result<()> {
         ("user", LinkNameSpaceType::User),
         ("mnt", LinkNameSpaceType::Mount),
         ("net", LinkNameSpaceType::Network),
-        ("pid_for_children", LinkNameSpaceType::ProcessID),
     ] {
         let path = format!("/proc/{pid}/ns/{name}");
         let file = File::open(&path).map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))?;
         move_into_link_name_space(file.as_fd(), Some(kind))
             .map_err(|e| io::Error::other(format!("cannot join {path}: {}", io::Error::from(e))))?;
     }
-    Ok(())
+    // Of its own, or it would end with the first program's.
+    namespace::own_processes()
 }
 
 /// Starts `command`, hands signals on to it, collects every child that ends, and returns the command's exit code.

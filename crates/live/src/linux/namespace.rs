@@ -30,6 +30,14 @@ pub fn enter() -> io::Result<()> {
     Ok(())
 }
 
+/// Makes the process that is started next the first of a fresh process namespace.
+///
+/// # Errors
+/// The kernel's.
+pub fn own_processes() -> io::Result<()> {
+    unshare(UnshareFlags::NEWPID).map_err(explain)
+}
+
 /// Shows the programs of this mount namespace the name servers of a lab.
 ///
 /// # Errors

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use septet_core::{EventId, Station, StationId, Storey};
 use septet_host::Host;
 use septet_lab::{NodeKind, Run};
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::control::{Answer, Place, Reply};
@@ -18,10 +20,14 @@ use crate::linux::station::{TapStation, feed};
 use crate::linux::tap::{Offload, Persistence, Tap};
 use crate::pump::Pump;
 
+/// How long a program may take from being told its place to being in it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The places taken, by station.
 pub(super) struct Places {
     pump: Pump,
     taken: RefCell<BTreeMap<StationId, Taken>>,
+    turns: RefCell<BTreeMap<StationId, Rc<Mutex<()>>>>,
 }
 
 struct Taken {
@@ -34,7 +40,7 @@ struct Taken {
 
 impl Places {
     pub(super) fn new(pump: Pump) -> Self {
-        Self { pump, taken: RefCell::default() }
+        Self { pump, taken: RefCell::default(), turns: RefCell::default() }
     }
 
     /// Lets the interface called `name` take the place of a host for as long as the lab is up. One that is down gets the
@@ -59,6 +65,9 @@ impl Places {
             Ok(place) => place,
             Err(text) => return answer.reply(&Reply::Error { text }).await,
         };
+        // Of two that ask at once the second joins the first, once that one has its place.
+        let turn = self.turns.borrow_mut().entry(station).or_default().clone();
+        let turn = turn.lock().await;
         let others = self.taken.borrow().get(&station).map(|taken| taken.programs.clone());
         match others.as_deref() {
             Some([]) => {
@@ -74,13 +83,16 @@ impl Places {
             }
             None => {
                 answer.reply(&Reply::Place(Box::new(place))).await?;
-                let tap = Tap::from_fd(answer.descriptor().await?, "eth0", Offload::None);
+                let fd = tokio::time::timeout(PATIENCE, answer.descriptor()).await??;
+                let tap = Tap::from_fd(fd, "eth0", Offload::None);
                 if let Err(e) = self.take(station, tap, vec![pid]) {
                     return answer.reply(&Reply::Error { text: e.to_string() }).await;
                 }
-                answer.reply(&Reply::Ok).await?;
+                // One that has ended meanwhile is found gone below.
+                let _ = answer.reply(&Reply::Ok).await;
             }
         }
+        drop(turn);
         answer.gone().await;
         self.leave(station, pid);
         Ok(())
