@@ -92,11 +92,9 @@ fn plug(place: &Place) -> io::Result<Tap> {
 
 /// Enters the namespaces of a process that has the place already.
 fn join(pid: u32) -> io::Result<()> {
-    for (name, kind) in [
-        ("user", LinkNameSpaceType::User),
-        ("mnt", LinkNameSpaceType::Mount),
-        ("net", LinkNameSpaceType::Network),
-    ] {
+    for (name, kind) in
+        [("user", LinkNameSpaceType::User), ("mnt", LinkNameSpaceType::Mount), ("net", LinkNameSpaceType::Network)]
+    {
         let path = format!("/proc/{pid}/ns/{name}");
         let file = File::open(&path).map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))?;
         move_into_link_name_space(file.as_fd(), Some(kind))

@@ -155,7 +155,9 @@ impl std::os::fd::AsRawFd for Tap {
 
 fn no_driver(error: io::Error) -> io::Error {
     let hint = match error.kind() {
-        io::ErrorKind::NotFound => " (`modprobe tun` as root loads the driver; a container needs `--device /dev/net/tun`)",
+        io::ErrorKind::NotFound => {
+            " (`modprobe tun` as root loads the driver; a container needs `--device /dev/net/tun`)"
+        }
         io::ErrorKind::PermissionDenied => " (it must be open to this user: `chmod 666 /dev/net/tun` as root)",
         _ => "",
     };
