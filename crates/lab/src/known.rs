@@ -19,7 +19,7 @@ pub const KINDS: &[(&str, Listing)] = &[
     ("media", || list(medium::keys().iter().map(|k| (k.name, k.doc)))),
     ("queues", || list(septet_physical::queue::DISCIPLINES.iter().map(|d| (d.name, d.help)))),
     ("phys", || list(septet_physical::phy::TABLE.iter().map(|p| (p.name, p.cable)))),
-    ("controllers", || list(keys::controllers().iter().map(|name| (*name, "a congestion controller")))),
+    ("controllers", || list(septet_transport::tcp::controllers())),
     ("services", || list(service::KEYS.iter().map(|k| (k.name, k.doc)))),
     ("policies", || list(septet_application::balancer::policy::POLICIES.iter().map(|p| (p.name, p.summary)))),
     ("programs", || list(septet_application::programs::PROGRAMS.iter().map(|p| (p.name(), p.summary())))),

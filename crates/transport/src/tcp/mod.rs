@@ -18,7 +18,7 @@ pub mod wire;
 
 pub use config::{Config, EcnMode, MtuProbing};
 pub use congestion::{
-    Ack, CaEvent, CongestionController, OnLoss, RateSample, Window, controller, names as controller_names,
+    Ack, CaEvent, CongestionController, OnLoss, RateSample, Window, controller, controllers, names as controller_names,
 };
 pub use connection::Connection;
 pub use endpoint::{Endpoint, Meta, SocketId, Transmit};
