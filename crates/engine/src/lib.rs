@@ -12,4 +12,5 @@ mod watch;
 mod world;
 
 pub use digest::Digest;
-pub use world::{Heading, LinkId, PortCounters, QueueUse, QueueWatch, Stats, Storm, World};
+pub use septet_physical::Heading;
+pub use world::{LinkId, PortCounters, QueueUse, QueueWatch, Stats, Storm, World};

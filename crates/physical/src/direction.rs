@@ -8,13 +8,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use septet_core::{Carrier, DropReason, Fate, Frame, Instant, Seed};
+use septet_core::{Carrier, DropReason, Fate, Frame, Instant};
 
 use crate::channel::{Channel, Outcome};
-use crate::egress::{Egress, Managed, Original, Tail};
+use crate::egress::{Egress, Original};
 use crate::line::{Line, later};
+use crate::origin::{Heading, Origin};
 use crate::queue::{Dequeue, Limit, Occupancy};
-use crate::{Lens, Medium, Meter, Tally};
+use crate::{Medium, Meter, Tally};
 
 /// Hears what becomes of frames. It must not change their bytes.
 pub trait Observer {
@@ -60,7 +61,8 @@ pub struct Direction {
     bytes: u64,
     carrier: Carrier,
     transparent: bool,
-    cold: Box<Cold>,
+    heading: Heading,
+    rest: Rest,
 }
 
 #[derive(Debug)]
@@ -70,42 +72,74 @@ struct Flight {
     frame: Frame,
 }
 
+/// What is seldom touched: little more than a name until a frame first waits or meets with misfortune.
+#[derive(Debug)]
+enum Rest {
+    Fresh(Arc<Origin>),
+    Cold(Box<Cold>),
+}
+
 /// What is touched when a frame waits or meets with misfortune, and when the medium changes.
 #[derive(Debug)]
-struct Cold {
-    meter: Meter,
+pub(crate) struct Cold {
+    pub(crate) meter: Meter,
     damaged: u64,
     drops: Tally,
     /// Frames behind drop-tail that have not begun and whose fate is not simply to pass, as they were before it struck.
     originals: VecDeque<Original>,
-    name: Box<str>,
-    seed: Seed,
-    lens: Arc<dyn Lens>,
+    origin: Arc<Origin>,
+}
+
+impl Rest {
+    fn origin(&self) -> &Arc<Origin> {
+        match self {
+            Self::Fresh(origin) => origin,
+            Self::Cold(cold) => &cold.origin,
+        }
+    }
+
+    fn get(&self) -> Option<&Cold> {
+        match self {
+            Self::Fresh(_) => None,
+            Self::Cold(cold) => Some(cold),
+        }
+    }
+
+    /// To be changed; made where there is none.
+    fn cold(&mut self) -> &mut Cold {
+        if let Self::Fresh(origin) = self {
+            *self = Self::Cold(Box::new(Cold {
+                meter: Meter::default(),
+                damaged: 0,
+                drops: Tally::default(),
+                originals: VecDeque::new(),
+                origin: origin.clone(),
+            }));
+        }
+        let Self::Cold(cold) = self else { unreachable!("just made") };
+        cold
+    }
+
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.cold().meter
+    }
 }
 
 impl Direction {
-    /// An idle direction with carrier. `name` names its streams of random numbers, so it must be its own.
-    pub fn new(medium: &Medium, seed: Seed, name: &str, lens: Arc<dyn Lens>) -> Self {
-        let cold = Box::new(Cold {
-            meter: Meter::default(),
-            damaged: 0,
-            drops: Tally::default(),
-            originals: VecDeque::new(),
-            name: name.into(),
-            seed,
-            lens,
-        });
+    /// An idle direction with carrier.
+    pub fn new(medium: &Medium, origin: &Arc<Origin>, heading: Heading) -> Self {
         Self {
             flights: VecDeque::new(),
             free_at: Instant::ZERO,
             line: Line::new(medium),
-            channel: Channel::new(medium, seed, name),
-            egress: cold.egress(medium),
+            channel: Channel::new(medium, |what| origin.stream(heading, what)),
+            egress: Egress::new(medium, origin, heading),
             packets: 0,
             bytes: 0,
             carrier: Carrier::Up,
             transparent: medium.is_transparent(),
-            cold,
+            heading,
+            rest: Rest::Fresh(origin.clone()),
         }
     }
 
@@ -122,7 +156,9 @@ impl Direction {
         }
         match &mut self.egress {
             Egress::Tail(tail) => {
-                tail.settle(now, &mut self.cold.meter);
+                if tail.is_waited_for() {
+                    tail.settle(now, self.rest.meter());
+                }
                 let start = if self.free_at <= now {
                     tail.begin(frame.len());
                     now
@@ -130,13 +166,13 @@ impl Direction {
                     if !tail.admits(frame.len()) {
                         return self.refuse(&frame, DropReason::Queue, observer);
                     }
-                    tail.wait(now, self.free_at, frame.len(), &mut self.cold.meter);
+                    tail.wait(now, self.free_at, frame.len(), self.rest.meter());
                     self.free_at
                 };
                 self.launch(now, start, frame, observer);
             }
             Egress::Managed(managed) => {
-                self.cold.meter.advance(now, managed.queue.occupancy());
+                self.rest.meter().advance(now, managed.queue.occupancy());
                 managed.queue.enqueue(now, frame, &mut managed.dropped);
                 let mut waiting = managed.queue.occupancy();
                 self.report_dropped(observer);
@@ -144,7 +180,7 @@ impl Direction {
                     self.transmit(now, observer);
                     waiting = self.waiting(now);
                 }
-                self.cold.meter.grown(now, waiting);
+                self.rest.meter().grown(now, waiting);
             }
         }
     }
@@ -177,7 +213,7 @@ impl Direction {
         while self.free_at <= now
             && let Egress::Managed(managed) = &mut self.egress
         {
-            self.cold.meter.advance(now, managed.queue.occupancy());
+            self.rest.meter().advance(now, managed.queue.occupancy());
             let next = managed.queue.dequeue(now, &mut managed.dropped);
             let frame = match next {
                 Dequeue::Frame(frame) => {
@@ -202,13 +238,13 @@ impl Direction {
     pub fn set_medium(&mut self, now: Instant, medium: &Medium, observer: &mut impl Observer) {
         let keeps_queue = matches!(&self.egress, Egress::Managed(m) if m.spec == medium.queue);
         let recalled = if keeps_queue { Vec::new() } else { self.recall(now, observer) };
-        let Cold { name, seed, .. } = &*self.cold;
+        let (origin, heading) = (self.rest.origin(), self.heading);
         self.line = Line::new(medium);
-        self.channel.set(medium, *seed, name);
+        self.channel.set(medium, |what| origin.stream(heading, what));
         self.transparent = medium.is_transparent();
         if !keeps_queue {
             let on_wire = self.egress.on_wire();
-            self.egress = self.cold.egress(medium);
+            self.egress = Egress::new(medium, origin, heading);
             self.egress.begin(on_wire);
         }
         for frame in recalled {
@@ -230,7 +266,7 @@ impl Direction {
     /// Loses what is in flight for `reason`, to its last bit.
     pub fn sever(&mut self, now: Instant, reason: DropReason, observer: &mut impl Observer) {
         for flight in self.flights.drain(..) {
-            self.cold.drops.add(reason);
+            self.rest.cold().drops.add(reason);
             observer.lost(&flight.frame, reason);
         }
         self.free_at = self.free_at.min(now);
@@ -283,14 +319,16 @@ impl Direction {
 
     /// The counters as of `now`.
     pub fn counters(&self, now: Instant) -> Counters {
-        let Cold { damaged, drops, originals, .. } = &*self.cold;
-        let mut counters =
-            Counters { packets: self.packets, bytes: self.bytes, damaged: *damaged, drops: drops.clone() };
+        let mut counters = Counters { packets: self.packets, bytes: self.bytes, ..Counters::default() };
+        if let Some(cold) = self.rest.get() {
+            (counters.damaged, counters.drops) = (cold.damaged, cold.drops.clone());
+        }
         if let Egress::Tail(tail) = &self.egress {
             let waiting = tail.at(now, self.free_at).0;
             counters.packets -= waiting.packets;
             counters.bytes -= waiting.bytes;
-            for original in originals.iter().filter(|o| o.start > now) {
+            let originals = self.rest.get().into_iter().flat_map(|cold| &cold.originals);
+            for original in originals.filter(|o| o.start > now) {
                 take_back(original.fate, &mut counters.damaged, &mut counters.drops);
             }
         }
@@ -300,10 +338,11 @@ impl Direction {
     /// The statistics of the queue as of `now`.
     pub fn meter(&mut self, now: Instant) -> &Meter {
         if let Egress::Tail(tail) = &mut self.egress {
-            tail.settle(now, &mut self.cold.meter);
+            tail.settle(now, self.rest.meter());
         }
-        self.cold.meter.advance(now, self.waiting(now));
-        &self.cold.meter
+        let waiting = self.waiting(now);
+        self.rest.meter().advance(now, waiting);
+        self.rest.meter()
     }
 
     /// Watches whether what waits stays within `bound`, from `from` on and before `until`. Returns the number under
@@ -311,18 +350,18 @@ impl Direction {
     pub fn watch(&mut self, now: Instant, bound: Limit, from: Instant, until: Instant) -> usize {
         self.meter(now);
         let waiting = self.waiting(now);
-        self.cold.meter.watch(now, bound, from, until, waiting)
+        self.rest.meter().watch(now, bound, from, until, waiting)
     }
 
     fn refuse(&mut self, frame: &Frame, reason: DropReason, observer: &mut impl Observer) {
-        self.cold.drops.add(reason);
+        self.rest.cold().drops.add(reason);
         observer.dropped(frame, reason);
     }
 
     fn report_dropped(&mut self, observer: &mut impl Observer) {
         if let Egress::Managed(managed) = &mut self.egress {
             for (frame, reason) in managed.dropped.drain(..) {
-                self.cold.drops.add(reason);
+                self.rest.cold().drops.add(reason);
                 observer.dropped(&frame, reason);
             }
         }
@@ -363,12 +402,12 @@ impl Direction {
         observer.launched(start, &mut frame, Some(&whole), fate);
         match fate {
             Fate::Passed => {}
-            Fate::Damaged(_) => self.cold.damaged += 1,
-            Fate::Lost(reason) => self.cold.drops.add(reason),
+            Fate::Damaged(_) => self.rest.cold().damaged += 1,
+            Fate::Lost(reason) => self.rest.cold().drops.add(reason),
         }
         // Should the medium change before the frame leaves, its fate is drawn again, for the frame as it was.
         if fate != Fate::Passed && start > now {
-            let originals = &mut self.cold.originals;
+            let originals = &mut self.rest.cold().originals;
             while originals.front().is_some_and(|o| o.start <= now) {
                 originals.pop_front();
             }
@@ -398,13 +437,13 @@ impl Direction {
     fn recall(&mut self, now: Instant, observer: &mut impl Observer) -> Vec<Frame> {
         let tail = match &mut self.egress {
             Egress::Managed(managed) => {
-                self.cold.meter.advance(now, managed.queue.occupancy());
+                self.rest.meter().advance(now, managed.queue.occupancy());
                 return managed.queue.clear();
             }
             Egress::Tail(tail) => tail,
         };
-        tail.settle(now, &mut self.cold.meter);
-        self.cold.meter.advance(now, tail.occupancy());
+        tail.settle(now, self.rest.meter());
+        self.rest.meter().advance(now, tail.occupancy());
         let Some((first, waiting)) = tail.clear() else { return Vec::new() };
         observer.recalled();
         self.free_at = first;
@@ -418,7 +457,7 @@ impl Direction {
                 self.flights.push_back(flight);
             }
         }
-        let Cold { damaged, drops, originals, .. } = &mut *self.cold;
+        let Cold { damaged, drops, originals, .. } = self.rest.cold();
         for Original { start, frame, fate } in originals.drain(..).filter(|o| o.start > now) {
             take_back(fate, damaged, drops);
             frames.insert(start, frame);
@@ -432,16 +471,6 @@ fn take_back(fate: Fate, damaged: &mut u64, drops: &mut Tally) {
         Fate::Passed => {}
         Fate::Damaged(_) => *damaged -= 1,
         Fate::Lost(reason) => drops.take_back(reason),
-    }
-}
-
-impl Cold {
-    fn egress(&self, medium: &Medium) -> Egress {
-        if medium.queue.is_drop_tail() {
-            return Egress::Tail(Tail::new(medium.queue.limit()));
-        }
-        let rng = self.seed.stream(&format!("{} queue", self.name));
-        Egress::Managed(Box::new(Managed::new(&medium.queue, rng, self.lens.clone())))
     }
 }
 

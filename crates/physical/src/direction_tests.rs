@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use proptest::prelude::*;
-use septet_core::Rate;
+use septet_core::{Rate, Seed};
 
 use super::*;
+use crate::egress::Managed;
 use crate::queue::QueueSpec;
 use crate::{Blind, Framing, Ratio};
 
@@ -45,7 +46,8 @@ fn medium(limit: Limit) -> Medium {
 }
 
 fn direction(medium: &Medium) -> Direction {
-    Direction::new(medium, Seed::new(7), "t", Arc::new(Blind))
+    let origin = Origin { name: "t".into(), seed: Seed::new(7), lens: Arc::new(Blind) };
+    Direction::new(medium, &Arc::new(origin), Heading::AToB)
 }
 
 /// The same behind a queue proper.

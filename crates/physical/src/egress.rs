@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use septet_core::{Fate, Frame, Instant, Rng};
 
+use crate::origin::{Heading, Origin};
 use crate::queue::{Dropped, Limit, Occupancy, Queue, QueueSpec};
-use crate::{Lens, Meter};
+use crate::{Lens, Medium, Meter};
 
 #[derive(Debug)]
 pub(crate) enum Egress {
@@ -51,6 +52,15 @@ pub(crate) struct Managed {
 }
 
 impl Egress {
+    /// What `medium` asks for, empty.
+    pub(crate) fn new(medium: &Medium, origin: &Origin, heading: Heading) -> Self {
+        if medium.queue.is_drop_tail() {
+            return Self::Tail(Tail::new(medium.queue.limit()));
+        }
+        let rng = origin.stream(heading, "queue");
+        Self::Managed(Box::new(Managed::new(&medium.queue, rng, origin.lens.clone())))
+    }
+
     pub(crate) fn on_wire(&self) -> u32 {
         match self {
             Self::Tail(tail) => tail.on_wire,
@@ -77,6 +87,12 @@ impl Tail {
 
     pub(crate) fn occupancy(&self) -> Occupancy {
         self.occupancy
+    }
+
+    /// Whether a frame waits, or did when last looked at.
+    #[inline]
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// A frame begins at once.

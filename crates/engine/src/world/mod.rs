@@ -9,7 +9,7 @@ use std::sync::Arc;
 use septet_core::{
     Carrier, EventId, Fields, Frame, Instant, Monitor, Out, Port, Power, Seed, Station, StationId, Storey, Trace,
 };
-use septet_physical::{Blind, Direction, Lens, Medium};
+use septet_physical::{Blind, Direction, Heading, Lens, Medium, Origin};
 
 use crate::Digest;
 use crate::agenda::{Key, Kind};
@@ -25,15 +25,6 @@ pub use run::Storm;
 /// Which link of a world, in the order of connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LinkId(pub u32);
-
-/// Which direction of a link.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Heading {
-    /// From the end that was named first.
-    AToB,
-    /// Towards it.
-    BToA,
-}
 
 /// What a world has done so far.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -100,7 +91,7 @@ struct Slot {
 }
 
 struct Link {
-    name: Box<str>,
+    origin: Arc<Origin>,
     plugged: Carrier,
     /// Plugged, and both ends are switched on.
     carrier: Carrier,
@@ -174,9 +165,10 @@ impl World {
         let media = [ab.into(), ba.into()];
         let (a, b) = (End { station: a.0, port: a.1 }, End { station: b.0, port: b.1 });
         assert!(self.fabric.paths.len() + 2 <= Key::MAX_PATHS, "no world has more links than this");
-        for (medium, from, to, way) in [(&media[0], a, b, "a>b"), (&media[1], b, a, "b>a")] {
+        let origin = Arc::new(Origin { name: name.into(), seed: self.seed, lens: self.lens.clone() });
+        for (medium, from, to, heading) in [(&media[0], a, b, Heading::AToB), (&media[1], b, a, Heading::BToA)] {
             let path = self.fabric.paths.len() as u32;
-            let direction = Direction::new(medium, self.seed, &format!("{name} {way}"), self.lens.clone());
+            let direction = Direction::new(medium, &origin, heading);
             self.fabric.paths.push(Path::new(from, to, direction));
             let outlets = &mut self.fabric.outlets[from.station.0 as usize];
             let port = usize::from(from.port.0);
@@ -186,7 +178,7 @@ impl World {
             assert!(outlets[port] == UNPLUGGED, "port {} of `{}` has a cable", from.port, self.name(from.station));
             self.fabric.outlets[from.station.0 as usize][port] = path;
         }
-        self.links.push(Link { name: name.into(), plugged: Carrier::Up, carrier: Carrier::Up, media });
+        self.links.push(Link { origin, plugged: Carrier::Up, carrier: Carrier::Up, media });
         if self.started {
             // Born without carrier, then plugged in like any other.
             self.links[id.0 as usize].carrier = Carrier::Down;
@@ -330,7 +322,7 @@ impl World {
 
     /// A link's name.
     pub fn link_name(&self, link: LinkId) -> &str {
-        self.links.get(link.0 as usize).map_or("?", |l| &l.name)
+        self.links.get(link.0 as usize).map_or("?", |l| &l.origin.name)
     }
 
     /// The two ends of a link.

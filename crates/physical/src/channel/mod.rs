@@ -134,21 +134,21 @@ pub(crate) struct Outcome {
 }
 
 impl Channel {
-    pub(crate) fn new(medium: &Medium, seed: Seed, name: &str) -> Self {
+    /// `stream` gives the random numbers of each effect by its name.
+    pub(crate) fn new(medium: &Medium, stream: impl Fn(&str) -> Rng) -> Self {
         let mut channel = Self { delay: 0, moody: None };
-        channel.set(medium, seed, name);
+        channel.set(medium, stream);
         channel
     }
 
     /// Takes over the values of `medium`; streams of random numbers and effects that stay are kept.
-    pub(crate) fn set(&mut self, medium: &Medium, seed: Seed, name: &str) {
+    pub(crate) fn set(&mut self, medium: &Medium, stream: impl Fn(&str) -> Rng) {
         let Medium { rate: _, delay, jitter, loss, bit_errors, framing, queue: _, effects } = medium;
         self.delay = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         let moody = !jitter.is_zero() || !loss.is_zero() || !bit_errors.is_zero() || !effects.is_empty();
         if !moody && self.moody.is_none() {
             return;
         }
-        let stream = |what: &str| seed.stream(&format!("{name} {what}"));
         let m = self.moody.get_or_insert_with(|| {
             Box::new(Moody {
                 jitter: 0,
