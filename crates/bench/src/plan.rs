@@ -107,7 +107,8 @@ impl Plan {
                 Kind::Host(forwarding, boots) => {
                     let config = HostConfig {
                         interfaces,
-                        routes,
+                        routes: routes.own,
+                        guide: routes.guide,
                         forwarding,
                         seed,
                         tcp: self.tcp.clone(),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use septet_core::Seed;
+use septet_network::routes::Guide;
 use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
 use septet_socket::Entropy;
 
@@ -27,6 +28,8 @@ pub struct HostConfig {
     pub interfaces: Vec<InterfaceConfig>,
     /// Its routes, beside those to its own links.
     pub routes: Vec<StaticRoute>,
+    /// Where it is a router among many: its view of the map that these share, beside its own routes.
+    pub guide: Option<Guide>,
     /// Whether it is a router.
     pub forwarding: Forwarding,
     /// The defaults of its TCP; hosts may share them.
@@ -53,6 +56,7 @@ impl HostConfig {
             name: name.into(),
             interfaces: Vec::new(),
             routes: Vec::new(),
+            guide: None,
             forwarding: Forwarding::Off,
             tcp: Arc::default(),
             name_servers: Vec::new(),

@@ -415,5 +415,8 @@ fn build_ip(config: &HostConfig) -> Ip {
     for route in &config.routes {
         ip.add_route(route.prefix, route.gateway, route.metric).expect("checked when the host was made");
     }
+    if let Some(guide) = &config.guide {
+        ip.set_guide(guide.clone());
+    }
     ip
 }

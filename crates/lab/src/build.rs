@@ -16,7 +16,7 @@ use septet_datalink::switch;
 use septet_engine::World;
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
 use septet_network::ip::ConfigError;
-use septet_network::routes::{Member, Topology};
+use septet_network::routes::{Member, Routes, Topology};
 use septet_network::{Cidr, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_socket::Entropy;
@@ -126,7 +126,8 @@ impl Lab {
                     let config = HostConfig {
                         name: node.name.clone(),
                         interfaces: interfaces(node),
-                        routes,
+                        routes: routes.own,
+                        guide: routes.guide,
                         forwarding: forwarding(node),
                         tcp: segmented(&node.spec.tcp, options.segmentation),
                         name_servers: self.name_servers(node, &resolvers),
@@ -227,11 +228,11 @@ impl Lab {
     /// The default gateway of `node`, where it has one.
     pub(crate) fn gateway(&self, node: usize) -> Option<IpAddr> {
         let routes = self.routes().into_iter().nth(node)?;
-        routes.iter().find(|r| r.prefix == Prefix::DEFAULT_V4).map(|r| r.gateway)
+        routes.own.iter().find(|r| r.prefix == Prefix::DEFAULT_V4).map(|r| r.gateway)
     }
 
     /// The routes of every node.
-    fn routes(&self) -> Vec<Vec<StaticRoute>> {
+    fn routes(&self) -> Vec<Routes> {
         let mut topology = Topology::default();
         for node in &self.nodes {
             topology.node(forwarding(node));
@@ -250,8 +251,8 @@ impl Lab {
         let mut routes = topology.compute();
         for (node, routes) in self.nodes.iter().zip(&mut routes) {
             if let Ok(Some(gateway)) = lab::gateway(node, &self.nodes, &self.topology) {
-                routes.retain(|r| r.prefix != Prefix::DEFAULT_V4);
-                routes.push(StaticRoute::new(Prefix::DEFAULT_V4, gateway));
+                routes.own.retain(|r| r.prefix != Prefix::DEFAULT_V4);
+                routes.own.push(StaticRoute::new(Prefix::DEFAULT_V4, gateway));
             }
         }
         routes

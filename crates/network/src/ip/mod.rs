@@ -21,7 +21,8 @@ use crate::fragment::Reassembler;
 use crate::icmp_limit::Limiter;
 use crate::igmp::Memberships;
 use crate::neighbor::{self, NeighborId};
-use crate::route::{Iface, Route, Table, Target};
+use crate::route::{Iface, Route, StaticRoute, Table, Target};
+use crate::routes::Guide;
 use crate::{Cidr, Counters, Prefix};
 
 /// MTU of the way from a host to itself: Linux's `lo`.
@@ -142,6 +143,7 @@ pub struct Report {
 pub struct Ip {
     interfaces: Vec<Interface>,
     table: Table,
+    guide: Option<Guide>,
     lines: Vec<Line>,
     misses: u32,
     epoch: u32,
@@ -187,6 +189,7 @@ impl Ip {
         let mut ip = Self {
             interfaces: Vec::with_capacity(interfaces.len()),
             table: Table::default(),
+            guide: None,
             lines: Vec::new(),
             misses: 0,
             epoch: 1,
@@ -244,16 +247,50 @@ impl Ip {
     /// # Errors
     /// [`ConfigError::GatewayNotOnLink`].
     pub fn add_route(&mut self, prefix: Prefix, gateway: IpAddr, metric: u32) -> Result<(), ConfigError> {
-        let on_link = |i: &Interface| i.addresses.iter().any(|a| a.prefix().contains(gateway));
-        let iface = self.interfaces.iter().position(on_link).ok_or(ConfigError::GatewayNotOnLink(gateway))?;
-        self.table.add(Route { prefix, target: Target::Via(iface as Iface, gateway), metric });
+        let iface = self.iface_of(gateway).ok_or(ConfigError::GatewayNotOnLink(gateway))?;
+        self.table.add(Route { prefix, target: Target::Via(iface, gateway), metric });
         self.epoch += 1;
         Ok(())
     }
 
-    /// The table, for `ip route`.
+    /// Gives a router its view of the map that it shares with others: routes of metric zero, beside those in its table.
+    pub fn set_guide(&mut self, guide: Guide) {
+        self.guide = Some(guide);
+        self.epoch += 1;
+    }
+
+    /// All routes, for `ip route`: those of the table, then those that the router shares with others.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
-        self.table.iter()
+        let shared = self.guide.as_ref().map(Guide::routes).unwrap_or_default().into_iter();
+        let shared = shared.filter_map(|StaticRoute { prefix, gateway, metric }| {
+            Some(Route { prefix, target: Target::Via(self.iface_of(gateway)?, gateway), metric })
+        });
+        self.table.iter().chain(shared)
+    }
+
+    /// The interface on whose link `gateway` is.
+    fn iface_of(&self, gateway: IpAddr) -> Option<Iface> {
+        let on_link = |i: &Interface| i.addresses.iter().any(|a| a.prefix().contains(gateway));
+        self.interfaces.iter().position(on_link).map(|i| i as Iface)
+    }
+
+    /// The best usable route to `dst`.
+    fn lookup(&self, dst: IpAddr, up: impl Fn(Iface) -> bool) -> Option<Target> {
+        let own = self.table.lookup(dst, &up);
+        let shared = self.guide.as_ref().and_then(|guide| {
+            guide.lookup(dst, |gateway| {
+                let iface = self.iface_of(gateway).filter(|i| up(*i))?;
+                Some(Target::Via(iface, gateway))
+            })
+        });
+        match (own, shared) {
+            // The longest prefix, then the lowest metric, then the route that was there first.
+            (Some(own), Some((prefix, target))) => {
+                let (ours, theirs) = (own.prefix.prefix_len(), prefix.prefix_len());
+                Some(if ours > theirs || ours == theirs && own.metric == 0 { own.target } else { target })
+            }
+            (own, shared) => own.map(|r| r.target).or(shared.map(|(_, target)| target)),
+        }
     }
 
     /// The table, to be changed, as a routing protocol does.
@@ -333,7 +370,7 @@ impl Ip {
         if dst.is_broadcast() {
             return first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Broadcast, i));
         }
-        match self.table.lookup(dst.into(), up).map(|r| r.target) {
+        match self.lookup(dst.into(), up) {
             _ if dst.is_unspecified() => way(Kind::NoRoute, 0),
             Some(Target::Via(i, _) | Target::Link(i)) if dst.is_multicast() => way(Kind::Multicast, i),
             _ if dst.is_multicast() => first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Multicast, i)),

@@ -1,17 +1,23 @@
 //! Shortest-path routes for a whole topology, as a link-state protocol would find them, computed once.
 //!
 //! What hangs off the rest by one router needs no search: it gets a default route, and what lies behind it is told to
-//! the router above as few prefixes as cover it exactly. Only routers on cycles run Dijkstra's algorithm, so a tree of
-//! 10,000 hosts costs little more than writing it down.
+//! the router above as few prefixes as cover it exactly. Only routers on cycles run Dijkstra's algorithm, each when it
+//! first has something to send on, and share one [`Atlas`] of destinations: what a world of 10,000 hosts costs grows
+//! with its links, not with their square.
 
+mod atlas;
 mod merge;
 mod spf;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use self::merge::{Merged, merge};
-use self::spf::{Graph, Paths};
+pub use self::atlas::{Atlas, Guide};
+
+use self::atlas::Destinations;
+use self::merge::merge;
+use self::spf::{Graph, Hops};
 use crate::{Forwarding, Prefix, StaticRoute};
 
 /// Which of several shortest paths is taken.
@@ -50,8 +56,8 @@ struct Segment {
 /// t.segment("10.0.0.0/24".parse()?, 1, vec![at(client, "10.0.0.2"), at(router, "10.0.0.1")]);
 /// t.segment("10.0.1.0/24".parse()?, 1, vec![at(router, "10.0.1.1"), at(server, "10.0.1.2")]);
 /// let routes = t.compute();
-/// assert_eq!(routes[client][0].gateway.to_string(), "10.0.0.1");
-/// assert!(routes[router].is_empty(), "it is on both links");
+/// assert_eq!(routes[client].own[0].gateway.to_string(), "10.0.0.1");
+/// assert_eq!(routes[router].all().count(), 0, "it is on both links");
 /// # Ok::<(), septet_network::PrefixError>(())
 /// ```
 #[derive(Default, Debug)]
@@ -79,13 +85,30 @@ impl Topology {
     }
 
     /// The routes of every node, by its number. Prefixes that a node is itself connected to are not among them.
-    pub fn compute(&self) -> Vec<Vec<StaticRoute>> {
+    pub fn compute(&self) -> Vec<Routes> {
         let mut state = State::new(self);
         state.peel();
-        let mut routes: Vec<Vec<StaticRoute>> = vec![Vec::new(); self.nodes.len()];
+        let mut routes = vec![Routes::default(); self.nodes.len()];
         state.routers(&mut routes);
         state.hosts(&mut routes);
         routes
+    }
+}
+
+/// The routes of one node.
+#[derive(Clone, Default, Debug)]
+pub struct Routes {
+    /// Those that it has for itself.
+    pub own: Vec<StaticRoute>,
+    /// Where it is a router on a cycle: its view of the map that all of these share.
+    pub guide: Option<Guide>,
+}
+
+impl Routes {
+    /// All of them, written out.
+    pub fn all(&self) -> impl Iterator<Item = StaticRoute> + '_ {
+        let shared = self.guide.as_ref().map(Guide::routes).unwrap_or_default();
+        self.own.iter().copied().chain(shared)
     }
 }
 
@@ -99,36 +122,6 @@ struct Gateway {
 
 /// Prefixes, and the routers that each is reached at.
 type Owned = Vec<(Prefix, Vec<usize>)>;
-
-/// Prefixes in order, each with the places in a graph of the routers that it is reached at.
-struct Destinations {
-    prefixes: Vec<Prefix>,
-    /// Where the places of each prefix end.
-    ends: Vec<u32>,
-    places: Vec<u32>,
-}
-
-impl Destinations {
-    fn new(mut owned: Owned, graph: &Graph) -> Self {
-        owned.sort_unstable_by_key(|(prefix, _)| *prefix);
-        let mut all = Self { prefixes: Vec::with_capacity(owned.len()), ends: Vec::new(), places: Vec::new() };
-        for (prefix, nodes) in owned {
-            all.prefixes.push(prefix);
-            all.places.extend(nodes.into_iter().filter_map(|n| graph.place(n)));
-            all.ends.push(all.places.len() as u32);
-        }
-        all
-    }
-
-    fn places(&self) -> impl Iterator<Item = &[u32]> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let places = &self.places[start..end as usize];
-            start = end as usize;
-            places
-        })
-    }
-}
 
 struct State<'a> {
     topology: &'a Topology,
@@ -216,15 +209,15 @@ impl<'a> State<'a> {
         merge(own.chain(below).collect())
     }
 
-    fn routers(&self, routes: &mut [Vec<StaticRoute>]) {
+    fn routers(&self, routes: &mut [Routes]) {
         for (node, below) in self.below.iter().enumerate() {
             for (gateway, prefixes) in below {
-                routes[node].extend(prefixes.iter().map(|&p| StaticRoute::new(p, *gateway)));
+                routes[node].own.extend(prefixes.iter().map(|&p| StaticRoute::new(p, *gateway)));
             }
         }
         for &node in &self.peeled {
             let up = self.parent[node].expect("it was peeled");
-            routes[node].push(StaticRoute::new(default_for(up.addr), up.addr));
+            routes[node].own.push(StaticRoute::new(default_for(up.addr), up.addr));
         }
         let core: Vec<usize> =
             (0..self.parent.len()).filter(|&n| self.is_router(n) && self.parent[n].is_none()).collect();
@@ -233,10 +226,9 @@ impl<'a> State<'a> {
         }
         let graph =
             Graph::new(core.iter().copied(), |node| self.gateways(node).filter(|g| self.parent[g.router].is_none()));
-        let owned = Destinations::new(self.owned(&core), &graph);
+        let atlas = Arc::new(Atlas::new(graph, self.owned(&core), self.topology.ties));
         for &node in &core {
-            let paths = graph.paths(node, self.gateways(node).filter(|g| self.parent[g.router].is_none()));
-            routes[node].extend(self.choose(node, &paths, &owned));
+            routes[node].guide = Guide::new(&atlas, node);
         }
     }
 
@@ -264,39 +256,7 @@ impl<'a> State<'a> {
         owned
     }
 
-    /// The routes of `node`, by gateway: to all that it is not connected to itself.
-    fn choose(&self, node: usize, paths: &Paths<'_>, owned: &Destinations) -> Vec<StaticRoute> {
-        let own = |&s: &usize| owned.prefixes.binary_search(&self.topology.segments[s].prefix).ok();
-        let mut own: Vec<usize> = self.on[node].iter().filter_map(own).collect();
-        own.sort_unstable();
-        let mut own = own.into_iter().peekable();
-        let mut by_gateway: Vec<(IpAddr, Merged)> = Vec::new();
-        let mut last = 0;
-        for (at, (&prefix, nodes)) in owned.prefixes.iter().zip(owned.places()).enumerate() {
-            if own.next_if_eq(&at).is_some() {
-                continue;
-            }
-            let Some(nearest) = paths.nearest(nodes) else { continue };
-            let gateways = paths.gateways(nearest);
-            let gateway = match self.topology.ties {
-                Ties::First => gateways[0],
-                Ties::Spread => gateways[paths.node(nearest) % gateways.len()],
-            };
-            // Neighbouring prefixes mostly have the same gateway.
-            if by_gateway.get(last).is_none_or(|(g, _)| *g != gateway) {
-                last = by_gateway.iter().position(|(g, _)| *g == gateway).unwrap_or_else(|| {
-                    by_gateway.push((gateway, Merged::default()));
-                    by_gateway.len() - 1
-                });
-            }
-            by_gateway[last].1.add(prefix);
-        }
-        by_gateway.sort_unstable_by_key(|(gateway, _)| *gateway);
-        let routes = by_gateway.into_iter();
-        routes.flat_map(|(gateway, m)| m.0.into_iter().map(move |p| StaticRoute::new(p, gateway))).collect()
-    }
-
-    fn hosts(&self, routes: &mut [Vec<StaticRoute>]) {
+    fn hosts(&self, routes: &mut [Routes]) {
         // Hosts on the same segments have the same routes.
         let mut known: BTreeMap<&[usize], Vec<StaticRoute>> = BTreeMap::new();
         let mut whole: Option<(Graph, Destinations)> = None;
@@ -310,8 +270,13 @@ impl<'a> State<'a> {
                     [g] => vec![StaticRoute::new(default_for(g.addr), g.addr)],
                     [first, ..] => {
                         let (graph, owned) = whole.get_or_insert_with(|| self.whole());
-                        let paths = graph.paths(node, gateways.iter().copied());
-                        let mut routes = self.choose(node, &paths, owned);
+                        let steps = graph.steps(gateways.iter().copied());
+                        let hops: Hops = graph.hops(None, &steps, self.topology.ties);
+                        let connected = |prefix| on.iter().any(|&s| self.topology.segments[s].prefix == prefix);
+                        let mut routes = owned.write(|at| {
+                            let step = hops.towards(graph, owned.places(at))?;
+                            (!connected(owned.prefixes[at])).then_some(steps[step].addr)
+                        });
                         routes.retain(|r| r.gateway != first.addr);
                         routes.push(StaticRoute::new(default_for(first.addr), first.addr));
                         routes
@@ -320,7 +285,7 @@ impl<'a> State<'a> {
                 known.insert(on, computed);
             }
             // Not `clone_from`, which would keep room for more.
-            routes[node] = known[on].clone();
+            routes[node].own = known[on].clone();
         }
     }
 

@@ -1,21 +1,33 @@
-//! Dijkstra's algorithm over routers, keeping every first hop that lies on a shortest path.
+//! Dijkstra's algorithm over routers: how far each is from one node, and through which of the node's gateways.
 
 use core::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::IpAddr;
 
-use super::Gateway;
+use smallvec::SmallVec;
 
-/// First hops kept for one destination.
+use super::{Gateway, Ties};
+
+/// First hops among which destinations are spread.
 const KEPT: usize = 16;
 const ABSENT: u32 = u32::MAX;
 
 /// Routers and what each reaches in one step.
+#[derive(Debug)]
 pub(super) struct Graph {
     /// Node number to place in `edges`.
     place: Vec<u32>,
     nodes: Vec<usize>,
-    edges: Vec<Vec<(u32, u32)>>,
+    edges: Vec<Box<[Edge]>>,
+}
+
+/// A step to a router.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Edge {
+    to: u32,
+    cost: u32,
+    /// The router's address on that segment.
+    pub(super) addr: IpAddr,
 }
 
 impl Graph {
@@ -24,13 +36,24 @@ impl Graph {
         routers: impl Iterator<Item = usize>,
         next: impl Fn(usize) -> I,
     ) -> Self {
-        let routers: Vec<usize> = routers.collect();
-        let mut place = vec![ABSENT; routers.iter().max().map_or(0, |&m| m + 1)];
-        for (i, &router) in routers.iter().enumerate() {
+        let nodes: Vec<usize> = routers.collect();
+        let mut place = vec![ABSENT; nodes.iter().max().map_or(0, |&m| m + 1)];
+        for (i, &router) in nodes.iter().enumerate() {
             place[router] = i as u32;
         }
-        let edges = routers.iter().map(|&r| next(r).map(|g| (place[g.router], g.cost)).collect()).collect();
-        Self { place, nodes: routers, edges }
+        let mut graph = Self { place, nodes, edges: Vec::new() };
+        graph.edges = graph.nodes.iter().map(|&router| graph.steps(next(router))).collect();
+        graph
+    }
+
+    /// Steps through `gateways`.
+    pub(super) fn steps(&self, gateways: impl Iterator<Item = Gateway>) -> Box<[Edge]> {
+        gateways.map(|Gateway { router, addr, cost }| Edge { to: self.place[router], cost, addr }).collect()
+    }
+
+    /// How many routers there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
     }
 
     /// The place of a router.
@@ -38,74 +61,81 @@ impl Graph {
         self.place.get(node).copied().filter(|&p| p != ABSENT)
     }
 
-    /// The shortest paths of a node that reaches the graph through `gateways`. `from` itself is not gone through.
-    pub(super) fn paths(&self, from: usize, gateways: impl Iterator<Item = Gateway>) -> Paths<'_> {
-        let mut paths = Paths {
-            graph: self,
-            distance: vec![u64::MAX; self.edges.len()],
-            first: vec![Vec::new(); self.edges.len()],
-            own: self.place(from),
+    /// The steps of the router at `place`.
+    pub(super) fn edges(&self, place: u32) -> &[Edge] {
+        &self.edges[place as usize]
+    }
+
+    /// The shortest paths of a node that reaches the graph through `steps`. Where it is a router of the graph, it is at
+    /// `own` and not gone through.
+    pub(super) fn hops(&self, own: Option<u32>, steps: &[Edge], ties: Ties) -> Hops {
+        let kept = match ties {
+            Ties::First => 1,
+            Ties::Spread => KEPT,
         };
+        let mut search = Search { distance: vec![u64::MAX; self.len()], first: vec![First::new(); self.len()], kept };
         let mut heap = BinaryHeap::new();
-        for Gateway { router, addr, cost } in gateways {
-            let at = self.place[router] as usize;
-            if paths.improve(at, cost.into(), &[addr]) {
-                heap.push(Reverse((u64::from(cost), at)));
+        for (n, &Edge { to, cost, .. }) in steps.iter().enumerate() {
+            if search.improve(to as usize, cost.into(), &[n as u32]) {
+                heap.push(Reverse((u64::from(cost), to as usize)));
             }
         }
-        let own = paths.own.unwrap_or(ABSENT);
-        if let Some(distance) = paths.distance.get_mut(own as usize) {
+        let own = own.unwrap_or(ABSENT);
+        if let Some(distance) = search.distance.get_mut(own as usize) {
             *distance = 0;
         }
         while let Some(Reverse((distance, at))) = heap.pop() {
-            if distance > paths.distance[at] {
+            if distance > search.distance[at] {
                 continue;
             }
-            let first = core::mem::take(&mut paths.first[at]);
-            for &(to, cost) in self.edges[at].iter().filter(|(to, _)| *to != own) {
+            let first = core::mem::take(&mut search.first[at]);
+            for &Edge { to, cost, .. } in self.edges[at].iter().filter(|e| e.to != own) {
                 let (to, further) = (to as usize, distance + u64::from(cost));
-                if paths.improve(to, further, &first) {
+                if search.improve(to, further, &first) {
                     heap.push(Reverse((further, to)));
                 }
             }
-            paths.first[at] = first;
+            search.first[at] = first;
         }
-        paths
+        // One that is not reached has no first hop.
+        let choose = |(first, node): (&First, &usize)| first.get(node % first.len().max(1)).copied().unwrap_or(ABSENT);
+        let first = search.first.iter().zip(&self.nodes).map(choose).collect();
+        Hops { own, distance: search.distance.into(), first }
     }
 }
 
-/// What one node knows of all routers.
-pub(super) struct Paths<'a> {
-    graph: &'a Graph,
+/// What one node knows of all routers, by place.
+#[derive(Debug)]
+pub(super) struct Hops {
+    own: u32,
+    distance: Box<[u64]>,
+    /// Which of the node's steps comes first.
+    first: Box<[u32]>,
+}
+
+impl Hops {
+    /// Which step leads to the nearest of the routers at these places, of equals the one that was declared first;
+    /// `None` where none can be reached.
+    #[inline]
+    pub(super) fn towards(&self, graph: &Graph, places: &[u32]) -> Option<usize> {
+        let reached = places.iter().filter(|&&p| self.first[p as usize] != ABSENT && p != self.own);
+        let nearest = reached.min_by_key(|&&p| (self.distance[p as usize], graph.nodes[p as usize]))?;
+        Some(self.first[*nearest as usize] as usize)
+    }
+}
+
+/// Numbers of steps that lie on a shortest path, in the order in which they were found.
+type First = SmallVec<[u32; 4]>;
+
+struct Search {
     distance: Vec<u64>,
-    first: Vec<Vec<IpAddr>>,
-    /// The place of the node itself, where it is a router of the graph.
-    own: Option<u32>,
+    first: Vec<First>,
+    kept: usize,
 }
 
-impl Paths<'_> {
-    /// The nearest of the routers at these places, of equals the one that was declared first; `None` where none can be
-    /// reached.
-    #[inline]
-    pub(super) fn nearest(&self, places: &[u32]) -> Option<u32> {
-        let reached = places.iter().filter(|&&p| self.distance[p as usize] != u64::MAX && Some(p) != self.own);
-        reached.min_by_key(|&&p| (self.distance[p as usize], self.node(p))).copied()
-    }
-
-    /// The router at a place.
-    #[inline]
-    pub(super) fn node(&self, place: u32) -> usize {
-        self.graph.nodes[place as usize]
-    }
-
-    /// The gateways that lie on a shortest path to the router at `place`, in the order of declaration.
-    #[inline]
-    pub(super) fn gateways(&self, place: u32) -> &[IpAddr] {
-        &self.first[place as usize]
-    }
-
+impl Search {
     /// Takes note of a path; returns whether it is shorter than those known.
-    fn improve(&mut self, at: usize, distance: u64, first: &[IpAddr]) -> bool {
+    fn improve(&mut self, at: usize, distance: u64, first: &[u32]) -> bool {
         let known = &mut self.first[at];
         if distance < self.distance[at] {
             self.distance[at] = distance;
@@ -113,10 +143,10 @@ impl Paths<'_> {
             known.extend_from_slice(first);
             return true;
         }
-        if distance == self.distance[at] {
-            for gateway in first {
-                if known.len() < KEPT && !known.contains(gateway) {
-                    known.push(*gateway);
+        if distance == self.distance[at] && known.len() < self.kept {
+            for step in first {
+                if known.len() < self.kept && !known.contains(step) {
+                    known.push(*step);
                 }
             }
         }
