@@ -29,9 +29,9 @@ pub(crate) fn tree(options: &Options) -> Result<Report, Failure> {
     })
 }
 
-/// A fat-tree of routers with 16 ports: 1,024 hosts, 320 routers, and routes on all of them.
-pub(crate) fn fat_tree(options: &Options) -> Result<Report, Failure> {
-    let ports = (options.scaled(8) * 2) as usize;
+/// A fat-tree of routers with `ports` ports, 1,024 hosts and 320 routers where these are 16, and routes on all of them.
+pub(crate) fn fat_tree(options: &Options, ports: u64) -> Result<Report, Failure> {
+    let ports = (options.scaled(ports / 2) * 2) as usize;
     measure(options, || {
         let mut plan = Plan::default();
         let hosts = fabric::fat_tree(&mut plan, ports, &Arc::new(cable())).len();

@@ -138,7 +138,12 @@ pub static WORKLOADS: &[Workload] = &[
     Workload {
         name: "build-fat-tree",
         help: "a fat-tree of 1,024 hosts and 320 routers is built, routed and switched on",
-        run: build::fat_tree,
+        run: |options| build::fat_tree(options, 16),
+    },
+    Workload {
+        name: "build-large-fat-tree",
+        help: "a fat-tree of 9,826 hosts and 1,445 routers is built, routed and switched on",
+        run: |options| build::fat_tree(options, 34),
     },
     Workload {
         name: "queues",
