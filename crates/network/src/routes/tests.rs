@@ -78,6 +78,17 @@ fn shortest(t: &Topology, from: usize, to: usize) -> Option<usize> {
 
 fn check(t: &Topology) {
     let tables = tables(t);
+    // What is looked up on the map is what is written out.
+    for routes in t.compute() {
+        let (Some(guide), written) = (&routes.guide, routes.all()) else { continue };
+        let written: Vec<StaticRoute> = written.collect();
+        for m in t.segments.iter().flat_map(|s| &s.members) {
+            let longest = written.iter().filter(|r| r.prefix.contains(m.addr)).max_by_key(|r| r.prefix.prefix_len());
+            if let Some((_, gateway)) = guide.lookup(m.addr, Some) {
+                assert_eq!(longest.map(|r| r.gateway), Some(gateway), "to {:?}", m.addr);
+            }
+        }
+    }
     for from in 0..t.nodes.len() {
         for (s, segment) in t.segments.iter().enumerate() {
             let Some(expect) = shortest(t, from, s) else { continue };
