@@ -1,6 +1,6 @@
 //! What a lab file can name, each with a word of explanation.
 
-use crate::{expect, fault, keys, medium, ports, service};
+use crate::{expect, fault, medium, ports, service};
 
 /// Something that a lab file can name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
