@@ -77,6 +77,10 @@ pub(crate) struct RunArgs {
     /// Capture only the first BYTES of each frame, as tcpdump -s
     #[arg(long, value_name = "BYTES", requires = "output")]
     pub(crate) snaplen: Option<u32>,
+    /// Show the bits and the waveform of a frame: r1->r2 for the first on that link, r1->r2#3 for the third, a--s1@1.5s for
+    /// the first from that time on (repeat); with -o also drawn, as frame-1.svg
+    #[arg(long, value_name = "FRAME", conflicts_with_all = ["seeds", "json"])]
+    pub(crate) bits: Vec<String>,
     /// Print JSON instead of words: one object, or one a run
     #[arg(long, conflicts_with = "story")]
     pub(crate) json: bool,

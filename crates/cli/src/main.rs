@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod bits;
 mod check;
 mod exit;
 mod interrupt;

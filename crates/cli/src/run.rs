@@ -10,6 +10,7 @@ use septet_engine::Storm;
 use septet_lab::{BuildOptions, Output, Run};
 
 use crate::args::{RunArgs, StoryLength};
+use crate::bits::Wanted;
 use crate::check::shape;
 use crate::exit::{Exit, Failure};
 use crate::keep::Keep;
@@ -28,6 +29,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let options = BuildOptions { seed: args.seed, ..BuildOptions::default() };
     let mut run = lab.build(&options).map_err(|e| Failure::environment(format!("{}: {e}", args.lab.display())))?;
     interrupt::listen();
+    let wanted = Wanted::begin(&args.bits, &mut run)?;
     let words = if args.json || args.quiet { StoryLength::None } else { args.story };
     let tells = !args.json && !args.quiet;
     let names = run.names();
@@ -74,7 +76,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         _ => report::programs(&mut out, &lab, &outputs, words, style)
             .and_then(|()| report::expectations(&mut out, &outcome, style)),
     };
-    printed.and_then(|()| out.flush()).map_err(Failure::stdout)?;
+    printed.and_then(|()| wanted.tell(&mut out)).and_then(|()| out.flush()).map_err(Failure::stdout)?;
+    if let Some(dir) = &args.output {
+        wanted.keep(dir)?;
+    }
     if let Some(keep) = keep {
         keep.finish(&outcome, &summary, &outputs)?;
     }

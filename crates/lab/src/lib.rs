@@ -9,6 +9,7 @@ mod board;
 mod boot;
 mod build;
 mod cards;
+mod choice;
 mod command;
 mod document;
 mod edit;
@@ -37,6 +38,7 @@ mod words;
 pub use board::FaultId;
 pub use boot::{Boot, Ground};
 pub use build::{BuildError, BuildOptions, Keys, Segmentation};
+pub use choice::{FrameChoice, Which};
 pub use command::{Command, Schedule};
 pub use edit::{SettingError, with_setting};
 pub use expect::{

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::{Ended, PAIR, lab, run, scratch, septet};
+use crate::{Ended, PAIR, lab, root, run, scratch, septet};
 
 const FILES: [&str; 5] = ["summary.json", "trace.pcapng", "events", "metrics.csv", "lab.toml"];
 
@@ -231,4 +231,23 @@ fn an_interrupt_ends_with_130_and_valid_files() {
         rest = &rest[u32::from_le_bytes([e, f, g, h]) as usize..];
     }
     assert_eq!((last, rest.len()), (5, 0));
+}
+
+#[test]
+fn the_bits_of_a_chosen_frame_are_shown_and_drawn() {
+    let dir = scratch("bits");
+    let lab = root().join("labs/cables.toml");
+    let go = |frame: &str| {
+        let args = ["run", lab.to_str().unwrap(), "--story", "none", "--bits", frame, "-o", dir.to_str().unwrap()];
+        run(args)
+    };
+    let ended = go("a->s1#1");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("frame 1 of s1--a: 60 octets, sent at 1.000000000 s by a eth0"), "{}", ended.out);
+    assert_eq!(ended.out.lines().filter(|line| line.ends_with("  FCS")).count(), 4);
+    assert!(fs::read_to_string(dir.join("frame-1.svg")).unwrap().contains("payload 45"));
+    assert!(go("s1->b@59.99s").out.contains("there was no such frame"));
+    let ended = go("a--b");
+    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
+    assert!(ended.err.contains("no link joins a and b (links of a: a--s1)"), "{}", ended.err);
 }

@@ -1,5 +1,6 @@
 //! The PHYs that a medium may name: each fixes rate, line code, preamble, gap, shortest frame and the cable.
 
+mod parts;
 mod picture;
 mod stream;
 
@@ -10,6 +11,7 @@ use septet_core::Rate;
 
 use crate::Ratio;
 
+pub use parts::{Part, What};
 pub use stream::{PREAMBLE_AND_SFD, Reception};
 
 /// A physical layer of IEEE 802.3.

@@ -94,7 +94,7 @@ fn receive_manchester(halves: &[Level]) -> Reception {
     }
 }
 
-fn four_five_bits(octets: &[u8]) -> Vec<bool> {
+pub(super) fn four_five_bits(octets: &[u8]) -> Vec<bool> {
     use four_five::Group;
     let mut bits = Vec::with_capacity((octets.len() + 9) * 10);
     // §24.2.2.1.4: the start-of-stream delimiter takes the place of the first octet of the preamble.
