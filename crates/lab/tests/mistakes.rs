@@ -98,6 +98,8 @@ golden! {
     not_a_url, ["url"], with("[host.web1.balancer]\nlisten = 'www.shop.test'\nto = 'web[2..3]:80'\n");
     backend_without_port, ["backend"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'web[2..3]'\n");
     unknown_backend, ["unknown-node"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'wev2:80'\n");
+    zones_and_records, ["zone", "record", "record"],
+        with("[host.web1.dns]\nzones = { \"shop test\" = { www = 'web1' }, \"shop.test\" = { \"a..b\" = 'web1', www = ['CNAME web1', 'web1'] } }\n");
     zone_with_unknown_node, ["unknown-node"], with("[host.web1.dns]\nzones = { \"shop.test\" = { www = 'wbe2' } }\n");
     unknown_fault, ["unknown-fault"], with("[faults]\nscript = ['5s: crush web1']\n");
     fault_on_unknown_link, ["unknown-link", "unknown-node"],

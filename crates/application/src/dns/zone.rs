@@ -210,7 +210,8 @@ impl Zone {
 }
 
 fn parse(name: &str, origin: Option<&Name>) -> Result<Name, ZoneError> {
-    Name::parse(name, origin).map_err(|e| ZoneError::Name(name.to_owned(), e.to_string()))
+    Name::parse(name, origin)
+        .map_err(|e| ZoneError::Name(name.to_owned(), e.to_string().trim_end_matches([':', ' ']).to_owned()))
 }
 
 #[cfg(test)]

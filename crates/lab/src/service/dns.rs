@@ -138,24 +138,29 @@ fn reverse_zones(lab: &Lab, node: usize) -> Result<Vec<dns::Zone>, BuildError> {
 }
 
 fn add(zone: &mut dns::Zone, name: &str, data: &RecordData, lab: &Lab) -> Result<(), BuildError> {
-    let data = match data.clone() {
-        RecordData::Node(node) => {
-            for address in lab.nodes[node].ports.iter().filter_map(|p| p.address.map(|c| c.addr())) {
-                let data = match address {
-                    IpAddr::V4(v4) => dns::Data::A(v4),
-                    IpAddr::V6(v6) => dns::Data::Aaaa(v6),
-                };
-                zone.add(name, data)?;
-            }
-            return Ok(());
+    let RecordData::Node(node) = *data else { return Ok(zone.add(name, data.shape())?) };
+    for address in lab.nodes[node].ports.iter().filter_map(|p| p.address.map(|c| c.addr())) {
+        let data = match address {
+            IpAddr::V4(v4) => dns::Data::A(v4),
+            IpAddr::V6(v6) => dns::Data::Aaaa(v6),
+        };
+        zone.add(name, data)?;
+    }
+    Ok(())
+}
+
+impl RecordData {
+    /// The record itself; that of a node has its address only when the lab is built.
+    fn shape(&self) -> dns::Data {
+        match self.clone() {
+            Self::Node(_) => dns::Data::A(Ipv4Addr::UNSPECIFIED),
+            Self::Address(address) => dns::Data::A(address),
+            Self::Cname(of) => dns::Data::Cname(of),
+            Self::Mx(preference, exchange) => dns::Data::Mx { preference, exchange },
+            Self::Ns(server) => dns::Data::Ns(server),
+            Self::Txt(text) => dns::Data::Txt(vec![text]),
         }
-        RecordData::Address(address) => dns::Data::A(address),
-        RecordData::Cname(of) => dns::Data::Cname(of),
-        RecordData::Mx(preference, exchange) => dns::Data::Mx { preference, exchange },
-        RecordData::Ns(server) => dns::Data::Ns(server),
-        RecordData::Txt(text) => dns::Data::Txt(vec![text]),
-    };
-    Ok(zone.add(name, data)?)
+    }
 }
 
 fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
@@ -169,15 +174,37 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
                     .help("choose another name, such as `shop.test`".to_owned());
             reading.mistakes.push(mistake);
         }
+        let mut checked = match dns::Zone::new(&zone.origin) {
+            Ok(checked) => checked,
+            Err(why) => {
+                reading.mistakes.push(unfit("zone", origin.span.clone(), &why));
+                continue;
+            }
+        };
         for (name, _) in &names.entries {
             for text in names.texts(&name.text) {
                 let record = record(text, reading);
-                zone.records.extend(reading.or_report(text, record).map(|data| (name.text.to_ascii_lowercase(), data)));
+                let Some(data) = reading.or_report(text, record) else { continue };
+                if let Err(why) = checked.add(&name.text, data.shape()) {
+                    reading.mistakes.push(unfit("record", text.span.clone(), &why));
+                }
+                zone.records.push((name.text.to_ascii_lowercase(), data));
             }
         }
         zones.push(zone);
     }
     Some(Arc::new(Dns { zones }))
+}
+
+fn unfit(code: &'static str, span: core::ops::Range<usize>, why: &dns::ZoneError) -> Mistake {
+    let mistake = Mistake::new(code, span, why.to_string(), "here");
+    match why {
+        // RFC 1035 §2.3.4: "labels 63 octets or less".
+        dns::ZoneError::Name(..) => {
+            mistake.help("labels of 1 to 63 letters, digits, `-` and `_`, joined by dots".to_owned())
+        }
+        _ => mistake,
+    }
 }
 
 /// `lb`, `10.0.1.5`, `CNAME www`, `MX 10 mail`
