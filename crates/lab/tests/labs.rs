@@ -187,8 +187,18 @@ fn validation_red() {
 }
 
 #[test]
+fn validation_red_tests() {
+    holds("validation/red-tests", &[]);
+}
+
+#[test]
 fn validation_codel() {
     holds("validation/codel", &[]);
+}
+
+#[test]
+fn validation_codel_tcp() {
+    holds("validation/codel-tcp", &[]);
 }
 
 /// A lab that is added is tested here.
