@@ -67,7 +67,25 @@ fn flow(bytes: &[u8]) -> Option<u64> {
     Some(mix(hash, u64::from(protocol) << 32 | u64::from(ports)))
 }
 
+/// The priority code point of the tag; without one the precedence that IP asks for (RFC 2474 §4.2.2.1: the upper three
+/// bits, which the class selectors keep).
+fn priority(bytes: &[u8]) -> Option<u8> {
+    let (kind, at) = payload(bytes)?;
+    if at > 14 {
+        return bytes.get(14).map(|control| control >> 5);
+    }
+    match kind {
+        IPV4 => bytes.get(at + 1).map(|tos| tos >> 5),
+        IPV6 => bytes.get(at).map(|first| first >> 1 & 7),
+        _ => None,
+    }
+}
+
 impl Lens for PacketLens {
+    fn priority(&self, frame: &Frame) -> u8 {
+        priority(frame.bytes()).unwrap_or(0)
+    }
+
     fn flow(&self, frame: &Frame) -> u64 {
         flow(frame.bytes()).unwrap_or(0)
     }
@@ -139,6 +157,16 @@ mod tests {
         bytes.extend(ports);
         bytes.extend([0, 8, 0, 0]);
         Frame::new(0, &bytes)
+    }
+
+    #[test]
+    fn the_tag_says_the_priority_and_without_one_ip_does() {
+        let priority = |tos, tags: &[u8]| PacketLens.priority(&packet(tos, [0; 4], tags));
+        assert_eq!(priority(0, &[]), 0);
+        // Expedited forwarding, 101110: precedence 5.
+        assert_eq!(priority(0xb8, &[]), 5);
+        assert_eq!(priority(0xb8, &[0x81, 0x00, 0x60, 0x0a]), 3);
+        assert_eq!(PacketLens.priority(&Frame::new(0, &[0; 13])), 0);
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub struct Management {
     pub mirror: Option<(BTreeSet<usize>, usize)>,
     /// Whether PAUSE frames are sent.
     pub flow_control: Paused,
+    /// The priority of what comes without one from each neighbour.
+    pub priorities: BTreeMap<usize, u8>,
     /// Neighbours to whom it speaks half duplex.
     pub half_duplex: BTreeSet<usize>,
 }
@@ -91,23 +93,30 @@ impl Management {
             let to = neighbours(mirror.text("to").into_iter().collect());
             to.into_iter().next().map(|to| (from, to))
         });
-        let mut vlans = BTreeMap::new();
-        for (name, _) in table.table("vlans").map(|t| t.entries.as_slice()).unwrap_or_default() {
-            let Some(number) = table.table("vlans").and_then(|t| t.count(&name.text)) else { continue };
-            match topology.nodes(Word { text: &name.text, at: 0 }) {
-                Ok(nodes) => vlans.extend(nodes.into_iter().map(|node| (node, number as u16))),
-                Err(wrong) => {
-                    let text = Text::bare(name.text.clone(), name.span.clone());
-                    mistakes.push(wrong.mistake(&text));
+        let mut by_neighbour = |key: &str| {
+            let mut found = BTreeMap::new();
+            let Some(numbers) = table.table(key) else { return found };
+            for (name, _) in &numbers.entries {
+                let Some(number) = numbers.count(&name.text) else { continue };
+                match topology.nodes(Word { text: &name.text, at: 0 }) {
+                    Ok(nodes) => found.extend(nodes.into_iter().map(|node| (node, number as u16))),
+                    Err(wrong) => {
+                        let text = Text::bare(name.text.clone(), name.span.clone());
+                        mistakes.push(wrong.mistake(&text));
+                    }
                 }
             }
-        }
+            found
+        };
+        let vlans = by_neighbour("vlans");
+        let priorities = by_neighbour("priorities").into_iter().map(|(node, number)| (node, number as u8)).collect();
         let wanted = table.switch("spanning_tree") == Some(true);
         Self {
             spanning_tree: wanted
                 .then(|| table.count("priority").and_then(|n| u16::try_from(n).ok()).unwrap_or(32_768)),
             vlans,
             trunks,
+            priorities,
             mirror,
             flow_control: if table.switch("flow_control") == Some(true) { Paused::WhenFull } else { Paused::Never },
             half_duplex,
@@ -159,6 +168,8 @@ impl Lab {
             }
             management.vlans = Some(Vlans { ports });
         }
+        management.priorities =
+            neighbours.iter().filter_map(|(place, node, _)| Some((place.port, *spec.priorities.get(node)?))).collect();
         if let Some(priority) = spec.spanning_tree {
             let cost = |cable: &Cable| path_cost(cable.medium.rate.map_or(u64::MAX, Rate::bits_per_sec));
             let costs = neighbours.iter().map(|(place, _, cable)| (place.port, cost(cable))).collect();

@@ -88,6 +88,11 @@ static SWITCH: Section = Section {
             Kind::Named("neighbour", &Kind::Count(1, 4094)),
             "the VLAN of the port to each neighbour; others are in VLAN 1",
         ),
+        Key::new(
+            "priorities",
+            Kind::Named("neighbour", &Kind::Count(0, 7)),
+            "the 802.1p priority of what comes untagged from each neighbour (0); trunks carry it, and `queue = \"prio\"` obeys it",
+        ),
         Key::new("trunks", Kind::Texts(&NEIGHBOUR), "neighbours to whom all VLANs go, with tags"),
         Key::new("mirror", Kind::Table(&MIRROR), "a port that sees what passes others"),
         Key::new("flow_control", Kind::Switch, "pause those who send more than a port can pass on (false)"),

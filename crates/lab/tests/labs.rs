@@ -177,6 +177,11 @@ fn bufferbloat_fq_codel() {
 }
 
 #[test]
+fn priority() {
+    holds("priority", &[]);
+}
+
+#[test]
 fn cables() {
     holds("cables", &[]);
 }

@@ -19,6 +19,12 @@ pub trait Lens: Send + Sync {
     /// Sets Congestion Experienced (RFC 3168 §5) where the packet's flow is ECN-capable.
     fn mark(&self, frame: &mut Frame) -> Marked;
 
+    /// The frame's priority, 0 to 7: the priority code point of its 802.1Q tag where it has one.
+    fn priority(&self, frame: &Frame) -> u8 {
+        let _ = frame;
+        0
+    }
+
     /// What splits super-segments ([`Frame::segment_size`]) into the frames that a wire carries, as a network card
     /// does (TSO); `None` where nothing can.
     fn splitter(&self) -> Option<Splitter> {

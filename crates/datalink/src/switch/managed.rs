@@ -24,6 +24,8 @@ pub struct Management {
     pub spanning_tree: Option<(Parameters, BTreeMap<u16, u32>)>,
     /// Frames that come in at these ports or go out of them also go out of that one, which carries nothing else.
     pub mirror: Option<(BTreeSet<u16>, u16)>,
+    /// The priority of frames that come in without one, by port (802.1Q §6.9); 0 for others.
+    pub priorities: BTreeMap<u16, u8>,
     /// PAUSE frames.
     pub flow_control: Option<FlowControl>,
 }
@@ -31,7 +33,7 @@ pub struct Management {
 impl Management {
     /// Nothing but the address.
     pub const fn new(mac: MacAddr) -> Self {
-        Self { mac, vlans: None, spanning_tree: None, mirror: None, flow_control: None }
+        Self { mac, vlans: None, spanning_tree: None, mirror: None, priorities: BTreeMap::new(), flow_control: None }
     }
 }
 
@@ -202,15 +204,15 @@ impl Switch {
             Ok(vlan) => vlan,
             Err(reason) => return self.drop(port, &original, reason, out),
         };
+        // A priority survives from trunk to trunk.
+        let tag = match vlan::parse(original.bytes()) {
+            Ok(Some(tag)) => Tag { vlan: Some(vlan), ..tag },
+            _ => Tag { priority: managed.management.priorities.get(&port.0).copied().unwrap_or(0), ..Tag::new(vlan) },
+        };
         self.learn(now, vlan, header.source, port, frame.cause, out);
         if state == State::Learning {
             return self.drop(port, &original, DropReason::StpBlocking, out);
         }
-        // A priority survives from trunk to trunk.
-        let tag = match vlan::parse(original.bytes()) {
-            Ok(Some(tag)) => Tag { vlan: Some(vlan), ..tag },
-            _ => Tag::new(vlan),
-        };
         self.forward_managed(now, port, header, tag, vlan, frame, out);
     }
 

@@ -116,6 +116,20 @@ fn a_priority_survives_from_trunk_to_trunk() {
 }
 
 #[test]
+fn a_port_gives_its_priority_to_frames_without_a_tag() {
+    let mut b = Bench::new(5, Management { priorities: BTreeMap::from([(2, 6), (3, 1)]), ..vlans() });
+    let priority = |b: &mut Bench, from: u16, tag| {
+        b.call(|s, out| s.receive(Instant::ZERO, Port(from), frame(MacAddr::BROADCAST, u64::from(from), tag), out));
+        let out: Vec<_> = b.wire.frames.drain(..).filter_map(|(_, f)| vlan::parse(f.bytes()).unwrap()).collect();
+        out[0].priority
+    };
+    assert_eq!(priority(&mut b, 0, None), 0);
+    assert_eq!(priority(&mut b, 2, None), 6);
+    // What has a tag keeps its priority.
+    assert_eq!(priority(&mut b, 3, Some(20)), 3);
+}
+
+#[test]
 fn the_mirror_sees_both_ways_and_takes_no_part() {
     let mut b = Bench::new(4, Management { mirror: Some((BTreeSet::from([0]), 3)), ..Management::new(MAC) });
     assert_eq!(b.receive(0, frame(MacAddr::BROADCAST, 1, None)), [(3, None), (1, None), (2, None)]);

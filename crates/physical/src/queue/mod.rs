@@ -13,14 +13,21 @@ use crate::{Blind, Lens};
 pub mod codel;
 pub mod drop_tail;
 pub mod fq_codel;
+pub mod prio;
 pub mod red;
 pub mod tbf;
 
 pub use drop_tail::DropTail;
 
 /// Every discipline there is.
-pub static DISCIPLINES: &[Discipline] =
-    &[drop_tail::DISCIPLINE, red::DISCIPLINE, codel::DISCIPLINE, fq_codel::DISCIPLINE, tbf::DISCIPLINE];
+pub static DISCIPLINES: &[Discipline] = &[
+    drop_tail::DISCIPLINE,
+    red::DISCIPLINE,
+    codel::DISCIPLINE,
+    fq_codel::DISCIPLINE,
+    tbf::DISCIPLINE,
+    prio::DISCIPLINE,
+];
 
 /// A queue discipline by name.
 #[derive(Clone, Copy, Debug)]
