@@ -9,7 +9,8 @@ use septet_datalink::card::pause::PauseCard;
 use septet_datalink::card::serial::SerialCard;
 use septet_datalink::card::{Card, Fitted};
 use septet_datalink::ethernet::MacAddr;
-use septet_datalink::lapb::Side;
+use septet_datalink::hdlc::Accm;
+use septet_datalink::lapb::{Arq, Modulo, Side};
 use septet_datalink::ppp;
 use septet_datalink::stp::bpdu::BridgeId;
 use septet_datalink::stp::{Parameters, path_cost};
@@ -255,10 +256,17 @@ impl Lab {
         };
         let mut config =
             ppp::Config { local: address(place).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED), ..ppp::Config::default() };
+        let asked = serial.lcp;
+        config.terms.fcs = asked.fcs;
+        config.terms.accm = Accm(asked.accm);
+        config.terms.protocol_compression = asked.compression;
+        config.terms.address_compression = asked.compression;
+        // What this end takes is what its own medium says that it may be sent.
+        config.terms.mru = cable.mtu.filter(|mtu| *mtu >= 128).unwrap_or(config.terms.mru);
+        config.echo = asked.echo.filter(|every| !every.is_zero()).or(config.echo);
         if let Some(reliable) = serial.reliable {
             let side = if place < beyond { Side::Dte } else { Side::Dce };
-            let window =
-                reliable.window.unwrap_or(reliable.arq.largest_window(septet_datalink::lapb::Modulo::OneTwentyEight));
+            let window = reliable.window.unwrap_or_else(|| window(&cable.medium, reliable.arq));
             let t1 = reliable.t1.unwrap_or_else(|| round_trip(&cable.medium));
             config.reliable = Some(ppp::reliable(side, reliable.arq, window, t1));
         }
@@ -294,6 +302,19 @@ fn rate(cable: &Cable) -> Rate {
 fn round_trip(medium: &Medium) -> Duration {
     let frame = medium.rate.map_or(Duration::ZERO, |rate| rate.time_for(1510));
     2 * medium.delay + 3 * frame + Duration::from_millis(1)
+}
+
+/// A window that does not make the line wait: the small one of modulo 8 where it covers the round trip (for selective
+/// repeat, also the one in which a frame is repeated), the largest otherwise.
+fn window(medium: &Medium, arq: Arq) -> u8 {
+    let small = arq.largest_window(Modulo::Eight);
+    let frame = medium.rate.map_or(Duration::ZERO, |rate| rate.time_for(1510));
+    let trips = if arq == Arq::SelectiveRepeat { 2 } else { 1 };
+    if (2 * medium.delay + 2 * frame) * trips <= frame * u32::from(small) {
+        small
+    } else {
+        arq.largest_window(Modulo::OneTwentyEight)
+    }
 }
 
 /// What the cards of a station count under `name`, summed over its ports; `None` where none does.

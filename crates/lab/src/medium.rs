@@ -4,7 +4,9 @@ use core::time::Duration;
 use std::sync::LazyLock;
 
 use septet_core::{Bytes, Rate};
+use septet_datalink::hdlc::Fcs;
 use septet_datalink::lapb::Arq;
+use septet_datalink::ppp::Compression;
 use septet_physical::channel::{EFFECTS, EffectKind, EffectSpec};
 use septet_physical::phy::{self, Length, Phy};
 use septet_physical::queue::{DISCIPLINES, Discipline, Limit, QueueSpec};
@@ -75,6 +77,8 @@ impl Cable {
                 Change::Framing(framing) => self.medium.framing = *framing,
                 Change::Mtu(mtu) => self.mtu = Some(*mtu),
                 Change::Serial(serial) => self.serial = *serial,
+                Change::Reliable(reliable) => self.serial.get_or_insert_default().reliable = Some(*reliable),
+                Change::Lcp(lcp) => self.serial.get_or_insert_default().lcp = *lcp,
                 Change::Queue(discipline, settings) => {
                     (self.discipline, self.settings) = (discipline, settings.clone());
                     self.renew_queue();
@@ -146,6 +150,21 @@ impl Cable {
 pub struct Serial {
     /// PPP's numbered mode, where it is wanted.
     pub reliable: Option<Reliable>,
+    /// What both ends ask for.
+    pub lcp: LcpOptions,
+}
+
+/// What the ends of a serial line ask for in LCP, beside what they always do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LcpOptions {
+    /// The frame check sequence (RFC 1570 §2.1).
+    pub fcs: Fcs,
+    /// Control characters that must be escaped (RFC 1662 §7.1); none where nothing is said.
+    pub accm: u32,
+    /// Whether the protocol field, and the address and control fields, are to be shortened (RFC 1661 §6.5 and §6.6).
+    pub compression: Compression,
+    /// How often an echo is asked for (RFC 1661 §5.8); 30 s where nothing is said.
+    pub echo: Option<Duration>,
 }
 
 /// How what a serial line damages is repeated.
@@ -153,7 +172,7 @@ pub struct Serial {
 pub struct Reliable {
     /// The scheme.
     pub arq: Arq,
-    /// How many frames may be in flight; the most that the scheme allows where nothing is said.
+    /// How many frames may be in flight; enough for the line where nothing is said.
     pub window: Option<u8>,
     /// How long a frame may stay without an answer; a little more than a round trip where nothing is said.
     pub t1: Option<Duration>,
@@ -176,6 +195,8 @@ pub(crate) enum Change {
     Phy(&'static Phy),
     Length(Length),
     Serial(Option<Serial>),
+    Reliable(Reliable),
+    Lcp(LcpOptions),
 }
 
 /// A word of the medium language.
@@ -358,8 +379,56 @@ const WORDS: &[MediumWord] = &[
                     break;
                 }
             }
-            let serial = Serial { reliable: Some(reliable) };
-            Ok(vec![Change::Framing(Framing::BARE), Change::Serial(Some(serial))])
+            Ok(vec![Change::Framing(Framing::BARE), Change::Reliable(reliable)])
+        },
+    },
+    MediumWord {
+        name: "lcp",
+        example: "fcs 32",
+        doc: "what the ends of a serial line ask each other for: `[fcs 16|32] [accm HEX] [compression] [echo TIME]`",
+        read: |words| {
+            let mut lcp = LcpOptions::default();
+            let mut any = false;
+            loop {
+                if words.take("fcs") {
+                    let word = words.expect("16 or 32", "`32`")?;
+                    lcp.fcs = match word.text {
+                        "16" => Fcs::Sixteen,
+                        "32" => Fcs::ThirtyTwo,
+                        other => {
+                            let reason = format!("there is no FCS of `{other}` bits");
+                            return Err(Wrong::new("unknown-value", word.range(), reason).help("16 or 32".to_owned()));
+                        }
+                    };
+                } else if words.take("accm") {
+                    let word = words.expect("a map in hexadecimal digits", "`000a0000`")?;
+                    let digits = word.text.strip_prefix("0x").unwrap_or(word.text);
+                    let wrong = || {
+                        Wrong::new("unknown-value", word.range(), format!("`{}` is no map of 32 characters", word.text))
+                            .help(
+                                "eight hexadecimal digits, one bit a character: `000a0000` for XON and XOFF".to_owned(),
+                            )
+                    };
+                    lcp.accm = u32::from_str_radix(digits, 16).map_err(|_| wrong())?;
+                } else if words.take("compression") {
+                    lcp.compression = Compression::On;
+                } else if words.take("echo") {
+                    let word = words.expect("a time", "`10s`")?;
+                    lcp.echo = Some(understood(word, units::time(word.text))?);
+                } else if any {
+                    return Ok(vec![Change::Framing(Framing::BARE), Change::Lcp(lcp)]);
+                } else {
+                    // It cannot be one of those above: what stands there is not understood, or nothing stands there.
+                    let word = words.expect("`fcs`, `accm`, `compression` or `echo`", "`fcs 32`")?;
+                    let reason = format!("`{}` is nothing that LCP is asked for", word.text);
+                    return Err(Wrong::new("unknown-word", word.range(), reason).help(suggest(
+                        word.text,
+                        "it may be",
+                        ["fcs", "accm", "compression", "echo"],
+                    )));
+                }
+                any = true;
+            }
         },
     },
     MediumWord {
@@ -596,6 +665,18 @@ mod tests {
         assert_eq!(effects("reorder 25% 50% gap 5 duplicate 1%"), ["duplicate", "reorder"], "in the table's order");
         assert_eq!(read("queue fq_codel target 3ms limit 64kb delay 1ms").unwrap().medium.queue.name(), "fq_codel");
         assert_eq!(read("queue fq-codel").unwrap().medium.queue.name(), "fq_codel");
+    }
+
+    #[test]
+    fn a_serial_line_says_what_lcp_asks_for() {
+        let cable = read("rate 64kbit framing ppp lcp fcs 32 accm 000a0000 compression echo 5s arq go-back-n window 7")
+            .unwrap();
+        let Some(Serial { reliable: Some(reliable), lcp }) = cable.serial else { panic!("{:?}", cable.serial) };
+        assert_eq!((reliable.window, lcp.fcs, lcp.accm), (Some(7), Fcs::ThirtyTwo, 0x000a_0000));
+        assert_eq!((lcp.compression, lcp.echo), (Compression::On, Some(Duration::from_secs(5))));
+        for wrong in ["lcp", "lcp fcs 8", "lcp accm xyz", "lcp mru 5", "framing ppp lcp fcs"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -145,12 +145,24 @@ impl Options for Lcp {
             (FCS_ALTERNATIVES, [_]) => Verdict::Rather(vec![FCS_16]),
             (NUMBERED_MODE, &[window, address]) => match self.numbered {
                 None => Verdict::Unacceptable,
-                // The two addresses must differ, and the windows be of one modulo.
-                Some(ours) if ours.address == address || (ours.window < 8) != (window < 8) || window == 0 => {
-                    let address = if ours.address == 1 { 3 } else { 1 };
-                    Verdict::Rather(vec![ours.window, address])
+                Some(ours) => {
+                    let other = if ours.address == 1 { 3 } else { 1 };
+                    // A Configure-Nak "may reduce the window, but may not increase it", and one modulo must serve both ends:
+                    // who wants more than seven follows one who wants less.
+                    let fits = match window {
+                        0 | 128.. => ours.window,
+                        8.. if ours.window < 8 => ours.window,
+                        _ => window,
+                    };
+                    if window < 8 && ours.window >= 8 {
+                        self.wanted.numbered = Some(NumberedMode { window: MODULO_8_WINDOW, ..ours });
+                    }
+                    // The two addresses must differ.
+                    match fits == window && address == other {
+                        true => Verdict::Acceptable,
+                        false => Verdict::Rather(vec![fits, other]),
+                    }
                 }
-                Some(_) => Verdict::Acceptable,
             },
             _ => Verdict::Unacceptable,
         }
@@ -182,7 +194,8 @@ impl Options for Lcp {
             (FCS_ALTERNATIVES, _) => self.wanted.fcs = Fcs::Sixteen,
             (NUMBERED_MODE, &[window, address]) => {
                 if let Some(ours) = &mut self.wanted.numbered {
-                    *ours = NumberedMode { window: window.clamp(1, 127), address };
+                    // A window is only ever reduced.
+                    *ours = NumberedMode { window: window.clamp(1, ours.window), address };
                 }
             }
             _ => {}
@@ -202,6 +215,9 @@ impl Options for Lcp {
         }
     }
 }
+
+/// The largest window of modulo 8.
+const MODULO_8_WINDOW: u8 = 7;
 
 /// RFC 1570 §2.1: "2 CCITT 16-bit FCS", "4 CCITT 32-bit FCS".
 const FCS_16: u8 = 2;

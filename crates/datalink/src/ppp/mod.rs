@@ -482,8 +482,12 @@ impl Ppp {
                     (Some(lapb), Some((ours, theirs))) => {
                         self.set_phase(Phase::Reliable, "both ends agreed on numbered mode", trace);
                         let side = if ours.address == Side::Dte.address() { Side::Dte } else { Side::Dce };
-                        // The window that the other end takes.
-                        let mut link = Link::new(lapb::Config { side, window: lapb.window.min(theirs.window), ..lapb });
+                        // RFC 1663 §4: a window below 8 means modulo 8 for both. What this end sends is bounded by what the other
+                        // end takes.
+                        let modulo =
+                            if ours.window.min(theirs.window) < 8 { Modulo::Eight } else { Modulo::OneTwentyEight };
+                        let window = lapb.window.min(theirs.window);
+                        let mut link = Link::new(lapb::Config { side, modulo, window, ..lapb });
                         if side == Side::Dte {
                             link.connect(now);
                         }

@@ -210,6 +210,28 @@ fn reliable_transmission_repeats_what_the_line_damages() {
 }
 
 #[test]
+fn one_end_with_a_window_below_eight_makes_both_count_modulo_eight() {
+    for (a, b) in [(100, 4), (4, 100)] {
+        let reliable = |side, window| Some(super::reliable(side, Arq::GoBackN, window, Duration::from_millis(50)));
+        let mut p = Pair::new(
+            Config { reliable: reliable(Side::Dte, a), ..config(A) },
+            Config { reliable: reliable(Side::Dce, b), ..config(B) },
+        );
+        p.run(2000);
+        for end in &p.ends {
+            let link = end.reliable().unwrap();
+            assert!(end.is_up() && link.config().modulo == Modulo::Eight && link.config().window <= 7, "{a} {b}");
+        }
+        // Who takes four frames is sent no more than four at a time.
+        let taking_four = usize::from(a == 4);
+        assert_eq!(p.ends[taking_four].reliable().unwrap().config().window, 4);
+        p.ends[0].send(Frame::new(16, &[0x45; 60])).unwrap();
+        p.run(200);
+        assert_eq!(p.delivered[1].len(), 1);
+    }
+}
+
+#[test]
 fn numbered_mode_needs_both_ends() {
     let reliable = Some(super::reliable(Side::Dte, Arq::GoBackN, 7, Duration::from_millis(50)));
     let mut p = Pair::new(Config { reliable, ..config(A) }, config(B));
