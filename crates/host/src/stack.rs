@@ -227,6 +227,7 @@ impl Stack {
         while self.tcp.dirty {
             let Some(segment) = self.tcp.endpoint().poll_transmit(now, out.trace) else {
                 self.tcp.dirty = false;
+                self.tcp.drained();
                 break;
             };
             let iface = self.ip.iface_to(segment.dst);

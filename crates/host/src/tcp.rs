@@ -25,6 +25,10 @@ use crate::stack::Stack;
 use crate::udp::gone;
 use crate::wakers::Wakers;
 
+/// Segments that writes of shared bytes build before the first of them leaves: with more, super-segments would no longer
+/// be in the processor's cache when they do.
+const BURST: usize = 8;
+
 /// A socket of one life of a host: the next boot begins with new ones.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Socket {
@@ -53,6 +57,8 @@ pub(crate) struct Tcp {
     boot: u32,
     waiting: Vec<Waiting>,
     acceptors: BTreeMap<SocketId, Wakers>,
+    /// Writers that wait until the segments that are built have left.
+    held: Vec<Waker>,
     /// Counters of earlier lives.
     past: Vec<u64>,
 }
@@ -68,6 +74,7 @@ impl Tcp {
             boot: 0,
             waiting: Vec::new(),
             acceptors: BTreeMap::new(),
+            held: Vec::new(),
             past: Vec::new(),
         }
     }
@@ -103,6 +110,12 @@ impl Tcp {
             self.wake(id, readiness);
         }
         self.deadline = self.endpoint.as_mut().and_then(|e| e.poll_timeout());
+    }
+
+    /// Everything that was built has left.
+    #[inline]
+    pub(crate) fn drained(&mut self) {
+        self.held.drain(..).for_each(Waker::wake);
     }
 
     fn wake(&mut self, id: SocketId, readiness: Readiness) {
@@ -234,6 +247,10 @@ impl Stack {
         let id = self.tcp.resolve(socket)?;
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
+        }
+        if self.tcp.endpoint().built() >= BURST {
+            self.tcp.held.push(cx.waker().clone());
+            return Poll::Pending;
         }
         self.tcp.dirty = true;
         match self.tcp.endpoint().write_bytes(self.now, id, bytes.clone(), &mut self.trace) {

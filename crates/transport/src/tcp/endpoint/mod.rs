@@ -418,6 +418,11 @@ impl Endpoint {
         None
     }
 
+    /// How many segments are built and wait to be taken.
+    pub fn built(&self) -> usize {
+        self.pending.out.len()
+    }
+
     /// Frees a connection that is closed at both ends of its life: by the protocol and by the application.
     fn bury(&mut self, index: u32) {
         if let Entry::Connection(c) = self.slots.entry(index)
