@@ -54,8 +54,9 @@ impl Pings {
         Ok(id)
     }
 
-    /// Closes all sockets.
+    /// Closes all sockets. Who waits for one from outside of the host finds it gone.
     pub(crate) fn wipe(&mut self) {
+        self.sockets.iter_mut().for_each(|socket| socket.readers.wake());
         self.sockets.clear();
         self.idents = HashMap::default();
     }

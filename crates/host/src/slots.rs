@@ -33,6 +33,10 @@ impl<T> Slots<T> {
         self.slab = Slab::new();
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slab.iter_mut().map(|(_, (_, value))| value)
+    }
+
     pub(crate) fn get(&self, id: SlotId) -> Option<&T> {
         self.slab.get(id.index as usize).filter(|(g, _)| *g == id.generation).map(|(_, v)| v)
     }

@@ -79,8 +79,11 @@ impl Tcp {
         }
     }
 
-    /// Forgets all connections and begins a new life.
+    /// Forgets all connections and begins a new life. Who waits for one from outside of the host finds it gone.
     pub(crate) fn wipe(&mut self) {
+        let waiting = self.waiting.drain(..).flat_map(|Waiting { reader, writer }| [reader, writer]);
+        waiting.flatten().chain(self.held.drain(..)).for_each(Waker::wake);
+        self.acceptors.values_mut().for_each(Wakers::wake);
         let past = if self.endpoint.is_some() { self.counters().map(|(_, n)| n).collect() } else { Vec::new() };
         let fresh = Self::new(self.config.clone(), self.rng.clone());
         *self = Self { boot: self.boot + 1, past, ..fresh };

@@ -115,8 +115,11 @@ impl Udp {
         Ok(id)
     }
 
-    /// Closes all sockets.
+    /// Closes all sockets. Who waits for one from outside of the host finds it gone.
     pub(crate) fn wipe(&mut self) {
+        for Socket { readers, writers, error_readers, .. } in self.sockets.iter_mut() {
+            [readers, writers, error_readers].into_iter().for_each(Wakers::wake);
+        }
         self.sockets.clear();
         self.ports = HashMap::default();
     }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use septet_core::StationId;
 use septet_lab::{Node, Outside};
@@ -22,14 +23,25 @@ pub(super) fn of(node: &Node) -> impl Iterator<Item = (u16, SocketAddr)> {
     outside.flat_map(|outside| outside.doors.iter().copied())
 }
 
-/// Opens a door.
+/// How often a host that was switched off is asked whether it is on again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Opens a door. It closes where its host is switched off, and opens again with it.
 pub(super) fn open(pump: &Pump, station: StationId, net: NetRef, port: u16, target: SocketAddr) -> io::Result<()> {
     let at = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
-    let listener = pump.with(|_| net.listen(at, ListenOptions::default()))?;
+    let mut listener = pump.with(|_| net.listen(at, ListenOptions::default()))?;
     let inner = pump.clone();
     let serve = async move {
-        // An error means that the host was switched off; its door goes with it.
-        while let Ok((mut lab, _)) = listener.accept().await {
+        loop {
+            let Ok((mut lab, _)) = listener.accept().await else {
+                listener = loop {
+                    tokio::time::sleep(AGAIN).await;
+                    if let Ok(listener) = net.listen(at, ListenOptions::default()) {
+                        break listener;
+                    }
+                };
+                continue;
+            };
             let carry = async move {
                 match TcpStream::connect(target).await {
                     Ok(mut kernel) => {
