@@ -209,3 +209,21 @@ impl Kept {
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     fs::write(path, bytes).map_err(|e| Failure::file("write", path, &e))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_removes_the_control_socket() {
+        let name = format!("panic-test-{}", std::process::id());
+        let path = control::path::socket(&name).unwrap();
+        fs::write(&path, "").unwrap();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| ()));
+        remove_the_socket_on_panic(&name);
+        let panicked = std::panic::catch_unwind(|| panic!("on purpose"));
+        std::panic::set_hook(before);
+        assert!(panicked.is_err() && !path.exists());
+    }
+}
