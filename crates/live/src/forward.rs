@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::spawn_local;
 
 use crate::pump::Pump;
-use crate::relay::{End, relay};
+use crate::relay::{End, Way, relay};
 
 /// UDP peers that a forward remembers at most; the one that was silent for longest makes room.
 const UDP_PEERS: usize = 1024;
@@ -230,21 +230,23 @@ impl Forwarder {
             });
             let (net, to, counters) = (self.net.clone(), self.to, self.counters.clone());
             let carry = async move {
-                let result = match net.connect(to, TcpOptions::default()).await {
-                    Ok(mut lab) => relay(&mut kernel, &mut lab).await,
-                    Err(e) => {
+                match net.connect(to, TcpOptions::default()).await {
+                    Ok(mut lab) => {
+                        let carried = |way, n| {
+                            count(&counters, |c| match way {
+                                Way::Forth => c.bytes_in += n,
+                                Way::Back => c.bytes_out += n,
+                            });
+                        };
+                        // Each side hears of the other's end by the end of its own connection.
+                        let _ = relay(&mut kernel, &mut lab, carried).await;
+                    }
+                    Err(_) => {
                         kernel.reset_on_drop();
                         count(&counters, |c| c.failed += 1);
-                        Err(e)
                     }
-                };
-                count(&counters, |c| {
-                    c.open -= 1;
-                    if let Ok(carried) = result {
-                        c.bytes_in += carried.forth;
-                        c.bytes_out += carried.back;
-                    }
-                });
+                }
+                count(&counters, |c| c.open -= 1);
             };
             spawn_local(self.pump.drive(self.from, carry));
         }

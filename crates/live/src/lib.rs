@@ -18,6 +18,6 @@ mod up;
 pub use clock::{Clock, Lag};
 pub use forward::{ForwardCounters, ForwardSpec, Forwarder, InvalidForward, Protocol};
 pub use pump::{Driven, Failure, Holder, LATE, Pump};
-pub use relay::{Carried, End, relay};
+pub use relay::{End, Way, relay};
 #[cfg(target_os = "linux")]
 pub use up::{Ended, Ending, Options, Up};

@@ -29,37 +29,35 @@ impl End for septet_socket::TcpStream {
     }
 }
 
-/// What was carried.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Carried {
-    /// Bytes from the first end to the second.
-    pub forth: u64,
-    /// Bytes from the second end to the first.
-    pub back: u64,
+/// Which way bytes go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// From the first end to the second.
+    Forth,
+    /// From the second end to the first.
+    Back,
 }
 
-/// Carries bytes both ways until both ends have closed. A close of one direction is carried across as that; a reset
-/// or any other failure of one end resets the other. Neither side is read faster than the other takes it.
+/// Carries bytes both ways until both ends have closed, and tells `carried` of them as they go. A close of one direction
+/// is carried across as that; a reset or any other failure of one end resets the other. Neither side is read faster than
+/// the other takes it.
 ///
 /// # Errors
 /// That of the end that failed first.
-pub async fn relay(a: &mut impl End, b: &mut impl End) -> io::Result<Carried> {
+pub async fn relay(a: &mut impl End, b: &mut impl End, carried: impl Fn(Way, u64)) -> io::Result<()> {
     let mut forth = Half::default();
     let mut back = Half::default();
     let result = poll_fn(|cx| {
-        let one = forth.poll(cx, &mut *a, &mut *b)?;
-        let two = back.poll(cx, &mut *b, &mut *a)?;
+        let one = forth.poll(cx, &mut *a, &mut *b, |n| carried(Way::Forth, n))?;
+        let two = back.poll(cx, &mut *b, &mut *a, |n| carried(Way::Back, n))?;
         if one.is_ready() && two.is_ready() { Poll::Ready(io::Result::Ok(())) } else { Poll::Pending }
     })
     .await;
-    match result {
-        Ok(()) => Ok(Carried { forth: forth.carried, back: back.carried }),
-        Err(e) => {
-            a.reset_on_drop();
-            b.reset_on_drop();
-            Err(e)
-        }
+    if result.is_err() {
+        a.reset_on_drop();
+        b.reset_on_drop();
     }
+    result
 }
 
 /// One direction.
@@ -69,7 +67,6 @@ struct Half {
     filled: usize,
     written: usize,
     state: State,
-    carried: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -87,6 +84,7 @@ impl Half {
         cx: &mut Context<'_>,
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
+        carried: impl Fn(u64),
     ) -> Poll<io::Result<()>> {
         loop {
             while self.written < self.filled {
@@ -95,7 +93,7 @@ impl Half {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
                 self.written += n;
-                self.carried += n as u64;
+                carried(n as u64);
             }
             match self.state {
                 State::Closed => return Poll::Ready(Ok(())),
@@ -124,6 +122,7 @@ impl Half {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
@@ -131,7 +130,7 @@ mod tests {
     use super::*;
 
     /// client -- (x relay y) -- server
-    async fn chain() -> (TcpStream, TcpStream, tokio::task::JoinHandle<io::Result<Carried>>) {
+    async fn chain() -> (TcpStream, TcpStream, tokio::task::JoinHandle<io::Result<[u64; 2]>>) {
         async fn pair() -> (TcpStream, TcpStream) {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let (a, b) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
@@ -139,7 +138,14 @@ mod tests {
         }
         let (client, mut x) = pair().await;
         let (mut y, server) = pair().await;
-        let task = tokio::spawn(async move { relay(&mut x, &mut y).await });
+        let task = tokio::spawn(async move {
+            let count = [AtomicU64::new(0), AtomicU64::new(0)];
+            let carried = |way, n| {
+                count[way as usize].fetch_add(n, Ordering::Relaxed);
+            };
+            relay(&mut x, &mut y, carried).await?;
+            Ok(count.map(AtomicU64::into_inner))
+        });
         (client, server, task)
     }
 
@@ -156,7 +162,7 @@ mod tests {
         got.clear();
         client.read_to_end(&mut got).await.unwrap();
         assert_eq!(got, b"a late answer");
-        assert_eq!(task.await.unwrap().unwrap(), Carried { forth: 8, back: 13 });
+        assert_eq!(task.await.unwrap().unwrap(), [8, 13]);
     }
 
     #[tokio::test]

@@ -47,7 +47,7 @@ pub(super) fn open(pump: &Pump, station: StationId, net: NetRef, port: u16, targ
                     Ok(mut kernel) => {
                         let _ = kernel.set_nodelay(true);
                         // Each side hears of the other's end by the end of its own connection.
-                        let _ = relay(&mut lab, &mut kernel).await;
+                        let _ = relay(&mut lab, &mut kernel, |_, _| ()).await;
                     }
                     Err(_) => lab.reset_on_drop(),
                 }
