@@ -180,7 +180,15 @@ impl Forwarder {
             Protocol::Tcp => TcpListener::bind(listen).await.map(Socket::Tcp),
             Protocol::Udp => UdpSocket::bind(listen).await.map(|s| Socket::Udp(Rc::new(s))),
         }
-        .map_err(|e| io::Error::new(e.kind(), format!("{} {listen}: {e}", protocol.as_str())))?;
+        .map_err(|e| {
+            let hint = match e.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    " (root may, and whoever `net.ipv4.ip_unprivileged_port_start` lets; or take a higher port)"
+                }
+                _ => "",
+            };
+            io::Error::new(e.kind(), format!("{} {listen}: {e}{hint}", protocol.as_str()))
+        })?;
         Ok(Self { pump, from, net, to, socket, counters: Rc::default() })
     }
 

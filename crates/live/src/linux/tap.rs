@@ -167,7 +167,8 @@ fn no_driver(error: io::Error) -> io::Error {
 fn explain(name: &str, error: io::Error) -> io::Error {
     let hint = match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            " (it takes CAP_NET_ADMIN in this network namespace: run as root, or inside `septet exec`)"
+            " (a new one takes CAP_NET_ADMIN here: as root, `ip tuntap add NAME mode tap user USER` makes one for a user; \
+             in `unshare -rn` everybody has it)"
         }
         io::ErrorKind::ResourceBusy => " (another process holds it)",
         _ => "",
