@@ -14,7 +14,8 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 struct Remembered {
     event: Event,
-    told: Option<String>,
+    /// Empty until it was needed.
+    told: String,
 }
 
 impl Default for Memory {
@@ -26,7 +27,13 @@ impl Default for Memory {
 impl Memory {
     /// Remembers `event` and forgets an old one.
     pub(crate) fn add(&mut self, event: &Event) {
-        self.ring[place(event.id)] = Some(Remembered { event: event.clone(), told: None });
+        match &mut self.ring[place(event.id)] {
+            Some(old) => {
+                old.event.clone_from(event);
+                old.told.clear();
+            }
+            empty => *empty = Some(Remembered { event: event.clone(), told: String::new() }),
+        }
     }
 
     /// The event called `id`, where it is not forgotten.
@@ -34,14 +41,16 @@ impl Memory {
         self.ring[place(id)].as_ref().map(|r| &r.event).filter(|e| e.id == id)
     }
 
-    /// The telling of `id`, made by `tell` the first time.
-    pub(crate) fn told(&mut self, id: EventId, tell: impl FnOnce(&Self, &Event) -> String) -> Option<&str> {
-        let known = self.ring[place(id)].as_ref().filter(|r| r.event.id == id)?;
-        if known.told.is_none() {
-            let told = tell(self, &known.event);
-            self.ring[place(id)].as_mut()?.told = Some(told);
+    /// The telling of `id`, written by `tell` the first time.
+    pub(crate) fn told(&mut self, id: EventId, tell: impl FnOnce(&Self, &Event, &mut String)) -> Option<&str> {
+        let known = self.ring[place(id)].as_mut().filter(|r| r.event.id == id)?;
+        if known.told.is_empty() {
+            let mut told = core::mem::take(&mut known.told);
+            let known = self.ring[place(id)].as_ref()?;
+            tell(self, &known.event, &mut told);
+            self.ring[place(id)].as_mut()?.told = told;
         }
-        self.ring[place(id)].as_ref()?.told.as_deref()
+        self.ring[place(id)].as_ref().map(|r| r.told.as_str())
     }
 }
 
@@ -78,8 +87,8 @@ mod tests {
         {
             assert_eq!(memory.get(EventId(id)).map(|e| e.id.0), known.then_some(id), "{id}");
         }
-        let told = memory.told(EventId(13), |_, e| format!("event {}", e.id.0)).unwrap();
+        let told = memory.told(EventId(13), |_, e, out| out.push_str(&format!("event {}", e.id.0))).unwrap();
         assert_eq!(told, "event 13");
-        assert_eq!(memory.told(EventId(13), |_, _| panic!("told before")).unwrap(), "event 13");
+        assert_eq!(memory.told(EventId(13), |_, _, _| panic!("told before")).unwrap(), "event 13");
     }
 }

@@ -73,7 +73,7 @@ impl fmt::Debug for EventId {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Event {
     /// Its name.
     pub id: EventId,
@@ -91,6 +91,20 @@ pub struct Event {
     pub fields: Fields,
 }
 
+impl Clone for Event {
+    fn clone(&self) -> Self {
+        let Self { id, at, station, storey, kind, cause, ref fields } = *self;
+        Self { id, at, station, storey, kind, cause, fields: fields.clone() }
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        let Self { id, at, station, storey, kind, cause, fields } = from;
+        (self.id, self.at, self.station, self.storey) = (*id, *at, *station, *storey);
+        (self.kind, self.cause) = (kind, *cause);
+        self.fields.clone_from(fields);
+    }
+}
+
 impl Event {
     /// The field called `name`.
     pub fn field(&self, name: &str) -> Option<&Value> {
@@ -99,8 +113,24 @@ impl Event {
 }
 
 /// The particulars of an event.
-#[derive(Clone, Default, Debug)]
+#[derive(Default, Debug)]
 pub struct Fields(SmallVec<[(&'static str, Value); 4]>);
+
+impl Clone for Fields {
+    fn clone(&self) -> Self {
+        let mut fields = Self::default();
+        fields.clone_from(self);
+        fields
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        self.0.clear();
+        self.0.reserve(from.0.len());
+        for (name, value) in &from.0 {
+            self.0.push((name, value.clone()));
+        }
+    }
+}
 
 impl Fields {
     /// Adds a field.
@@ -283,6 +313,12 @@ impl Trace {
         if self.on {
             self.records.push(Record::Secret(line));
         }
+    }
+
+    /// Tells what was recorded since the last call, and forgets it.
+    pub fn tell(&mut self, mut each: impl FnMut(&Record)) {
+        self.records.iter().for_each(&mut each);
+        self.records.clear();
     }
 
     /// Takes what was recorded since the last call.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_task::{Runnable, Task};
 use septet_core::Instant;
 use slab::Slab;
+use smallvec::SmallVec;
 
 /// Polls at one instant after which programs are held to be running in circles.
 const RUNAWAY: u64 = 10_000_000;
@@ -301,8 +302,8 @@ impl Timers {
     }
 
     /// Takes the wakers that are due, in order.
-    fn due(&mut self, now: Instant, next: &AtomicU64) -> Vec<Waker> {
-        let mut wakers = Vec::new();
+    fn due(&mut self, now: Instant, next: &AtomicU64) -> SmallVec<[Waker; 4]> {
+        let mut wakers = SmallVec::new();
         while let Some(&Reverse((at, number, slot))) = self.heap.peek() {
             if at > now {
                 break;

@@ -85,14 +85,14 @@ impl Watch {
 
     /// Hands on what the trace recorded.
     pub(crate) fn drain(&mut self, trace: &mut Trace, now: Instant) {
-        for record in trace.drain() {
+        trace.tell(|record| {
             for (_, monitor) in self.monitors.iter_mut().filter(|(i, _)| i.events()) {
-                match &record {
+                match record {
                     Record::Event(event) => monitor.event(event),
                     Record::Secret(line) => monitor.secret(now, line),
                 }
             }
-        }
+        });
     }
 
     /// Whether somebody wants to be told of a frame that leaves `port` of `station` with this fate.

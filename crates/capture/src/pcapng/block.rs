@@ -64,13 +64,12 @@ impl<'a> Block<'a> {
     }
 
     fn pad(&mut self) {
-        let len = (self.out.len() - self.start).next_multiple_of(4) + self.start;
-        self.out.resize(len, 0);
+        let missing = (self.out.len() - self.start).wrapping_neg() % 4;
+        self.out.extend_from_slice(&[0; 3][..missing]);
     }
 
     fn option(&mut self, code: u16, value: &[u8]) {
-        self.u16(code);
-        self.u16(value.len() as u16);
+        self.u32(u32::from(code) | (value.len() as u32) << 16);
         self.padded(value);
     }
 
@@ -218,16 +217,28 @@ pub(super) const CRC_ERROR: u32 = 1 << 24;
 pub(super) fn packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
     const EPB_FLAGS: u16 = 2;
     let Packet { interface, nanos, bytes, missing, fcs, flags, comments } = packet;
-    let mut block = Block::new(out, ENHANCED_PACKET);
-    block.u32(*interface);
-    block.time(*nanos);
     let len = (bytes.len() + fcs.map_or(0, |f| f.len())) as u32;
-    block.u32(len);
-    block.u32(len + *missing as u32);
-    block.out.extend_from_slice(bytes);
-    if let Some(fcs) = fcs {
-        block.out.extend_from_slice(fcs);
+    let words = [
+        ENHANCED_PACKET,
+        // The total length, which is known at the end.
+        0,
+        *interface,
+        (nanos >> 32) as u32,
+        *nanos as u32,
+        len,
+        len + *missing as u32,
+    ];
+    let mut head = [0; 28];
+    for (bytes, word) in head.chunks_exact_mut(4).zip(words) {
+        bytes.copy_from_slice(&word.to_le_bytes());
     }
+    let start = out.len();
+    out.extend_from_slice(&head);
+    out.extend_from_slice(bytes);
+    if let Some(fcs) = fcs {
+        out.extend_from_slice(fcs);
+    }
+    let mut block = Block { out, start };
     block.pad();
     for comment in comments.iter().flatten() {
         block.text(OPT_COMMENT, comment);

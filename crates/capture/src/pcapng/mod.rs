@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
-use septet_core::{DropReason, Event, EventId, Fate, Instant, Monitor, Observation, Port, StationId, Way};
+use septet_core::{DropReason, Event, Fate, Instant, Monitor, Observation, Port, StationId, Way};
 
 use crate::memory::Memory;
 use crate::{LinkType, Names, sentence, serial};
@@ -58,9 +58,8 @@ pub struct Pcapng<W: io::Write> {
     statistics: Vec<Statistics>,
     memory: Memory,
     now: Instant,
-    batch: Batch,
-    /// The blocks under construction.
-    blocks: Vec<u8>,
+    /// The port whose frame was written last.
+    last: Option<((StationId, Port), Interface)>,
     secrets: Secrets,
     once: Once,
     fate: String,
@@ -73,49 +72,16 @@ struct Interface {
     link_type: LinkType,
 }
 
-/// Frames that were seen and wait to be written: many at once are written faster than one after the other between
-/// the steps of the world.
-#[derive(Default)]
-struct Batch {
-    seen: Vec<Seen>,
-    /// The bytes that are kept of them, one after the other.
-    bytes: Vec<u8>,
-    /// Events since the first was seen; their causes must not be forgotten meanwhile.
-    events: usize,
-}
-
-impl Batch {
-    const FRAMES: usize = 64;
-    const EVENTS: usize = 2048;
-}
-
-/// A frame that was seen at a port.
-#[derive(Clone, Copy)]
-struct Seen {
-    interface: Interface,
-    at: Instant,
-    station: StationId,
-    port: Port,
-    way: Way,
-    /// Damage of no known bits: it arrived so.
-    fate: Fate,
-    cause: EventId,
-    fcs: Option<u32>,
-    kept: usize,
-    len: usize,
-}
-
 impl<W: io::Write> Pcapng<W> {
     /// Begins a capture: header, interfaces and names are written at once. `out` is buffered here.
     pub fn new(out: W, names: Names, options: Options) -> Self {
         let mut capture = Self {
-            out: Output { inner: io::BufWriter::with_capacity(256 * 1024, out), error: None },
+            out: Output::new(out),
             interfaces: BTreeMap::new(),
             statistics: Vec::new(),
             memory: Memory::default(),
             now: Instant::ZERO,
-            batch: Batch::default(),
-            blocks: Vec::new(),
+            last: None,
             secrets: Secrets::default(),
             once: Once::default(),
             fate: String::new(),
@@ -123,7 +89,7 @@ impl<W: io::Write> Pcapng<W> {
             names,
             options,
         };
-        let mut head = Vec::new();
+        let mut head = core::mem::take(&mut capture.out.buffer);
         let application = concat!("septet ", env!("CARGO_PKG_VERSION"));
         block::section_header(&mut head, application, capture.options.comment.as_deref());
         let ports: Vec<_> = capture.names.ports().map(|(s, p, _)| (s, p)).collect();
@@ -133,7 +99,7 @@ impl<W: io::Write> Pcapng<W> {
             }
         }
         block::names(&mut head, capture.names.addresses());
-        capture.out.write(&head, &mut capture.totals);
+        capture.out.buffer = head;
         capture
     }
 
@@ -147,58 +113,38 @@ impl<W: io::Write> Pcapng<W> {
     /// # Errors
     /// The first error that a write met, now or during the run.
     pub fn finish(mut self) -> io::Result<(W, Totals)> {
-        self.write_batch();
         let end = stamp(&self.options, self.now);
-        let mut tail = Vec::new();
-        self.secrets.flush(&mut tail);
+        let tail = &mut self.out.buffer;
+        self.secrets.flush(tail);
         for (number, seen) in self.statistics.iter().enumerate() {
-            block::statistics(&mut tail, number as u32, self.options.epoch, end, *seen);
+            block::statistics(tail, number as u32, self.options.epoch, end, *seen);
         }
-        self.out.write(&tail, &mut self.totals);
-        match self.out.error.take() {
-            Some(error) => Err(error),
-            None => Ok((self.out.inner.into_inner().map_err(io::IntoInnerError::into_error)?, self.totals)),
-        }
+        let (inner, bytes) = self.out.finish()?;
+        Ok((inner, Totals { bytes, ..self.totals }))
     }
 
-    /// Writes the frames that were seen.
-    fn write_batch(&mut self) {
-        self.batch.events = 0;
-        if self.batch.seen.is_empty() {
-            return;
+    /// The interface of a port; `None` where its frames are not wanted. A port that nobody named is described when it is
+    /// first seen, which pcapng allows.
+    fn interface(&mut self, station: StationId, port: Port) -> Option<Interface> {
+        if let Some((last, interface)) = self.last
+            && last == (station, port)
+        {
+            return Some(interface);
         }
-        self.blocks.clear();
-        self.secrets.flush(&mut self.blocks);
-        let names = &self.names;
-        let mut start = 0;
-        for seen in &self.batch.seen {
-            let why = self.memory.told(seen.cause, |memory, event| sentence::reason(memory, event, names));
-            self.fate.clear();
-            describe_fate(&mut self.fate, seen, names);
-            let mut flags = match seen.way {
-                Way::Sent => block::OUTBOUND,
-                Way::Received => block::INBOUND,
-            };
-            if seen.fcs.is_some() {
-                flags |= block::FCS_LENGTH_4 | block::CRC_ERROR;
+        if !self.wants(station, port) {
+            return None;
+        }
+        let interface = match self.interfaces.get(&(station, port)) {
+            Some(interface) => *interface,
+            None => {
+                let mut out = core::mem::take(&mut self.out.buffer);
+                let interface = self.describe(station, port, &mut out);
+                self.out.buffer = out;
+                interface
             }
-            let packet = Packet {
-                interface: seen.interface.number,
-                nanos: stamp(&self.options, seen.at),
-                bytes: &self.batch.bytes[start..start + seen.kept],
-                missing: seen.len - seen.kept,
-                // The FCS crosses the wire in the bit order that leaves a CRC-32 as little-endian bytes.
-                fcs: seen.fcs.map(u32::to_le_bytes),
-                flags,
-                comments: [why, (!self.fate.is_empty()).then_some(self.fate.as_str())],
-            };
-            block::packet(&mut self.blocks, &packet);
-            start += seen.kept;
-        }
-        self.totals.packets += self.batch.seen.len() as u64;
-        self.batch.seen.clear();
-        self.batch.bytes.clear();
-        self.out.write(&self.blocks, &mut self.totals);
+        };
+        self.last = Some(((station, port), interface));
+        Some(interface)
     }
 
     fn wants(&self, station: StationId, port: Port) -> bool {
@@ -234,15 +180,9 @@ impl<W: io::Write> Monitor for Pcapng<W> {
     fn event(&mut self, event: &Event) {
         self.now = event.at;
         self.memory.add(event);
-        self.batch.events += 1;
-        if self.batch.events >= Batch::EVENTS {
-            self.write_batch();
-        }
     }
 
     fn secret(&mut self, at: Instant, line: &str) {
-        // The frames that were seen before come before it.
-        self.write_batch();
         self.now = at;
         self.secrets.add(line);
     }
@@ -250,20 +190,10 @@ impl<W: io::Write> Monitor for Pcapng<W> {
     fn frame(&mut self, observation: &Observation<'_>) {
         let Observation { at, station, port, way, frame, fate } = *observation;
         self.now = at;
-        if self.out.error.is_some() || !self.wants(station, port) {
+        if self.out.error.is_some() {
             return;
         }
-        let interface = match self.interfaces.get(&(station, port)) {
-            Some(interface) => *interface,
-            // A port that nobody named: it is described when it is first seen, which pcapng allows.
-            None => {
-                self.write_batch();
-                let mut description = Vec::new();
-                let interface = self.describe(station, port, &mut description);
-                self.out.write(&description, &mut self.totals);
-                interface
-            }
-        };
+        let Some(interface) = self.interface(station, port) else { return };
         let fcs = frame.fcs.filter(|_| interface.link_type == LinkType::ETHERNET);
         let exported;
         let bytes = if interface.link_type == LinkType::SERIAL {
@@ -279,16 +209,36 @@ impl<W: io::Write> Monitor for Pcapng<W> {
             None => self.once.keep(interface.link_type, bytes),
             Some(snap) => self.once.keep(interface.link_type, bytes).min(snap as usize),
         };
+        // Damage of no known bits: it arrived so.
         let fate = if fate == Fate::Passed && frame.fcs.is_some() { Fate::Damaged(0) } else { fate };
-        self.batch.bytes.extend_from_slice(&bytes[..kept]);
-        let (cause, len) = (frame.cause, bytes.len());
-        self.batch.seen.push(Seen { interface, at, station, port, way, fate, cause, fcs, kept, len });
+        let names = &self.names;
+        let why = self.memory.told(frame.cause, |memory, event, out| sentence::reason(memory, event, names, out));
+        self.fate.clear();
+        describe_fate(&mut self.fate, fate, (station, port), names);
+        let mut flags = match way {
+            Way::Sent => block::OUTBOUND,
+            Way::Received => block::INBOUND,
+        };
+        if fcs.is_some() {
+            flags |= block::FCS_LENGTH_4 | block::CRC_ERROR;
+        }
+        let packet = Packet {
+            interface: interface.number,
+            nanos: stamp(&self.options, at),
+            bytes: &bytes[..kept],
+            missing: bytes.len() - kept,
+            // The FCS crosses the wire in the bit order that leaves a CRC-32 as little-endian bytes.
+            fcs: fcs.map(u32::to_le_bytes),
+            flags,
+            comments: [why, (!self.fate.is_empty()).then_some(self.fate.as_str())],
+        };
+        self.secrets.flush(&mut self.out.buffer);
+        block::packet(&mut self.out.buffer, &packet);
+        self.out.write_chunks();
+        self.totals.packets += 1;
         let statistics = &mut self.statistics[interface.number as usize];
         statistics.received += 1;
         statistics.dropped += u64::from(matches!(fate, Fate::Lost(_)));
-        if self.batch.seen.len() >= Batch::FRAMES {
-            self.write_batch();
-        }
     }
 }
 
@@ -299,9 +249,9 @@ impl<W: io::Write> fmt::Debug for Pcapng<W> {
 }
 
 /// What became of a frame that does not arrive whole.
-fn describe_fate(out: &mut String, seen: &Seen, names: &Names) {
+fn describe_fate(out: &mut String, fate: Fate, at: (StationId, Port), names: &Names) {
     use fmt::Write as _;
-    match seen.fate {
+    match fate {
         Fate::Passed => return,
         Fate::Damaged(0) => return out.push_str("damaged: the FCS does not match"),
         Fate::Damaged(bits) => {
@@ -316,11 +266,11 @@ fn describe_fate(out: &mut String, seen: &Seen, names: &Names) {
             let _ = write!(out, "lost: {reason}");
         }
     }
-    on_link(out, seen, names);
+    on_link(out, at, names);
 }
 
-fn on_link(out: &mut String, seen: &Seen, names: &Names) {
-    if let Some(link) = names.of_link(seen.station, seen.port)
+fn on_link(out: &mut String, (station, port): (StationId, Port), names: &Names) {
+    if let Some(link) = names.of_link(station, port)
         && !out.contains(link)
     {
         out.push_str(" on ");
@@ -364,19 +314,62 @@ impl Secrets {
 
 /// Where the bytes go, until the first error.
 struct Output<W: io::Write> {
-    inner: io::BufWriter<W>,
+    /// `None` once it was taken out.
+    inner: Option<W>,
+    /// What was not written yet.
+    buffer: Vec<u8>,
+    written: u64,
     error: Option<io::Error>,
 }
 
 impl<W: io::Write> Output<W> {
-    fn write(&mut self, bytes: &[u8], totals: &mut Totals) {
-        use io::Write as _;
-        if self.error.is_some() {
-            return;
+    /// Bytes written at a time, at offsets that are multiples of it: whole pages, once each.
+    const CHUNK: usize = 128 * 1024;
+
+    fn new(inner: W) -> Self {
+        let buffer = Vec::with_capacity(Self::CHUNK + 4096);
+        Self { inner: Some(inner), buffer, written: 0, error: None }
+    }
+
+    /// Writes whole chunks, where there are any.
+    #[inline]
+    fn write_chunks(&mut self) {
+        if self.buffer.len() >= Self::CHUNK {
+            self.write(self.buffer.len() / Self::CHUNK * Self::CHUNK);
         }
-        match self.inner.write_all(bytes) {
-            Ok(()) => totals.bytes += bytes.len() as u64,
-            Err(error) => self.error = Some(error),
+    }
+
+    /// Writes the first `len` bytes of what was not written yet; after an error they are dropped.
+    fn write(&mut self, len: usize) {
+        if self.error.is_none()
+            && let Some(inner) = &mut self.inner
+        {
+            match inner.write_all(&self.buffer[..len]) {
+                Ok(()) => self.written += len as u64,
+                Err(error) => self.error = Some(error),
+            }
         }
+        self.buffer.drain(..len);
+    }
+
+    /// Writes what is left, and gives back where it went and how many bytes there are in all.
+    fn finish(mut self) -> io::Result<(W, u64)> {
+        self.write(self.buffer.len());
+        let inner = self.inner.take();
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => {
+                let mut inner = inner.ok_or(io::ErrorKind::Other)?;
+                inner.flush()?;
+                Ok((inner, self.written))
+            }
+        }
+    }
+}
+
+impl<W: io::Write> Drop for Output<W> {
+    fn drop(&mut self) {
+        // A capture that nobody finished ends with what was seen.
+        self.write(self.buffer.len());
     }
 }

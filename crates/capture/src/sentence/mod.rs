@@ -58,7 +58,7 @@ pub fn tell(event: &Event, names: &Names) -> Sentence {
     let node = names.of_station(event.station).to_owned();
     let mut text = String::new();
     write_text(event, names, &mut text);
-    let first = table::find(event).next();
+    let first = table::find(event).next().map(|line| line.telling);
     let peer = match first.map_or(Facing::To, |t| t.facing) {
         Facing::Everyone => Some((Facing::Everyone, "everyone".to_owned())),
         facing => peer(event, names).filter(|name| *name != node).map(|name| (facing, name)),
@@ -69,8 +69,8 @@ pub fn tell(event: &Event, names: &Names) -> Sentence {
 /// Adds what happened, without its subject, to `out`.
 fn write_text(event: &Event, names: &Names, out: &mut String) {
     let before = out.len();
-    for text in table::find(event).flat_map(|t| t.texts) {
-        if template::render(text, &event.fields, names, out).is_some() {
+    for text in table::find(event).flat_map(|line| &line.texts) {
+        if text.render(&event.fields, names, out).is_some() {
             return;
         }
         out.truncate(before);
@@ -80,7 +80,7 @@ fn write_text(event: &Event, names: &Names, out: &mut String) {
 
 /// How much `event` matters.
 pub fn weight(event: &Event) -> Weight {
-    table::find(event).next().map_or(Weight::Detail, |t| t.weight)
+    table::find(event).next().map_or(Weight::Detail, |line| line.telling.weight)
 }
 
 /// The peer of an event: what a field says, or who is at the other end of the cable.
@@ -108,24 +108,22 @@ fn generic(event: &Event, names: &Names) -> String {
     text
 }
 
-/// Why a frame was made: the reason that its cause gives, and what led to that where it is remembered.
-pub(crate) fn reason(memory: &Memory, event: &Event, names: &Names) -> String {
-    let mut text = String::with_capacity(128);
+/// Adds why a frame was made to `text`: the reason that its cause gives, and what led to that where it is remembered.
+pub(crate) fn reason(memory: &Memory, event: &Event, names: &Names, text: &mut String) {
     match event.field("why") {
-        Some(why) => text.push_str(&value::human(why, names)),
-        None => write_text(event, names, &mut text),
+        Some(why) => value::write_human(why, names, text),
+        None => write_text(event, names, text),
     }
-    identify(event, &mut text);
+    identify(event, text);
     if event.cause != EventId::NONE
         && let Some(cause) = memory.get(event.cause)
     {
         text.push_str("; because ");
         text.push_str(names.of_station(cause.station));
         text.push(' ');
-        write_text(cause, names, &mut text);
-        identify(cause, &mut text);
+        write_text(cause, names, text);
+        identify(cause, text);
     }
-    text
 }
 
 /// ` (tcp.send #17)`
@@ -184,6 +182,8 @@ mod tests {
         let second = Event { cause: EventId(6), ..event("x.second", |_| {}) };
         memory.add(&first);
         memory.add(&second);
-        assert_eq!(reason(&memory, &second, &names), "x second (x.second #7); because client x first (x.first #6)");
+        let mut text = String::new();
+        reason(&memory, &second, &names, &mut text);
+        assert_eq!(text, "x second (x.second #7); because client x first (x.first #6)");
     }
 }

@@ -1,10 +1,14 @@
 //! The table of sentences: one line a kind of event. A new kind needs a line here only to be told well; without one
 //! it is told by its name and fields.
 
-use septet_core::Event;
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
+use septet_core::{Event, FixedState, Value};
 
 use super::Facing::{self, Everyone, From, To};
 use super::Weight::{self, Detail, Headline, Moment, Tick};
+use super::template::Template;
 
 /// How one kind of event is told.
 #[derive(Clone, Copy, Debug)]
@@ -153,15 +157,39 @@ pub const TELLINGS: &[Telling] = &[
     all("udp.send", "datagrams", Tick, To, &["sends a datagram of {bytes} bytes"]),
 ];
 
+/// A line of the table with its templates read.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) telling: &'static Telling,
+    pub(super) texts: Vec<Template>,
+}
+
+/// All lines by kind, in the order of the table; read once.
+static LINES: LazyLock<HashMap<&'static str, Vec<Line>, FixedState>> = LazyLock::new(|| {
+    let mut lines: HashMap<&'static str, Vec<Line>, FixedState> = HashMap::default();
+    for telling in TELLINGS {
+        let texts = telling.texts.iter().filter_map(|text| Template::read(text)).collect();
+        lines.entry(telling.kind).or_default().push(Line { telling, texts });
+    }
+    lines
+});
+
 /// How `event` is told: the lines of its kind that fit it, then those of its protocol.
-pub(super) fn find(event: &Event) -> impl Iterator<Item = &'static Telling> + '_ {
-    let first = TELLINGS.partition_point(|t| t.kind < event.kind);
-    let own = TELLINGS[first..].iter().take_while(|t| t.kind == event.kind).filter(|t| {
-        let (field, value) = t.when;
-        field.is_empty() || event.field(field).is_some_and(|v| v.to_string().contains(value))
+pub(super) fn find(event: &Event) -> impl Iterator<Item = &'static Line> + '_ {
+    let of = |kind: &str| LINES.get(kind).map_or(&[][..], Vec::as_slice);
+    let own = of(event.kind).iter().filter(|line| {
+        let (field, value) = line.telling.when;
+        field.is_empty()
+            || match event.field(field) {
+                Some(Value::Text(text)) => text.contains(value),
+                Some(other) => other.to_string().contains(value),
+                None => false,
+            }
     });
-    let protocol = event.kind.split('.').next().unwrap_or_default();
-    let rest = move || TELLINGS.iter().filter(move |t| t.kind.strip_suffix(".*") == Some(protocol));
+    let rest = move || {
+        let protocol = event.kind.split('.').next().unwrap_or_default();
+        of(&format!("{protocol}.*"))
+    };
     own.chain(core::iter::once_with(rest).flatten())
 }
 
@@ -176,6 +204,7 @@ mod tests {
             assert!(a.kind < b.kind || a.kind == b.kind && !a.when.0.is_empty(), "{} after {}", b.kind, a.kind);
         }
         for text in TELLINGS.iter().flat_map(|t| t.texts) {
+            assert!(Template::read(text).is_some(), "{text}");
             assert_eq!(text.matches('{').count(), text.matches('}').count(), "{text}");
             assert_eq!(text.matches('[').count(), text.matches(']').count(), "{text}");
         }

@@ -16,11 +16,14 @@ pub(super) fn human(value: &Value, names: &Names) -> String {
 }
 
 /// The same, added to `out`.
-fn write_human(value: &Value, names: &Names, out: &mut String) {
+pub(super) fn write_human(value: &Value, names: &Names, out: &mut String) {
     // Writing to a string does not fail.
     let _ = match value {
         Value::Duration(d) => out.write_str(&duration(*d)),
-        Value::Ip(ip) => out.write_str(&address(*ip, names)),
+        Value::Ip(ip) => match called(*ip, names) {
+            Some(name) => out.write_str(name),
+            None => write!(out, "{ip}"),
+        },
         Value::Socket(socket) => match names.of_address(socket.ip()) {
             Some(name) => write!(out, "{name}:{}", socket.port()),
             None => write!(out, "{socket}"),
@@ -53,7 +56,7 @@ pub(super) fn number(mut n: u64, out: &mut String) {
             break;
         }
     }
-    out.extend(digits[at..].iter().map(|d| char::from(*d)));
+    out.push_str(core::str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
 /// Adds `value` to `out` in the form that a template asks for: `bytes` with a binary unit, `ip` without the name,
@@ -87,9 +90,13 @@ pub(super) fn station(value: &Value, names: &Names) -> String {
 }
 
 fn address(ip: IpAddr, names: &Names) -> String {
+    called(ip, names).map_or_else(|| ip.to_string(), str::to_owned)
+}
+
+fn called(ip: IpAddr, names: &Names) -> Option<&str> {
     match ip {
-        IpAddr::V4(v4) if v4.is_broadcast() => "everyone".to_owned(),
-        _ => names.of_address(ip).map_or_else(|| ip.to_string(), str::to_owned),
+        IpAddr::V4(v4) if v4.is_broadcast() => Some("everyone"),
+        _ => names.of_address(ip),
     }
 }
 
