@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use septet_lab::{Lab, Unit};
-use septet_sweep::{Bar, Journal, Plan, PlanError, Record, Spread, Statistics, Table, execute, statistics};
+use septet_sweep::{Bar, Fared, Journal, Plan, PlanError, Record, Spread, Statistics, Table, execute, statistics};
 
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
@@ -117,44 +117,63 @@ fn cell<'a>(set: impl Iterator<Item = (&'a String, &'a String)>) -> String {
     set.map(|(path, value)| format!("{path}={value}  ")).collect()
 }
 
-/// The statistics of each cell, a line an expectation.
+/// The statistics of each cell: a line an expectation or, where nothing is expected, a line for what programs counted.
 fn table(out: &mut Stdout, all: &[Statistics]) -> io::Result<()> {
     for s in all {
-        writeln!(out, "\n{}{} of {} runs met all expectations", cell(s.set.iter()), s.ok, s.runs)?;
-        let rows: Vec<[String; 6]> = s
-            .expect
-            .iter()
-            .map(|(name, fared)| {
-                let show = |of: fn(&Spread) -> f64| {
-                    let unit = Unit::find(&fared.unit).unwrap_or(Unit::Count);
-                    fared.found.as_ref().map_or_else(String::new, |f| unit.show(of(f)))
-                };
-                let seeded = |of: fn(&Spread) -> f64, seed: fn(&Spread) -> u64| match &fared.found {
-                    Some(found) => format!("{} (seed {})", show(of), seed(found)),
-                    None => String::new(),
-                };
-                [
-                    name.clone(),
-                    format!("{}/{}", fared.ok, s.runs),
-                    seeded(|f| f.min, |f| f.min_seed),
-                    show(|f| f.median),
-                    show(|f| f.p95),
-                    seeded(|f| f.max, |f| f.max_seed),
-                ]
-            })
-            .collect();
+        let (rows, left) = if s.expect.is_empty() {
+            writeln!(out, "\n{}{} of {} runs came to their end", cell(s.set.iter()), s.ok, s.runs)?;
+            measured(s)
+        } else {
+            writeln!(out, "\n{}{} of {} runs met all expectations", cell(s.set.iter()), s.ok, s.runs)?;
+            (s.expect.iter().map(|(name, fared)| expected(name, fared, s.runs)).collect(), 0)
+        };
         if rows.is_empty() {
             continue;
         }
-        let head = ["", "ok", "min", "median", "p95", "max"].map(str::to_owned);
+        let second = if s.expect.is_empty() { "runs" } else { "ok" };
+        let head = ["", second, "min", "median", "p95", "max"].map(str::to_owned);
         let width =
             |column: usize| core::iter::once(&head).chain(&rows).map(|r| r[column].chars().count()).max().unwrap_or(0);
         for row in core::iter::once(&head).chain(&rows) {
             let cells: Vec<String> = row.iter().enumerate().map(|(i, c)| format!("{c:w$}", w = width(i))).collect();
             writeln!(out, "  {}", cells.join("  ").trim_end())?;
         }
+        if left > 0 {
+            writeln!(out, "  … and {left} more: --json, or -o DIR")?;
+        }
     }
     Ok(())
+}
+
+fn expected(name: &str, fared: &Fared, runs: u64) -> [String; 6] {
+    let unit = Unit::find(&fared.unit).unwrap_or(Unit::Count);
+    line(name, format!("{}/{runs}", fared.ok), fared.found.as_ref(), unit)
+}
+
+/// Counters and means, the first of them, and how many were left out.
+fn measured(s: &Statistics) -> (Vec<[String; 6]>, usize) {
+    const MOST: usize = 20;
+    const OTHERS: [&str; 7] = ["count", "sum", "min", "max", "p50", "p95", "p99"];
+    let shown = |name: &str| name.rsplit_once('.').is_none_or(|(_, last)| !OTHERS.contains(&last));
+    let of = |(name, spread): (&String, &Spread)| line(name, spread.runs.to_string(), Some(spread), Unit::Count);
+    let rows: Vec<_> = s.metrics.iter().filter(|(name, _)| shown(name)).map(of).collect();
+    let left = s.metrics.len() - rows.len().min(MOST);
+    (rows.into_iter().take(MOST).collect(), left)
+}
+
+fn line(name: &str, ok: String, spread: Option<&Spread>, unit: Unit) -> [String; 6] {
+    let show = |of: fn(&Spread) -> f64| spread.map_or_else(String::new, |f| unit.show(of(f)));
+    let seeded = |of: fn(&Spread) -> f64, seed: fn(&Spread) -> u64| {
+        spread.map_or_else(String::new, |f| format!("{} (seed {})", unit.show(of(f)), seed(f)))
+    };
+    [
+        name.to_owned(),
+        ok,
+        seeded(|f| f.min, |f| f.min_seed),
+        show(|f| f.median),
+        show(|f| f.p95),
+        seeded(|f| f.max, |f| f.max_seed),
+    ]
 }
 
 fn processors() -> usize {

@@ -38,6 +38,19 @@ fn words_name_the_seeds_that_fail() {
 }
 
 #[test]
+fn without_expectations_the_counters_are_shown() {
+    let path = lab(&scratch("sweep-counters"), PAIR);
+    let ended = run(["run", path.to_str().unwrap(), "--seeds", "1..4"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("4 of 4 runs came to their end"), "{}", ended.out);
+    let line = ended.out.lines().find(|l| l.contains("a.ping.ok")).unwrap_or_else(|| panic!("{}", ended.out));
+    assert_eq!(
+        line.split_whitespace().collect::<Vec<_>>(),
+        ["a.ping.ok", "4", "2", "(seed", "1)", "2", "2", "2", "(seed", "1)"]
+    );
+}
+
+#[test]
 fn one_value_is_one_run_of_the_changed_lab() {
     let dir = scratch("sweep-one");
     let path = lab(&dir, PAIR);
