@@ -21,7 +21,7 @@ const PAYLOAD: usize = 1000;
 /// Somewhat slower than the line: nothing queues.
 const INTERVAL: Duration = Duration::from_micros(10);
 /// Bytes kept of a captured frame: all headers and a little more.
-const SNAP: u32 = 128;
+pub(crate) const SNAP: u32 = 128;
 /// When the first packet leaves.
 const START: Duration = Duration::from_secs(1);
 
@@ -34,19 +34,16 @@ pub(crate) fn udp(options: &Options) -> Result<Report, Failure> {
     run(options, |_, _| Ok(()))
 }
 
-/// The same, with the headers of all that crosses the server's port written to a file, reasons included.
-pub(crate) fn captured(options: &Options) -> Result<Report, Failure> {
+/// The same, with all that crosses the server's port written to a file, reasons included: frames whole, or their first
+/// `snap` bytes.
+pub(crate) fn captured(options: &Options, snap: Option<u32>) -> Result<Report, Failure> {
     run(options, |world, server| {
         let mut names = Names::new();
         for id in (0..world.stations() as u32).map(StationId) {
             names.station(id, world.name(id));
         }
         let file = tempfile::tempfile().map_err(|e| Failure::new(format!("no temporary file: {e}")))?;
-        let options = pcapng::Options {
-            only: BTreeSet::from([(server, Port(0))]),
-            snap: Some(SNAP),
-            ..pcapng::Options::default()
-        };
+        let options = pcapng::Options { only: BTreeSet::from([(server, Port(0))]), snap, ..pcapng::Options::default() };
         world.add_monitor(Pcapng::new(file, names, options));
         Ok(())
     })
@@ -145,5 +142,6 @@ mod tests {
         assert_eq!(raw(&options).unwrap().packets, Some(9000));
         // Beside the datagrams there are ARP requests and replies on each link.
         assert_eq!(udp(&options).unwrap().packets, Some(9018));
+        assert_eq!(captured(&options, None).unwrap().digest, captured(&options, Some(SNAP)).unwrap().digest);
     }
 }

@@ -50,6 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
     let opening = cost::measure(&mut world, REST)?;
     let grown = before.zip(cost::memory("VmRSS:")).map(|(before, after)| after.saturating_sub(before));
     let closing = cost::measure(&mut world, END + Duration::from_secs(200))?;
+    let kept = before.zip(cost::memory("VmRSS:")).map(|(before, after)| after.saturating_sub(before));
     let proved = proved.load(Relaxed);
     if proved != all {
         return Err(Failure::new(format!("{proved} of {all} connections carried a byte after their rest")));
@@ -61,6 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
         events: opening.events.zip(closing.events).map(|(a, b)| a + b),
         cpu_s,
         packets_per_cpu_s: packets.map(|p| p as f64 / cpu_s),
+        bytes_per_closed_connection_end: kept.map(|bytes| bytes as f64 / (2 * all) as f64),
         bytes_per_idle_connection_end: grown.map(|bytes| bytes as f64 / (2 * all) as f64),
         ..closing
     })

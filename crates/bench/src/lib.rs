@@ -16,6 +16,7 @@ mod plan;
 mod queues;
 mod raw;
 mod report;
+mod seeds;
 mod short_flows;
 
 pub use report::{Failure, Report, table};
@@ -62,7 +63,12 @@ pub static WORKLOADS: &[Workload] = &[
     Workload {
         name: "captured-chain",
         help: "chain, with the headers of what crosses the server's port captured, and the reasons",
-        run: chain::captured,
+        run: |options| chain::captured(options, Some(chain::SNAP)),
+    },
+    Workload {
+        name: "captured-chain-whole",
+        help: "the same with whole frames of 1,042 bytes",
+        run: |options| chain::captured(options, None),
     },
     Workload {
         name: "raw-chain",
@@ -144,6 +150,11 @@ pub static WORKLOADS: &[Workload] = &[
         name: "build-large-fat-tree",
         help: "a fat-tree of 9,826 hosts and 1,445 routers is built, routed and switched on",
         run: |options| build::fat_tree(options, 34),
+    },
+    Workload {
+        name: "seeds",
+        help: "200 seeds of one lab, on one thread and on as many as there are processors",
+        run: seeds::run,
     },
     Workload {
         name: "queues",

@@ -32,12 +32,33 @@ pub struct Report {
     /// Growth of resident memory by an idle connection, per end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_idle_connection_end: Option<f64>,
+    /// What is left of that growth when all connections are closed, per end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_closed_connection_end: Option<f64>,
     /// Hosts that were built.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hosts: Option<u64>,
     /// Growth of resident memory by an idle host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_idle_host: Option<f64>,
+    /// Whole worlds that were played, one for each seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<u64>,
+    /// Threads that played them where several did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u64>,
+    /// Real time on one thread, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wall_s: Option<f64>,
+    /// Real time on all of them, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wall_s_all_jobs: Option<f64>,
+    /// How many times as fast all of them are as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speedup: Option<f64>,
+    /// CPU time where all of them play, in seconds: what it exceeds `cpu_s` by, they cost one another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_s_all_jobs: Option<f64>,
     /// Resident memory at its highest since the process began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
@@ -97,6 +118,7 @@ pub fn table(reports: &[Report]) -> String {
         per.extend(bytes_per_cpu_s.map(|v| format!("{}B", si(v))));
         per.extend(r.bytes_per_idle_connection_end.map(|v| format!("{v:.0} B an idle connection's end")));
         per.extend(r.bytes_per_idle_host.map(|v| format!("{v:.0} B an idle host")));
+        per.extend(r.speedup.zip(r.jobs).map(|(times, jobs)| format!("{times:.2} times as fast on {jobs} threads")));
         let rss = r.rss_bytes.map_or_else(|| "–".to_owned(), |b| format!("{:.1} MiB", b as f64 / 1_048_576.0));
         rows.push(vec![name.clone(), format!("{cpu_s:.3}"), count(packets), count(events), per.join(", "), rss]);
     }
