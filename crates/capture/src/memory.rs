@@ -4,23 +4,23 @@ use septet_core::{Event, EventId};
 
 /// How many events are remembered: enough for every frame that may still be on its way in a busy lab.
 const KEPT: usize = 16 * 1024;
-/// The latest events by name, each with its telling once it was needed.
+/// How many tellings are: a frame passes its next port soon after the last. Few, so that they stay in the cache.
+const TOLD: usize = 256;
+
+/// The latest events by name, and the tellings of those that were needed last.
 #[derive(Debug)]
 pub(crate) struct Memory {
     /// Names are numbers that grow, give or take those that were reserved for later: each has its place in a ring.
-    ring: Vec<Option<Remembered>>,
-}
-
-#[derive(Debug)]
-struct Remembered {
-    event: Event,
-    /// Empty until it was needed.
-    told: String,
+    ring: Vec<Option<Event>>,
+    told: Vec<(EventId, String)>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { ring: core::iter::repeat_with(|| None).take(KEPT).collect() }
+        Self {
+            ring: core::iter::repeat_with(|| None).take(KEPT).collect(),
+            told: core::iter::repeat_with(Default::default).take(TOLD).collect(),
+        }
     }
 }
 
@@ -28,29 +28,27 @@ impl Memory {
     /// Remembers `event` and forgets an old one.
     pub(crate) fn add(&mut self, event: &Event) {
         match &mut self.ring[place(event.id)] {
-            Some(old) => {
-                old.event.clone_from(event);
-                old.told.clear();
-            }
-            empty => *empty = Some(Remembered { event: event.clone(), told: String::new() }),
+            Some(old) => old.clone_from(event),
+            empty => *empty = Some(event.clone()),
         }
     }
 
     /// The event called `id`, where it is not forgotten.
     pub(crate) fn get(&self, id: EventId) -> Option<&Event> {
-        self.ring[place(id)].as_ref().map(|r| &r.event).filter(|e| e.id == id)
+        self.ring[place(id)].as_ref().filter(|e| e.id == id)
     }
 
-    /// The telling of `id`, written by `tell` the first time.
+    /// The telling of `id`, written by `tell` where it is not at hand.
     pub(crate) fn told(&mut self, id: EventId, tell: impl FnOnce(&Self, &Event, &mut String)) -> Option<&str> {
-        let known = self.ring[place(id)].as_mut().filter(|r| r.event.id == id)?;
-        if known.told.is_empty() {
-            let mut told = core::mem::take(&mut known.told);
-            let known = self.ring[place(id)].as_ref()?;
-            tell(self, &known.event, &mut told);
-            self.ring[place(id)].as_mut()?.told = told;
+        let event = self.ring[place(id)].as_ref().filter(|e| e.id == id)?;
+        let at = (id.0 % TOLD as u64) as usize;
+        if self.told[at].0 != id {
+            let mut text = core::mem::take(&mut self.told[at].1);
+            text.clear();
+            tell(self, event, &mut text);
+            self.told[at] = (id, text);
         }
-        self.ring[place(id)].as_ref().map(|r| r.told.as_str())
+        Some(&self.told[at].1)
     }
 }
 
