@@ -75,6 +75,12 @@ pub trait Station: Any {
     fn inner_mut(&mut self) -> Option<&mut dyn Station> {
         None
     }
+
+    /// Calls `act` with the station inside and that one's way out, and lets what it leads to happen. Does nothing where there
+    /// is none inside.
+    fn act_inside(&mut self, now: Instant, out: &mut Out<'_>, act: &mut dyn FnMut(&mut dyn Station, &mut Out<'_>)) {
+        let _ = (now, out, act);
+    }
 }
 
 /// What a station's ports offer: the way out of it. The engine implements it; tests may with a `Vec`.

@@ -146,6 +146,24 @@ fn one_talker_has_the_line_to_itself() {
 }
 
 #[test]
+fn a_station_behind_a_card_can_be_called_and_speaks_through_it() {
+    let mut world = World::new(Seed::new(1));
+    let ids: Vec<_> = (0..2).map(|i| talker(&mut world, i, 60, 0, Duplex::Half)).collect();
+    world.connect((ids[0], Port(0)), (ids[1], Port(0)), cable(300), cable(300), "0--1");
+    world.run_until(Instant::from_millis(1)).unwrap();
+    let fed = world.with::<Talker, _>(ids[0], |talker, _, out| {
+        talker.left = 1;
+        talker.feed(out);
+        talker.left
+    });
+    world.run_until(Instant::from_millis(2)).unwrap();
+    assert_eq!((fed, world.station::<Talker>(ids[1]).unwrap().received), (Some(0), 1));
+    // 64 bits of preamble and 64 octets at ten megabits: it went through the card.
+    assert_eq!(world.port_counters(ids[0], Port(0)).unwrap().tx_packets, 1);
+    assert!(world.with::<Hub, _>(ids[0], |_, _, _| ()).is_none());
+}
+
+#[test]
 fn everyone_hears_every_frame_once() {
     let mut world = World::new(Seed::new(1));
     let hub = world.add_station("hub", Box::new(Hub::new()));
@@ -198,7 +216,7 @@ fn a_duplex_mismatch_is_late_collisions_here_and_broken_frames_there() {
     // So short a silence between two frames that a collision comes before 64 octets are out.
     let (half, full) = mismatch(Duration::from_micros(380));
     assert!(full.rx_length_errors > 50 && full.rx_crc_errors + full.rx_frame_errors < 2, "{full:?}");
-    assert!(half.tx_window_errors < 2 && half.collisions > 100, "{half:?}");
+    assert!(half.tx_window_errors < 2 && half.collisions > 50, "{half:?}");
 }
 
 #[test]

@@ -299,6 +299,11 @@ impl Station for Fitted {
     fn inner_mut(&mut self) -> Option<&mut dyn Station> {
         Some(&mut *self.station)
     }
+
+    fn act_inside(&mut self, now: Instant, out: &mut Out<'_>, act: &mut dyn FnMut(&mut dyn Station, &mut Out<'_>)) {
+        self.in_station(out, |station, out| act(station, out));
+        self.settle(now, out);
+    }
 }
 
 /// The wire as the station sees it.

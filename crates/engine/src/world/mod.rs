@@ -216,8 +216,8 @@ impl World {
         }
     }
 
-    /// Calls `act` with a station of type `T`, the time, and its way out; then its deadline is asked for. `None`
-    /// where there is no such station, it is of another type, or it is switched off.
+    /// Calls `act` with a station of type `T`, or the one inside it that is, the time, and its way out; then its deadline is
+    /// asked for. `None` where there is no such station, it is of another type, or it is switched off.
     pub fn with<T: Station, R>(
         &mut self,
         id: StationId,
@@ -231,9 +231,11 @@ impl World {
             return None;
         }
         let mut result = None;
+        let mut act = Some(act);
         self.call(id, EventId::NONE, |station, now, out| {
-            let any: &mut dyn Any = station;
-            result = any.downcast_mut::<T>().map(|station| act(station, now, out));
+            reach::<T>(station, now, out, &mut |station, out| {
+                result = act.take().map(|act| act(station, now, out));
+            });
         });
         result
     }
@@ -380,6 +382,23 @@ fn arm(slot: &mut Slot, id: StationId, fabric: &mut Fabric) {
             slot.armed = at;
             fabric.agenda.push(Key::new(at, id, Kind::Deadline, 0));
         }
+    }
+}
+
+/// Calls `act` with `station`, or the one inside it, that is of type `T`.
+fn reach<T: Station>(
+    station: &mut dyn Station,
+    now: Instant,
+    out: &mut Out<'_>,
+    act: &mut dyn FnMut(&mut T, &mut Out<'_>),
+) {
+    if (&*station as &dyn Any).is::<T>() {
+        let any: &mut dyn Any = station;
+        if let Some(found) = any.downcast_mut() {
+            act(found, out);
+        }
+    } else {
+        station.act_inside(now, out, &mut |inner, out| reach(inner, now, out, act));
     }
 }
 
