@@ -286,11 +286,14 @@ const WORDS: &[MediumWord] = &[
     MediumWord {
         name: "loss",
         example: "0.5%",
-        doc: "the share of frames that the channel loses, as in netem: `RATIO [CORRELATION]`, `gemodel P R 1-H 1-K`",
+        doc: "the share of frames that the channel loses, as in netem: `RATIO [CORRELATION]`, `gemodel P R 1-H 1-K`, \
+              `state P13 P31 P32 P23 P14`",
         read: |words| {
-            if words.take("gemodel") {
-                let kind = EFFECTS.iter().find(|e| e.name == "gemodel");
-                return kind.map_or(Ok(vec![]), |kind| effect(kind, words.rest(), words));
+            for name in ["gemodel", "state"] {
+                if words.take(name) {
+                    let kind = EFFECTS.iter().find(|e| e.name == name);
+                    return kind.map_or(Ok(vec![]), |kind| effect(kind, words.rest(), words));
+                }
             }
             // netem's word for losses that do not depend on each other.
             words.take("random");
@@ -661,6 +664,7 @@ mod tests {
         assert_eq!(effects("delay 10ms 2ms 25% distribution normal"), ["delay"]);
         assert_eq!(effects("loss 1% 25%"), ["loss"]);
         assert_eq!(effects("loss gemodel 1% 10%"), ["gemodel"]);
+        assert_eq!(effects("loss state 1% 90% 5% 50% 0.1%"), ["state"]);
         assert_eq!(effects("loss 1% 25% loss 2%"), [""; 0], "the plain loss takes its place");
         assert_eq!(effects("reorder 25% 50% gap 5 duplicate 1%"), ["duplicate", "reorder"], "in the table's order");
         assert_eq!(read("queue fq_codel target 3ms limit 64kb delay 1ms").unwrap().medium.queue.name(), "fq_codel");

@@ -21,6 +21,7 @@ mod limit;
 mod loss;
 mod rate;
 mod reorder;
+mod state;
 mod symbols;
 
 pub use bits::BitErrors;
@@ -31,6 +32,7 @@ pub static EFFECTS: &[EffectKind] = &[
     duplicate::EFFECT,
     loss::EFFECT,
     gemodel::EFFECT,
+    state::EFFECT,
     corrupt::EFFECT,
     delay::EFFECT,
     reorder::EFFECT,
