@@ -80,7 +80,7 @@ mod tests {
             ("a", "`a` is not a link"),
             ("a--s#0", "`#0` is no number of a frame"),
             ("a--s#x", "`#x` is no number of a frame"),
-            ("a--s@5", "5"),
+            ("a--s@5", "a time needs a unit"),
             ("s--b,c", "no node"),
             ("", "`` is not a link"),
         ] {

@@ -5,8 +5,11 @@ fn ratio(value: f64) -> Setting {
     Setting::Ratio(Ratio::new(value).unwrap())
 }
 
+/// Delay, fate, copies and bytes of a frame.
+type Passage = (Duration, Fate, u32, Vec<u8>);
+
 /// The effect called `name`, applied to `n` frames that leave a millisecond apart with 10 ms of delay.
-fn run(name: &str, settings: Settings, n: u64) -> Vec<(Duration, Fate, u32, Vec<u8>)> {
+fn run(name: &str, settings: Settings, n: u64) -> Vec<Passage> {
     let spec = EffectSpec::new(name, settings).unwrap();
     let mut effect = (spec.kind.build)(&spec.settings, Seed::new(8).stream(name)).unwrap();
     let one = |i| {
@@ -81,7 +84,7 @@ fn correlated_losses_come_in_runs() {
 
 #[test]
 fn corruption_and_reordering_hit_their_ratio() {
-    let hit = |name, more: fn(Settings) -> Settings, hit: fn(&(Duration, Fate, u32, Vec<u8>)) -> bool| {
+    let hit = |name, more: fn(Settings) -> Settings, hit: fn(&Passage) -> bool| {
         let settings = more(Settings::new().with("ratio", ratio(0.25)));
         run(name, settings, 20_000).iter().filter(|r| hit(r)).count()
     };
