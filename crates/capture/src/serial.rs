@@ -10,13 +10,22 @@ const DISSECTOR_NAME: u16 = 12;
 const PROTOCOL_TEXT: u16 = 33;
 const END: u16 = 0;
 
+/// A frame as Wireshark reads it.
+pub(crate) struct Exported {
+    /// Tags, and what they are about.
+    pub(crate) bytes: Vec<u8>,
+    /// Where in it an IP packet begins.
+    pub(crate) ip: Option<usize>,
+}
+
 /// The frame in the octets `line`, without flags, stuffing and frame check, behind the tags that name its dissector;
-/// what is no frame is shown as bare octets.
+/// what is no frame, or does not match its check, is shown as bare octets.
 ///
 /// Wireshark takes what a numbered information frame carries for X.25, whatever it is. So the frame's header becomes a
 /// text in a tag (`exported_pdu.col_proto_str`), and what follows is given to the dissector of PPP.
-pub(crate) fn export(line: &[u8]) -> Vec<u8> {
-    let body = hdlc::peek(line);
+pub(crate) fn export(line: &[u8]) -> Exported {
+    // What bits were flipped in is shown as it arrived.
+    let body = hdlc::peek(line).filter(|peeked| peeked.fcs.is_some()).map(|peeked| peeked.body);
     let mut bytes = Vec::with_capacity(line.len() + 64);
     let body = match body.as_deref() {
         // In numbered mode the address is that of one end.
@@ -48,8 +57,9 @@ pub(crate) fn export(line: &[u8]) -> Vec<u8> {
     };
     bytes.extend(END.to_be_bytes());
     bytes.extend([0, 0]);
+    let at = bytes.len();
     bytes.extend_from_slice(body);
-    bytes
+    Exported { ip: packet(body).map(|packet| at + packet), bytes }
 }
 
 fn tag(bytes: &mut Vec<u8>, number: u16, text: &str) {
@@ -94,19 +104,23 @@ fn describe(body: &[u8], header: usize, modulo: Modulo) -> String {
 
 /// The IP packet in the octets `line`, where there is one.
 pub(crate) fn ip(line: &[u8]) -> Option<Vec<u8>> {
-    let mut body = hdlc::peek(line)?;
+    let mut body = hdlc::peek(line)?.body;
     let at = match body.as_slice() {
-        [0xff, 0x03, ..] => 2,
         [0x01 | 0x03, ..] => information(&body)?.0,
         _ => 0,
     };
-    let protocol = match body.get(at..)? {
-        [0x00, 0x21, ..] => 2,
-        [0x21, ..] => 1,
-        _ => return None,
-    };
-    body.drain(..at + protocol);
+    body.drain(..at + packet(&body[at..])?);
     Some(body)
+}
+
+/// Where in an unnumbered frame or a PPP packet an IP packet begins.
+fn packet(body: &[u8]) -> Option<usize> {
+    let at = if body.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
+    match body.get(at..)? {
+        [0x00, 0x21, ..] => Some(at + 2),
+        [0x21, ..] => Some(at + 1),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_frame_names_its_dissector() {
-        let export = |body: &[u8]| export(&encode(body, Fcs::Sixteen, Accm::ALL));
+        let export = |body: &[u8]| export(&encode(body, Fcs::Sixteen, Accm::ALL)).bytes;
         assert_eq!(export(&[0xff, 3, 0xc0, 0x21, 1])[..12], *b"\0\x0c\0\x08ppp_hdlc");
         assert_eq!(export(&[3, 0x3f])[..8], *b"\0\x0c\0\x04lapb");
         assert_eq!(export(&[3, 0x3f])[8..], [0, 0, 0, 0, 3, 0x3f]);
@@ -125,7 +139,8 @@ mod tests {
     #[test]
     fn what_a_numbered_frame_carries_is_ppp_and_its_header_a_text() {
         let text = |body: &[u8]| {
-            let export = export(&encode(body, Fcs::ThirtyTwo, Accm::NONE));
+            let Exported { bytes: export, ip } = export(&encode(body, Fcs::ThirtyTwo, Accm::NONE));
+            assert!(ip.is_none_or(|at| export[at] == 0x45));
             let at = export.windows(4).position(|w| w == b"LAPB").unwrap();
             let end = export[at..].iter().position(|octet| *octet == 0).unwrap_or(export.len() - at);
             (export[4..8].to_vec(), String::from_utf8(export[at..at + end].to_vec()).unwrap(), export)

@@ -81,7 +81,7 @@ mod tests {
             ("a--s#0", "`#0` is no number of a frame"),
             ("a--s#x", "`#x` is no number of a frame"),
             ("a--s@5", "a time needs a unit"),
-            ("s--b,c", "no node"),
+            ("s--b,c", "`,` cannot be part of the name"),
             ("", "`` is not a link"),
         ] {
             let found = choice(text).unwrap_err();

@@ -196,18 +196,21 @@ impl<W: io::Write> Monitor for Pcapng<W> {
         let Some(interface) = self.interface(station, port) else { return };
         let fcs = frame.fcs.filter(|_| interface.link_type == LinkType::ETHERNET);
         let exported;
-        let bytes = if interface.link_type == LinkType::SERIAL {
+        let (bytes, packet) = if interface.link_type == LinkType::SERIAL {
             exported = serial::export(frame.bytes());
-            &exported
+            (&exported.bytes[..], exported.ip)
         } else {
-            frame.bytes()
+            (frame.bytes(), None)
         };
         // A damaged frame is shown as it arrived, to the last byte.
-        let whole = fcs.is_some() || interface.link_type == LinkType::SERIAL;
+        let kept = match (fcs, interface.link_type, packet) {
+            (Some(_), ..) | (None, LinkType::SERIAL, None) => bytes.len(),
+            (None, LinkType::SERIAL, Some(at)) => at + self.once.keep(LinkType::RAW, &bytes[at..]),
+            (None, link_type, _) => self.once.keep(link_type, bytes),
+        };
         let kept = match self.options.snap {
-            _ if whole => bytes.len(),
-            None => self.once.keep(interface.link_type, bytes),
-            Some(snap) => self.once.keep(interface.link_type, bytes).min(snap as usize),
+            Some(snap) if fcs.is_none() => kept.min(snap as usize),
+            _ => kept,
         };
         // Damage of no known bits: it arrived so.
         let fate = if fate == Fate::Passed && frame.fcs.is_some() { Fate::Damaged(0) } else { fate };

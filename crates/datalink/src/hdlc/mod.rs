@@ -111,8 +111,17 @@ pub fn encode(body: &[u8], fcs: Fcs, accm: Accm) -> Vec<u8> {
     line
 }
 
-/// The body of the one frame in `line`, whatever its FCS, or `None` where there is none: for those who look on.
-pub fn peek(line: &[u8]) -> Option<Vec<u8>> {
+/// The one frame in `line` as those see it who look on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Peeked {
+    /// Its body, without the frame check.
+    pub body: Vec<u8>,
+    /// Which frame check sequence fits; `None` where none does, since bits were flipped.
+    pub fcs: Option<Fcs>,
+}
+
+/// The one frame in `line`, whatever its FCS, or `None` where there is none.
+pub fn peek(line: &[u8]) -> Option<Peeked> {
     let start = line.iter().position(|&octet| octet != FLAG)?;
     let mut body = Vec::with_capacity(line.len());
     let mut octets = line[start..].iter().take_while(|&&octet| octet != FLAG);
@@ -120,9 +129,9 @@ pub fn peek(line: &[u8]) -> Option<Vec<u8>> {
         body.push(if octet == ESCAPE { octets.next()? ^ FLIP } else { octet });
     }
     // Of the two frame checks the one that fits is taken off.
-    let check = [Fcs::ThirtyTwo, Fcs::Sixteen].into_iter().find(|fcs| fcs.crc().accepts(&body));
-    body.truncate(body.len().saturating_sub(check.unwrap_or_default().crc().octets()));
-    Some(body)
+    let fcs = [Fcs::ThirtyTwo, Fcs::Sixteen].into_iter().find(|fcs| fcs.crc().accepts(&body));
+    body.truncate(body.len().saturating_sub(fcs.unwrap_or_default().crc().octets()));
+    Some(Peeked { body, fcs })
 }
 
 /// Finds frames in the octets of a line.
@@ -263,7 +272,7 @@ mod tests {
                     decoder.push(piece, |frame| frames.push(frame.map(<[u8]>::to_vec)));
                 }
                 prop_assert_eq!(frames, [Ok(body.clone())]);
-                prop_assert_eq!(peek(&line), Some(body.clone()));
+                prop_assert_eq!(peek(&line).unwrap().body, body.clone());
             }
         }
 

@@ -80,7 +80,7 @@ impl Pair {
     fn codes(&self, end: usize, number: u16) -> Vec<Code> {
         let bodies = self.sent.iter().filter(|(from, _)| *from == end).filter_map(|(_, line)| hdlc::peek(line));
         bodies
-            .filter_map(|body| match split_protocol(body.get(2..)?) {
+            .filter_map(|peeked| match split_protocol(peeked.body.get(2..)?) {
                 Ok((n, info)) if n == number => Packet::parse(info).ok().map(|p| p.code),
                 _ => None,
             })
