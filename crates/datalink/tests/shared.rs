@@ -137,6 +137,63 @@ fn efficiency_is_that_of_metcalfe_and_boggs() {
     }
 }
 
+/// The efficiency of `n` saturated stations by a simulation of another construction: no events, no signals, but rounds of
+/// contention, each computed from when the stations may begin and when they hear each other, `apart` bit times later
+/// (IEEE 802.3 §4.2.3.2, §4.2.8 and §4.4.2).
+fn by_rounds(n: usize, len: usize, apart: f64, rounds: u32) -> f64 {
+    let (gap, slot, jam, preamble) = (96.0, 512.0, 32.0, 64.0);
+    let frame = preamble + (len as f64 + 4.0) * 8.0;
+    let mut rng = Seed::new(99).stream("rounds");
+    let mut attempts = vec![0u32; n];
+    // Until when each backs off, and when each last ceased to send or to hear.
+    let (mut backoff, mut silent) = (vec![0.0f64; n], vec![-gap; n]);
+    let (mut sent, mut end) = (0.0, 0.0f64);
+    for _ in 0..rounds {
+        let begins: Vec<f64> = (0..n).map(|i| backoff[i].max(silent[i] + gap)).collect();
+        let first = begins.iter().copied().fold(f64::INFINITY, f64::min);
+        let heard = first + apart;
+        // Who hears the first in the last third of the gap begins all the same.
+        let begun: Vec<usize> = (0..n)
+            .filter(|&i| begins[i] < heard || (begins[i] == silent[i] + gap && heard >= silent[i] + gap * 2.0 / 3.0))
+            .collect();
+        let mut ends = vec![None; n];
+        if let [one] = begun[..] {
+            (attempts[one], sent) = (0, sent + frame + gap);
+            ends[one] = Some(begins[one] + frame);
+            backoff[one] = begins[one] + frame;
+        } else {
+            for &i in &begun {
+                let others = begun.iter().filter(|&&j| j != i).map(|&j| begins[j]).fold(f64::INFINITY, f64::min);
+                let until = (others + apart).max(begins[i] + preamble) + jam;
+                ends[i] = Some(until);
+                attempts[i] = if attempts[i] == 15 { 0 } else { attempts[i] + 1 };
+                let slots = if attempts[i] == 0 { 0 } else { rng.below(1 << attempts[i].min(10)) };
+                backoff[i] = until + slot * slots as f64;
+            }
+        }
+        for i in 0..n {
+            let others = (0..n).filter(|&j| j != i).filter_map(|j| ends[j]).map(|e| e + apart);
+            silent[i] = others.chain(ends[i]).fold(silent[i], f64::max);
+        }
+        end = ends.iter().flatten().copied().fold(end, f64::max);
+    }
+    sent / end
+}
+
+#[test]
+fn efficiency_is_that_of_a_simulation_by_rounds_for_short_frames_too() {
+    for (n, len) in [(2, 60), (5, 60), (10, 60), (24, 60), (5, 252), (10, 508), (5, 1514)] {
+        let seconds = 1;
+        let (world, ids) = saturated(n, len, 11_000, seconds);
+        let frames: u64 = ids.iter().map(|id| sent(&world, *id)).sum();
+        let packet = (64.0 + (len as f64 + 4.0) * 8.0 + 96.0) / RATE as f64;
+        let efficiency = frames as f64 * packet / seconds as f64;
+        // Two cables of 11 µs: 220 bit times.
+        let expected = by_rounds(n as usize, len, 220.0, 40_000);
+        assert!((efficiency / expected - 1.0).abs() < 0.02, "{n} × {len}: {efficiency:.4}, not {expected:.4}");
+    }
+}
+
 #[test]
 fn one_talker_has_the_line_to_itself() {
     let (world, ids) = saturated(1, 1514, 500, 1);
