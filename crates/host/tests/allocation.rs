@@ -9,7 +9,7 @@ use septet_engine::World;
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, StaticRoute};
 use septet_physical::Medium;
 use septet_physical::queue::{Limit, QueueSpec};
-use septet_socket::{ListenOptions, NetExt, NetRef, TcpOptions};
+use septet_socket::{ListenOptions, NetRef, TcpOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn host(name: &str, addresses: &[&str], gateway: Option<&str>) -> Host {
@@ -31,9 +31,21 @@ fn host(name: &str, addresses: &[&str], gateway: Option<&str>) -> Host {
     .unwrap()
 }
 
-/// Plays a client and a server with a router between them for two seconds; counts what the server received and what
-/// was allocated in the second.
+/// Plays a client and a server for two seconds; counts what the server received and what was allocated in the second.
 fn play<C, S>(client: fn(NetRef) -> C, server: fn(NetRef) -> S) -> (u64, u64)
+where
+    C: Future<Output = ()> + Send + 'static,
+    S: Future<Output = ()> + Send + 'static,
+{
+    let (mut world, b) = world(client, server);
+    world.run_until(Instant::from_secs(1)).unwrap();
+    let before = received(&world, b);
+    let cost = allocation_counter::measure(|| world.run_until(Instant::from_secs(2)).unwrap());
+    (received(&world, b) - before, cost.count_total)
+}
+
+/// A client and a server with a router between them.
+fn world<C, S>(client: fn(NetRef) -> C, server: fn(NetRef) -> S) -> (World, StationId)
 where
     C: Future<Output = ()> + Send + 'static,
     S: Future<Output = ()> + Send + 'static,
@@ -50,10 +62,7 @@ where
     for (from, to) in [((a, Port(0)), (router, Port(0))), ((router, Port(1)), (b, Port(0)))] {
         world.connect(from, to, line(), line(), &format!("{from:?}"));
     }
-    world.run_until(Instant::from_secs(1)).unwrap();
-    let before = received(&world, b);
-    let cost = allocation_counter::measure(|| world.run_until(Instant::from_secs(2)).unwrap());
-    (received(&world, b) - before, cost.count_total)
+    (world, b)
 }
 
 fn line() -> Medium {
@@ -137,4 +146,37 @@ fn losses_allocate_little() {
     let (packets, allocations) =
         play(|net| synthetic(net, TcpOptions::default()), |net| receive(net, TcpOptions::default()));
     assert!(packets > 7_500 && allocations <= packets / 100, "{allocations} allocations for {packets} packets");
+}
+
+#[test]
+fn closed_connections_leave_nothing() {
+    const CONNECTIONS: usize = 300;
+    let client = |net: NetRef| async move {
+        for round in 0..2 {
+            let mut streams = Vec::new();
+            for _ in 0..CONNECTIONS {
+                let mut stream = net.connect(to(), TcpOptions::default()).await.unwrap();
+                stream.write_all(b"hello").await.unwrap();
+                streams.push(stream);
+            }
+            net.sleep_until(Instant::from_secs(50 + 200 * round)).await;
+            drop(streams);
+            net.sleep_until(Instant::from_secs(200)).await;
+        }
+    };
+    let server = |net: NetRef| async move {
+        let listener = net.listen(to(), ListenOptions::default()).unwrap();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            net.spawn(Box::pin(async move {
+                let mut buf = [0; 64];
+                while stream.read(&mut buf).await.is_ok_and(|n| n > 0) {}
+            }));
+        }
+    };
+    let (mut world, _) = world(client, server);
+    // The second round, from the first connection until TIME-WAIT is over.
+    world.run_until(Instant::from_secs(199)).unwrap();
+    let cost = allocation_counter::measure(|| world.run_until(Instant::from_secs(400)).unwrap());
+    assert!(cost.bytes_max > CONNECTIONS as u64 * 1000, "{cost:?}");
+    assert!(cost.bytes_current < 4096, "{cost:?}");
 }
