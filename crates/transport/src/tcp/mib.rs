@@ -158,6 +158,8 @@ mib! {
     ofo_queue = "TcpExtTCPOFOQueue",
     /// Out-of-order segments dropped.
     ofo_drop = "TcpExtTCPOFODrop",
+    /// Out-of-order segments let go because they cost too much memory.
+    ofo_pruned = "TcpExtOfoPruned",
     /// Out-of-order segments merged.
     ofo_merge = "TcpExtTCPOFOMerge",
     /// SYN and SYN-ACK retransmissions.

@@ -20,7 +20,7 @@ pub use config::{Config, EcnMode, MtuProbing};
 pub use congestion::{
     Ack, CaEvent, CongestionController, OnLoss, RateSample, Window, controller, controllers, names as controller_names,
 };
-pub use connection::Connection;
+pub use connection::{Connection, Flight};
 pub use endpoint::{Endpoint, Meta, SocketId, Transmit};
 pub use error::Error;
 pub use gro::Gro;

@@ -150,17 +150,56 @@ pub enum SocketOption {
     MaxPacingRate(u64),
 }
 
+/// The shortest time between keepalive probes; Linux's is a second, its unit.
+const KEEPALIVE_LEAST: Duration = Duration::from_millis(1);
+
+impl Keepalive {
+    fn check(&self) -> Result<(), Error> {
+        let long = |span: Option<Duration>| span.is_none_or(|span| span >= KEEPALIVE_LEAST);
+        let holds = long(self.idle) && long(self.interval) && self.count.is_none_or(|n| (1..=127).contains(&n));
+        holds.then_some(()).ok_or(Error::InvalidInput)
+    }
+}
+
+impl SocketOption {
+    /// Whether the value makes sense, within Linux's bounds.
+    ///
+    /// # Errors
+    /// `InvalidInput`, `NoSuchController`.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Congestion(name) => controller(name).map(drop).ok_or(Error::NoSuchController),
+            Self::Keepalive(Some(keepalive)) => keepalive.check(),
+            Self::MaxSegment(bytes) if !(88..=32_767).contains(bytes) => Err(Error::InvalidInput),
+            Self::SynCount(n) if !(1..=127).contains(n) => Err(Error::InvalidInput),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Options {
+    /// Whether the values make sense, within Linux's bounds.
+    ///
+    /// # Errors
+    /// `InvalidInput`, `NoSuchController`.
+    pub fn check(&self) -> Result<(), Error> {
+        let each = [
+            self.congestion.map(SocketOption::Congestion),
+            self.keepalive.map(|keepalive| SocketOption::Keepalive(Some(keepalive))),
+            self.max_segment.map(SocketOption::MaxSegment),
+            self.syn_count.map(SocketOption::SynCount),
+        ];
+        each.iter().flatten().try_for_each(SocketOption::check)
+    }
+
     /// Changes what later sockets start with.
     ///
     /// # Errors
-    /// `NoSuchController`.
+    /// `InvalidInput`, `NoSuchController`.
     pub fn set(&mut self, option: SocketOption) -> Result<(), Error> {
+        option.check()?;
         match option {
-            SocketOption::Congestion(name) => {
-                controller(name).ok_or(Error::NoSuchController)?;
-                self.congestion = Some(name);
-            }
+            SocketOption::Congestion(name) => self.congestion = Some(name),
             SocketOption::Nagle(nagle) => self.nagle = nagle,
             SocketOption::Cork(cork) => self.cork = cork,
             SocketOption::SendBuffer(bytes) => self.send_buffer = Some(bytes),

@@ -10,6 +10,8 @@ use super::{Resting, pool};
 /// Payloads up to this size are copied together so that a trickle of small segments holds little memory.
 const SMALL: usize = 512;
 const COALESCED: usize = 4096;
+/// What keeping a piece out of order costs beside its bytes.
+const PIECE: usize = 256;
 
 /// What became of an out-of-order payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,6 +146,26 @@ impl ReceiveBuffer {
             }
         }
         next
+    }
+
+    /// What the bytes out of order cost, with what it takes to keep each piece.
+    pub(crate) fn early_cost(&self) -> usize {
+        self.early.as_ref().map_or(0, |e| e.bytes + e.segments.len() * PIECE)
+    }
+
+    /// Drops the furthest pieces out of order until the rest costs no more than `most`.
+    pub(crate) fn prune(&mut self, most: usize) {
+        while self.early_cost() > most
+            && let Some(early) = &mut self.early
+        {
+            match early.segments.pop_last() {
+                Some((_, frame)) => early.bytes -= frame.len(),
+                None => break,
+            }
+            if early.segments.is_empty() {
+                self.early = None;
+            }
+        }
     }
 
     /// Drops what is out of order.

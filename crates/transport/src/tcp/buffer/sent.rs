@@ -360,6 +360,16 @@ impl Sent {
 
     /// Cuts records longer than `mss` into several, after the path's MTU fell.
     pub(crate) fn resegment(&mut self, mss: usize) {
+        self.cut(|_| mss);
+    }
+
+    /// Splits the record that begins at `seq` behind its first `len` bytes.
+    pub(crate) fn split(&mut self, seq: u64, len: usize) {
+        self.cut(|record| if record.seq == seq { len } else { usize::MAX });
+    }
+
+    /// Splits every record that is longer than it may be; what is left over of one is measured again.
+    fn cut(&mut self, most: impl Fn(&Record) -> usize) {
         let old = core::mem::take(&mut self.ring);
         (self.base, self.oldest, self.newest) = (0, NIL, NIL);
         let mut count = [Count::default(); 4];
@@ -368,11 +378,13 @@ impl Sent {
             let mut rest = record;
             loop {
                 let mut piece = rest;
-                if rest.len() > mss {
-                    piece.len = mss as u16;
-                    piece.marks.0 &= !(Mark::FIN | Mark::PSH);
-                    rest.seq += mss as u64;
-                    rest.len -= mss as u16;
+                let most = most(&rest).max(1);
+                let is_long = rest.len() > most;
+                if is_long {
+                    piece.len = most as u16;
+                    piece.marks.0 &= !(Mark::FIN | Mark::PSH | Mark::EOR);
+                    rest.seq += most as u64;
+                    rest.len -= most as u16;
                     rest.marks.0 &= !(Mark::SYN | Mark::HEAD);
                 }
                 (piece.prev, piece.next) = (NIL, NIL);
@@ -383,7 +395,7 @@ impl Sent {
                     }
                 }
                 new.push_back(piece);
-                if rest.len() <= mss && piece.end() == record.end() {
+                if !is_long {
                     break;
                 }
             }

@@ -101,12 +101,17 @@ impl Connection {
     }
 
     /// "Queue this until all preceding SENDs have been segmentized, then form a FIN segment".
-    fn queue_fin(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn queue_fin(&mut self, cx: &mut Cx<'_>) {
         if self.flags.fin_queued {
             return;
         }
         let next = match self.state {
-            State::Established | State::SynReceived => State::FinWait1,
+            // "Queue for processing after entering ESTABLISHED state."
+            State::SynReceived => {
+                self.flags.write_shut = true;
+                return;
+            }
+            State::Established => State::FinWait1,
             State::CloseWait => State::LastAck,
             _ => return,
         };
@@ -158,6 +163,7 @@ impl Connection {
     }
 
     pub(crate) fn set_option(&mut self, cx: &mut Cx<'_>, option: SocketOption) -> Result<(), Error> {
+        option.check()?;
         match option {
             SocketOption::Congestion(name) => {
                 let mut new = controller(name).ok_or(Error::NoSuchController)?;
@@ -182,14 +188,15 @@ impl Connection {
                 }
             }
             SocketOption::SendBuffer(bytes) => {
-                self.snd_buf = (2 * bytes).clamp(4608, 1 << 30) as u32;
+                self.snd_buf = bytes.saturating_mul(2).clamp(4608, 1 << 30) as u32;
                 self.flags.snd_buf_locked = true;
                 self.flags.notify = true;
             }
             SocketOption::ReceiveBuffer(bytes) => {
-                self.rcv_buf = (2 * bytes).clamp(2304, 1 << 30) as u32;
+                self.rcv_buf = bytes.saturating_mul(2).clamp(2304, 1 << 30) as u32;
                 self.flags.rcv_buf_locked = true;
                 self.window_clamp = self.window_clamp.max(self.full_space());
+                self.prune_early(cx);
             }
             SocketOption::Keepalive(keepalive) => {
                 self.rare().keepalive = keepalive;
@@ -211,9 +218,6 @@ impl Connection {
             }
             SocketOption::Quickack(Quickack::Off) => self.acks.pingpong = cx.config.pingpong_thresh,
             SocketOption::MaxSegment(bytes) => {
-                if !(88..=32_767).contains(&bytes) {
-                    return Err(Error::InvalidInput);
-                }
                 self.rare().max_segment = Some(bytes);
                 if self.state == State::SynSent {
                     self.advmss = self.advmss.min(bytes);
@@ -222,7 +226,7 @@ impl Connection {
             SocketOption::SynCount(n) => self.rare().syn_count = Some(n),
             SocketOption::Linger2(span) => self.rare().linger2 = Some(span),
             SocketOption::WindowClamp(bytes) => {
-                self.window_clamp = bytes.max(1152);
+                self.window_clamp = bytes.max(super::receive_window::LEAST_CLAMP);
                 self.rcv_ssthresh = self.rcv_ssthresh.min(self.window_clamp);
             }
             // Zero asks for the default.

@@ -111,8 +111,9 @@ impl Connection {
         if let Some(most) = options.max_segment {
             advmss = advmss.min(most);
         }
-        let rcv_buf = options.receive_buffer.map_or(config.rmem[1], |n| (2 * n).max(2304)).min(1 << 30) as u32;
-        let snd_buf = options.send_buffer.map_or(config.wmem[1], |n| (2 * n).max(4608)).min(1 << 30) as u32;
+        let rcv_buf =
+            options.receive_buffer.map_or(config.rmem[1], |n| n.saturating_mul(2).max(2304)).min(1 << 30) as u32;
+        let snd_buf = options.send_buffer.map_or(config.wmem[1], |n| n.saturating_mul(2).max(4608)).min(1 << 30) as u32;
         let rare = (*options != Options::default()).then(|| {
             Box::new(Rare {
                 user_timeout_ms: options.user_timeout.map_or(0, |d| d.as_millis().min(1 << 31) as u32),
@@ -368,6 +369,9 @@ impl Connection {
         self.set_state(cx, State::Established, why);
         self.update_pacing_rate(cx);
         self.start_keepalive(cx);
+        if self.flags.write_shut {
+            self.queue_fin(cx);
+        }
     }
 }
 
@@ -384,7 +388,7 @@ pub(crate) fn initial_window(
     if let Some(most) = options.max_segment {
         advmss = advmss.min(most);
     }
-    let rcv_buf = options.receive_buffer.map_or(config.rmem[1], |n| (2 * n).max(2304)).min(1 << 30) as u32;
+    let rcv_buf = options.receive_buffer.map_or(config.rmem[1], |n| n.saturating_mul(2).max(2304)).min(1 << 30) as u32;
     let mss = u32::from(advmss) - if peer.timestamps.is_some() { 12 } else { 0 };
     let clamp = receive_window::first_clamp(options, rcv_buf);
     let (wnd, scale) = receive_window::initial(config, rcv_buf, mss, clamp, peer.wscale.is_some());

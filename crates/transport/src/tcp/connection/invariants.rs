@@ -3,7 +3,45 @@
 use super::Connection;
 use crate::tcp::State;
 
+/// Where a connection stands in its windows, for tests and fuzzers; sequence numbers are 64 bits wide.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flight {
+    /// SND.UNA
+    pub snd_una: u64,
+    /// SND.NXT
+    pub snd_nxt: u64,
+    /// SND.NXT without the FIN, if that was sent.
+    pub snd_data: u64,
+    /// The first sequence number beyond the peer's window.
+    pub wnd_end: u64,
+    /// Bytes held to be in flight.
+    pub in_flight: u64,
+    /// The congestion window in bytes.
+    pub cwnd: u64,
+    /// A full segment in bytes.
+    pub segment: u64,
+    /// IRS
+    pub irs: u64,
+    /// RCV.NXT
+    pub rcv_nxt: u64,
+}
+
 impl Connection {
+    /// Where it stands in its windows.
+    pub fn flight(&self) -> Flight {
+        Flight {
+            snd_una: self.snd_una,
+            snd_nxt: self.snd_nxt,
+            snd_data: self.snd_nxt.min(self.send.end()),
+            wnd_end: self.wnd_end(),
+            in_flight: self.sent.in_flight(),
+            cwnd: self.window.cwnd,
+            segment: self.window.segment(),
+            irs: self.irs,
+            rcv_nxt: self.rcv_nxt,
+        }
+    }
+
     /// Checks what must hold between any two events.
     ///
     /// # Errors
@@ -29,6 +67,10 @@ impl Connection {
             (
                 self.received.readable() + self.received.early_bytes() <= self.memory_bound(),
                 "the receive buffer is bounded",
+            ),
+            (
+                self.received.early_cost() <= self.rcv_buf as usize,
+                "what is kept out of order costs no more than the buffer",
             ),
             (self.sent.is_empty() || self.timers.earliest().is_some(), "what is outstanding has a timer"),
         ];

@@ -40,6 +40,7 @@ use crate::Ecn;
 
 pub(crate) use handshake::{Opening, initial_window};
 pub(crate) use input::Verdict;
+pub use invariants::Flight;
 pub(crate) use rfc5961_challenge_ack::Budget;
 pub(crate) use timers::{Slot, Timers, Waiting};
 pub(crate) use transmit::seal;

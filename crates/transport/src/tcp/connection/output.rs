@@ -275,12 +275,13 @@ impl Connection {
         }
         let in_flight = self.sent.in_flight();
         let room = self.window.cwnd.saturating_sub(in_flight);
-        let (border, _) = self.send.border(seq)?;
+        let (border, is_last) = self.send.border(seq)?;
         let first = (border.end - seq).min(mss as u64);
+        let stays_short = first < mss as u64 && (is_last || border.ends_record);
         let mut segs = (room / segment) as u32;
         if segs == 0 {
             // A last short segment may fit where a full one does not; and with nothing in flight one always may go.
-            if quota == Quota::Probe || in_flight == 0 || (room > 0 && room >= first && first < mss as u64) {
+            if quota == Quota::Probe || in_flight == 0 || (room > 0 && room >= first && stays_short) {
                 segs = 1;
             } else {
                 return None;
@@ -417,6 +418,12 @@ impl Connection {
         let mss = self.mss as usize;
         if self.sent.at(i).len() > mss {
             self.sent.resegment(mss);
+        }
+        // RFC 9293 §3.8.6: what the window has shrunk to is all that goes; where it is shut, a whole segment probes it.
+        let whole = *self.sent.at(i);
+        let room = self.wnd_end().saturating_sub(whole.seq);
+        if room > 0 && whole.len() as u64 > room {
+            self.sent.split(whole.seq, room as usize);
         }
         let first = *self.sent.at(i);
         let mut n = 1;

@@ -157,7 +157,27 @@ impl Connection {
                 }
                 self.sack_add(start, end);
                 self.grow_window(seg.len);
+                self.prune_early(cx);
             }
+        }
+    }
+
+    /// Many small pieces cost more than the window counts: the furthest go, as if they had been lost (Linux's
+    /// `tcp_prune_ofo_queue`). RFC 2018 §8: "the data receiver is permitted to discard data in its queue that has not been
+    /// acknowledged to the data sender, even if the data has already been reported in a SACK option".
+    pub(super) fn prune_early(&mut self, cx: &mut Cx<'_>) {
+        let most = self.rcv_buf as usize;
+        if self.received.early_cost() <= most {
+            return;
+        }
+        self.received.prune(most - most / 8);
+        cx.mib.ofo_pruned += 1;
+        if self.fin_beyond != 0 {
+            // The FIN came with data, and goes with it.
+            self.fin_beyond = 0;
+        }
+        if let Some(holes) = &mut self.acks.holes {
+            holes.len = 0;
         }
     }
 

@@ -25,6 +25,9 @@ pub(crate) const fn window_from_space(space: u32) -> u32 {
     space / 2
 }
 
+/// The least bound on the window that may be set: half of Linux's least receive buffer.
+pub(crate) const LEAST_CLAMP: u32 = 1152;
+
 /// `value` rounded up to a multiple of `1 << shift`.
 const fn align(value: u32, shift: u8) -> u32 {
     let unit = 1u32 << shift;
@@ -35,7 +38,7 @@ const fn align(value: u32, shift: u8) -> u32 {
 /// will the window.
 pub(crate) fn first_clamp(options: &Options, rcv_buf: u32) -> u32 {
     let set = if options.receive_buffer.is_some() { window_from_space(rcv_buf) } else { u32::MAX };
-    options.window_clamp.unwrap_or(u32::MAX).min(set)
+    options.window_clamp.map_or(u32::MAX, |bytes| bytes.max(LEAST_CLAMP)).min(set)
 }
 
 /// The bound on the window once the handshake is over (Linux's `tcp_init_buffer_space`): a segment's room is kept back for

@@ -8,7 +8,7 @@ use septet_core::{EventId, Frame, Instant, Storey, Trace};
 use super::listen::Listener;
 use super::{Endpoint, Entry, SocketId, cx};
 use crate::tcp::connection::{Cx, Payload};
-use crate::tcp::{Connection, Error, Follows, Info, Options, Shutdown, SocketOption, State, controller};
+use crate::tcp::{Connection, Error, Follows, Info, Options, Shutdown, SocketOption, State};
 
 /// Ports that are tried far from one another before all are, of each parity, and how far.
 const PORT_JUMPS: u64 = 64;
@@ -36,7 +36,7 @@ impl Endpoint {
         if remote.ip().is_multicast() {
             return Err(Error::NetworkUnreachable);
         }
-        self.check(options)?;
+        options.check()?;
         let (local, reused) = if local.port() == 0 {
             self.choose_port(now, local.ip(), remote)?
         } else {
@@ -68,13 +68,6 @@ impl Endpoint {
         self.slots.link(id.index);
         self.after(id.index);
         Ok(id)
-    }
-
-    fn check(&self, options: &Options) -> Result<(), Error> {
-        match options.congestion {
-            Some(name) if controller(name).is_none() => Err(Error::NoSuchController),
-            _ => Ok(()),
-        }
     }
 
     /// Whether the pair is free (`Some(None)`), held by a TIME-WAIT that may be reused (`Some(Some)`), or taken.
@@ -124,9 +117,9 @@ impl Endpoint {
     /// accept queue takes one more than `backlog`.
     ///
     /// # Errors
-    /// `AddrInUse`, `AddrNotAvailable`, `NoSuchController`.
+    /// `AddrInUse`, `AddrNotAvailable`, `InvalidInput`, `NoSuchController`.
     pub fn listen(&mut self, local: SocketAddr, backlog: usize, options: &Options) -> Result<SocketId, Error> {
-        self.check(options)?;
+        options.check()?;
         let local = if local.port() == 0 { self.choose_listening_port(local.ip())? } else { local };
         let collides = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified() || b.is_unspecified();
         if let Some(at) = self.listeners.get(&local.port())

@@ -168,6 +168,11 @@ impl Connection {
                 self.abort_on_timeout(cx, "the peer's window stayed shut and it fell silent");
                 return;
             }
+            // Whoever set a user timeout wants progress: ACKs with a window of zero are none.
+            if self.user_timeout_passed(cx) {
+                self.abort_on_timeout(cx, "user timeout while the peer's window is closed");
+                return;
+            }
             self.enter_loss(cx);
             self.flags.head_due = true;
             self.back_off(cx);
