@@ -17,6 +17,7 @@ impl CongestionController for SlowStart {
 
     fn init(&mut self, window: &mut Window, _: Instant, _: Duration) {
         window.cwnd = window.segment();
+        window.ssthresh = Window::INFINITE;
     }
 
     fn on_ack(&mut self, window: &mut Window, ack: &Ack) {

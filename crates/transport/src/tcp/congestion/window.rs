@@ -76,7 +76,8 @@ impl Window {
 
     /// RFC 5681 §3.1: "cwnd += min (N, SMSS)", for each segment acknowledged; returns the bytes left over.
     pub fn slow_start(&mut self, acked: u64) -> u64 {
-        let target = self.cwnd.saturating_add(acked).min(self.ssthresh);
+        // Where the controller has changed on the way, the window may be above the threshold.
+        let target = self.cwnd.saturating_add(acked).min(self.ssthresh.max(self.cwnd));
         let used = target - self.cwnd;
         self.cwnd = target;
         acked - used
