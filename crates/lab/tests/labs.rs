@@ -208,9 +208,65 @@ fn validation_codel_tcp() {
 
 /// A lab that is added is tested here.
 #[test]
+fn bridge() {
+    holds("bridge", &[]);
+}
+
+#[test]
+fn jumbo() {
+    holds("jumbo", &[]);
+}
+
+#[test]
+fn tcp_aimd() {
+    holds("tcp-aimd", &[]);
+}
+
+#[test]
+fn tcp_close() {
+    holds("tcp-close", &[]);
+}
+
+#[test]
+fn tcp_fast_recovery() {
+    holds("tcp-fast-recovery", &[]);
+}
+
+#[test]
+fn tcp_go_back_n() {
+    holds("tcp-go-back-n", &[]);
+}
+
+#[test]
+fn tcp_late_joiner() {
+    holds("tcp-late-joiner", &[]);
+}
+
+#[test]
+fn tcp_loss_detection() {
+    holds("tcp-loss-detection", &[]);
+}
+
+#[test]
+fn tcp_slow_receiver() {
+    holds("tcp-slow-receiver", &[]);
+}
+
+#[test]
+fn tcp_slow_start() {
+    holds("tcp-slow-start", &[]);
+}
+
+#[test]
+fn tcp_stop_and_wait() {
+    holds("tcp-stop-and-wait", &[]);
+}
+
+#[test]
 fn every_lab_has_a_test() {
     let labs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../labs");
     let this = include_str!("labs.rs");
+    let book = include_str!("../../../docs/labs.md");
     let mut todo = vec![labs.clone()];
     while let Some(directory) = todo.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
@@ -221,6 +277,9 @@ fn every_lab_has_a_test() {
                 let name = path.strip_prefix(&labs).unwrap().with_extension("");
                 let played = format!("holds(\"{}\"", name.display());
                 assert!(this.contains(&played), "labs/{}.toml is played by no test", name.display());
+                let listed = format!("(../labs/{}.toml)", name.display());
+                let is_course = !name.starts_with("validation");
+                assert!(!is_course || book.contains(&listed), "docs/labs.md does not list {}", name.display());
             }
         }
     }
