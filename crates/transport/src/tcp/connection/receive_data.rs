@@ -156,7 +156,10 @@ impl Connection {
                     self.report_duplicate(cx, s, e);
                 }
                 self.sack_add(start, end);
-                self.grow_window(seg.len);
+                // Without SACK only ACKs that are all alike count as duplicates, and a window that grows would hide a loss.
+                if self.flags.sack_ok {
+                    self.grow_window(seg.len);
+                }
                 self.prune_early(cx);
             }
         }
