@@ -134,7 +134,7 @@ pub const TELLINGS: &[Telling] = &[
     when("flags", "SYN", all("tcp.send", "SYNs", Moment, To, &["SYN, window {window}"])),
     when("flags", "FIN", all("tcp.send", "FINs", Moment, To, &["FIN at seq {seq}[ — {why}]"])),
     when("flags", "RST", all("tcp.send", "RSTs", Moment, To, &["RST[ — {why}]"])),
-    all("tcp.send", "segments", Tick, To, &["sends {flags}: seq {seq}, {len} bytes[, ack {ack}], window {window}[ — {why}]"]),
+    all("tcp.send", "segments", Tick, To, &["sends {flags}: seq {seq}, {len} bytes[, ack {ack}], window {window}[ — {why}]", "sends {flags}[ — {why}]"]),
     when("from", "SYN-SENT", all("tcp.state", "handshakes", Moment, To, &["{from} → {to} — {why}"])),
     all("tcp.state", "changes of state", Detail, To, &["{from} → {to} — {why}"]),
     all("tcp.timer", "timers", Detail, To, &["timer: {why}"]),

@@ -326,6 +326,7 @@ impl Endpoint {
                     opening.options.timestamps.map(|_| Timestamps { value, echo: opening.ts_recent }),
                     frame.cause,
                     trace,
+                    "ACK of an unacceptable segment",
                 );
                 self.pending.out.push_back(t);
             }

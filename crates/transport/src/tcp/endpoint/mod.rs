@@ -263,7 +263,9 @@ impl Endpoint {
                 let value = (now.as_millis() as u32).wrapping_add(tw.ts_offset);
                 let ts = tw.ts_ok.then_some(super::wire::Timestamps { value, echo: tw.ts_recent });
                 let window = (tw.rcv_wnd >> tw.rcv_wscale).min(65_535) as u16;
-                let t = reply::ack(&self.config, local, remote, tw.snd_nxt, tw.rcv_nxt, window, ts, frame.cause, trace);
+                let (seq, ack) = (tw.snd_nxt, tw.rcv_nxt);
+                let why = "ACK out of TIME-WAIT: the last one may have been lost";
+                let t = reply::ack(&self.config, local, remote, seq, ack, window, ts, frame.cause, trace, why);
                 self.mib.out_segs += 1;
                 self.pending.out.push_back(t);
                 Ok(())

@@ -47,6 +47,7 @@ pub(super) fn ack(
     timestamps: Option<Timestamps>,
     cause: EventId,
     trace: &mut Trace,
+    why: &'static str,
 ) -> Transmit {
     let header = Header {
         src_port: local.port(),
@@ -58,7 +59,7 @@ pub(super) fn ack(
         urgent: 0,
         options: HeaderOptions { timestamps, ..HeaderOptions::default() },
     };
-    finish(config, local, remote, &header, cause, trace, "ACK of an unacceptable segment")
+    finish(config, local, remote, &header, cause, trace, why)
 }
 
 fn finish(
