@@ -20,19 +20,25 @@ fn minute(now: Instant) -> u32 {
 }
 
 impl Secrets {
-    fn cookie_hash(&self, local: SocketAddr, remote: SocketAddr, count: u32, which: usize) -> u32 {
+    fn cookie_hash(&self, local: SocketAddr, remote: SocketAddr) -> u32 {
         let [a, b, c, d, e] = words(local, remote);
-        self.cookies[which].hash(&[a, b, c, d, e, u64::from(count)]) as u32
+        self.cookies[0].hash(&[a, b, c, d, e, 0]) as u32
+    }
+
+    /// The same for one minute and one SYN: a keepalive probe, one number below the ACK that got lost, brings no cookie.
+    fn cookie_mask(&self, local: SocketAddr, remote: SocketAddr, count: u32, seq: u32) -> u32 {
+        let [a, b, c, d, e] = words(local, remote);
+        self.cookies[1].hash(&[a, b, c, d, e, u64::from(seq) << 32 | u64::from(count)]) as u32
     }
 
     /// The initial sequence number that remembers the peer's MSS for a minute or two.
     pub(crate) fn cookie(&self, now: Instant, local: SocketAddr, remote: SocketAddr, seq: u32, mss: u16) -> u32 {
         let index = MSS_TABLE.iter().rposition(|m| *m <= mss).unwrap_or(0) as u32;
         let count = minute(now);
-        self.cookie_hash(local, remote, 0, 0)
+        self.cookie_hash(local, remote)
             .wrapping_add(seq)
             .wrapping_add(count << 24)
-            .wrapping_add(self.cookie_hash(local, remote, count, 1).wrapping_add(index) & 0x00ff_ffff)
+            .wrapping_add(self.cookie_mask(local, remote, count, seq).wrapping_add(index) & 0x00ff_ffff)
     }
 
     /// The MSS that `cookie` remembers, if it is one of ours and fresh.
@@ -44,13 +50,13 @@ impl Secrets {
         seq: u32,
         cookie: u32,
     ) -> Option<u16> {
-        let rest = cookie.wrapping_sub(self.cookie_hash(local, remote, 0, 0)).wrapping_sub(seq);
+        let rest = cookie.wrapping_sub(self.cookie_hash(local, remote)).wrapping_sub(seq);
         let count = minute(now);
         let age = count.wrapping_sub(rest >> 24) & 0xff;
         if age >= MAX_AGE {
             return None;
         }
-        let index = rest.wrapping_sub(self.cookie_hash(local, remote, count.wrapping_sub(age), 1)) & 0x00ff_ffff;
+        let index = rest.wrapping_sub(self.cookie_mask(local, remote, count.wrapping_sub(age), seq)) & 0x00ff_ffff;
         MSS_TABLE.get(index as usize).copied()
     }
 }
@@ -91,6 +97,7 @@ mod tests {
         assert_eq!(check(Instant::from_secs(1060), b, 77), Some(1440));
         assert_eq!(check(Instant::from_secs(1200), b, 77), None);
         assert_eq!(check(t, b, 177), None);
+        assert_eq!(check(t, b, 76), None);
         assert_eq!(check(t, "10.0.0.2:4001".parse().unwrap(), 77), None);
     }
 
