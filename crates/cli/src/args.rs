@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use septet_sweep::{Axis, Seeds};
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     /// Measure what a course says of bits, checks and repetition
     #[command(subcommand)]
     Study(StudyCommand),
+    /// Draw metrics of a run over time (SVG)
+    Plot(PlotArgs),
     #[command(flatten)]
     Live(crate::live::LiveCommand),
     /// Print the JSON Schema of lab files
@@ -118,6 +121,37 @@ pub(crate) struct ListArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct PlotArgs {
+    /// What `septet run -o DIR` kept, or its metrics.csv
+    #[arg(value_name = "DIR")]
+    pub(crate) run: PathBuf,
+    /// What to draw, as node and metric: sender.tcp.cwnd. Without any, those that there are get listed
+    #[arg(value_name = "METRIC")]
+    pub(crate) metrics: Vec<String>,
+    /// Draw into this file; to stdout, unless set
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What to call it, instead of by the lab's name
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) title: Option<String>,
+    /// A logarithmic vertical axis
+    #[arg(long)]
+    pub(crate) log: bool,
+    /// Add up the samples, as is done with counters anyway
+    #[arg(long, conflicts_with = "rate")]
+    pub(crate) sum: bool,
+    /// The sum of the samples of each span, a second: 500ms
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub(crate) rate: Option<Duration>,
+    /// Draw from here
+    #[arg(long, value_name = "TIME", value_parser = septet_lab::parse_time)]
+    pub(crate) from: Option<Duration>,
+    /// Draw up to here
+    #[arg(long, value_name = "TIME", value_parser = septet_lab::parse_time)]
+    pub(crate) until: Option<Duration>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum StudyCommand {
     /// Utilisation of a noisy line under three schemes of ARQ, against the textbook formulas
@@ -178,4 +212,12 @@ pub(crate) struct BenchArgs {
     /// How much of each is done, above 0 and at most 1
     #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
     pub(crate) scale: f64,
+}
+
+/// A span of time that is not nothing.
+fn span(text: &str) -> Result<Duration, String> {
+    match septet_lab::parse_time(text)? {
+        Duration::ZERO => Err("a span must be longer than nothing".into()),
+        span => Ok(span),
+    }
 }

@@ -12,6 +12,7 @@ mod keep;
 mod lab_file;
 mod list;
 mod live;
+mod plot;
 mod report;
 mod run;
 mod study;
@@ -48,6 +49,7 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::List(args) => list::list(args),
         Command::Bench(args) => bench::bench(args),
         Command::Study(command) => study::study(command),
+        Command::Plot(args) => plot::plot(args),
         Command::Live(command) => live::run(command),
         Command::Schema => {
             writeln!(out, "{:#}", septet_lab::json_schema()).and_then(|()| out.flush()).map_err(Failure::stdout)?;

@@ -54,6 +54,7 @@ pub use ports::PortReport;
 pub use run::{Outcome, Output, Run};
 pub use service::{Balancer, Dns, Health, Http, Listen, Outside, RecordData, Scheme, Service, ZoneSpec};
 pub use topology::{LinkRef, Place, Ways};
+pub use units::parse_time;
 
 /// The JSON Schema of a lab file.
 pub fn json_schema() -> serde_json::Value {

@@ -76,6 +76,17 @@ const SIZES: &[(&str, f64)] = &[
 /// Metres in each unit of length.
 const LENGTHS: &[(&str, f64)] = &[("cm", 0.01), ("m", 1.0), ("km", 1e3)];
 
+/// A span of time as lab files write it: `1.5s`, `20ms`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    time(text).map_err(|refusal| match refusal.help {
+        Some(help) => format!("{}; {help}", refusal.reason),
+        None => refusal.reason,
+    })
+}
+
 /// A span of time: `20us`, `1.5s`.
 pub(crate) fn time(text: &str) -> Result<Duration, Refusal> {
     let (number, unit) = split(text, "a time", "`10ms`")?;

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use septet_core::{Frame, Instant, Rng, Seed};
 use septet_datalink::lapb::{Arq, Config, Control, Event, LapbFrame, Link, Modulo, Side};
 
-use crate::plot::{Plot, Series};
+use septet_report::{Axis, Chart, Look, Panel, Scale, Series};
 
 /// How long a frame is, in time: a thousandth of it is far above a nanosecond.
 const FRAME: Duration = Duration::from_millis(10);
@@ -186,8 +186,8 @@ pub fn table(points: &[Point]) -> String {
 /// measurements as dots.
 pub fn svg(points: &[Point]) -> String {
     let mut series = Vec::new();
-    for arq in Arq::ALL {
-        for p in [0.0, 0.01, 0.1] {
+    for (colour, arq) in Arq::ALL.into_iter().enumerate() {
+        for (stroke, p) in [0.0, 0.01, 0.1].into_iter().enumerate() {
             let of: Vec<&Point> = points.iter().filter(|point| point.arq == arq && point.p == p).collect();
             let curve = (0..=100).map(|i| {
                 let a = 0.1 * 100f64.powf(f64::from(i) / 100.0);
@@ -197,16 +197,14 @@ pub fn svg(points: &[Point]) -> String {
                 name: format!("{}, {} % lost", arq.name(), p * 100.0),
                 curve: curve.collect(),
                 dots: of.iter().map(|point| (point.a, point.measured)).collect(),
+                look: Some(Look { colour, stroke }),
             });
         }
     }
-    let plot = Plot {
-        title: "Utilisation of a noisy line: formulas (lines) and LAPB measured (dots)",
-        x: "one-way delay a, in frames",
-        y: "utilisation",
-        series,
-    };
-    plot.svg()
+    let x = Axis { label: "one-way delay a, in frames".into(), scale: Scale::Logarithmic, range: Some((0.1, 10.0)) };
+    let y = Axis { range: Some((0.0, 1.0)), ..Axis::linear("utilisation") };
+    let title = "Utilisation of a noisy line: formulas (lines) and LAPB measured (dots)".into();
+    Chart { title, x, panels: vec![Panel { y, series }] }.svg()
 }
 
 #[cfg(test)]

@@ -7,4 +7,3 @@ pub mod arq;
 pub mod bits;
 pub mod checks;
 pub mod line;
-mod plot;

@@ -7,7 +7,7 @@ use septet_core::{Instant, Sample};
 
 use crate::expect::{
     Amount, Comparison, Condition, Expectation, Expr, ExprKind, LinkMetric, Operator, Probe, Quantifier, QueueProbe,
-    Series, Subject, Window, function,
+    Series, Subject, Window, function, metric,
 };
 use crate::topology::LinkRef;
 use crate::units::{self, Dimension};
@@ -81,6 +81,15 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// What the metric of this name counts, the name being that behind the node's: `http.time`. A count where nothing is
+    /// known of it.
+    pub fn of(name: &str) -> Self {
+        match metric::find(name).map(|m| m.kind) {
+            Some(metric::MetricKind::Counter(dimension) | metric::MetricKind::Series(dimension)) => dimension.into(),
+            None => Self::Count,
+        }
+    }
+
     /// The unit as it stands behind a number; empty for a count.
     pub fn as_str(self) -> &'static str {
         match self {

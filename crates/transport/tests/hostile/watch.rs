@@ -66,7 +66,10 @@ impl Watch {
             return;
         }
         let flight = c.flight();
-        let edge = flight.rcv_nxt + (u64::from(header.window) << info.tcpi_rcv_wscale);
+        // A reply that waited in the queue may be older than what has come since.
+        let ack =
+            flight.rcv_nxt.saturating_add_signed(i64::from(header.ack.wrapping_sub(flight.rcv_nxt as u32) as i32));
+        let edge = ack + (u64::from(header.window) << info.tcpi_rcv_wscale);
         let isn = flight.irs;
         let entry = self.edges.entry((end, local, remote)).or_insert((isn, edge));
         if entry.0 != isn {
