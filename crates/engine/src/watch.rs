@@ -7,7 +7,8 @@ use core::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use septet_core::{
-    EventId, Fate, Frame, Instant, Interest, Monitor, Observation, Port, Record, StationId, Storey, Trace, Way,
+    DropReason, EventId, Fate, Frame, Instant, Interest, Monitor, Observation, Port, Record, StationId, Storey, Trace,
+    Way,
 };
 
 /// The monitors, and what they will be told.
@@ -149,7 +150,15 @@ impl Watch {
             }),
             Fate::Lost(reason) => trace.emit_reserved(*event, Storey::Physical, "link.lost", *cause, |f| {
                 f.set("port", port.to_string()).set("frame", frame.id).set("len", frame.len());
-                f.set("reason", reason).set("why", "the channel lost it");
+                f.set("reason", reason);
+                f.set(
+                    "why",
+                    match reason {
+                        DropReason::CodeViolation => "noise broke its line code, and the receiver took it for none",
+                        DropReason::Runt => "noise cut it short on the line",
+                        _ => "the channel lost it",
+                    },
+                );
             }),
         }
         self.drain(trace, at);
