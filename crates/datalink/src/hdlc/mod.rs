@@ -203,10 +203,18 @@ impl Decoder {
         self.state = State::Inside;
     }
 
+    fn is_lcp_with_default_check(&self) -> bool {
+        self.buffer.starts_with(&[0xff, 0x03, 0xc0, 0x21]) && CRC_16_X25.accepts(&self.buffer)
+    }
+
     fn judge(&self) -> Result<&[u8], Invalid> {
         let crc = self.fcs.crc();
         match self.buffer.len().checked_sub(crc.octets()) {
             None | Some(0) => Err(Invalid::TooShort),
+            // An end that starts anew knows of no agreement: its LCP comes with the default check (RFC 1570 §2.1).
+            Some(_) if self.fcs == Fcs::ThirtyTwo && self.is_lcp_with_default_check() => {
+                Ok(&self.buffer[..self.buffer.len() - CRC_16_X25.octets()])
+            }
             Some(_) if !crc.accepts(&self.buffer) => Err(Invalid::Fcs),
             Some(n) => Ok(&self.buffer[..n]),
         }
@@ -244,6 +252,17 @@ mod tests {
             decode(&[&long[..], &encode(b"ok", Fcs::Sixteen, Accm::NONE)].concat()),
             [Err(Invalid::TooLong), Ok(b"ok".to_vec())]
         );
+    }
+
+    #[test]
+    fn lcp_is_taken_with_the_default_check_after_another_was_agreed_on() {
+        let mut decoder = Decoder::new(Fcs::ThirtyTwo, Accm::NONE, 1500);
+        let mut frames = Vec::new();
+        let (lcp, ip) = ([0xff, 3, 0xc0, 0x21, 1, 1, 0, 4], [0xff, 3, 0, 0x21, 1, 1, 0, 4]);
+        for (body, fcs) in [(&lcp, Fcs::Sixteen), (&lcp, Fcs::ThirtyTwo), (&ip, Fcs::Sixteen)] {
+            decoder.push(&encode(body, fcs, Accm::NONE), |frame| frames.push(frame.map(<[u8]>::to_vec)));
+        }
+        assert_eq!(frames, [Ok(lcp.to_vec()), Ok(lcp.to_vec()), Err(Invalid::Fcs)]);
     }
 
     #[test]

@@ -309,7 +309,9 @@ impl Ppp {
             return None;
         }
         let granted = self.lcp.options.granted;
-        // RFC 1661 §6: LCP packets go with the defaults, "so that a link in any state may be brought down".
+        // RFC 1661 §6: LCP packets go with the defaults, "so that a link in any state may be brought down"; those that negotiate
+        // with the default frame check, too (RFC 1570 §2.1).
+        let negotiates = self.lcp.packets.front().is_some_and(|packet| matches!(packet.first(), Some(1..=7)));
         let (body, terms, cause) = if let Some(packet) = self.lcp.packets.pop_front() {
             let cause = self.tell_packet("lcp", "ppp.sent", &packet, trace);
             (unnumbered(&packet, protocol::LCP, &Terms::DEFAULT), Terms::DEFAULT, cause)
@@ -329,7 +331,8 @@ impl Ppp {
             (unnumbered(packet.bytes(), protocol::IPV4, &granted), granted, packet.cause)
         };
         // Before LCP is open the frame check is the default one, and every control character is escaped.
-        let terms = if self.lcp.is_opened() { Terms { fcs: granted.fcs, ..terms } } else { Terms::DEFAULT };
+        let terms =
+            if self.lcp.is_opened() && !negotiates { Terms { fcs: granted.fcs, ..terms } } else { Terms::DEFAULT };
         let mut frame = Frame::new(0, &hdlc::encode(&body, terms.fcs, terms.accm));
         frame.cause = cause;
         Some(frame)

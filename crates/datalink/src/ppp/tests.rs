@@ -171,6 +171,22 @@ fn an_unknown_protocol_is_rejected() {
 }
 
 #[test]
+fn an_end_that_starts_anew_is_understood_after_a_longer_check_was_agreed_on() {
+    let longer = |local| Config { terms: Terms { fcs: Fcs::ThirtyTwo, ..config(local).terms }, ..config(local) };
+    let mut p = Pair::new(longer(A), longer(B));
+    p.run(1000);
+    assert!(p.ends.iter().all(Ppp::is_up));
+    // One end restarts, and the other is not told.
+    p.ends[0] = Ppp::new(longer(A), Seed::new(9).stream("again"));
+    p.ends[0].carrier_up(p.now, &mut Trace::off());
+    p.run(4000);
+    assert!(p.ends.iter().all(Ppp::is_up));
+    p.ends[0].send(Frame::new(16, &[0x45; 60])).unwrap();
+    p.run(100);
+    assert_eq!(p.delivered[1].len(), 1);
+}
+
+#[test]
 fn closes_in_an_orderly_way() {
     let mut p = Pair::new(config(A), config(B));
     p.run(1000);
