@@ -137,6 +137,8 @@ pub struct Config {
     pub tso_rtt_log: u32,
     /// The largest super-segment; zero for none.
     pub gso_max_size: u32,
+    /// Whether every controller's segments are spaced out, as under Linux's `fq`.
+    pub pacing: bool,
     /// The share of the rate at which slow start is paced, in per cent: `tcp_pacing_ss_ratio`.
     pub pacing_ss_ratio: u32,
     /// The same for congestion avoidance: `tcp_pacing_ca_ratio`.
@@ -212,6 +214,7 @@ impl Config {
             tso_win_divisor: 3,
             tso_rtt_log: 9,
             gso_max_size: 0,
+            pacing: false,
             pacing_ss_ratio: 200,
             pacing_ca_ratio: 120,
             comp_sack_delay: Duration::from_millis(1),

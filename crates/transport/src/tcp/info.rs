@@ -19,6 +19,33 @@ pub enum CaState {
     Loss = 4,
 }
 
+/// What a congestion controller tells of itself: Linux's `union tcp_cc_info`, by its names and units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the names and meanings are those of include/uapi/linux/inet_diag.h")]
+pub enum CcInfo {
+    /// Nothing that others would not know.
+    #[default]
+    Plain,
+    /// `struct tcp_dctcp_info`
+    Dctcp {
+        /// In 1024ths.
+        dctcp_alpha: u32,
+        /// Bytes marked, and all, of this window.
+        dctcp_ab_ecn: u64,
+        dctcp_ab_tot: u64,
+    },
+    /// `struct tcp_bbr_info`
+    Bbr {
+        /// Bytes a second.
+        bbr_bw: u64,
+        /// Microseconds; all ones before it is known.
+        bbr_min_rtt: u32,
+        /// In 256ths, as the next.
+        bbr_pacing_gain: u32,
+        bbr_cwnd_gain: u32,
+    },
+}
+
 /// Linux's `struct tcp_info`; times are microseconds, windows segments, where Linux has them so.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[expect(missing_docs, reason = "the names and meanings are those of include/uapi/linux/tcp.h")]
@@ -85,8 +112,9 @@ pub struct Info {
     pub tcpi_total_rto: u16,
     pub tcpi_total_rto_recoveries: u16,
     pub tcpi_total_rto_time: u32,
-    /// The congestion controller.
+    /// The congestion controller, and what it tells of itself.
     pub congestion: &'static str,
+    pub cc: CcInfo,
     /// The window in bytes, which `tcpi_snd_cwnd` rounds to segments.
     pub cwnd_bytes: u64,
     /// The slow start threshold in bytes, once there is one.

@@ -25,7 +25,7 @@ pub use endpoint::{Endpoint, Meta, SocketId, Transmit};
 pub use error::Error;
 pub use gro::Gro;
 pub use gso::split;
-pub use info::{CaState, Info};
+pub use info::{CaState, CcInfo, Info};
 pub use mib::Mib;
 pub use options::{Cork, Follows, Keepalive, Linger, Nagle, Options, Quickack, Shutdown, SocketOption};
 pub use readiness::Readiness;

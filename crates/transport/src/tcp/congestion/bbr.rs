@@ -6,7 +6,7 @@ use core::time::Duration;
 use septet_core::Instant;
 
 use super::{Ack, CaEvent, CongestionController, RateSample, Window};
-use crate::tcp::CaState;
+use crate::tcp::{CaState, CcInfo};
 
 /// Gains are in 256ths.
 const UNIT: u64 = 256;
@@ -430,6 +430,16 @@ impl CongestionController for Bbr {
         self.set_pacing(window, ack);
         self.set_cwnd(window, ack, sample, state);
         true
+    }
+
+    fn info(&self) -> CcInfo {
+        let micros = |rtt: Duration| rtt.as_micros().min(u128::from(u32::MAX)) as u32;
+        CcInfo::Bbr {
+            bbr_bw: self.bw.get(),
+            bbr_min_rtt: self.min_rtt.map_or(u32::MAX, micros),
+            bbr_pacing_gain: self.pacing_gain as u32,
+            bbr_cwnd_gain: self.cwnd_gain as u32,
+        }
     }
 
     fn is_in_control(&self) -> bool {

@@ -3,7 +3,7 @@
 use septet_core::Instant;
 
 use super::{Ack, CongestionController, Window, reno};
-use crate::tcp::CaState;
+use crate::tcp::{CaState, CcInfo};
 
 /// g = 1/16.
 const SHIFT_G: u32 = 4;
@@ -60,6 +60,10 @@ impl CongestionController for Dctcp {
         self.loss_cwnd = window.cwnd;
         // §3.3: "cwnd = cwnd * (1 - DCTCP.Alpha / 2)".
         window.at_least_two(window.whole(window.cwnd - ((window.cwnd * self.alpha) >> 11)))
+    }
+
+    fn info(&self) -> CcInfo {
+        CcInfo::Dctcp { dctcp_alpha: self.alpha as u32, dctcp_ab_ecn: self.marked, dctcp_ab_tot: self.delivered }
     }
 
     fn undo_cwnd(&mut self, window: &Window) -> u64 {

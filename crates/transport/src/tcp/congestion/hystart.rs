@@ -63,10 +63,12 @@ impl Hystart for LinuxHystart {
             self.begin_round(ack.now, ack.snd_nxt);
         }
         let us = |a: Instant, b: Instant| (a - b).as_micros() as u64;
-        // A train of closely spaced ACKs that lasts half of the least delay: the window fills the path one way.
+        // A train of closely spaced ACKs that lasts half of the least delay: the window fills the path one way. Pacing
+        // spreads a train of slow start over half of a round trip by itself.
         if us(ack.now, self.last_ack) <= ACK_DELTA_US {
             self.last_ack = ack.now;
-            if us(ack.now, self.round_start) > (delay_min_us + ack.burst_us) / 2 {
+            let threshold = delay_min_us + ack.burst_us;
+            if us(ack.now, self.round_start) > if ack.is_paced { threshold } else { threshold / 2 } {
                 self.found = true;
             }
         }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use septet_core::Instant;
 
-use super::CaState;
+use super::{CaState, CcInfo};
 
 mod aimd;
 mod bbr;
@@ -92,6 +92,8 @@ pub struct Ack {
     pub una_advance: u64,
     /// Whether it carried ECN-Echo.
     pub ece: bool,
+    /// Whether segments are spaced out, so that ACKs are, too.
+    pub is_paced: bool,
     /// How long a burst of super-segments may hold up ACKs, in microseconds.
     pub burst_us: u64,
 }
@@ -216,6 +218,11 @@ pub trait CongestionController: fmt::Debug {
     /// Whether segments are spaced by the pacing rate.
     fn is_paced(&self) -> bool {
         false
+    }
+
+    /// What it tells of itself.
+    fn info(&self) -> CcInfo {
+        CcInfo::Plain
     }
 
     /// The least number of segments of a super-segment.

@@ -135,6 +135,7 @@ impl Connection {
             in_flight: self.sent.in_flight(),
             una_advance: cleaned.una_advance,
             ece: flags.ece,
+            is_paced: self.is_pacing(cx.config),
             burst_us: match self.pacing_rate {
                 0 | u64::MAX => 0,
                 rate => (u64::from(self.gso_max) * 4 * 1_000_000 / rate).min(1000),

@@ -94,6 +94,7 @@ impl Connection {
             tcpi_total_rto_recoveries: c.total_rto_recoveries,
             tcpi_total_rto_time: c.rto_time_ms,
             congestion: self.controller.name(),
+            cc: self.controller.info(),
             cwnd_bytes: self.window.cwnd,
             ssthresh_bytes: (self.window.ssthresh != Window::INFINITE).then_some(self.window.ssthresh),
             reductions: c.reductions,

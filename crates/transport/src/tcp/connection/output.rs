@@ -8,7 +8,7 @@ use super::transmit::{Kind, Plan};
 use super::{Connection, Cx, Waiting};
 use crate::tcp::buffer::{Mark, Record};
 use crate::tcp::wire::Flags;
-use crate::tcp::{CaState, State, Transmit};
+use crate::tcp::{CaState, Config, State, Transmit};
 
 /// How much of the window new data may use.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -190,13 +190,13 @@ impl Connection {
         segs.min(most / mss as u64).clamp(1, 44) as u32
     }
 
-    fn is_pacing(&self) -> bool {
-        self.controller.is_paced() || self.rare.as_ref().is_some_and(|r| r.max_pacing_rate.is_some())
+    pub(crate) fn is_pacing(&self, config: &Config) -> bool {
+        config.pacing || self.controller.is_paced() || self.rare.as_ref().is_some_and(|r| r.max_pacing_rate.is_some())
     }
 
     /// Whether the pace holds output back; starts the timer then.
     fn pacing_holds(&mut self, cx: &Cx<'_>) -> bool {
-        if self.recovery.pacing_next <= cx.now || !self.is_pacing() {
+        if self.recovery.pacing_next <= cx.now || !self.is_pacing(cx.config) {
             return false;
         }
         self.timers.arm(Slot::Pacing, self.recovery.pacing_next);
@@ -204,7 +204,7 @@ impl Connection {
     }
 
     fn pace(&mut self, cx: &Cx<'_>, bytes: usize) {
-        if self.is_pacing() && self.pacing_rate != 0 && self.pacing_rate != u64::MAX {
+        if self.is_pacing(cx.config) && self.pacing_rate != 0 && self.pacing_rate != u64::MAX {
             let nanos = bytes as u128 * 1_000_000_000 / u128::from(self.pacing_rate);
             let gap = Duration::from_nanos(nanos.min(1 << 40) as u64);
             self.recovery.pacing_next = self.recovery.pacing_next.max(cx.now) + gap;
