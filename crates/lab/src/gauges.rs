@@ -7,7 +7,7 @@ use std::rc::Rc;
 use septet_core::{Instant, Recorder};
 use septet_engine::{Heading, LinkId, World};
 use septet_host::Host;
-use septet_transport::tcp::{Info, SocketId};
+use septet_transport::tcp::{CcInfo, Info, SocketId};
 
 use crate::lab::Lab;
 use crate::run::Places;
@@ -149,6 +149,20 @@ fn connection(recorder: &Recorder, now: Instant, info: &Info, before: &mut Count
     }
     if info.tcpi_pacing_rate != u64::MAX {
         record("tcp.pacing_rate", info.tcpi_pacing_rate as f64 * 8.0);
+    }
+    match info.cc {
+        CcInfo::Plain => {}
+        CcInfo::Dctcp { dctcp_alpha, dctcp_ab_ecn: _, dctcp_ab_tot: _ } => {
+            record("tcp.dctcp.alpha", f64::from(dctcp_alpha) / 1024.0);
+        }
+        CcInfo::Bbr { bbr_bw, bbr_min_rtt, bbr_pacing_gain, bbr_cwnd_gain } => {
+            record("tcp.bbr.bw", bbr_bw as f64 * 8.0);
+            if bbr_min_rtt != u32::MAX {
+                record("tcp.bbr.min_rtt", f64::from(bbr_min_rtt) / 1e6);
+            }
+            record("tcp.bbr.pacing_gain", f64::from(bbr_pacing_gain) / 256.0);
+            record("tcp.bbr.cwnd_gain", f64::from(bbr_cwnd_gain) / 256.0);
+        }
     }
     let counted =
         Counted { reductions: info.reductions, retransmits: info.tcpi_total_retrans, timeouts: info.tcpi_total_rto };

@@ -86,6 +86,12 @@ const OPTIONS: &[TcpOption] = &[
     option("rack", Kind::Switch, "RFC 8985's loss detection (true)", set!(switch, rack)),
     option("tail_loss_probe", Kind::Switch, "RFC 8985's tail loss probes (true)", set!(switch, tail_loss_probe)),
     option("frto", Kind::Switch, "RFC 5682's F-RTO (true)", set!(switch, frto)),
+    option(
+        "pacing",
+        Kind::Switch,
+        "whether segments are spaced out, as under Linux's fq (false)",
+        set!(switch, pacing),
+    ),
     option("reassembly", Kind::Switch, "whether out-of-order segments are kept (true)", set!(switch, reassembly)),
     option(
         "slow_start_after_idle",

@@ -206,7 +206,7 @@ fn validation_codel_tcp() {
     holds("validation/codel-tcp", &[]);
 }
 
-/// A lab that is added is tested here.
+/// A lab that is added is tested here; those of `validation`, which play for long, by the command's test of that name.
 #[test]
 fn bridge() {
     holds("bridge", &[]);
@@ -272,7 +272,9 @@ fn every_lab_has_a_test() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                todo.push(path);
+                if path.file_name().is_none_or(|name| name != "validation") {
+                    todo.push(path);
+                }
             } else if path.extension().is_some_and(|e| e == "toml") {
                 let name = path.strip_prefix(&labs).unwrap().with_extension("");
                 let played = format!("holds(\"{}\"", name.display());
