@@ -5,6 +5,7 @@ mod docs;
 mod run;
 mod sweep;
 mod tshark;
+mod validation;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
