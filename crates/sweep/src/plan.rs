@@ -12,8 +12,8 @@ use crate::{Axis, Seeds};
 pub struct Plan {
     /// The cells of the grid; the last axis varies fastest.
     pub cells: Vec<Cell>,
-    /// The seeds that each cell is run with.
-    pub seeds: Seeds,
+    /// The seeds that each cell is run with; without, that of its own lab.
+    pub seeds: Option<Seeds>,
 }
 
 /// One combination of values.
@@ -72,7 +72,6 @@ impl Plan {
     /// [`PlanError`]; every cell is read before anything is run.
     pub fn new(source: &str, text: &str, axes: &[Axis], seeds: Option<Seeds>) -> Result<Self, PlanError> {
         let lab = Lab::parse(source, text)?;
-        let seeds = seeds.unwrap_or_else(|| Seeds::one(lab.seed));
         let of_lab = lab.sweep.iter().map(|(path, values)| Axis { path: path.clone(), values: values.clone() });
         let mut all: Vec<Axis> = of_lab.filter(|a| axes.iter().all(|own| own.path != a.path)).collect();
         all.extend_from_slice(axes);
@@ -89,15 +88,22 @@ impl Plan {
 
     /// How many runs there are.
     pub fn runs(&self) -> u64 {
-        self.cells.len() as u64 * self.seeds.iter().len() as u64
+        self.cells.len() as u64 * self.seeds_a_cell()
     }
 
     /// The cell and the seed of a run. Seeds vary fastest.
     pub fn run(&self, number: u64) -> Option<(&Cell, u64)> {
-        let seeds = self.seeds.iter().len() as u64;
+        let seeds = self.seeds_a_cell();
         let cell = self.cells.get(usize::try_from(number.checked_div(seeds)?).ok()?)?;
-        let seed = self.seeds.iter().nth(usize::try_from(number % seeds).ok()?)?;
+        let seed = match &self.seeds {
+            Some(seeds) => seeds.iter().nth(usize::try_from(number % seeds.iter().len() as u64).ok()?)?,
+            None => cell.lab.seed,
+        };
         Some((cell, seed))
+    }
+
+    fn seeds_a_cell(&self) -> u64 {
+        self.seeds.as_ref().map_or(1, |seeds| seeds.iter().len() as u64)
     }
 }
 

@@ -57,6 +57,16 @@ fn the_grid_is_the_product_of_its_axes() {
 }
 
 #[test]
+fn the_seed_may_be_an_axis() {
+    let axes = ["lab.seed=5,6".parse().unwrap(), "media.wan.delay=1ms".parse().unwrap()];
+    let plan = Plan::new("pings.toml", LAB, &axes, None).unwrap();
+    let seeds: Vec<u64> = (0..plan.runs()).map(|n| plan.run(n).unwrap().1).collect();
+    assert_eq!(seeds, [5, 6]);
+    let records = run(&plan, 2);
+    assert_ne!(records[0].digest, records[1].digest);
+}
+
+#[test]
 fn an_axis_of_the_command_line_takes_the_place_of_the_file_s() {
     let plan = plan(&["media.wan.delay=1ms"], "1");
     assert_eq!(plan.runs(), 1);
