@@ -1,12 +1,12 @@
-//! NewReno by the letter of RFC 5681: slow start by the ACK, congestion avoidance by the byte. Its recovery (RFC 6582) is what
-//! a connection without SACK does anyway.
+//! NewReno by the letter of RFC 5681: growth by the ACK, not by the byte, as papers and other simulators have it. Its recovery
+//! (RFC 6582) is what a connection without SACK does anyway.
 
 use septet_core::Instant;
 
 use super::{Ack, CongestionController, Window, reno};
 
-/// Reno whose slow start counts ACKs: with a receiver that acknowledges every second segment it takes half as many steps as
-/// `reno`.
+/// Reno that counts ACKs: with a receiver that acknowledges every second segment it grows half as fast as `reno`, which is
+/// what Linux calls by that name. ns-3's TcpNewReno is this one.
 #[derive(Debug)]
 pub(crate) struct NewReno;
 
@@ -24,10 +24,8 @@ impl CongestionController for NewReno {
             // §3.1 eq. 2: "cwnd += min (N, SMSS)", N being the bytes that the ACK acknowledges.
             window.slow_start(ack.acked.min(mss));
         } else {
-            // "The RECOMMENDED way to increase cwnd during congestion avoidance is to count the number of bytes that have
-            // been acknowledged by ACK segments for new data." The other way, eq. 3, grows half as fast where every second
-            // segment is acknowledged, and gets a fifth less than Linux out of a lossy path.
-            window.increase(window.cwnd, ack.acked);
+            // Eq. 3 and not the count of bytes, which `reno` has: "cwnd += SMSS*SMSS/cwnd … on every incoming ACK that acknowledges new data".
+            window.cwnd += (mss * mss / window.cwnd).max(1);
         }
     }
 
