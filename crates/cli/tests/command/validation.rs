@@ -94,22 +94,23 @@ fn table(text: &str) -> (String, [String; 2], Vec<Row>, String) {
 }
 
 #[test]
-fn every_lab_has_its_row_its_source_and_its_tolerance() {
+fn every_lab_is_played_and_says_its_source_and_its_tolerance() {
     let (_, _, rows, _) = table(&fs::read_to_string(document()).unwrap());
-    let mut named: Vec<&str> = rows.iter().map(Row::lab).collect();
-    named.sort_unstable();
-    let dir = fs::read_dir(root().join("labs/validation")).unwrap();
-    let mut labs: Vec<String> = dir
-        .map(|entry| format!("labs/validation/{}", entry.unwrap().file_name().to_str().unwrap()))
-        .filter(|name| name.ends_with(".toml"))
-        .collect();
-    labs.sort_unstable();
-    assert_eq!(named, labs, "docs/conformance.md has a row for each lab");
-    for lab in labs {
-        let text = fs::read_to_string(root().join(&lab)).unwrap();
+    // Those of the queues are cheap, and played elsewhere too.
+    let others = fs::read_to_string(root().join("crates/lab/tests/labs.rs")).unwrap();
+    let mut left: Vec<&str> = rows.iter().map(Row::lab).collect();
+    for entry in fs::read_dir(root().join("labs/validation")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let lab = format!("labs/validation/{name}.toml");
+        let row = left.iter().position(|of| *of == lab).map(|at| left.remove(at));
+        let played = row.is_some() || others.contains(&format!("holds(\"validation/{name}\""));
+        assert!(played, "{lab} has no row in the table of docs/conformance.md");
+        let text = fs::read_to_string(&path).unwrap();
         let head: String = text.lines().take_while(|line| line.starts_with('#')).collect();
         assert!(head.to_lowercase().contains("tolerance"), "{lab} begins with its source and its tolerance");
     }
+    assert!(left.is_empty(), "no such labs: {left:?}");
 }
 
 #[test]
@@ -137,6 +138,32 @@ fn what_is_published_is_met() {
         return;
     }
     for (lab, old, new) in renewed {
-        assert_eq!(old, new, "{lab}: SEPTET_BLESS=1 writes it into the table");
+        assert!(
+            close(&old, &new),
+            "{lab}: SEPTET_BLESS=1 writes what is found into the table\n  old: {old}\n  new: {new}"
+        );
+    }
+}
+
+/// Whether the words are the same and the numbers within a twentieth of each other, counts within one: what is right the labs
+/// themselves decide, the table is only not to be out of date.
+fn close(old: &str, new: &str) -> bool {
+    let split = |text: &str| -> (Vec<f64>, String) {
+        let is_number = |c: char| c.is_ascii_digit() || c == '.';
+        let numbers = text.split(|c| !is_number(c)).filter_map(|number| number.parse().ok()).collect();
+        (numbers, text.replace(is_number, ""))
+    };
+    let slack = |a: f64, b: f64| if a.fract() == 0.0 && b.fract() == 0.0 { (a / 20.0).max(1.0) } else { a / 20.0 };
+    let ((a, before), (b, after)) = (split(old), split(new));
+    before == after && a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= slack(*a, *b))
+}
+
+#[test]
+fn figures_are_compared_as_numbers() {
+    assert!(close("cwnd 210.1 · all 9 · rtt 25.8ms", "cwnd 212.3 · all 8 · rtt 25.9ms"));
+    for other in
+        ["cwnd 230.1 · all 9 · rtt 25.8ms", "cwnd 210.1 · all 7 · rtt 25.8ms", "cwnd 210.1 · all 9 · rtt 25.8s"]
+    {
+        assert!(!close("cwnd 210.1 · all 9 · rtt 25.8ms", other), "{other}");
     }
 }
