@@ -189,7 +189,7 @@ impl Connection {
     }
 
     fn trace_growth(&mut self, cx: &mut Cx<'_>, old: u64) {
-        let why = if self.window.cwnd < old {
+        let why = if self.window.cwnd < old || self.controller.is_in_control() {
             "congestion control"
         } else if old < self.window.ssthresh {
             "slow start"
