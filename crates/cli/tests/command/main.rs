@@ -2,6 +2,7 @@
 
 mod check;
 mod docs;
+mod plot;
 mod run;
 mod sweep;
 mod tshark;
