@@ -30,13 +30,19 @@ pub(crate) fn plot(args: &PlotArgs) -> Result<Exit, Failure> {
             None => panels.push((unit, Panel { series: vec![series], ..Panel::default() })),
         }
     }
-    let range = (args.from.is_some() || args.until.is_some()).then(|| {
-        let last = table.rows.iter().fold(0.0, |last: f64, row| last.max(row.at));
-        (args.from.unwrap_or_default().as_secs_f64(), args.until.map_or(last, |t| t.as_secs_f64()))
-    });
+    let last =
+        panels.iter().flat_map(|(_, p)| &p.series).flat_map(|s| &s.curve).fold(0.0, |most: f64, (t, _)| most.max(*t));
+    let range = (args.from.unwrap_or_default().as_secs_f64(), args.until.map_or(last, |t| t.as_secs_f64()));
+    if range.0 >= range.1 {
+        return Err(Failure::usage(format!("nothing lies between {} s and {} s", range.0, range.1)));
+    }
+    for series in panels.iter_mut().flat_map(|(_, p)| &mut p.series) {
+        series.curve.retain(|(t, _)| (range.0..=range.1).contains(t));
+        series.dots.retain(|(t, _)| (range.0..=range.1).contains(t));
+    }
     let chart = Chart {
         title: args.title.clone().unwrap_or_else(|| title(&args.run)),
-        x: Axis { range, ..Axis::linear("time, s") },
+        x: Axis { range: Some(range), ..Axis::linear("time, s") },
         panels: panels.into_iter().map(|(unit, panel)| measured(unit, panel, args)).collect(),
     };
     let svg = chart.svg();
