@@ -36,7 +36,11 @@ static TABLE: &[(&str, &str, Constructor)] = &[
     ("reno", "RFC 5681, by the bytes acknowledged: slow start, a segment more a round trip, half on loss", || {
         Box::new(reno::Reno)
     }),
-    ("newreno", "RFC 5681 by the letter: slow start by the ACK, then by the byte", || Box::new(newreno::NewReno)),
+    (
+        "newreno",
+        "RFC 5681 by the ACK, as papers and ns-3 have it: half as fast as `reno` where ACKs are delayed",
+        || Box::new(newreno::NewReno),
+    ),
     ("dctcp", "RFC 8257: falls by the share of marks, not by half; wants a queue that marks", || {
         Box::new(dctcp::Dctcp::default())
     }),
