@@ -12,6 +12,7 @@ use septet_socket::{
     BoxFuture, Datagram, EchoReply, Entropy, IcmpSocket, IcmpSocketImpl, ListenOptions, MtuDiscovery, Net, Note, Sleep,
     Spawned, TcpListener, TcpOptions, TcpStream, UdpSocket, UdpSocketImpl, Unreached,
 };
+use septet_transport::udp::SocketId;
 
 use crate::HostConfig;
 use crate::registry::{self, HostKey};
@@ -155,7 +156,7 @@ impl Net for HostNet {
 /// A UDP socket's handle.
 struct Udp {
     key: HostKey,
-    id: SlotId,
+    id: SocketId,
 }
 
 impl UdpSocketImpl for Udp {

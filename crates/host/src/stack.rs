@@ -9,17 +9,18 @@ use std::sync::Arc;
 use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, Storey, Trace};
 use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
 use septet_datalink::stats::Ports;
-use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
+use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::{HEADER_LEN, protocol};
 use septet_network::{Iface, Ip, icmp};
 use septet_transport::tcp::{Meta, Transmit};
+use septet_transport::udp;
 use septet_transport::{Ecn, IcmpError, Unreachable};
 
 use crate::HostConfig;
 use crate::ping::Pings;
 use crate::slots::SlotId;
 use crate::tcp::Tcp;
-use crate::udp::{self, Udp};
+use crate::udp::{Udp, gone};
 
 /// Bytes in a port's transmit queue from which on this host waits before it hands over more, as Linux's TCP small
 /// queues and a socket's send buffer have it.
@@ -33,7 +34,7 @@ const MIN_MTU: u32 = 576;
 /// Whose datagram waits.
 #[derive(Clone, Copy, Debug)]
 enum Owner {
-    Udp(SlotId),
+    Udp(udp::SocketId),
     Ping,
 }
 
@@ -181,7 +182,11 @@ impl Stack {
 
     fn climb_error(&mut self, now: Instant, report: &Report, out: &mut Out<'_>) {
         match report.protocol {
-            protocol::UDP => self.udp.error(report),
+            protocol::UDP => {
+                if let Some(error) = icmp_error(report) {
+                    self.udp.error(&error);
+                }
+            }
             protocol::ICMP => self.pings.error(report),
             protocol::TCP => {
                 if let Some(error) = icmp_error(report) {
@@ -215,7 +220,7 @@ impl Stack {
             }
             let Some((_, frame, owner)) = self.outbox.pop_front() else { return };
             if let Owner::Udp(id) = owner {
-                self.udp.sent(id, udp::payload_len(&frame));
+                self.udp.sent(id, frame.len() - udp::wire::HEADER_LEN);
             }
             // Whether there is a way was asked when the program called; what has changed since is a loss on the way.
             let _ = self.ip.send(now, &to, frame, out);
@@ -291,7 +296,7 @@ impl Stack {
         }
     }
 
-    pub(crate) fn bind_udp(&mut self, at: SocketAddr) -> io::Result<SlotId> {
+    pub(crate) fn bind_udp(&mut self, at: SocketAddr) -> io::Result<udp::SocketId> {
         self.running()?;
         let ip = at.ip();
         let is_broadcast = matches!(ip, IpAddr::V4(a) if a.is_broadcast());
@@ -301,7 +306,7 @@ impl Stack {
         self.udp.bind(at, &mut self.rng)
     }
 
-    pub(crate) fn close_udp(&mut self, id: SlotId) {
+    pub(crate) fn close_udp(&mut self, id: udp::SocketId) {
         for group in self.udp.close(id) {
             if let Ok(Some(iface)) = self.ip.iface_to(group) {
                 self.ip.leave(iface, group);
@@ -309,12 +314,12 @@ impl Stack {
         }
     }
 
-    pub(crate) fn connect_udp(&mut self, id: SlotId, peer: SocketAddr) -> io::Result<()> {
+    pub(crate) fn connect_udp(&mut self, id: udp::SocketId, peer: SocketAddr) -> io::Result<()> {
         let local = self.ip.source_for(peer.ip())?;
         self.udp.connect(id, local, peer)
     }
 
-    pub(crate) fn join(&mut self, id: SlotId, group: IpAddr) -> io::Result<()> {
+    pub(crate) fn join(&mut self, id: udp::SocketId, group: IpAddr) -> io::Result<()> {
         if !group.is_multicast() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -326,24 +331,23 @@ impl Stack {
     pub(crate) fn poll_send_udp(
         &mut self,
         cx: &Context<'_>,
-        id: SlotId,
+        id: udp::SocketId,
         payload: &[u8],
         to: Option<SocketAddr>,
     ) -> Poll<io::Result<usize>> {
-        let Self { ip, udp, .. } = self;
-        let send = match udp.poll_send(cx, id, payload, to, |dst| Ok(ip.source_for(dst)?)) {
-            Poll::Ready(Ok(send)) => send,
+        let Self { ip, udp, trace, cause, .. } = self;
+        let way = |dst: IpAddr, bound: Option<IpAddr>| {
+            let src = bound.map_or_else(|| ip.source_for(dst), Ok)?;
+            ip.iface_to(dst).map(|_| src)
+        };
+        let datagram = match udp.poll_send(cx, id, payload, to, way, (*cause, trace)) {
+            Poll::Ready(Ok(datagram)) => datagram,
             Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
             Poll::Pending => return Poll::Pending,
         };
-        if let Err(e) = self.ip.iface_to(send.to.ip()) {
-            self.udp.sent(id, payload.len());
-            return Poll::Ready(Err(e.into()));
-        }
-        let cause = udp::trace_send(&send, self.cause, &mut self.trace);
-        let udp::Send { src, to, ttl, mut frame } = send;
-        frame.cause = cause;
-        let to = Outgoing { ttl, ..Outgoing::new(src, to.ip(), protocol::UDP) };
+        let udp::Transmit { src, dst, ttl, ecn, frame } = datagram;
+        let ttl = ttl.unwrap_or(DEFAULT_TTL);
+        let to = Outgoing { ttl, tos: ecn.bits(), ..Outgoing::new(src, dst, protocol::UDP) };
         self.outbox.push_back((to, frame, Owner::Udp(id)));
         Poll::Ready(Ok(payload.len()))
     }
@@ -366,11 +370,11 @@ impl Stack {
     /// # Errors
     /// The host is switched off.
     pub(crate) fn running(&self) -> io::Result<()> {
-        if self.power == Power::On { Ok(()) } else { Err(udp::gone()) }
+        if self.power == Power::On { Ok(()) } else { Err(gone()) }
     }
 }
 
-/// What TCP understands of an ICMP error.
+/// What storey 4 understands of an ICMP error.
 fn icmp_error(report: &Report) -> Option<IcmpError> {
     let start = *report.quote.bytes().first_chunk()?;
     let kind = match (report.icmp_type, report.code) {
@@ -388,7 +392,7 @@ fn icmp_error(report: &Report) -> Option<IcmpError> {
     Some(quoted(report.reporter, report.src, report.dst, start, kind, said, report.quote.cause))
 }
 
-/// An error about a segment that begins with `start`: ports and sequence number.
+/// An error about what begins with `start`: ports, and a segment's sequence number.
 fn quoted(
     reporter: IpAddr,
     src: IpAddr,

@@ -15,7 +15,7 @@ mod udp;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use septet_core::{EventId, Frame, Instant, Seed, Trace};
+use septet_core::{EventId, Frame, Instant, Rng, Seed, Trace};
 use septet_transport::tcp::{self, Config, Endpoint, Info, State};
 
 pub use epoll::{EpollEvent, Trigger};
@@ -105,6 +105,7 @@ pub struct Bench {
     now: Instant,
     tcp: Endpoint,
     udp: septet_transport::udp::Endpoint,
+    udp_ports: Rng,
     local4: IpAddr,
     local6: IpAddr,
     mtu: [u32; 2],
@@ -121,7 +122,8 @@ impl Bench {
         Self {
             now: begin,
             tcp: Endpoint::new(config, &mut seed.stream("tcp")),
-            udp: septet_transport::udp::Endpoint::new(seed.stream("udp")),
+            udp: septet_transport::udp::Endpoint::default(),
+            udp_ports: seed.stream("udp"),
             local4: local4.into(),
             local6: local6.into(),
             mtu,
@@ -219,10 +221,6 @@ impl Bench {
             for segment in tcp::split(&frame, src, dst) {
                 self.send(segment, src, dst, 6, tos & !3 | ecn.bits());
             }
-        }
-        while let Some(transmit) = self.udp.poll_transmit() {
-            let septet_transport::udp::Transmit { src, dst, ecn, frame, .. } = transmit;
-            self.send(frame, src, dst, 17, ecn.bits());
         }
         while let Some((id, _)) = self.tcp.poll_event() {
             self.note_wake(id);

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use septet_core::Frame;
+use septet_core::{DropReason, EventId, Frame};
 use septet_transport::udp::{self, Error, Meta, SocketId};
 
 use super::ip::Arrival;
@@ -57,7 +57,7 @@ impl Bench {
         if self.udp_socket(fd)?.id.is_some() {
             return Err(Errno::EINVAL);
         }
-        let id = self.udp.bind(address)?;
+        let id = self.udp.bind(address, &mut self.udp_ports)?;
         self.udp_socket(fd)?.id = Some(id);
         Ok(())
     }
@@ -78,12 +78,16 @@ impl Bench {
 
     pub(super) fn send_udp(&mut self, fd: Fd, data: &[u8], to: Option<SocketAddr>) -> Result<usize, Errno> {
         let id = self.udp_id(fd)?;
-        let peer = self.udp.peer_addr(id)?;
-        let target = to.or(peer).ok_or(Errno::EDESTADDRREQ)?;
-        let source = self.local_for(target.ip());
-        let result = self.udp.send(id, data, to, source, &mut self.trace);
-        self.flush();
-        Ok(result?)
+        let (local4, local6) = (self.local4, self.local6);
+        let way = |dst: IpAddr, bound: Option<IpAddr>| match bound {
+            Some(bound) => Ok::<_, Error>(bound),
+            None => Ok(if dst.is_ipv4() { local4 } else { local6 }),
+        };
+        let sent = self.udp.send(id, data, to, way, EventId::NONE, &mut self.trace)?;
+        let udp::Transmit { src, dst, ecn, frame, .. } = sent;
+        self.send(frame, src, dst, udp::wire::PROTOCOL, ecn.bits());
+        self.udp.sent(id, data.len())?;
+        Ok(data.len())
     }
 
     /// The next datagram, as much of it as fits; `None` where there is none.
@@ -125,12 +129,13 @@ impl Bench {
 
     pub(super) fn receive_udp(&mut self, arrival: Arrival) {
         let Arrival { src, dst, ecn, ttl, frame, .. } = arrival;
-        let quoted = quote(&frame, src, dst, ttl);
         let meta = Meta { src, dst, cast: udp::Cast::Unicast, ecn, ttl };
-        if self.udp.receive(self.now, &meta, frame, &mut self.trace) == Err(septet_core::DropReason::NoSocket) {
+        if let Err(udp::Refused { why: DropReason::NoSocket, frame }) = self.udp.receive(&meta, frame, &mut self.trace)
+            && !dst.is_multicast()
+        {
             // RFC 1122 §4.1.3.1: "If a datagram arrives addressed to a UDP port for which there is no pending LISTEN call,
             // UDP SHOULD send an ICMP Port Unreachable message."
-            self.send_unreachable(src, dst, &quoted);
+            self.send_unreachable(src, dst, &quote(&frame, src, dst, ttl));
         }
     }
 

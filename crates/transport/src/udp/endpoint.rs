@@ -1,10 +1,12 @@
 //! All UDP sockets of one host.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_core::{DropReason, EventId, Frame, Instant, Rng, Storey, Trace};
+use hashbrown::HashMap;
+use septet_core::{DropReason, EventId, FixedState, Frame, Rng, Storey, Trace};
 use slab::Slab;
+use smallvec::SmallVec;
 
 use super::wire::{HEADER_LEN, Header};
 use super::{Error, Mib};
@@ -15,6 +17,33 @@ use crate::{Ecn, IcmpError, Unreachable};
 pub struct SocketId {
     index: u32,
     generation: u32,
+}
+
+impl SocketId {
+    /// A small number that no other open socket of the endpoint has, to find what the caller keeps for this one.
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// What a socket has for its program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Readiness {
+    /// A datagram or an error: [`Endpoint::recv`] would not block.
+    pub readable: bool,
+    /// An error, which the next call returns.
+    pub failed: bool,
+    /// An ICMP error in the error queue.
+    pub icmp: bool,
+}
+
+/// A datagram that no socket took, as it came.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why. `NoSocket` is what storey 3 answers with "port unreachable", except for multicast and broadcast.
+    pub why: DropReason,
+    /// The bytes from the UDP header on.
+    pub frame: Frame,
 }
 
 /// What storey 3 tells about a packet that carries a datagram.
@@ -77,80 +106,86 @@ struct Socket {
     generation: u32,
     local: SocketAddr,
     peer: Option<SocketAddr>,
-    groups: BTreeSet<IpAddr>,
+    /// In the order in which they were joined.
+    groups: SmallVec<[IpAddr; 1]>,
     ttl: Option<u8>,
     multicast_ttl: u8,
+    reach: Reach,
     queue: VecDeque<Received>,
     queued: usize,
     receive_buffer: usize,
+    unsent: usize,
+    /// `SO_ERROR`: what the next call returns.
     error: Option<Error>,
     /// The error queue, once asked for: `IP_RECVERR`.
     errors: Option<VecDeque<IcmpError>>,
     event_queued: bool,
 }
 
+/// Which families a socket over IPv6 speaks: `IPV6_V6ONLY`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Reach {
+    /// IPv4 too.
+    #[default]
+    Both,
+    /// Only the family of the address that it is bound to.
+    OwnFamily,
+}
+
 /// What a queued datagram is charged on top of its payload, as the kernel charges for its buffer.
-const OVERHEAD: usize = 768;
-/// `rmem_default`
+const OVERHEAD: usize = 256;
+/// `net.core.rmem_default`
 const RECEIVE_BUFFER: usize = 212_992;
+/// `net.core.wmem_default`
+const SEND_BUFFER: usize = 212_992;
+/// `net.ipv4.ip_local_port_range`
+const EPHEMERAL: core::ops::RangeInclusive<u16> = 32_768..=60_999;
 /// A bound on errors that nobody takes.
 const ERRORS: usize = 64;
 /// The largest payload of IPv4: 65,535 less two headers.
 const LARGEST: usize = 65_507;
 
 /// All UDP of one host, as a state machine.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Endpoint {
     sockets: Slab<Socket>,
-    ports: BTreeMap<u16, Vec<u32>>,
+    /// Of each port the sockets, in the order in which they were bound.
+    ports: HashMap<u16, SmallVec<[u32; 1]>, FixedState>,
     generation: u32,
-    out: VecDeque<Transmit>,
     events: VecDeque<SocketId>,
     mib: Mib,
-    port_range: (u16, u16),
-    rng: Rng,
 }
 
 impl Endpoint {
-    /// An endpoint without sockets, which draws ephemeral ports from `rng`.
-    pub fn new(rng: Rng) -> Self {
-        Self {
-            sockets: Slab::new(),
-            ports: BTreeMap::new(),
-            generation: 0,
-            out: VecDeque::new(),
-            events: VecDeque::new(),
-            mib: Mib::default(),
-            port_range: (32_768, 60_999),
-            rng,
-        }
-    }
-
     /// The counters.
     pub fn mib(&self) -> &Mib {
         &self.mib
     }
 
-    /// A socket at `local`; an unspecified address means all, port 0 an ephemeral one.
+    /// A socket at `local`; an unspecified address means all, port 0 an ephemeral one, drawn from `rng`. Whether the
+    /// address is the host's own is the caller's to know.
     ///
     /// # Errors
-    /// `AddrInUse`, `AddrNotAvailable`.
-    pub fn bind(&mut self, local: SocketAddr) -> Result<SocketId, Error> {
-        let port = if local.port() == 0 { self.choose_port(local.ip())? } else { local.port() };
-        if self.is_taken(local.ip(), port) {
-            return Err(Error::AddrInUse);
-        }
+    /// `AddrInUse`, also where no ephemeral port is free.
+    pub fn bind(&mut self, local: SocketAddr, rng: &mut Rng) -> Result<SocketId, Error> {
+        let port = match local.port() {
+            0 => self.choose_port(local.ip(), rng)?,
+            port if self.is_taken(local.ip(), port) => return Err(Error::AddrInUse),
+            port => port,
+        };
         self.generation = self.generation.wrapping_add(1);
         let index = self.sockets.insert(Socket {
             generation: self.generation,
             local: SocketAddr::new(local.ip(), port),
             peer: None,
-            groups: BTreeSet::new(),
+            groups: SmallVec::new(),
             ttl: None,
             multicast_ttl: 1,
+            reach: Reach::default(),
             queue: VecDeque::new(),
             queued: 0,
             receive_buffer: RECEIVE_BUFFER,
+            unsent: 0,
             error: None,
             errors: None,
             event_queued: false,
@@ -168,14 +203,13 @@ impl Endpoint {
         })
     }
 
-    fn choose_port(&mut self, ip: IpAddr) -> Result<u16, Error> {
-        let (low, high) = self.port_range;
-        let span = u64::from(high - low) + 1;
-        let start = self.rng.below(span);
-        (0..span)
-            .map(|i| low + ((start + i) % span) as u16)
+    fn choose_port(&self, ip: IpAddr, rng: &mut Rng) -> Result<u16, Error> {
+        let count = EPHEMERAL.len() as u64;
+        let start = rng.below(count);
+        (0..count)
+            .map(|i| EPHEMERAL.start() + ((start + i) % count) as u16)
             .find(|port| !self.is_taken(ip, *port))
-            .ok_or(Error::AddrNotAvailable)
+            .ok_or(Error::AddrInUse)
     }
 
     fn index(&self, id: SocketId) -> Result<usize, Error> {
@@ -205,20 +239,27 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Frees the port and drops what waits.
+    /// Frees the port and drops what waits; gives back the groups that the socket was in.
     ///
     /// # Errors
     /// `BadSocket`.
-    pub fn close(&mut self, id: SocketId) -> Result<(), Error> {
+    pub fn close(&mut self, id: SocketId) -> Result<SmallVec<[IpAddr; 1]>, Error> {
         let index = self.index(id)?;
-        let port = self.sockets.remove(index).local.port();
+        let Socket { local, groups, .. } = self.sockets.remove(index);
+        let port = local.port();
         if let Some(at) = self.ports.get_mut(&port) {
             at.retain(|i| *i != id.index);
             if at.is_empty() {
                 self.ports.remove(&port);
             }
         }
-        Ok(())
+        Ok(groups)
+    }
+
+    /// Closes all sockets, as when the host is switched off. The counters go on.
+    pub fn wipe(&mut self) {
+        let Self { generation, ref mut mib, .. } = *self;
+        *self = Self { generation, mib: core::mem::take(mib), ..Self::default() };
     }
 
     /// Where the socket is bound.
@@ -240,8 +281,11 @@ impl Endpoint {
     /// Sets the time to live of unicast: `IP_TTL`.
     ///
     /// # Errors
-    /// `BadSocket`.
+    /// `BadSocket`; `InvalidInput` for zero.
     pub fn set_ttl(&mut self, id: SocketId, ttl: u8) -> Result<(), Error> {
+        if ttl == 0 {
+            return Err(Error::InvalidInput);
+        }
         self.socket(id)?.ttl = Some(ttl);
         Ok(())
     }
@@ -252,6 +296,15 @@ impl Endpoint {
     /// `BadSocket`.
     pub fn set_multicast_ttl(&mut self, id: SocketId, ttl: u8) -> Result<(), Error> {
         self.socket(id)?.multicast_ttl = ttl;
+        Ok(())
+    }
+
+    /// Sets which families the socket speaks: `IPV6_V6ONLY`.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn set_reach(&mut self, id: SocketId, reach: Reach) -> Result<(), Error> {
+        self.socket(id)?.reach = reach;
         Ok(())
     }
 
@@ -267,11 +320,16 @@ impl Endpoint {
     /// Takes part in a group: `IP_ADD_MEMBERSHIP`. Storey 3 tells the routers.
     ///
     /// # Errors
-    /// `InvalidInput` where `group` is not multicast or already joined.
+    /// `InvalidInput` where `group` is not multicast, `AddrInUse` where it is joined already.
     pub fn join(&mut self, id: SocketId, group: IpAddr) -> Result<(), Error> {
-        if !group.is_multicast() || !self.socket(id)?.groups.insert(group) {
+        if !group.is_multicast() {
             return Err(Error::InvalidInput);
         }
+        let groups = &mut self.socket(id)?.groups;
+        if groups.contains(&group) {
+            return Err(Error::AddrInUse);
+        }
+        groups.push(group);
         Ok(())
     }
 
@@ -280,7 +338,10 @@ impl Endpoint {
     /// # Errors
     /// `InvalidInput` where it was not joined.
     pub fn leave(&mut self, id: SocketId, group: IpAddr) -> Result<(), Error> {
-        if self.socket(id)?.groups.remove(&group) { Ok(()) } else { Err(Error::InvalidInput) }
+        let groups = &mut self.socket(id)?.groups;
+        let at = groups.iter().position(|g| *g == group).ok_or(Error::InvalidInput)?;
+        groups.remove(at);
+        Ok(())
     }
 
     /// Whether any socket takes part in `group`: what storey 3 asks before it answers a membership query.
@@ -288,77 +349,90 @@ impl Endpoint {
         self.sockets.iter().any(|(_, s)| s.groups.contains(&group))
     }
 
-    /// Sends a datagram to `to`, or to the connected peer. `source` is the address that routing chooses, used where the
-    /// socket is bound to none.
+    /// Builds a datagram to `to`, or to the connected peer, for storey 3 to send. `way` asks it for the source address
+    /// towards a destination, given the one that the socket is bound to. What is built counts against the socket's
+    /// buffer until [`sent`](Self::sent). `cause` is the event that led to it.
     ///
     /// # Errors
-    /// `NoDestination`, `TooLong`, or an ICMP error that came back for an earlier one.
-    pub fn send(
+    /// `NoDestination`, `InvalidInput` for a destination that none can have, `TooLong`, `WouldBlock` where the buffer is
+    /// full, an ICMP error that came back for an earlier datagram, or that of `way`.
+    pub fn send<E: From<Error>>(
         &mut self,
         id: SocketId,
         payload: &[u8],
         to: Option<SocketAddr>,
-        source: IpAddr,
+        way: impl FnOnce(IpAddr, Option<IpAddr>) -> Result<IpAddr, E>,
+        cause: EventId,
         trace: &mut Trace,
-    ) -> Result<usize, Error> {
-        self.send_segmented(id, payload, 0, to, source, EventId::NONE, trace)
+    ) -> Result<Transmit, E> {
+        self.send_segmented(id, payload, 0, to, way, cause, trace)
     }
 
-    /// Sends `payload` as datagrams of `segment_size` bytes each, built as one: `UDP_SEGMENT`. A `segment_size` of zero
-    /// sends one datagram. `cause` is the event that led to it.
+    /// Builds from `payload` datagrams of `segment_size` bytes each, as one: `UDP_SEGMENT`. A `segment_size` of zero
+    /// builds one datagram.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     #[expect(clippy::too_many_arguments, reason = "the call has what sendmsg has")]
-    pub fn send_segmented(
+    pub fn send_segmented<E: From<Error>>(
         &mut self,
         id: SocketId,
         payload: &[u8],
         segment_size: u16,
         to: Option<SocketAddr>,
-        source: IpAddr,
+        way: impl FnOnce(IpAddr, Option<IpAddr>) -> Result<IpAddr, E>,
         cause: EventId,
         trace: &mut Trace,
-    ) -> Result<usize, Error> {
+    ) -> Result<Transmit, E> {
         let socket = self.socket(id)?;
         if let Some(error) = socket.error.take() {
-            return Err(error);
+            return Err(error.into());
         }
         let to = to.or(socket.peer).ok_or(Error::NoDestination)?;
+        if to.port() == 0 || !socket.speaks_with(to.ip()) {
+            return Err(Error::InvalidInput.into());
+        }
         let each = if segment_size == 0 { payload.len() } else { usize::from(segment_size) };
         if each > LARGEST || payload.len() > LARGEST || payload.len() > each.saturating_mul(64).max(each) {
-            return Err(Error::TooLong);
+            return Err(Error::TooLong.into());
+        }
+        let charge = payload.len() + OVERHEAD;
+        if socket.unsent > 0 && socket.unsent + charge > SEND_BUFFER {
+            return Err(Error::WouldBlock.into());
         }
         let bound = socket.local.ip();
-        let src = if bound.is_unspecified() || bound.is_multicast() { source } else { bound };
+        let src = way(to.ip(), (!bound.is_unspecified() && !bound.is_multicast()).then_some(bound))?;
         let ttl = if to.ip().is_multicast() { Some(socket.multicast_ttl) } else { socket.ttl };
         let header = Header { src_port: socket.local.port(), dst_port: to.port() };
-        let local = SocketAddr::new(src, header.src_port);
         let mut frame = Frame::new(Frame::HEADROOM, payload);
         header.push(src, to.ip(), &mut frame);
         if payload.len() > each {
             frame.segment_size = segment_size;
         }
         frame.cause = trace.emit(Storey::Transport, "udp.send", cause, |f| {
-            f.set("local", local).set("remote", to).set("len", payload.len());
+            f.set("to", to).set("bytes", payload.len());
         });
+        socket.unsent += charge;
         self.mib.out_datagrams += payload.len().div_ceil(each.max(1)).max(1) as u64;
-        self.out.push_back(Transmit { src, dst: to.ip(), ttl, ecn: Ecn::NotEct, frame });
-        Ok(payload.len())
+        Ok(Transmit { src, dst: to.ip(), ttl, ecn: Ecn::NotEct, frame })
     }
 
-    /// The next datagram to be sent.
-    #[must_use]
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.out.pop_front()
+    /// A datagram of this socket with so many bytes of payload has left the host: there is room for more.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn sent(&mut self, id: SocketId, payload: usize) -> Result<(), Error> {
+        let socket = self.socket(id)?;
+        socket.unsent = socket.unsent.saturating_sub(payload + OVERHEAD);
+        Ok(())
     }
 
-    /// A socket that has something to receive, or an error.
-    pub fn poll_event(&mut self) -> Option<SocketId> {
+    /// A socket that has something for its program, and what.
+    pub fn poll_event(&mut self) -> Option<(SocketId, Readiness)> {
         while let Some(id) = self.events.pop_front() {
             if let Ok(socket) = self.socket(id) {
                 socket.event_queued = false;
-                return Some(id);
+                return Some((id, socket.readiness()));
             }
         }
         None
@@ -375,32 +449,41 @@ impl Endpoint {
     /// Takes in a datagram: `frame` begins with the UDP header.
     ///
     /// # Errors
-    /// Why it went no further; `NoSocket` is what storey 3 answers with "port unreachable", except for multicast.
-    pub fn receive(&mut self, _: Instant, meta: &Meta, mut frame: Frame, trace: &mut Trace) -> Result<(), DropReason> {
-        let header = match Header::take(meta.src, meta.dst, &mut frame) {
-            Ok(header) => header,
-            Err(reason) => {
+    /// Why it went no further, with the datagram as it came.
+    pub fn receive(&mut self, meta: &Meta, mut frame: Frame, trace: &mut Trace) -> Result<(), Refused> {
+        let (header, len) = match Header::parse(meta.src, meta.dst, &frame) {
+            Ok(ok) => ok,
+            Err(why) => {
                 self.mib.in_errors += 1;
-                self.mib.in_csum_errors += u64::from(reason == DropReason::L4Checksum);
-                return Err(reason);
+                self.mib.in_csum_errors += u64::from(why == DropReason::L4Checksum);
+                trace.emit(Storey::Transport, "udp.drop", frame.cause, |f| {
+                    f.set("src", meta.src).set("dst", meta.dst).set("why", why);
+                });
+                return Err(Refused { why, frame });
             }
         };
         let from = SocketAddr::new(meta.src, header.src_port);
         let to = SocketAddr::new(meta.dst, header.dst_port);
-        if meta.dst.is_multicast() || meta.cast == Cast::Broadcast {
-            return self.receive_for_many(meta, from, to, &frame, trace);
-        }
-        let Some(index) = self.find(to, from) else {
-            self.mib.no_ports += 1;
-            trace.emit(Storey::Transport, "udp.drop", frame.cause, |f| {
-                f.set("local", to)
-                    .set("remote", from)
-                    .set("len", frame.len())
-                    .set("why", "nothing listens on the port");
-            });
-            return Err(DropReason::NoSocket);
+        let takers = if meta.dst.is_multicast() || meta.cast == Cast::Broadcast {
+            self.find_all(to, from, meta.cast)
+        } else {
+            self.find(to, from).into_iter().collect()
         };
-        self.enqueue(index, meta, from, to, frame, trace)
+        let Some((last, others)) = takers.split_last() else {
+            self.mib.no_ports += 1;
+            let why = DropReason::NoSocket;
+            trace.emit(Storey::Transport, "udp.drop", frame.cause, |f| {
+                f.set("src", from).set("dst", to).set("why", why);
+            });
+            return Err(Refused { why, frame });
+        };
+        frame.truncate(len);
+        frame.pull(HEADER_LEN);
+        for index in others {
+            // One socket's full buffer is no other's loss.
+            let _ = self.enqueue(*index, meta, from, to, frame.clone(), trace);
+        }
+        self.enqueue(*last, meta, from, to, frame, trace)
     }
 
     /// The socket that fits best: connected to the sender, then bound to the address, then bound to all.
@@ -408,15 +491,11 @@ impl Endpoint {
         let mut best = None;
         for &index in self.ports.get(&to.port())? {
             let s = &self.sockets[index as usize];
-            let any = s.local.ip().is_unspecified();
-            if !(any && (s.local.is_ipv6() || to.is_ipv4())) && s.local.ip() != to.ip() {
+            if !s.takes(to.ip(), from) {
                 continue;
             }
-            let score = match s.peer {
-                Some(peer) if peer != from => continue,
-                Some(_) => 4,
-                None => 0,
-            } + if any { 0 } else { 2 };
+            let score = u8::from(s.peer.is_some()) * 2 + u8::from(!s.local.ip().is_unspecified());
+            // Of equals the first that was bound.
             if best.is_none_or(|(b, _)| score > b) {
                 best = Some((score, index));
             }
@@ -425,36 +504,12 @@ impl Endpoint {
     }
 
     /// RFC 1112 §6.1: a datagram goes to every socket that has joined the group.
-    fn receive_for_many(
-        &mut self,
-        meta: &Meta,
-        from: SocketAddr,
-        to: SocketAddr,
-        frame: &Frame,
-        trace: &mut Trace,
-    ) -> Result<(), DropReason> {
-        let takers: Vec<u32> = self
-            .ports
-            .get(&to.port())
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(|i| {
-                let s = &self.sockets[*i as usize];
-                let member = meta.cast == Cast::Broadcast || s.groups.contains(&to.ip());
-                let bound = s.local.ip().is_unspecified() || s.local.ip() == to.ip() || s.groups.contains(&to.ip());
-                member && bound && s.peer.is_none_or(|peer| peer == from)
-            })
-            .collect();
-        if takers.is_empty() {
-            self.mib.ignored_multi += 1;
-            return Err(DropReason::NotForUs);
-        }
-        for index in takers {
-            // One socket's full buffer is no other's loss.
-            let _ = self.enqueue(index, meta, from, to, frame.clone(), trace);
-        }
-        Ok(())
+    fn find_all(&self, to: SocketAddr, from: SocketAddr, cast: Cast) -> SmallVec<[u32; 1]> {
+        let fits = |index: &u32| {
+            let s = &self.sockets[*index as usize];
+            s.takes(to.ip(), from) && (cast == Cast::Broadcast || s.groups.contains(&to.ip()))
+        };
+        self.ports.get(&to.port()).into_iter().flatten().copied().filter(fits).collect()
     }
 
     fn enqueue(
@@ -465,19 +520,21 @@ impl Endpoint {
         to: SocketAddr,
         mut frame: Frame,
         trace: &mut Trace,
-    ) -> Result<(), DropReason> {
+    ) -> Result<(), Refused> {
         let socket = &mut self.sockets[index as usize];
         let charge = frame.len() + OVERHEAD;
         if socket.queued + charge > socket.receive_buffer && !socket.queue.is_empty() {
             self.mib.in_errors += 1;
             self.mib.rcvbuf_errors += 1;
+            let why = DropReason::SocketBuffer;
             trace.emit(Storey::Transport, "udp.drop", frame.cause, |f| {
-                f.set("local", to).set("remote", from).set("len", frame.len()).set("why", "the receive buffer is full");
+                f.set("src", from).set("dst", to).set("why", why);
             });
-            return Err(DropReason::SocketBuffer);
+            frame.unpull(HEADER_LEN);
+            return Err(Refused { why, frame });
         }
         frame.cause = trace.emit(Storey::Transport, "udp.receive", frame.cause, |f| {
-            f.set("local", to).set("remote", from).set("len", frame.len());
+            f.set("src", from).set("dst", to).set("bytes", frame.len());
         });
         socket.queued += charge;
         socket.queue.push_back(Received { from, to: to.ip(), ttl: meta.ttl, ecn: meta.ecn, frame });
@@ -537,37 +594,65 @@ impl Endpoint {
     /// Takes in an ICMP error about a datagram that we sent. RFC 1122 §4.1.3.3: "UDP MUST pass to the application layer all
     /// ICMP error messages that it receives"; a socket without error queue hears of those about its one peer.
     pub fn icmp_error(&mut self, error: &IcmpError, trace: &mut Trace) {
-        let Some(index) = self.find_for_error(error) else { return };
-        let kind = match error.kind {
-            Unreachable::Port => (Error::ConnectionRefused, true),
-            Unreachable::Protocol | Unreachable::ParameterProblem => (Error::ProtocolUnreachable, true),
-            Unreachable::Prohibited => (Error::HostUnreachable, true),
-            Unreachable::TooBig { .. } => (Error::TooLong, false),
-            Unreachable::Network => (Error::NetworkUnreachable, false),
-            Unreachable::Host | Unreachable::TimeExceeded => (Error::HostUnreachable, false),
-        };
+        let Some(index) = self.find(error.local, error.remote) else { return };
+        let (kind, finality) = meaning(error);
         trace.emit(Storey::Transport, "udp.icmp", error.cause, |f| {
             f.set("local", error.local).set("remote", error.remote).set("reporter", error.reporter);
-            f.set("why", kind.0.to_string());
+            f.set("why", kind.to_string());
         });
         let socket = &mut self.sockets[index as usize];
-        match &mut socket.errors {
-            Some(queue) => {
-                if queue.len() < ERRORS {
-                    queue.push_back(*error);
-                }
-                if socket.peer.is_some() {
-                    socket.error = Some(kind.0);
-                }
-            }
-            None if kind.1 && socket.peer.is_some() => socket.error = Some(kind.0),
-            None => return,
+        if let Some(queue) = &mut socket.errors
+            && queue.len() < ERRORS
+        {
+            queue.push_back(*error);
+        }
+        // Linux tells connected sockets, and of those errors that may pass only with an error queue.
+        if socket.peer.is_some() && (finality == Finality::Hard || socket.errors.is_some()) {
+            socket.error = Some(kind);
         }
         self.notify(index);
     }
+}
 
-    fn find_for_error(&self, error: &IcmpError) -> Option<u32> {
-        self.find(error.local, error.remote)
+impl Socket {
+    fn speaks_with(&self, ip: IpAddr) -> bool {
+        self.local.is_ipv4() == ip.is_ipv4() || (self.local.is_ipv6() && self.reach == Reach::Both)
+    }
+
+    /// Whether a datagram from `from` to `to` may be for this socket; its port is.
+    fn takes(&self, to: IpAddr, from: SocketAddr) -> bool {
+        let local = self.local.ip();
+        let bound = local == to || (local.is_unspecified() && self.speaks_with(to));
+        bound && self.peer.is_none_or(|peer| peer == from)
+    }
+
+    fn readiness(&self) -> Readiness {
+        let failed = self.error.is_some();
+        let icmp = self.errors.as_ref().is_some_and(|e| !e.is_empty());
+        Readiness { readable: failed || !self.queue.is_empty(), failed, icmp }
+    }
+}
+
+/// Whether an ICMP error may pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Finality {
+    Soft,
+    Hard,
+}
+
+/// What an ICMP error means to a socket, and whether it is final: Linux's `icmp_err_convert`.
+fn meaning(error: &IcmpError) -> (Error, Finality) {
+    // Storey 3 tells apart what all can use; some of the codes of ICMPv4 differ beyond that.
+    let code = if error.local.is_ipv4() { error.code } else { 0 };
+    match (error.kind, code) {
+        (Unreachable::Port, _) => (Error::ConnectionRefused, Finality::Hard),
+        (Unreachable::Protocol, _) => (Error::ProtocolUnreachable, Finality::Hard),
+        (Unreachable::ParameterProblem, _) => (Error::BadParameter, Finality::Hard),
+        (Unreachable::Network, 6) | (Unreachable::Prohibited, 9) => (Error::NetworkUnreachable, Finality::Hard),
+        (Unreachable::Network, _) => (Error::NetworkUnreachable, Finality::Soft),
+        (Unreachable::Prohibited, _) | (Unreachable::Host, 8 | 14 | 15) => (Error::HostUnreachable, Finality::Hard),
+        (Unreachable::TooBig { .. }, _) => (Error::TooLong, Finality::Soft),
+        (Unreachable::Host | Unreachable::TimeExceeded, _) => (Error::HostUnreachable, Finality::Soft),
     }
 }
 

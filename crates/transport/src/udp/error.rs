@@ -11,10 +11,8 @@ pub enum Error {
     WouldBlock,
     /// The identifier names no socket: `EBADF`.
     BadSocket,
-    /// The address and port are taken: `EADDRINUSE`.
+    /// The address and port are taken, or no port is free, or the group is joined already: `EADDRINUSE`.
     AddrInUse,
-    /// No ephemeral port is free: `EADDRNOTAVAIL`.
-    AddrNotAvailable,
     /// No destination: `EDESTADDRREQ`.
     NoDestination,
     /// Larger than a datagram can be: `EMSGSIZE`.
@@ -25,8 +23,10 @@ pub enum Error {
     HostUnreachable,
     /// ICMP: `ENETUNREACH`.
     NetworkUnreachable,
-    /// ICMP: `ENOPROTOOPT` or `EPROTO`.
+    /// ICMP: `ENOPROTOOPT`.
     ProtocolUnreachable,
+    /// ICMP: a field of the header is wrong: `EPROTO`.
+    BadParameter,
     /// Not a multicast group, or another nonsense: `EINVAL`.
     InvalidInput,
 }
@@ -37,12 +37,12 @@ impl Error {
         match self {
             Self::WouldBlock => io::ErrorKind::WouldBlock,
             Self::AddrInUse => io::ErrorKind::AddrInUse,
-            Self::AddrNotAvailable => io::ErrorKind::AddrNotAvailable,
             Self::NoDestination => io::ErrorKind::NotConnected,
             Self::ConnectionRefused => io::ErrorKind::ConnectionRefused,
             Self::HostUnreachable => io::ErrorKind::HostUnreachable,
             Self::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
-            Self::ProtocolUnreachable => io::ErrorKind::Other,
+            Self::ProtocolUnreachable => io::ErrorKind::Unsupported,
+            Self::BadParameter => io::ErrorKind::InvalidData,
             Self::BadSocket | Self::TooLong | Self::InvalidInput => io::ErrorKind::InvalidInput,
         }
     }
@@ -53,13 +53,13 @@ impl Error {
             Self::WouldBlock => 11,
             Self::BadSocket => 9,
             Self::AddrInUse => 98,
-            Self::AddrNotAvailable => 99,
             Self::NoDestination => 89,
             Self::TooLong => 90,
             Self::ConnectionRefused => 111,
             Self::HostUnreachable => 113,
             Self::NetworkUnreachable => 101,
             Self::ProtocolUnreachable => 92,
+            Self::BadParameter => 71,
             Self::InvalidInput => 22,
         }
     }
@@ -71,13 +71,13 @@ impl fmt::Display for Error {
             Self::WouldBlock => "operation would block",
             Self::BadSocket => "no such socket",
             Self::AddrInUse => "address already in use",
-            Self::AddrNotAvailable => "no free local port",
             Self::NoDestination => "destination address required",
             Self::TooLong => "message too long",
             Self::ConnectionRefused => "connection refused",
             Self::HostUnreachable => "no route to host",
             Self::NetworkUnreachable => "network is unreachable",
             Self::ProtocolUnreachable => "protocol not available",
+            Self::BadParameter => "protocol error",
             Self::InvalidInput => "invalid argument",
         })
     }

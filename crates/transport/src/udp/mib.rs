@@ -15,15 +15,12 @@ pub struct Mib {
     pub rcvbuf_errors: u64,
     /// Of the errors: the checksum was wrong.
     pub in_csum_errors: u64,
-    /// Multicast that no socket had asked for.
-    pub ignored_multi: u64,
 }
 
 impl Mib {
     /// All counters with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let Self { in_datagrams, no_ports, in_errors, out_datagrams, rcvbuf_errors, in_csum_errors, ignored_multi } =
-            *self;
+        let Self { in_datagrams, no_ports, in_errors, out_datagrams, rcvbuf_errors, in_csum_errors } = *self;
         [
             ("UdpInDatagrams", in_datagrams),
             ("UdpNoPorts", no_ports),
@@ -31,7 +28,6 @@ impl Mib {
             ("UdpOutDatagrams", out_datagrams),
             ("UdpRcvbufErrors", rcvbuf_errors),
             ("UdpInCsumErrors", in_csum_errors),
-            ("UdpIgnoredMulti", ignored_multi),
         ]
         .into_iter()
     }

@@ -5,6 +5,6 @@ mod error;
 mod mib;
 pub mod wire;
 
-pub use endpoint::{Cast, Endpoint, Meta, Received, SocketId, Transmit, split};
+pub use endpoint::{Cast, Endpoint, Meta, Reach, Readiness, Received, Refused, SocketId, Transmit, split};
 pub use error::Error;
 pub use mib::Mib;

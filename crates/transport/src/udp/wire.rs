@@ -24,20 +24,28 @@ impl Header {
     /// Reads the header at the front of `frame`, takes it off, and cuts off what lies behind the datagram.
     ///
     /// # Errors
-    /// `Malformed` for lengths that do not fit, `L4Checksum` for a wrong sum, or for none over IPv6.
+    /// As [`parse`](Self::parse).
     pub fn take(src: IpAddr, dst: IpAddr, frame: &mut Frame) -> Result<Self, DropReason> {
-        let Some(&[a, b, c, d, e, f, g, h]) = frame.bytes().first_chunk::<HEADER_LEN>() else {
+        let (header, len) = Self::parse(src, dst, frame)?;
+        frame.truncate(len);
+        frame.pull(HEADER_LEN);
+        Ok(header)
+    }
+
+    /// Reads the header at the front of `frame`; gives the length of the datagram too, behind which more may lie.
+    ///
+    /// # Errors
+    /// `Malformed` for lengths that do not fit, `L4Checksum` for a wrong sum, or for none over IPv6.
+    pub fn parse(src: IpAddr, dst: IpAddr, frame: &Frame) -> Result<(Self, usize), DropReason> {
+        let bytes = frame.bytes();
+        let Some(&[a, b, c, d, e, f, g, h]) = bytes.first_chunk::<HEADER_LEN>() else {
             return Err(DropReason::Malformed);
         };
-        let len = match u16::from_be_bytes([e, f]) {
-            // RFC 2675 §4: zero means "as long as the packet", for jumbograms only.
-            0 => return Err(DropReason::Malformed),
-            len => usize::from(len),
-        };
-        if len < HEADER_LEN || len > frame.len() {
+        // RFC 2675 §4: zero means "as long as the packet", for jumbograms only.
+        let len = usize::from(u16::from_be_bytes([e, f]));
+        if len < HEADER_LEN || len > bytes.len() {
             return Err(DropReason::Malformed);
         }
-        frame.truncate(len);
         if frame.checksums == Checksums::Unverified {
             let has_sum = [g, h] != [0, 0];
             // RFC 768: "An all zero transmitted checksum value means that the transmitter generated no checksum". RFC 8200 §8.1:
@@ -45,12 +53,11 @@ impl Header {
             if !has_sum && dst.is_ipv6() {
                 return Err(DropReason::L4Checksum);
             }
-            if has_sum && pseudo_header(src, dst, PROTOCOL, len).bytes(frame.bytes()).finish() != 0 {
+            if has_sum && pseudo_header(src, dst, PROTOCOL, len).bytes(&bytes[..len]).finish() != 0 {
                 return Err(DropReason::L4Checksum);
             }
         }
-        frame.pull(HEADER_LEN);
-        Ok(Self { src_port: u16::from_be_bytes([a, b]), dst_port: u16::from_be_bytes([c, d]) })
+        Ok((Self { src_port: u16::from_be_bytes([a, b]), dst_port: u16::from_be_bytes([c, d]) }, len))
     }
 
     /// Puts the header in front of the payload, checksum included.
