@@ -8,9 +8,10 @@ use septet_core::{DropReason, EventId, FixedState, Frame, Rng, Storey, Trace};
 use slab::Slab;
 use smallvec::SmallVec;
 
+use super::meaning::{Finality, meaning};
 use super::wire::{HEADER_LEN, Header};
 use super::{Error, Mib};
-use crate::{Ecn, IcmpError, Unreachable};
+use crate::{Ecn, IcmpError};
 
 /// Names a socket of one endpoint; a name is never used for another socket again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -631,46 +632,4 @@ impl Socket {
         let icmp = self.errors.as_ref().is_some_and(|e| !e.is_empty());
         Readiness { readable: failed || !self.queue.is_empty(), failed, icmp }
     }
-}
-
-/// Whether an ICMP error may pass.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Finality {
-    Soft,
-    Hard,
-}
-
-/// What an ICMP error means to a socket, and whether it is final: Linux's `icmp_err_convert`.
-fn meaning(error: &IcmpError) -> (Error, Finality) {
-    // Storey 3 tells apart what all can use; some of the codes of ICMPv4 differ beyond that.
-    let code = if error.local.is_ipv4() { error.code } else { 0 };
-    match (error.kind, code) {
-        (Unreachable::Port, _) => (Error::ConnectionRefused, Finality::Hard),
-        (Unreachable::Protocol, _) => (Error::ProtocolUnreachable, Finality::Hard),
-        (Unreachable::ParameterProblem, _) => (Error::BadParameter, Finality::Hard),
-        (Unreachable::Network, 6) | (Unreachable::Prohibited, 9) => (Error::NetworkUnreachable, Finality::Hard),
-        (Unreachable::Network, _) => (Error::NetworkUnreachable, Finality::Soft),
-        (Unreachable::Prohibited, _) | (Unreachable::Host, 8 | 14 | 15) => (Error::HostUnreachable, Finality::Hard),
-        (Unreachable::TooBig { .. }, _) => (Error::TooLong, Finality::Soft),
-        (Unreachable::Host | Unreachable::TimeExceeded, _) => (Error::HostUnreachable, Finality::Soft),
-    }
-}
-
-/// The datagrams of a super-datagram, which begins with its UDP header; a frame that is none comes back alone.
-pub fn split(frame: &Frame, src: IpAddr, dst: IpAddr) -> Vec<Frame> {
-    let size = usize::from(frame.segment_size);
-    let (Some(ports), true) = (frame.bytes().first_chunk::<HEADER_LEN>(), size > 0) else { return vec![frame.clone()] };
-    let header = Header {
-        src_port: u16::from_be_bytes([ports[0], ports[1]]),
-        dst_port: u16::from_be_bytes([ports[2], ports[3]]),
-    };
-    frame.bytes()[HEADER_LEN..]
-        .chunks(size)
-        .map(|chunk| {
-            let mut piece = Frame::new(Frame::HEADROOM, chunk);
-            header.push(src, dst, &mut piece);
-            (piece.cause, piece.ingress) = (frame.cause, frame.ingress);
-            piece
-        })
-        .collect()
 }

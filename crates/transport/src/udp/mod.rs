@@ -2,9 +2,12 @@
 
 mod endpoint;
 mod error;
+mod meaning;
 mod mib;
+mod segment;
 pub mod wire;
 
-pub use endpoint::{Cast, Endpoint, Meta, Reach, Readiness, Received, Refused, SocketId, Transmit, split};
+pub use endpoint::{Cast, Endpoint, Meta, Reach, Readiness, Received, Refused, SocketId, Transmit};
 pub use error::Error;
 pub use mib::Mib;
+pub use segment::split;
