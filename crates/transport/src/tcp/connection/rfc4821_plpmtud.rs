@@ -109,6 +109,9 @@ impl Connection {
                 self.mark_lost(cx, i);
             }
         }
+        if !self.flags.sack_ok {
+            self.limit_reno_sack();
+        }
         self.recovery.retransmit_hint = self.snd_una;
         if self.ca_state != CaState::Loss {
             self.recovery.high_seq = self.snd_nxt;

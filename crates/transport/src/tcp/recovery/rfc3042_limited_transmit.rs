@@ -32,6 +32,14 @@ impl Connection {
         self.check_reno_reordering(cx, acked);
     }
 
+    /// What is held to be lost cannot have arrived: duplicate ACKs stand for no more than the rest.
+    pub(crate) fn limit_reno_sack(&mut self) {
+        let most = self.sent.out.segs - self.sent.lost.segs;
+        if self.sent.sacked.segs > most {
+            self.set_reno_sacked(most);
+        }
+    }
+
     pub(crate) fn reset_reno_sack(&mut self) {
         self.sent.sacked = Default::default();
     }

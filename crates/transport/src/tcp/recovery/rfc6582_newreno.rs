@@ -18,6 +18,7 @@ impl Connection {
                 return;
             }
             self.mark_lost(cx, 0);
+            self.limit_reno_sack();
         }
     }
 
