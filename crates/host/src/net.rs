@@ -1,5 +1,6 @@
 //! `Net` of a simulated host: plain ids, resolved through the registry at each call.
 
+use core::num::NonZeroU16;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use septet_core::{Instant, Recorder};
 use septet_engine::executor;
 use septet_socket::{
-    BoxFuture, Datagram, EchoReply, Entropy, IcmpSocket, IcmpSocketImpl, ListenOptions, MtuDiscovery, Net, Note, Sleep,
-    Spawned, TcpListener, TcpOptions, TcpStream, UdpSocket, UdpSocketImpl, Unreached,
+    BoxFuture, Coalescing, Datagram, EchoReply, Entropy, IcmpSocket, IcmpSocketImpl, ListenOptions, MtuDiscovery, Net,
+    Note, Sleep, Spawned, TcpListener, TcpOptions, TcpStream, UdpSocket, UdpSocketImpl, Unreached,
 };
 use septet_transport::udp::SocketId;
 
@@ -177,7 +178,21 @@ impl UdpSocketImpl for Udp {
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>> {
-        poll(self.key, |stack| stack.poll_send_udp(cx, self.id, payload, to))
+        poll(self.key, |stack| stack.poll_send_udp(cx, self.id, payload, None, to))
+    }
+
+    fn poll_send_segmented(
+        &self,
+        cx: &mut Context<'_>,
+        payload: &[u8],
+        segment_size: NonZeroU16,
+        to: Option<SocketAddr>,
+    ) -> Poll<io::Result<usize>> {
+        poll(self.key, |stack| stack.poll_send_udp(cx, self.id, payload, Some(segment_size), to))
+    }
+
+    fn set_coalescing(&self, coalescing: Coalescing) -> io::Result<()> {
+        with(self.key, |stack| stack.udp.set_coalescing(self.id, coalescing))
     }
 
     fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Datagram>> {

@@ -1,5 +1,6 @@
 //! What a host is while it is switched on: storeys 2 to 4, the sockets, and what waits to be sent.
 
+use core::num::NonZeroU16;
 use core::task::{Context, Poll};
 use std::collections::VecDeque;
 use std::io;
@@ -333,14 +334,22 @@ impl Stack {
         cx: &Context<'_>,
         id: udp::SocketId,
         payload: &[u8],
+        segment_size: Option<NonZeroU16>,
         to: Option<SocketAddr>,
     ) -> Poll<io::Result<usize>> {
-        let Self { ip, udp, trace, cause, .. } = self;
+        let Self { ip, udp, trace, cause, now, .. } = self;
         let way = |dst: IpAddr, bound: Option<IpAddr>| {
             let src = bound.map_or_else(|| ip.source_for(dst), Ok)?;
+            // Whoever asks for segments gets those, uncut.
+            if let Some(size) = segment_size {
+                let mtu = ip.mtu_to(*now, dst)?;
+                if HEADER_LEN + udp::wire::HEADER_LEN + payload.len().min(size.get().into()) > mtu as usize {
+                    return Err(SendError::MessageTooLong { mtu });
+                }
+            }
             ip.iface_to(dst).map(|_| src)
         };
-        let datagram = match udp.poll_send(cx, id, payload, to, way, (*cause, trace)) {
+        let datagram = match udp.poll_send(cx, id, (payload, segment_size), to, way, (*cause, trace)) {
             Poll::Ready(Ok(datagram)) => datagram,
             Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
             Poll::Pending => return Poll::Pending,

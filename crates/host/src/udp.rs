@@ -1,12 +1,13 @@
 //! The UDP sockets of a host: who waits for them, and what their errors are to a program. All else is storey 4's.
 
+use core::num::NonZeroU16;
 use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{DropReason, EventId, Rng, Trace};
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, SendError};
-use septet_socket::{Datagram as Received, Unreached};
+use septet_socket::{Coalescing, Datagram as Received, Unreached};
 use septet_transport::udp::{self, Endpoint, Error, Meta, Reach, Refused, SocketId, Transmit};
 use septet_transport::{Ecn, IcmpError, Unreachable};
 use smallvec::SmallVec;
@@ -97,18 +98,27 @@ impl Udp {
         self.endpoint.join(id, group).map_err(io_error)
     }
 
-    /// Builds a datagram, where there is room for it. `way` gives the source address towards a destination.
+    pub(crate) fn set_coalescing(&mut self, id: SocketId, coalescing: Coalescing) -> io::Result<()> {
+        let coalescing = match coalescing {
+            Coalescing::Off => udp::Coalescing::Off,
+            Coalescing::On => udp::Coalescing::On,
+        };
+        self.endpoint.set_coalescing(id, coalescing).map_err(io_error)
+    }
+
+    /// Builds a datagram, or several of `segment_size` bytes each, where there is room for it. `way` gives the source address towards a destination.
     pub(crate) fn poll_send(
         &mut self,
         cx: &Context<'_>,
         id: SocketId,
-        payload: &[u8],
+        (payload, segment_size): (&[u8], Option<NonZeroU16>),
         to: Option<SocketAddr>,
         way: impl FnOnce(IpAddr, Option<IpAddr>) -> Result<IpAddr, SendError>,
         (cause, trace): (EventId, &mut Trace),
     ) -> Poll<io::Result<Transmit>> {
         let way = |dst, bound| Ok::<_, Failure>(way(dst, bound)?);
-        match self.endpoint.send(id, payload, to, way, cause, trace) {
+        let size = segment_size.map_or(0, NonZeroU16::get);
+        match self.endpoint.send_segmented(id, payload, size, to, way, cause, trace) {
             Ok(datagram) => Poll::Ready(Ok(datagram)),
             Err(Failure(e)) if e.kind() == io::ErrorKind::WouldBlock => {
                 self.waiting[id.index()].writers.register(cx);
@@ -135,7 +145,8 @@ impl Udp {
             Ok(udp::Received { from, frame, .. }) => {
                 let len = frame.len().min(buf.len());
                 buf[..len].copy_from_slice(&frame.bytes()[..len]);
-                Poll::Ready(Ok(Received { len, from }))
+                let segment_size = NonZeroU16::new(frame.segment_size);
+                Poll::Ready(Ok(Received { len, from, segment_size }))
             }
             Err(Error::WouldBlock) => {
                 self.waiting[id.index()].readers.register(cx);

@@ -10,7 +10,7 @@ use septet_engine::{LinkId, World};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, StaticRoute};
 use septet_network::Prefix;
 use septet_physical::Medium;
-use septet_socket::{EchoReply, MtuDiscovery, NetExt, NetRef};
+use septet_socket::{Coalescing, EchoReply, MtuDiscovery, NetExt, NetRef};
 
 /// Lines that programs write and tests read.
 #[derive(Clone, Default)]
@@ -281,6 +281,103 @@ fn large_datagrams_are_cut_and_put_together() {
     assert_eq!(log.lines(), ["100 true", "1472 true", "1473 true", "9000 true", "65507 true"].map(String::from));
     assert_eq!(counter(&world, ids[0], "IpFragOKs"), 3);
     assert_eq!(counter(&world, ids[4], "IpReasmOKs"), 3);
+}
+
+/// The datagrams of 3,700 bytes in pieces of 1,000 that arrive, and how often the receiver had to ask for them.
+fn segments(medium: &Medium, sends: Coalescing, receives: Coalescing) -> (Vec<Vec<u8>>, usize) {
+    let payload: Vec<u8> = (0..3_700).map(|i| (i * 7 / 3) as u8).collect();
+    let mut client = host(1, &["10.0.0.1/24"], None);
+    boots(&mut client, move |net| {
+        let payload = payload.clone();
+        async move {
+            let udp = net.bind_udp("0.0.0.0:0".parse().unwrap()).unwrap();
+            let to = "10.0.0.2:7".parse().unwrap();
+            if sends == Coalescing::On {
+                assert_eq!(udp.send_segmented(&payload, size(1_000), Some(to)).await.unwrap(), 3_700);
+            } else {
+                for piece in payload.chunks(1_000) {
+                    udp.send_to(piece, to).await.unwrap();
+                }
+            }
+        }
+    });
+    let got = std::sync::Arc::new(std::sync::Mutex::new((Vec::new(), 0)));
+    let heard = got.clone();
+    let mut server = host(2, &["10.0.0.2/24"], None);
+    boots(&mut server, move |net| {
+        let heard = heard.clone();
+        async move {
+            let udp = net.bind_udp("0.0.0.0:7".parse().unwrap()).unwrap();
+            udp.set_coalescing(receives).unwrap();
+            let mut buf = vec![0; 70_000];
+            loop {
+                let got = udp.receive(&mut buf).await.unwrap();
+                let each = got.segment_size.map_or(got.len, |s| s.get().into());
+                let mut heard = heard.lock().unwrap();
+                heard.0.extend(buf[..got.len].chunks(each).map(<[u8]>::to_vec));
+                heard.1 += 1;
+            }
+        }
+    });
+    let mut world = World::new(Seed::new(1));
+    let a = world.add_station("a", Box::new(client));
+    let b = world.add_station("b", Box::new(server));
+    world.connect((a, Port(0)), (b, Port(0)), medium.clone(), medium.clone(), "cable");
+    world.run_until(Instant::from_secs(1)).unwrap();
+    assert_eq!(counter(&world, a, "UdpOutDatagrams"), 4);
+    let got = got.lock().unwrap();
+    got.clone()
+}
+
+fn size(bytes: u16) -> core::num::NonZeroU16 {
+    core::num::NonZeroU16::new(bytes).unwrap()
+}
+
+#[test]
+fn datagrams_are_the_same_sent_and_received_one_by_one_or_together() {
+    use Coalescing::{Off, On};
+    // One that carries super-datagrams whole, and one that sends packets.
+    let rated = Medium { rate: septet_core::Rate::from_bits_per_sec(1_000_000_000), ..cable() };
+    for (medium, whole) in [(cable(), true), (rated, false)] {
+        let (plain, asked) = segments(&medium, Off, Off);
+        assert_eq!(plain.iter().map(Vec::len).collect::<Vec<_>>(), [1_000, 1_000, 1_000, 700]);
+        assert_eq!(asked, 4);
+        for (sends, receives) in [(On, Off), (Off, On), (On, On)] {
+            let (got, asked) = segments(&medium, sends, receives);
+            assert_eq!(got, plain, "{sends:?} {receives:?}");
+            let together = whole && (sends, receives) == (On, On);
+            assert_eq!(asked, if together { 1 } else { 4 }, "{sends:?} {receives:?} {whole}");
+        }
+    }
+}
+
+#[test]
+fn segments_that_no_card_could_send_are_refused() {
+    let log = Log::default();
+    let out = log.clone();
+    let (mut world, ..) = pair(move |net| {
+        let log = out.clone();
+        async move {
+            let udp = net.bind_udp("0.0.0.0:0".parse().unwrap()).unwrap();
+            let to = Some("10.0.0.2:7".parse().unwrap());
+            // The MTU is 1,500, and no more than 64 go together.
+            for (len, each) in [(4_000, 1_472), (4_000, 1_473), (640, 10), (650, 10), (1_473, 2_000), (1_472, 2_000)] {
+                let sent = udp.send_segmented(&vec![1; len], size(each), to).await;
+                log.say(format!("{len}/{each} {:?}", sent.map_err(|e| e.kind())));
+            }
+        }
+    });
+    world.run_until(Instant::from_secs(1)).unwrap();
+    let refused = |what| format!("{what} Err(InvalidInput)");
+    let wanted = [
+        "4000/1472 Ok(4000)".to_owned(),
+        refused("4000/1473"),
+        "640/10 Ok(640)".to_owned(),
+        refused("650/10"),
+        refused("1473/2000"),
+        "1472/2000 Ok(1472)".to_owned(),
+    ];
+    assert_eq!(log.lines(), wanted);
 }
 
 #[test]

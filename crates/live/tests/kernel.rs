@@ -67,6 +67,38 @@ async fn udp_and_its_error_queue() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn datagrams_go_and_come_several_at_once() {
+    use septet_socket::Coalescing;
+    let net = net();
+    let payload: Vec<u8> = (0..3_700).map(|i| (i * 7 / 3) as u8).collect();
+    let size = core::num::NonZeroU16::new(1_000).unwrap();
+    for (coalescing, connected) in [(Coalescing::Off, false), (Coalescing::On, false), (Coalescing::On, true)] {
+        let a = net.bind_udp(local()).unwrap();
+        let b = net.bind_udp(local()).unwrap();
+        b.set_coalescing(coalescing).unwrap();
+        let to = b.local_addr().unwrap();
+        if connected {
+            a.connect(to).unwrap();
+        }
+        assert_eq!(a.send_segmented(&payload, size, (!connected).then_some(to)).await.unwrap(), 3_700);
+        let (mut got, mut asked) = (Vec::new(), 0);
+        let mut buf = vec![0; 70_000];
+        while got.len() < payload.len() {
+            let d = net.timeout(Duration::from_secs(5), b.receive(&mut buf)).await.unwrap().unwrap();
+            assert_eq!(d.from, a.local_addr().unwrap());
+            got.extend_from_slice(&buf[..d.len]);
+            asked += 1;
+            assert_eq!(d.segment_size, (coalescing == Coalescing::On).then_some(size));
+        }
+        assert_eq!(got, payload);
+        assert_eq!(asked, if coalescing == Coalescing::On { 1 } else { 4 });
+        let refused = a.send_segmented(&[0; 650], core::num::NonZeroU16::MIN, (!connected).then_some(to)).await;
+        assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+    }
+}
+
 #[tokio::test]
 async fn a_connected_udp_socket_hears_that_nobody_is_there() {
     if !cfg!(target_os = "linux") {

@@ -17,4 +17,4 @@ pub use icmp::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
 pub use net::{BoxFuture, Entropy, Net, NetRef, Note, Sleep, Spawned};
 pub use options::{ListenOptions, Nodelay, TcpOptions};
 pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};
-pub use udp::{Datagram, UdpSocket, UdpSocketImpl};
+pub use udp::{Coalescing, Datagram, UdpSocket, UdpSocketImpl};

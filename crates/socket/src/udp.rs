@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::future::poll_fn;
+use core::num::NonZeroU16;
 use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +16,18 @@ pub struct Datagram {
     pub len: usize,
     /// Who sent it.
     pub from: SocketAddr,
+    /// Where several came as one (see [`Coalescing`]): the bytes of each, of which the last may be shorter.
+    pub segment_size: Option<NonZeroU16>,
+}
+
+/// Whether datagrams of one sender may be received several at once: `UDP_GRO`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Coalescing {
+    /// Each by itself.
+    #[default]
+    Off,
+    /// As many as came together, with their size beside them.
+    On,
 }
 
 /// What a network provides for one UDP socket.
@@ -45,6 +58,21 @@ pub trait UdpSocketImpl: Send + Sync + Unpin + 'static {
 
     /// Sends a datagram: to `to`, or to the connected peer.
     fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>>;
+
+    /// Sends datagrams of `segment_size` bytes each, of which the last may be shorter, in one call: `UDP_SEGMENT`.
+    fn poll_send_segmented(
+        &self,
+        cx: &mut Context<'_>,
+        payload: &[u8],
+        segment_size: NonZeroU16,
+        to: Option<SocketAddr>,
+    ) -> Poll<io::Result<usize>>;
+
+    /// Sets whether datagrams may be received several at once.
+    ///
+    /// # Errors
+    /// `Unsupported` where the network cannot.
+    fn set_coalescing(&self, coalescing: Coalescing) -> io::Result<()>;
 
     /// Receives a datagram.
     fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Datagram>>;
@@ -109,6 +137,29 @@ impl UdpSocket {
     /// `NotConnected`, and `ConnectionRefused` where an ICMP error came back for an earlier one.
     pub async fn send(&self, payload: &[u8]) -> io::Result<usize> {
         poll_fn(|cx| self.0.poll_send(cx, payload, None)).await
+    }
+
+    /// Sends datagrams of `segment_size` bytes each, of which the last may be shorter, in one call: `UDP_SEGMENT`. They
+    /// go to `to`, or to the connected peer.
+    ///
+    /// # Errors
+    /// Those of [`send_to`](Self::send_to) and [`send`](Self::send); `InvalidInput` for more than 64 datagrams, more than
+    /// 65,507 bytes, or datagrams that do not fit the path's MTU, since none of them is cut.
+    pub async fn send_segmented(
+        &self,
+        payload: &[u8],
+        segment_size: NonZeroU16,
+        to: Option<SocketAddr>,
+    ) -> io::Result<usize> {
+        poll_fn(|cx| self.0.poll_send_segmented(cx, payload, segment_size, to)).await
+    }
+
+    /// Sets whether datagrams of one sender may be received several at once: `UDP_GRO`.
+    ///
+    /// # Errors
+    /// `Unsupported` where the network cannot.
+    pub fn set_coalescing(&self, coalescing: Coalescing) -> io::Result<()> {
+        self.0.set_coalescing(coalescing)
     }
 
     /// Receives a datagram.

@@ -1,15 +1,17 @@
 //! What only Linux gives: the error queue of a socket, ping sockets, the addresses of the interfaces.
 
+use core::num::NonZeroU16;
 use core::task::{Context, Poll, ready};
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, cmsg_space, recvmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, cmsg_space, recvmsg, sendmsg,
+    setsockopt, sockopt,
 };
-use septet_socket::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
+use septet_socket::{Coalescing, Datagram, EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -110,14 +112,8 @@ fn read_error(socket: &UdpSocket, packet: &mut [u8]) -> io::Result<(Unreached, u
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut iov, Some(&mut space), flags)?;
     let len = message.bytes;
-    let destination = match &message.address {
-        Some(a) => match (a.as_sockaddr_in(), a.as_sockaddr_in6()) {
-            (Some(v4), _) => SocketAddr::from((v4.ip(), v4.port())),
-            (_, Some(v6)) => SocketAddr::from((v6.ip(), v6.port())),
-            _ => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        },
-        None => (Ipv4Addr::UNSPECIFIED, 0).into(),
-    };
+    let nowhere = || SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let destination = message.address.as_ref().and_then(socket_addr).unwrap_or_else(nowhere);
     for control in message.cmsgs()? {
         // `SO_EE_OFFENDER` is filled for errors of ICMP only; a local error has no reporter.
         let (error, reporter) = match control {
@@ -170,6 +166,75 @@ fn read_echo_error(socket: &UdpSocket) -> io::Result<EchoReply> {
 fn portless(mut address: SocketAddr) -> SocketAddr {
     address.set_port(0);
     address
+}
+
+/// `UDP_SEGMENT`: one call for datagrams of `segment_size` bytes each.
+pub(super) fn poll_send_segmented(
+    socket: &UdpSocket,
+    cx: &mut Context<'_>,
+    payload: &[u8],
+    segment_size: NonZeroU16,
+    to: Option<SocketAddr>,
+) -> Poll<io::Result<usize>> {
+    let to = to.map(SockaddrStorage::from);
+    let size = segment_size.get();
+    loop {
+        ready!(socket.poll_send_ready(cx))?;
+        let sent = socket.try_io(Interest::WRITABLE, || {
+            let control = [ControlMessage::UdpGsoSegments(&size)];
+            Ok(sendmsg(socket.as_raw_fd(), &[IoSlice::new(payload)], &control, MsgFlags::empty(), to.as_ref())?)
+        });
+        match sent {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            // "The segment size … must fit the MTU", else EINVAL or EMSGSIZE, by the kernel's version.
+            Err(e) if e.raw_os_error() == Some(nix::Error::EMSGSIZE as i32) => {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidInput, e)));
+            }
+            other => return Poll::Ready(other),
+        }
+    }
+}
+
+/// `UDP_GRO`.
+pub(super) fn set_coalescing(socket: &UdpSocket, coalescing: Coalescing) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::UdpGroSegment, &(coalescing == Coalescing::On))?)
+}
+
+/// Receives datagrams, several at once where they came so.
+pub(super) fn poll_receive_segmented(
+    socket: &UdpSocket,
+    cx: &mut Context<'_>,
+    buf: &mut [u8],
+) -> Poll<io::Result<Datagram>> {
+    loop {
+        ready!(socket.poll_recv_ready(cx))?;
+        let received = socket.try_io(Interest::READABLE, || {
+            let mut iov = [IoSliceMut::new(buf)];
+            let mut space = vec![0; cmsg_space::<i32>()];
+            let message =
+                recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::empty())?;
+            let size = message.cmsgs()?.find_map(|c| match c {
+                ControlMessageOwned::UdpGroSegments(size) => u16::try_from(size).ok().and_then(NonZeroU16::new),
+                _ => None,
+            });
+            let from = message.address.as_ref().and_then(socket_addr).ok_or(io::ErrorKind::InvalidData)?;
+            // One datagram alone is told with its own length.
+            let segment_size = size.filter(|s| message.bytes > usize::from(s.get()));
+            Ok(Datagram { len: message.bytes, from, segment_size })
+        });
+        match received {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            other => return Poll::Ready(other),
+        }
+    }
+}
+
+fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
+    match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+        (Some(v4), _) => Some(SocketAddr::from((v4.ip(), v4.port()))),
+        (_, Some(v6)) => Some(SocketAddr::from((v6.ip(), v6.port()))),
+        _ => None,
+    }
 }
 
 /// A ping socket, or where `net.ipv4.ping_group_range` forbids it a raw one.

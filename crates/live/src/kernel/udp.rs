@@ -1,11 +1,14 @@
 //! UDP on the kernel.
 
+use core::num::NonZeroU16;
+#[cfg(target_os = "linux")]
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use septet_socket::{Datagram, UdpSocket, UdpSocketImpl, Unreached};
+use septet_socket::{Coalescing, Datagram, UdpSocket, UdpSocketImpl, Unreached};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
 
@@ -22,6 +25,8 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
         errors: super::linux::ErrorQueue::off(),
         #[cfg(target_os = "linux")]
         refusals: super::linux::ErrorQueue::off(),
+        #[cfg(target_os = "linux")]
+        coalescing: AtomicBool::new(false),
         socket,
     }))
 }
@@ -33,6 +38,9 @@ struct Udp {
     /// What a receiver on a connected socket is told.
     #[cfg(target_os = "linux")]
     refusals: super::linux::ErrorQueue<io::Error>,
+    /// Whether several datagrams may come as one.
+    #[cfg(target_os = "linux")]
+    coalescing: AtomicBool,
     socket: Arc<tokio::net::UdpSocket>,
 }
 
@@ -77,6 +85,10 @@ impl UdpSocketImpl for Udp {
         if let Poll::Ready(Ok(refusal)) = self.refusals.poll(cx) {
             return Poll::Ready(Err(refusal));
         }
+        #[cfg(target_os = "linux")]
+        if self.coalescing.load(Ordering::Relaxed) {
+            return super::linux::poll_receive_segmented(&self.socket, cx, buf);
+        }
         let mut buf = ReadBuf::new(buf);
         loop {
             let poll = self.socket.poll_recv_from(cx, &mut buf);
@@ -85,7 +97,44 @@ impl UdpSocketImpl for Udp {
             if matches!(poll, Poll::Ready(Err(_))) && self.errors.is_on() && !self.refusals.is_on() {
                 continue;
             }
-            return poll.map_ok(|from| Datagram { len: buf.filled().len(), from });
+            return poll.map_ok(|from| Datagram { len: buf.filled().len(), from, segment_size: None });
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_send_segmented(
+        &self,
+        cx: &mut Context<'_>,
+        payload: &[u8],
+        segment_size: NonZeroU16,
+        to: Option<SocketAddr>,
+    ) -> Poll<io::Result<usize>> {
+        super::linux::poll_send_segmented(&self.socket, cx, payload, segment_size, to)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn poll_send_segmented(
+        &self,
+        _: &mut Context<'_>,
+        _: &[u8],
+        _: NonZeroU16,
+        _: Option<SocketAddr>,
+    ) -> Poll<io::Result<usize>> {
+        let why = "datagrams can be sent several at once on Linux only";
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
+    }
+
+    fn set_coalescing(&self, coalescing: Coalescing) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            super::linux::set_coalescing(&self.socket, coalescing)?;
+            self.coalescing.store(coalescing == Coalescing::On, Ordering::Relaxed);
+            Ok(())
+        }
+        #[cfg(not(target_os = "linux"))]
+        match coalescing {
+            Coalescing::Off => Ok(()),
+            Coalescing::On => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

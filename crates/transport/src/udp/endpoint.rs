@@ -98,8 +98,18 @@ pub struct Received {
     pub ttl: u8,
     /// Its ECN codepoint.
     pub ecn: Ecn,
-    /// Its payload.
+    /// Its payload. Where `segment_size` is not zero it is several datagrams of that size.
     pub frame: Frame,
+}
+
+/// Whether a socket takes a super-datagram whole: `UDP_GRO`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Coalescing {
+    /// It is split into its datagrams.
+    #[default]
+    Off,
+    /// It is.
+    On,
 }
 
 #[derive(Debug)]
@@ -112,6 +122,7 @@ struct Socket {
     ttl: Option<u8>,
     multicast_ttl: u8,
     reach: Reach,
+    coalescing: Coalescing,
     queue: VecDeque<Received>,
     queued: usize,
     receive_buffer: usize,
@@ -183,6 +194,7 @@ impl Endpoint {
             ttl: None,
             multicast_ttl: 1,
             reach: Reach::default(),
+            coalescing: Coalescing::default(),
             queue: VecDeque::new(),
             queued: 0,
             receive_buffer: RECEIVE_BUFFER,
@@ -315,6 +327,15 @@ impl Endpoint {
     /// `BadSocket`.
     pub fn set_receive_buffer(&mut self, id: SocketId, bytes: usize) -> Result<(), Error> {
         self.socket(id)?.receive_buffer = (2 * bytes).max(2304);
+        Ok(())
+    }
+
+    /// Sets whether super-datagrams come whole: `UDP_GRO`.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn set_coalescing(&mut self, id: SocketId, coalescing: Coalescing) -> Result<(), Error> {
+        self.socket(id)?.coalescing = coalescing;
         Ok(())
     }
 
@@ -482,9 +503,34 @@ impl Endpoint {
         frame.pull(HEADER_LEN);
         for index in others {
             // One socket's full buffer is no other's loss.
-            let _ = self.enqueue(*index, meta, from, to, frame.clone(), trace);
+            let _ = self.take(*index, meta, from, to, frame.clone(), trace);
         }
-        self.enqueue(*last, meta, from, to, frame, trace)
+        self.take(*last, meta, from, to, frame, trace)
+    }
+
+    /// Gives a payload to a socket: a super-datagram whole, or the datagrams that it stands for.
+    fn take(
+        &mut self,
+        index: u32,
+        meta: &Meta,
+        from: SocketAddr,
+        to: SocketAddr,
+        mut frame: Frame,
+        trace: &mut Trace,
+    ) -> Result<(), Refused> {
+        let size = usize::from(frame.segment_size);
+        if size == 0 || self.sockets[index as usize].coalescing == Coalescing::On {
+            return self.enqueue(index, meta, from, to, frame, trace);
+        }
+        frame.segment_size = 0;
+        for at in (0..frame.len()).step_by(size) {
+            let mut piece = frame.clone();
+            piece.pull(at);
+            piece.truncate(size);
+            // What finds no room is lost by itself, as if it had come so.
+            let _ = self.enqueue(index, meta, from, to, piece, trace);
+        }
+        Ok(())
     }
 
     /// The socket that fits best: connected to the sender, then bound to the address, then bound to all.

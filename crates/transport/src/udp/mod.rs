@@ -7,7 +7,7 @@ mod mib;
 mod segment;
 pub mod wire;
 
-pub use endpoint::{Cast, Endpoint, Meta, Reach, Readiness, Received, Refused, SocketId, Transmit};
+pub use endpoint::{Cast, Coalescing, Endpoint, Meta, Reach, Readiness, Received, Refused, SocketId, Transmit};
 pub use error::Error;
 pub use mib::Mib;
 pub use segment::split;
