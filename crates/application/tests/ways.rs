@@ -15,10 +15,10 @@ async fn ping_loopback() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let lines: Vec<_> = ran.out.lines().collect();
     assert_eq!(lines[0], "PING 127.0.0.1 (127.0.0.1) 56(84) bytes of data.");
-    assert!(lines[1].starts_with("64 bytes from 127.0.0.1: icmp_seq=1 ttl=64 time=0"), "{}", lines[1]);
+    assert!(lines[1].starts_with("64 bytes from 127.0.0.1: icmp_seq=1 ttl=64 time="), "{}", lines[1]);
     assert_eq!(lines[4..6], ["", "--- 127.0.0.1 ping statistics ---"]);
     assert!(lines[6].starts_with("3 packets transmitted, 3 received, 0% packet loss, time "), "{}", lines[6]);
-    assert!(lines[7].starts_with("rtt min/avg/max/mdev = 0."), "{}", lines[7]);
+    assert!(lines[7].starts_with("rtt min/avg/max/mdev = "), "{}", lines[7]);
     assert_eq!(net.recorder().series("ping.ok").unwrap().count(), 3);
     let ran = ours(&net, &TrustStore::empty(), "ping -c 1 nowhere.invalid").await;
     assert_eq!((ran.code, ran.err.as_str()), (2, "ping: nowhere.invalid: Temporary failure in name resolution\n"));
@@ -33,5 +33,5 @@ async fn traceroute_loopback() {
     let lines: Vec<_> = ran.out.lines().collect();
     assert_eq!(lines[0], "traceroute to 127.0.0.1 (127.0.0.1), 30 hops max, 60 byte packets");
     assert_eq!(lines.len(), 2, "{}", ran.out);
-    assert!(lines[1].starts_with(" 1  127.0.0.1  0.") && lines[1].matches(" ms").count() == 3, "{}", lines[1]);
+    assert!(lines[1].starts_with(" 1  127.0.0.1  ") && lines[1].matches(" ms").count() == 3, "{}", lines[1]);
 }
