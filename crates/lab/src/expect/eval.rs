@@ -162,81 +162,75 @@ impl Expectation {
     /// What must be prepared before the run.
     pub fn probes(&self) -> Vec<Probe> {
         let mut probes = Vec::new();
-        condition_probes(&self.condition, &mut probes);
+        self.condition.visit(&mut |part| match part {
+            Part::Value(ExprKind::Counter { nodes, name, window }) => probes
+                .extend(nodes.iter().map(|node| Probe::Counter { node: *node, name: name.clone(), window: *window })),
+            Part::Value(ExprKind::Link { metric, links, window }) => {
+                probes.extend(links.iter().map(|link| Probe::Link { link: *link, metric: *metric, window: *window }));
+            }
+            Part::Always(Subject::Queue { links, amount, window, limit }) => {
+                let probe =
+                    |link: &LinkRef| QueueProbe { link: *link, amount: *amount, limit: *limit, window: *window };
+                probes.extend(links.iter().map(|link| Probe::Queue(probe(link))));
+            }
+            Part::Value(_) | Part::Always(Subject::Samples { .. }) => {}
+        });
         probes
     }
-}
 
-impl Expectation {
     /// The series that it looks at.
     pub(crate) fn series(&self) -> Vec<&Series> {
-        let mut series = Vec::new();
-        condition_series(&self.condition, &mut series);
-        series
+        let mut all = Vec::new();
+        self.condition.visit(&mut |part| match part {
+            Part::Value(
+                ExprKind::Fold { fold: _, series } | ExprKind::Fairness(series) | ExprKind::At { series, moment: _ },
+            )
+            | Part::Always(Subject::Samples { series }) => all.push(series),
+            Part::Value(_) | Part::Always(Subject::Queue { .. }) => {}
+        });
+        all
     }
 }
 
-fn condition_series<'a>(condition: &'a Condition, all: &mut Vec<&'a Series>) {
-    match condition {
-        Condition::And(list) | Condition::Or(list) => list.iter().for_each(|c| condition_series(c, all)),
-        Condition::Not(inner) => condition_series(inner, all),
-        Condition::Compare { first, rest, at: _ } => {
-            expr_series(first, all);
-            rest.iter().for_each(|(_, e)| expr_series(e, all));
-        }
-        Condition::Over { subject: Subject::Samples { series }, .. } => all.push(series),
-        Condition::Over { subject: Subject::Queue { .. }, .. } => {}
-    }
+/// Where an expectation touches the run.
+enum Part<'a> {
+    /// A value, or a part of one.
+    Value(&'a ExprKind),
+    /// What must hold all the time.
+    Always(&'a Subject),
 }
 
-fn expr_series<'a>(expr: &'a Expr, all: &mut Vec<&'a Series>) {
-    match &expr.kind {
-        ExprKind::Constant(_) | ExprKind::Counter { .. } | ExprKind::Link { .. } => {}
-        ExprKind::Fold { fold: _, series } | ExprKind::Fairness(series) => all.push(series),
-        ExprKind::At { series, moment } => {
-            all.push(series);
-            expr_series(moment, all);
-        }
-        ExprKind::Apply { function: _, arguments } => arguments.iter().for_each(|a| expr_series(a, all)),
-        ExprKind::Negate(inner) => expr_series(inner, all),
-        ExprKind::Binary { operator: _, left, right } => {
-            expr_series(left, all);
-            expr_series(right, all);
+impl Condition {
+    /// Shows each part to `see`, a whole before its parts, from left to right.
+    fn visit<'a>(&'a self, see: &mut dyn FnMut(Part<'a>)) {
+        match self {
+            Self::And(list) | Self::Or(list) => list.iter().for_each(|c| c.visit(see)),
+            Self::Not(inner) => inner.visit(see),
+            Self::Compare { first, rest, at: _ } => {
+                first.visit(see);
+                rest.iter().for_each(|(_, e)| e.visit(see));
+            }
+            Self::Over { subject, .. } => see(Part::Always(subject)),
         }
     }
 }
 
-fn condition_probes(condition: &Condition, probes: &mut Vec<Probe>) {
-    match condition {
-        Condition::And(list) | Condition::Or(list) => list.iter().for_each(|c| condition_probes(c, probes)),
-        Condition::Not(inner) => condition_probes(inner, probes),
-        Condition::Compare { first, rest, at: _ } => {
-            expr_probes(first, probes);
-            rest.iter().for_each(|(_, e)| expr_probes(e, probes));
-        }
-        Condition::Over { subject: Subject::Queue { links, amount, window, limit }, .. } => {
-            let probe = |link: &LinkRef| QueueProbe { link: *link, amount: *amount, limit: *limit, window: *window };
-            probes.extend(links.iter().map(|link| Probe::Queue(probe(link))));
-        }
-        Condition::Over { subject: Subject::Samples { .. }, .. } => {}
-    }
-}
-
-fn expr_probes(expr: &Expr, probes: &mut Vec<Probe>) {
-    match &expr.kind {
-        ExprKind::Constant(_) | ExprKind::Fold { .. } | ExprKind::Fairness(_) => {}
-        ExprKind::At { series: _, moment } => expr_probes(moment, probes),
-        ExprKind::Apply { function: _, arguments } => arguments.iter().for_each(|a| expr_probes(a, probes)),
-        ExprKind::Counter { nodes, name, window } => {
-            probes.extend(nodes.iter().map(|node| Probe::Counter { node: *node, name: name.clone(), window: *window }))
-        }
-        ExprKind::Link { metric, links, window } => {
-            probes.extend(links.iter().map(|link| Probe::Link { link: *link, metric: *metric, window: *window }));
-        }
-        ExprKind::Negate(inner) => expr_probes(inner, probes),
-        ExprKind::Binary { operator: _, left, right } => {
-            expr_probes(left, probes);
-            expr_probes(right, probes);
+impl Expr {
+    fn visit<'a>(&'a self, see: &mut dyn FnMut(Part<'a>)) {
+        see(Part::Value(&self.kind));
+        match &self.kind {
+            ExprKind::Constant(_)
+            | ExprKind::Fold { .. }
+            | ExprKind::Fairness(_)
+            | ExprKind::Counter { .. }
+            | ExprKind::Link { .. } => {}
+            ExprKind::At { series: _, moment } => moment.visit(see),
+            ExprKind::Apply { function: _, arguments } => arguments.iter().for_each(|a| a.visit(see)),
+            ExprKind::Negate(inner) => inner.visit(see),
+            ExprKind::Binary { operator: _, left, right } => {
+                left.visit(see);
+                right.visit(see);
+            }
         }
     }
 }
