@@ -91,6 +91,13 @@ pub(crate) struct Hostile {
     is_shown: bool,
 }
 
+/// Whether anything was left to happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Advance {
+    Done,
+    Idle,
+}
+
 impl Hostile {
     fn new(input: &mut Input<'_>, show: Show) -> Self {
         let is_shown = show == Show::Events;
@@ -336,13 +343,21 @@ impl Hostile {
         for _ in 0..steps {
             self.accept_all();
             self.read_all();
-            match (self.wire.front().map(|f| f.sent_at + self.delay), self.due()) {
-                (Some(at), due) if due.is_none_or(|due| at <= due) => self.deliver(1),
-                (_, Some(due)) => self.pass_to(due),
-                _ => break,
+            if self.advance() == Advance::Idle {
+                break;
             }
-            self.check();
         }
+    }
+
+    /// Lets what comes next happen: a segment arrives, or a timer expires.
+    fn advance(&mut self) -> Advance {
+        match (self.wire.front().map(|f| f.sent_at + self.delay), self.due()) {
+            (Some(at), due) if due.is_none_or(|due| at <= due) => self.deliver(1),
+            (_, Some(due)) => self.pass_to(due),
+            _ => return Advance::Idle,
+        }
+        self.check();
+        Advance::Done
     }
 
     /// From now on all is well: every byte arrives or an error says why not, and every flow ends.
@@ -368,12 +383,9 @@ impl Hostile {
             self.accept_all();
             self.read_all();
             self.shut_all();
-            match (self.wire.front().map(|f| f.sent_at + self.delay), self.due()) {
-                (Some(at), due) if due.is_none_or(|due| at <= due) => self.deliver(1),
-                (_, Some(due)) => self.pass_to(due),
-                _ => break,
+            if self.advance() == Advance::Idle {
+                break;
             }
-            self.check();
             // Twice the data in the smallest segments with an ACK for each, and ten a second beside them.
             let quiet = 40_000 + 10 * (self.now - began).as_secs();
             assert!(self.sent - sent < quiet, "a storm of {} segments at {}", self.sent - sent, self.now);
