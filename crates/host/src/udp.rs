@@ -106,7 +106,8 @@ impl Udp {
         self.endpoint.set_coalescing(id, coalescing).map_err(io_error)
     }
 
-    /// Builds a datagram, or several of `segment_size` bytes each, where there is room for it. `way` gives the source address towards a destination.
+    /// Builds a datagram, or several of `segment_size` bytes each, where there is room for it. `way` gives the source
+    /// address towards a destination.
     pub(crate) fn poll_send(
         &mut self,
         cx: &Context<'_>,

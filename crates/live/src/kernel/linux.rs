@@ -186,7 +186,7 @@ pub(super) fn poll_send_segmented(
         });
         match sent {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            // "The segment size … must fit the MTU", else EINVAL or EMSGSIZE, by the kernel's version.
+            // Segments beyond the MTU are EINVAL to some versions of Linux and EMSGSIZE to others.
             Err(e) if e.raw_os_error() == Some(nix::Error::EMSGSIZE as i32) => {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidInput, e)));
             }
