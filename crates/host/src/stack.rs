@@ -11,7 +11,7 @@ use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, St
 use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
 use septet_datalink::stats::Ports;
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, DontFragment, Outgoing, Report, SendError, Up};
-use septet_network::ipv4::{HEADER_LEN, protocol};
+use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip, icmp};
 use septet_transport::tcp::{Meta, Transmit};
 use septet_transport::udp;
@@ -342,10 +342,7 @@ impl Stack {
             let src = bound.map_or_else(|| ip.source_for(dst), Ok)?;
             // Whoever asks for segments gets those, uncut.
             if let Some(size) = segment_size {
-                let mtu = ip.mtu_to(*now, dst)?;
-                if HEADER_LEN + udp::wire::HEADER_LEN + payload.len().min(size.get().into()) > mtu as usize {
-                    return Err(SendError::MessageTooLong { mtu });
-                }
+                ip.must_fit(*now, dst, udp::wire::HEADER_LEN + payload.len().min(size.get().into()))?;
             }
             ip.iface_to(dst).map(|_| src)
         };
@@ -365,10 +362,7 @@ impl Stack {
         let src = self.ip.source_for(to)?;
         let (ttl, dont_fragment, mut frame) = self.pings.request(id, seq, payload)?;
         if dont_fragment == DontFragment::Yes {
-            let mtu = self.ip.mtu_to(self.now, to)?;
-            if frame.len() + HEADER_LEN > mtu as usize {
-                return Err(SendError::MessageTooLong { mtu }.into());
-            }
+            self.ip.must_fit(self.now, to, frame.len())?;
         }
         frame.cause = self.ip.trace_echo(to, seq, self.cause, &mut self.trace);
         let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol::ICMP) };

@@ -173,6 +173,15 @@ impl Ip {
         Ok(self.mtu_of(now, &way, dst))
     }
 
+    /// Refuses what of `len` octets beyond the IP header would be cut on its way to `dst`, as far as is known.
+    ///
+    /// # Errors
+    /// `MessageTooLong`, or no way there.
+    pub fn must_fit(&mut self, now: Instant, dst: IpAddr, len: usize) -> Result<(), SendError> {
+        let mtu = self.mtu_to(now, dst)?;
+        if len + ipv4::HEADER_LEN > mtu as usize { Err(SendError::MessageTooLong { mtu }) } else { Ok(()) }
+    }
+
     /// The interface that datagrams to `dst` leave by; `None` where they stay in the host.
     ///
     /// # Errors
