@@ -11,6 +11,7 @@ mod validation;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// The repository.
 fn root() -> PathBuf {
@@ -40,6 +41,14 @@ impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("the command writes UTF-8");
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// Waits until another process has brought `what` about, for `most` at the longest.
+fn wait_for(most: Duration, what: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !what() && began.elapsed() < most {
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::{Ended, PAIR, lab, root, run, scratch, septet};
+use crate::{Ended, PAIR, lab, root, run, scratch, septet, wait_for};
 
 const FILES: [&str; 5] = ["summary.json", "trace.pcapng", "events", "metrics.csv", "lab.toml"];
 
@@ -206,12 +206,7 @@ fn an_interrupt_ends_with_130_and_valid_files() {
     command.arg("run").arg(&path).arg("-o").arg(&out).args(["--story", "none"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Once the capture grows it runs.
-    for _ in 0..600 {
-        if fs::metadata(out.join("trace.pcapng")).is_ok_and(|m| m.len() > 300_000) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for(Duration::from_secs(30), || fs::metadata(out.join("trace.pcapng")).is_ok_and(|m| m.len() > 300_000));
     assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
     let ended = Ended::from(child.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(130), "{}", ended.err);

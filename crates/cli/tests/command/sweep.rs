@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::{Ended, PAIR, lab, run, scratch, septet};
+use crate::{Ended, PAIR, lab, run, scratch, septet, wait_for};
 
 const LOSSY: &str = "\n[expect]\nall = \"a.ping.ok == 2\"\n";
 
@@ -82,12 +82,7 @@ fn an_interrupted_sweep_is_resumed() {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let child = start(&[]);
-    for _ in 0..1200 {
-        if !journal().is_empty() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for(Duration::from_secs(60), || !journal().is_empty());
     assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
     let ended = Ended::from(child.wait_with_output().unwrap());
     let kept = journal();
