@@ -13,6 +13,8 @@ use crate::terminal::Stdout;
 
 /// A series with fewer samples has each marked.
 const FEW: usize = 40;
+/// Points of one series that are worth a drawing, and no more than memory has room for.
+const SPANS: usize = 1_000_000;
 
 pub(crate) fn plot(args: &PlotArgs) -> Result<Exit, Failure> {
     let path = if args.run.is_dir() { args.run.join("metrics.csv") } else { args.run.clone() };
@@ -91,7 +93,9 @@ fn series(table: &Table<'_>, name: &str, args: &PlotArgs) -> Result<(Unit, Serie
     let mut unit = Unit::of(metric);
     let mut label = name.to_owned();
     if let Some(span) = args.rate {
-        samples = rates(&samples, span.as_secs_f64());
+        samples = rates(&samples, span.as_secs_f64()).ok_or_else(|| {
+            Failure::usage(format!("--rate {span:?} makes more than {SPANS} points of `{name}`; take a longer span"))
+        })?;
         if unit == Unit::Bytes {
             unit = Unit::BitsPerSecond;
             samples.iter_mut().for_each(|(_, value)| *value *= 8.0);
@@ -110,14 +114,18 @@ fn series(table: &Table<'_>, name: &str, args: &PlotArgs) -> Result<(Unit, Serie
     Ok((unit, Series { name: label, curve: samples, dots, look: None }))
 }
 
-/// The sum of the samples of each span, a second.
-fn rates(samples: &[(f64, f64)], span: f64) -> Vec<(f64, f64)> {
+/// The sum of the samples of each span, a second; `None` where there would be too many.
+fn rates(samples: &[(f64, f64)], span: f64) -> Option<Vec<(f64, f64)>> {
     let last = samples.last().map_or(0.0, |(at, _)| *at);
-    let mut sums = vec![0.0; (last / span) as usize + 1];
+    let spans = (last / span) as usize;
+    if spans >= SPANS {
+        return None;
+    }
+    let mut sums = vec![0.0; spans + 1];
     for (at, value) in samples {
         sums[(at / span) as usize] += value;
     }
-    sums.iter().enumerate().map(|(i, sum)| ((i as f64 + 1.0) * span, sum / span)).collect()
+    Some(sums.iter().enumerate().map(|(i, sum)| ((i as f64 + 1.0) * span, sum / span)).collect())
 }
 
 /// The panel with its axis in a unit that makes short numbers.
@@ -205,6 +213,6 @@ mod tests {
 
     #[test]
     fn rates_are_sums_of_spans() {
-        assert_eq!(rates(&[(0.1, 1.0), (0.4, 1.0), (1.2, 5.0)], 0.5), [(0.5, 4.0), (1.0, 0.0), (1.5, 10.0)]);
+        assert_eq!(rates(&[(0.1, 1.0), (0.4, 1.0), (1.2, 5.0)], 0.5).unwrap(), [(0.5, 4.0), (1.0, 0.0), (1.5, 10.0)]);
     }
 }

@@ -20,6 +20,9 @@ fn metrics_of_one_unit_share_a_panel() {
     for part in [">KiB<", ">ms<", ">time, s<", ">a.tcp.cwnd<", ">a.tcp.rtt<"] {
         assert!(drawn.out.contains(part), "`{part}` is missing in:\n{}", drawn.out);
     }
+    let endless = run(["plot".as_ref(), dir.as_os_str(), "a.tcp.cwnd".as_ref(), "--rate".as_ref(), "1ns".as_ref()]);
+    assert_eq!(endless.code, Some(2), "{endless:?}");
+    assert!(endless.err.contains("take a longer span"), "{}", endless.err);
     let wrong = run(["plot".as_ref(), dir.as_os_str(), "a.tcp.cwn".as_ref()]);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.err.contains("did you mean `a.tcp.cwnd`?"), "{}", wrong.err);
