@@ -378,7 +378,9 @@ impl Hostile {
 
     fn settle_until(&mut self, done: impl Fn(&Self) -> bool, patience: Duration) {
         let until = self.now + patience;
-        let (began, sent) = (self.now, self.sent);
+        let (began, sent, mut timeouts) = (self.now, self.sent, self.timeouts());
+        // Twice the data in the smallest segments with an ACK for each.
+        let mut quiet = 40_000;
         while !done(self) && self.now < until {
             self.accept_all();
             self.read_all();
@@ -386,10 +388,31 @@ impl Hostile {
             if self.advance() == Advance::Idle {
                 break;
             }
-            // Twice the data in the smallest segments with an ACK for each, and ten a second beside them.
-            let quiet = 40_000 + 10 * (self.now - began).as_secs();
-            assert!(self.sent - sent < quiet, "a storm of {} segments at {}", self.sent - sent, self.now);
+            // A time-out whose first segment was SACKed takes the peer to have reneged, and sends all that is in flight
+            // anew, in the pieces into which the smallest MSS cuts it, with an ACK for each: a peer that was robbed of
+            // data by a forged ACK never gets on, and the flow ends with R2.
+            if self.timeouts() > timeouts {
+                timeouts = self.timeouts();
+                quiet += 4 * self.outstanding() / u64::from(Config::linux().min_snd_mss);
+            }
+            let allowed = quiet + 10 * (self.now - began).as_secs();
+            assert!(self.sent - sent < allowed, "a storm of {} segments at {}", self.sent - sent, self.now);
         }
+    }
+
+    /// Retransmission time-outs so far.
+    fn timeouts(&self) -> u64 {
+        self.ends.iter().map(|e| e.mib().timeouts).sum()
+    }
+
+    /// Bytes that were sent and are not acknowledged.
+    fn outstanding(&self) -> u64 {
+        let flights = self
+            .ends
+            .iter()
+            .zip(&self.apps)
+            .flat_map(|(end, apps)| apps.iter().filter_map(|app| end.connection(app.id).ok().map(|c| c.flight())));
+        flights.map(|f| f.snd_nxt - f.snd_una).sum()
     }
 
     fn check(&mut self) {

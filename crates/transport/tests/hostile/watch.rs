@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 
 use septet_core::Instant;
 use septet_transport::tcp::wire::{Flags, Header};
-use septet_transport::tcp::{Endpoint, Flight, State, Transmit};
+use septet_transport::tcp::{Endpoint, Flight, SocketId, State, Transmit};
 
 use super::apps::App;
 
 /// What is remembered to compare with.
 #[derive(Default)]
 pub(crate) struct Watch {
-    /// The right edge of the window that was last advertised by an end to a peer, with the ISN of the stream.
-    edges: BTreeMap<(usize, SocketAddr, SocketAddr), (u64, u64)>,
+    /// The right edge of the window that a connection of an end last advertised, with the ISN of the stream. By socket,
+    /// not by addresses: a SYN cookie that comes back twice makes two connections of one ISN.
+    edges: BTreeMap<(usize, SocketId), (u64, u64)>,
 }
 
 /// The sender's side before a segment left.
@@ -57,10 +58,9 @@ impl Watch {
         let Ok((header, _)) = Header::parse(t.frame.bytes()) else { panic!("an end sends what is no segment") };
         let local = SocketAddr::new(t.src, header.src_port);
         let remote = SocketAddr::new(t.dst, header.dst_port);
-        let Some(app) = apps.iter().find(|a| a.local == local && a.remote == remote) else { return };
-        let (Ok(info), Ok(c)) = (endpoint.info(now, app.id), endpoint.connection(app.id)) else {
-            return;
-        };
+        let mut own = apps.iter().filter(|a| a.local == local && a.remote == remote).map(|a| a.id);
+        let Some((id, c)) = own.find_map(|id| endpoint.connection(id).ok().map(|c| (id, c))) else { return };
+        let Ok(info) = endpoint.info(now, id) else { return };
         let flags = header.flags;
         if flags.any(Flags::SYN | Flags::RST) || !flags.has(Flags::ACK) || c.state() == State::Closed {
             return;
@@ -71,7 +71,7 @@ impl Watch {
             flight.rcv_nxt.saturating_add_signed(i64::from(header.ack.wrapping_sub(flight.rcv_nxt as u32) as i32));
         let edge = ack + (u64::from(header.window) << info.tcpi_rcv_wscale);
         let isn = flight.irs;
-        let entry = self.edges.entry((end, local, remote)).or_insert((isn, edge));
+        let entry = self.edges.entry((end, id)).or_insert((isn, edge));
         if entry.0 != isn {
             *entry = (isn, edge);
         }
