@@ -2,23 +2,31 @@
 
 use septet_core::{Event, EventId};
 
-/// How many events are remembered: enough for every frame that may still be on its way in a busy lab.
-const KEPT: usize = 16 * 1024;
+/// How many events are remembered at least. Few stay in the cache.
+const FEWEST: usize = 2 * 1024;
+/// How many are at most.
+const MOST: usize = 128 * 1024;
+/// How many times as many are remembered as have happened between a frame's cause and the frame: the next may be on its
+/// way for longer.
+const SPARE: u64 = 8;
 /// How many tellings are: a frame passes its next port soon after the last. Few, so that they stay in the cache.
 const TOLD: usize = 256;
 
 /// The latest events by name, and the tellings of those that were needed last.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    /// Names are numbers that grow, give or take those that were reserved for later: each has its place in a ring.
+    /// Names are numbers that grow, give or take those that were reserved for later: each has its place in a ring. It
+    /// grows before frames are on their way for longer than it remembers.
     ring: Vec<Option<Event>>,
+    latest: EventId,
     told: Vec<(EventId, String)>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            ring: core::iter::repeat_with(|| None).take(KEPT).collect(),
+            ring: empty(FEWEST),
+            latest: EventId::NONE,
             told: core::iter::repeat_with(Default::default).take(TOLD).collect(),
         }
     }
@@ -26,21 +34,26 @@ impl Default for Memory {
 
 impl Memory {
     /// Remembers `event` and forgets an old one.
-    pub(crate) fn add(&mut self, event: &Event) {
-        match &mut self.ring[place(event.id)] {
-            Some(old) => old.clone_from(event),
-            empty => *empty = Some(event.clone()),
-        }
+    pub(crate) fn add(&mut self, event: Event) {
+        self.latest = self.latest.max(event.id);
+        let place = self.place(event.id);
+        self.ring[place] = Some(event);
     }
 
     /// The event called `id`, where it is not forgotten.
     pub(crate) fn get(&self, id: EventId) -> Option<&Event> {
-        self.ring[place(id)].as_ref().filter(|e| e.id == id)
+        self.ring[self.place(id)].as_ref().filter(|e| e.id == id)
     }
 
     /// The telling of `id`, written by `tell` where it is not at hand.
     pub(crate) fn told(&mut self, id: EventId, tell: impl FnOnce(&Self, &Event, &mut String)) -> Option<&str> {
-        let event = self.ring[place(id)].as_ref().filter(|e| e.id == id)?;
+        if id == EventId::NONE {
+            return None;
+        }
+        if self.latest.0.saturating_sub(id.0) > self.ring.len() as u64 / SPARE {
+            self.grow();
+        }
+        let event = self.ring[self.place(id)].as_ref().filter(|e| e.id == id)?;
         let at = (id.0 % TOLD as u64) as usize;
         if self.told[at].0 != id {
             let mut text = core::mem::take(&mut self.told[at].1);
@@ -50,10 +63,27 @@ impl Memory {
         }
         Some(&self.told[at].1)
     }
+
+    #[cold]
+    fn grow(&mut self) {
+        if self.ring.len() < MOST {
+            let more = empty(self.ring.len() * 4);
+            for event in core::mem::replace(&mut self.ring, more).into_iter().flatten() {
+                let place = self.place(event.id);
+                self.ring[place] = Some(event);
+            }
+        }
+    }
+
+    /// Where the event called `id` has its place.
+    fn place(&self, id: EventId) -> usize {
+        id.0 as usize & (self.ring.len() - 1)
+    }
 }
 
-fn place(id: EventId) -> usize {
-    (id.0 % KEPT as u64) as usize
+/// A ring of so many places, which is a power of two.
+fn empty(places: usize) -> Vec<Option<Event>> {
+    core::iter::repeat_with(|| None).take(places).collect()
 }
 
 #[cfg(test)]
@@ -77,9 +107,9 @@ mod tests {
     #[test]
     fn forgets_the_oldest_and_finds_the_rest_across_gaps() {
         let mut memory = Memory::default();
-        let last = KEPT as u64 + 10;
-        for id in (1..=last).filter(|id| id % 3 != 0) {
-            memory.add(&event(id));
+        let last = FEWEST as u64 + 10;
+        for id in (1..=last).filter(|id| id % 12 != 0) {
+            memory.add(event(id));
         }
         for (id, known) in [(1, false), (10, false), (11, true), (12, false), (13, true), (last - 1, true), (0, false)]
         {
@@ -88,5 +118,21 @@ mod tests {
         let told = memory.told(EventId(13), |_, e, out| out.push_str(&format!("event {}", e.id.0))).unwrap();
         assert_eq!(told, "event 13");
         assert_eq!(memory.told(EventId(13), |_, _, _| panic!("told before")).unwrap(), "event 13");
+    }
+
+    #[test]
+    fn remembers_for_longer_where_frames_are_on_their_way_for_longer() {
+        let mut memory = Memory::default();
+        let mut id = 0;
+        // Each frame is on its way for half as many events more than the last.
+        for way in core::iter::successors(Some(100), |way| Some(way * 3 / 2)).take_while(|way| *way < MOST as u64) {
+            let cause = id + 1;
+            for _ in 0..=way {
+                id += 1;
+                memory.add(event(id));
+            }
+            assert!(memory.told(EventId(cause), |_, _, out| out.push('x')).is_some(), "after {way} events");
+        }
+        assert_eq!(memory.ring.len(), MOST);
     }
 }

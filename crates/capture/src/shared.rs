@@ -52,6 +52,10 @@ impl<M: Monitor> Monitor for Shared<M> {
         self.0.borrow_mut().event(event);
     }
 
+    fn keep(&mut self, event: Event) {
+        self.0.borrow_mut().keep(event);
+    }
+
     fn secret(&mut self, at: Instant, line: &str) {
         self.0.borrow_mut().secret(at, line);
     }

@@ -73,7 +73,7 @@ impl fmt::Debug for EventId {
 }
 
 /// One thing that happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Event {
     /// Its name.
     pub id: EventId,
@@ -91,20 +91,6 @@ pub struct Event {
     pub fields: Fields,
 }
 
-impl Clone for Event {
-    fn clone(&self) -> Self {
-        let Self { id, at, station, storey, kind, cause, ref fields } = *self;
-        Self { id, at, station, storey, kind, cause, fields: fields.clone() }
-    }
-
-    fn clone_from(&mut self, from: &Self) {
-        let Self { id, at, station, storey, kind, cause, fields } = from;
-        (self.id, self.at, self.station, self.storey) = (*id, *at, *station, *storey);
-        (self.kind, self.cause) = (kind, *cause);
-        self.fields.clone_from(fields);
-    }
-}
-
 impl Event {
     /// The field called `name`.
     pub fn field(&self, name: &str) -> Option<&Value> {
@@ -113,24 +99,8 @@ impl Event {
 }
 
 /// The particulars of an event.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Fields(SmallVec<[(&'static str, Value); 4]>);
-
-impl Clone for Fields {
-    fn clone(&self) -> Self {
-        let mut fields = Self::default();
-        fields.clone_from(self);
-        fields
-    }
-
-    fn clone_from(&mut self, from: &Self) {
-        self.0.clear();
-        self.0.reserve(from.0.len());
-        for (name, value) in &from.0 {
-            self.0.push((name, value.clone()));
-        }
-    }
-}
 
 impl Fields {
     /// Adds a field.
@@ -303,9 +273,12 @@ impl Trace {
             return;
         }
         let cause = if cause == EventId::NONE { self.cause } else { cause };
-        let mut fields = Fields::default();
-        build(&mut fields);
+        let fields = Fields::default();
         self.records.push(Record::Event(Event { id, at: self.at, station: self.station, storey, kind, cause, fields }));
+        // Filled where it stands, for events are large.
+        if let Some(Record::Event(event)) = self.records.last_mut() {
+            build(&mut event.fields);
+        }
     }
 
     /// Hands on a line of TLS key material.
@@ -313,12 +286,6 @@ impl Trace {
         if self.on {
             self.records.push(Record::Secret(line));
         }
-    }
-
-    /// Tells what was recorded since the last call, and forgets it.
-    pub fn tell(&mut self, mut each: impl FnMut(&Record)) {
-        self.records.iter().for_each(&mut each);
-        self.records.clear();
     }
 
     /// Takes what was recorded since the last call.
@@ -410,6 +377,12 @@ pub trait Monitor {
     /// Something happened.
     fn event(&mut self, event: &Event) {
         let _ = event;
+    }
+
+    /// Something happened, and everybody else has been told: the event may be kept without a copy. The engine tells so
+    /// the monitor that was added first.
+    fn keep(&mut self, event: Event) {
+        self.event(&event);
     }
 
     /// A line of TLS key material became known.

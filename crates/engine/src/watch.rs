@@ -86,14 +86,21 @@ impl Watch {
 
     /// Hands on what the trace recorded.
     pub(crate) fn drain(&mut self, trace: &mut Trace, now: Instant) {
-        trace.tell(|record| {
-            for (_, monitor) in self.monitors.iter_mut().filter(|(i, _)| i.events()) {
-                match record {
-                    Record::Event(event) => monitor.event(event),
-                    Record::Secret(line) => monitor.secret(now, line),
+        let Some(keeper) = self.monitors.iter().position(|(i, _)| i.events()) else { return drop(trace.drain()) };
+        let (upto, others) = self.monitors.split_at_mut(keeper + 1);
+        let (_, keeper) = &mut upto[keeper];
+        for record in trace.drain() {
+            for (_, other) in others.iter_mut().filter(|(i, _)| i.events()) {
+                match &record {
+                    Record::Event(event) => other.event(event),
+                    Record::Secret(line) => other.secret(now, line),
                 }
             }
-        });
+            match record {
+                Record::Event(event) => keeper.keep(event),
+                Record::Secret(line) => keeper.secret(now, &line),
+            }
+        }
     }
 
     /// Whether somebody wants to be told of a frame that leaves `port` of `station` with this fate.
@@ -118,7 +125,14 @@ impl Watch {
     }
 
     /// Tells whatever leaves by `now`.
+    #[inline]
     pub(crate) fn flush(&mut self, now: Instant, trace: &mut Trace) {
+        if !self.later.is_empty() {
+            self.tell_later(now, trace);
+        }
+    }
+
+    fn tell_later(&mut self, now: Instant, trace: &mut Trace) {
         while let Some(Reverse(first)) = self.later.peek()
             && first.at <= now
             && let Some(Reverse(Later { at, launch, .. })) = self.later.pop()

@@ -178,6 +178,10 @@ impl<W: io::Write> Monitor for Pcapng<W> {
     }
 
     fn event(&mut self, event: &Event) {
+        self.keep(event.clone());
+    }
+
+    fn keep(&mut self, event: Event) {
         self.now = event.at;
         self.memory.add(event);
     }
