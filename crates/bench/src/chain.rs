@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use septet_capture::{Names, Pcapng, pcapng};
+use septet_capture::{LongFile, Names, Pcapng, pcapng};
 use septet_core::{Instant, Port, Rate, Seed, StationId};
 use septet_engine::World;
 use septet_physical::Medium;
@@ -44,7 +44,7 @@ pub(crate) fn captured(options: &Options, snap: Option<u32>) -> Result<Report, F
         }
         let file = tempfile::tempfile().map_err(|e| Failure::new(format!("no temporary file: {e}")))?;
         let options = pcapng::Options { only: BTreeSet::from([(server, Port(0))]), snap, ..pcapng::Options::default() };
-        world.add_monitor(Pcapng::new(file, names, options));
+        world.add_monitor(Pcapng::new(LongFile::new(file), names, options));
         Ok(())
     })
 }

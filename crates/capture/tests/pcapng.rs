@@ -3,7 +3,10 @@
 mod judge;
 
 use core::time::Duration;
+use std::cell::RefCell;
+use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 use septet_capture::{Names, Pcapng, pcapng::Options};
@@ -47,7 +50,7 @@ fn event(id: u64, cause: u64, kind: &'static str, build: impl FnOnce(&mut Fields
     Event { id, at: Instant::from_millis(1), station: CLIENT, storey: Storey::Physical, kind, cause, fields }
 }
 
-fn see(capture: &mut Pcapng<Vec<u8>>, at: u64, station: StationId, way: Way, frame: &Frame, fate: Fate) {
+fn see<W: io::Write>(capture: &mut Pcapng<W>, at: u64, station: StationId, way: Way, frame: &Frame, fate: Fate) {
     let at = Instant::from_nanos(at);
     capture.frame(&Observation { at, station, port: Port(0), way, frame, fate });
 }
@@ -188,30 +191,51 @@ fn tshark_resolves_the_names_of_the_lab() {
 #[test]
 fn a_full_disk_is_told_once() {
     struct Disk(usize);
-    impl std::io::Write for Disk {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 = self.0.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::StorageFull)?;
+    impl io::Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
             Ok(bytes.len())
         }
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
     let mut capture = Pcapng::new(Disk(600_000), names(), Options::default());
     let frame = udp(&[0; 1000]);
     for i in 0..1000 {
-        let at = Instant::from_millis(i);
-        capture.frame(&Observation {
-            at,
-            station: CLIENT,
-            port: Port(0),
-            way: Way::Sent,
-            frame: &frame,
-            fate: Fate::Passed,
-        });
+        see(&mut capture, i * 1_000_000, CLIENT, Way::Sent, &frame, Fate::Passed);
     }
-    assert_eq!(capture.error().unwrap().kind(), std::io::ErrorKind::StorageFull);
-    assert_eq!(capture.finish().map(|_| ()).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(capture.error().unwrap().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(capture.finish().map(|_| ()).unwrap_err().kind(), io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_capture_that_grows_slowly_can_be_read_meanwhile() {
+    #[derive(Clone, Default)]
+    struct Reader(Rc<RefCell<Vec<u8>>>);
+    impl io::Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let reader = Reader::default();
+    let mut capture = Pcapng::new(reader.clone(), names(), Options::default());
+    let seen = || reader.0.borrow().windows(5).filter(|w| w == b"hello").count();
+    for (at, expected) in [(100, 0), (900, 0), (1_000, 3), (1_100, 3), (2_000, 5)] {
+        see(&mut capture, at * 1_000_000, CLIENT, Way::Sent, &udp(b"hello"), Fate::Passed);
+        assert_eq!(seen(), expected, "at {at} ms");
+    }
+    // What fills a chunk is written at once, wherever the last one ended.
+    let frame = udp(&[0; 60_000]);
+    for _ in 0..100 {
+        see(&mut capture, 2_100_000_000, CLIENT, Way::Sent, &frame, Fate::Passed);
+    }
+    assert_eq!(reader.0.borrow().len() % (1024 * 1024), 0);
+    let (_, totals) = capture.finish().unwrap();
+    assert_eq!((totals.packets, totals.bytes), (105, reader.0.borrow().len() as u64));
 }
 
 #[test]

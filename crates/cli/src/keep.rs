@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use septet_capture::summary::Summary;
-use septet_capture::{EventLog, Names, Pcapng, Shared, metrics, pcapng};
+use septet_capture::{EventLog, LongFile, Names, Pcapng, Shared, metrics, pcapng};
 use septet_core::{Port, StationId};
 use septet_lab::{Outcome, Output, Run};
 
@@ -15,7 +15,7 @@ use crate::exit::Failure;
 /// Files that are written while the world runs.
 pub(crate) struct Keep {
     dir: PathBuf,
-    capture: Shared<Pcapng<File>>,
+    capture: Shared<Pcapng<LongFile>>,
     events: Shared<EventLog<File>>,
 }
 
@@ -42,7 +42,8 @@ impl Keep {
         }
         let comment = Some(format!("lab {}, seed {}", lab.name, run.seed()));
         let options = pcapng::Options { epoch: lab.epoch, comment, only, snap };
-        let capture = Shared::new(Pcapng::new(create(&dir.join("trace.pcapng"))?, names.clone(), options));
+        let file = LongFile::new(create(&dir.join("trace.pcapng"))?);
+        let capture = Shared::new(Pcapng::new(file, names.clone(), options));
         let about = [("lab".to_owned(), lab.name.clone().into()), ("seed".to_owned(), run.seed().into())];
         let events = create(&dir.join("events"))?;
         let events = Shared::new(EventLog::new(events, names, about.into_iter().collect()));

@@ -215,7 +215,7 @@ pub(super) const CRC_ERROR: u32 = 1 << 24;
 
 /// An enhanced packet.
 pub(super) fn packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
-    const EPB_FLAGS: u16 = 2;
+    const EPB_FLAGS: u32 = 2;
     let Packet { interface, nanos, bytes, missing, fcs, flags, comments } = packet;
     let len = (bytes.len() + fcs.map_or(0, |f| f.len())) as u32;
     let words = [
@@ -243,8 +243,10 @@ pub(super) fn packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
     for comment in comments.iter().flatten() {
         block.text(OPT_COMMENT, comment);
     }
-    block.option(EPB_FLAGS, &flags.to_le_bytes());
-    block.end_of_options();
+    // The flags, which are four octets long, and the end of the options.
+    for word in [4 << 16 | EPB_FLAGS, *flags, OPT_END.into()] {
+        block.u32(word);
+    }
     block.finish();
 }
 

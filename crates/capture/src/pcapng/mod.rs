@@ -241,7 +241,7 @@ impl<W: io::Write> Monitor for Pcapng<W> {
         };
         self.secrets.flush(&mut self.out.buffer);
         block::packet(&mut self.out.buffer, &packet);
-        self.out.write_chunks();
+        self.out.write_due(at);
         self.totals.packets += 1;
         let statistics = &mut self.statistics[interface.number as usize];
         statistics.received += 1;
@@ -326,23 +326,33 @@ struct Output<W: io::Write> {
     /// What was not written yet.
     buffer: Vec<u8>,
     written: u64,
+    /// When something was last written.
+    last: Instant,
     error: Option<io::Error>,
 }
 
 impl<W: io::Write> Output<W> {
     /// Bytes written at a time, at offsets that are multiples of it: whole pages, once each.
-    const CHUNK: usize = 128 * 1024;
+    const CHUNK: usize = 1024 * 1024;
+
+    /// Where less comes, it is written as late as this: whoever reads the capture of a live lab is not far behind.
+    const LATE: Duration = Duration::from_secs(1);
 
     fn new(inner: W) -> Self {
         let buffer = Vec::with_capacity(Self::CHUNK + 4096);
-        Self { inner: Some(inner), buffer, written: 0, error: None }
+        Self { inner: Some(inner), buffer, written: 0, last: Instant::ZERO, error: None }
     }
 
-    /// Writes whole chunks, where there are any.
+    /// Writes up to the end of a chunk, where there is so much, or what there is, where it has waited long.
     #[inline]
-    fn write_chunks(&mut self) {
-        if self.buffer.len() >= Self::CHUNK {
-            self.write(self.buffer.len() / Self::CHUNK * Self::CHUNK);
+    fn write_due(&mut self, now: Instant) {
+        let chunk = Self::CHUNK - (self.written % Self::CHUNK as u64) as usize;
+        if self.buffer.len() >= chunk {
+            self.last = now;
+            self.write(chunk);
+        } else if now - self.last >= Self::LATE {
+            self.last = now;
+            self.write(self.buffer.len());
         }
     }
 

@@ -45,18 +45,8 @@ pub(super) fn write_human(value: &Value, names: &Names, out: &mut String) {
 }
 
 /// Adds `n` in decimal digits: what every comment of a capture has several of.
-pub(super) fn number(mut n: u64, out: &mut String) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    out.push_str(core::str::from_utf8(&digits[at..]).unwrap_or_default());
+pub(super) fn number(n: u64, out: &mut String) {
+    out.push_str(itoa::Buffer::new().format(n));
 }
 
 /// Adds `value` to `out` in the form that a template asks for: `bytes` with a binary unit, `ip` without the name,
