@@ -292,19 +292,24 @@ impl Hostile {
     }
 
     /// The verdict on a socket after an hour of good weather, and its end.
-    pub(crate) fn finish(&mut self, end: usize, app: &App) {
+    pub(crate) fn finish(&mut self, end: usize, n: usize) {
+        let app = &self.apps[end][n];
         let state = self.ends[end].state(app.id);
         if self.lies == Lies::None && app.error.is_none() {
+            let peer = self.apps[1 - end].iter().find(|p| p.local == app.remote && p.remote == app.local);
+            // A peer that gives up by its user timeout tells nobody; whoever has had his FIN acknowledged before has
+            // nothing to send that would find out: a half-open connection of RFC 9293 §3.5.1.
+            let is_half_open = state == Ok(State::FinWait2) && peer.is_some_and(|p| p.error == Some(Error::TimedOut));
             // Without reassembly and timestamps hardly a segment gives an RTT, and the timeout may stay at two minutes.
             assert!(
                 self.ends.iter().any(|e| !e.config().reassembly)
                     || app.is_through()
+                    || is_half_open
                     || matches!(state, Ok(State::Closed)),
                 "end {end}: neither an end nor an error after an hour: {state:?}, read {}, {:#?}",
                 app.read,
                 self.ends[end].connection(app.id)
             );
-            let peer = self.apps[1 - end].iter().find(|p| p.local == app.remote && p.remote == app.local);
             if let Some(peer) = peer
                 && app.eof
                 && peer.error.is_none()
@@ -313,7 +318,8 @@ impl Hostile {
                 assert_eq!(app.read, peer.written, "end {end}: bytes read and written, without an error");
             }
         }
-        let _ = self.ends[end].close(self.now, app.id, &mut self.trace);
+        let id = app.id;
+        let _ = self.ends[end].close(self.now, id, &mut self.trace);
         self.flush();
     }
 }

@@ -364,11 +364,12 @@ impl Hostile {
     fn settle(&mut self) {
         self.settle_until(|world| world.apps.iter().flatten().all(App::is_through), Duration::from_secs(3600));
         for end in 0..2 {
-            for app in core::mem::take(&mut self.apps[end]) {
-                self.finish(end, &app);
+            for n in 0..self.apps[end].len() {
+                self.finish(end, n);
             }
             let _ = self.ends[end].close(self.now, self.listeners[end], &mut self.trace);
         }
+        self.apps = Default::default();
         self.flush();
         self.settle_until(|world| world.ends.iter().all(|e| e.flow_count() == 0), PATIENCE);
         for (end, endpoint) in self.ends.iter().enumerate() {
