@@ -164,33 +164,45 @@ pub(super) struct Line {
     pub(super) texts: Vec<Template>,
 }
 
-/// All lines by kind, in the order of the table; read once.
-static LINES: LazyLock<HashMap<&'static str, Vec<Line>, FixedState>> = LazyLock::new(|| {
-    let mut lines: HashMap<&'static str, Vec<Line>, FixedState> = HashMap::default();
-    for telling in TELLINGS {
-        let texts = telling.texts.iter().filter_map(|text| Template::read(text)).collect();
-        lines.entry(telling.kind).or_default().push(Line { telling, texts });
+impl Line {
+    fn read(telling: &'static Telling) -> Self {
+        Self { telling, texts: telling.texts.iter().filter_map(|text| Template::read(text)).collect() }
     }
-    lines
-});
 
-/// How `event` is told: the lines of its kind that fit it, then those of its protocol.
-pub(super) fn find(event: &Event) -> impl Iterator<Item = &'static Line> + '_ {
-    let of = |kind: &str| LINES.get(kind).map_or(&[][..], Vec::as_slice);
-    let own = of(event.kind).iter().filter(|line| {
-        let (field, value) = line.telling.when;
+    fn fits(&self, event: &Event) -> bool {
+        let (field, value) = self.telling.when;
         field.is_empty()
             || match event.field(field) {
                 Some(Value::Text(text)) => text.contains(value),
                 Some(other) => other.to_string().contains(value),
                 None => false,
             }
-    });
-    let rest = move || {
-        let protocol = event.kind.split('.').next().unwrap_or_default();
-        of(&format!("{protocol}.*"))
-    };
-    own.chain(core::iter::once_with(rest).flatten())
+    }
+}
+
+/// For each kind its lines and those of its protocol, in the order of the table; read once.
+static LINES: LazyLock<HashMap<&'static str, Vec<Line>, FixedState>> = LazyLock::new(|| {
+    let mut lines: HashMap<&'static str, Vec<Line>, FixedState> = HashMap::default();
+    for telling in TELLINGS {
+        lines.entry(telling.kind).or_insert_with(|| {
+            let own = TELLINGS.iter().filter(|t| t.kind == telling.kind);
+            let whole = protocol(telling.kind);
+            let rest = TELLINGS.iter().filter(|t| t.kind == whole && t.kind != telling.kind);
+            own.chain(rest).map(Line::read).collect()
+        });
+    }
+    lines
+});
+
+/// `tcp.*` for all events of TCP.
+fn protocol(kind: &str) -> String {
+    format!("{}.*", kind.split('.').next().unwrap_or_default())
+}
+
+/// How `event` is told: the lines of its kind that fit it, then those of its protocol.
+pub(super) fn find(event: &Event) -> impl Iterator<Item = &'static Line> + '_ {
+    let lines = LINES.get(event.kind).or_else(|| LINES.get(&*protocol(event.kind)));
+    lines.into_iter().flatten().filter(|line| line.fits(event))
 }
 
 #[cfg(test)]
