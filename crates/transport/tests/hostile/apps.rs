@@ -170,13 +170,12 @@ impl Hostile {
                 .take_frame(now, id, trace)
                 .map(|f| f.map_or((0, None), |f| (f.len(), Some(f.bytes().to_vec())))),
             2 => {
-                let peeked = endpoint.peek(id, &mut buf[..most / 2]);
-                let peeked = peeked.map(|n| buf[..n].to_vec());
-                let read = endpoint.read(now, id, &mut buf, trace).map(|n| (n, Some(buf[..n].to_vec())));
-                if let (Ok(p), Ok((_, Some(r)))) = (peeked, &read) {
-                    assert!(r.starts_with(&p), "what was peeked at is not what is read");
-                }
-                read
+                let peeked = endpoint.peek(id, &mut buf[..most / 2]).map(|n| buf[..n].to_vec());
+                peeked.and_then(|peeked| {
+                    let n = endpoint.read(now, id, &mut buf, trace)?;
+                    assert!(buf[..n].starts_with(&peeked), "what was peeked at is not what is read");
+                    Ok((n, Some(buf[..n].to_vec())))
+                })
             }
             _ => endpoint.read(now, id, &mut buf, trace).map(|n| (n, Some(buf[..n].to_vec()))),
         };
@@ -291,12 +290,19 @@ impl Hostile {
         self.flush();
     }
 
+    /// The socket at the other end, unless the same addresses were used more than once.
+    fn peer(&self, end: usize, app: &App) -> Option<&App> {
+        let own = self.apps[end].iter().filter(|a| a.local == app.local && a.remote == app.remote).count();
+        let mut peers = self.apps[1 - end].iter().filter(|p| p.local == app.remote && p.remote == app.local);
+        peers.next().filter(|_| own == 1 && peers.next().is_none())
+    }
+
     /// The verdict on a socket after an hour of good weather, and its end.
     pub(crate) fn finish(&mut self, end: usize, n: usize) {
         let app = &self.apps[end][n];
         let state = self.ends[end].state(app.id);
         if self.lies == Lies::None && app.error.is_none() {
-            let peer = self.apps[1 - end].iter().find(|p| p.local == app.remote && p.remote == app.local);
+            let peer = self.peer(end, app);
             // A peer that gives up by its user timeout tells nobody; whoever has had his FIN acknowledged before has
             // nothing to send that would find out: a half-open connection of RFC 9293 §3.5.1.
             let is_half_open = state == Ok(State::FinWait2) && peer.is_some_and(|p| p.error == Some(Error::TimedOut));
