@@ -241,7 +241,7 @@ impl Connection {
     pub(crate) fn enter_loss(&mut self, cx: &mut Cx<'_>) {
         let state = self.ca_state;
         let new_recovery = state < CaState::Recovery;
-        self.mark_all_lost(cx);
+        let is_renege = self.mark_all_lost(cx);
         if state <= CaState::Disorder
             || self.recovery.high_seq <= self.snd_una
             || (state == CaState::Loss && self.rtt.retransmits == 0)
@@ -266,8 +266,10 @@ impl Connection {
         self.recovery.high_seq = self.snd_nxt;
         self.recovery.tlp_high_seq = 0;
         self.ecn_queue_cwr();
-        // RFC 5682 §2.1 step 1, not while the loss of an MTU probe is in question.
-        self.recovery.frto = cx.config.frto && (new_recovery || self.rtt.retransmits > 0) && !self.mtup_has_probe();
+        // RFC 5682 §2.1 step 1, not while the loss of an MTU probe is in question; nor after reneging, for that the receiver
+        // says again what it has said before does not show that the timeout was spurious.
+        self.recovery.frto =
+            cx.config.frto && (new_recovery || self.rtt.retransmits > 0) && !self.mtup_has_probe() && !is_renege;
     }
 
     /// Whether the peer has been silent for too long; ends the connection if so.

@@ -42,7 +42,8 @@ impl Connection {
     }
 
     /// After a timeout: RFC 6298's "everything", but what was sent less than a round trip ago waits for RACK's judgement.
-    pub(crate) fn mark_all_lost(&mut self, cx: &mut Cx<'_>) {
+    /// Whether the receiver is taken to have reneged, so that nothing counts as SACKed any more (RFC 2018 §8).
+    pub(crate) fn mark_all_lost(&mut self, cx: &mut Cx<'_>) -> bool {
         let is_renege = self.sent.front().is_some_and(|r| r.is(Mark::SACKED));
         if is_renege {
             cx.mib.sack_reneging += 1;
@@ -58,6 +59,7 @@ impl Connection {
             }
             self.mark_lost(cx, i);
         }
+        is_renege
     }
 
     /// Tahoe goes back to SND.UNA: all that is not SACKed is sent again.
