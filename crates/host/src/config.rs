@@ -38,7 +38,7 @@ pub struct HostConfig {
     pub name_servers: Vec<SocketAddr>,
     /// The `search` line of its `resolv.conf`.
     pub search: Vec<String>,
-    /// Its `/etc/hosts`; hosts may share one.
+    /// Its `/etc/hosts`, the names in lower case; hosts may share one.
     pub hosts: Arc<BTreeMap<String, Vec<IpAddr>>>,
     /// The civil time at which the world begins, since 1970-01-01T00:00:00Z.
     pub epoch: Duration,

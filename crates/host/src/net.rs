@@ -73,7 +73,8 @@ impl Net for HostNet {
     }
 
     fn hosts(&self, name: &str) -> Vec<IpAddr> {
-        self.config.hosts.get(name).cloned().unwrap_or_default()
+        // RFC 4343 §2: "comparisons on name lookup for DNS queries should be case insensitive"; the table is in lower case.
+        self.config.hosts.get(&name.to_ascii_lowercase()).cloned().unwrap_or_default()
     }
 
     fn now(&self) -> Instant {

@@ -13,14 +13,9 @@ pub const HEADER_LEN: usize = 8;
 /// length of the ICMP datagram exceeding 576 bytes".
 const ERROR_MAX: usize = 576;
 
-/// What an error quotes of `packet`, whose header is `header`: the whole datagram where 576 bytes hold it.
-///
-/// Of a longer one RFC 1122 §3.2.2 asks for "the Internet header and at least the first 8 data octets", and that is
-/// what is quoted: a quotation that ends amid the payload carries a checksum of storey 4 which nothing in the message
-/// bears out, and who reads a capture would take it for damage.
-pub fn quote<'a>(header: &ipv4::Header, packet: &'a [u8]) -> &'a [u8] {
-    let room = ERROR_MAX - ipv4::HEADER_LEN - HEADER_LEN;
-    if packet.len() <= room { packet } else { &packet[..usize::from(header.header_len) + 8] }
+/// What an error quotes of `packet`: all that 576 bytes hold of it.
+pub fn quote(packet: &[u8]) -> &[u8] {
+    &packet[..packet.len().min(ERROR_MAX - ipv4::HEADER_LEN - HEADER_LEN)]
 }
 
 /// Message types (IANA's `icmp-parameters`).

@@ -310,3 +310,59 @@ proptest! {
         prop_assert_eq!(ip.deadline(), None);
     }
 }
+
+/// What `router` sends when a datagram from `src` to `dst` comes in on its first interface: what answers there, and what it
+/// dropped.
+fn answers(src: [u8; 4], dst: [u8; 4], ttl: u8, payload: usize) -> (Vec<Vec<u8>>, u64) {
+    let (mut ip, mut wire, mut now) = (router(), Sent::default(), Instant::from_secs(1));
+    for iface in 0..2 {
+        play(&mut ip, &mut now, Step::Carrier { iface, up: true }, &mut wire);
+    }
+    // Whoever asks is known, so that what is sent is the answer itself.
+    play(&mut ip, &mut now, Step::Arp { iface: 0, reply: false, sender: 7, target: 1 }, &mut wire);
+    wire.0.clear();
+    let mut frame = Frame::new(Frame::HEADROOM, &vec![0xa5; payload]);
+    let header = ipv4::Header {
+        tos: 0,
+        total_len: (payload + 20) as u16,
+        ident: 1,
+        dont_fragment: true,
+        more_fragments: false,
+        fragment_offset: 0,
+        ttl,
+        protocol: 17,
+        src: src.into(),
+        dst: dst.into(),
+        header_len: 20,
+    };
+    header.push(&mut frame);
+    let mut trace = Trace::on();
+    ip.receive(now, 0, Cast::Unicast, frame, &mut Out::new(&mut wire, &mut trace));
+    (wire.0.iter().map(|(_, frame)| frame.bytes()[14..].to_vec()).collect(), ip.counters.ip_in_addr_errors)
+}
+
+#[test]
+fn what_claims_to_come_from_everybody_or_from_oneself_is_dropped_without_an_answer() {
+    // RFC 1122 §3.2.2: an ICMP error MUST NOT be sent about "a datagram whose source address does not define a single host".
+    for src in [[10, 0, 0, 255], [10, 0, 1, 255], [10, 0, 0, 1], [10, 0, 1, 1], [255, 255, 255, 255]] {
+        for (dst, ttl) in [([10, 0, 1, 9], 64), ([10, 0, 1, 9], 1), ([10, 0, 0, 1], 64), ([172, 16, 0, 1], 64)] {
+            assert_eq!(answers(src, dst, ttl, 100), (vec![], 1), "from {src:?} to {dst:?} with TTL {ttl}");
+        }
+    }
+    // The same from a neighbour is answered.
+    assert_eq!(answers([10, 0, 0, 7], [10, 0, 1, 9], 1, 100).0.len(), 1);
+}
+
+#[test]
+fn errors_quote_what_576_octets_hold() {
+    for (payload, quoted) in [(0, 20), (8, 28), (528, 548), (529, 548), (1400, 548)] {
+        let (sent, _) = answers([10, 0, 0, 7], [10, 0, 1, 9], 1, payload);
+        let [error] = &sent[..] else { panic!("{payload}: {sent:?}") };
+        assert_eq!(error.len(), (20 + 8 + quoted).max(46), "{payload}");
+        let theirs = etherparse::SlicedPacket::from_ip(error).unwrap();
+        let Some(etherparse::TransportSlice::Icmpv4(icmp)) = theirs.transport else { panic!("{theirs:?}") };
+        assert!(matches!(icmp.icmp_type(), Icmpv4Type::TimeExceeded(_)));
+        assert_eq!(icmp.payload().len(), quoted);
+        assert_eq!(icmp.payload()[20..], vec![0xa5; quoted - 20]);
+    }
+}

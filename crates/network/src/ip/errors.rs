@@ -44,7 +44,7 @@ impl Ip {
             }
         }
         let (icmp_type, code, rest) = error.encode();
-        let mut frame = Frame::new(Frame::HEADROOM, icmp::quote(header, packet.bytes()));
+        let mut frame = Frame::new(Frame::HEADROOM, icmp::quote(packet.bytes()));
         Message { icmp_type, code, rest }.push(&mut frame);
         frame.checksums = Checksums::Good;
         let event = out.trace.emit(Storey::Network, "icmp.error", cause_of(packet), |f| {

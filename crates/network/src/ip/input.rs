@@ -1,5 +1,7 @@
 //! Datagrams that come in: checked, delivered, or passed on.
 
+use std::net::Ipv4Addr;
+
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey, checksum};
 
 use super::output::Outgoing;
@@ -64,7 +66,7 @@ impl Ip {
             || header.src.is_loopback()
             || header.dst.is_loopback()
             || header.dst.is_unspecified()
-            || self.is_local(header.src.into())
+            || self.is_no_ones_source(header.src)
             || (header.src.is_unspecified() && scope == Cast::Unicast);
         // RFC 1122 §3.3.6: "A host SHOULD silently discard a datagram that is received via a link-layer broadcast …
         // but does not specify an IP multicast or broadcast destination address."
@@ -102,6 +104,14 @@ impl Ip {
         }
     }
 
+    /// Whether nobody else can have sent from `src`: it is an address of this host, or the broadcast address of one of its
+    /// networks, of which RFC 1122 §3.2.1.3 says that it "MUST NOT be used as a source address". To answer such a datagram,
+    /// be it by an ICMP error (§3.2.2), would be to answer oneself, or everybody.
+    #[inline]
+    fn is_no_ones_source(&mut self, src: Ipv4Addr) -> bool {
+        matches!(self.way(src).kind, Kind::Local | Kind::Broadcast)
+    }
+
     /// Passes a datagram on: one way found, one neighbour, the checksum mended in place.
     #[inline]
     fn forward(&mut self, now: Instant, iface: Iface, header: Header, way: Way, mut frame: Frame, out: &mut Out<'_>) {
@@ -111,8 +121,12 @@ impl Ip {
             return drop_frame(&frame, DropReason::NotForUs, out);
         }
         let _ = iface;
-        if header.src.is_loopback() || header.src.is_unspecified() || header.src.is_multicast() {
-            // RFC 1812 §5.3.7: martian sources are not forwarded.
+        // RFC 1812 §5.3.7: martian sources are not forwarded.
+        if header.src.is_loopback()
+            || header.src.is_unspecified()
+            || header.src.is_multicast()
+            || self.is_no_ones_source(header.src)
+        {
             self.counters.ip_in_addr_errors += 1;
             return drop_frame(&frame, DropReason::NotForUs, out);
         }
