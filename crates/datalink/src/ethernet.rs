@@ -219,6 +219,19 @@ pub fn check(frame: &Frame, mtu: usize) -> Result<(), DropReason> {
     Ok(())
 }
 
+/// Octets that `frame` carries behind its header and its tag, where it has one; of a super-segment, what each of the
+/// segments carries at least.
+pub fn payload_len(frame: &Frame) -> usize {
+    if frame.segment_size != 0 {
+        return usize::from(frame.segment_size) + SEGMENT_HEADERS;
+    }
+    let is_tagged = frame.bytes().get(12..14) == Some(&EtherType::VLAN.0.to_be_bytes());
+    frame.len().saturating_sub(HEADER_LEN + if is_tagged { TAG_LEN } else { 0 })
+}
+
+/// The least that stands before a segment's data: the headers of IPv4 and UDP.
+const SEGMENT_HEADERS: usize = 28;
+
 /// Why a card refuses a frame, in words.
 pub const fn why_refused(reason: DropReason) -> &'static str {
     match reason {

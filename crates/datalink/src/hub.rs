@@ -58,9 +58,11 @@ impl Hub {
         }
         for at in 0..self.ports.len() {
             let Some(port) = &mut self.ports[at] else { continue };
-            // §9.6.5: a collision is jammed to all ports; otherwise everyone but the talker hears the talker.
+            // §9.6.5: where several talk, all ports are jammed; where one talks, or is the last that still does after a
+            // collision ("one port left"), everyone but that one hears it. Two hubs that jammed each other's last port
+            // would do so for ever.
             let others = active - usize::from(port.hears == Signal::On);
-            let says = if self.collision || others > 0 { Signal::On } else { Signal::Off };
+            let says = if others > 0 { Signal::On } else { Signal::Off };
             if port.carrier == Carrier::Up && core::mem::replace(&mut port.says, says) != says {
                 out.send(Port(at as u16), says.to_frame());
             }

@@ -278,11 +278,10 @@ fn forwarding(node: &Node) -> Forwarding {
 
 fn switch(node: &Node, management: Option<switch::Management>) -> switch::Switch {
     let default = switch::Config::default();
-    let largest = node.ports.iter().map(|p| usize::from(p.mtu)).max();
     switch::Switch::new(switch::Config {
         ageing: node.spec.ageing.unwrap_or(default.ageing),
         capacity: node.spec.table.unwrap_or(default.capacity),
-        mtu: largest.map_or(default.mtu, |mtu| mtu.max(default.mtu)),
+        mtus: node.ports.iter().map(|p| usize::from(p.mtu)).collect(),
         management,
     })
 }

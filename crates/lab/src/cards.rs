@@ -23,7 +23,7 @@ use crate::document::{Table, Text};
 use crate::lab::Lab;
 use crate::medium::{Cable, Serial};
 use crate::mistake::Mistakes;
-use crate::node::NodeKind;
+use crate::node::{Node, NodeKind};
 use crate::topology::{Place, Topology};
 use crate::words::Word;
 
@@ -151,6 +151,7 @@ impl Lab {
         }
         let mac = node.ports.first().map_or(MacAddr::local(index as u64), |port| MacAddr(port.mac));
         let mut management = switch::Management::new(mac);
+        management.port_macs = (0..).zip(node.ports.iter().map(|port| MacAddr(port.mac))).collect();
         let neighbours: Vec<(Place, usize, &Cable)> = self
             .ports(index)
             .filter_map(|place| self.beyond(place).map(|(beyond, cable)| (place, beyond.node, cable)))
@@ -289,8 +290,17 @@ impl Lab {
     }
 }
 
+/// Whether an end of a link between two stations says that it is half duplex.
+pub(crate) fn is_half_duplex(nodes: &[Node], ends: [Place; 2]) -> bool {
+    let says_so = |own: Place, beyond: Place| {
+        let spec = &nodes[own.node].spec;
+        spec.duplex == Duplex::Half || spec.management.half_duplex.contains(&beyond.node)
+    };
+    says_so(ends[0], ends[1]) || says_so(ends[1], ends[0])
+}
+
 /// Ten megabits, the rate of a shared line about which nothing is said.
-fn rate(cable: &Cable) -> Rate {
+pub(crate) fn rate(cable: &Cable) -> Rate {
     const TEN: Rate = match Rate::from_bits_per_sec(10_000_000) {
         Some(rate) => rate,
         None => unreachable!(),

@@ -16,11 +16,11 @@ use crate::fault::{self, Fault};
 use crate::gauges;
 use crate::link_text::{self, EndText};
 use crate::medium::{self, Cable};
-use crate::mistake::{Mistake, Mistakes};
+use crate::mistake::{Mistake, Mistakes, Span};
 use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port};
 use crate::topology::{Place, Topology};
 use crate::words::{Word, Words, Wrong};
-use crate::{keys, schema, tcp, units};
+use crate::{keys, schema, shared_line, tcp, units};
 
 /// A lab: everything that a file says, checked and resolved.
 #[derive(Clone, Debug)]
@@ -161,9 +161,10 @@ impl Reader<'_> {
             topology.add_node(&node.name);
         }
         let media = self.media();
-        let (links, ports) = self.links(&declared, &mut topology, &media);
+        let (links, spans, ports) = self.links(&declared, &mut topology, &media);
         self.unused(&media, &links);
         let nodes = self.nodes(&declared, &links, ports, &Arc::new(tcp::read(lab, &Config::linux())), &topology);
+        shared_line::check(&nodes, &links, &spans, self.mistakes);
         let stop = Instant::ZERO + stop;
         Lab {
             name: lab.text("name").map_or_else(|| stem.trim_end_matches(".toml").to_owned(), |t| t.text.clone()),
@@ -242,7 +243,7 @@ impl Reader<'_> {
         declared: &[Declared],
         topology: &mut Topology,
         media: &BTreeMap<String, Arc<Cable>>,
-    ) -> (Vec<Link>, Vec<BTreeMap<u16, usize>>) {
+    ) -> (Vec<Link>, Vec<Span>, Vec<BTreeMap<u16, usize>>) {
         let mut ports: Vec<BTreeMap<u16, usize>> = vec![BTreeMap::new(); declared.len()];
         let texts = self.root.table("topology").map(|t| t.texts("links")).unwrap_or_default();
         let mut parsed = Vec::new();
@@ -250,11 +251,13 @@ impl Reader<'_> {
         for text in texts {
             let link = link_text::parse(text);
             let Some(link) = self.or_report(text, link) else { continue };
-            let cables = match link.medium {
-                None => Ok([media["lan"].clone(), media["lan"].clone()]),
-                Some(word) => cables(word, media),
-            };
-            let cables = self.or_report(text, cables);
+            // What a link is made of where the words leave something open.
+            let bases = [media["lan"].clone(), Arc::new(Cable::hub())];
+            let made = bases.map(|base| match link.medium {
+                None => Ok([base.clone(), base]),
+                Some(word) => cables(word, &base, media),
+            });
+            let made = made.map(|cables| self.or_report(text, cables));
             for (a, b) in link.pairs {
                 let ends = [&a, &b].map(|end| topology.find(&end.node));
                 for (end, found) in [&a, &b].iter().zip(ends) {
@@ -280,7 +283,8 @@ impl Reader<'_> {
                         );
                     }
                 }
-                if let Some(cables) = &cables {
+                let to_hub = [x, y].iter().any(|node| declared[*node].kind == NodeKind::Hub);
+                if let Some(cables) = &made[usize::from(to_hub)] {
                     parsed.push((a, b, [x, y], cables.clone(), text));
                 }
             }
@@ -288,6 +292,7 @@ impl Reader<'_> {
         // Ports that are given are kept free by those that are not, wherever they stand.
         let mut next = vec![0u16; declared.len()];
         let mut links: Vec<Link> = Vec::new();
+        let mut spans: Vec<Span> = Vec::new();
         for (a, b, nodes, cables, text) in parsed {
             let mut seat = |end: &EndText, node: usize| {
                 let port = end.port.unwrap_or_else(|| {
@@ -317,8 +322,9 @@ impl Reader<'_> {
                 ports[end.node].insert(end.port, links.len());
             }
             links.push(Link { name, ends, cables });
+            spans.push(text.inner());
         }
-        (links, ports)
+        (links, spans, ports)
     }
 
     fn nodes(
@@ -339,10 +345,6 @@ impl Reader<'_> {
                 _ => Arc::new(NodeSpec::read(&node.table, defaults, topology, self.mistakes)),
             };
             last = Some((table, spec.clone()));
-            if plugged.is_empty() {
-                let reason = format!("no link leads to `{}`", node.name);
-                self.mistakes.push(Mistake::new("unconnected", node.span.clone(), reason, "unconnected").warning());
-            }
             for (number, port) in &spec.ports {
                 if !plugged.contains_key(number) {
                     let reason = format!("port eth{number} of `{}` has no link", node.name);
@@ -380,8 +382,24 @@ impl Reader<'_> {
         for (place, cidr) in address::assign(&segments, &names, self.mistakes) {
             nodes[place.node].ports[usize::from(place.port)].address = Some(cidr.into());
         }
+        self.unconnected(declared, &nodes);
         self.gateways(&nodes, topology);
         nodes
+    }
+
+    /// Nodes to which no link leads; those of one range are named together.
+    fn unconnected(&mut self, declared: &[Declared], nodes: &[Node]) {
+        let alone = declared.iter().zip(nodes).filter(|(_, node)| node.ports.is_empty()).map(|(declared, _)| declared);
+        let mut alone = alone.peekable();
+        while let Some(first) = alone.next() {
+            let mut more = 0u32;
+            while alone.next_if(|next| next.span == first.span).is_some() {
+                more += 1;
+            }
+            let others = if more > 0 { format!(" and {more} more of its range") } else { String::new() };
+            let reason = format!("no link leads to `{}`{others}", first.name);
+            self.mistakes.push(Mistake::new("unconnected", first.span.clone(), reason, "unconnected").warning());
+        }
     }
 
     /// Whether gateways and resolvers that the file names are there.
@@ -470,13 +488,13 @@ impl Reader<'_> {
 
 /// What stands behind the colon of a link: a medium, netem words, or both; two of them parted by `/` for the two
 /// directions.
-fn cables(word: Word<'_>, media: &BTreeMap<String, Arc<Cable>>) -> Result<[Arc<Cable>; 2], Wrong> {
+fn cables(word: Word<'_>, base: &Arc<Cable>, media: &BTreeMap<String, Arc<Cable>>) -> Result<[Arc<Cable>; 2], Wrong> {
     let one = |part: Word<'_>| -> Result<Arc<Cable>, Wrong> {
         let mut words = Words::new(part);
         let first = words.expect("a medium", "`wan` or `delay 10ms`")?;
         let base = if medium::is_word(first.text) {
             words = Words::new(part);
-            &media["lan"]
+            base
         } else {
             media.get(first.text).ok_or_else(|| {
                 let mut known: Vec<&str> = media.keys().map(String::as_str).collect();

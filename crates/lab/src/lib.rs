@@ -30,6 +30,7 @@ mod readings;
 mod run;
 mod schema;
 mod service;
+mod shared_line;
 mod tcp;
 mod topology;
 mod units;

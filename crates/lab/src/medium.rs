@@ -65,6 +65,14 @@ impl Cable {
         cable
     }
 
+    /// What a link to a hub is made of where nothing is said: a hundred metres of 10BASE-T, on which CSMA/CD works.
+    pub(crate) fn hub() -> Self {
+        let mut cable = Self::perfect();
+        cable.medium.rate = Rate::from_bits_per_sec(10_000_000);
+        cable.medium.delay = Duration::from_nanos(500);
+        cable
+    }
+
     /// Makes the changes, in order.
     pub(crate) fn apply(&mut self, changes: &[Change]) {
         for change in changes {

@@ -55,6 +55,11 @@ fn hello() {
 }
 
 #[test]
+fn black_hole() {
+    holds("black-hole", &[]);
+}
+
+#[test]
 fn handshake() {
     holds("handshake", &[]);
 }

@@ -36,6 +36,8 @@ links = ["client -- r1", "r1 -- r2", "r2 -- web[1..3]"]
 [host."web[1..3]"]
 "#;
 
+const HUB: &str = "[topology]\nlinks = [\"hub -- a, b\"]\n[hub.hub]\n[host.a]\n[host.b]\n";
+
 macro_rules! golden {
     ($($(#[$doc:meta])* $name:ident, $kinds:expr, $text:expr;)*) => {$(
         $(#[$doc])*
@@ -116,6 +118,13 @@ golden! {
         with("[expect]\na = 'client.http.ok'\nb = 'client.http.ok >= '\nc = 'always client.http.ok > 1'\n");
     subtraction_without_spaces, ["unknown-node"], with("[expect]\na = '200-client.http.ok < 5 and x-client.http.ok < 5'\n").replace("200-client.http.ok < 5 and ", "");
     nonsense_in_an_expectation, ["expression"], with("[expect]\na = 'client.http.ok ? 5'\n");
+    hub_that_is_too_fast, ["shared-line"], HUB.replace("hub -- a, b", "hub -- a, b : lan");
+    hub_whose_line_is_too_long, ["shared-line"],
+        HUB.replace("\"hub -- a, b\"", "\"hub -- a : delay 20us\", \"hub -- b : delay 6us\"");
+    hub_of_two_rates, ["shared-line"],
+        HUB.replace("\"hub -- a, b\"", "\"hub -- a\", \"hub -- b : rate 100mbit\"");
+    hubs_in_a_ring, ["shared-line"],
+        HUB.replace("\"hub -- a, b\"", "\"hub -- a, b\", \"hub -- h2 -- h3 -- hub\"").replace("[hub.hub]", "[hub.hub]\n[hub.h2]\n[hub.h3]");
     empty_sweep, ["type"], with("[sweep]\n\"media.wan.loss\" = []\n");
     several_at_once, ["unknown-node", "unknown-key", "unit", "unknown-fault", "unknown-metric"],
         with("[lab]\nsead = 7\nstop = '30'\n[faults]\nscript = ['5s: crush web1']\n[expect]\na = 'client.http.okay > 1'\n")
@@ -139,4 +148,19 @@ fn places_are_lines_and_columns() {
     assert_eq!(mistakes.line_column(mistake), (2, 16));
     assert_eq!(mistake.mend(), Some("nodes: a"));
     assert_eq!(mistakes.to_string(), "1 mistake in lab.toml");
+}
+
+#[test]
+fn a_line_that_works_is_no_mistake() {
+    // Two stations on a router that is on both: each line is measured for itself.
+    let text = "[topology]\nlinks = ['slow -- a, r : delay 12us', 'fast -- b, r : rate 100mbit']\n[hub.slow]\n[hub.fast]\n\
+                [router.r]\n[host.a]\n[host.b]\n";
+    assert!(Lab::parse("lab.toml", text).unwrap().warnings.is_empty());
+    assert!(Lab::parse("lab.toml", HUB).unwrap().warnings.is_empty());
+    let half = "[topology]\nlinks = ['a -- b']\n[host.a]\nduplex = 'half'\n[host.b]\n";
+    let warnings = Lab::parse("lab.toml", half).unwrap().warnings;
+    assert_eq!(
+        warnings.iter().map(|m| (m.kind(), m.gravity())).collect::<Vec<_>>(),
+        [("shared-line", Gravity::Warning)]
+    );
 }

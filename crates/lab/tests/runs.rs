@@ -148,3 +148,35 @@ fn connections_and_queues_are_looked_at_and_do_not_notice() {
     assert!(sampled.ok() && series(&sampled, "tcp.cwnd") > 2000, "every millisecond");
     assert_eq!(sampled.digest, plain.digest);
 }
+
+/// A lab of this text, played to its end, whose expectations all hold.
+fn holds(text: &str) -> Outcome {
+    let outcome = build(text, None).finish().unwrap();
+    assert!(!outcome.verdicts.is_empty());
+    for verdict in &outcome.verdicts {
+        assert!(verdict.held, "{verdict}");
+    }
+    outcome
+}
+
+#[test]
+fn a_hub_works_without_a_word_about_its_links() {
+    holds(
+        "lab.stop = '10s'\n[topology]\nlinks = ['box -- a, b, c', 'box -- box2 -- d']\n[hub.box]\n[hub.box2]\n[host.a]\n\
+         run = ['at 1s: iperf3 -c b -t 3']\n[host.b]\nrun = ['iperf3 -s']\n[host.c]\nrun = ['at 5s: ping -c 3 d']\n[host.d]\nrun = ['at 5s: ping -c 3 b']\n\
+         [expect]\nshare = 'max(a.iperf3.bitrate) > 7mbit'\nall = 'c.ping.ok == 3 and d.ping.ok == 3'",
+    );
+}
+
+#[test]
+fn a_name_is_found_in_whatever_case_it_is_written() {
+    let text = "lab.stop = '12s'\n[topology]\nlinks = ['a, ns -- s -- PC2']\n[switch.s]\n[host.a]\n\
+                run = ['at 1s: ping -c 1 PC2', 'at 2s: ping -c 1 pc2', 'at 3s: ping -c 1 pC2.LAB.', \
+                       'at 4s: curl -s -o /dev/null http://PC2/', 'at 6s: curl -s -o /dev/null https://Pc2:8443/']\n\
+                [host.PC2.http]\nlisten = 'http://:80'\n[host.ns]\n[expect]\nnamed = 'a.ping.ok == 3'\nfetched = 'a.http.ok >= 1'";
+    holds(text);
+    // With a name server, and over TLS, it is the same.
+    let text =
+        text.replace("[host.ns]", "[host.ns.dns]").replace("listen = 'http://:80'", "listen = 'https://PC2:8443'");
+    holds(&text);
+}

@@ -16,8 +16,10 @@ use crate::vlan::{self, Tag, VlanId};
 /// What may be set on a managed switch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Management {
-    /// Its address, from which it sends BPDUs and PAUSE frames.
+    /// Its address.
     pub mac: MacAddr,
+    /// The addresses of its ports, from which they send BPDUs and PAUSE frames; its own where there is none.
+    pub port_macs: BTreeMap<u16, MacAddr>,
     /// The modes of its ports; `None` for a switch that looks at no tag.
     pub vlans: Option<Vlans>,
     /// The spanning tree, with the path costs of ports that have not the usual one.
@@ -33,7 +35,15 @@ pub struct Management {
 impl Management {
     /// Nothing but the address.
     pub const fn new(mac: MacAddr) -> Self {
-        Self { mac, vlans: None, spanning_tree: None, mirror: None, priorities: BTreeMap::new(), flow_control: None }
+        Self {
+            mac,
+            port_macs: BTreeMap::new(),
+            vlans: None,
+            spanning_tree: None,
+            mirror: None,
+            priorities: BTreeMap::new(),
+            flow_control: None,
+        }
     }
 }
 
@@ -128,6 +138,12 @@ impl Managed {
 
     fn is_mirror(&self, port: Port) -> bool {
         self.management.mirror.as_ref().is_some_and(|(_, to)| *to == port.0)
+    }
+
+    /// IEEE 802.1D §7.12.2: each port has an individual address, and what the bridge itself sends out of the port comes from
+    /// it.
+    fn mac_of(&self, port: Port) -> MacAddr {
+        self.management.port_macs.get(&port.0).copied().unwrap_or(self.management.mac)
     }
 
     /// The VLAN of a frame that came in at `port` (802.1Q §8.4.2), its tag taken off.
@@ -263,7 +279,7 @@ impl Switch {
             vlan::push(&mut frame, tag);
         }
         self.mirror(to, &frame, out);
-        out.send(to, frame);
+        self.send(to, frame, out);
         self.press(from, to, out);
     }
 
@@ -272,7 +288,8 @@ impl Switch {
         if let Some((ports, to)) = self.managed.as_ref().and_then(|m| m.management.mirror.as_ref())
             && ports.contains(&port.0)
         {
-            out.send(Port(*to), frame.clone());
+            let to = Port(*to);
+            self.send(to, frame.clone(), out);
         }
     }
 
@@ -284,7 +301,7 @@ impl Switch {
         if backlog < flow.high || !managed.paused.entry(to.0).or_default().insert(from.0) {
             return;
         }
-        let mut frame = pause::build(managed.management.mac, flow.quanta);
+        let mut frame = pause::build(managed.mac_of(from), flow.quanta);
         frame.cause = out.trace.emit(Storey::DataLink, "switch.pause", EventId::NONE, |f| {
             f.set("port", from.to_string()).set("congested", to.to_string()).set("bytes", backlog);
             f.set("why", "more comes in for that port than it can send");
@@ -296,7 +313,7 @@ impl Switch {
     pub(super) fn on_managed_room(&mut self, _: Instant, port: Port, out: &mut Out<'_>) {
         let Some(managed) = &mut self.managed else { return };
         for from in managed.paused.remove(&port.0).unwrap_or_default() {
-            let mut frame = pause::build(managed.management.mac, Quanta(0));
+            let mut frame = pause::build(managed.mac_of(Port(from)), Quanta(0));
             frame.cause = out.trace.emit(Storey::DataLink, "switch.resume", EventId::NONE, |f| {
                 f.set("port", Port(from).to_string()).set("why", "the congested port has room again");
             });
@@ -354,7 +371,7 @@ impl Switch {
             let Some(event) = managed.tree.as_mut().and_then(SpanningTree::poll_event) else { return };
             match event {
                 Event::Send(port, bpdu) => {
-                    let source = managed.management.mac;
+                    let source = managed.mac_of(port);
                     let mut frame = llc::build(bpdu::DESTINATION, source, Llc::SPANNING_TREE, &bpdu.build());
                     frame.cause = cause;
                     out.send(port, frame);

@@ -24,15 +24,15 @@ pub struct Config {
     pub ageing: Duration,
     /// How many addresses are remembered; those that find no room are flooded to.
     pub capacity: usize,
-    /// The largest payload that it forwards.
-    pub mtu: usize,
+    /// The largest payload that each port takes and sends, by its number; [`ethernet::MTU`] of others.
+    pub mtus: Vec<usize>,
     /// VLANs, spanning tree, mirroring and flow control; `None` for a switch that only learns.
     pub management: Option<Management>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ageing: Duration::from_secs(300), capacity: 8192, mtu: ethernet::MTU, management: None }
+        Self { ageing: Duration::from_secs(300), capacity: 8192, mtus: Vec::new(), management: None }
     }
 }
 
@@ -107,10 +107,28 @@ impl Switch {
                     DropReason::Vlan => "this port does not carry its VLAN",
                     DropReason::StpBlocking => "the spanning tree keeps this port from forwarding",
                     DropReason::Policy => "nothing goes in at a mirror port",
+                    DropReason::TooBig => {
+                        "it is larger than that link's MTU, and a switch neither cuts it nor tells its sender"
+                    }
                     other => ethernet::why_refused(other),
                 },
             );
         });
+    }
+
+    fn mtu(&self, port: Port) -> usize {
+        self.config.mtus.get(usize::from(port.0)).copied().unwrap_or(ethernet::MTU)
+    }
+
+    /// Sends `frame` out of `to`, where its link takes frames of that size.
+    ///
+    /// IEEE 802.1D §7.7.1 has a bridge forward only what is no larger than the LAN behind the port takes; it has no way to
+    /// tell the sender.
+    fn send(&mut self, to: Port, frame: Frame, out: &mut Out<'_>) {
+        if ethernet::payload_len(&frame) > self.mtu(to) {
+            return self.drop_outgoing(to, &frame, DropReason::TooBig, out);
+        }
+        out.send(to, frame);
     }
 
     fn learn(&mut self, now: Instant, vlan: VlanId, source: MacAddr, port: Port, cause: EventId, out: &mut Out<'_>) {
@@ -134,7 +152,7 @@ impl Switch {
             Some(to) if to == from => self.counters.filtered += 1,
             Some(to) => {
                 self.counters.forwarded += 1;
-                out.send(to, frame);
+                self.send(to, frame, out);
             }
             None => self.flood(from, header, frame, "its destination was not heard of yet", out),
         }
@@ -145,21 +163,18 @@ impl Switch {
         out.trace.emit(Storey::DataLink, "switch.flood", frame.cause, |f| {
             f.set("mac", header.destination).set("from", from.to_string()).set("frame", frame.id).set("why", why);
         });
-        let carriers = self.carriers.iter().enumerate();
-        let mut ports =
-            carriers.filter(|(_, c)| **c == Some(Carrier::Up)).map(|(p, _)| Port(p as u16)).filter(|p| *p != from);
-        if let Some(last) = ports.next_back() {
-            for port in ports {
-                out.send(port, frame.clone());
+        for at in 0..self.carriers.len() {
+            let port = Port(at as u16);
+            if self.carriers[at] == Some(Carrier::Up) && port != from {
+                self.send(port, frame.clone(), out);
             }
-            out.send(last, frame);
         }
     }
 }
 
 impl Station for Switch {
     fn receive(&mut self, now: Instant, port: Port, frame: Frame, out: &mut Out<'_>) {
-        if let Err(reason) = ethernet::check(&frame, self.config.mtu) {
+        if let Err(reason) = ethernet::check(&frame, self.mtu(port)) {
             return self.drop(port, &frame, reason, out);
         }
         let header = match Header::parse(frame.bytes()) {

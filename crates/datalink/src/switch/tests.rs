@@ -137,3 +137,31 @@ fn drops_what_no_card_would_accept() {
         assert_eq!(drops.get(reason), 1, "{reason}");
     }
 }
+
+#[test]
+fn what_the_link_behind_a_port_does_not_take_is_dropped_at_that_port() {
+    let mut b = Bench::new(3, Config { mtus: vec![1500, 1400, 1500], ..Config::default() });
+    let sized = |to: MacAddr, from: u64, payload: usize| {
+        let mut frame = Frame::new(Frame::HEADROOM, &vec![0; payload]);
+        Header { destination: to, source: MacAddr::local(from), ether_type: EtherType::IPV4 }.push(&mut frame);
+        frame
+    };
+    let too_big = |b: &Bench, port| b.switch.link_stats(Port(port)).map_or(0, |s| s.drops.get(DropReason::TooBig));
+    // Flooded: everywhere but there.
+    assert_eq!(b.receive(0, 0, sized(mac(2), 1, 1400)), [1, 2]);
+    assert_eq!(b.receive(0, 0, sized(mac(2), 1, 1401)), [2]);
+    assert_eq!(too_big(&b, 1), 1);
+    // To one: not at all.
+    b.receive(0, 1, sized(mac(1), 2, 100));
+    assert_eq!(b.receive(0, 0, sized(mac(2), 1, 1500)), []);
+    assert_eq!((too_big(&b, 1), too_big(&b, 0)), (2, 0));
+    assert_eq!(b.switch.link_stats(Port(1)).unwrap().tx_dropped, 2);
+    // In the other direction a frame that its link does not take is a giant.
+    assert_eq!(b.receive(0, 1, sized(mac(1), 2, 1500)), []);
+    assert_eq!(b.switch.counters().drops.get(DropReason::Giant), 1);
+    assert!(b.kinds().contains(&"switch.drop"));
+    // A tag is no part of the packet.
+    let mut tagged = sized(mac(2), 1, 1400);
+    crate::vlan::push(&mut tagged, crate::vlan::Tag::new(VlanId::DEFAULT));
+    assert_eq!(b.receive(0, 0, tagged), [1]);
+}
