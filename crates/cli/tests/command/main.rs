@@ -1,6 +1,7 @@
 //! The command as a person or a script meets it: stdout, stderr, exit code, files.
 
 mod check;
+mod course;
 mod docs;
 mod plot;
 mod run;
