@@ -1,6 +1,7 @@
 //! `udp-sink`: counts what `udp-send` sends, and what is missing of it.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -71,11 +72,63 @@ impl Options {
 struct Tally {
     datagrams: u64,
     bytes: u64,
+    /// Missing numbers of runs that are no longer remembered.
+    forgotten: u64,
     /// The number that should come next.
     next: u64,
-    /// Numbers that were passed over and did not come later.
-    missing: u64,
+    /// Numbers that were passed over and did not come later: where each run of them begins, and where it is over.
+    gaps: BTreeMap<u64, u64>,
     late: u64,
+    duplicates: u64,
+}
+
+/// How many runs of missing numbers are remembered; what belongs to an older one and comes at last counts as a duplicate.
+const GAPS: usize = 1 << 16;
+
+impl Tally {
+    /// Takes a number in, and says what it is.
+    fn take(&mut self, number: u64) -> Order {
+        if number >= self.next {
+            // A number out of thin air must not count as an endless loss.
+            if number > self.next && number - self.next < 1 << 32 {
+                self.gaps.insert(self.next, number);
+                if self.gaps.len() > GAPS {
+                    self.forgotten += self.gaps.pop_first().map_or(0, |(from, to)| to - from);
+                }
+            }
+            self.next = number.saturating_add(1);
+            return Order::Next;
+        }
+        let gap = self.gaps.range(..=number).next_back().map(|(from, to)| (*from, *to));
+        let Some((from, to)) = gap.filter(|(_, to)| number < *to) else {
+            self.duplicates += 1;
+            return Order::Duplicate;
+        };
+        self.gaps.remove(&from);
+        if from < number {
+            self.gaps.insert(from, number);
+        }
+        if number + 1 < to {
+            self.gaps.insert(number + 1, to);
+        }
+        self.late += 1;
+        Order::Late
+    }
+
+    fn missing(&self) -> u64 {
+        self.forgotten + self.gaps.iter().map(|(from, to)| to - from).sum::<u64>()
+    }
+}
+
+/// Where a datagram's number stands among those that came before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Order {
+    /// Behind all of them.
+    Next,
+    /// Before one of them, and new.
+    Late,
+    /// It was there already.
+    Duplicate,
 }
 
 async fn serve(context: &Context, options: &Options) -> io::Result<()> {
@@ -96,9 +149,11 @@ async fn serve(context: &Context, options: &Options) -> io::Result<()> {
         Some(time) => drop(net.timeout(time, work).await),
         None => work.await,
     }
-    net.observe("sink.lost", tally.missing as f64);
-    let Tally { datagrams, bytes, missing, late, .. } = tally;
-    context.console.out(format!("{datagrams} datagrams, {bytes} bytes, {missing} missing, {late} late\n").as_bytes());
+    let missing = tally.missing();
+    net.observe("sink.lost", missing as f64);
+    let Tally { datagrams, bytes, late, duplicates, .. } = tally;
+    let line = format!("{datagrams} datagrams, {bytes} bytes, {missing} missing, {late} late, {duplicates} twice\n");
+    context.console.out(line.as_bytes());
     Ok(())
 }
 
@@ -113,16 +168,34 @@ fn take(context: &Context, tally: &mut Tally, datagram: &[u8]) {
     let (number, sent) = (word(0), Duration::from_nanos(word(8)));
     // Sensible where both ends have one clock, as all hosts of a lab have.
     net.observe("sink.delay", net.unix_time().saturating_sub(sent).as_secs_f64());
-    if number >= tally.next {
-        // A number out of thin air must not count as an endless loss.
-        let gap = number - tally.next;
-        if gap < 1 << 32 {
-            tally.missing += gap;
+    match tally.take(number) {
+        Order::Next => {}
+        Order::Late => net.count("sink.late"),
+        Order::Duplicate => net.count("sink.duplicates"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_is_next_late_or_a_duplicate() {
+        let mut tally = Tally::default();
+        let orders: Vec<Order> = [0, 1, 5, 3, 3, 2, 5, 4, 0, 6, 9].map(|n| tally.take(n)).into();
+        use Order::{Duplicate, Late, Next};
+        assert_eq!(orders, [Next, Next, Next, Late, Duplicate, Late, Duplicate, Late, Duplicate, Next, Next]);
+        assert_eq!((tally.late, tally.duplicates, tally.missing()), (3, 3, 2));
+    }
+
+    #[test]
+    fn gaps_without_end_take_no_memory() {
+        let mut tally = Tally::default();
+        for n in 0..200_000 {
+            tally.take(n * 2 + 1);
         }
-        tally.next = number + 1;
-    } else {
-        tally.late += 1;
-        tally.missing = tally.missing.saturating_sub(1);
-        net.count("sink.late");
+        assert_eq!((tally.gaps.len(), tally.missing()), (GAPS, 200_000));
+        tally.take(u64::MAX);
+        assert_eq!(tally.missing(), 200_000);
     }
 }

@@ -59,7 +59,8 @@ impl Fold {
             Self::PerSecond => {
                 let length = end.min(window.before.as_secs_f64()) - window.after.as_secs_f64();
                 let bits = if of == Dimension::Size { 8.0 } else { 1.0 };
-                (length > 0.0).then(|| values().sum::<f64>() * bits / length)
+                // As above, nothing sums to minus zero.
+                (length > 0.0).then(|| (values().sum::<f64>() + 0.0) * bits / length)
             }
             Self::Interval => match samples {
                 [first, .., last] => Some((last.at - first.at).as_secs_f64() / (samples.len() - 1) as f64),

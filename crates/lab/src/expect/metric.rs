@@ -187,6 +187,7 @@ pub(crate) static METRICS: &[Metric] = &[
     times("sink.time", "how long `tcp-sink` read a connection"),
     counter("sink.datagrams", "datagrams that `udp-sink` got"),
     counter("sink.late", "datagrams that came after a later one"),
+    counter("sink.duplicates", "datagrams that had come before"),
     counter("sink.lost", "datagrams that are missing at the end"),
     times("sink.delay", "from a datagram's sender to its receiver"),
     counter("echo.connections", "connections that `tcp-echo` took"),
