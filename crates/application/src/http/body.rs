@@ -1,8 +1,8 @@
 //! Bodies made from their length alone: content that is generated, not stored.
 
-use core::convert::Infallible;
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -62,7 +62,7 @@ pub(super) enum Payload {
 
 impl Payload {
     /// The next piece.
-    pub(super) fn take(&mut self) -> Option<Bytes> {
+    fn take(&mut self) -> Option<Bytes> {
         match self {
             Self::Pattern(pattern) => pattern.next(usize::MAX),
             Self::Bytes(bytes) if !bytes.is_empty() => Some(core::mem::take(bytes)),
@@ -73,9 +73,9 @@ impl Payload {
 
 impl Body for Payload {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let bytes = self.get_mut().take();
         Poll::Ready(bytes.map(|b| Ok(Frame::data(b))))
     }

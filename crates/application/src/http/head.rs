@@ -3,8 +3,10 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-/// A longer head is refused.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
+/// A longer head is refused (the sum of nginx's `large_client_header_buffers`).
+pub(super) const MAX_HEAD: usize = 32 * 1024;
+/// A longer target is refused (one of those buffers).
+const MAX_TARGET: usize = 8 * 1024;
 /// A head with more fields is refused.
 const MAX_FIELDS: usize = 100;
 
@@ -17,8 +19,22 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     pub(super) after: After,
     pub(super) version: Version,
-    /// Whether the client waits for 100 before it sends the body.
-    pub(super) expects_continue: bool,
+}
+
+impl Head {
+    /// The same request in HTTP/1.1.
+    pub(super) fn as_http_11(&self) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.uri).into_bytes();
+        for (name, value) in &self.headers {
+            // RFC 9110 §10.1.1: "A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore that
+            // expectation." `Connection` is said below.
+            if name != EXPECT && name != CONNECTION {
+                text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+            }
+        }
+        text.extend_from_slice(if self.after == After::Close { b"Connection: close\r\n\r\n" } else { b"\r\n" });
+        text
+    }
 }
 
 /// How the body is delimited.
@@ -48,10 +64,26 @@ pub(super) fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-/// Whether more bytes could make a head of these.
-pub(super) fn may_become_head(bytes: &[u8]) -> bool {
+/// Whether more bytes could make a head of these; if not, the status that they are answered with.
+pub(super) fn may_become_head(bytes: &[u8]) -> Result<(), StatusCode> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    httparse::Request::new(&mut fields).parse(bytes).is_ok()
+    httparse::Request::new(&mut fields).parse(bytes).map(|_| ()).map_err(status)
+}
+
+fn status(e: httparse::Error) -> StatusCode {
+    match e {
+        httparse::Error::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        httparse::Error::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// The status that answers a head without an end that is too large.
+pub(super) fn too_large(bytes: &[u8]) -> StatusCode {
+    // RFC 9112 §3: "A server that receives a request-target longer than any URI it wishes to parse MUST respond with a 414
+    // (URI Too Long) status code".
+    let in_target = !bytes.iter().take(MAX_TARGET).any(|b| *b == b'\n');
+    if in_target { StatusCode::URI_TOO_LONG } else { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE }
 }
 
 /// Reads a whole head; the status is what a head that will not do is answered with.
@@ -61,13 +93,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, StatusCode> {
     match request.parse(bytes) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(StatusCode::BAD_REQUEST),
-        Err(httparse::Error::TooManyHeaders) => return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-        Err(httparse::Error::Version) => return Err(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
-        Err(_) => return Err(StatusCode::BAD_REQUEST),
+        Err(e) => return Err(status(e)),
     }
     let bad = StatusCode::BAD_REQUEST;
     let method = request.method.and_then(|m| Method::from_bytes(m.as_bytes()).ok()).ok_or(bad)?;
+    if bytes.len() > MAX_HEAD || request.path.is_some_and(|p| p.len() > MAX_TARGET) {
+        return Err(too_large(bytes));
+    }
     let uri: Uri = request.path.and_then(|p| p.parse().ok()).ok_or(bad)?;
+    target(&method, &uri)?;
     let version = if request.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let mut headers = HeaderMap::with_capacity(request.headers.len());
     for field in request.headers.iter() {
@@ -77,7 +111,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, StatusCode> {
     // §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a
     // Host header field and to any request message that contains more than one Host header field line".
     let hosts = headers.get_all(HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
+    // … "or a Host header field with an invalid field value."
+    let valid = headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()));
+    if hosts > 1 || !valid || (hosts == 0 && version == Version::HTTP_11) {
         return Err(bad);
     }
     let framing = framing(&headers, version)?;
@@ -88,9 +124,64 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, StatusCode> {
         _ if has_option(&headers, "keep-alive") => After::KeepAlive,
         _ => After::Close,
     };
-    let expects = headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    let expects_continue = expects && version == Version::HTTP_11 && framing != Framing::Length(0);
-    Ok(Head { method, uri, headers, framing, after, version, expects_continue })
+    Ok(Head { method, uri, headers, framing, after, version })
+}
+
+/// RFC 9112 §3.2: which form of target goes with which method; and as in nginx, a path must stay below the root, and hold
+/// neither a broken escape nor a NUL.
+fn target(method: &Method, uri: &Uri) -> Result<(), StatusCode> {
+    let bad = Err(StatusCode::BAD_REQUEST);
+    // Methods are "case-sensitive" (RFC 9110 §9.1); `get` is a mistake and no extension.
+    if method.as_str().bytes().any(|b| b.is_ascii_lowercase()) {
+        return bad;
+    }
+    match (method, uri.scheme(), uri.authority()) {
+        (&Method::CONNECT, None, Some(_)) => return Ok(()),
+        (&Method::CONNECT, ..) | (_, None, Some(_)) => return bad,
+        _ => {}
+    }
+    if uri.path() == "*" {
+        return if *method == Method::OPTIONS { Ok(()) } else { bad };
+    }
+    let mut path = Vec::with_capacity(uri.path().len());
+    let mut bytes = uri.path().bytes();
+    while let Some(byte) = bytes.next() {
+        path.push(match byte {
+            b'%' => match (bytes.next().and_then(hex), bytes.next().and_then(hex)) {
+                (Some(high), Some(low)) if high | low != 0 => high << 4 | low,
+                _ => return bad,
+            },
+            byte => byte,
+        });
+    }
+    let mut depth = 0;
+    for segment in path.split(|b| *b == b'/') {
+        match segment {
+            b"" | b"." => {}
+            b".." if depth == 0 => return bad,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    Ok(())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|d| d as u8)
+}
+
+/// RFC 9110 §7.2: `uri-host [ ":" port ]`, and not nothing.
+fn is_host(value: &[u8]) -> bool {
+    let (host, port) = match value {
+        [b'[', ..] => match value.iter().position(|b| *b == b']') {
+            Some(end) => value.split_at(end + 1),
+            None => return false,
+        },
+        _ => value.split_at(value.iter().position(|b| *b == b':').unwrap_or(value.len())),
+    };
+    let port_fits = port.is_empty() || (port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit));
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=[]:".contains(b);
+    !host.is_empty() && port_fits && host.iter().all(fits)
 }
 
 fn has_option(headers: &HeaderMap, option: &str) -> bool {
@@ -103,7 +194,7 @@ fn framing(headers: &HeaderMap, version: Version) -> Result<Framing, StatusCode>
     let bad = StatusCode::BAD_REQUEST;
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next();
-    if lengths.any(|other| Some(other) != length) {
+    if lengths.next().is_some() {
         return Err(bad);
     }
     let codings: Vec<_> = headers.get_all(TRANSFER_ENCODING).iter().collect();
@@ -142,7 +233,7 @@ mod tests {
             ("GET / HTTP/1.1\nHost: a\nConnection: x, Close\n", Framing::Length(0), After::Close),
             ("GET / HTTP/1.0\n", Framing::Length(0), After::Close),
             ("GET / HTTP/1.0\nConnection: keep-alive\n", Framing::Length(0), After::KeepAlive),
-            ("POST / HTTP/1.1\nHost: a\nContent-Length: 5\nContent-Length: 5\n", Framing::Length(5), After::KeepAlive),
+            ("POST / HTTP/1.1\nHost: a\nContent-Length: 00005\n", Framing::Length(5), After::KeepAlive),
             ("POST / HTTP/1.1\nHost: a\nTransfer-Encoding: Chunked\n", Framing::Chunked, After::KeepAlive),
         ] {
             let read = read(head).unwrap();
@@ -155,10 +246,24 @@ mod tests {
         for (head, status) in [
             ("GET / HTTP/1.1\n", 400),
             ("GET / HTTP/1.1\nHost: a\nHost: b\n", 400),
+            ("GET / HTTP/1.1\nHost: a b\n", 400),
+            ("GET / HTTP/1.1\nHost: a/b@c\n", 400),
+            ("GET / HTTP/1.1\nHost: a:80x\n", 400),
+            ("GET / HTTP/1.1\nHost: [::1\n", 400),
+            ("GET / HTTP/1.1\nHost:\n", 400),
+            ("GET foo HTTP/1.1\nHost: a\n", 400),
+            ("GET * HTTP/1.1\nHost: a\n", 400),
+            ("CONNECT / HTTP/1.1\nHost: a\n", 400),
+            ("get / HTTP/1.1\nHost: a\n", 400),
+            ("GET /%00 HTTP/1.1\nHost: a\n", 400),
+            ("GET /%4 HTTP/1.1\nHost: a\n", 400),
+            ("GET /a/../../b HTTP/1.1\nHost: a\n", 400),
+            ("GET /%2e%2e/b HTTP/1.1\nHost: a\n", 400),
             ("GET / HTTP/2.0\nHost: a\n", 505),
             ("GET /a b HTTP/1.1\nHost: a\n", 505),
             ("G@T\0 / HTTP/1.1\nHost: a\n", 400),
             ("GET / HTTP/1.1\nHost: a\nBad Name: x\n", 400),
+            ("POST / HTTP/1.1\nHost: a\nContent-Length: 5\nContent-Length: 5\n", 400),
             ("POST / HTTP/1.1\nHost: a\nContent-Length: 5\nContent-Length: 6\n", 400),
             ("POST / HTTP/1.1\nHost: a\nContent-Length: +5\n", 400),
             ("POST / HTTP/1.1\nHost: a\nContent-Length: 99999999999999999999\n", 400),
@@ -170,6 +275,19 @@ mod tests {
         }
         let many = format!("GET / HTTP/1.1\nHost: a\n{}", "A: b\n".repeat(200));
         assert_eq!(read(&many).unwrap_err().as_u16(), 431);
+        let long = format!("GET /{} HTTP/1.1\nHost: a\n", "x".repeat(9_000));
+        assert_eq!(read(&long).unwrap_err().as_u16(), 414);
+        let wide = format!("GET / HTTP/1.1\nHost: a\nA: {}\n", "x".repeat(40_000));
+        assert_eq!(read(&wide).unwrap_err().as_u16(), 431);
+    }
+
+    #[test]
+    fn an_older_request_is_told_to_hyper_as_a_newer_one() {
+        let head = read("POST /a?b HTTP/1.0\nX: y\nExpect: 100-continue\nContent-Length: 3\n").unwrap();
+        let text = String::from_utf8(head.as_http_11()).unwrap();
+        assert_eq!(text, "POST /a?b HTTP/1.1\r\nx: y\r\ncontent-length: 3\r\nConnection: close\r\n\r\n");
+        let head = read("GET http://a/b HTTP/1.0\nConnection: keep-alive\n").unwrap();
+        assert_eq!(head.as_http_11(), b"GET http://a/b HTTP/1.1\r\n\r\n");
     }
 
     proptest! {

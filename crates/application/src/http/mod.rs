@@ -1,11 +1,13 @@
-//! HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113), over hyper but for the server's side of HTTP/1.
+//! HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113), over hyper.
 
 mod body;
-mod chunked;
 mod client;
 mod digest;
+mod gate;
 mod head;
 mod http1;
+mod http2;
+mod patience;
 mod runtime;
 mod server;
 mod site;

@@ -77,6 +77,10 @@ impl<S> Io<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream }
     }
+
+    pub(super) fn into_stream(self) -> S {
+        self.stream
+    }
 }
 
 impl<S: AsyncRead> hyper::rt::Read for Io<S> {

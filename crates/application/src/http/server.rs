@@ -1,6 +1,5 @@
 //! The server: connections, protocols, and what is answered to a request.
 
-use core::convert::Infallible;
 use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,10 +10,8 @@ use http::header::{
     ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderValue, IF_NONE_MATCH, RANGE,
     SERVER,
 };
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
-use hyper::service::service_fn;
+use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+use hyper::body::Body;
 use septet_core::Storey;
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
@@ -23,14 +20,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 use super::body::Payload;
-use super::http1;
-use super::runtime::{Io, NetExecutor, NetTimer};
 use super::site::{Page, Site};
+use super::{http1, http2};
 
 /// How long a client may take over the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
-/// HTTP/2 pings a silent client after this time, as long as it has requests open.
-const PING: Duration = Duration::from_secs(60);
 /// How many connections are served at once; further ones wait in the backlog.
 const CONNECTIONS: usize = 16_384;
 
@@ -142,25 +136,8 @@ impl Handler {
     }
 
     async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let timer = NetTimer(self.net.clone());
-        let executor = NetExecutor(self.net.clone());
-        let service = service_fn(move |request| self.clone().answer_http2(request));
-        let _ = hyper::server::conn::http2::Builder::new(executor)
-            .timer(timer)
-            .keep_alive_interval(PING)
-            .auto_date_header(false)
-            .serve_connection(Io::new(stream), service)
-            .await;
-    }
-
-    async fn answer_http2(self, request: Request<Incoming>) -> Result<Response<Payload>, Infallible> {
-        let (head, mut body) = request.into_parts();
-        // The body is taken in and counted, so that the client may finish sending it.
-        let mut taken = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            taken += frame.data_ref().map_or(0, |d| d.len() as u64);
-        }
-        Ok(self.respond("HTTP/2", head.method, &head.uri, &head.headers, taken).await)
+        let net = self.net.clone();
+        http2::serve(&net, stream, self).await;
     }
 
     async fn respond(
@@ -187,12 +164,7 @@ impl Handler {
             Some(page) => show(page, &method, headers),
             None => plain(StatusCode::NOT_FOUND),
         };
-        let headers = response.headers_mut();
-        let date = httpdate::fmt_http_date(UNIX_EPOCH + net.unix_time());
-        if let Ok(date) = HeaderValue::from_str(&date) {
-            headers.insert(DATE, date);
-        }
-        headers.insert(SERVER, HeaderValue::from_static("septet"));
+        self.sign(&mut response);
         let bytes = response.body().size_hint().exact().unwrap_or(0);
         net.observe("http.sent", bytes as f64);
         net.trace(Storey::Application, "http.response", |f| {
@@ -201,11 +173,32 @@ impl Handler {
         });
         response
     }
+
+    fn sign(&self, response: &mut Response<Payload>) {
+        let headers = response.headers_mut();
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + self.net.unix_time());
+        if let Ok(date) = HeaderValue::from_str(&date) {
+            headers.insert(DATE, date);
+        }
+        headers.insert(SERVER, HeaderValue::from_static("septet"));
+    }
 }
 
 impl http1::Answer for Handler {
-    async fn answer(&self, method: Method, target: &Uri, headers: &HeaderMap, taken: u64) -> Response<Payload> {
-        self.respond("HTTP/1.1", method, target, headers, taken).await
+    async fn answer(&self, head: http::request::Parts, taken: u64) -> Response<Payload> {
+        let version = if head.version == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" };
+        self.respond(version, head.method, &head.uri, &head.headers, taken).await
+    }
+
+    fn refuse(&self, status: StatusCode) -> Response<Payload> {
+        self.net.count("http.refused");
+        let mut response = plain(status);
+        self.sign(&mut response);
+        response
+    }
+
+    fn max_body(&self) -> u64 {
+        self.site.largest_body()
     }
 }
 

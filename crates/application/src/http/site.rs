@@ -117,17 +117,21 @@ pub struct Site {
     default: Option<Page>,
     pages: BTreeMap<String, Page>,
     think: Duration,
+    max_body: u64,
 }
+
+/// nginx's `client_max_body_size`.
+const MAX_BODY: u64 = 1024 * 1024;
 
 impl Site {
     /// A site that shows `page` at every path.
     pub fn new(page: Page) -> Self {
-        Self { default: Some(page), pages: BTreeMap::new(), think: Duration::ZERO }
+        Self { default: Some(page), pages: BTreeMap::new(), think: Duration::ZERO, max_body: MAX_BODY }
     }
 
     /// A site with no page at all: each path that is not added answers 404.
     pub fn empty() -> Self {
-        Self { default: None, pages: BTreeMap::new(), think: Duration::ZERO }
+        Self { default: None, pages: BTreeMap::new(), think: Duration::ZERO, max_body: MAX_BODY }
     }
 
     /// Shows `page` at `path`.
@@ -142,6 +146,17 @@ impl Site {
     pub fn think(mut self, think: Duration) -> Self {
         self.think = think;
         self
+    }
+
+    /// Takes bodies of requests up to this many bytes (1 MiB); a larger one is answered 413.
+    #[must_use]
+    pub fn max_body(mut self, bytes: u64) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    pub(super) fn largest_body(&self) -> u64 {
+        self.max_body
     }
 
     pub(super) fn find(&self, path: &str) -> Option<&Page> {
