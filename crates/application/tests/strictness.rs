@@ -253,8 +253,10 @@ async fn drip(net: &NetRef, stream: Stream, first: &[u8], drip: &[u8]) -> (Strin
 
 #[test]
 fn slow_clients_of_http_1() {
+    /// What it is, what is sent, what is then sent every 15 s, the answer, and after how many seconds it is over.
+    type Case = (&'static str, Vec<u8>, &'static [u8], &'static str, u64);
     let late = "HTTP/1.1 408 Request Timeout";
-    let cases: [(&str, Vec<u8>, &[u8], &str, u64); 10] = [
+    let cases: [Case; 10] = [
         ("silent", vec![], b"", "", 60),
         ("half a head, then silent", b"GET / HT".to_vec(), b"", late, 60),
         ("a field for ever", format!("{HEAD}X: ").into_bytes(), b"a", late, 60),

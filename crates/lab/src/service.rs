@@ -1,5 +1,6 @@
 //! The services that a host may offer: one file and one line in [`KINDS`] each.
 
+mod answers;
 mod balancer;
 mod dns;
 mod http;

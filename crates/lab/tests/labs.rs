@@ -60,6 +60,11 @@ fn black_hole() {
 }
 
 #[test]
+fn answers() {
+    holds("answers", &[]);
+}
+
+#[test]
 fn handshake() {
     holds("handshake", &[]);
 }

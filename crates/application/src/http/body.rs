@@ -10,6 +10,9 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use septet_core::Seed;
 
+use super::answers::Cut;
+use super::gate::Passed;
+
 /// The pattern repeats after this many bytes: a prime, so that a piece that is lost or sent twice (pieces tend to be
 /// powers of two) shifts what follows visibly.
 const PERIOD: usize = 65_521;
@@ -54,19 +57,49 @@ fn period() -> &'static Bytes {
 }
 
 /// What a response carries.
-pub(super) enum Payload {
+#[derive(Default)]
+pub(super) struct Payload {
+    source: Source,
+    /// After how many more bytes it breaks off, and how.
+    cut: Option<(u64, Cut)>,
+    /// Who breaks the connection; without, the body ends in an error.
+    breaker: Option<Passed>,
+}
+
+#[derive(Default)]
+enum Source {
     Pattern(Pattern),
     Bytes(Bytes),
+    #[default]
     Empty,
 }
 
 impl Payload {
-    /// The next piece.
-    fn take(&mut self) -> Option<Bytes> {
-        match self {
-            Self::Pattern(pattern) => pattern.next(usize::MAX),
-            Self::Bytes(bytes) if !bytes.is_empty() => Some(core::mem::take(bytes)),
-            Self::Bytes(_) | Self::Empty => None,
+    pub(super) fn pattern(range: Range<u64>) -> Self {
+        Self { source: Source::Pattern(Pattern::new(range)), ..Self::default() }
+    }
+
+    pub(super) fn bytes(bytes: Bytes) -> Self {
+        Self { source: Source::Bytes(bytes), ..Self::default() }
+    }
+
+    /// Breaks off after `bytes`.
+    pub(super) fn cut(&mut self, bytes: u64, cut: Cut) {
+        self.cut = Some((bytes, cut));
+    }
+
+    pub(super) fn break_through(&mut self, passed: &Passed) {
+        if self.cut.is_some() {
+            self.breaker = Some(passed.clone());
+        }
+    }
+
+    /// The next piece, of at most `max` bytes.
+    fn take(&mut self, max: usize) -> Option<Bytes> {
+        match &mut self.source {
+            Source::Pattern(pattern) => pattern.next(max),
+            Source::Bytes(bytes) if !bytes.is_empty() => Some(bytes.split_to(bytes.len().min(max))),
+            Source::Bytes(_) | Source::Empty => None,
         }
     }
 }
@@ -76,8 +109,27 @@ impl Body for Payload {
     type Error = io::Error;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let bytes = self.get_mut().take();
-        Poll::Ready(bytes.map(|b| Ok(Frame::data(b))))
+        let this = self.get_mut();
+        let max = match this.cut {
+            Some((0, Cut::Stall)) => return Poll::Pending,
+            Some((0, cut)) => {
+                return match &this.breaker {
+                    Some(passed) => {
+                        // What has been sent must leave first, and then nobody polls this body again.
+                        passed.cut(cut);
+                        Poll::Pending
+                    }
+                    None => Poll::Ready(Some(Err(cut.into()))),
+                };
+            }
+            Some((left, _)) => usize::try_from(left).unwrap_or(usize::MAX),
+            None => usize::MAX,
+        };
+        let piece = this.take(max);
+        if let (Some((left, _)), Some(piece)) = (&mut this.cut, &piece) {
+            *left -= piece.len() as u64;
+        }
+        Poll::Ready(piece.map(|b| Ok(Frame::data(b))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -85,10 +137,10 @@ impl Body for Payload {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            Self::Pattern(p) => p.left.end.saturating_sub(p.left.start),
-            Self::Bytes(b) => b.len() as u64,
-            Self::Empty => 0,
+        SizeHint::with_exact(match &self.source {
+            Source::Pattern(p) => p.left.end.saturating_sub(p.left.start),
+            Source::Bytes(b) => b.len() as u64,
+            Source::Empty => 0,
         })
     }
 }

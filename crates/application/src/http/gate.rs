@@ -16,6 +16,7 @@ use septet_core::Instant;
 use septet_socket::{Elapsed, NetRef, Sleep};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use super::answers::Cut;
 use super::head::{self, After, Framing, MAX_HEAD};
 use super::patience::{self, Pace};
 
@@ -35,6 +36,7 @@ struct Request {
     refused: Option<StatusCode>,
     kept_alive_by: Option<Version>,
     chunks_ended: bool,
+    cut: Option<Cut>,
 }
 
 impl Passed {
@@ -51,6 +53,16 @@ impl Passed {
     /// The service has seen the end of the body.
     pub(super) fn body_ended(&self) {
         self.lock().chunks_ended = true;
+    }
+
+    /// The connection breaks off here, when everything written so far has left.
+    pub(super) fn cut(&self, cut: Cut) {
+        self.lock().cut = Some(cut);
+    }
+
+    /// How the connection breaks off, if it does.
+    pub(super) fn is_cut(&self) -> Option<Cut> {
+        self.lock().cut
     }
 
     fn lock(&self) -> MutexGuard<'_, Request> {
@@ -279,7 +291,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.watch(cx, polled.map_ok(|()| 0)).map_ok(|_| ())
+        ready!(self.watch(cx, polled.map_ok(|()| 0)))?;
+        // hyper flushes when it has handed over all that it has.
+        Poll::Ready(self.passed.is_cut().map_or(Ok(()), |cut| Err(cut.into())))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -11,9 +11,11 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
-use septet_socket::{Elapsed, NetExt, NetRef};
+use septet_presentation::tls;
+use septet_socket::{Elapsed, NetExt, NetRef, TcpStream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::answers::Cut;
 use super::body::Payload;
 use super::gate::{Gate, Passed};
 use super::runtime::Io;
@@ -23,8 +25,8 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// What answers requests.
 pub(super) trait Answer {
-    /// The response to a request whose body had `taken` bytes.
-    fn answer(&self, head: Parts, taken: u64) -> impl Future<Output = Response<Payload>> + Send;
+    /// The response to a request whose body had `taken` bytes, or how the connection breaks off instead.
+    fn answer(&self, head: Parts, taken: u64) -> impl Future<Output = Result<Response<Payload>, Cut>> + Send;
 
     /// The response to what is no request.
     fn refuse(&self, status: StatusCode) -> Response<Payload>;
@@ -33,13 +35,32 @@ pub(super) trait Answer {
     fn max_body(&self) -> u64;
 }
 
+/// A stream that can be reset.
+pub(super) trait Break {
+    /// Lets the drop of the stream reset the connection.
+    fn reset(&self);
+}
+
+impl Break for TcpStream {
+    fn reset(&self) {
+        // A connection that is gone cannot be reset, and need not be.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl Break for tls::Stream<TcpStream> {
+    fn reset(&self) {
+        self.get_ref().reset();
+    }
+}
+
 /// Serves a connection until one side ends it.
 ///
 /// # Errors
 /// Those of the stream, and `TimedOut` where the client is too slow.
 pub(super) async fn serve<S, A>(net: &NetRef, stream: S, answer: &A) -> io::Result<()>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + Sync,
+    S: AsyncRead + AsyncWrite + Break + Unpin + Send + Sync,
     A: Answer + Sync,
 {
     let passed = Passed::default();
@@ -54,8 +75,16 @@ where
         .half_close(true)
         .title_case_headers(true)
         .serve_connection(Io::new(gate), service);
-    poll_fn(|cx| connection.poll_without_shutdown(cx)).await.map_err(io::Error::other)?;
-    close(net, connection.into_parts().io.into_stream().into_stream()).await
+    let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+    let stream = connection.into_parts().io.into_stream().into_stream();
+    match (passed.is_cut(), served) {
+        (Some(Cut::Reset), _) => {
+            stream.reset();
+            Ok(())
+        }
+        (None, Err(e)) => Err(io::Error::other(e)),
+        _ => close(net, stream).await,
+    }
 }
 
 /// RFC 9112 §9.6: "the server … then enters the lingering close": half-close, and read until the client ends as well.
@@ -89,7 +118,16 @@ async fn respond<A: Answer>(
         Err(status) => return refuse(status),
     };
     passed.body_ended();
-    let mut response = answer.answer(head, taken).await;
+    let mut response = match answer.answer(head, taken).await {
+        Ok(response) => response,
+        Err(cut) => {
+            if cut != Cut::Stall {
+                passed.cut(cut);
+            }
+            return core::future::pending().await;
+        }
+    };
+    response.body_mut().break_through(passed);
     if passed.asked_to_keep_alive() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
     }

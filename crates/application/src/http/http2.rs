@@ -1,6 +1,5 @@
 //! The server's side of an HTTP/2 connection (RFC 9113): hyper's, with an eye on the clock.
 
-use core::convert::Infallible;
 use core::future::poll_fn;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
@@ -16,6 +15,7 @@ use septet_core::Instant;
 use septet_socket::NetRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::answers::Cut;
 use super::body::Payload;
 use super::gate::Alarm;
 use super::http1::{Answer, take};
@@ -89,17 +89,17 @@ where
     .await;
 }
 
-async fn respond<A: Answer>(
-    answer: A,
-    watch: Watch,
-    request: Request<Incoming>,
-) -> Result<Response<Watching>, Infallible> {
+async fn respond<A: Answer>(answer: A, watch: Watch, request: Request<Incoming>) -> io::Result<Response<Watching>> {
     let mut open = watch.open();
     let (head, body) = request.into_parts();
     let response = match take(body, answer.max_body()).await {
         Ok(taken) => {
             open.turn(Turn::Ours);
-            answer.answer(head, taken).await
+            match answer.answer(head, taken).await {
+                Ok(response) => response,
+                Err(Cut::Stall) => return core::future::pending().await,
+                Err(cut) => return Err(cut.into()),
+            }
         }
         Err(status) => answer.refuse(status),
     };

@@ -1,5 +1,6 @@
 //! HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113), over hyper.
 
+mod answers;
 mod body;
 mod client;
 mod digest;
@@ -12,6 +13,9 @@ mod runtime;
 mod server;
 mod site;
 
+/// What rules and pages are made of.
+pub use ::http::{HeaderName, HeaderValue, Method, StatusCode, header::LOCATION};
+pub use answers::{About, Answer, Cut, Place, Rule, Which};
 pub use body::Pattern;
 pub use client::{Connection, Version};
 pub use digest::Digester;

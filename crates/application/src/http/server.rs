@@ -19,7 +19,9 @@ use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpListener, TcpOpti
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
+use super::answers::{Cut, Place, Rules};
 use super::body::Payload;
+use super::http1::Break;
 use super::site::{Page, Site};
 use super::{http1, http2};
 
@@ -66,12 +68,14 @@ impl Server {
             self.listen.push((SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80), None));
         }
         let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let rules = Arc::new(self.site.rules());
         let mut tasks = Vec::new();
         for (at, identity) in self.listen {
             let tcp = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
             let listener = net.listen(at, ListenOptions { tcp, ..ListenOptions::default() })?;
             let tls = identity.map(|id| tls::Server::new(&net, &id, &[tls::H2, tls::HTTP_1_1])).transpose()?;
-            let acceptor = Acceptor { net: net.clone(), site: self.site.clone(), tls, places: places.clone() };
+            let (site, rules, places) = (self.site.clone(), rules.clone(), places.clone());
+            let acceptor = Acceptor { net: net.clone(), site, rules, tls, places };
             tasks.push(crate::task::spawn(&net, Box::pin(acceptor.run(listener))));
         }
         core::future::pending::<()>().await;
@@ -83,6 +87,7 @@ impl Server {
 struct Acceptor {
     net: NetRef,
     site: Arc<Site>,
+    rules: Arc<Rules>,
     tls: Option<tls::Server>,
     places: Arc<Semaphore>,
 }
@@ -100,7 +105,8 @@ impl Acceptor {
                     continue;
                 }
             };
-            let handler = Handler { net: self.net.clone(), site: self.site.clone(), peer };
+            let (net, site, rules) = (self.net.clone(), self.site.clone(), self.rules.clone());
+            let handler = Handler { net, site, rules, peer };
             let tls = self.tls.clone();
             let _ = self.net.spawn(Box::pin(async move {
                 handler.connection(stream, tls).await;
@@ -114,6 +120,7 @@ impl Acceptor {
 struct Handler {
     net: NetRef,
     site: Arc<Site>,
+    rules: Arc<Rules>,
     peer: SocketAddr,
 }
 
@@ -129,7 +136,7 @@ impl Handler {
         }
     }
 
-    async fn http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static) {
+    async fn http1(self, stream: impl AsyncRead + AsyncWrite + Break + Unpin + Send + Sync + 'static) {
         let net = self.net.clone();
         // An error is the client's: it reset the connection, or was too slow.
         let _ = http1::serve(&net, stream, &self).await;
@@ -147,8 +154,8 @@ impl Handler {
         target: &Uri,
         headers: &HeaderMap,
         taken: u64,
-    ) -> Response<Payload> {
-        let Self { net, site, peer } = self;
+    ) -> Result<Response<Payload>, Cut> {
+        let Self { net, site, rules, peer } = self;
         net.count("http.requests");
         net.trace(Storey::Application, "http.request", |f| {
             f.set("way", "received").set("peer", *peer).set("method", method.to_string());
@@ -157,21 +164,45 @@ impl Handler {
         if taken > 0 {
             net.observe("http.received", taken as f64);
         }
-        if !site.think_time().is_zero() {
-            net.sleep(site.think_time()).await;
+        let rule = rules.find(net, &method, target.path());
+        let pause = site.think_time() + rule.map_or(Duration::ZERO, |r| r.answer.delay(net));
+        if !pause.is_zero() {
+            net.sleep(pause).await;
         }
-        let mut response = match site.find(target.path()) {
-            Some(page) => show(page, &method, headers),
-            None => plain(StatusCode::NOT_FOUND),
+        let cut = rule.and_then(|r| Some((r, r.answer.cut?)));
+        if let Some((rule, (_, cut))) = cut {
+            net.trace(Storey::Application, "http.cut", |f| {
+                f.set("peer", *peer).set("target", target.path().to_owned()).set("how", cut.name());
+                f.set("why", format!("the lab file says `{}`", rule.text));
+            });
+        }
+        if let Some((_, (Place::Start, cut))) = cut {
+            return Err(cut);
+        }
+        let page = site.find(target.path());
+        let mut response = match rule.and_then(|r| r.answer.page(page)) {
+            Some(page) => show(&page, &method, headers),
+            None if !ALLOWED.contains(&method) => not_allowed(),
+            None => page.map_or_else(|| plain(StatusCode::NOT_FOUND), |page| show(page, &method, headers)),
         };
+        if let Some(rule) = rule {
+            response.headers_mut().extend(rule.answer.headers.iter().cloned());
+        }
+        if let Some((_, (Place::Body(bytes), cut))) = cut {
+            response.body_mut().cut(bytes, cut);
+        }
         self.sign(&mut response);
         let bytes = response.body().size_hint().exact().unwrap_or(0);
         net.observe("http.sent", bytes as f64);
+        net.count(&format!("http.answers.{}", response.status().as_str()));
         net.trace(Storey::Application, "http.response", |f| {
             f.set("way", "sent").set("peer", *peer).set("status", response.status().as_u16());
             f.set("target", target.path().to_owned()).set("bytes", bytes);
+            if let Some(rule) = rule {
+                f.set("why", format!("the lab file says `{}`", rule.text));
+            }
         });
-        response
+        Ok(response)
     }
 
     fn sign(&self, response: &mut Response<Payload>) {
@@ -185,7 +216,7 @@ impl Handler {
 }
 
 impl http1::Answer for Handler {
-    async fn answer(&self, head: http::request::Parts, taken: u64) -> Response<Payload> {
+    async fn answer(&self, head: http::request::Parts, taken: u64) -> Result<Response<Payload>, Cut> {
         let version = if head.version == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" };
         self.respond(version, head.method, &head.uri, &head.headers, taken).await
     }
@@ -205,19 +236,23 @@ impl http1::Answer for Handler {
 /// A short page that only says its status.
 fn plain(status: StatusCode) -> Response<Payload> {
     let text = format!("{status}\n");
-    let mut response = Response::new(Payload::Bytes(text.into()));
+    let mut response = Response::new(Payload::bytes(text.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
+/// The methods that a page takes.
+const ALLOWED: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::PUT];
+
+fn not_allowed() -> Response<Payload> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
+    // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT"));
+    response
+}
+
 fn show(page: &Page, method: &Method, asked: &HeaderMap) -> Response<Payload> {
-    if !matches!(*method, Method::GET | Method::HEAD | Method::POST | Method::PUT) {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
-        // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT"));
-        return response;
-    }
     let len = page.content.len();
     let etag = page.etag();
     let matched = |field: &HeaderValue| {
@@ -237,9 +272,9 @@ fn show(page: &Page, method: &Method, asked: &HeaderMap) -> Response<Payload> {
         }
     };
     let mut response = match (status, method) {
-        (StatusCode::NOT_MODIFIED, _) => Response::new(Payload::Empty),
+        (StatusCode::NOT_MODIFIED, _) => Response::new(Payload::default()),
         (StatusCode::RANGE_NOT_SATISFIABLE, _) => plain(status),
-        (_, &Method::HEAD) => Response::new(Payload::Empty),
+        (_, &Method::HEAD) => Response::new(Payload::default()),
         _ => Response::new(page.content.slice(from, to)),
     };
     *response.status_mut() = status;
@@ -315,7 +350,8 @@ mod tests {
         assert_eq!(status(Method::GET, with(IF_NONE_MATCH, "\"x\"")), 200);
         assert_eq!(status(Method::GET, with(RANGE, "bytes=1-2")), 206);
         assert_eq!(status(Method::GET, with(RANGE, "bytes=2000-")), 416);
-        assert_eq!(status(Method::DELETE, HeaderMap::new()), 405);
+        assert!(!ALLOWED.contains(&Method::DELETE));
+        assert_eq!(not_allowed().status(), 405);
         let head = show(&page, &Method::HEAD, &HeaderMap::new());
         assert_eq!((head.headers()[CONTENT_LENGTH].to_str().unwrap(), head.body().is_end_stream()), ("1000", true));
     }

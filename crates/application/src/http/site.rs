@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use http::StatusCode;
 
+use super::answers::{Rule, Rules};
 use super::body::{Pattern, Payload};
 use super::digest::Digester;
 
@@ -39,9 +40,9 @@ impl Content {
     /// The bytes from `from` up to `to`.
     pub(super) fn slice(&self, from: u64, to: u64) -> Payload {
         match self {
-            Self::Pattern(_) => Payload::Pattern(Pattern::new(from..to)),
+            Self::Pattern(_) => Payload::pattern(from..to),
             // Both ends were checked against the length, which fits a usize here.
-            Self::Bytes(bytes) => Payload::Bytes(bytes.slice(from as usize..to as usize)),
+            Self::Bytes(bytes) => Payload::bytes(bytes.slice(from as usize..to as usize)),
         }
     }
 }
@@ -66,7 +67,7 @@ impl Page {
 
     /// A page of `len` bytes of text.
     pub fn pattern(len: u64) -> Self {
-        Self::new(Content::Pattern(len), "text/plain; charset=utf-8")
+        Self::new(Content::Pattern(len), TEXT)
     }
 
     /// Serves it with another status.
@@ -118,7 +119,11 @@ pub struct Site {
     pages: BTreeMap<String, Page>,
     think: Duration,
     max_body: u64,
+    answers: Vec<Rule>,
 }
+
+/// Plain text.
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// nginx's `client_max_body_size`.
 const MAX_BODY: u64 = 1024 * 1024;
@@ -126,12 +131,18 @@ const MAX_BODY: u64 = 1024 * 1024;
 impl Site {
     /// A site that shows `page` at every path.
     pub fn new(page: Page) -> Self {
-        Self { default: Some(page), pages: BTreeMap::new(), think: Duration::ZERO, max_body: MAX_BODY }
+        Self {
+            default: Some(page),
+            pages: BTreeMap::new(),
+            think: Duration::ZERO,
+            max_body: MAX_BODY,
+            answers: Vec::new(),
+        }
     }
 
     /// A site with no page at all: each path that is not added answers 404.
     pub fn empty() -> Self {
-        Self { default: None, pages: BTreeMap::new(), think: Duration::ZERO, max_body: MAX_BODY }
+        Self { default: None, pages: BTreeMap::new(), think: Duration::ZERO, max_body: MAX_BODY, answers: Vec::new() }
     }
 
     /// Shows `page` at `path`.
@@ -153,6 +164,17 @@ impl Site {
     pub fn max_body(mut self, bytes: u64) -> Self {
         self.max_body = bytes;
         self
+    }
+
+    /// Answers by these rules: the first one that applies to a request goes before the pages.
+    #[must_use]
+    pub fn answers(mut self, rules: Vec<Rule>) -> Self {
+        self.answers = rules;
+        self
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        Rules::new(&self.answers)
     }
 
     pub(super) fn largest_body(&self) -> u64 {

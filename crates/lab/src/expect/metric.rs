@@ -139,6 +139,8 @@ pub(crate) static METRICS: &[Metric] = &[
     times("http.time.first_byte", "from the start of a request to the first byte of its answer"),
     counter("http.connections", "connections that a server took"),
     counter("http.requests", "requests that a server took"),
+    counter("http.answers.*", "answers of a server with this status"),
+    counter("http.refused", "requests that a server refused before it looked for a page"),
     counter("http.handshake_failed", "TLS handshakes that failed at a server"),
     bytes("http.received", "bytes of bodies that a server received"),
     bytes("http.sent", "bytes of bodies that a server sent"),

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use septet_application::http::{Page, Server, Site};
+use septet_application::http::{Page, Rule, Server, Site};
 use septet_core::Bytes;
 
 use crate::boot::{Boot, Ground, serve};
@@ -13,14 +13,22 @@ use crate::schema::{Key, Kind, Phrase, Section, none};
 use crate::service::{self, Listen, Reading, Scheme, Service, ServiceKind};
 use crate::words::{Word, Wrong};
 
+use super::answers::{self, ANSWER};
+
 pub(super) const KIND: ServiceKind = ServiceKind { key: Key::new("http", Kind::Table(&SECTION), "a web server"), read };
 
 static SECTION: Section = Section {
-    doc: "A web server that answers every request with the same body.",
+    doc: "A web server that answers every request with the same body, but for those that `answers` names.",
     groups: &[&[
+        Key::new(
+            "answers",
+            Kind::Texts(&ANSWER),
+            "what some requests get on purpose, the first that fits: `/flaky: 503 for 30%`",
+        ),
         Key::new("body", Kind::Size, "the size of the body of every answer (1kb)"),
         Key::new("think", Kind::Time, "how long it takes to begin an answer (0s)"),
         Key::new("listen", Kind::Texts(&LISTEN), "where it listens (`http://:80`)"),
+        Key::new("max_body", Kind::Size, "the largest body of a request; a larger one is answered 413 (1mb)"),
     ]],
     more: none,
     required: &[],
@@ -31,7 +39,7 @@ static LISTEN: Phrase =
     Phrase { what: "a listener", example: "https://www.shop.test", check: |_, text| http_only(text).map(|_| ()) };
 
 /// A web server.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Http {
     /// The size of the body of every answer.
     pub body: Bytes,
@@ -39,6 +47,10 @@ pub struct Http {
     pub think: Duration,
     /// Where it listens.
     pub listen: Vec<Listen>,
+    /// The largest body of a request that it takes, where the file says.
+    pub max_body: Option<Bytes>,
+    /// What some requests are answered with on purpose.
+    pub answers: Vec<Rule>,
 }
 
 impl Service for Http {
@@ -56,7 +68,11 @@ impl Service for Http {
 
     fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError> {
         let page = Page::pattern(self.body.0);
-        let mut server = Server::new(Site::new(page).think(self.think));
+        let mut site = Site::new(page).think(self.think).answers(self.answers.clone());
+        if let Some(most) = self.max_body {
+            site = site.max_body(most.0);
+        }
+        let mut server = Server::new(site);
         for listen in &self.listen {
             server = match listen.scheme {
                 Scheme::Https => match ground.identity(node, vec![listen.host.clone()])? {
@@ -79,6 +95,9 @@ fn read(table: &Table, _: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         body: table.size("body").unwrap_or(Bytes(1024)),
         think: table.time("think").unwrap_or_default(),
         listen,
+        max_body: table.size("max_body"),
+        // Those that will not do were reported when the keys were checked.
+        answers: table.texts("answers").into_iter().filter_map(|text| answers::rule(text).ok()).collect(),
     }))
 }
 

@@ -7,6 +7,7 @@ use std::io;
 
 use septet_presentation::tls;
 
+use super::options::RetryAfter;
 use crate::dns::LookupError;
 use crate::programs::args::ArgError;
 
@@ -22,7 +23,7 @@ pub(super) enum CurlError {
     /// 6
     Resolve { host: String, why: LookupError },
     /// 7
-    Connect { host: String, port: u16, after: Duration, why: String },
+    Connect { host: String, port: u16, after: Duration, why: io::ErrorKind, text: String },
     /// 16
     Http2(String),
     /// 18
@@ -97,10 +98,26 @@ impl CurlError {
         }
     }
 
-    /// Whether `--retry` tries again: "a timeout, an FTP 4xx response code or an HTTP 408, 429, 500, 502, 503 or 504".
-    pub(super) fn is_passing(&self) -> bool {
-        matches!(self, Self::TimedOut { .. } | Self::ConnectTimedOut { .. })
+    /// Why `--retry` tries again after this failure, if it does.
+    pub(super) fn retried(&self, after: RetryAfter) -> Option<&'static str> {
+        match self {
+            // curl(1): "Transient error means either: a timeout, an FTP 4xx response code or an HTTP 408, 429, 500, 502,
+            // 503 or 504 response code"; and a name that cannot be resolved.
+            Self::TimedOut { .. } | Self::ConnectTimedOut { .. } => Some("timeout"),
+            Self::Resolve { .. } => Some("name lookup failed"),
+            Self::Status(status) if is_passing(*status) => Some("HTTP error"),
+            Self::Connect { why: io::ErrorKind::ConnectionRefused, .. } if after >= RetryAfter::Refused => {
+                Some("connection refused")
+            }
+            _ if after == RetryAfter::Everything => Some("(retrying all errors)"),
+            _ => None,
+        }
     }
+}
+
+/// Whether a later request may get another answer.
+pub(super) fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
 /// How far a response had come.
@@ -137,8 +154,8 @@ impl fmt::Display for CurlError {
             Self::Usage(e) => e.fmt(f),
             Self::Url(why) => write!(f, "URL using bad/illegal format: {why}"),
             Self::Resolve { host, why } => write!(f, "Could not resolve host: {host} ({why})"),
-            Self::Connect { host, port, after, why } => {
-                write!(f, "Failed to connect to {host} port {port} after {} ms: {why}", after.as_millis())
+            Self::Connect { host, port, after, text, .. } => {
+                write!(f, "Failed to connect to {host} port {port} after {} ms: {text}", after.as_millis())
             }
             Self::Http2(why) => write!(f, "HTTP/2 error: {why}"),
             Self::Partial { missing } => write!(f, "transfer closed with {missing} bytes remaining to read"),

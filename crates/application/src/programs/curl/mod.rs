@@ -34,6 +34,7 @@ impl Program for Curl {
      --connect-timeout <s> Maximum time for the connection
  -d, --data <data>         Send this in a POST
  -f, --fail                Fail on HTTP errors
+     --fail-with-body      Fail on HTTP errors, but show the body
  -H, --header <line>       Send this header line
  -I, --head                Ask for the headers only
      --http1.1             Use HTTP/1.1
@@ -47,6 +48,10 @@ impl Program for Curl {
  -O, --remote-name         Write to a file named as in the URL
      --resolve <h:p:addr>  Take this address for the host and port
      --retry <n>           Try again after a passing failure
+     --retry-all-errors    Try again after any failure
+     --retry-connrefused   Try again after a refused connection too
+     --retry-delay <s>     Wait so long between tries, instead of 1, 2, 4, ... s
+     --retry-max-time <s>  Begin no try after this time
  -S, --show-error          Show errors even with -s
  -s, --silent              Show no errors
      --tls-max <version>   Use at most this version of TLS

@@ -32,7 +32,7 @@ pub(super) struct Options {
     pub(super) family: Family,
     pub(super) connect_timeout: Duration,
     pub(super) max_time: Option<Duration>,
-    pub(super) retry: u32,
+    pub(super) retry: Retry,
     /// How many redirects are followed: none without `-L`.
     pub(super) redirects: Option<u32>,
     pub(super) repeat: Option<Repeat>,
@@ -78,6 +78,30 @@ pub(super) enum Fail {
     Never,
     /// `-f`
     OnStatus,
+    /// `--fail-with-body`: when the body has come all the same.
+    WithBody,
+}
+
+/// `--retry` and what belongs to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Retry {
+    pub(super) times: u32,
+    /// `--retry-delay`: the same pause before each, instead of one that doubles.
+    pub(super) delay: Option<Duration>,
+    /// `--retry-max-time`: none begins after this time.
+    pub(super) max_time: Option<Duration>,
+    pub(super) after: RetryAfter,
+}
+
+/// After which failures a transfer is tried again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum RetryAfter {
+    /// After those that pass by themselves.
+    Passing,
+    /// `--retry-connrefused`: after a refused connection too.
+    Refused,
+    /// `--retry-all-errors`
+    Everything,
 }
 
 /// Which HTTP is wanted.
@@ -126,6 +150,7 @@ const SPECS: &[Spec] = &[
     value(' ', "data-raw"),
     value(' ', "data-binary"),
     flag('f', "fail"),
+    flag(' ', "fail-with-body"),
     flag(' ', "fresh"),
     value('H', "header"),
     flag('I', "head"),
@@ -144,6 +169,10 @@ const SPECS: &[Spec] = &[
     value(' ', "repeat"),
     value(' ', "resolve"),
     value(' ', "retry"),
+    flag(' ', "retry-all-errors"),
+    flag(' ', "retry-connrefused"),
+    value(' ', "retry-delay"),
+    value(' ', "retry-max-time"),
     flag('S', "show-error"),
     flag('s', "silent"),
     value(' ', "tls-max"),
@@ -177,7 +206,7 @@ impl Options {
             family: Family::Any,
             connect_timeout: CONNECT_TIMEOUT,
             max_time: None,
-            retry: 0,
+            retry: Retry { times: 0, delay: None, max_time: None, after: RetryAfter::Passing },
             redirects: None,
             repeat: None,
         };
@@ -194,6 +223,7 @@ impl Options {
                     "ipv4" => options.family = Family::V4,
                     "ipv6" => options.family = Family::V6,
                     "fail" => options.fail = Fail::OnStatus,
+                    "fail-with-body" => options.fail = Fail::WithBody,
                     "head" => options.show = Show::HeadOnly,
                     "http1.1" => options.http = Http::Only1,
                     "http2" => options.http = Http::Best,
@@ -202,6 +232,8 @@ impl Options {
                     "location" => follow = true,
                     "remote-name" => outputs.push(None),
                     "parallel" => repeat.at_once = 0,
+                    "retry-all-errors" => options.retry.after = RetryAfter::Everything,
+                    "retry-connrefused" => options.retry.after = options.retry.after.max(RetryAfter::Refused),
                     "fresh" => repeat.connections = Connections::Fresh,
                     "show-error" => show_errors = true,
                     "silent" => options.verbosity = Verbosity::Silent,
@@ -228,7 +260,14 @@ impl Options {
                             repeated = true;
                         }
                         "resolve" => options.resolve.push(resolve_entry(&option, &text)?),
-                        "retry" => options.retry = args::number(&option, &text)?,
+                        "retry" => options.retry.times = args::number(&option, &text)?,
+                        // curl(1): "Setting this option to zero makes curl use the default backoff time."
+                        "retry-delay" => {
+                            options.retry.delay = Some(args::duration(&option, &text)?).filter(|d| !d.is_zero());
+                        }
+                        "retry-max-time" => {
+                            options.retry.max_time = Some(args::duration(&option, &text)?).filter(|d| !d.is_zero());
+                        }
                         "tls-max" => tls_ceiling = tls_version(&option, &text)?,
                         "write-out" => options.write_out = Some(text),
                         "request" => options.method = Some(text),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use septet_socket::NetExt;
 
-use super::error::CurlError;
+use super::error::{CurlError, is_passing};
 use super::options::{Job, Options, Output, Repeat};
 use super::output::{Sink, Teller};
 use super::transfer::{Report, Session};
@@ -20,10 +20,9 @@ pub(super) async fn run(context: Context, options: Options) -> u8 {
     match session.options.repeat.clone() {
         None => {
             let mut status = 0;
+            // As in curl the last transfer counts.
             for job in &session.options.jobs {
-                if let Err(e) = one(&context, &session, job).await.1 {
-                    status = e.exit_code();
-                }
+                status = one(&context, &session, job).await.1.map_or_else(|e| e.exit_code(), |()| 0);
             }
             status
         }
@@ -33,25 +32,35 @@ pub(super) async fn run(context: Context, options: Options) -> u8 {
 
 /// One transfer with its retries.
 async fn one(context: &Context, session: &Session, job: &Job) -> (Report, Result<(), CurlError>) {
+    let retry = session.options.retry;
+    let begun = session.net.now();
     let mut pause = Duration::from_secs(1);
-    let mut left = session.options.retry;
+    let mut left = retry.times;
     loop {
         let (report, result) = match sink(context, session, job) {
             Ok(mut sink) => session.transfer(&job.url, &mut sink).await,
             Err(e) => (Report::default(), Err(e)),
         };
         let passing = match &result {
-            Err(e) => e.is_passing(),
-            Ok(()) => matches!(report.status, 408 | 429 | 500 | 502 | 503 | 504),
+            Err(e) => e.retried(retry.after),
+            Ok(()) => is_passing(report.status).then_some("HTTP error"),
         };
-        if passing && left > 0 {
+        // A server may say when it is worth the trouble (RFC 9110 §10.2.3).
+        let wait = report.retry_after.unwrap_or(retry.delay.unwrap_or(pause));
+        let in_time = retry.max_time.is_none_or(|most| session.net.now() - begun + wait < most);
+        if let Some(why) = passing
+            && left > 0
+            && in_time
+        {
             left -= 1;
             session.teller.warn(&format!(
-                "Problem: transient failure. Will retry in {} seconds. {left} retries left.",
-                pause.as_secs()
+                "Problem: {why}. Will retry in {} second{}. {left} retr{} left.",
+                wait.as_secs_f64(),
+                if wait == Duration::from_secs(1) { "" } else { "s" },
+                if left == 1 { "y" } else { "ies" }
             ));
             session.net.count("http.retries");
-            session.net.sleep(pause).await;
+            session.net.sleep(wait).await;
             // curl(1): "it will first wait one second and then for all forthcoming retries it will double the waiting
             // time until it reaches 10 minutes".
             pause = (pause * 2).min(Duration::from_secs(600));

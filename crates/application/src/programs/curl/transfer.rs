@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, LOCATION, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
@@ -47,6 +48,8 @@ pub(super) struct Report {
     pub(super) redirects: u32,
     pub(super) redirect_url: Option<String>,
     pub(super) content_type: Option<String>,
+    /// How long the server asks to wait.
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// Moments of a transfer, counted from its beginning.
@@ -161,7 +164,9 @@ impl Session {
                     fresh = true;
                     let limit = self.options.connect_timeout;
                     let late = |_| Err(CurlError::ConnectTimedOut { after: limit });
-                    self.net.timeout(limit, self.open(url, report, begun)).await.unwrap_or_else(late)?
+                    let until = self.net.now() + limit;
+                    let until = self.options.max_time.map_or(until, |most| until.min(begun + most));
+                    self.net.timeout(limit, self.open(url, report, begun, until)).await.unwrap_or_else(late)?
                 }
             };
             (report.local, report.remote) = (open.local, Some(open.remote));
@@ -260,7 +265,10 @@ impl Session {
         report.header_bytes += text.len() as u64;
         report.content_type = head.headers.get(CONTENT_TYPE).and_then(|t| t.to_str().ok()).map(str::to_owned);
         self.teller.head('<', &text);
-        if self.options.fail == Fail::OnStatus && head.status.as_u16() >= 400 {
+        let seconds = head.headers.get(RETRY_AFTER).and_then(|s| s.to_str().ok()?.trim().parse().ok());
+        report.retry_after = seconds.map(Duration::from_secs);
+        let failed = head.status.as_u16() >= 400;
+        if self.options.fail == Fail::OnStatus && failed {
             return Err(CurlError::Status(head.status.as_u16()));
         }
         if self.options.show != Show::Body {
@@ -292,14 +300,18 @@ impl Session {
             return Err(CurlError::Digest);
         }
         self.keep(url, open);
-        Ok(())
+        if self.options.fail == Fail::WithBody && failed {
+            Err(CurlError::Status(head.status.as_u16()))
+        } else {
+            Ok(())
+        }
     }
 
     /// Opens a connection: name, TCP, TLS, HTTP.
-    async fn open(&self, url: &Url, report: &mut Report, begun: Instant) -> Result<Open, CurlError> {
+    async fn open(&self, url: &Url, report: &mut Report, begun: Instant, until: Instant) -> Result<Open, CurlError> {
         let addresses = self.addresses(url).await?;
         report.times.lookup = Some(self.net.now() - begun);
-        let (stream, remote) = self.connect(url, &addresses, begun).await?;
+        let (stream, remote) = self.connect(url, &addresses, begun, until).await?;
         report.times.connect = Some(self.net.now() - begun);
         report.connects += 1;
         let local = stream.local_addr().ok();
@@ -361,27 +373,36 @@ impl Session {
         Ok(addresses)
     }
 
-    /// Tries the addresses in turn.
+    /// Tries the addresses in turn. As in curl, each one but the last gets half of the time that is left until `until`.
     async fn connect(
         &self,
         url: &Url,
         addresses: &[IpAddr],
         begun: Instant,
+        until: Instant,
     ) -> Result<(TcpStream, SocketAddr), CurlError> {
-        let mut why = String::new();
-        for ip in addresses {
+        let (mut why, mut text) = (io::ErrorKind::Other, String::new());
+        for (i, ip) in addresses.iter().enumerate() {
             let remote = SocketAddr::new(*ip, url.port);
             self.teller.info(|| format!("  Trying {remote}..."));
             let options = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
-            match self.net.connect(remote, options).await {
+            let connecting = self.net.connect(remote, options);
+            let connected = if i + 1 == addresses.len() {
+                connecting.await
+            } else {
+                let left = until.saturating_since(self.net.now());
+                self.net.timeout(left / 2, connecting).await.unwrap_or_else(|late| Err(late.into()))
+            };
+            match connected {
                 Ok(stream) => return Ok((stream, remote)),
                 Err(e) => {
                     self.teller.info(|| format!("connect to {remote} failed: {e}"));
-                    why = e.to_string();
+                    (why, text) = (e.kind(), e.to_string());
                 }
             }
         }
-        Err(CurlError::Connect { host: url.host.clone(), port: url.port, after: self.net.now() - begun, why })
+        let after = self.net.now() - begun;
+        Err(CurlError::Connect { host: url.host.clone(), port: url.port, after, why, text })
     }
 
     fn take_kept(&self, url: &Url) -> Option<Open> {
