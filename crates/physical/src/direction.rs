@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use septet_core::{Carrier, DropReason, Fate, Frame, Instant};
 
-use crate::channel::{Channel, Outcome};
+use crate::channel::{Channel, Outcome, Turn};
 use crate::egress::{Egress, Original};
 use crate::line::{Line, later};
 use crate::origin::{Heading, Origin};
 use crate::queue::{Dequeue, Limit, Occupancy};
-use crate::{Medium, Meter, Tally};
+use crate::{Medium, Meter, Order, Tally};
 
 /// Hears what becomes of frames. It must not change their bytes.
 pub trait Observer {
@@ -60,6 +60,7 @@ pub struct Direction {
     packets: u64,
     bytes: u64,
     carrier: Carrier,
+    order: Order,
     transparent: bool,
     heading: Heading,
     rest: Rest,
@@ -137,6 +138,7 @@ impl Direction {
             packets: 0,
             bytes: 0,
             carrier: Carrier::Up,
+            order: medium.order,
             transparent: medium.is_transparent(),
             heading,
             rest: Rest::Fresh(origin.clone()),
@@ -233,13 +235,15 @@ impl Direction {
         }
     }
 
-    /// Changes the medium. Frames that have begun keep what the old one did to them; those that have not begin under
-    /// the new one, those that its queue does not admit are dropped.
+    /// Changes the medium. Frames that have begun keep what the old one did to them, but what is left of the one on the
+    /// wire goes out at the new rate; those that have not begin under the new one, those that its queue does not admit
+    /// are dropped.
     pub fn set_medium(&mut self, now: Instant, medium: &Medium, observer: &mut impl Observer) {
         let keeps_queue = matches!(&self.egress, Egress::Managed(m) if m.spec == medium.queue);
         let recalled = if keeps_queue { Vec::new() } else { self.recall(now, observer) };
+        self.set_line(now, medium);
+        self.order = medium.order;
         let (origin, heading) = (self.rest.origin(), self.heading);
-        self.line = Line::new(medium);
         self.channel.set(medium, |what| origin.stream(heading, what));
         self.transparent = medium.is_transparent();
         if !keeps_queue {
@@ -249,6 +253,27 @@ impl Direction {
         }
         for frame in recalled {
             self.send(now, frame, observer);
+        }
+    }
+
+    /// Changes the rate; what is left of the frame on the wire takes its time by the new one.
+    fn set_line(&mut self, now: Instant, medium: &Medium) {
+        let new = self.line.renewed(medium);
+        let old = core::mem::replace(&mut self.line, new);
+        let end = old.end_before(self.free_at);
+        if end <= now || self.line.keeps_time_of(&old) {
+            return;
+        }
+        let renewed = self.line.rest_of(now, end, &old);
+        self.free_at = self.line.free(renewed);
+        // It is the last that began; where it was lost there may be none in flight.
+        let Some(start) = self.flights.iter().map(|f| f.start).filter(|start| *start <= now).max() else { return };
+        let is_it = |f: &Flight| f.start == start && old.takes(start, f.frame.len()).is_none_or(|at| at == end);
+        let (on_wire, others): (Vec<_>, Vec<_>) = core::mem::take(&mut self.flights).into_iter().partition(is_it);
+        self.flights = others.into();
+        for mut flight in on_wire {
+            flight.frame.ingress = renewed + flight.frame.ingress.saturating_since(end);
+            self.fly(flight, 0, Turn::Waits);
         }
     }
 
@@ -353,6 +378,11 @@ impl Direction {
         self.rest.meter().watch(now, bound, from, until, waiting)
     }
 
+    /// Counts a frame that somebody beside the cable lets go no further.
+    pub fn count_drop(&mut self, reason: DropReason) {
+        self.rest.cold().drops.add(reason);
+    }
+
     fn refuse(&mut self, frame: &Frame, reason: DropReason, observer: &mut impl Observer) {
         self.rest.cold().drops.add(reason);
         observer.dropped(frame, reason);
@@ -371,7 +401,7 @@ impl Direction {
     #[cold]
     fn signal(&mut self, now: Instant, mut frame: Frame) {
         frame.ingress = later(now, self.channel.delay());
-        self.fly(Flight { start: now, frame });
+        self.fly(Flight { start: now, frame }, 0, Turn::Overtakes);
     }
 
     fn launch(&mut self, now: Instant, start: Instant, mut frame: Frame, observer: &mut impl Observer) {
@@ -382,7 +412,7 @@ impl Direction {
         if let Some(delay) = self.channel.only_delays() {
             frame.ingress = later(end, delay);
             observer.launched(start, &mut frame, None, Fate::Passed);
-            self.fly(Flight { start, frame });
+            self.fly(Flight { start, frame }, span(start, end), Turn::Waits);
         } else {
             self.launch_into_chance(now, start, end, frame, observer);
         }
@@ -397,7 +427,7 @@ impl Direction {
         observer: &mut impl Observer,
     ) {
         let whole = frame.clone();
-        let Outcome { delay, fate, copies } = self.channel.pass(start, &mut frame);
+        let Outcome { delay, fate, copies, turn } = self.channel.pass(start, &mut frame);
         frame.ingress = end + delay;
         observer.launched(start, &mut frame, Some(&whole), fate);
         match fate {
@@ -415,16 +445,24 @@ impl Direction {
         }
         if !matches!(fate, Fate::Lost(_)) {
             for _ in 0..copies {
-                self.fly(Flight { start, frame: frame.clone() });
+                self.fly(Flight { start, frame: frame.clone() }, span(start, end), turn);
             }
-            self.fly(Flight { start, frame });
+            self.fly(Flight { start, frame }, span(start, end), turn);
         }
     }
 
-    /// Puts a frame among those in flight, in the order of arrival; of equals the first to leave is first.
-    fn fly(&mut self, flight: Flight) {
+    /// Puts a frame, which took `span` nanoseconds to send, among those in flight, in the order of arrival; of equals the
+    /// first to leave is first.
+    fn fly(&mut self, mut flight: Flight, span: u64, turn: Turn) {
         let arrival = flight.frame.ingress;
         match self.flights.back() {
+            // As netem with a rate: the last frame's time to send is where this one's begins.
+            Some(last)
+                if self.order == Order::Kept && turn == Turn::Waits && later(last.frame.ingress, span) > arrival =>
+            {
+                flight.frame.ingress = later(last.frame.ingress, span);
+                self.flights.push_back(flight);
+            }
             Some(last) if last.frame.ingress > arrival => {
                 let at = self.flights.partition_point(|f| f.frame.ingress <= arrival);
                 self.flights.insert(at, flight);
@@ -447,12 +485,14 @@ impl Direction {
         let Some((first, waiting)) = tail.clear() else { return Vec::new() };
         observer.recalled();
         self.free_at = first;
+        self.line.rewind(first);
         self.packets -= waiting.packets;
         self.bytes -= waiting.bytes;
         let mut frames = BTreeMap::new();
         for flight in core::mem::take(&mut self.flights) {
             if flight.start > now {
-                frames.insert(flight.start, flight.frame);
+                // Copies of one frame are one; of several with one delivery opportunity each is its own.
+                frames.insert((flight.start, flight.frame.id), flight.frame);
             } else {
                 self.flights.push_back(flight);
             }
@@ -460,10 +500,16 @@ impl Direction {
         let Cold { damaged, drops, originals, .. } = self.rest.cold();
         for Original { start, frame, fate } in originals.drain(..).filter(|o| o.start > now) {
             take_back(fate, damaged, drops);
-            frames.insert(start, frame);
+            frames.insert((start, frame.id), frame);
         }
         frames.into_values().collect()
     }
+}
+
+/// The nanoseconds from `start` to `end`.
+#[inline]
+fn span(start: Instant, end: Instant) -> u64 {
+    end.as_nanos().saturating_sub(start.as_nanos())
 }
 
 fn take_back(fate: Fate, damaged: &mut u64, drops: &mut Tally) {

@@ -112,7 +112,7 @@ fn without_rate_nothing_waits() {
 }
 
 #[test]
-fn a_new_rate_holds_for_frames_that_have_not_begun() {
+fn a_new_rate_holds_for_frames_that_have_not_begun_and_for_the_rest_of_the_one_that_has() {
     let mut d = direction(&medium(Limit::Packets(9)));
     let mut seen = Seen::default();
     for id in 1..=3 {
@@ -121,9 +121,9 @@ fn a_new_rate_holds_for_frames_that_have_not_begun() {
     let fast = Medium { rate: Rate::from_bits_per_sec(8_000_000), ..medium(Limit::Packets(9)) };
     d.set_medium(us(100), &fast, &mut seen);
     assert_eq!(seen.recalls, 1);
-    assert_eq!(arrivals(&mut d), [(1800, 1), (1900, 2), (2000, 3)]);
+    assert_eq!(arrivals(&mut d), [(1187, 1), (1287, 2), (1387, 3)]);
     assert_eq!(d.counters(us(5000)).packets, 3);
-    assert_eq!(d.backlog(us(850)), 200);
+    assert_eq!(d.backlog(us(250)), 200);
 }
 
 #[test]
@@ -331,4 +331,81 @@ proptest! {
         let slow = play(managed(&medium(limit)), limit, &ops);
         prop_assert_eq!((got, backlogs, counters, mean, most), (slow.1, slow.2, slow.3, slow.4, slow.5));
     }
+}
+
+#[test]
+fn with_a_rate_that_netem_would_know_jitter_only_delays() {
+    let kept = Medium { jitter: Duration::from_micros(900), order: Order::Kept, ..medium(Limit::Packets(1000)) };
+    let mut d = direction(&kept);
+    let mut seen = Seen::default();
+    for id in 0..200 {
+        d.send(us(id * 1000), frame(id, 100), &mut seen);
+    }
+    let arrivals = arrivals(&mut d);
+    assert!(arrivals.windows(2).all(|w| w[0].1 < w[1].1), "a FIFO");
+    // 800 µs for 100 bytes: none follows the one before it more closely.
+    assert!(arrivals.windows(2).all(|w| w[1].0 - w[0].0 >= 800));
+    assert!(arrivals.windows(2).any(|w| w[1].0 - w[0].0 > 1200), "and yet it jitters");
+}
+
+#[test]
+fn only_reordering_goes_ahead_where_the_order_is_kept() {
+    use crate::channel::EffectSpec;
+    use crate::settings::{Setting, Settings};
+    let settings = Settings::new().with("ratio", Setting::Ratio(Ratio::ONE)).with("gap", Setting::Count(3));
+    let effects = vec![EffectSpec::new("reorder", settings).unwrap()];
+    let kept = Medium { effects, order: Order::Kept, delay: Duration::from_millis(50), ..medium(Limit::Packets(9)) };
+    let mut d = direction(&kept);
+    for id in 1..=3 {
+        d.send(us(0), frame(id, 100), &mut Seen::default());
+    }
+    assert_eq!(arrivals(&mut d), [(2_400, 3), (50_800, 1), (51_600, 2)]);
+}
+
+#[test]
+fn what_is_left_of_the_frame_on_the_wire_goes_out_at_the_new_rate() {
+    for managed_queue in [false, true] {
+        let slow = Medium { rate: Rate::from_bits_per_sec(1_000), ..medium(Limit::Packets(9)) };
+        let mut d = if managed_queue { managed(&slow) } else { direction(&slow) };
+        let mut seen = Seen::default();
+        // 0.8 s at 1 kbit/s, of which 0.2 s are over: 600 bits are left, which take 600 µs at 1 Mbit/s.
+        d.send(us(0), frame(1, 100), &mut seen);
+        d.send(us(0), frame(2, 100), &mut seen);
+        d.set_medium(us(200_000), &medium(Limit::Packets(9)), &mut seen);
+        while let Some(at) = d.next_transmit() {
+            d.transmit(at, &mut seen);
+        }
+        assert_eq!(arrivals(&mut d), [(201_600, 1), (202_400, 2)], "{managed_queue}");
+    }
+    // And from fast to slow: half of 800 µs are left, at a thousandth of the rate.
+    let mut d = direction(&medium(Limit::Packets(9)));
+    let mut seen = Seen::default();
+    d.send(us(0), frame(1, 100), &mut seen);
+    d.set_medium(us(400), &Medium { rate: Rate::from_bits_per_sec(1_000), ..medium(Limit::Packets(9)) }, &mut seen);
+    assert_eq!(arrivals(&mut d), [(401_400, 1)]);
+}
+
+#[test]
+fn a_line_follows_its_trace_and_gives_back_what_it_took_for_frames_that_wait() {
+    let trace = crate::DeliveryTrace::parse("1\n2\n3\n4\n10\n").unwrap();
+    let line = Medium { rate: trace.mean_rate(), trace: Some(Arc::new(trace)), ..medium(Limit::Packets(9)) };
+    let mut d = direction(&line);
+    let mut seen = Seen::default();
+    for id in 1..=4 {
+        d.send(us(500), frame(id, 1504), &mut seen);
+    }
+    // Another delay, the same trace: the frames that wait begin anew with the opportunities that they had.
+    d.set_medium(us(1_500), &Medium { delay: Duration::from_millis(2), ..line.clone() }, &mut seen);
+    assert_eq!(arrivals(&mut d), [(2_000, 1), (3_000, 2), (5_000, 3), (6_000, 4)]);
+    // Small packets share an opportunity, and so leave at one time.
+    let mut d = direction(&line);
+    for id in 1..=4 {
+        d.send(us(0), frame(id, 752), &mut seen);
+    }
+    d.set_medium(us(500), &line, &mut seen);
+    assert_eq!(
+        arrivals(&mut d),
+        [(2_000, 1), (3_000, 2), (3_000, 3), (4_000, 4)],
+        "the rest of a shared one is given up"
+    );
 }

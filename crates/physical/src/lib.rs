@@ -5,6 +5,7 @@
 //! discipline must read of a packet (its flow, its ECN bits) comes through a [`Lens`].
 
 pub mod channel;
+mod delivery;
 mod direction;
 mod egress;
 mod lens;
@@ -19,9 +20,10 @@ pub mod settings;
 mod signal;
 mod tally;
 
+pub use delivery::{DeliveryTrace, InvalidTrace};
 pub use direction::{Counters, Direction, Observer};
 pub use lens::{Blind, Lens, Marked, Splitter};
-pub use medium::{Framing, Medium, Ratio};
+pub use medium::{Framing, Medium, Order, Ratio};
 pub use meter::{Meter, Violation};
 pub use origin::{Heading, Origin};
 pub use settings::InvalidSetting;

@@ -2,10 +2,12 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::sync::Arc;
 
 use septet_core::Rate;
 
 use crate::channel::EffectSpec;
+use crate::delivery::DeliveryTrace;
 use crate::queue::QueueSpec;
 
 /// A probability or a share, from 0 to 1.
@@ -59,6 +61,17 @@ impl Framing {
     pub const BARE: Self = Self { preamble: 0, trailer: 0, gap: 0 };
 }
 
+/// Whether a frame whose delay happens to be short may overtake those before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Order {
+    /// It may: netem's delay without a rate.
+    #[default]
+    Loose,
+    /// It may not: with a rate netem is a FIFO, whose frames leave one behind the other, each after the time that it
+    /// takes at that rate. Only `reorder` lets one go ahead.
+    Kept,
+}
+
 /// What one direction of a cable does to frames.
 ///
 /// The default is perfect: no limit of rate, no delay, no loss; Ethernet framing; and a drop-tail queue of 1000
@@ -81,11 +94,15 @@ impl Framing {
 pub struct Medium {
     /// The transmitter's bit rate; without one a frame takes no time to send and never waits.
     pub rate: Option<Rate>,
+    /// What the transmitter follows instead of a constant rate; [`rate`](Self::rate) is then its mean.
+    pub trace: Option<Arc<DeliveryTrace>>,
     /// From the first bit out to the first bit in.
     pub delay: Duration,
     /// netem's jitter without a distribution: each frame's delay is uniform in `delay ± jitter`, never below zero.
-    /// It may reorder.
+    /// It may reorder, unless the [`order`](Self::order) is kept.
     pub jitter: Duration,
+    /// Whether frames may overtake each other.
+    pub order: Order,
     /// The probability that a frame does not arrive.
     pub loss: Ratio,
     /// The probability that a bit arrives flipped.
@@ -107,8 +124,9 @@ impl Default for Framing {
 impl Medium {
     /// Whether nothing observable depends on how bytes are cut into frames, beside their delay.
     pub fn is_transparent(&self) -> bool {
-        let Self { rate, delay: _, jitter, loss, bit_errors, framing: _, queue, effects } = self;
+        let Self { rate, trace, delay: _, jitter, order: _, loss, bit_errors, framing: _, queue, effects } = self;
         rate.is_none()
+            && trace.is_none()
             && jitter.is_zero()
             && loss.is_zero()
             && bit_errors.is_zero()

@@ -70,6 +70,18 @@ pub struct Transit<'a> {
     pub fate: Fate,
     /// Further copies that arrive beside it.
     pub copies: u32,
+    /// Whether it goes ahead of others even where the order is kept.
+    pub turn: Turn,
+}
+
+/// A frame's place among others on a line that keeps the order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Turn {
+    /// Behind those that were sent before it.
+    #[default]
+    Waits,
+    /// Ahead of them.
+    Overtakes,
 }
 
 /// Something that a channel does to frames, each in the order of transmission.
@@ -133,6 +145,7 @@ pub(crate) struct Outcome {
     pub(crate) delay: Duration,
     pub(crate) fate: Fate,
     pub(crate) copies: u32,
+    pub(crate) turn: Turn,
 }
 
 impl Channel {
@@ -145,7 +158,8 @@ impl Channel {
 
     /// Takes over the values of `medium`; streams of random numbers and effects that stay are kept.
     pub(crate) fn set(&mut self, medium: &Medium, stream: impl Fn(&str) -> Rng) {
-        let Medium { rate: _, delay, jitter, loss, bit_errors, framing, queue: _, effects } = medium;
+        let Medium { rate: _, trace: _, delay, jitter, order: _, loss, bit_errors, framing, queue: _, effects } =
+            medium;
         self.delay = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         let moody = !jitter.is_zero() || !loss.is_zero() || !bit_errors.is_zero() || !effects.is_empty();
         if !moody && self.moody.is_none() {
@@ -191,9 +205,9 @@ impl Channel {
     pub(crate) fn pass(&mut self, start: Instant, frame: &mut Frame) -> Outcome {
         let delay = Duration::from_nanos(self.delay);
         let Some(m) = &mut self.moody else {
-            return Outcome { delay, fate: Fate::Passed, copies: 0 };
+            return Outcome { delay, fate: Fate::Passed, copies: 0, turn: Turn::Waits };
         };
-        let mut transit = Transit { start, frame, delay, fate: Fate::Passed, copies: 0 };
+        let mut transit = Transit { start, frame, delay, fate: Fate::Passed, copies: 0, turn: Turn::Waits };
         if m.jitter > 0 {
             let offset = m.jitter_rng.below(m.jitter.saturating_mul(2).saturating_add(1));
             transit.delay = (delay + Duration::from_nanos(offset)).saturating_sub(Duration::from_nanos(m.jitter));
@@ -209,7 +223,8 @@ impl Channel {
             }
             effect.apply(&mut transit);
         }
-        Outcome { delay: transit.delay, fate: transit.fate, copies: transit.copies }
+        let Transit { delay, fate, copies, turn, .. } = transit;
+        Outcome { delay, fate, copies, turn }
     }
 }
 

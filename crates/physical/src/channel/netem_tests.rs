@@ -15,7 +15,7 @@ fn run(name: &str, settings: Settings, n: u64) -> Vec<Passage> {
     let one = |i| {
         let mut frame = Frame::new(0, &[0; 100]);
         let (start, delay) = (Instant::from_millis(i), Duration::from_millis(10));
-        let mut transit = Transit { start, frame: &mut frame, delay, fate: Fate::Passed, copies: 0 };
+        let mut transit = Transit { start, frame: &mut frame, delay, fate: Fate::Passed, copies: 0, turn: Turn::Waits };
         effect.apply(&mut transit);
         let Transit { delay, fate, copies, .. } = transit;
         (delay, fate, copies, frame.bytes().to_vec())

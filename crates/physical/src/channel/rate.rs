@@ -64,6 +64,7 @@ impl Effect for Spacing {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Turn;
     use super::*;
     use septet_core::{Fate, Frame};
 
@@ -75,7 +76,8 @@ mod tests {
         let mut delay = |start, delay| {
             let start = Instant::from_millis(start);
             let delay = Duration::from_millis(delay);
-            let mut transit = Transit { start, frame: &mut frame, delay, fate: Fate::Passed, copies: 0 };
+            let mut transit =
+                Transit { start, frame: &mut frame, delay, fate: Fate::Passed, copies: 0, turn: Turn::Waits };
             spacing.apply(&mut transit);
             transit.delay.as_millis()
         };

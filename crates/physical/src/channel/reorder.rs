@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::chance::Correlated;
 use super::loss::{chance, required};
-use super::{Effect, EffectKind, Transit};
+use super::{Effect, EffectKind, Transit, Turn};
 use crate::Ratio;
 use crate::settings::{Kind, Parameter};
 
@@ -37,7 +37,9 @@ impl Effect for Reorder {
             self.counter += 1;
         } else {
             self.counter = 0;
+            // netem puts it at the head of its queue, to leave now.
             transit.delay = Duration::ZERO;
+            transit.turn = Turn::Overtakes;
         }
     }
 }

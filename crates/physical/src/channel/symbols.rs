@@ -109,6 +109,7 @@ fn settle(frame: &mut Frame, sent: &[u8], reception: Reception, before: Fate) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::Turn;
     use super::*;
     use core::time::Duration;
     use septet_core::{Instant, Seed};
@@ -141,6 +142,7 @@ mod tests {
                 delay: Duration::ZERO,
                 fate: Fate::Passed,
                 copies: 0,
+                turn: Turn::Waits,
             };
             errors.apply(&mut transit);
             *classes.entry(class(transit.fate)).or_default() += 1.0;
