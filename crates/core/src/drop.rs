@@ -62,6 +62,8 @@ pub enum DropReason {
     SocketBuffer,
     /// The listener's backlog was full.
     Backlog,
+    /// A packet filter that a fault put in its way.
+    Filter,
     /// A policy of this node forbids it.
     Policy,
 }
@@ -97,6 +99,7 @@ impl DropReason {
         Self::NoSocket,
         Self::SocketBuffer,
         Self::Backlog,
+        Self::Filter,
         Self::Policy,
     ];
 
@@ -136,6 +139,7 @@ impl DropReason {
             Self::NoSocket => "no-socket",
             Self::SocketBuffer => "socket-buffer",
             Self::Backlog => "backlog",
+            Self::Filter => "filter",
             Self::Policy => "policy",
         }
     }

@@ -16,17 +16,19 @@ pub(crate) enum Kind {
     Room = 2,
     /// The station's own deadline.
     Deadline = 3,
+    /// Frames that wait in a gate of a path go on.
+    Gate = 4,
 }
 
 /// When, at which station, and what: the order of events. Nothing in it depends on when it was entered.
 ///
-/// One number, so that one comparison decides: from the top bit down 64 bits of time, 32 of station, 2 of kind and 30
+/// One number, so that one comparison decides: from the top bit down 64 bits of time, 32 of station, 3 of kind and 29
 /// of path.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Key(u128);
 
 /// Bits of a key that name the path.
-const PATH_BITS: u32 = 30;
+const PATH_BITS: u32 = 29;
 
 impl Key {
     /// The most paths that a world can have.
@@ -54,7 +56,8 @@ impl Key {
             0 => Kind::Transmit,
             1 => Kind::Arrival,
             2 => Kind::Room,
-            _ => Kind::Deadline,
+            3 => Kind::Deadline,
+            _ => Kind::Gate,
         }
     }
 

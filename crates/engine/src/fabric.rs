@@ -5,6 +5,7 @@ use septet_physical::{Direction, Observer, Splitter, Tally};
 use smallvec::SmallVec;
 
 use crate::agenda::{Agenda, Key, Kind};
+use crate::gate::{FilterId, Gates, Side, Stopped};
 use crate::watch::{Launch, Watch};
 
 /// No cable at this port.
@@ -36,6 +37,10 @@ pub(crate) struct Cold {
     pub(crate) errors: u64,
     /// Frames that came out and found nobody.
     pub(crate) drops: Tally,
+    /// Where filters look at frames.
+    pub(crate) gates: Option<Box<Gates>>,
+    /// Frames about which a filter had something to say.
+    pub(crate) matched: u64,
 }
 
 /// A port of a station.
@@ -74,11 +79,22 @@ impl Path {
     pub(crate) fn cold_mut(&mut self) -> &mut Cold {
         self.cold.get_or_insert_default()
     }
+
+    /// Whether filters look at its frames.
+    #[inline]
+    pub(crate) fn is_gated(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.gates.is_some())
+    }
+
+    /// Where filters look at frames, where there are any.
+    pub(crate) fn gates(&mut self) -> Option<&mut Gates> {
+        self.cold.as_mut()?.gates.as_deref_mut()
+    }
 }
 
 impl Default for Cold {
     fn default() -> Self {
-        Self { room: Instant::FAR_FUTURE, mark: None, errors: 0, drops: Tally::default() }
+        Self { room: Instant::FAR_FUTURE, mark: None, errors: 0, drops: Tally::default(), gates: None, matched: 0 }
     }
 }
 
@@ -129,7 +145,7 @@ impl Fabric {
     fn send(&mut self, station: StationId, port: Port, frame: Frame, trace: &mut Trace) {
         if frame.segment_size > 0
             && let Some(path) = self.outlet(station, port)
-            && !self.paths[path as usize].direction.is_transparent()
+            && (!self.paths[path as usize].direction.is_transparent() || self.paths[path as usize].is_gated())
             && let Some(split) = self.splitter
         {
             return split(frame, &mut |segment| {
@@ -141,17 +157,76 @@ impl Fabric {
     }
 
     fn send_one(&mut self, station: StationId, port: Port, mut frame: Frame, trace: &mut Trace) {
-        if frame.id == FrameId(0) {
-            self.frames += 1;
-            frame.id = FrameId(self.frames);
+        let path = self.outlet(station, port);
+        if let Some(path) = path
+            && self.paths[path as usize].is_gated()
+            && !frame.is_empty()
+        {
+            return self.send_through(path, frame, None, trace);
         }
-        let Some(path) = self.outlet(station, port) else {
+        self.name(&mut frame);
+        let Some(path) = path else {
             self.unplugged += 1;
             tell_drop(trace, "link.drop", port, &frame, DropReason::Carrier, "no cable is plugged in");
             return;
         };
         let now = self.now;
         self.act(path, trace, |direction, told| direction.send(now, frame, told));
+    }
+
+    /// Gives a frame its name where it has none yet.
+    pub(crate) fn name(&mut self, frame: &mut Frame) {
+        if frame.id == FrameId(0) {
+            self.frames += 1;
+            frame.id = FrameId(self.frames);
+        }
+    }
+
+    /// Sends what the sender's gate lets through, asking the filters behind `after`.
+    pub(crate) fn send_through(&mut self, path: u32, frame: Frame, after: Option<FilterId>, trace: &mut Trace) {
+        let now = self.now;
+        let p = &mut self.paths[path as usize];
+        let port = p.from.port;
+        let Some(gates) = p.gates() else { return };
+        let mut judged = gates.sides[Side::Out as usize].judge(now, frame, after);
+        p.cold_mut().matched += u64::from(judged.matched);
+        let mut cause = None;
+        if let Some(mut stopped) = judged.stopped {
+            self.name(&mut stopped.frame);
+            let p = &mut self.paths[path as usize];
+            p.direction.count_drop(DropReason::Filter);
+            let event = tell_stopped(trace, port, &stopped);
+            cause = Some(event);
+            for mut answer in stopped.back {
+                answer.cause = event;
+                self.name(&mut answer);
+                if let Some(gates) = self.paths[path as usize].gates() {
+                    gates.back.push_back(answer);
+                }
+            }
+        }
+        for mut frame in judged.on.drain(..) {
+            if let Some(cause) = cause {
+                frame.cause = cause;
+            }
+            self.name(&mut frame);
+            self.act(path, trace, |direction, told| direction.send(now, frame, told));
+        }
+        self.schedule_gates(path);
+    }
+
+    /// Enters when something that waits in a gate of `path` goes on.
+    pub(crate) fn schedule_gates(&mut self, path: u32) {
+        let now = self.now;
+        let p = &mut self.paths[path as usize];
+        let to = p.to.station;
+        let Some(gates) = p.gates() else { return };
+        if let Some(at) = gates.next().map(|at| at.max(now))
+            && at < gates.due
+        {
+            gates.due = at;
+            self.agenda.push(Key::new(at, to, Kind::Gate, path));
+        }
     }
 }
 
@@ -236,6 +311,17 @@ impl Observer for Told<'_> {
         };
         tell_drop(self.trace, "link.lost", self.from.port, frame, reason, why);
     }
+}
+
+/// Tells of a frame that a filter stopped, and what did.
+pub(crate) fn tell_stopped(trace: &mut Trace, port: Port, stopped: &Stopped) -> EventId {
+    let Stopped { frame, text, cause, back } = stopped;
+    trace.emit(Storey::Network, "filter.drop", *cause, |f| {
+        f.set("port", port.to_string()).set("frame", frame.id).set("len", frame.len());
+        f.set("reason", DropReason::Filter).set("rule", text.to_string());
+        let why = if back.is_empty() { "the filter drops it" } else { "the filter refuses it, and says so" };
+        f.set("why", why);
+    })
 }
 
 /// Tells of a frame that goes no further.

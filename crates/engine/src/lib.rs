@@ -8,9 +8,11 @@ mod agenda;
 mod digest;
 pub mod executor;
 mod fabric;
+mod gate;
 mod watch;
 mod world;
 
 pub use digest::Digest;
+pub use gate::{Filter, FilterId, Rule, Side, Verdict};
 pub use septet_physical::Heading;
 pub use world::{LinkId, PortCounters, QueueUse, QueueWatch, Stats, Storm, World};

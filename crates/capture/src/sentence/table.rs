@@ -69,6 +69,7 @@ pub const TELLINGS: &[Telling] = &[
     all("eth.pause", "pauses", Moment, From, &["is asked to pause until {until}[ — {why}]"]),
     all("fault.*", "faults", Headline, To, &["fault: {fault}", "fault[ — {why}]"]),
     all("fault.end", "ends of faults", Headline, To, &["over: {fault}"]),
+    all("filter.drop", "packets that a filter stops", Moment, From, &["{rule}: stops a packet of {len} bytes — {why}"]),
     all("http.cut", "answers broken off", Moment, To, &["{how} in the answer to {target} — {why}"]),
     when("way", "received", all("http.request", "arrivals of requests", Detail, From, &["{method} {target} arrives"])),
     all("http.request", "requests", Moment, To, &["{method} {target}[, {version}]"]),

@@ -27,6 +27,8 @@ pub struct PortCounters {
     pub tx_dropped: u64,
     /// Frames sent that do not arrive, by reason; those that the channel loses are not in `tx_errors` or `tx_dropped`.
     pub drops: Tally,
+    /// Frames sent about which a filter had something to say, at this end of the cable or at the other.
+    pub tx_filtered: u64,
 }
 
 /// How full the queue of one direction was.
@@ -70,6 +72,7 @@ impl World {
             tx_errors: no_carrier,
             tx_dropped: queue,
             drops: sent.drops,
+            tx_filtered: fabric.paths[path as usize].cold().map_or(0, |c| c.matched),
         })
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use septet_core::{Carrier, DropReason, EventId, Port, Power, Station, StationId, Storey};
 use septet_physical::Medium;
 
-use crate::fabric::{End, UNPLUGGED};
+use crate::fabric::{End, UNPLUGGED, tell_drop};
+use crate::gate::{FilterId, Gates, Rule, Side};
 use crate::{Heading, LinkId, World};
 
 impl World {
@@ -35,7 +36,7 @@ impl World {
         let Some(l) = self.links.get_mut(link.0 as usize) else { return };
         let medium = medium.into();
         l.media[heading as usize] = medium.clone();
-        let path = link.0 * 2 + heading as u32;
+        let path = path(link, heading);
         let now = self.fabric.now;
         self.trace.set_scene(now, self.fabric.paths[path as usize].from.station);
         self.trace.set_cause(cause);
@@ -47,6 +48,36 @@ impl World {
     /// The medium of one direction of a link.
     pub fn medium(&self, link: LinkId, heading: Heading) -> Option<&Arc<Medium>> {
         Some(&self.links.get(link.0 as usize)?.media[heading as usize])
+    }
+
+    /// Puts a filter into the gate at one side of one direction of a link: before its sender's queue, or before its
+    /// receiver.
+    pub fn add_filter(&mut self, link: LinkId, heading: Heading, side: Side, rule: Rule) {
+        if self.links.get(link.0 as usize).is_none() {
+            return;
+        }
+        let gates = self.fabric.paths[path(link, heading) as usize].cold_mut().gates.get_or_insert_default();
+        gates.sides[side as usize].rules.push(rule);
+    }
+
+    /// Takes a filter away. Frames that it held go on now, in the order in which they came; those that it delays go on
+    /// in their time.
+    pub fn remove_filter(&mut self, link: LinkId, heading: Heading, side: Side, filter: FilterId) {
+        if self.links.get(link.0 as usize).is_none() {
+            return;
+        }
+        let path = path(link, heading);
+        let Some(gates) = self.fabric.paths[path as usize].gates() else { return };
+        let free = gates.sides[side as usize].remove(filter);
+        match side {
+            Side::Out => self.go_on(path, free, Vec::new()),
+            Side::In => self.go_on(path, Vec::new(), free),
+        }
+        // Without filters a frame pays for none.
+        let p = &mut self.fabric.paths[path as usize];
+        if p.gates().is_some_and(|gates| gates.is_empty()) {
+            p.cold_mut().gates = None;
+        }
     }
 
     /// Switches a station on or off. One that is off receives nothing, and its neighbours lose the carrier.
@@ -133,6 +164,12 @@ impl World {
         self.trace.set_scene(now, self.fabric.paths[path as usize].from.station);
         self.trace.set_cause(cause);
         self.fabric.act(path, &mut self.trace, |direction, told| direction.sever(now, reason, told));
+        let p = &mut self.fabric.paths[path as usize];
+        let port = p.from.port;
+        for frame in p.gates().map(Gates::lose).unwrap_or_default() {
+            p.direction.count_drop(reason);
+            tell_drop(&mut self.trace, "link.lost", port, &frame, reason, "it waited at a filter when the link went");
+        }
         self.fabric.schedule_room(path);
         self.hand_on();
     }
@@ -167,4 +204,8 @@ impl World {
             }
         }
     }
+}
+
+fn path(link: LinkId, heading: Heading) -> u32 {
+    link.0 * 2 + heading as u32
 }

@@ -211,6 +211,7 @@ impl World {
             self.start();
         }
         frame.ingress = self.now();
+        self.fabric.name(&mut frame);
         if self.is_on(station) {
             self.deliver(End { station, port }, frame);
         }

@@ -8,7 +8,8 @@ use septet_core::{DropReason, EventId, Fate, Frame, Instant, Power, StationId};
 use super::{Action, arm};
 use crate::World;
 use crate::agenda::{Key, Kind};
-use crate::fabric::{End, tell_drop};
+use crate::fabric::{End, tell_drop, tell_stopped};
+use crate::gate::{FilterId, Side};
 
 /// More happens at one instant than ever should: a loop without delay.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,6 +88,7 @@ impl World {
             Kind::Deadline => self.on_deadline(key),
             Kind::Transmit => self.on_transmit(key),
             Kind::Room => self.on_room(key),
+            Kind::Gate => self.on_gate(key),
         }
         Ok(true)
     }
@@ -114,6 +116,13 @@ impl World {
                     real_time(at, &mut p.transmit, p.direction.next_transmit())
                 }
                 Kind::Room => Some(at),
+                Kind::Gate => {
+                    let gates = self.fabric.paths[path as usize].gates();
+                    gates.and_then(|gates| {
+                        let next = gates.next();
+                        real_time(at, &mut gates.due, next)
+                    })
+                }
             };
             match real {
                 Some(real) if real <= at => break,
@@ -174,12 +183,97 @@ impl World {
         if frame.is_empty() {
             return self.signal(to, frame);
         }
+        if p.is_gated() {
+            return self.arrive_through(key.path(), frame, None);
+        }
+        self.take_in(key.path(), frame);
+    }
+
+    /// A frame that came out of the cable is received.
+    #[inline]
+    fn take_in(&mut self, path: u32, frame: Frame) {
+        let p = &mut self.fabric.paths[path as usize];
         p.packets += 1;
         p.bytes += frame.len() as u64;
         if frame.fcs.is_some() {
             p.cold_mut().errors += 1;
         }
+        let to = p.to;
         self.deliver(to, frame);
+    }
+
+    /// What the receiver's gate lets through is received, asking the filters behind `after`.
+    pub(super) fn arrive_through(&mut self, path: u32, frame: Frame, after: Option<FilterId>) {
+        let now = self.fabric.now;
+        let p = &mut self.fabric.paths[path as usize];
+        let to = p.to;
+        let judged = match p.gates() {
+            Some(gates) => gates.sides[Side::In as usize].judge(now, frame, after),
+            None => return self.take_in(path, frame),
+        };
+        p.cold_mut().matched += u64::from(judged.matched);
+        let mut cause = None;
+        if let Some(mut stopped) = judged.stopped {
+            p.direction.count_drop(DropReason::Filter);
+            self.trace.set_scene(now, to.station);
+            let event = tell_stopped(&mut self.trace, to.port, &stopped);
+            self.hand_on();
+            stopped.frame.cause = event;
+            cause = Some(event);
+            if let Some(watch) = &mut self.fabric.watch {
+                let fate = Fate::Lost(DropReason::Filter);
+                watch.received(now, to.station, to.port, &stopped.frame, fate);
+            }
+            for mut answer in stopped.back {
+                answer.cause = event;
+                self.fabric.name(&mut answer);
+                self.fabric.act(path ^ 1, &mut self.trace, |direction, told| direction.send(now, answer, told));
+            }
+        }
+        for mut frame in judged.on {
+            if let Some(cause) = cause {
+                frame.cause = cause;
+            }
+            self.fabric.name(&mut frame);
+            if self.is_on(to.station) {
+                self.take_in(path, frame);
+            } else {
+                self.find_nobody(path, &frame);
+            }
+        }
+        self.fabric.schedule_gates(path);
+        self.hand_on();
+    }
+
+    /// Frames that wait in the gates of a path go on.
+    fn on_gate(&mut self, key: Key) {
+        self.fabric.agenda.pop();
+        let (now, path) = (self.fabric.now, key.path());
+        let p = &mut self.fabric.paths[path as usize];
+        let from = p.from;
+        let Some(gates) = p.gates().filter(|gates| gates.due == key.at()) else { return };
+        gates.due = Instant::FAR_FUTURE;
+        let back = core::mem::take(&mut gates.back);
+        let [out, arrived] = [Side::Out, Side::In].map(|side| gates.sides[side as usize].ripe(now));
+        for frame in back {
+            if self.is_on(from.station) {
+                self.deliver(from, frame);
+            }
+        }
+        self.go_on(path, out, arrived);
+    }
+
+    /// Frames that waited in the gates of a path go on to the next filter.
+    pub(super) fn go_on(&mut self, path: u32, out: Vec<(Frame, FilterId)>, arrived: Vec<(Frame, FilterId)>) {
+        for (frame, by) in out {
+            self.trace.set_scene(self.fabric.now, self.fabric.paths[path as usize].from.station);
+            self.fabric.send_through(path, frame, Some(by), &mut self.trace);
+            self.hand_on();
+        }
+        for (frame, by) in arrived {
+            self.arrive_through(path, frame, Some(by));
+        }
+        self.fabric.schedule_gates(path);
     }
 
     pub(super) fn deliver(&mut self, to: End, frame: Frame) {
