@@ -12,6 +12,7 @@ use septet_network::{Cidr, Iface, Ip};
 use septet_socket::NetRef;
 use septet_transport::tcp;
 
+use crate::middlebox::Flow;
 use crate::net::HostNet;
 use crate::registry::{self, HostKey};
 use crate::stack::Stack;
@@ -73,6 +74,11 @@ impl Host {
     /// What `ss -ti` shows at `now` of every connection that may still have something in flight.
     pub fn connections(&self, now: Instant) -> Vec<(tcp::SocketId, tcp::Info)> {
         self.stack.borrow().tcp.infos(now)
+    }
+
+    /// Every TCP connection that is past its handshake and not yet over.
+    pub fn flows(&self) -> Vec<Flow> {
+        self.stack.borrow().tcp.flows()
     }
 
     /// What storey 2 counted at `port`; `None` where nothing was.

@@ -9,6 +9,7 @@ mod config;
 mod counters;
 mod host;
 mod lens;
+pub mod middlebox;
 mod net;
 mod ping;
 mod registry;

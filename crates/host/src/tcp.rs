@@ -19,6 +19,7 @@ use septet_transport::tcp::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::middlebox::Flow;
 use crate::net::{poll, with};
 use crate::registry::{self, HostKey};
 use crate::stack::Stack;
@@ -98,6 +99,15 @@ impl Tcp {
     /// What `ss -ti` shows of each connection.
     pub(crate) fn infos(&self, now: Instant) -> Vec<(SocketId, tcp::Info)> {
         self.endpoint.as_ref().map(|e| e.infos(now).collect()).unwrap_or_default()
+    }
+
+    /// Every connection that is past its handshake and not yet over.
+    pub(crate) fn flows(&self) -> Vec<Flow> {
+        let flow = |c: &tcp::Connection| {
+            let (sent, expected) = c.sequence_numbers();
+            Flow { local: c.local(), remote: c.remote(), sent, expected }
+        };
+        self.endpoint.iter().flat_map(|e| e.living()).map(flow).collect()
     }
 
     pub(crate) fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {

@@ -8,6 +8,7 @@
 mod addr;
 pub mod arp;
 mod counters;
+pub mod filter;
 pub mod fragment;
 pub mod icmp;
 mod icmp_limit;

@@ -244,6 +244,15 @@ impl Header {
     }
 }
 
+/// Writes the checksum of the segment that `frame` holds, whose header was written with none.
+///
+/// # Panics
+/// If the frame is shorter than a header.
+pub fn seal(src: IpAddr, dst: IpAddr, frame: &mut Frame) {
+    let sum = pseudo_header(src, dst, PROTOCOL, frame.len()).bytes(frame.bytes()).finish();
+    frame.header_mut(HEADER_LEN)[16..18].copy_from_slice(&sum.to_be_bytes());
+}
+
 mod kind {
     pub(super) const END: u8 = 0;
     pub(super) const NOP: u8 = 1;

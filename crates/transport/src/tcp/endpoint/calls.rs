@@ -382,6 +382,12 @@ impl Endpoint {
         self.slots.connections().filter(move |(_, c)| alive(c)).map(move |(id, c)| (id, c.info(now)))
     }
 
+    /// Every connection that is past its handshake and not yet over, in a fixed order.
+    pub fn living(&self) -> impl Iterator<Item = &Connection> {
+        let lives = |c: &Connection| c.state.is_synchronized() && !matches!(c.state, State::TimeWait | State::Closed);
+        self.slots.connections().map(|(_, c)| c).filter(move |c| lives(c))
+    }
+
     /// The state of the socket.
     ///
     /// # Errors

@@ -1,0 +1,137 @@
+//! Packet filters: which packets are meant. [`Match`] is what a rule asks of a packet's [`Headers`]; what becomes of a
+//! packet that fits is not decided here.
+
+pub mod headers;
+
+use core::ops::RangeInclusive;
+pub use headers::{Framing, Headers};
+
+use crate::Prefix;
+use crate::ipv4::protocol;
+use headers::ether_type;
+
+/// What a rule asks of a packet: all of its clauses.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Match {
+    /// The clauses; none fit every packet.
+    pub clauses: Vec<Clause>,
+}
+
+/// A condition, or its opposite.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Clause {
+    /// What is asked.
+    pub condition: Condition,
+    /// Whether it must be so.
+    pub sense: Sense,
+}
+
+/// Whether a condition must hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sense {
+    /// It must.
+    #[default]
+    Is,
+    /// It must not.
+    IsNot,
+}
+
+/// Which end of a packet's way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// The sender.
+    Source,
+    /// The receiver.
+    Destination,
+    /// One of them.
+    Either,
+}
+
+/// Something that can be asked of a packet. What a packet does not have fits no condition about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// It is one of these.
+    Kind(Vec<Kind>),
+    /// One of these ports.
+    Port(End, Vec<RangeInclusive<u16>>),
+    /// An address of one of these networks.
+    Address(End, Vec<Prefix>),
+    /// All of these control bits of TCP are set.
+    Flags(u8),
+    /// An ICMP message of one of these types and, where one is said, codes.
+    Icmp(Vec<(u8, Option<u8>)>),
+    /// The length of the packet in octets, the link's header and padding not counted.
+    Len(RangeInclusive<usize>),
+}
+
+/// What a packet is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// An IP packet, of either version.
+    Ip,
+    /// A packet of this number over Ethernet.
+    EtherType(u16),
+    /// An IP packet of this protocol.
+    Protocol(u8),
+    /// ICMP of either version.
+    Icmp,
+}
+
+impl Kind {
+    /// Address resolution.
+    pub const ARP: Self = Self::EtherType(ether_type::ARP);
+    /// TCP.
+    pub const TCP: Self = Self::Protocol(protocol::TCP);
+    /// UDP.
+    pub const UDP: Self = Self::Protocol(protocol::UDP);
+
+    fn fits(self, headers: &Headers) -> bool {
+        match self {
+            Self::Ip => matches!(headers.ether_type, Some(ether_type::IPV4 | ether_type::IPV6)),
+            Self::EtherType(kind) => headers.ether_type == Some(kind),
+            Self::Protocol(protocol) => headers.protocol == Some(protocol),
+            Self::Icmp => matches!(headers.protocol, Some(protocol::ICMP | protocol::ICMPV6)),
+        }
+    }
+}
+
+impl Match {
+    /// Whether a packet is meant.
+    pub fn fits(&self, headers: &Headers) -> bool {
+        self.clauses.iter().all(|clause| match clause.sense {
+            Sense::Is => clause.condition.fits(headers),
+            Sense::IsNot => !clause.condition.fits(headers),
+        })
+    }
+}
+
+impl Condition {
+    fn fits(&self, headers: &Headers) -> bool {
+        match self {
+            Self::Kind(kinds) => kinds.iter().any(|kind| kind.fits(headers)),
+            Self::Port(end, ranges) => headers.ports.is_some_and(|(src, dst)| {
+                end.of(src, dst).any(|port| ranges.iter().any(|range| range.contains(&port)))
+            }),
+            Self::Address(end, networks) => match (headers.src, headers.dst) {
+                (Some(src), Some(dst)) => end.of(src, dst).any(|addr| networks.iter().any(|net| net.contains(addr))),
+                _ => false,
+            },
+            Self::Flags(bits) => headers.flags.is_some_and(|flags| flags & bits == *bits),
+            Self::Icmp(types) => headers
+                .icmp
+                .is_some_and(|(kind, code)| types.iter().any(|(k, c)| *k == kind && c.is_none_or(|c| c == code))),
+            Self::Len(range) => range.contains(&headers.len),
+        }
+    }
+}
+
+impl End {
+    fn of<T>(self, src: T, dst: T) -> impl Iterator<Item = T> {
+        let src = (self != Self::Destination).then_some(src);
+        let dst = (self != Self::Source).then_some(dst);
+        src.into_iter().chain(dst)
+    }
+}
+
+#[cfg(test)]
+mod tests;
