@@ -329,13 +329,14 @@ impl Cache {
         })
     }
 
-    /// Forgets the neighbours on `iface`, as when its carrier goes; gives back what waited.
+    /// Forgets the neighbours on `iface`, as when its carrier goes, but not those that were set by hand, as Linux'
+    /// `neigh_carrier_down`; gives back what waited.
     pub fn flush(&mut self, iface: Iface) -> Vec<Waiting> {
         let mut dropped = Vec::new();
         for entry in self.entries.iter_mut().filter(|e| e.iface == iface) {
             dropped.extend(core::mem::take(&mut entry.waiting));
         }
-        self.retain(|e| e.iface != iface);
+        self.retain(|e| e.iface != iface || e.state == State::Permanent);
         dropped
     }
 

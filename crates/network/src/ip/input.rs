@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey, checksum};
+use septet_core::{Checksums, DropReason, Frame, FrameId, Instant, Out, Storey, checksum};
 
 use super::output::Outgoing;
 use super::{Cast, Datagram, DontFragment, Forwarding, Ip, Kind, Up, Way, cause_of, offload};
@@ -264,6 +264,8 @@ impl Ip {
     /// RFC 1122 §3.2.2.6: "Data received in an ICMP Echo Request MUST be entirely included in the resulting Echo Reply."
     fn answer_echo(&mut self, now: Instant, header: Header, message: Message, mut frame: Frame, out: &mut Out<'_>) {
         icmp::make_reply(frame.bytes_mut());
+        // A packet of its own, which no wire has carried yet, in the memory of the request.
+        frame.id = FrameId(0);
         frame.cause = out.trace.emit(Storey::Network, "icmp.echo-reply", cause_of(&frame), |f| {
             f.set("to", header.src).set("seq", message.seq()).set("why", "an echo request came");
         });
