@@ -11,6 +11,7 @@ use septet_core::{Port, StationId};
 use septet_lab::{Outcome, Output, Run};
 
 use crate::exit::Failure;
+use crate::lab_file;
 
 /// Files that are written while the world runs.
 pub(crate) struct Keep {
@@ -23,7 +24,7 @@ impl Keep {
     /// Makes the directory, writes what is known before the run, and begins to watch.
     pub(crate) fn begin(
         dir: &Path,
-        lab_file: &Path,
+        path: &Path,
         ports: &[String],
         snap: Option<u32>,
         run: &mut Run,
@@ -32,11 +33,7 @@ impl Keep {
         let names = run.names();
         let only = chosen(ports, &names)?;
         let lab = run.lab();
-        let kept_lab = dir.join(lab_file.file_name().unwrap_or("lab.toml".as_ref()));
-        // A lab may be run from its own output directory.
-        if fs::canonicalize(&kept_lab).ok() != fs::canonicalize(lab_file).ok() || !kept_lab.exists() {
-            write(&kept_lab, lab.text.as_bytes())?;
-        }
+        lab_file::keep(dir, path, lab)?;
         if let Some(pem) = run.root_pem() {
             write(&dir.join("ca.pem"), pem.as_bytes())?;
         }

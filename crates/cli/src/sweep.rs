@@ -191,6 +191,9 @@ fn begin(dir: &Path, args: &RunArgs, plan: &Plan) -> Result<(Option<Journal>, Ve
     if fs::canonicalize(&kept).ok() != fs::canonicalize(&args.lab).ok() || !kept.exists() {
         fs::copy(&args.lab, &kept).map_err(|e| Failure::file("write", &kept, &e))?;
     }
+    for cell in &plan.cells {
+        lab_file::keep_files(dir, &cell.lab)?;
+    }
     let path = journal_of(args);
     let opened = if args.resume {
         Journal::resume(&path, plan)

@@ -6,8 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use septet_core::Seed;
+use septet_datalink::ethernet::MacAddr;
 use septet_network::routes::Guide;
-use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
+use septet_network::{Forwarding, Iface, InterfaceConfig, StaticRoute};
 use septet_socket::Entropy;
 
 /// A host as it is before it is first switched on.
@@ -28,6 +29,8 @@ pub struct HostConfig {
     pub interfaces: Vec<InterfaceConfig>,
     /// Its routes, beside those to its own links.
     pub routes: Vec<StaticRoute>,
+    /// Neighbours that it need not ask for: those at the other end of a line that has only one.
+    pub neighbors: Vec<Neighbor>,
     /// Where it is a router among many: its view of the map that these share, beside its own routes.
     pub guide: Option<Guide>,
     /// Whether it is a router.
@@ -49,6 +52,17 @@ pub struct HostConfig {
     pub entropy: Entropy,
 }
 
+/// A neighbour that is known from the beginning: a permanent entry of `ip neigh`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Neighbor {
+    /// On which interface.
+    pub iface: Iface,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its link address.
+    pub mac: MacAddr,
+}
+
 impl HostConfig {
     /// A host without interfaces, in a world that begins in 2025 with seed 0.
     pub fn new(name: impl Into<String>) -> Self {
@@ -56,6 +70,7 @@ impl HostConfig {
             name: name.into(),
             interfaces: Vec::new(),
             routes: Vec::new(),
+            neighbors: Vec::new(),
             guide: None,
             forwarding: Forwarding::Off,
             tcp: Arc::default(),

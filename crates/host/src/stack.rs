@@ -423,6 +423,9 @@ fn build_ip(config: &HostConfig) -> Ip {
     for route in &config.routes {
         ip.add_route(route.prefix, route.gateway, route.metric).expect("checked when the host was made");
     }
+    for neighbor in &config.neighbors {
+        ip.neighbors_mut().set_permanent(Instant::ZERO, neighbor.iface, neighbor.address, neighbor.mac);
+    }
     if let Some(guide) = &config.guide {
         ip.set_guide(guide.clone());
     }

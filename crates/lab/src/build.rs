@@ -22,8 +22,8 @@ use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_socket::Entropy;
 use septet_transport::tcp;
 
-use crate::board::{self, Board};
 use crate::boot::{self, Consoles, Ground};
+use crate::fault::board::{self, Board};
 use crate::gauges;
 use crate::lab::{self, Lab};
 use crate::node::{Node, NodeKind};
@@ -127,6 +127,7 @@ impl Lab {
                         name: node.name.clone(),
                         interfaces: interfaces(node),
                         routes: routes.own,
+                        neighbors: self.across_serial_lines(index),
                         guide: routes.guide,
                         forwarding: forwarding(node),
                         tcp: segmented(&node.spec.tcp, options.segmentation),
@@ -151,7 +152,7 @@ impl Lab {
                     (world.add_station(&node.name, self.fit(index, Box::new(host), seed)), Some(recorder))
                 }
             };
-            board.add_node(station);
+            board.add_node(station, node);
             places.stations.push(station);
             places.recorders.push(recorder);
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use septet_core::{Instant, Rate, Seed};
 use septet_datalink::card::half_duplex::{self, HalfDuplexCard};
 use septet_datalink::card::pause::PauseCard;
-use septet_datalink::card::serial::SerialCard;
+use septet_datalink::card::serial::{self, SerialCard};
 use septet_datalink::card::{Card, Fitted};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::hdlc::Accm;
@@ -16,6 +16,7 @@ use septet_datalink::stp::bpdu::BridgeId;
 use septet_datalink::stp::{Parameters, path_cost};
 use septet_datalink::switch::{self, FlowControl, PortMode, Switch, Vlans};
 use septet_datalink::vlan::VlanId;
+use septet_host::Neighbor;
 use septet_physical::queue::Limit;
 use septet_physical::{Framing, Medium};
 
@@ -250,6 +251,17 @@ impl Lab {
         paused.then(|| Box::new(PauseCard::new(rate(cable), limit)) as Box<dyn Card>)
     }
 
+    /// Who is at the other end of each serial line of a node: there is nobody else to ask for.
+    pub(crate) fn across_serial_lines(&self, index: usize) -> Vec<Neighbor> {
+        let across = self.ports(index).filter_map(|place| {
+            let (beyond, cable) = self.beyond(place)?;
+            cable.serial.as_ref()?;
+            let address = self.nodes[beyond.node].ports[usize::from(beyond.port)].address?.addr();
+            Some(Neighbor { iface: place.port, address, mac: serial::NEIGHBOUR })
+        });
+        across.collect()
+    }
+
     fn ppp(&self, place: Place, beyond: Place, cable: &Cable, serial: &Serial) -> ppp::Config {
         let address = |place: Place| match self.nodes[place.node].ports[usize::from(place.port)].address?.addr() {
             std::net::IpAddr::V4(address) => Some(address),
@@ -279,7 +291,8 @@ impl Lab {
         let link = &self.links[link];
         let medium = link.cables[way].medium.clone();
         if self.is_shared(link.ends) {
-            return Medium { rate: None, framing: Framing::BARE, ..medium };
+            let order = septet_physical::Order::Loose;
+            return Medium { rate: None, trace: None, order, framing: Framing::BARE, ..medium };
         }
         medium
     }

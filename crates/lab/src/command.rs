@@ -49,9 +49,12 @@ const SHORTEST_PERIOD: Duration = Duration::from_micros(1);
 /// Reads a command line with its schedule.
 pub(crate) fn parse(text: &Text) -> Result<Command, Wrong> {
     let whole = Word { text: &text.text, at: 0 };
-    let scheduled = Words::new(whole)
-        .next()
-        .is_some_and(|w| ["at", "every", "then", "from", "until"].contains(&w.text.trim_end_matches(':')));
+    let scheduled = Words::new(whole).next().is_some_and(|word| {
+        let word = word.text.split(':').next().unwrap_or_default();
+        // As in the scripts of faults a time may also stand by itself: `5s: ping web1`.
+        ["at", "every", "then", "from", "until"].contains(&word)
+            || (whole.text.contains(':') && word.starts_with(|c: char| c.is_ascii_digit()))
+    });
     let (schedule, line) = match scheduled.then(|| whole.split_once(":")) {
         Some(Some((schedule, line))) => (self::schedule(schedule)?, line),
         Some(None) => {
@@ -89,6 +92,12 @@ fn schedule(part: Word<'_>) -> Result<Schedule, Wrong> {
                     None => Duration::ZERO,
                 };
                 then = Some(pause);
+                continue;
+            }
+            other if other.starts_with(|c: char| c.is_ascii_digit()) => {
+                if at.replace((time(word)?, word)).is_some() {
+                    return Err(Wrong::new("schedule", word.range(), "a second time"));
+                }
                 continue;
             }
             other => {
@@ -181,6 +190,8 @@ mod tests {
         for (text, schedule) in [
             ("ping b", Schedule::Boot),
             ("at 1s: ping b", Schedule::At(secs(1))),
+            ("1s: ping b", Schedule::At(secs(1))),
+            ("1.5s : ping b", Schedule::At(Instant::from_millis(1500))),
             ("then: ping b", Schedule::Then(Duration::ZERO)),
             ("then 2s: ping b", Schedule::Then(Duration::from_secs(2))),
             (
@@ -198,6 +209,10 @@ mod tests {
             "",
             "at 1s",
             "at 1: x",
+            "1: ping x",
+            "5s",
+            "1s 2s: ping x",
+            "1s..2s: ping x",
             "at 1s:",
             "until 5s: ping x",
             "every 0s: x",

@@ -1,26 +1,36 @@
 //! Faults: what goes wrong in a lab, and when. `5s..7s: loss 20% on r1--r2`
 //!
-//! A new kind of fault is one file and one line in [`KINDS`].
+//! A new kind of fault is one file and one line in [`KINDS`]: the file says how it is written and, as an [`Effect`],
+//! what it does when it begins. What it puts on the [`Stage`](board::Stage) is taken away again when it ends.
 
+pub(crate) mod board;
 mod cut;
+mod filter;
 mod flap;
 mod medium;
+mod packets;
+mod places;
 mod power;
+mod reset;
 mod restore;
 
+use core::fmt;
 use core::ops::Range;
+use std::sync::Arc;
 
 use septet_core::Instant;
 
 use crate::document::Text;
-use crate::medium::Change;
+use crate::files::Files;
+use crate::lab::Lab;
 use crate::nearest::suggest;
-use crate::topology::{LinkRef, Topology};
+use crate::topology::LinkRef;
 use crate::units;
 use crate::words::{Word, Words, Wrong};
+use board::Stage;
 
 /// Something that goes wrong.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Fault {
     /// What, as written, without the time.
     pub text: String,
@@ -31,24 +41,15 @@ pub struct Fault {
     /// The kind of the event that tells of it: `fault.cut`.
     pub event: &'static str,
     /// What it does while it lasts.
-    pub(crate) effect: Effect,
+    pub(crate) effect: Arc<dyn Effect>,
     /// The times between which it is in effect; one, for most.
     pub(crate) spans: Vec<(Instant, Option<Instant>)>,
 }
 
-/// What a fault does while it lasts.
-#[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Effect {
-    /// The links become worse.
-    Change(Vec<LinkRef>, Vec<Change>),
-    /// The links carry nothing.
-    Cut(Vec<LinkRef>),
-    /// The nodes are off.
-    Off(Vec<usize>),
-    /// The nodes are switched off, where they are on, and on again.
-    Restart(Vec<usize>),
-    /// Every fault of these links and nodes that is in effect ends.
-    Restore(Vec<LinkRef>, Vec<usize>),
+/// What a fault does.
+pub(crate) trait Effect: fmt::Debug + Send + Sync {
+    /// Begins it. Whatever it does through the stage lasts until the fault ends, and ends with it.
+    fn begin(&self, stage: &mut Stage<'_>);
 }
 
 /// A kind of fault.
@@ -57,54 +58,90 @@ struct FaultKind {
     verb: &'static str,
     example: &'static str,
     event: &'static str,
+    /// Whether a fault that begins with the verb is of this kind, by its other words.
+    takes: fn(Words<'_>) -> bool,
     read: fn(&mut Words<'_>, &Context<'_>) -> Result<Plan, Wrong>,
+}
+
+impl FaultKind {
+    /// One whose verb says all.
+    const fn new(
+        verb: &'static str,
+        example: &'static str,
+        event: &'static str,
+        read: fn(&mut Words<'_>, &Context<'_>) -> Result<Plan, Wrong>,
+    ) -> Self {
+        Self { verb, example, event, takes: |_| true, read }
+    }
 }
 
 /// What is known when a fault is read.
 struct Context<'a> {
-    topology: &'a Topology,
+    lab: &'a Lab,
+    files: &'a Files,
     at: Instant,
     until: Option<Instant>,
-    stop: Instant,
     /// Where the time is written.
     time: Range<usize>,
 }
 
 impl Context<'_> {
     /// In effect for as long as the file says.
-    fn throughout(&self, effect: Effect) -> Plan {
-        Plan { effect, spans: vec![(self.at, self.until)] }
+    fn throughout(&self, effect: impl Effect + 'static) -> Plan {
+        Plan { effect: Arc::new(effect), spans: vec![(self.at, self.until)] }
     }
 
-    /// Something that happens in a moment has no end.
-    fn no_window(&self, verb: &str) -> Result<(), Wrong> {
+    /// Something that happens in a moment, which has no end.
+    fn at_once(&self, verb: &str, effect: impl Effect + 'static) -> Result<Plan, Wrong> {
         match self.until {
-            None => Ok(()),
+            None => Ok(Plan { effect: Arc::new(effect), spans: vec![(self.at, None)] }),
             Some(_) => Err(Wrong::new("window", self.time.clone(), format!("`{verb}` happens at one time"))
                 .help("give the time at which it begins only".to_owned())),
         }
+    }
+
+    /// The links behind a fault's verb: `r1--r2, r2--s2`.
+    fn links(&self, words: &mut Words<'_>) -> Result<Vec<LinkRef>, Wrong> {
+        list(words, "a link", "`r1--r2`", |word| self.lab.topology.links(word))
+    }
+
+    /// The nodes behind a fault's verb: `web[1..2], dns`.
+    fn nodes(&self, words: &mut Words<'_>) -> Result<Vec<usize>, Wrong> {
+        list(words, "a node", "`web1`", |word| self.lab.topology.nodes(word))
     }
 }
 
 /// What a fault does, and when.
 struct Plan {
-    effect: Effect,
+    effect: Arc<dyn Effect>,
     spans: Vec<(Instant, Option<Instant>)>,
 }
 
-/// Every kind of fault beside the words of netem, which [`medium`] reads.
-const KINDS: &[FaultKind] = &[cut::CUT, cut::UNPLUG, flap::FLAP, power::CRASH, power::RESTART, restore::RESTORE];
+/// Every kind of fault; of those with one verb the first that takes the fault's other words is meant.
+const KINDS: &[FaultKind] = &[
+    cut::CUT,
+    cut::UNPLUG,
+    flap::FLAP,
+    power::CRASH,
+    power::RESTART,
+    filter::DROP,
+    filter::REJECT,
+    filter::HOLD,
+    filter::DELAY,
+    filter::DUPLICATE,
+    filter::LOSS,
+    reset::RESET,
+    restore::RESTORE,
+    medium::NETEM,
+];
 
 /// Every fault, each with an example.
 pub(crate) fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KINDS
-        .iter()
-        .map(|k| (k.verb, k.example))
-        .chain([("loss", "5s..7s: loss 20% on r1--r2; so with every word of netem")])
+    KINDS.iter().map(|k| (k.verb, k.example))
 }
 
 /// Reads a fault; without a time it begins with the run.
-pub(crate) fn parse(text: &Text, topology: &Topology, stop: Instant) -> Result<Fault, Wrong> {
+pub(crate) fn parse(text: &Text, lab: &Lab, files: &Files) -> Result<Fault, Wrong> {
     let whole = Word { text: &text.text, at: 0 };
     let (time, what) = match whole.split_once(":") {
         Some((time, what)) => (Some(time), what),
@@ -115,34 +152,39 @@ pub(crate) fn parse(text: &Text, topology: &Topology, stop: Instant) -> Result<F
         None => (Instant::ZERO, None),
     };
     let time = time.map_or(0..0, Word::range);
-    let context = Context { topology, at, until, stop, time };
+    let context = Context { lab, files, at, until, time };
     let mut words = Words::new(what);
     let verb = words.expect("a fault", "`5s..7s: loss 20% on r1--r2`")?;
-    let (event, plan) = if let Some(kind) = KINDS.iter().find(|k| k.verb == verb.text) {
-        let plan = (kind.read)(&mut words, &context).map_err(|mut wrong| {
-            wrong.refusal.help.get_or_insert_with(|| format!("for example `{}`", kind.example));
-            wrong
-        })?;
-        (kind.event, plan)
-    } else if crate::medium::is_word(verb.text) {
-        ("fault.medium", medium::read(&mut Words::new(what), &context)?)
-    } else {
+    let is_netem = crate::medium::is_word(verb.text);
+    let kind = KINDS.iter().find(|kind| {
+        let speaks = kind.verb == verb.text || (kind.verb == medium::NETEM.verb && is_netem);
+        speaks && (kind.takes)(words.clone())
+    });
+    let Some(kind) = kind else {
         let known = KINDS.iter().map(|k| k.verb).chain(crate::medium::names());
         return Err(Wrong::new("unknown-fault", verb.range(), format!("there is no fault `{}`", verb.text))
             .label("unknown fault")
             .help(suggest(verb.text, "faults", known)));
     };
-    if let Some(word) = words.next()
-        && event != "fault.medium"
-    {
+    let helped = |mut wrong: Wrong| {
+        wrong.refusal.help.get_or_insert_with(|| format!("for example `{}`", kind.example));
+        wrong
+    };
+    let mut words = if is_netem { Words::new(what) } else { words };
+    let plan = (kind.read)(&mut words, &context).map_err(helped)?;
+    if let Some(word) = words.next() {
         return Err(Wrong::new("unknown-word", word.range(), format!("`{}` is left over", word.text))
             .label("not understood here"));
     }
-    Ok(Fault { text: what.text.to_owned(), at, until, event, effect: plan.effect, spans: plan.spans })
+    Ok(Fault { text: what.text.to_owned(), at, until, event: kind.event, effect: plan.effect, spans: plan.spans })
 }
 
-/// `10s` or `5s..7s`
+/// `10s` or `5s..7s`, as in the command lines of hosts also `at 10s`.
 fn window(time: Word<'_>) -> Result<(Instant, Option<Instant>), Wrong> {
+    let time = match time.text.strip_prefix("at").filter(|rest| rest.starts_with(char::is_whitespace)) {
+        Some(rest) => Word { text: rest, at: time.at + 2 }.trim(),
+        None => time,
+    };
     let read = |word: Word<'_>| match units::time(word.text) {
         Ok(time) => Ok(Instant::ZERO + time),
         Err(refusal) => Err(Wrong::refused("unit", word.range(), refusal).label("not understood")),
@@ -159,22 +201,12 @@ fn window(time: Word<'_>) -> Result<(Instant, Option<Instant>), Wrong> {
     Ok((at, Some(until)))
 }
 
-/// The links behind a fault's verb: `r1--r2, r2--s2`.
-fn links(words: &mut Words<'_>, topology: &Topology) -> Result<Vec<LinkRef>, Wrong> {
-    list(words, "a link", "`r1--r2`", |word| topology.links(word))
-}
-
-/// The nodes behind a fault's verb: `web[1..2], dns`.
-fn nodes(words: &mut Words<'_>, topology: &Topology) -> Result<Vec<usize>, Wrong> {
-    list(words, "a node", "`web1`", |word| topology.nodes(word))
-}
-
 /// A list parted by commas; it ends with the first word that no comma joins to it.
-fn list<T>(
-    words: &mut Words<'_>,
+fn list<'t, T>(
+    words: &mut Words<'t>,
     what: &str,
     example: &str,
-    read: impl Fn(Word<'_>) -> Result<Vec<T>, Wrong>,
+    read: impl Fn(Word<'t>) -> Result<Vec<T>, Wrong>,
 ) -> Result<Vec<T>, Wrong> {
     let mut found = Vec::new();
     loop {

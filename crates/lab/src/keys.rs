@@ -65,7 +65,7 @@ static TOPOLOGY: Section = Section {
     groups: &[&[Key::new(
         "links",
         Kind::Texts(&LINK),
-        "one string a link, chain or star: `s2 -- lb, web[1..3] : wan`",
+        "one string a link, chain or star: `s2 -- lb, web[1..3] : wan`; `a -> b : …` says something of one direction",
     )]],
     more: none,
     required: &["links"],

@@ -13,13 +13,14 @@ use crate::address::{self, Seat, Segment};
 use crate::document::{self, Table, Text, Value};
 use crate::expect::{self, Expectation};
 use crate::fault::{self, Fault};
+use crate::files::Files;
 use crate::gauges;
-use crate::link_text::{self, EndText};
+use crate::links::{Link, Wiring};
 use crate::medium::{self, Cable};
-use crate::mistake::{Mistake, Mistakes, Span};
+use crate::mistake::{Mistake, Mistakes};
 use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port};
 use crate::topology::{Place, Topology};
-use crate::words::{Word, Words, Wrong};
+use crate::words::{Word, Wrong};
 use crate::{keys, schema, shared_line, tcp, units};
 
 /// A lab: everything that a file says, checked and resolved.
@@ -51,18 +52,11 @@ pub struct Lab {
     pub warnings: Mistakes,
     /// The text of the file.
     pub text: String,
+    /// The text of each file that it names, by the name that it uses.
+    pub files: BTreeMap<String, Arc<str>>,
+    /// What the file is called, with its path.
+    pub(crate) source: String,
     pub(crate) topology: Topology,
-}
-
-/// A link between two ports.
-#[derive(Clone, Debug)]
-pub struct Link {
-    /// Its name: `r1--r2`; of several between the same nodes, with their ports.
-    pub name: String,
-    /// What it joins.
-    pub ends: [Place; 2],
-    /// What it is made of, from the first end to the second and back.
-    pub cables: [Arc<Cable>; 2],
 }
 
 /// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
@@ -97,11 +91,12 @@ impl Lab {
             return Err(mistakes.sorted());
         }
         schema::check(&root, &keys::ROOT, "", &(0..0), &mut mistakes);
-        let lab = Reader { root: &root, mistakes: &mut mistakes }.lab(source, text);
+        let files = Files::beside(source);
+        let lab = Reader { root: &root, files: &files, mistakes: &mut mistakes }.lab(source, text);
         if mistakes.has_errors() {
             return Err(mistakes.sorted());
         }
-        Ok(Self { warnings: mistakes.sorted(), ..lab })
+        Ok(Self { warnings: mistakes.sorted(), files: files.contents(), ..lab })
     }
 
     /// The node called `name`, as an index into [`nodes`](Self::nodes).
@@ -135,7 +130,7 @@ impl Lab {
     /// What is wrong with it.
     pub fn fault(&self, text: &str) -> Result<Fault, Mistakes> {
         let text = Text::bare(text.to_owned(), 0..text.len());
-        fault::parse(&text, &self.topology, self.stop).map_err(|wrong| {
+        fault::parse(&text, self, &Files::beside(&self.source)).map_err(|wrong| {
             let mut mistakes = Mistakes::new("fault", &text.text);
             mistakes.push(wrong.mistake(&text));
             mistakes
@@ -145,6 +140,7 @@ impl Lab {
 
 struct Reader<'a> {
     root: &'a Table,
+    files: &'a Files,
     mistakes: &'a mut Mistakes,
 }
 
@@ -161,27 +157,34 @@ impl Reader<'_> {
             topology.add_node(&node.name);
         }
         let media = self.media();
-        let (links, spans, ports) = self.links(&declared, &mut topology, &media);
+        let texts = self.root.table("topology").map(|t| t.texts("links")).unwrap_or_default();
+        let (hub, files) = (Arc::new(Cable::hub()), self.files);
+        let mut wiring = Wiring { declared: &declared, media: &media, hub, files, mistakes: &mut *self.mistakes };
+        let (links, spans, ports) = wiring.links(&texts, &mut topology);
         self.unused(&media, &links);
         let nodes = self.nodes(&declared, &links, ports, &Arc::new(tcp::read(lab, &Config::linux())), &topology);
         shared_line::check(&nodes, &links, &spans, self.mistakes);
         let stop = Instant::ZERO + stop;
-        Lab {
+        let mut lab = Lab {
             name: lab.text("name").map_or_else(|| stem.trim_end_matches(".toml").to_owned(), |t| t.text.clone()),
             description: lab.text("description").map(|t| t.text.clone()),
             seed: lab.count("seed").unwrap_or(1),
             stop,
             epoch: lab.get("epoch").and_then(|item| schema::date(&item.value).ok()).unwrap_or(EPOCH),
             sample: self.sample(lab),
-            faults: self.faults(&topology, stop),
+            faults: Vec::new(),
             expectations: self.expectations(&topology),
             sweep: self.sweep(),
             nodes,
             links,
             warnings: Mistakes::new(source, text),
             text: text.to_owned(),
+            files: BTreeMap::new(),
+            source: source.to_owned(),
             topology,
-        }
+        };
+        lab.faults = self.faults(&lab);
+        lab
     }
 
     /// Looking more often than every tenth of a millisecond would be most of what a run does.
@@ -213,9 +216,12 @@ impl Reader<'_> {
             settings.sort_by_key(|key| medium::rank(key));
             let mut cable = Cable::perfect();
             for key in settings {
-                // What cannot be read has been reported.
-                if let Some(changes) = table.phrase(key).and_then(|text| medium::value(key, &text).ok()) {
-                    cable.apply(&changes);
+                let Some(text) = table.phrase(key) else { continue };
+                match medium::value(key, &text, self.files) {
+                    Ok(changes) => cable.apply(&changes),
+                    Err(wrong) if wrong.code == medium::TRACE => self.mistakes.push(wrong.mistake(&text)),
+                    // Whatever else cannot be read has been reported.
+                    Err(_) => {}
                 }
             }
             media.insert(name.text.clone(), Arc::new(cable));
@@ -235,96 +241,6 @@ impl Reader<'_> {
                 self.mistakes.push(Mistake::new("unused-medium", name.span.clone(), reason, "unused").warning());
             }
         }
-    }
-
-    /// The links, and the plugged ports of each node.
-    fn links(
-        &mut self,
-        declared: &[Declared],
-        topology: &mut Topology,
-        media: &BTreeMap<String, Arc<Cable>>,
-    ) -> (Vec<Link>, Vec<Span>, Vec<BTreeMap<u16, usize>>) {
-        let mut ports: Vec<BTreeMap<u16, usize>> = vec![BTreeMap::new(); declared.len()];
-        let texts = self.root.table("topology").map(|t| t.texts("links")).unwrap_or_default();
-        let mut parsed = Vec::new();
-        let mut claimed: BTreeMap<Place, core::ops::Range<usize>> = BTreeMap::new();
-        for text in texts {
-            let link = link_text::parse(text);
-            let Some(link) = self.or_report(text, link) else { continue };
-            // What a link is made of where the words leave something open.
-            let bases = [media["lan"].clone(), Arc::new(Cable::hub())];
-            let made = bases.map(|base| match link.medium {
-                None => Ok([base.clone(), base]),
-                Some(word) => cables(word, &base, media),
-            });
-            let made = made.map(|cables| self.or_report(text, cables));
-            for (a, b) in link.pairs {
-                let ends = [&a, &b].map(|end| topology.find(&end.node));
-                for (end, found) in [&a, &b].iter().zip(ends) {
-                    if found.is_none() {
-                        self.mistakes.push(topology.unknown(&end.node, end.at.clone()).mistake(text));
-                    }
-                }
-                let [Some(x), Some(y)] = ends else { continue };
-                if x == y {
-                    let at = a.at.start.min(b.at.start)..a.at.end.max(b.at.end);
-                    let reason = format!("the link joins `{}` with itself", a.node);
-                    self.mistakes.push(Mistake::new("self-link", text.place(at), reason, "both ends are one node"));
-                    continue;
-                }
-                for (end, node) in [(&a, x), (&b, y)] {
-                    let Some(port) = end.port else { continue };
-                    let place = Place { node, port };
-                    let span = text.place(end.at.clone());
-                    if let Some(first) = claimed.insert(place, span.clone()) {
-                        let reason = format!("port eth{port} of `{}` has two links", end.node);
-                        self.mistakes.push(
-                            Mistake::new("port-in-use", span, reason, "plugged in again").also(first, "first here"),
-                        );
-                    }
-                }
-                let to_hub = [x, y].iter().any(|node| declared[*node].kind == NodeKind::Hub);
-                if let Some(cables) = &made[usize::from(to_hub)] {
-                    parsed.push((a, b, [x, y], cables.clone(), text));
-                }
-            }
-        }
-        // Ports that are given are kept free by those that are not, wherever they stand.
-        let mut next = vec![0u16; declared.len()];
-        let mut links: Vec<Link> = Vec::new();
-        let mut spans: Vec<Span> = Vec::new();
-        for (a, b, nodes, cables, text) in parsed {
-            let mut seat = |end: &EndText, node: usize| {
-                let port = end.port.unwrap_or_else(|| {
-                    while claimed.contains_key(&Place { node, port: next[node] }) {
-                        next[node] = next[node].saturating_add(1);
-                    }
-                    let port = next[node];
-                    next[node] = port.saturating_add(1);
-                    port
-                });
-                Place { node, port }
-            };
-            let ends = [seat(&a, nodes[0]), seat(&b, nodes[1])];
-            if let Some(full) = ends.iter().find(|p| p.port >= u16::MAX - 1) {
-                let reason = format!("`{}` has more than 65533 links", declared[full.node].name);
-                self.mistakes.push(Mistake::new("port-in-use", text.span.clone(), reason, "no port is left"));
-                break;
-            }
-            let parallel = !topology.between(nodes[0], nodes[1]).is_empty();
-            let name = if parallel {
-                format!("{}.eth{}--{}.eth{}", a.node, ends[0].port, b.node, ends[1].port)
-            } else {
-                format!("{}--{}", declared[nodes[0]].name, declared[nodes[1]].name)
-            };
-            topology.add_link(ends);
-            for end in ends {
-                ports[end.node].insert(end.port, links.len());
-            }
-            links.push(Link { name, ends, cables });
-            spans.push(text.inner());
-        }
-        (links, spans, ports)
     }
 
     fn nodes(
@@ -423,15 +339,15 @@ impl Reader<'_> {
         }
     }
 
-    fn faults(&mut self, topology: &Topology, stop: Instant) -> Vec<Fault> {
+    fn faults(&mut self, lab: &Lab) -> Vec<Fault> {
         let texts = self.root.table("faults").map(|t| t.texts("script")).unwrap_or_default();
         texts
             .into_iter()
             .filter_map(|text| {
-                let fault = fault::parse(text, topology, stop);
+                let fault = fault::parse(text, lab, self.files);
                 let fault = self.or_report(text, fault)?;
-                if fault.at >= stop {
-                    let end = units::render(stop.as_secs_f64(), units::Dimension::Time);
+                if fault.at >= lab.stop {
+                    let end = units::render(lab.stop.as_secs_f64(), units::Dimension::Time);
                     let reason = format!("the lab stops at {end}, before this begins");
                     let late = Mistake::new("too-late", text.inner(), reason, "too late");
                     let help = "let the lab run longer: `stop` in `[lab]`".to_owned();
@@ -483,41 +399,6 @@ impl Reader<'_> {
             sweep.push((path.text.clone(), texts));
         }
         sweep
-    }
-}
-
-/// What stands behind the colon of a link: a medium, netem words, or both; two of them parted by `/` for the two
-/// directions.
-fn cables(word: Word<'_>, base: &Arc<Cable>, media: &BTreeMap<String, Arc<Cable>>) -> Result<[Arc<Cable>; 2], Wrong> {
-    let one = |part: Word<'_>| -> Result<Arc<Cable>, Wrong> {
-        let mut words = Words::new(part);
-        let first = words.expect("a medium", "`wan` or `delay 10ms`")?;
-        let base = if medium::is_word(first.text) {
-            words = Words::new(part);
-            base
-        } else {
-            media.get(first.text).ok_or_else(|| {
-                let mut known: Vec<&str> = media.keys().map(String::as_str).collect();
-                medium::names().for_each(|name| known.push(name));
-                Wrong::new("unknown-medium", first.range(), format!("no medium is called `{}`", first.text))
-                    .label("unknown medium")
-                    .help(crate::nearest::suggest(first.text, "media", known.iter().copied()))
-            })?
-        };
-        let changes = medium::phrases(&mut words, None)?;
-        if changes.is_empty() {
-            return Ok(base.clone());
-        }
-        let mut cable = Cable::clone(base);
-        cable.apply(&changes);
-        Ok(Arc::new(cable))
-    };
-    match word.split_once("/") {
-        Some((forth, back)) => Ok([one(forth)?, one(back)?]),
-        None => {
-            let cable = one(word)?;
-            Ok([cable.clone(), cable])
-        }
     }
 }
 

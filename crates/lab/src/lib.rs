@@ -5,7 +5,6 @@
 //! guessed, the mend.
 
 mod address;
-mod board;
 mod boot;
 mod build;
 mod cards;
@@ -15,11 +14,13 @@ mod document;
 mod edit;
 mod expect;
 mod fault;
+mod files;
 mod gauges;
 mod keys;
 mod known;
 mod lab;
 mod link_text;
+mod links;
 mod medium;
 mod mistake;
 mod names;
@@ -36,7 +37,6 @@ mod topology;
 mod units;
 mod words;
 
-pub use board::FaultId;
 pub use boot::{Boot, Ground};
 pub use build::{BuildError, BuildOptions, Keys, Segmentation};
 pub use choice::{FrameChoice, Which};
@@ -46,8 +46,10 @@ pub use expect::{
     Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Reading, Unit, Verdict, Window,
 };
 pub use fault::Fault;
+pub use fault::board::FaultId;
 pub use known::{KINDS, Known, Listing};
-pub use lab::{Lab, Link};
+pub use lab::Lab;
+pub use links::Link;
 pub use medium::Cable;
 pub use mistake::{Gravity, Mistake, Mistakes, Span};
 pub use node::{Node, NodeKind, NodeSpec, Port};

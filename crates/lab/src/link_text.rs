@@ -1,4 +1,4 @@
-//! The link strings: `a -- b, c, web[1..3] : wan delay 10ms`.
+//! The link strings: `a -- b, c, web[1..3] : wan delay 10ms`, or of one direction: `a -> b : rate 256kbit`.
 
 use crate::document::Text;
 use crate::names;
@@ -11,9 +11,33 @@ const MOST_LINKS: usize = 4_000_000;
 #[derive(Debug)]
 pub(crate) struct LinkText<'t> {
     /// The pairs that are joined, in order.
-    pub(crate) pairs: Vec<(EndText, EndText)>,
+    pub(crate) pairs: Vec<Pair>,
     /// What stands behind the colon.
     pub(crate) medium: Option<Word<'t>>,
+}
+
+/// Two ends that are joined.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Pair {
+    pub(crate) ends: [EndText; 2],
+    pub(crate) joint: Joint,
+}
+
+impl Pair {
+    /// From the first to the last character of its ends, in bytes of the string.
+    pub(crate) fn range(&self) -> core::ops::Range<usize> {
+        let [a, b] = &self.ends;
+        a.at.start.min(b.at.start)..a.at.end.max(b.at.end)
+    }
+}
+
+/// What stands between two ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Joint {
+    /// `--`: a link, both of its directions.
+    Link,
+    /// `->`: the direction from the first end to the second.
+    Direction,
 }
 
 /// One end of a link.
@@ -38,22 +62,42 @@ pub(crate) fn parse(text: &Text) -> Result<LinkText<'_>, Wrong> {
     {
         return Err(Wrong::new("link", medium.at.saturating_sub(1)..medium.at, "no medium behind the colon"));
     }
-    let groups: Vec<Word<'_>> = ends.split("--").collect();
-    if groups.len() < 2 {
-        let help = "two ends are joined by `--`: \"a -- b\"".to_owned();
+    if let Some(at) = ends.text.find("<-") {
+        let at = ends.at + at;
+        return Err(Wrong::new("link", at..at + 2, "`<-` joins nothing")
+            .help("one direction is written from its sender on: \"a -> b\"".to_owned()));
+    }
+    let (groups, joints) = parts(ends);
+    if joints.is_empty() {
+        let help = "two ends are joined by `--`: \"a -- b\"; one direction of a link is \"a -> b\"".to_owned();
         return Err(Wrong::new("link", ends.range(), format!("`{}` joins nothing", ends.text)).help(help));
     }
     let groups = groups.into_iter().map(group).collect::<Result<Vec<_>, _>>()?;
     let mut pairs = Vec::new();
-    for sides in groups.windows(2) {
+    for (sides, joint) in groups.windows(2).zip(joints) {
         if sides[0].len().saturating_mul(sides[1].len()) > MOST_LINKS {
             return Err(Wrong::new("link", ends.range(), format!("more than {MOST_LINKS} links in one string")));
         }
         for a in &sides[0] {
-            pairs.extend(sides[1].iter().map(|b| (a.clone(), b.clone())));
+            pairs.extend(sides[1].iter().map(|b| Pair { ends: [a.clone(), b.clone()], joint }));
         }
     }
     Ok(LinkText { pairs, medium })
+}
+
+/// The lists of ends, and what stands between them.
+fn parts(ends: Word<'_>) -> (Vec<Word<'_>>, Vec<Joint>) {
+    let (mut groups, mut joints) = (Vec::new(), Vec::new());
+    let mut from = 0;
+    let part = |from: usize, to: usize| Word { text: &ends.text[from..to], at: ends.at + from }.trim();
+    while let Some(at) = ["--", "->"].iter().filter_map(|joint| ends.text[from..].find(joint)).min() {
+        let at = from + at;
+        joints.push(if ends.text[at..].starts_with("--") { Joint::Link } else { Joint::Direction });
+        groups.push(part(from, at));
+        from = at + 2;
+    }
+    groups.push(part(from, ends.text.len()));
+    (groups, joints)
 }
 
 /// The ends in a list such as `lb, dns.eth1, web[1..3]`.
@@ -107,7 +151,10 @@ mod tests {
             None => e.node.clone(),
         };
         parse(&text)
-            .map(|l| l.pairs.iter().map(|(a, b)| format!("{}-{}", show(a), show(b))).collect())
+            .map(|l| {
+                let joint = |j| if j == Joint::Link { "-" } else { ">" };
+                l.pairs.iter().map(|p| format!("{}{}{}", show(&p.ends[0]), joint(p.joint), show(&p.ends[1]))).collect()
+            })
             .map_err(|w| w.refusal.reason)
     }
 
@@ -117,14 +164,29 @@ mod tests {
         assert_eq!(pairs("s2 -- lb, web[1..2]").unwrap(), ["s2-lb", "s2-web1", "s2-web2"]);
         assert_eq!(pairs("a -- b -- c : wan").unwrap(), ["a-b", "b-c"]);
         assert_eq!(pairs("l[1..2] -- s[1..2]").unwrap(), ["l1-s1", "l1-s2", "l2-s1", "l2-s2"]);
+        assert_eq!(pairs("a -> b, c").unwrap(), ["a>b", "a>c"]);
+        assert_eq!(pairs("a -> b -- c").unwrap(), ["a>b", "b-c"]);
         assert_eq!(pairs("r1.eth1 -- web[1..2].eth0").unwrap(), ["r1.eth1-web1.eth0", "r1.eth1-web2.eth0"]);
     }
 
     #[test]
     fn what_is_no_link() {
-        for text in
-            ["", "a", "a --", "-- b", "a -- b,", "a -- b :", "a.x -- b", "a.eth -- b", "a -- b.eth70000", "a - b"]
-        {
+        for text in [
+            "",
+            "a",
+            "a --",
+            "-- b",
+            "a -- b,",
+            "a -- b :",
+            "a.x -- b",
+            "a.eth -- b",
+            "a -- b.eth70000",
+            "a - b",
+            "a <- b",
+            "a ->",
+            "-> b",
+            "a <-> b",
+        ] {
             assert!(pairs(text).is_err(), "{text}");
         }
     }

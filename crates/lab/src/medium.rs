@@ -1,7 +1,7 @@
 //! What links are made of: the words of `tc-netem`, in media, in link strings and in faults alike.
 
 use core::time::Duration;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use septet_core::{Bytes, Rate};
 use septet_datalink::hdlc::Fcs;
@@ -11,13 +11,14 @@ use septet_physical::channel::{EFFECTS, EffectKind, EffectSpec};
 use septet_physical::phy::{self, Length, Phy};
 use septet_physical::queue::{DISCIPLINES, Discipline, Limit, QueueSpec};
 use septet_physical::settings::{self, Parameter, Setting, Settings};
-use septet_physical::{Framing, InvalidSetting, Medium, Ratio};
+use septet_physical::{DeliveryTrace, Framing, InvalidSetting, Medium, Order, Ratio};
 
 use crate::document::Text;
+use crate::files::Files;
 use crate::nearest::suggest;
 use crate::schema::{Key, Kind, Phrase};
 use crate::units::{self, Refusal};
-use crate::words::{Word, Words, Wrong};
+use crate::words::{Commas, Word, Words, Wrong};
 
 /// One direction of a link: what it does to frames, and the largest packet that its ends send.
 #[derive(Clone, PartialEq, Debug)]
@@ -77,7 +78,15 @@ impl Cable {
     pub(crate) fn apply(&mut self, changes: &[Change]) {
         for change in changes {
             match change {
-                Change::Rate(rate) => self.medium.rate = *rate,
+                Change::Rate(rate) => {
+                    // netem without a rate lets frames overtake; with one it is a FIFO.
+                    let order = if rate.is_some() { Order::Kept } else { Order::Loose };
+                    (self.medium.rate, self.medium.trace, self.medium.order) = (*rate, None, order);
+                }
+                Change::Trace(trace) => {
+                    (self.medium.rate, self.medium.order) = (trace.mean_rate(), Order::Kept);
+                    self.medium.trace = Some(trace.clone());
+                }
                 Change::Delay(delay) => self.medium.delay = *delay,
                 Change::Jitter(jitter) => self.medium.jitter = *jitter,
                 Change::Loss(ratio) => self.medium.loss = *ratio,
@@ -105,7 +114,8 @@ impl Cable {
                 Change::NoEffect(name) => self.medium.effects.retain(|e| e.name() != *name),
                 Change::Phy(phy) => {
                     self.phy = Some(phy);
-                    self.medium.rate = Some(phy.rate);
+                    // A line of its own: what goes in first comes out first.
+                    (self.medium.rate, self.medium.trace, self.medium.order) = (Some(phy.rate), None, Order::Kept);
                     self.renew_length();
                 }
                 Change::Length(length) => {
@@ -190,6 +200,7 @@ pub struct Reliable {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Change {
     Rate(Option<Rate>),
+    Trace(Arc<DeliveryTrace>),
     Delay(Duration),
     Jitter(Duration),
     Loss(Ratio),
@@ -207,13 +218,50 @@ pub(crate) enum Change {
     Lcp(LcpOptions),
 }
 
+impl Change {
+    /// What is changed: of two changes of the same the second leaves nothing of the first.
+    pub(crate) fn what(&self) -> &'static str {
+        match self {
+            Self::Rate(_) | Self::Trace(_) => "rate",
+            Self::Delay(_) => "delay",
+            Self::Jitter(_) => "jitter",
+            Self::Loss(_) => "loss",
+            Self::BitErrors(_) => "ber",
+            Self::Framing(_) => "framing",
+            Self::Queue(..) => "queue",
+            Self::Limit(_) => "limit",
+            Self::Effect(effect) => effect_slot(effect.name()),
+            Self::NoEffect(name) => effect_slot(name),
+            Self::Mtu(_) => "mtu",
+            Self::Phy(_) => "phy",
+            Self::Length(_) => "length",
+            Self::Serial(_) => "serial",
+            Self::Reliable(_) => "reliable",
+            Self::Lcp(_) => "lcp",
+        }
+    }
+}
+
+/// Effects go by their names; those that share one with a word of a medium are told apart from it.
+fn effect_slot(name: &'static str) -> &'static str {
+    match name {
+        "delay" => "effect delay",
+        "loss" => "effect loss",
+        "rate" => "effect rate",
+        name => name,
+    }
+}
+
+/// The kind of mistake that a file which is no trace is.
+pub(crate) const TRACE: &str = "trace";
+
 /// A word of the medium language.
 struct MediumWord {
     name: &'static str,
     example: &'static str,
     doc: &'static str,
     /// Reads what stands behind it.
-    read: fn(&mut Words<'_>) -> Result<Vec<Change>, Wrong>,
+    read: fn(&mut Words<'_>, &Files) -> Result<Vec<Change>, Wrong>,
 }
 
 /// The words that are no effect; effects come from the table of storey 1. Applied in this order.
@@ -222,7 +270,7 @@ const WORDS: &[MediumWord] = &[
         name: "phy",
         example: "100base-tx",
         doc: "the physical layer, which fixes the rate; with `length` also the delay",
-        read: |words| {
+        read: |words, _| {
             let word = words.expect("the name of a PHY", "`100base-tx`")?;
             let phy = Phy::find(word.text).ok_or_else(|| {
                 let names = phy::TABLE.iter().map(|p| p.name);
@@ -236,9 +284,18 @@ const WORDS: &[MediumWord] = &[
     MediumWord {
         name: "rate",
         example: "20mbit",
-        doc: "the bit rate of the transmitter; `unlimited` for none",
-        read: |words| {
+        doc: "the bit rate of the transmitter; `unlimited` for none, `trace FILE` for one that follows a recording",
+        read: |words, files| {
             let word = words.expect("a rate", "`20mbit`")?;
+            if word.text == "trace" {
+                let name = words.expect("the name of a file", "`trace cellular.up`")?;
+                let trace = files.trace(name.text);
+                return trace.map(|trace| vec![Change::Trace(trace)]).map_err(|reason| {
+                    Wrong::new(TRACE, name.range(), reason).label("this file").help(
+                        "a line of it is a millisecond at which 1504 bytes may pass; it lies beside the lab".to_owned(),
+                    )
+                });
+            }
             if word.text == "unlimited" {
                 return Ok(vec![Change::Rate(None)]);
             }
@@ -249,7 +306,7 @@ const WORDS: &[MediumWord] = &[
         name: "length",
         example: "100m",
         doc: "the length of the cable, which gives its delay",
-        read: |words| {
+        read: |words, _| {
             let word = words.expect("a length", "`100m`")?;
             let metres = understood(word, units::length(word.text))?;
             Ok(vec![Change::Length(Length((metres * 1000.0).round() as u64))])
@@ -259,7 +316,7 @@ const WORDS: &[MediumWord] = &[
         name: "delay",
         example: "25ms",
         doc: "from the first bit out to the first bit in, as in netem: `TIME [JITTER [CORRELATION] [distribution NAME]]`",
-        read: |words| {
+        read: |words, _| {
             let word = words.expect("a time", "`25ms`")?;
             let delay = understood(word, units::time(word.text))?;
             let mut jitter = Duration::ZERO;
@@ -285,8 +342,8 @@ const WORDS: &[MediumWord] = &[
     MediumWord {
         name: "jitter",
         example: "5ms",
-        doc: "each frame's delay is uniform in `delay ± jitter`; it may reorder",
-        read: |words| {
+        doc: "each frame's delay is uniform in `delay ± jitter`; without a rate it may reorder",
+        read: |words, _| {
             let word = words.expect("a time", "`5ms`")?;
             Ok(vec![Change::Jitter(understood(word, units::time(word.text))?)])
         },
@@ -296,7 +353,7 @@ const WORDS: &[MediumWord] = &[
         example: "0.5%",
         doc: "the share of frames that the channel loses, as in netem: `RATIO [CORRELATION]`, `gemodel P R 1-H 1-K`, \
               `state P13 P31 P32 P23 P14`",
-        read: |words| {
+        read: |words, _| {
             for name in ["gemodel", "state"] {
                 if words.take(name) {
                     let kind = EFFECTS.iter().find(|e| e.name == name);
@@ -321,13 +378,13 @@ const WORDS: &[MediumWord] = &[
         name: "ber",
         example: "1e-6",
         doc: "the share of bits that arrive flipped",
-        read: |words| Ok(vec![Change::BitErrors(to_ratio(words.expect("a ratio", "`1e-6`")?)?)]),
+        read: |words, _| Ok(vec![Change::BitErrors(to_ratio(words.expect("a ratio", "`1e-6`")?)?)]),
     },
     MediumWord {
         name: "limit",
         example: "64kb",
         doc: "how much may wait before the transmitter, in bytes (`64kb`) or packets (`100p`)",
-        read: |words| {
+        read: |words, _| {
             let word = words.expect("a limit", "`64kb` or `100p`")?;
             let limit = match understood(word, units::limit(word.text))? {
                 units::Limit::Bytes(Bytes(n)) => Limit::Bytes(n),
@@ -340,7 +397,7 @@ const WORDS: &[MediumWord] = &[
         name: "queue",
         example: "fq_codel",
         doc: "the queue discipline before the transmitter, with its settings as in tc: `codel target 5ms`",
-        read: |words| {
+        read: |words, _| {
             let word = words.expect("a queue discipline", "`drop-tail`")?;
             let discipline = discipline(word)?;
             let (settings, range) = named_settings(words, discipline.parameters, &[], word)?;
@@ -354,7 +411,7 @@ const WORDS: &[MediumWord] = &[
         example: "ethernet",
         doc: "how frames travel: `ethernet` (with preamble, FCS and gap), `bare` (nothing beside its bytes), or `ppp` \
               (a serial line, HDLC framing)",
-        read: |words| {
+        read: |words, _| {
             let word = words.expect("a framing", "`ethernet`")?;
             match word.text {
                 "ethernet" => Ok(vec![Change::Framing(Framing::ETHERNET), Change::Serial(None)]),
@@ -369,7 +426,7 @@ const WORDS: &[MediumWord] = &[
         name: "arq",
         example: "go-back-n",
         doc: "how a serial line repeats what was damaged: `SCHEME [window N] [t1 TIME]`",
-        read: |words| {
+        read: |words, _| {
             let word = words.expect("a scheme", "`go-back-n`")?;
             let arq =
                 Arq::find(word.text).ok_or_else(|| {
@@ -397,7 +454,7 @@ const WORDS: &[MediumWord] = &[
         name: "lcp",
         example: "fcs 32",
         doc: "what the ends of a serial line ask each other for: `[fcs 16|32] [accm HEX] [compression] [echo TIME]`",
-        read: |words| {
+        read: |words, _| {
             let mut lcp = LcpOptions::default();
             let mut any = false;
             loop {
@@ -446,7 +503,7 @@ const WORDS: &[MediumWord] = &[
         name: "mtu",
         example: "1500",
         doc: "the largest packet that the ends of the link send, in bytes",
-        read: |words| {
+        read: |words, _| {
             let word = words.expect("a size", "`1500`")?;
             Ok(vec![Change::Mtu(mtu(word)?)])
         },
@@ -478,22 +535,24 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 /// Reads phrases such as `loss 20% delay 50ms` up to the end, or to a word that `ends` them.
-pub(crate) fn phrases(words: &mut Words<'_>, end: Option<&str>) -> Result<Vec<Change>, Wrong> {
+pub(crate) fn phrases(words: &mut Words<'_>, end: Option<&str>, files: &Files) -> Result<Vec<Change>, Wrong> {
     let mut changes = Vec::new();
+    words.take_commas(Commas::Part);
     while let Some(word) = words.peek() {
         if Some(word.text) == end {
             break;
         }
         words.next();
-        changes.extend(phrase(word, words)?);
+        changes.extend(phrase(word, words, files)?);
     }
+    words.take_commas(Commas::Belong);
     Ok(changes)
 }
 
 /// Reads what stands behind the medium word `word`.
-fn phrase(word: Word<'_>, words: &mut Words<'_>) -> Result<Vec<Change>, Wrong> {
+fn phrase(word: Word<'_>, words: &mut Words<'_>, files: &Files) -> Result<Vec<Change>, Wrong> {
     if let Some(known) = WORDS.iter().find(|w| w.name == word.text) {
-        return (known.read)(words);
+        return (known.read)(words, files);
     }
     if let Some(kind) = effects().find(|e| e.name == word.text) {
         return effect(kind, word, words);
@@ -601,10 +660,11 @@ fn understood<T>(word: Word<'_>, result: Result<T, Refusal>) -> Result<T, Wrong>
 }
 
 /// What the key `name` of a medium says.
-pub(crate) fn value(name: &str, text: &Text) -> Result<Vec<Change>, Wrong> {
+pub(crate) fn value(name: &str, text: &Text, files: &Files) -> Result<Vec<Change>, Wrong> {
     let mut words = Words::of(text);
     let head = Word { text: name, at: 0 };
-    let changes = match phrase(head, &mut words) {
+    words.take_commas(Commas::Part);
+    let changes = match phrase(head, &mut words, files) {
         Ok(changes) => changes,
         // The head is no part of the text: what is wrong with it as a whole is wrong with all of the text.
         Err(wrong) if wrong.at == head.range() => return Err(Wrong { at: 0..text.text.len(), ..wrong }),
@@ -622,8 +682,11 @@ pub(crate) fn rank(name: &str) -> usize {
     names().position(|n| n == name).unwrap_or(usize::MAX)
 }
 
-static PHRASE: Phrase =
-    Phrase { what: "netem words", example: "25ms", check: |name, text| value(name, text).map(|_| ()) };
+static PHRASE: Phrase = Phrase {
+    what: "netem words",
+    example: "25ms",
+    check: |name, text| value(name, text, &Files::unread()).map(|_| ()),
+};
 
 /// The keys of a medium.
 pub(crate) fn keys() -> &'static [Key] {
@@ -642,7 +705,7 @@ mod tests {
     fn read(phrase: &str) -> Result<Cable, String> {
         let text = Text::bare(phrase.to_owned(), 0..phrase.len());
         let mut cable = Cable::perfect();
-        cable.apply(&phrases(&mut Words::of(&text), None).map_err(|w| w.refusal.reason)?);
+        cable.apply(&phrases(&mut Words::of(&text), None, &Files::unread()).map_err(|w| w.refusal.reason)?);
         Ok(cable)
     }
 

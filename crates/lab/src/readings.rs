@@ -212,6 +212,7 @@ impl Observed for AtEnd<'_> {
                 LinkMetric::Bytes => grown(|c| c.tx_bytes),
                 LinkMetric::Drops => (to.drops.total() - from.drops.total()) as f64,
                 LinkMetric::QueueDrops => grown(|c| c.tx_dropped),
+                LinkMetric::Filtered => grown(|c| c.tx_filtered),
                 LinkMetric::Lost => drops(septet_core::DropReason::Loss),
                 LinkMetric::Damaged => {
                     // Damage is counted where it arrives.
@@ -238,6 +239,7 @@ impl Observed for AtEnd<'_> {
             | LinkMetric::Bytes
             | LinkMetric::Drops
             | LinkMetric::QueueDrops
+            | LinkMetric::Filtered
             | LinkMetric::Lost
             | LinkMetric::Damaged => Some(values.sum()),
         }

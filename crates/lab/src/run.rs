@@ -15,9 +15,9 @@ use septet_engine::{Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
 use septet_presentation::ca::{Authority, TrustStore};
 
-use crate::board::{self, FaultId, SharedBoard};
 use crate::expect::Verdict;
 use crate::fault::Fault;
+use crate::fault::board::{self, FaultId, SharedBoard};
 use crate::lab::Lab;
 use crate::medium::Cable;
 use crate::ports::{self, PortReport};

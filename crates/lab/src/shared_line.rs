@@ -8,7 +8,7 @@ use septet_core::Rate;
 use septet_datalink::card::half_duplex::parameters::SLOT;
 
 use crate::cards;
-use crate::lab::Link;
+use crate::links::Link;
 use crate::mistake::{Mistake, Mistakes, Span};
 use crate::node::{Node, NodeKind};
 use crate::units::{Dimension, render};

@@ -81,15 +81,36 @@ impl<'t> Word<'t> {
 pub(crate) struct Words<'t> {
     rest: &'t str,
     at: usize,
+    commas: Commas,
+}
+
+/// What a comma is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Commas {
+    /// A part of its word.
+    Belong,
+    /// As a space: `rate 256kbit, delay 300ms`.
+    Part,
+}
+
+impl Commas {
+    fn parts(self, c: char) -> bool {
+        c.is_whitespace() || (self == Self::Part && c == ',')
+    }
 }
 
 impl<'t> Words<'t> {
     pub(crate) fn new(part: Word<'t>) -> Self {
-        Self { rest: part.text, at: part.at }
+        Self { rest: part.text, at: part.at, commas: Commas::Belong }
     }
 
     pub(crate) fn of(text: &'t Text) -> Self {
-        Self { rest: &text.text, at: 0 }
+        Self::new(Word { text: &text.text, at: 0 })
+    }
+
+    /// From here on commas are this.
+    pub(crate) fn take_commas(&mut self, commas: Commas) {
+        self.commas = commas;
     }
 
     pub(crate) fn peek(&self) -> Option<Word<'t>> {
@@ -131,13 +152,14 @@ impl<'t> Iterator for Words<'t> {
     type Item = Word<'t>;
 
     fn next(&mut self) -> Option<Word<'t>> {
-        let front = self.rest.len() - self.rest.trim_start().len();
+        let commas = self.commas;
+        let front = self.rest.len() - self.rest.trim_start_matches(|c| commas.parts(c)).len();
         self.at += front;
         self.rest = &self.rest[front..];
         if self.rest.is_empty() {
             return None;
         }
-        let len = self.rest.find(char::is_whitespace).unwrap_or(self.rest.len());
+        let len = self.rest.find(|c| commas.parts(c)).unwrap_or(self.rest.len());
         let word = Word { text: &self.rest[..len], at: self.at };
         self.at += len;
         self.rest = &self.rest[len..];
@@ -154,6 +176,12 @@ mod tests {
         let whole = Word { text: "  a --  b ,c ", at: 10 };
         let words: Vec<_> = Words::new(whole).map(|w| (w.text, w.at)).collect();
         assert_eq!(words, [("a", 12), ("--", 14), ("b", 18), (",c", 20)]);
+        let mut words = Words::new(Word { text: "rate 1mbit, delay 5ms on a, b", at: 0 });
+        words.take_commas(Commas::Part);
+        let before: Vec<_> = core::iter::from_fn(|| words.next()).map(|w| w.text).take(5).collect();
+        assert_eq!(before, ["rate", "1mbit", "delay", "5ms", "on"]);
+        words.take_commas(Commas::Belong);
+        assert_eq!(words.map(|w| w.text).collect::<Vec<_>>(), ["a,", "b"]);
         let parts: Vec<_> = whole.split("--").map(|w| (w.text, w.at)).collect();
         assert_eq!(parts, [("a", 12), ("b ,c", 18)]);
         let (before, after) = whole.split_once(",").unwrap();

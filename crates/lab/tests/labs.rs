@@ -2,13 +2,17 @@
 
 use septet_lab::{BuildOptions, Lab, Outcome, with_setting};
 
+fn path(name: &str) -> String {
+    format!("{}/../../labs/{name}.toml", env!("CARGO_MANIFEST_DIR"))
+}
+
 fn read(name: &str) -> String {
-    let path = format!("{}/../../labs/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let path = path(name);
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 fn play(name: &str, text: &str) -> Outcome {
-    let lab = Lab::parse(name, text).unwrap();
+    let lab = Lab::parse(&path(name), text).unwrap();
     assert!(lab.warnings.is_empty(), "{:?}", lab.warnings);
     let outcome = lab.build(&BuildOptions::default()).unwrap().finish().unwrap();
     known_metrics_only(&outcome);
@@ -57,6 +61,39 @@ fn hello() {
 #[test]
 fn black_hole() {
     holds("black-hole", &[]);
+}
+
+/// The lab without a part of its text breaks this expectation.
+fn needs(name: &str, part: &str, expectation: &str) {
+    let text = read(name);
+    assert!(text.contains(part), "{part} is not in {name}");
+    let outcome = play(name, &text.replace(part, ""));
+    let verdict = outcome.verdicts.iter().find(|v| v.name == expectation).unwrap();
+    assert!(!verdict.held, "{expectation} holds without {part}");
+}
+
+#[test]
+fn satellite() {
+    holds("satellite", &[]);
+    needs("satellite", "    \"ut -> gw : rate 256kbit\",\n", "uphill");
+    needs("satellite", "    \"gw -> ut : rate 2mbit, loss gemodel 1% 30%\",\n", "bursts");
+    needs("satellite", "\"30s..31.5s: hold gw->ut\"", "held");
+}
+
+#[test]
+fn cellular() {
+    holds("cellular", &[]);
+    needs("cellular", "rate trace traces/cellular.down, ", "mean");
+}
+
+#[test]
+fn filter() {
+    holds("filter", &[]);
+    needs("filter", "    \"drop syn not ack dport 80 first 2 on client->fw\",\n", "third");
+    needs("filter", "    \"4s..9s: drop udp dport 53 on fw\",\n", "silence");
+    needs("filter", "    \"11s..15s: reject tcp dport 7 on fw\",\n", "refused");
+    needs("filter", "    \"19s..28s: drop size 1400.. on fw->server\",\n", "small");
+    needs("filter", "    \"32s: reset client->server port 9\",\n", "reset");
 }
 
 #[test]

@@ -177,7 +177,7 @@ impl Kept {
             Some(ports) => Some(Keep::begin(dir, &args.lab, ports, None, run)?),
             None => {
                 fs::create_dir_all(dir).map_err(|e| Failure::file("make", dir, &e))?;
-                write(&dir.join(args.lab.file_name().unwrap_or("lab.toml".as_ref())), run.lab().text.as_bytes())?;
+                lab_file::keep(dir, &args.lab, run.lab())?;
                 if let Some(pem) = run.root_pem() {
                     write(&dir.join("ca.pem"), pem.as_bytes())?;
                 }

@@ -31,7 +31,7 @@ pub struct SerialCard {
 }
 
 /// The neighbour that the card stands for.
-const NEIGHBOUR: MacAddr = MacAddr([0x02, b'P', b'P', b'P', 0, 1]);
+pub const NEIGHBOUR: MacAddr = MacAddr([0x02, b'P', b'P', b'P', 0, 1]);
 
 impl SerialCard {
     /// A card for a port whose station has the address `mac`. `rng` draws magic numbers.

@@ -391,6 +391,7 @@ impl Judge<'_> {
             | LinkMetric::Bytes
             | LinkMetric::Drops
             | LinkMetric::QueueDrops
+            | LinkMetric::Filtered
             | LinkMetric::Lost
             | LinkMetric::Damaged => all(metric).sum(),
         }

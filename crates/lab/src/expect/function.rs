@@ -172,6 +172,7 @@ pub(super) const FUNCTIONS: &[(&str, Function, &str)] = &[
     ("bytes", link(LinkMetric::Bytes, Dimension::Size), "bytes put on a link"),
     ("drops", link(LinkMetric::Drops, Dimension::Number), "frames that did not cross a link, whatever the reason"),
     ("queue_drops", link(LinkMetric::QueueDrops, Dimension::Number), "frames that the queue before a link dropped"),
+    ("filtered", link(LinkMetric::Filtered, Dimension::Number), "frames that met a filter which had something to say"),
     ("lost", link(LinkMetric::Lost, Dimension::Number), "frames that a link's channel lost"),
     ("damaged", link(LinkMetric::Damaged, Dimension::Number), "frames that a link delivered with flipped bits"),
     ("loss", link(LinkMetric::LossRatio, Dimension::Number), "the share of frames that a link's channel lost"),

@@ -76,6 +76,8 @@ pub enum LinkMetric {
     Drops,
     /// Frames that the queue did not take.
     QueueDrops,
+    /// Frames about which a filter had something to say.
+    Filtered,
     /// Frames that the channel lost.
     Lost,
     /// Frames that arrived with flipped bits.

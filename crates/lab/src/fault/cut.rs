@@ -1,14 +1,28 @@
 //! `cut r1--r2`: the cable carries nothing, and both ends lose their carrier.
 
-use crate::fault::{Effect, FaultKind, links};
+use crate::fault::board::Stage;
+use crate::fault::{Context, Effect, FaultKind, Plan};
+use crate::topology::LinkRef;
+use crate::words::{Words, Wrong};
 
 /// Cuts a cable.
-pub(super) const CUT: FaultKind = FaultKind {
-    verb: "cut",
-    example: "18s..19s: cut r1--r2",
-    event: "fault.cut",
-    read: |words, context| Ok(context.throughout(Effect::Cut(links(words, context.topology)?))),
-};
+pub(super) const CUT: FaultKind = FaultKind::new("cut", "18s..19s: cut r1--r2", "fault.cut", read);
 
 /// The same, for those who pull plugs.
-pub(super) const UNPLUG: FaultKind = FaultKind { verb: "unplug", example: "10s: unplug web1--s2", ..CUT };
+pub(super) const UNPLUG: FaultKind = FaultKind::new("unplug", "10s: unplug web1--s2", "fault.cut", read);
+
+fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
+    Ok(context.throughout(Cut(context.links(words)?)))
+}
+
+/// Links that carry nothing.
+#[derive(Debug)]
+pub(super) struct Cut(pub(super) Vec<LinkRef>);
+
+impl Effect for Cut {
+    fn begin(&self, stage: &mut Stage<'_>) {
+        for link in &self.0 {
+            stage.cut(link.link);
+        }
+    }
+}

@@ -1,22 +1,43 @@
 //! `loss 20% delay 50ms on r1--r2`: the words of netem, on links, for a time.
 
-use crate::fault::{Context, Effect, Plan, links};
-use crate::medium;
+use crate::fault::board::Stage;
+use crate::fault::{Context, Effect, FaultKind, Plan};
+use crate::medium::{self, Change};
+use crate::topology::LinkRef;
 use crate::words::{Words, Wrong};
 
+/// Makes links worse, by any word of netem, before which `netem` itself may stand.
+pub(super) const NETEM: FaultKind = FaultKind::new(
+    "netem",
+    "5s..7s: loss 20% delay 50ms 5ms on r1->r2; so with every word of a medium",
+    "fault.medium",
+    read,
+);
+
 /// Reads netem words up to `on`, and the links behind it.
-pub(super) fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
-    let changes = medium::phrases(words, Some("on"))?;
+fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
+    let changes = medium::phrases(words, Some("on"), context.files)?;
     if !words.take("on") {
         let end = words.rest().at;
         return Err(Wrong::new("incomplete", end..end, "which link?")
             .label("`on …` is missing")
             .help("for example `loss 20% on r1--r2`".to_owned()));
     }
-    let links = links(words, context.topology)?;
-    if let Some(word) = words.next() {
-        return Err(Wrong::new("unknown-word", word.range(), format!("`{}` is left over", word.text))
-            .label("not understood here"));
+    let links = context.links(words)?;
+    Ok(context.throughout(Worse { links, changes }))
+}
+
+/// Links with another medium.
+#[derive(Debug)]
+struct Worse {
+    links: Vec<LinkRef>,
+    changes: Vec<Change>,
+}
+
+impl Effect for Worse {
+    fn begin(&self, stage: &mut Stage<'_>) {
+        for link in &self.links {
+            stage.change(*link, &self.changes);
+        }
     }
-    Ok(context.throughout(Effect::Change(links, changes)))
 }

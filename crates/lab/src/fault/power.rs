@@ -1,23 +1,39 @@
 //! `crash web2` and `restart web2`: a node without power, which knows nothing of before when it comes back.
 
-use crate::fault::{Effect, FaultKind, Plan, nodes};
+use crate::fault::board::Stage;
+use crate::fault::{Effect, FaultKind};
 
 /// Switches nodes off, for a time or until a restart.
-pub(super) const CRASH: FaultKind = FaultKind {
-    verb: "crash",
-    example: "10s: crash web2",
-    event: "fault.crash",
-    read: |words, context| Ok(context.throughout(Effect::Off(nodes(words, context.topology)?))),
-};
+pub(super) const CRASH: FaultKind = FaultKind::new("crash", "10s: crash web2", "fault.crash", |words, context| {
+    Ok(context.throughout(Off(context.nodes(words)?)))
+});
 
 /// Switches nodes on, and off before where they are on.
-pub(super) const RESTART: FaultKind = FaultKind {
-    verb: "restart",
-    example: "15s: restart web2",
-    event: "fault.restart",
-    read: |words, context| {
-        context.no_window("restart")?;
-        let effect = Effect::Restart(nodes(words, context.topology)?);
-        Ok(Plan { effect, spans: vec![(context.at, None)] })
-    },
-};
+pub(super) const RESTART: FaultKind =
+    FaultKind::new("restart", "15s: restart web2", "fault.restart", |words, context| {
+        context.at_once("restart", Restart(context.nodes(words)?))
+    });
+
+/// Nodes that are off.
+#[derive(Debug)]
+struct Off(Vec<usize>);
+
+impl Effect for Off {
+    fn begin(&self, stage: &mut Stage<'_>) {
+        for &node in &self.0 {
+            stage.switch_off(node);
+        }
+    }
+}
+
+/// Nodes that begin anew.
+#[derive(Debug)]
+struct Restart(Vec<usize>);
+
+impl Effect for Restart {
+    fn begin(&self, stage: &mut Stage<'_>) {
+        for &node in &self.0 {
+            stage.restart(node);
+        }
+    }
+}

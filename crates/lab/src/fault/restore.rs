@@ -1,26 +1,41 @@
 //! `restore r1--r2`: every fault that is in effect there ends.
 
-use crate::fault::{Effect, FaultKind, Plan, list};
+use crate::fault::board::Stage;
+use crate::fault::{Context, Effect, FaultKind, Plan, list};
+use crate::words::{Words, Wrong};
 
 /// Ends the faults of links and nodes.
-pub(super) const RESTORE: FaultKind = FaultKind {
-    verb: "restore",
-    example: "12s: restore r1--r2",
-    event: "fault.restore",
-    read: |words, context| {
-        context.no_window("restore")?;
-        let (mut links, mut nodes) = (Vec::new(), Vec::new());
-        let found = list(words, "a link or a node", "`r1--r2`", |word| {
-            if word.text.contains("--") || word.text.contains("->") {
-                Ok(vec![(context.topology.links(word)?, Vec::new())])
-            } else {
-                Ok(vec![(Vec::new(), context.topology.nodes(word)?)])
-            }
-        })?;
-        for (some_links, some_nodes) in found {
-            links.extend(some_links);
-            nodes.extend(some_nodes);
+pub(super) const RESTORE: FaultKind = FaultKind::new("restore", "12s: restore r1--r2", "fault.restore", read);
+
+fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
+    let topology = &context.lab.topology;
+    let found = list(words, "a link or a node", "`r1--r2`", |word| {
+        if word.text.contains("--") || word.text.contains("->") {
+            Ok(topology.links(word)?.into_iter().map(|link| Mended::Link(link.link)).collect())
+        } else {
+            Ok(topology.nodes(word)?.into_iter().map(Mended::Node).collect())
         }
-        Ok(Plan { effect: Effect::Restore(links, nodes), spans: vec![(context.at, None)] })
-    },
-};
+    })?;
+    context.at_once("restore", Restore(found))
+}
+
+/// What is mended.
+#[derive(Debug)]
+struct Restore(Vec<Mended>);
+
+#[derive(Clone, Copy, Debug)]
+enum Mended {
+    Link(usize),
+    Node(usize),
+}
+
+impl Effect for Restore {
+    fn begin(&self, stage: &mut Stage<'_>) {
+        for mended in &self.0 {
+            match mended {
+                Mended::Link(link) => stage.restore_link(*link),
+                Mended::Node(node) => stage.restore_node(*node),
+            }
+        }
+    }
+}

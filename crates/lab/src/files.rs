@@ -1,0 +1,68 @@
+//! The files that a lab file names: where they are looked for, and what was read.
+
+use core::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use septet_physical::DeliveryTrace;
+
+/// Files beside a lab file, each read once.
+#[derive(Debug)]
+pub(crate) struct Files {
+    /// The lab file's directory; where absent, nothing is read and every file is taken to be there.
+    beside: Option<PathBuf>,
+    read: RefCell<BTreeMap<String, Read>>,
+}
+
+#[derive(Debug)]
+struct Read {
+    text: Arc<str>,
+    trace: Arc<DeliveryTrace>,
+}
+
+/// The largest file that is read; recordings of an hour have a few megabytes.
+const LARGEST: u64 = 64 << 20;
+
+impl Files {
+    /// Those that a lab file called `source` names.
+    pub(crate) fn beside(source: &str) -> Self {
+        let directory = Path::new(source).parent().map(Path::to_path_buf).unwrap_or_default();
+        Self { beside: Some(directory), read: RefCell::default() }
+    }
+
+    /// For a look at the words alone.
+    pub(crate) fn unread() -> Self {
+        Self { beside: None, read: RefCell::default() }
+    }
+
+    /// The trace in the file `name`, or why there is none, in words.
+    pub(crate) fn trace(&self, name: &str) -> Result<Arc<DeliveryTrace>, String> {
+        let Some(directory) = &self.beside else {
+            return DeliveryTrace::parse("1").map(Arc::new).map_err(|invalid| invalid.to_string());
+        };
+        if let Some(known) = self.read.borrow().get(name) {
+            return Ok(known.trace.clone());
+        }
+        let path = directory.join(name);
+        let shown = path.display();
+        let unreadable = |e: std::io::Error| format!("{shown} cannot be read: {e}");
+        let metadata = std::fs::metadata(&path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(format!("{shown} is not a file"));
+        }
+        if metadata.len() > LARGEST {
+            return Err(format!("{shown} has {} bytes, more than {LARGEST}", metadata.len()));
+        }
+        let text: Arc<str> = std::fs::read_to_string(&path).map_err(unreadable)?.into();
+        let trace = DeliveryTrace::parse(&text).map_err(|invalid| format!("{shown}, {invalid}"))?;
+        let trace = Arc::new(trace);
+        self.read.borrow_mut().insert(name.to_owned(), Read { text, trace: trace.clone() });
+        Ok(trace)
+    }
+
+    /// What was read, by the names that the lab file uses.
+    pub(crate) fn contents(&self) -> BTreeMap<String, Arc<str>> {
+        self.read.borrow().iter().map(|(name, read)| (name.clone(), read.text.clone())).collect()
+    }
+}
