@@ -135,7 +135,7 @@ impl Run {
             for (name, data) in service.names() {
                 let address = match data {
                     RecordData::Node(node) => self.lab.address(node),
-                    RecordData::Address(address) => Some(address.into()),
+                    RecordData::Address(address) => Some(address),
                     _ => None,
                 };
                 if let Some(address) = address {

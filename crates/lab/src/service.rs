@@ -7,7 +7,7 @@ mod http;
 mod outside;
 
 pub use balancer::{Balancer, Health};
-pub use dns::{Dns, RecordData, ZoneSpec};
+pub use dns::{Dns, RecordData, RecordSpec, ZoneSpec};
 pub use http::Http;
 pub use outside::Outside;
 

@@ -122,6 +122,11 @@ fn dns() {
 }
 
 #[test]
+fn dns_ttl() {
+    holds("dns-ttl", &[]);
+}
+
+#[test]
 fn shop() {
     let outcome = holds("shop", &[]);
     assert_eq!(sum(&outcome, "client", "http.corrupt"), 0.0);

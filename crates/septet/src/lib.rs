@@ -57,3 +57,8 @@ pub use septet_socket::{
     TcpOptions, TcpStream, UdpSocket, Unreached,
 };
 pub use sim::{ProgramError, Sim};
+
+/// The examples of the guide are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust.md")]
+struct Guide;

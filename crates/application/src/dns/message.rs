@@ -10,6 +10,9 @@ use super::zone::Zone;
 pub(super) const PLAIN_UDP: u16 = 512;
 /// What we announce and accept: it fits every path of 1,280 bytes (DNS flag day 2020).
 pub(super) const EDNS_UDP: u16 = 1232;
+/// The largest datagram that a server sends, where nobody says otherwise: RFC 6891 §6.2.5 recommends 4096 "as a
+/// reasonable compromise". A longer one than the path takes goes in fragments.
+pub(super) const LARGEST_UDP: u16 = 4096;
 
 /// A question as a client sends it.
 pub(super) fn question(id: u16, name: &Name, kind: RecordType, edns: EdnsUse, recursion: Recursion) -> Message {
@@ -57,8 +60,8 @@ pub(super) enum Response {
     Messages(Vec<Message>, Option<&'static str>),
 }
 
-/// Answers the bytes of a question.
-pub(super) fn respond(zones: &[Zone], bytes: &[u8], carrier: Carrier) -> Response {
+/// Answers the bytes of a question, over UDP in at most `udp_size` bytes.
+pub(super) fn respond(zones: &[Zone], bytes: &[u8], carrier: Carrier, udp_size: u16) -> Response {
     let request = match Message::from_vec(bytes) {
         Ok(request) => request,
         Err(_) => return unreadable(bytes),
@@ -115,9 +118,9 @@ pub(super) fn respond(zones: &[Zone], bytes: &[u8], carrier: Carrier) -> Respons
     (response.answers, response.authorities, response.additionals) = (answers, authorities, additionals);
     let limit = match (carrier, &request.edns) {
         (Carrier::Tcp, _) => u16::MAX,
-        (Carrier::Udp, None) => PLAIN_UDP,
+        (Carrier::Udp, None) => PLAIN_UDP.min(udp_size),
         // RFC 6891 §6.2.3: "Values lower than 512 MUST be treated as equal to 512."
-        (Carrier::Udp, Some(edns)) => edns.max_payload().clamp(PLAIN_UDP, EDNS_UDP),
+        (Carrier::Udp, Some(edns)) => edns.max_payload().max(PLAIN_UDP).min(udp_size),
     };
     Response::Messages(vec![fit(response, limit)], why)
 }
@@ -185,8 +188,11 @@ mod tests {
     static ZONES: LazyLock<Vec<Zone>> = LazyLock::new(|| {
         let mut zone = Zone::new("shop.test").unwrap();
         zone.add("www", Data::A([10, 0, 3, 2].into())).unwrap();
-        for i in 0..200 {
+        for i in 0..128 {
             zone.add("many", Data::A([10, 1, 0, i].into())).unwrap();
+        }
+        for i in 0..72 {
+            zone.add("more", Data::Txt(vec![format!("{i} {}", "x".repeat(200))])).unwrap();
         }
         vec![zone]
     });
@@ -194,7 +200,7 @@ mod tests {
     fn ask(name: &str, kind: RecordType, edns: EdnsUse, carrier: Carrier) -> Vec<Message> {
         let name = Name::from_ascii(name).unwrap();
         let bytes = question(7, &name, kind, edns, Recursion::Desired).to_vec().unwrap();
-        match respond(&ZONES, &bytes, carrier) {
+        match respond(&ZONES, &bytes, carrier, LARGEST_UDP) {
             Response::Messages(messages, _) => messages,
             Response::Silence => panic!("no answer"),
         }
@@ -205,7 +211,8 @@ mod tests {
         for (edns, carrier, limit, truncated) in [
             (EdnsUse::Off, Carrier::Udp, 512, true),
             (EdnsUse::Payload(100), Carrier::Udp, 512, true),
-            (EdnsUse::Payload(65_535), Carrier::Udp, 1232, true),
+            (EdnsUse::Payload(1232), Carrier::Udp, 1232, true),
+            (EdnsUse::Payload(4096), Carrier::Udp, 4096, false),
             (EdnsUse::Off, Carrier::Tcp, 65_535, false),
         ] {
             let [message] = &ask("many.shop.test.", RecordType::A, edns, carrier)[..] else { panic!() };
@@ -217,11 +224,23 @@ mod tests {
     }
 
     #[test]
+    fn a_server_may_send_less_than_the_client_can_take() {
+        let name = Name::from_ascii("more.shop.test.").unwrap();
+        let bytes = question(7, &name, RecordType::TXT, EdnsUse::Payload(65_535), Recursion::Desired).to_vec().unwrap();
+        for (udp_size, truncated) in [(LARGEST_UDP, true), (u16::MAX, false), (512, true)] {
+            let Response::Messages(messages, _) = respond(&ZONES, &bytes, Carrier::Udp, udp_size) else { panic!() };
+            assert_eq!(messages[0].metadata.truncation, truncated, "{udp_size}");
+            assert!(messages[0].to_vec().unwrap().len() <= udp_size.into());
+        }
+    }
+
+    #[test]
     fn a_later_edns_is_refused_by_name() {
         let name = Name::from_ascii("www.shop.test.").unwrap();
         let mut message = question(7, &name, RecordType::A, EdnsUse::Payload(1232), Recursion::Desired);
         message.edns.as_mut().unwrap().set_version(1);
-        let Response::Messages(answers, _) = respond(&ZONES, &message.to_vec().unwrap(), Carrier::Udp) else {
+        let Response::Messages(answers, _) = respond(&ZONES, &message.to_vec().unwrap(), Carrier::Udp, LARGEST_UDP)
+        else {
             panic!()
         };
         // The code has more than four bits, and so needs the OPT record to arrive.
@@ -256,7 +275,7 @@ mod tests {
                 }
             }
             for carrier in [Carrier::Udp, Carrier::Tcp] {
-                if let Response::Messages(messages, _) = respond(&ZONES, &bytes, carrier) {
+                if let Response::Messages(messages, _) = respond(&ZONES, &bytes, carrier, LARGEST_UDP) {
                     for message in messages {
                         prop_assert!(message.to_vec().is_ok());
                     }

@@ -415,7 +415,7 @@ async fn over_udp(net: &NetRef, query: &Query) -> io::Result<Reply> {
     let socket = bind_random(net, query.server)?;
     socket.connect(query.server)?;
     socket.send(&bytes).await?;
-    let mut buf = vec![0; 4096];
+    let mut buf = vec![0; usize::from(query.edns.unwrap_or(0)).max(4096)];
     loop {
         let datagram = socket.receive(&mut buf).await?;
         let bytes = datagram.len.min(buf.len());

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hickory_proto::op::{Message, ResponseCode};
-use septet_core::Storey;
+use septet_core::{Instant, Storey};
 use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpListener, TcpOptions, TcpStream, UdpSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::message::{Carrier, Response, respond};
+use super::message::{Carrier, LARGEST_UDP, PLAIN_UDP, Response, respond};
 use super::{PORT, Zone};
 use crate::task;
 
@@ -25,14 +25,44 @@ const CONNECTIONS: usize = 256;
 /// Names outside of its zones are refused; it asks no one else.
 #[derive(Clone, Debug)]
 pub struct Server {
-    zones: Arc<[Zone]>,
+    zones: Zones,
     listen: Vec<SocketAddr>,
+}
+
+/// What is known, from when on, and how it may be sent.
+#[derive(Clone, Debug)]
+struct Zones {
+    versions: Arc<[(Instant, Vec<Zone>)]>,
+    udp_size: u16,
+}
+
+impl Zones {
+    fn respond(&self, net: &NetRef, bytes: &[u8], carrier: Carrier) -> Response {
+        let now = net.now();
+        let current = self.versions.iter().rev().find(|(from, _)| *from <= now);
+        respond(current.map_or(&[], |(_, zones)| zones), bytes, carrier, self.udp_size)
+    }
 }
 
 impl Server {
     /// A server for `zones` at port 53 of every IPv4 address.
     pub fn new(zones: Vec<Zone>) -> Self {
-        Self { zones: zones.into(), listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT)] }
+        Self::changing(vec![(Instant::ZERO, zones)])
+    }
+
+    /// A server whose zones are others from each of these moments on.
+    pub fn changing(mut versions: Vec<(Instant, Vec<Zone>)>) -> Self {
+        versions.sort_by_key(|(from, _)| *from);
+        let zones = Zones { versions: versions.into(), udp_size: LARGEST_UDP };
+        Self { zones, listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT)] }
+    }
+
+    /// Sends datagrams of at most this many bytes (4096), whatever a client says that it can take; a longer answer is
+    /// truncated, and asked for again over TCP.
+    #[must_use]
+    pub fn udp_size(mut self, bytes: u16) -> Self {
+        self.zones.udp_size = bytes.max(PLAIN_UDP);
+        self
     }
 
     /// Listens at these addresses instead, with UDP and TCP.
@@ -65,13 +95,13 @@ impl Server {
     }
 }
 
-async fn over_udp(net: NetRef, zones: Arc<[Zone]>, socket: UdpSocket) {
+async fn over_udp(net: NetRef, zones: Zones, socket: UdpSocket) {
     let mut buf = vec![0; 4096];
     loop {
         // An error here tells of an earlier datagram that nobody took; the server goes on.
         let Ok(datagram) = socket.receive(&mut buf).await else { continue };
         let question = &buf[..datagram.len.min(buf.len())];
-        let Response::Messages(messages, why) = respond(&zones, question, Carrier::Udp) else { continue };
+        let Response::Messages(messages, why) = zones.respond(&net, question, Carrier::Udp) else { continue };
         for message in messages {
             note(&net, datagram.from, Carrier::Udp, &message, why);
             if let Ok(bytes) = message.to_vec() {
@@ -81,7 +111,7 @@ async fn over_udp(net: NetRef, zones: Arc<[Zone]>, socket: UdpSocket) {
     }
 }
 
-async fn over_tcp(net: NetRef, zones: Arc<[Zone]>, listener: TcpListener, connections: Arc<AtomicUsize>) {
+async fn over_tcp(net: NetRef, zones: Zones, listener: TcpListener, connections: Arc<AtomicUsize>) {
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -103,14 +133,14 @@ async fn over_tcp(net: NetRef, zones: Arc<[Zone]>, listener: TcpListener, connec
     }
 }
 
-async fn serve_stream(net: &NetRef, zones: &[Zone], mut stream: TcpStream, from: SocketAddr) -> io::Result<()> {
+async fn serve_stream(net: &NetRef, zones: &Zones, mut stream: TcpStream, from: SocketAddr) -> io::Result<()> {
     let mut question = Vec::new();
     loop {
         // RFC 1035 §4.2.2: "The message is prefixed with a two byte length field".
         let length = net.timeout(IDLE, stream.read_u16()).await??;
         question.resize(length.into(), 0);
         net.timeout(IDLE, stream.read_exact(&mut question)).await??;
-        let Response::Messages(messages, why) = respond(zones, &question, Carrier::Tcp) else { return Ok(()) };
+        let Response::Messages(messages, why) = zones.respond(net, &question, Carrier::Tcp) else { return Ok(()) };
         for message in messages {
             note(net, from, Carrier::Tcp, &message, why);
             let bytes = message.to_vec().map_err(io::Error::other)?;

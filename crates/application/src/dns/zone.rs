@@ -118,6 +118,16 @@ impl Zone {
         &self.origin
     }
 
+    /// Says how long all records of the zone, those that were made up and those that are added, may be kept (1 h).
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: Duration) -> Self {
+        self.set_ttl(ttl);
+        for record in self.nodes.values_mut().flat_map(BTreeMap::values_mut).flatten() {
+            record.ttl = self.ttl;
+        }
+        self
+    }
+
     /// What records added from now on live for.
     pub fn set_ttl(&mut self, ttl: Duration) {
         // RFC 2181 §8: "a TTL value is an unsigned number, with a minimum value of 0, and a maximum value of 2147483647".
@@ -180,7 +190,11 @@ impl Zone {
             return Err(ZoneError::CnameAndOther(record.name.to_ascii()));
         }
         let set = node.entry(kind).or_default();
-        // RFC 2181 §5: a set holds no record twice, and all its records have one TTL.
+        // RFC 2181 §5: a set holds no record twice, and all its records have one TTL (§5.2), the lowest.
+        let ttl = set.iter().map(|r| r.ttl).fold(record.ttl, u32::min);
+        let mut record = record;
+        record.ttl = ttl;
+        set.iter_mut().for_each(|r| r.ttl = ttl);
         if !set.iter().any(|r| r.data == record.data) {
             set.push(record);
         }

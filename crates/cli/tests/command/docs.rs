@@ -40,7 +40,14 @@ fn keys(path: &str) -> String {
     let mut section = &schema;
     for step in path.split('.') {
         let inner = table(section);
-        section = if step == "*" { &inner["additionalProperties"] } else { &inner["properties"][step] };
+        section = match step {
+            "*" => &inner["additionalProperties"],
+            // A key with a number, `eth0`.
+            _ if step.ends_with('0') => {
+                inner["patternProperties"].as_object().and_then(|p| p.values().next()).unwrap_or(&Value::Null)
+            }
+            _ => &inner["properties"][step],
+        };
         assert!(section.is_object(), "the schema has no `{path}`: `{step}`");
     }
     let Some(properties) = table(section)["properties"].as_object() else {

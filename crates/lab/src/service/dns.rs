@@ -1,11 +1,14 @@
 //! `[host.X.dns]`: an authoritative name server, and the lab's resolver.
 
+use core::str::FromStr;
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use septet_application::dns;
+use septet_core::Instant;
 
 use crate::boot::{Boot, Ground, serve};
 use crate::build::BuildError;
@@ -14,6 +17,7 @@ use crate::lab::Lab;
 use crate::mistake::Mistake;
 use crate::schema::{Key, Kind, Phrase, Section, later, none};
 use crate::service::{Reading, Service, ServiceKind};
+use crate::units;
 use crate::words::{Word, Words, Wrong};
 
 pub(super) const KIND: ServiceKind = ServiceKind {
@@ -23,11 +27,19 @@ pub(super) const KIND: ServiceKind = ServiceKind {
 
 static SECTION: Section = Section {
     doc: "An authoritative name server. Beside its zones it knows every node as `NAME.lab`.",
-    groups: &[&[Key::new(
-        "zones",
-        Kind::Named("zone", &Kind::Named("name", &Kind::Texts(&RECORD))),
-        "by zone and name what is known: a node, an address, or a record such as `CNAME www`",
-    )]],
+    groups: &[&[
+        Key::new("ttl", Kind::Time, "how long others may keep what they were told, where a record does not say (1h)"),
+        Key::new(
+            "udp_size",
+            Kind::Count(512, 65_507),
+            "the largest datagram that it sends, in bytes; longer answers go over TCP (4096)",
+        ),
+        Key::new(
+            "zones",
+            Kind::Named("zone", &Kind::Named("name", &Kind::Texts(&RECORD))),
+            "by zone and name what is known: a node, an address, or a record such as `CNAME www`",
+        ),
+    ]],
     more: none,
     required: &[],
     numbered: None,
@@ -40,6 +52,10 @@ static RECORD: Phrase = Phrase { what: "a record", example: "lb", check: later }
 pub struct Dns {
     /// The zones beside `lab`, which has every node.
     pub zones: Vec<ZoneSpec>,
+    /// How long records may be kept that do not say it themselves.
+    pub ttl: Option<Duration>,
+    /// The largest datagram that it sends, where the file says.
+    pub udp_size: Option<u16>,
 }
 
 /// A zone.
@@ -48,7 +64,18 @@ pub struct ZoneSpec {
     /// What its names end with.
     pub origin: String,
     /// Names, relative to the origin, and what is known of them; `@` is the origin.
-    pub records: Vec<(String, RecordData)>,
+    pub records: Vec<(String, RecordSpec)>,
+}
+
+/// A record as the file gives it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordSpec {
+    /// What it says.
+    pub data: RecordData,
+    /// How long it may be kept.
+    pub ttl: Option<Duration>,
+    /// From when until when it is there.
+    pub window: (Instant, Instant),
 }
 
 /// What is known of a name.
@@ -57,15 +84,19 @@ pub enum RecordData {
     /// The addresses of a node, by its index.
     Node(usize),
     /// An address.
-    Address(Ipv4Addr),
+    Address(IpAddr),
     /// Another name for it.
     Cname(String),
     /// A mail server, with its preference.
     Mx(u16, String),
     /// A name server.
     Ns(String),
-    /// A text.
-    Txt(String),
+    /// The name behind an address.
+    Ptr(String),
+    /// Where a service is: priority, weight, port, host.
+    Srv(u16, u16, u16, String),
+    /// Texts.
+    Txt(Vec<String>),
 }
 
 impl Service for Dns {
@@ -77,8 +108,8 @@ impl Service for Dns {
         let full = |zone: &ZoneSpec, name: &str| {
             if name == "@" { zone.origin.clone() } else { format!("{name}.{}", zone.origin) }
         };
-        let records = self.zones.iter().flat_map(|z| z.records.iter().map(move |(name, data)| (z, name, data)));
-        records.map(|(zone, name, data)| (full(zone, name), data.clone())).collect()
+        let records = self.zones.iter().flat_map(|z| z.records.iter().map(move |(name, spec)| (z, name, spec)));
+        records.map(|(zone, name, spec)| (full(zone, name), spec.data.clone())).collect()
     }
 
     fn ports(&self) -> Vec<u16> {
@@ -86,23 +117,49 @@ impl Service for Dns {
     }
 
     fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError> {
-        let mut zones = vec![lab_zone(ground.lab, node)?];
-        zones.extend(reverse_zones(ground.lab, node)?);
-        for spec in &self.zones {
-            let mut zone = dns::Zone::new(&spec.origin)?;
-            for (name, data) in &spec.records {
-                add(&mut zone, name, data, ground.lab)?;
-            }
-            // The zone names this server in its NS record; a file that says otherwise goes before.
-            if !spec.records.iter().any(|(name, _)| name == "ns") {
-                add(&mut zone, "ns", &RecordData::Node(node), ground.lab)?;
-            }
-            zones.push(zone);
+        let records = || self.zones.iter().flat_map(|z| &z.records);
+        let mut moments: Vec<Instant> = records().flat_map(|(_, r)| [r.window.0, r.window.1]).collect();
+        moments.push(Instant::ZERO);
+        moments.retain(|at| *at < Instant::FAR_FUTURE);
+        moments.sort_unstable();
+        moments.dedup();
+        let versions = moments.into_iter().map(|at| Ok((at, self.zones_at(at, node, ground.lab)?)));
+        let mut server = dns::Server::changing(versions.collect::<Result<_, BuildError>>()?);
+        if let Some(bytes) = self.udp_size {
+            server = server.udp_size(bytes);
         }
-        let server = dns::Server::new(zones);
         Ok(Box::new(move |net| serve(&net, "dns", server.clone().serve(net.clone()))))
     }
 }
+
+impl Dns {
+    /// Everything that it knows at this moment.
+    fn zones_at(&self, at: Instant, node: usize, lab: &Lab) -> Result<Vec<dns::Zone>, BuildError> {
+        let mut zones = vec![lab_zone(lab, node)?];
+        zones.extend(reverse_zones(lab, node)?);
+        for spec in &self.zones {
+            let mut zone = dns::Zone::new(&spec.origin)?;
+            if let Some(ttl) = self.ttl {
+                zone = zone.with_ttl(ttl);
+            }
+            for (name, record) in &spec.records {
+                if record.window.0 <= at && at < record.window.1 {
+                    zone.set_ttl(record.ttl.or(self.ttl).unwrap_or(TTL));
+                    add(&mut zone, name, &record.data, lab)?;
+                }
+            }
+            // The zone names this server in its NS record; a file that says otherwise goes before.
+            if !spec.records.iter().any(|(name, _)| name == "ns") {
+                add(&mut zone, "ns", &RecordData::Node(node), lab)?;
+            }
+            zones.push(zone);
+        }
+        Ok(zones)
+    }
+}
+
+/// How long a record may be kept where nobody says.
+const TTL: Duration = Duration::from_secs(3600);
 
 /// The zone `lab`: every node by its name.
 fn lab_zone(lab: &Lab, node: usize) -> Result<dns::Zone, BuildError> {
@@ -154,11 +211,14 @@ impl RecordData {
     fn shape(&self) -> dns::Data {
         match self.clone() {
             Self::Node(_) => dns::Data::A(Ipv4Addr::UNSPECIFIED),
-            Self::Address(address) => dns::Data::A(address),
+            Self::Address(IpAddr::V4(address)) => dns::Data::A(address),
+            Self::Address(IpAddr::V6(address)) => dns::Data::Aaaa(address),
             Self::Cname(of) => dns::Data::Cname(of),
             Self::Mx(preference, exchange) => dns::Data::Mx { preference, exchange },
             Self::Ns(server) => dns::Data::Ns(server),
-            Self::Txt(text) => dns::Data::Txt(vec![text]),
+            Self::Ptr(name) => dns::Data::Ptr(name),
+            Self::Srv(priority, weight, port, target) => dns::Data::Srv { priority, weight, port, target },
+            Self::Txt(texts) => dns::Data::Txt(texts),
         }
     }
 }
@@ -184,16 +244,20 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         for (name, _) in &names.entries {
             for text in names.texts(&name.text) {
                 let record = record(text, reading);
-                let Some(data) = reading.or_report(text, record) else { continue };
-                if let Err(why) = checked.add(&name.text, data.shape()) {
+                let Some(spec) = reading.or_report(text, record) else { continue };
+                // Records that take turns need not go together.
+                let always = spec.window == ALWAYS;
+                let tried = if always { &mut checked } else { &mut checked.clone() };
+                if let Err(why) = tried.add(&name.text, spec.data.shape()) {
                     reading.mistakes.push(unfit("record", text.span.clone(), &why));
                 }
-                zone.records.push((name.text.to_ascii_lowercase(), data));
+                zone.records.push((name.text.to_ascii_lowercase(), spec));
             }
         }
         zones.push(zone);
     }
-    Some(Arc::new(Dns { zones }))
+    let udp_size = table.count("udp_size").and_then(|n| u16::try_from(n).ok());
+    Some(Arc::new(Dns { zones, ttl: table.time("ttl"), udp_size }))
 }
 
 fn unfit(code: &'static str, span: core::ops::Range<usize>, why: &dns::ZoneError) -> Mistake {
@@ -207,35 +271,127 @@ fn unfit(code: &'static str, span: core::ops::Range<usize>, why: &dns::ZoneError
     }
 }
 
-/// `lb`, `10.0.1.5`, `CNAME www`, `MX 10 mail`
-fn record(text: &Text, reading: &Reading<'_>) -> Result<RecordData, Wrong> {
-    let mut words = Words::of(text);
-    let first = words.expect("a record", "`lb`")?;
-    let data = match first.text {
-        "A" => address(words.expect("an address", "`A 10.0.1.5`")?)?,
-        "CNAME" => RecordData::Cname(words.expect("a name", "`CNAME www`")?.text.to_owned()),
-        "NS" => RecordData::Ns(words.expect("a name", "`NS ns`")?.text.to_owned()),
-        "MX" => {
-            let preference = words.expect("a preference", "`MX 10 mail`")?;
-            let number = preference.text.parse().map_err(|_| {
-                Wrong::new("record", preference.range(), format!("`{}` is not a preference", preference.text))
-                    .help("for example `MX 10 mail`".to_owned())
-            })?;
-            RecordData::Mx(number, words.expect("a name", "`MX 10 mail`")?.text.to_owned())
-        }
-        "TXT" => return Ok(RecordData::Txt(words.rest().text.trim_matches('"').to_owned())),
-        _ if first.text.parse::<Ipv4Addr>().is_ok() => address(first)?,
-        _ => RecordData::Node(reading.topology.node(first)?),
+/// Before the first moment and after the last.
+const ALWAYS: (Instant, Instant) = (Instant::ZERO, Instant::FAR_FUTURE);
+
+/// `lb`, `10.0.1.5`, `CNAME www ttl 30s`, `5s..8s: web2`
+fn record(text: &Text, reading: &Reading<'_>) -> Result<RecordSpec, Wrong> {
+    let whole = Word { text: &text.text, at: 0 };
+    let is_window = |time: Word<'_>| {
+        time.text.contains("..")
+            && time.text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+            && !time.text.contains(' ')
+    };
+    let (window, what) = match whole.split_once(": ").filter(|(time, _)| is_window(*time)) {
+        Some((time, what)) => (window(time)?, what),
+        None => (ALWAYS, whole),
+    };
+    let words = &mut Words::new(what);
+    let data = data(words, reading)?;
+    let ttl = if words.take("ttl") {
+        let word = words.expect("a time", "`lb ttl 30s`")?;
+        Some(units::time(word.text).map_err(|refusal| Wrong::refused("unit", word.range(), refusal))?)
+    } else {
+        None
     };
     match words.next() {
-        None => Ok(data),
+        None => Ok(RecordSpec { data, ttl, window }),
         Some(word) => Err(Wrong::new("record", word.range(), format!("`{}` is left over", word.text))),
     }
 }
 
-fn address(word: Word<'_>) -> Result<RecordData, Wrong> {
-    word.text
-        .parse()
-        .map(RecordData::Address)
-        .map_err(|_| Wrong::new("address", word.range(), format!("`{}` is not an IPv4 address", word.text)))
+/// `5s..8s`, `5s..`
+fn window(time: Word<'_>) -> Result<(Instant, Instant), Wrong> {
+    let read = |word: Word<'_>, open| match word.text {
+        "" => Ok(open),
+        text => match units::time(text) {
+            Ok(time) => Ok(Instant::ZERO + time),
+            Err(refusal) => Err(Wrong::refused("unit", word.range(), refusal).label("not understood")),
+        },
+    };
+    let (from, to) = time.split_once("..").unwrap_or((time, time));
+    let (from, to) = (read(from, ALWAYS.0)?, read(to, ALWAYS.1)?);
+    if to <= from {
+        return Err(Wrong::new("window", time.range(), "the time window ends before it begins").label("backwards"));
+    }
+    Ok((from, to))
+}
+
+fn data(words: &mut Words<'_>, reading: &Reading<'_>) -> Result<RecordData, Wrong> {
+    let first = words.expect("a record", "`lb`")?;
+    let mut name = |example| words.expect("a name", example).map(|word| word.text.to_owned());
+    Ok(match first.text {
+        "A" => {
+            let word = words.expect("an address", "`A 10.0.1.5`")?;
+            RecordData::Address(address::<Ipv4Addr>(word, "an IPv4 address")?.into())
+        }
+        "AAAA" => {
+            let word = words.expect("an address", "`AAAA 2001:db8::5`")?;
+            RecordData::Address(address::<Ipv6Addr>(word, "an IPv6 address")?.into())
+        }
+        "CNAME" => RecordData::Cname(name("`CNAME www`")?),
+        "NS" => RecordData::Ns(name("`NS ns`")?),
+        "PTR" => RecordData::Ptr(name("`PTR www.shop.test.`")?),
+        "MX" => {
+            let preference = number(words, "a preference", "`MX 10 mail`")?;
+            RecordData::Mx(preference, words.expect("a name", "`MX 10 mail`")?.text.to_owned())
+        }
+        "SRV" => {
+            const EXAMPLE: &str = "`SRV 10 60 5060 sip`";
+            let priority = number(words, "a priority", EXAMPLE)?;
+            let weight = number(words, "a weight", EXAMPLE)?;
+            let port = number(words, "a port", EXAMPLE)?;
+            RecordData::Srv(priority, weight, port, words.expect("a host", EXAMPLE)?.text.to_owned())
+        }
+        "TXT" => RecordData::Txt(texts(words)?),
+        "SOA" => {
+            return Err(Wrong::new("record", first.range(), "the server makes the SOA record itself")
+                .help("a zone needs none; `ttl` bounds how long answers are kept".to_owned()));
+        }
+        text => match text.parse::<IpAddr>() {
+            Ok(address) => RecordData::Address(address),
+            Err(_) => RecordData::Node(reading.topology.node(first)?),
+        },
+    })
+}
+
+/// The strings of a TXT record: each between quotation marks, or all of it as one.
+fn texts(words: &mut Words<'_>) -> Result<Vec<String>, Wrong> {
+    let rest = words.rest();
+    if !rest.text.starts_with('"') {
+        let (text, ttl) = match rest.text.rsplit_once(" ttl ") {
+            Some((text, time)) if units::time(time.trim()).is_ok() => (text.trim(), true),
+            _ => (rest.text, false),
+        };
+        while words.peek().is_some_and(|w| !ttl || w.at < rest.at + text.len()) {
+            words.next();
+        }
+        return Ok(vec![text.to_owned()]);
+    }
+    let mut texts = Vec::new();
+    let mut at = 0;
+    while let Some(begun) = rest.text[at..].trim_start().strip_prefix('"') {
+        let begin = rest.text.len() - begun.len();
+        let Some(len) = begun.find('"') else {
+            return Err(Wrong::new("record", rest.at + begin - 1..rest.range().end, "the \" is never closed"));
+        };
+        texts.push(begun[..len].to_owned());
+        at = begin + len + 1;
+    }
+    while words.peek().is_some_and(|w| w.at < rest.at + at) {
+        words.next();
+    }
+    Ok(texts)
+}
+
+fn number(words: &mut Words<'_>, what: &str, example: &str) -> Result<u16, Wrong> {
+    let word = words.expect(what, example)?;
+    word.text.parse().map_err(|_| {
+        Wrong::new("record", word.range(), format!("`{}` is not {what}", word.text))
+            .help(format!("for example {example}"))
+    })
+}
+
+fn address<A: FromStr>(word: Word<'_>, what: &str) -> Result<A, Wrong> {
+    word.text.parse().map_err(|_| Wrong::new("address", word.range(), format!("`{}` is not {what}", word.text)))
 }

@@ -32,7 +32,9 @@ impl Program for Curl {
  -A, --user-agent <name>   Send this User-Agent
      --cacert <file>       Trust the certificates in this file
      --connect-timeout <s> Maximum time for the connection
- -d, --data <data>         Send this in a POST
+ -d, --data <data>         Send this in a POST; @file sends a file
+     --data-binary <data>  The same, line ends and all
+     --data-raw <data>     The same, where @ means nothing
  -f, --fail                Fail on HTTP errors
      --fail-with-body      Fail on HTTP errors, but show the body
  -H, --header <line>       Send this header line
@@ -55,7 +57,9 @@ impl Program for Curl {
  -S, --show-error          Show errors even with -s
  -s, --silent              Show no errors
      --tls-max <version>   Use at most this version of TLS
+     --tlsv1.2             Use TLS 1.2 or better
      --tlsv1.3             Use TLS 1.3 or better
+     --url <url>           Fetch this
  -v, --verbose             Say what happens
  -w, --write-out <format>  Print this after the transfer
  -X, --request <method>    Use this method

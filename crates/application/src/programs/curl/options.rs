@@ -381,3 +381,18 @@ fn tls_version(option: &str, text: &str) -> Result<u8, ArgError> {
         _ => Err(ArgError::Bad { option: option.to_owned(), value: text.to_owned(), wanted: "1.2 or 1.3" }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::Program;
+
+    #[test]
+    fn the_help_names_every_option() {
+        let help = super::super::Curl.usage();
+        for spec in SPECS {
+            let (name, letter) = (format!("--{} ", spec.long), format!(" -{}, --{} ", spec.short, spec.long));
+            assert!(help.contains(if spec.short == ' ' { &name } else { &letter }), "{}", spec.long);
+        }
+    }
+}
