@@ -150,7 +150,7 @@ fn cookies_let_the_honest_in_under_flood() {
     let mut buf = [0; 16];
     assert_eq!(pair.read(1, server, &mut buf), Ok(5));
     let info = pair.ends[1].info(pair.now, server).unwrap();
-    assert_eq!((info.tcpi_snd_wscale, info.tcpi_options & 7), (7, 7), "options came back in the timestamp");
+    assert_eq!((info.tcpi_snd_wscale, info.tcpi_options & 7), (10, 7), "options came back in the timestamp");
     assert_eq!(pair.ends[1].mib().syncookies_recv, 1);
 }
 
@@ -215,9 +215,9 @@ fn gro_joins_what_continues_and_nothing_else() {
 
 #[test]
 fn the_receive_buffer_grows_with_the_path_and_never_beyond_its_bound() {
-    // 400 Mbit/s times 100 ms is 5 MB; the window starts at 64 KiB.
+    // 400 Mbit/s times 100 ms is 5 MB; the window starts at 64 KiB, and the bound is 6 MiB, of which half is window.
     let wire = Wire { rate: 400_000_000, delay: 50 * MS, queue: 5000, ..Wire::default() };
-    let config = Config { gso_max_size: 65_536, ..Config::linux() };
+    let config = Config { gso_max_size: 65_536, rmem: [4096, 131_072, 6 << 20], ..Config::linux() };
     let mut pair = Pair::new(1, wire, [config.clone(), config]);
     let (client, server) = pair.established(&Options::default());
     pair.ends[0].write_synthetic(pair.now, client, 0, 1 << 34, &mut pair.trace).unwrap();

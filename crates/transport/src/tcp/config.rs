@@ -169,7 +169,7 @@ impl Config {
             dsack: true,
             window_scaling: true,
             ecn: EcnMode::Passive,
-            rmem: [4096, 131_072, 6 << 20],
+            rmem: [4096, 131_072, 32 << 20],
             wmem: [4096, 16_384, 4 << 20],
             moderate_rcvbuf: true,
             rto_min: Duration::from_millis(200),

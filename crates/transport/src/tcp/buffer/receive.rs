@@ -173,18 +173,19 @@ impl ReceiveBuffer {
         self.early = None;
     }
 
-    /// The range of `start..end` that is held already, if any: what a DSACK reports.
-    pub(crate) fn overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
-        let early = self.early.as_ref()?;
-        let (s, f) = early.segments.range(..end).next_back()?;
-        let (s, e) = (*s, s + f.len() as u64);
-        (e > start).then(|| (start.max(s), end.min(e)))
+    /// The end of what is out of order.
+    pub(crate) fn early_end(&self) -> Option<u64> {
+        self.early.as_ref()?.segments.last_key_value().map(|(s, f)| s + f.len() as u64)
     }
 
-    /// The first run of bytes between `start` and `end` that is there already, out of order.
-    pub(crate) fn first_overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
-        let mut runs = self.early.as_ref()?.segments.range(start..end).map(|(s, f)| (*s, s + f.len() as u64));
+    /// The first run of bytes between `start` and `end` that is there already, out of order: what a DSACK reports.
+    pub(crate) fn overlap(&self, start: u64, end: u64) -> Option<(u64, u64)> {
+        let segments = &self.early.as_ref()?.segments;
+        let piece = |(s, f): (&u64, &Frame)| (*s, s + f.len() as u64);
+        let left = segments.range(..start).next_back().map(piece).filter(|p| p.1 > start);
+        let mut runs = left.into_iter().chain(segments.range(start..end).map(piece));
         let mut run = runs.next()?;
+        run.0 = run.0.max(start);
         for (s, e) in runs {
             if s > run.1 {
                 break;

@@ -46,7 +46,7 @@ impl Connection {
     }
 
     /// Takes in the ACK field.
-    pub(crate) fn on_ack(&mut self, cx: &mut Cx<'_>, seg: &Segment, challenge: Challenge) -> Acked {
+    pub(crate) fn on_ack(&mut self, cx: &mut Cx<'_>, seg: &Segment) -> Acked {
         let prior_una = self.snd_una;
         let ack = seg.ack;
         let mut flags = AckFlags { data: seg.len > 0, ..AckFlags::default() };
@@ -57,15 +57,11 @@ impl Connection {
         if ack < prior_una {
             // RFC 5961 §5.2: "((SND.UNA - MAX.SND.WND) <= SEG.ACK <= SND.NXT)".
             if ack + u64::from(self.max_window) < prior_una {
-                if challenge == Challenge::Allowed {
-                    self.challenge_ack(cx);
-                }
                 return Acked::Unacceptable;
             }
             self.on_old_ack(cx, seg, prior_una, &mut flags, &mut gathering);
             return Acked::Good;
         }
-        // "If the ACK acks something not yet sent (SEG.ACK > SND.NXT), then send an ACK, drop the segment".
         if ack > self.snd_nxt {
             return Acked::Unacceptable;
         }
@@ -439,11 +435,4 @@ impl Connection {
         let most = self.rare.as_ref().and_then(|r| r.max_pacing_rate).unwrap_or(u64::MAX);
         self.pacing_rate = rate.min(most);
     }
-}
-
-/// Whether an ACK that is too old is answered with a challenge.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Challenge {
-    Allowed,
-    Withheld,
 }

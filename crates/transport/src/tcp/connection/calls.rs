@@ -23,7 +23,10 @@ impl Connection {
             ready |= Readiness::HANGUP;
         }
         if !matches!(self.state, State::SynSent | State::SynReceived) {
-            if self.received.readable() as u32 >= self.receive_lowat() {
+            let readable = self.received.readable() as u32;
+            // A reader that waits for more than there is room for would wait for ever.
+            let is_full = self.advertised_window() <= u32::from(self.acks.rcv_mss);
+            if readable >= self.receive_lowat() || (readable > 0 && is_full) {
                 ready |= Readiness::READABLE;
             }
             if self.flags.write_shut || self.is_writable() {
@@ -213,7 +216,9 @@ impl Connection {
             SocketOption::Quickack(Quickack::On) => {
                 self.acks.pingpong = 0;
                 if self.acks.scheduled {
-                    self.acks.due = true;
+                    // What waits leaves, unless the reader is behind and will send it with the room that it makes.
+                    self.acks.pushed = true;
+                    self.after_read(cx, 1);
                 }
             }
             SocketOption::Quickack(Quickack::Off) => self.acks.pingpong = cx.config.pingpong_thresh,
@@ -226,13 +231,17 @@ impl Connection {
             SocketOption::SynCount(n) => self.rare().syn_count = Some(n),
             SocketOption::Linger2(span) => self.rare().linger2 = Some(span),
             SocketOption::WindowClamp(bytes) => {
-                self.window_clamp = bytes.max(super::receive_window::LEAST_CLAMP);
-                self.rcv_ssthresh = self.rcv_ssthresh.min(self.window_clamp);
+                let old = core::mem::replace(&mut self.window_clamp, bytes.max(super::receive_window::LEAST_CLAMP));
+                if self.window_clamp < old {
+                    self.rcv_ssthresh = self.rcv_ssthresh.min(self.window_clamp);
+                } else {
+                    self.rcv_ssthresh = self.rcv_ssthresh.max(self.rcv_wnd.min(self.window_clamp));
+                }
             }
             // Zero asks for the default.
             SocketOption::NotsentLowat(0) => self.rare().notsent_lowat = cx.config.options.notsent_lowat,
             SocketOption::NotsentLowat(bytes) => self.rare().notsent_lowat = Some(bytes),
-            SocketOption::ReceiveLowat(bytes) => self.rare().receive_lowat = Some(bytes.max(1)),
+            SocketOption::ReceiveLowat(bytes) => self.set_receive_lowat(cx, bytes),
             SocketOption::MaxPacingRate(rate) => {
                 self.rare().max_pacing_rate = Some(rate.max(1));
                 self.pacing_rate = self.pacing_rate.min(rate.max(1));

@@ -6,8 +6,9 @@ use core::time::Duration;
 use septet_core::Instant;
 
 use super::timers::Slot;
-use super::{Connection, Cx};
+use super::{Connection, Cx, Segment};
 use crate::tcp::Config;
+use crate::tcp::wire::{Flags, HEADER_LEN};
 
 /// What the receiver knows about its ACKs.
 #[derive(Debug, Default)]
@@ -18,7 +19,7 @@ pub(crate) struct AckState {
     pub(crate) now: bool,
     /// One is to leave with the next output.
     pub(crate) due: bool,
-    /// PSH was seen on data not yet acknowledged; twice.
+    /// Since the last ACK a segment was pushed or short, and so may be the last for now; more than one.
     pub(crate) pushed: bool,
     pub(crate) pushed_twice: bool,
     /// Segments that are still acknowledged at once.
@@ -48,12 +49,18 @@ pub(crate) struct Holes {
 
 impl AckState {
     pub(crate) fn clear(&mut self) {
-        (self.scheduled, self.now, self.due) = (false, false, false);
+        self.settle();
         self.compressed = 0;
         self.holes = None;
     }
 
-    /// The next `most` segments are acknowledged at once.
+    /// Nothing is owed any more, and what was pushed is acknowledged.
+    fn settle(&mut self) {
+        (self.scheduled, self.now, self.due) = (false, false, false);
+        (self.pushed, self.pushed_twice) = (false, false);
+    }
+
+    /// The next segments are acknowledged at once: as many as half a window holds, at most `most`.
     pub(crate) fn increase_quick(&mut self, rcv_wnd: u32, most: u8) {
         let n = (rcv_wnd / (2 * u32::from(self.rcv_mss).max(1))).min(255) as u8;
         let n = (if n == 0 { 2 } else { n }).min(most);
@@ -61,8 +68,8 @@ impl AckState {
     }
 
     /// Quick-ACK mode from now on.
-    pub(crate) fn enter_quickack(&mut self, most: u8, config: &Config) {
-        self.quick = self.quick.max(most);
+    pub(crate) fn enter_quickack(&mut self, rcv_wnd: u32, most: u8, config: &Config) {
+        self.increase_quick(rcv_wnd, most);
         self.pingpong = 0;
         self.ato_ms = config.delayed_ack_min.as_millis() as u16;
     }
@@ -87,37 +94,35 @@ impl AckState {
 }
 
 impl Connection {
-    /// Learns the peer's segment size: what full segments carry.
-    pub(crate) fn measure_rcv_mss(&mut self, len: usize, pushed: bool) {
-        let len = len.min(usize::from(u16::MAX)) as u16;
-        let last = core::mem::take(&mut self.acks.last_seg);
-        if len >= self.acks.rcv_mss {
-            self.acks.rcv_mss = len.min(self.advmss);
-            if pushed && len > self.advmss {
-                self.acks.pushed = true;
-            }
-        } else {
+    /// Learns the peer's segment size: what full segments carry (Linux's `tcp_measure_rcv_mss`).
+    pub(crate) fn measure_rcv_mss(&mut self, seg: &Segment, len: usize) {
+        let acks = &mut self.acks;
+        let last = core::mem::take(&mut acks.last_seg);
+        if len >= usize::from(acks.rcv_mss) {
+            acks.rcv_mss = len.min(usize::from(self.advmss)) as u16;
+            // A full segment that is pushed ends a write: more may be long in coming.
+            acks.pushed |= seg.flags().has(Flags::PSH);
+            return;
+        }
+        // With its header a segment's length is what it would be without SACK blocks.
+        let whole = len + seg.header.wire_len();
+        let ends = seg.flags().any(Flags::PSH | Flags::FIN | Flags::URG);
+        if whole >= 536 + HEADER_LEN || (whole >= 88 + HEADER_LEN && !ends) {
             // A size seen twice in a row is not the tail of something.
-            if len >= 536 || (len >= 88 && !pushed) {
-                self.acks.last_seg = len;
-                if len == last {
-                    self.acks.rcv_mss = len;
-                    return;
-                }
-            }
-            if pushed {
-                if self.acks.pushed {
-                    self.acks.pushed_twice = true;
-                }
-                self.acks.pushed = true;
+            acks.last_seg = (whole - HEADER_LEN - if self.ts.ok { 12 } else { 0 }) as u16;
+            if acks.last_seg == last {
+                acks.rcv_mss = acks.last_seg;
+                return;
             }
         }
+        acks.pushed_twice |= acks.pushed;
+        acks.pushed = true;
     }
 
-    /// Data came: the delay follows the time between segments.
-    pub(crate) fn data_received(&mut self, cx: &mut Cx<'_>, len: usize, pushed: bool) {
+    /// `len` bytes a segment came in order: the delay follows the time between segments (Linux's `tcp_event_data_recv`).
+    pub(crate) fn data_received(&mut self, cx: &mut Cx<'_>, seg: &Segment, len: usize) {
         self.acks.scheduled = true;
-        self.measure_rcv_mss(len, pushed);
+        self.measure_rcv_mss(seg, len);
         self.measure_rcv_rtt(cx);
         let min = cx.config.delayed_ack_min.as_millis() as u32;
         if self.acks.ato_ms == 0 {
@@ -139,17 +144,23 @@ impl Connection {
         self.lrcvtime = cx.now;
     }
 
+    /// The peer is out of step, or its window is shut: an ACK at once, and quick ones for what follows.
+    pub(crate) fn ack_quickly(&mut self, cx: &Cx<'_>) {
+        self.acks.enter_quickack(self.rcv_wnd, cx.config.max_quickacks, cx.config);
+        self.acks.scheduled = true;
+    }
+
     /// RFC 1122 §4.2.3.2: "in a stream of full-sized segments there SHOULD be an ACK for at least every second segment".
     pub(crate) fn check_ack(&mut self, cx: &mut Cx<'_>) {
         if !self.acks.scheduled || self.acks.due {
             return;
         }
         let pending = self.rcv_nxt.saturating_sub(self.rcv_wup);
-        let room_grew = || {
-            let unread = self.received.readable() as u32;
-            unread < self.receive_lowat() || self.select_window_size(cx.config) >= self.advertised_window()
-        };
-        if (pending > u64::from(self.acks.rcv_mss) && room_grew()) || self.acks.is_quick(cx.config) || self.acks.now {
+        // A reader that does not keep up sends the ACK itself, with the room that it makes.
+        let is_second = pending > u64::from(self.acks.rcv_mss)
+            && (self.rcv_nxt - self.copied_seq < u64::from(self.receive_lowat())
+                || self.select_window_size() >= self.rcv_wnd);
+        if is_second || self.acks.is_quick(cx.config) || self.acks.now {
             self.acks.due = true;
             return;
         }
@@ -233,21 +244,20 @@ impl Connection {
     }
 
     /// An ACK left, alone or with data.
-    pub(crate) fn ack_sent(&mut self, cx: &mut Cx<'_>, segs: u32) {
+    pub(crate) fn ack_sent(&mut self, cx: &mut Cx<'_>) {
         if self.acks.compressed > 0 {
             cx.mib.ack_compressed += u64::from(self.acks.compressed);
             self.acks.compressed = 0;
             self.timers.clear(Slot::CompressedAck);
         }
-        if self.acks.quick > 0 {
-            if u32::from(self.acks.quick) <= segs {
-                self.acks.quick = 0;
+        // Only an ACK of something new is one of the quick ones.
+        if self.acks.quick > 0 && self.acks.scheduled {
+            self.acks.quick -= 1;
+            if self.acks.quick == 0 {
                 self.acks.ato_ms = cx.config.delayed_ack_min.as_millis() as u16;
-            } else {
-                self.acks.quick -= segs as u8;
             }
         }
-        (self.acks.scheduled, self.acks.now, self.acks.due) = (false, false, false);
+        self.acks.settle();
         self.timers.clear(Slot::DelayedAck);
     }
 

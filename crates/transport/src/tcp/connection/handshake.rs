@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use septet_core::{EventId, Frame, Instant};
 
-use super::ack::{Acked, Challenge};
+use super::ack::Acked;
 use super::input::Verdict;
 use super::{Clock, Connection, Cx, Ends, Marks, Rare, Segment, Timers, Tuning, receive_window, rfc3168_ecn};
 use crate::tcp::buffer::{Lazy, Mark, Record, SendBuffer};
@@ -223,6 +223,7 @@ impl Connection {
         if !self.flags.wscale_ok {
             self.rcv_wscale = 0;
             self.window_clamp = self.window_clamp.min(65_535);
+            self.rcv_wnd = self.rcv_wnd.min(65_535);
         }
         self.ts.ok = options.timestamps.is_some();
         if self.ts.ok {
@@ -274,7 +275,7 @@ impl Connection {
             self.window.mss = self.mss;
             self.undo_spurious_syn();
             let synced = Segment { seq: self.irs, ..*seg };
-            if self.on_ack(cx, &synced, Challenge::Withheld) == Acked::Unacceptable {
+            if self.on_ack(cx, &synced) == Acked::Unacceptable {
                 return Verdict::Done;
             }
             self.establish(cx, "SYN-ACK received");
@@ -317,7 +318,7 @@ impl Connection {
         self.max_window = self.max_window.max(window);
         self.undo_spurious_syn();
         // A SYN-ACK that was sent twice, or a cookie, is measured by the echo of its timestamp.
-        self.on_ack(cx, seg, Challenge::Withheld);
+        self.on_ack(cx, seg);
         self.snd_wl1 = seg.seq;
         self.establish(cx, "the handshake is complete");
     }

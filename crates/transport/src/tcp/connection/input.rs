@@ -2,7 +2,7 @@
 
 use septet_core::{EventId, Frame, Storey};
 
-use super::ack::{Acked, Challenge};
+use super::ack::Acked;
 use super::{Connection, Cx, Segment, widen};
 use crate::Ecn;
 use crate::tcp::wire::{Flags, Header};
@@ -76,19 +76,17 @@ impl Connection {
         if !seg.flags().has(Flags::ACK) {
             return Verdict::Done;
         }
-        let challenge = if self.state == State::Established { Challenge::Allowed } else { Challenge::Withheld };
         if self.state == State::SynReceived {
             // "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state … otherwise … <SEQ=SEG.ACK><CTL=RST>".
             if seg.ack <= self.snd_una || seg.ack > self.snd_nxt {
                 return Verdict::Reset("it acknowledges what was never sent");
             }
             self.established_from_syn_received(cx, seg);
-        } else if self.on_ack(cx, seg, challenge) == Acked::Unacceptable {
-            if challenge == Challenge::Withheld {
-                // "send an ACK, drop the segment, and return". In ESTABLISHED Linux is silent: two ends that disagree
-                // about what was sent would answer each other for ever.
-                self.challenge_ack(cx);
-            }
+        } else if self.on_ack(cx, seg) == Acked::Unacceptable {
+            // RFC 5961 §5.2: "All incoming segments whose ACK value doesn't satisfy the above condition MUST be discarded and an
+            // ACK sent back." "If the ACK acks something not yet sent (SEG.ACK > SND.NXT), then send an ACK, drop the segment, and return": at a
+            // limited rate, lest two ends that disagree about what was sent answer each other for ever.
+            self.challenge_ack(cx);
             return Verdict::Done;
         }
         if let Some(verdict) = self.after_ack(cx, seg) {
@@ -113,7 +111,7 @@ impl Connection {
             self.answer_unacceptable(cx, seg);
             return Some(Verdict::Done);
         }
-        let window_end = self.rcv_nxt + u64::from(self.acceptable_window());
+        let window_end = self.rcv_nxt + u64::from(self.advertised_window());
         if seg.end < self.rcv_wup || seg.seq > window_end {
             // "If an incoming segment is not acceptable, an acknowledgment should be sent in reply (unless the RST bit is set)".
             if !flags.has(Flags::RST) {
@@ -177,7 +175,7 @@ impl Connection {
     fn answer_unacceptable(&mut self, cx: &mut Cx<'_>, seg: &Segment) {
         if seg.end > seg.seq && seg.seq < self.rcv_nxt {
             cx.mib.delayed_ack_lost += 1;
-            self.acks.enter_quickack(16, cx.config);
+            self.acks.enter_quickack(self.rcv_wnd, cx.config.max_quickacks, cx.config);
             if self.flags.sack_ok && cx.config.dsack {
                 self.report_duplicate(cx, seg.seq, seg.end.min(self.rcv_nxt));
             }

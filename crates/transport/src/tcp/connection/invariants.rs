@@ -65,11 +65,15 @@ impl Connection {
             (self.sent.retrans.segs <= self.sent.out.segs, "retransmitted ≤ outstanding"),
             (self.window.cwnd >= self.window.segment(), "the window holds a segment"),
             (
-                self.received.readable() + self.received.early_bytes() <= self.memory_bound(),
-                "the receive buffer is bounded",
+                self.copied_seq + self.received.readable() as u64 <= self.rcv_nxt,
+                "what waits to be read has come in order",
             ),
             (
-                self.received.early_cost() <= self.rcv_buf as usize,
+                self.received.early_bytes() as u64 <= u64::from(self.advertised_window()),
+                "what is kept out of order lies in the window",
+            ),
+            (
+                self.received.early_cost() <= self.early_bound(),
                 "what is kept out of order costs no more than the buffer",
             ),
             (self.sent.is_empty() || self.timers.earliest().is_some(), "what is outstanding has a timer"),
@@ -78,10 +82,5 @@ impl Connection {
             Some((_, sentence)) => Err(sentence),
             None => Ok(()),
         }
-    }
-
-    /// The advertised window bounds what may be held; it never shrinks, so an earlier, larger one still counts.
-    fn memory_bound(&self) -> usize {
-        (self.full_space() as usize).max(self.rcv_wnd as usize + self.received.readable()) + (1 << self.rcv_wscale)
     }
 }

@@ -26,7 +26,7 @@ impl Connection {
             _ if seg.seq >= self.rcv_nxt => return Verdict::Done,
             _ => {}
         }
-        self.ecn_accept_cwr(cx, seg);
+        self.ecn_accept_cwr(seg);
         if seg.seq == self.rcv_nxt {
             return self.in_order(cx, seg, frame);
         }
@@ -34,22 +34,19 @@ impl Connection {
             // It has been received before: a retransmission.
             cx.mib.delayed_ack_lost += 1;
             self.report_duplicate(cx, seg.seq, seg.end);
-            self.acks.enter_quickack(16, cx.config);
-            self.acks.scheduled = true;
+            self.ack_quickly(cx);
             return Verdict::Done;
         }
-        if seg.seq >= self.rcv_nxt + u64::from(self.acceptable_window()) {
-            self.acks.enter_quickack(16, cx.config);
-            self.acks.scheduled = true;
+        if seg.seq >= self.rcv_nxt + u64::from(self.advertised_window()) {
+            self.ack_quickly(cx);
             return Verdict::Done;
         }
         if seg.seq < self.rcv_nxt {
             // Partly old: RFC 2883 reports the old part.
             self.report_duplicate(cx, seg.seq, self.rcv_nxt);
-            if self.acceptable_window() == 0 {
+            if self.advertised_window() == 0 {
                 cx.mib.zero_window_drop += 1;
-                self.acks.enter_quickack(16, cx.config);
-                self.acks.scheduled = true;
+                self.ack_quickly(cx);
                 return Verdict::Done;
             }
             let mut frame = frame;
@@ -63,12 +60,11 @@ impl Connection {
     }
 
     fn in_order(&mut self, cx: &mut Cx<'_>, seg: &Segment, mut frame: Frame) -> Verdict {
-        let window = self.acceptable_window() as usize;
+        let window = self.advertised_window() as usize;
         let mut fin = seg.flags().has(Flags::FIN);
         if window == 0 && seg.len > 0 {
             cx.mib.zero_window_drop += 1;
-            self.acks.enter_quickack(16, cx.config);
-            self.acks.scheduled = true;
+            self.ack_quickly(cx);
             return Verdict::Done;
         }
         if frame.len() > window {
@@ -79,6 +75,7 @@ impl Connection {
             self.acks.force_now();
         }
         let len = frame.len();
+        self.measure_rcv_rtt_by_echo(cx, len);
         self.rcv_nxt += len as u64;
         if self.flags.read_shut && self.flags.orphan {
             drop(frame);
@@ -88,8 +85,7 @@ impl Connection {
         }
         if len > 0 {
             self.ecn_check_data(cx, seg);
-            self.measure_rcv_rtt_by_echo(cx, len);
-            self.data_received(cx, len.min(seg.unit), seg.flags().has(Flags::PSH));
+            self.data_received(cx, seg, len.min(seg.unit));
             self.grow_window(len);
             self.flags.notify = true;
         }
@@ -101,8 +97,8 @@ impl Connection {
         if self.received.has_early() {
             let before = self.rcv_nxt;
             // RFC 2883 §4.1.2: what waited out of order and now comes again is a duplicate.
-            if let Some((s, e)) = self.received.first_overlap(seg.seq, before) {
-                self.report_duplicate(cx, s, e);
+            if let Some((s, e)) = self.received.overlap(seg.seq, before) {
+                self.extend_duplicate(cx, s, e);
             }
             let after = self.received.advance(before);
             self.rcv_nxt = after;
@@ -112,6 +108,7 @@ impl Connection {
                 self.acks.force_now();
             }
             self.sack_advance();
+            self.prune_early(cx);
         }
         if self.fin_beyond != 0 && self.fin_beyond == self.rcv_nxt && !self.flags.fin_received {
             self.rcv_nxt += 1;
@@ -124,8 +121,8 @@ impl Connection {
     fn out_of_order(&mut self, cx: &mut Cx<'_>, seg: &Segment, mut frame: Frame) {
         self.ecn_check_data(cx, seg);
         self.acks.scheduled = true;
-        self.measure_rcv_mss(seg.unit, seg.flags().has(Flags::PSH));
-        let window = self.rcv_nxt + u64::from(self.acceptable_window());
+        self.measure_rcv_mss(seg, seg.unit);
+        let window = self.rcv_nxt + u64::from(self.advertised_window());
         let most = (window - seg.seq) as usize;
         let whole = frame.len() <= most;
         frame.truncate(most);
@@ -137,39 +134,38 @@ impl Connection {
         }
         self.counters.ooo_packets = self.counters.ooo_packets.wrapping_add(1);
         cx.mib.ofo_queue += 1;
-        let (start, end) = (seg.seq, seg.seq + frame.len() as u64);
-        if seg.flags().has(Flags::FIN) && whole {
-            self.fin_beyond = end;
-        }
-        if frame.is_empty() {
+        let (start, data_end) = (seg.seq, seg.seq + frame.len() as u64);
+        let fin = seg.flags().has(Flags::FIN) && whole;
+        // The FIN has a sequence number of its own, and SACK reports it with the data.
+        let end = data_end + u64::from(fin);
+        let is_new_fin = fin && core::mem::replace(&mut self.fin_beyond, data_end) != data_end;
+        let overlap = self.received.overlap(start, data_end);
+        let queued = if frame.is_empty() { Queued::Duplicate } else { self.received.insert(start, frame) };
+        if queued == Queued::Duplicate && !is_new_fin {
+            cx.mib.ofo_merge += 1;
+            self.report_duplicate(cx, start, end);
+            self.sack_touch(start, end);
             return;
         }
-        let overlap = self.received.overlap(start, end);
-        match self.received.insert(seg.seq, frame) {
-            Queued::Duplicate => {
-                cx.mib.ofo_merge += 1;
-                self.report_duplicate(cx, start, end);
-                self.sack_touch(start, end);
-            }
-            Queued::New(..) => {
-                if let Some((s, e)) = overlap {
-                    self.report_duplicate(cx, s, e);
-                }
-                self.sack_add(start, end);
-                // Without SACK only ACKs that are all alike count as duplicates, and a window that grows would hide a loss.
-                if self.flags.sack_ok {
-                    self.grow_window(seg.len);
-                }
-                self.prune_early(cx);
-            }
+        if let Some((s, e)) = overlap {
+            self.report_duplicate(cx, s, e);
         }
+        self.sack_add(start, end);
+        // Without SACK only ACKs that are all alike count as duplicates, and a window that grows would hide a loss.
+        if self.flags.sack_ok {
+            self.grow_window(seg.len);
+        }
+        if !self.flags.orphan && (!self.flags.passive || self.flags.accepted) {
+            self.grow_receive_buffer(cx.config, self.tuning.space);
+        }
+        self.prune_early(cx);
     }
 
     /// Many small pieces cost more than the window counts: the furthest go, as if they had been lost (Linux's
     /// `tcp_prune_ofo_queue`). RFC 2018 §8: "the data receiver is permitted to discard data in its queue that has not been
     /// acknowledged to the data sender, even if the data has already been reported in a SACK option".
     pub(super) fn prune_early(&mut self, cx: &mut Cx<'_>) {
-        let most = self.rcv_buf as usize;
+        let most = self.early_bound();
         if self.received.early_cost() <= most {
             return;
         }
@@ -182,6 +178,12 @@ impl Connection {
         if let Some(holes) = &mut self.acks.holes {
             holes.len = 0;
         }
+    }
+
+    /// What may be spent on what is out of order: the buffer, and what an advertised window needs though the buffer has been
+    /// made smaller since.
+    pub(crate) fn early_bound(&self) -> usize {
+        (self.rcv_buf as usize).max(2 * self.advertised_window() as usize)
     }
 
     /// "If the FIN bit is set, signal the user "connection closing"".
@@ -216,7 +218,8 @@ impl Connection {
         }
     }
 
-    /// RFC 2883 §4: the next ACK's first block reports what came twice.
+    /// RFC 2883 §4: the next ACK's first block reports what came twice. (3): "the left edge of the D-SACK block … specifies the
+    /// sequence number of the first byte … duplicated by *this* packet": the last one counts.
     pub(crate) fn report_duplicate(&mut self, cx: &mut Cx<'_>, start: u64, end: u64) {
         if !self.flags.sack_ok || !cx.config.dsack || start >= end {
             return;
@@ -226,12 +229,16 @@ impl Connection {
         } else {
             cx.mib.dsack_ofo_sent += 1;
         }
-        let holes = self.acks.holes.get_or_insert_default();
-        holes.dsack = Some(match holes.dsack {
-            Some((s, e)) if start <= e && s <= end => (s.min(start), e.max(end)),
-            Some(old) => old,
-            None => (start, end),
-        });
+        self.acks.holes.get_or_insert_default().dsack = Some((start, end));
+    }
+
+    /// The same segment repeated this too: what does not touch the first is left out, as a segment has one D-SACK block.
+    fn extend_duplicate(&mut self, cx: &mut Cx<'_>, start: u64, end: u64) {
+        match self.acks.holes.as_ref().and_then(|h| h.dsack) {
+            Some((s, e)) if start > e || s > end => {}
+            Some((s, e)) => self.report_duplicate(cx, start.min(s), end.max(e)),
+            None => self.report_duplicate(cx, start, end),
+        }
     }
 
     /// RFC 2018 §4: "the first SACK block … MUST specify the contiguous block of data containing the segment which triggered
@@ -266,7 +273,7 @@ impl Connection {
     /// Forgets blocks that have come into order.
     fn sack_advance(&mut self) {
         let next = self.rcv_nxt;
-        let is_empty = !self.received.has_early();
+        let is_empty = !self.received.has_early() && self.fin_beyond == 0;
         let Some(holes) = &mut self.acks.holes else { return };
         let mut n = 0;
         for i in 0..holes.len {

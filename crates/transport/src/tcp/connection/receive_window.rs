@@ -1,4 +1,5 @@
-//! The window that is advertised: silly-window avoidance (RFC 9293 §3.8.6.2.2), never shrunk, growing with use.
+//! The window that is advertised: silly-window avoidance (RFC 9293 §3.8.6.2.2), its right edge never moving left, growing
+//! with use.
 
 use septet_core::{Instant, Storey};
 
@@ -23,6 +24,11 @@ pub(crate) struct Tuning {
 /// The window that a buffer of `space` bytes allows: the other half is overhead, in Linux's accounts.
 pub(crate) const fn window_from_space(space: u32) -> u32 {
     space / 2
+}
+
+/// The buffer that a window needs: the reverse.
+const fn space_from_window(window: u64) -> u64 {
+    2 * window
 }
 
 /// The least bound on the window that may be set: half of Linux's least receive buffer.
@@ -51,7 +57,8 @@ pub(crate) fn established_clamp(clamp: u32, full: u32, mss: u32) -> u32 {
     clamp
 }
 
-/// The first window and its scale (Linux's `tcp_select_initial_window`).
+/// The first window and its scale (Linux's `tcp_select_initial_window`). The SYN's field holds no more than 65,535 of it:
+/// RFC 7323 §2.2: "The window field in a segment where the SYN bit is set … MUST NOT be scaled."
 pub(crate) fn initial(config: &Config, rcv_buf: u32, mss: u32, clamp: u32, scaling: bool) -> (u32, u8) {
     let mut space = window_from_space(rcv_buf).min(clamp);
     // "Quantize space offering to a multiple of mss if possible."
@@ -63,18 +70,13 @@ pub(crate) fn initial(config: &Config, rcv_buf: u32, mss: u32, clamp: u32, scali
         let most = space.max(config.rmem[2] as u32).max(rcv_buf).min(clamp.max(1));
         wscale = (most.max(1).ilog2() as i32 - 15).clamp(0, 14) as u8;
     }
-    (space.min(65_535), wscale)
+    (if scaling { space } else { space.min(65_535) }, wscale)
 }
 
 impl Connection {
-    /// What is still open of the window last advertised.
+    /// What is still open of the window last advertised. What the wire rounds up is in it.
     pub(crate) fn advertised_window(&self) -> u32 {
         (self.rcv_wup + u64::from(self.rcv_wnd)).saturating_sub(self.rcv_nxt).min(u64::from(u32::MAX)) as u32
-    }
-
-    /// What is still accepted: the window as the peer saw it, rounded up by its scale.
-    pub(crate) fn acceptable_window(&self) -> u32 {
-        align(self.advertised_window(), self.rcv_wscale)
     }
 
     pub(crate) fn full_space(&self) -> u32 {
@@ -83,17 +85,36 @@ impl Connection {
 
     /// Room for more.
     pub(crate) fn free_space(&self) -> u32 {
-        let used = self.received.readable() + self.received.early_bytes();
-        self.full_space().saturating_sub(used.min(u32::MAX as usize) as u32)
+        self.full_space().saturating_sub(self.held())
+    }
+
+    /// Bytes that wait, in order and out of order.
+    fn held(&self) -> u32 {
+        (self.received.readable() + self.received.early_bytes()).min(u32::MAX as usize) as u32
     }
 
     pub(crate) fn receive_lowat(&self) -> u32 {
         self.rare.as_ref().and_then(|r| r.receive_lowat).unwrap_or(1)
     }
 
-    /// The window that could be advertised now.
-    pub(crate) fn select_window_size(&self, _: &Config) -> u32 {
-        let full = self.full_space().min(self.window_clamp);
+    /// SO_RCVLOWAT: the buffer is made large enough for it (Linux's `tcp_set_rcvlowat`).
+    pub(crate) fn set_receive_lowat(&mut self, cx: &Cx<'_>, bytes: u32) {
+        let most = if self.flags.rcv_buf_locked { self.rcv_buf } else { cx.config.rmem[2].min(1 << 30) as u32 };
+        let bytes = bytes.min(window_from_space(most));
+        self.rare().receive_lowat = Some(bytes.max(1));
+        self.flags.notify = true;
+        let buffer = space_from_window(u64::from(bytes)) as u32;
+        if !self.flags.rcv_buf_locked && buffer > self.rcv_buf {
+            self.rcv_buf = buffer;
+            self.window_clamp = self.window_clamp.max(bytes);
+        }
+    }
+
+    /// The window that could be advertised now (Linux's `__tcp_select_window`). A reader that leaves half of its buffer full
+    /// is no longer one that keeps up, and quick ACKs end.
+    pub(crate) fn select_window_size(&mut self) -> u32 {
+        let allowed = self.full_space();
+        let full = allowed.min(self.window_clamp);
         let mut mss = u32::from(self.acks.rcv_mss);
         let mut free = self.free_space();
         if mss > full {
@@ -103,26 +124,25 @@ impl Connection {
             }
         }
         if free < full / 2 {
-            let floor = (1u32 << self.rcv_wscale).max(1);
-            free &= !(floor - 1);
+            self.acks.quick = 0;
+            free &= !((1u32 << self.rcv_wscale) - 1);
             // RFC 9293 §3.8.6.2.2: the window stays shut until "at least … one maximum-sized segment" fits.
-            if free < full >> 4 || free < mss {
+            if free < allowed >> 4 || free < mss {
                 return 0;
             }
         }
         let free = free.min(self.rcv_ssthresh);
         if self.rcv_wscale > 0 {
             // A window that the scale would round to nothing is announced as one unit.
-            align(free, self.rcv_wscale)
+            return align(free, self.rcv_wscale);
+        }
+        let window = self.rcv_wnd;
+        if window > free || u64::from(window) + u64::from(mss) <= u64::from(free) {
+            free / mss.max(1) * mss.max(1)
+        } else if mss == full && free > window + (full >> 1) {
+            free
         } else {
-            let window = self.rcv_wnd;
-            if window <= free.saturating_sub(mss) || window > free {
-                free / mss.max(1) * mss.max(1)
-            } else if mss == full && free > window + (full >> 1) {
-                free
-            } else {
-                window
-            }
+            window
         }
     }
 
@@ -130,21 +150,18 @@ impl Connection {
     pub(crate) fn select_window(&mut self, cx: &mut Cx<'_>) -> u16 {
         let old = self.rcv_wnd;
         let current = self.advertised_window();
-        let mut window = self.select_window_size(cx.config);
+        let mut window = self.select_window_size();
         if window < current {
             if window == 0 {
                 cx.mib.want_zero_window += 1;
             }
-            // Rounded up on the wire, so that its right edge does not move back; not in the books, where a trickle of small
-            // segments would move it forward for ever.
-            window = current;
+            window = self.kept_window(current, cx.config);
         }
         self.rcv_wnd = window;
         self.rcv_wup = self.rcv_nxt;
-        let window = align(window, self.rcv_wscale);
         let most = if self.flags.wscale_ok { u32::from(u16::MAX) << self.rcv_wscale } else { u32::from(u16::MAX) };
-        let window = window.min(most);
-        let field = (window >> self.rcv_wscale) as u16;
+        let field = (window.min(most) >> self.rcv_wscale) as u16;
+        let window = u32::from(field) << self.rcv_wscale;
         if field == 0 && old > 0 {
             cx.mib.to_zero_window += 1;
             self.trace_window(cx, "tcp.window", 0, "receive buffer is full");
@@ -155,6 +172,17 @@ impl Connection {
         field
     }
 
+    /// What was advertised and is still open, as the wire can say it. RFC 7323 §2.4: the end of the window lies "on a boundary
+    /// based on the granularity of the scale factor"; after less than that has come, TCP must "either advertise a new window
+    /// that is beyond what it previously advertised (and perhaps beyond the buffer) or … a smaller window". It is the former,
+    /// and the latter only where a flood of segments smaller than the granularity has filled the greatest buffer there may
+    /// be: what was advertised is honoured there too.
+    fn kept_window(&self, current: u32, config: &Config) -> u32 {
+        let rounded = align(current, self.rcv_wscale);
+        let most = self.rcv_buf.max(config.rmem[2].min(1 << 30) as u32);
+        if u64::from(self.held()) + u64::from(rounded) > u64::from(most) { current } else { rounded }
+    }
+
     fn trace_window(&mut self, cx: &mut Cx<'_>, kind: &'static str, window: u32, why: &'static str) {
         let (local, remote, cause) = (self.local(), self.remote(), self.cause);
         cx.trace.emit(Storey::Transport, kind, cause, |f| {
@@ -162,10 +190,10 @@ impl Connection {
         });
     }
 
-    /// In-order data of full segments earns a larger window (Linux's `tcp_grow_window`).
+    /// Segments that carry much earn a larger window, as far as there is room (Linux's `tcp_grow_window`).
     pub(crate) fn grow_window(&mut self, len: usize) {
-        let room = self.window_clamp.min(self.full_space()).saturating_sub(self.rcv_ssthresh);
-        if room == 0 || len <= 128 || self.free_space() == 0 {
+        let room = self.window_clamp.min(self.free_space()).saturating_sub(self.rcv_ssthresh);
+        if room == 0 || len < 128 {
             return;
         }
         let increase = (2 * u32::from(self.advmss)).max(2 * len as u32).min(room);
@@ -173,63 +201,81 @@ impl Connection {
         self.acks.quick |= 1;
     }
 
-    /// How long a window takes to come: the receiver's round-trip time, by timestamps or by windows.
+    /// How long a window takes to come: a round trip at the most.
     pub(crate) fn measure_rcv_rtt(&mut self, cx: &Cx<'_>) {
         let tuning = &mut self.tuning;
-        if tuning.rtt_time != Instant::ZERO && self.rcv_nxt < tuning.rtt_seq {
-            return;
-        }
-        if tuning.rtt_time != Instant::ZERO && !self.ts.ok {
+        if tuning.rtt_time != Instant::ZERO {
+            if self.rcv_nxt < tuning.rtt_seq {
+                return;
+            }
             let sample = (cx.now - tuning.rtt_time).as_micros().clamp(1, u128::from(u32::MAX / 16)) as u32;
             // Windows overestimate: the least counts.
-            let old = tuning.rtt_us;
-            tuning.rtt_us = if old == 0 { sample << 3 } else { old.min(sample << 3) };
+            if tuning.rtt_us == 0 || sample << 3 < tuning.rtt_us {
+                tuning.rtt_us = sample << 3;
+            }
         }
         tuning.rtt_seq = self.rcv_nxt + u64::from(self.rcv_wnd);
         tuning.rtt_time = cx.now;
     }
 
-    /// The same from the echo of a timestamp on data.
+    /// The same from the echo of a timestamp on data, before the data are taken in.
     pub(crate) fn measure_rcv_rtt_by_echo(&mut self, cx: &Cx<'_>, len: usize) {
-        if !self.ts.ok || self.ts.echo == self.tuning.rtt_last_echo || len < usize::from(self.acks.rcv_mss) {
+        if !self.ts.ok || self.ts.echo == self.tuning.rtt_last_echo {
             return;
         }
         self.tuning.rtt_last_echo = self.ts.echo;
-        if let Some(rtt) = self.rtt_from_echo(cx.now) {
-            let sample = rtt.as_micros() as i64;
-            let old = i64::from(self.tuning.rtt_us);
-            self.tuning.rtt_us =
-                if old == 0 { sample << 3 } else { old + sample - (old >> 3) }.clamp(1, 1 << 31) as u32;
+        if len < usize::from(self.acks.rcv_mss) {
+            return;
+        }
+        // Within the clock's granularity nothing was measured.
+        let Some(rtt) = self.rtt_from_echo(cx.now).filter(|_| cx.ms() != self.ts.echo) else { return };
+        let (sample, old) = (rtt.as_micros().min(1 << 28) as u32, self.tuning.rtt_us);
+        if old == 0 || sample << 3 < old {
+            self.tuning.rtt_us = sample << 3;
+        } else if self.rcv_nxt == self.copied_seq {
+            // Where data wait for the reader, the echo tells of the reader's pace and not of the path.
+            self.tuning.rtt_us = old - (old >> 3) + sample;
         }
     }
 
-    /// Dynamic right-sizing: once a round trip, twice what the application took becomes room.
+    /// Dynamic right-sizing: once a round trip, twice what the application took becomes room (Linux's
+    /// `tcp_rcv_space_adjust`).
     pub(crate) fn adjust_receive_buffer(&mut self, cx: &Cx<'_>) {
         let rtt = core::time::Duration::from_micros(u64::from(self.tuning.rtt_us >> 3));
         if self.tuning.rtt_us == 0 || cx.now - self.tuning.time < rtt {
             return;
         }
-        let copied = (self.copied_seq - self.tuning.seq).min(u64::from(u32::MAX)) as u32;
+        let unread = self.rcv_nxt - self.copied_seq;
+        let copied = (self.copied_seq - self.tuning.seq).saturating_sub(unread).min(u64::from(u32::MAX)) as u32;
         if copied > self.tuning.space {
-            if cx.config.moderate_rcvbuf && !self.flags.rcv_buf_locked {
-                // Twice the rate for slow start, and room for a few segments that are out of order.
-                let window = 2 * u64::from(copied) + 16 * u64::from(self.advmss);
-                let grow = window * u64::from(copied - self.tuning.space) / u64::from(self.tuning.space.max(1));
-                let window = window + 2 * grow;
-                let buffer = (2 * window).min(cx.config.rmem[2] as u64) as u32;
-                if buffer > self.rcv_buf {
-                    self.rcv_buf = buffer;
-                    self.window_clamp = self.window_clamp.max(window_from_space(buffer));
-                }
-            }
-            self.tuning.space = copied;
+            self.grow_receive_buffer(cx.config, copied);
         }
         self.tuning.seq = self.copied_seq;
         self.tuning.time = cx.now;
     }
 
+    /// Makes room for what the application takes in a round trip, `space`, and for what waits out of order (Linux's
+    /// `tcp_rcvbuf_grow`).
+    pub(crate) fn grow_receive_buffer(&mut self, config: &Config, space: u32) {
+        let old = core::mem::replace(&mut self.tuning.space, space);
+        if !config.moderate_rcvbuf || self.flags.rcv_buf_locked {
+            return;
+        }
+        // "DRS is always one RTT late", and a sender in slow start doubles its rate.
+        let mut window = 2 * u64::from(space);
+        window += 2 * (window * u64::from(space.saturating_sub(old)) / u64::from(old.max(1)));
+        if let Some(end) = self.received.early_end() {
+            window += end - self.rcv_nxt;
+        }
+        let buffer = space_from_window(window).min(config.rmem[2] as u64) as u32;
+        if buffer > self.rcv_buf {
+            self.rcv_buf = buffer;
+            self.window_clamp = window_from_space(buffer);
+        }
+    }
+
     /// The application has read: whether the peer should hear of the room at once (Linux's `tcp_cleanup_rbuf`).
-    pub(crate) fn after_read(&mut self, cx: &mut Cx<'_>, copied: usize) {
+    pub(crate) fn after_read(&mut self, cx: &Cx<'_>, copied: usize) {
         if !self.state.is_synchronized() {
             return;
         }
@@ -237,7 +283,7 @@ impl Connection {
         if self.acks.scheduled {
             let pending = self.rcv_nxt.saturating_sub(self.rcv_wup);
             let drained = copied > 0
-                && self.received.readable() == 0
+                && self.held() == 0
                 && (self.acks.pushed_twice || (self.acks.pushed && !self.acks.is_interactive(cx.config)));
             now = pending > u64::from(self.acks.rcv_mss) || drained;
         }
@@ -245,7 +291,7 @@ impl Connection {
             let current = self.advertised_window();
             if 2 * u64::from(current) <= u64::from(self.window_clamp) {
                 // RFC 9293 §3.8.6.2.2: an update is worth a segment when the window at least doubles.
-                let new = self.select_window_size(cx.config);
+                let new = self.select_window_size();
                 now = new != 0 && u64::from(new) >= 2 * u64::from(current);
             }
         }

@@ -65,7 +65,7 @@ impl Connection {
             Ecn::NotEct => {
                 // Without a codepoint a segment of an ECN flow is one sent again: an echo now would tell of the old one.
                 if self.ecn_flags & SEEN != 0 {
-                    self.acks.enter_quickack(2, cx.config);
+                    self.acks.enter_quickack(self.rcv_wnd, 2, cx.config);
                 }
             }
             Ecn::Ce => {
@@ -75,7 +75,7 @@ impl Connection {
                     return;
                 }
                 if self.ecn_flags & DEMAND_CWR == 0 {
-                    self.acks.enter_quickack(2, cx.config);
+                    self.acks.enter_quickack(self.rcv_wnd, 2, cx.config);
                     self.ecn_flags |= DEMAND_CWR;
                 }
                 self.ecn_flags |= SEEN;
@@ -111,12 +111,11 @@ impl Connection {
     }
 
     /// The peer has reduced its window.
-    pub(crate) fn ecn_accept_cwr(&mut self, cx: &Cx<'_>, seg: &Segment) {
+    pub(crate) fn ecn_accept_cwr(&mut self, seg: &Segment) {
         if seg.flags().has(Flags::CWR) && !self.controller.needs_ecn() {
             self.ecn_flags &= !DEMAND_CWR;
             // RFC 3168 does not ask for it, but an ACK now stops the echo sooner.
             if seg.len > 0 {
-                self.acks.enter_quickack(2, cx.config);
                 self.acks.force_now();
             }
         }

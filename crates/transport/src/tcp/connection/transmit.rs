@@ -100,7 +100,7 @@ impl Connection {
             frame.cause = self.cause;
         }
         if flags.has(Flags::ACK) && !is_syn {
-            self.ack_sent(cx, segs);
+            self.ack_sent(cx);
         }
         Transmit {
             src: self.local().ip(),
