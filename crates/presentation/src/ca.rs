@@ -17,6 +17,8 @@
 //! # Ok::<(), septet_presentation::ca::CaError>(())
 //! ```
 
+mod order;
+
 use core::fmt;
 use core::time::Duration;
 use std::io;
@@ -32,6 +34,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use septet_core::Seed;
 use sha2::{Digest, Sha256};
+
+pub use order::{FLAWS, Flaw, FlawEntry, IssuedBy, Order};
 
 /// One day.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -104,6 +108,7 @@ pub struct Authority {
     now: Duration,
     root: CertificateDer<'static>,
     root_pem: String,
+    root_issuer: Issuer<'static, KeyPair>,
     intermediate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -114,13 +119,19 @@ impl Authority {
     /// # Errors
     /// [`CaError::Build`] where the operating system gives no randomness.
     pub fn new(keys: KeySource, now: Duration) -> Result<Self, CaError> {
-        let root_key = keys.key("ca root key")?;
-        let root_params = authority("Root", BasicConstraints::Unconstrained, keys, now, ROOT_LIFE)?;
+        Self::called("ca", keys, now)
+    }
+
+    /// An authority whose keys and serial numbers are drawn under this name.
+    fn called(called: &str, keys: KeySource, now: Duration) -> Result<Self, CaError> {
+        let root_key = keys.key(&format!("{called} root key"))?;
+        let root_params = authority(called, "Root", BasicConstraints::Unconstrained, keys, now, ROOT_LIFE)?;
         let root = root_params.self_signed(&root_key)?;
         let root_issuer = Issuer::new(root_params, root_key);
 
-        let key = keys.key("ca intermediate key")?;
-        let mut params = authority("Intermediate", BasicConstraints::Constrained(0), keys, now, INTERMEDIATE_LIFE)?;
+        let key = keys.key(&format!("{called} intermediate key"))?;
+        let mut params =
+            authority(called, "Intermediate", BasicConstraints::Constrained(0), keys, now, INTERMEDIATE_LIFE)?;
         params.use_authority_key_identifier_extension = true;
         let intermediate = params.signed_by(&key, &root_issuer)?;
         Ok(Self {
@@ -128,6 +139,7 @@ impl Authority {
             now,
             root: root.der().clone(),
             root_pem: root.pem(),
+            root_issuer,
             intermediate: intermediate.der().clone(),
             issuer: Issuer::new(params, key),
         })
@@ -138,7 +150,22 @@ impl Authority {
     /// # Errors
     /// [`CaError::NoName`] and [`CaError::Name`] where the names will not do.
     pub fn issue<N: AsRef<str>>(&self, names: &[N]) -> Result<ServerIdentity, CaError> {
-        let names: Vec<&str> = names.iter().map(|n| n.as_ref().trim_end_matches('.')).collect();
+        self.fill(&Order::new(names.iter().map(|n| n.as_ref().to_owned()).collect()))
+    }
+
+    /// The certificate that `order` asks for, with its key.
+    ///
+    /// # Errors
+    /// [`CaError::NoName`] and [`CaError::Name`] where the names will not do.
+    pub fn fill(&self, order: &Order) -> Result<ServerIdentity, CaError> {
+        if order.flaw == Some(Flaw::UntrustedRoot) {
+            let stranger = Self::called("untrusted ca", self.keys, self.now)?;
+            return stranger.fill(&Order { flaw: None, ..order.clone() });
+        }
+        let names = match order.flaw {
+            Some(Flaw::WrongName) => vec![order::WRONG_NAME],
+            _ => order.names.iter().map(|n| n.trim_end_matches('.')).collect(),
+        };
         let Some(first) = names.first() else { return Err(CaError::NoName) };
         let label = format!("ca leaf {}", names.join(" "));
         let key = self.keys.key(&label)?;
@@ -153,10 +180,19 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         params.serial_number = Some(self.keys.serial(&label)?);
-        (params.not_before, params.not_after) = (date(self.now.saturating_sub(BACKDATED)), date(self.now + LEAF_LIFE));
+        let (from, until) = order.validity(self.now);
+        (params.not_before, params.not_after) = (date(from), date(until));
 
-        let leaf = params.signed_by(&key, &self.issuer)?;
-        let chain = vec![leaf.der().clone(), self.intermediate.clone()];
+        let leaf = match (order.flaw, order.issued_by) {
+            (Some(Flaw::SelfSigned), _) => params.self_signed(&key)?,
+            (_, IssuedBy::Intermediate) => params.signed_by(&key, &self.issuer)?,
+            (_, IssuedBy::Root) => params.signed_by(&key, &self.root_issuer)?,
+        };
+        let mut chain = vec![leaf.der().clone()];
+        let is_whole = !matches!(order.flaw, Some(Flaw::SelfSigned | Flaw::MissingIntermediate));
+        if is_whole && order.issued_by == IssuedBy::Intermediate {
+            chain.push(self.intermediate.clone());
+        }
         ServerIdentity::new(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
     }
 
@@ -272,13 +308,14 @@ impl KeySource {
 }
 
 fn authority(
+    called: &str,
     role: &str,
     constraints: BasicConstraints,
     keys: KeySource,
     now: Duration,
     life: Duration,
 ) -> Result<CertificateParams, CaError> {
-    let serial = keys.serial(&format!("ca {role}"))?;
+    let serial = keys.serial(&format!("{called} {role}"))?;
     // Two labs' authorities have two names, or a client that trusts one would blame the other's signatures.
     let mark: String = serial.to_bytes().iter().take(4).map(|b| format!("{b:02x}")).collect();
     let mut params = CertificateParams::default();
@@ -311,8 +348,19 @@ fn alternative_name(name: &str) -> Result<SanType, CaError> {
     Ok(SanType::DnsName(name.to_ascii_lowercase().try_into()?))
 }
 
+/// A certificate can carry this name.
+///
+/// # Errors
+/// [`CaError::Name`] where it cannot.
+pub fn check_name(name: &str) -> Result<(), CaError> {
+    alternative_name(name.trim_end_matches('.')).map(drop)
+}
+
+/// RFC 5280 §4.1.2.5: 99991231235959Z stands for a certificate that "has no well-defined expiration date".
+const LAST_DATE: u64 = 253_402_300_799;
+
 fn date(since_1970: Duration) -> time::OffsetDateTime {
-    rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(since_1970.as_secs())
+    rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(since_1970.as_secs().min(LAST_DATE))
 }
 
 /// The SHA-256 of a certificate, in the colon-separated capitals in which people compare fingerprints.

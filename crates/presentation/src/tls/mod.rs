@@ -4,6 +4,7 @@
 //! provider is used and nothing here touches a secret. Key material goes to [`Net::secret`](septet_socket::Net::secret)
 //! so that a capture can be read, and the flights of the handshake are told to the trace.
 
+mod finding;
 mod observe;
 mod record;
 mod seeded;
@@ -200,7 +201,11 @@ impl fmt::Display for Failure {
 
 /// What TLS refused, where `error` came from TLS rather than from the stream below.
 pub fn failure(error: &io::Error) -> Option<Failure> {
-    let inner = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let inner = error.get_ref()?;
+    if let Some(unbelieved) = inner.downcast_ref::<finding::Unbelieved>() {
+        return Some(Failure::Certificate(unbelieved.finding.clone()));
+    }
+    let inner = inner.downcast_ref::<rustls::Error>()?;
     Some(match inner {
         rustls::Error::InvalidCertificate(e) => Failure::Certificate(e.to_string()),
         rustls::Error::AlertReceived(alert) => Failure::Alert(alert_name(*alert)),

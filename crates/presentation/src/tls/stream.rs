@@ -13,6 +13,7 @@ use septet_socket::{NetExt, NetRef};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
+use super::finding::{self, Unbelieved};
 use super::observe::{Finished, Observed};
 use super::{alert_name, seeded, suite_name, version_name};
 
@@ -74,16 +75,19 @@ where
     F: Future<Output = io::Result<T>> + Unpin,
     T: Into<TlsStream<Observed<S>>>,
 {
+    let mut finding = None;
     let result = poll_fn(|cx| {
         let _scope = seeded::enter(&net);
-        Pin::new(&mut inner).poll(cx)
+        let poll = Pin::new(&mut inner).poll(cx);
+        finding = finding::take();
+        poll
     })
     .await;
     let mut tls: TlsStream<_> = match result {
         Ok(tls) => tls.into(),
         Err(e) => {
             note_failure(&net, peer, &e);
-            return Err(e);
+            return Err(explained(e, finding));
         }
     };
     let state = tls.get_ref().1;
@@ -92,6 +96,17 @@ where
         Finished { version: state.protocol_version(), suite, alpn: state.alpn_protocol().map(<[u8]>::to_vec) };
     tls.get_mut().0.finish(&finished);
     Ok(Stream { net, peer, tls, sent_close: false, seen_close: false })
+}
+
+/// Adds what the verifier found to what rustls says of it.
+fn explained(error: io::Error, finding: Option<String>) -> io::Error {
+    let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+    match (tls, finding) {
+        (Some(tls @ rustls::Error::InvalidCertificate(_)), Some(finding)) => {
+            io::Error::new(error.kind(), Unbelieved { error: tls.clone(), finding })
+        }
+        _ => error,
+    }
 }
 
 fn note_failure(net: &NetRef, peer: SocketAddr, error: &io::Error) {

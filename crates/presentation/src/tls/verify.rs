@@ -9,6 +9,8 @@ use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use septet_core::Storey;
 use septet_socket::{NetExt, NetRef};
 
+use super::finding;
+
 /// What of a certificate is checked.
 pub(super) enum Check {
     /// The chain, the dates and the name.
@@ -43,16 +45,23 @@ impl ServerCertVerifier for NotingVerifier {
             Check::All(v) => v.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
             Check::KeyOnly(_) => Ok(ServerCertVerified::assertion()),
         };
+        let finding = verdict.as_ref().err().map(|e| {
+            let chain: Vec<_> = core::iter::once(end_entity).chain(intermediates).collect();
+            finding::describe(e, &chain, server_name)
+        });
         self.net.trace(Storey::Presentation, "tls.certificate", |f| {
             f.set("way", "received").set("name", server_name.to_str().into_owned());
             f.set("certificates", 1 + intermediates.len());
             f.set("bytes", end_entity.len() + intermediates.iter().map(|c| c.len()).sum::<usize>());
-            match (&verdict, &self.check) {
-                (Ok(_), Check::All(_)) => f.set("why", "the chain ends at a trusted root, the dates and the name fit"),
-                (Ok(_), Check::KeyOnly(_)) => f.set("why", "taken unchecked, as asked"),
-                (Err(e), _) => f.set("why", format!("refused: {e}")),
+            match (&finding, &self.check) {
+                (None, Check::All(_)) => f.set("why", "the chain ends at a trusted root, the dates and the name fit"),
+                (None, Check::KeyOnly(_)) => f.set("why", "taken unchecked, as asked"),
+                (Some(finding), _) => f.set("why", format!("refused: {finding}")),
             };
         });
+        if let Some(finding) = finding {
+            finding::leave(finding);
+        }
         verdict
     }
 

@@ -173,6 +173,9 @@ impl fmt::Display for CurlError {
             Self::Empty => f.write_str("Empty reply from server"),
             Self::Receive(why) => write!(f, "Recv failure: {why}"),
             Self::Digest => f.write_str("the body differs from the server's Repr-Digest"),
+            Self::Certificate(why) if why.starts_with("no alternative certificate subject name") => {
+                write!(f, "SSL: {why}")
+            }
             Self::Certificate(why) => write!(f, "SSL certificate problem: {why}"),
             Self::CaFile(why) => write!(f, "error setting certificate file: {why}"),
         }
