@@ -10,6 +10,7 @@
 //! ```
 
 mod args;
+mod arrivals;
 mod console;
 mod curl;
 mod dig;
@@ -22,6 +23,7 @@ mod tcp_echo;
 mod tcp_send;
 mod tcp_sink;
 mod traceroute;
+mod udp_echo;
 mod udp_send;
 mod udp_sink;
 mod words;
@@ -46,6 +48,7 @@ pub static PROGRAMS: &[&dyn Program] = &[
     &tcp_send::TcpSend,
     &tcp_sink::TcpSink,
     &traceroute::Traceroute,
+    &udp_echo::UdpEcho,
     &udp_send::UdpSend,
     &udp_sink::UdpSink,
 ];

@@ -1,12 +1,16 @@
 //! `udp-send`: sends numbered datagrams.
 
+use core::convert::Infallible;
+use core::pin::pin;
 use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use septet_socket::{BoxFuture, NetExt};
+use futures_util::future::{Either, select};
+use septet_socket::{BoxFuture, NetExt, UdpSocket};
 
-use super::args::{self, Arg, ArgError, Spec, value};
+use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::arrivals::{Arrivals, Gaps};
 use super::names::Names;
 use super::{Context, Program, complain};
 
@@ -27,10 +31,17 @@ impl Program for UdpSend {
 
     fn usage(&self) -> &'static str {
         "Usage: udp-send [options] <host> <port>
- --count <n>      So many datagrams (1)
+ --count <n>      So many datagrams (1; without end where there is a --time)
+ --time <t>       No more after this time
  --size <bytes>   Bytes of payload, at least 16 (1000)
  --interval <t>   Time between two datagrams (none)
  --rate <bits/s>  Or so many bits of payload a second
+ --arrivals <how> How they follow each other, the interval being the mean:
+                  regular (so unless told otherwise), poisson, uniform,
+                  pareto[:<shape>], or on-off:<on>:<off>[:<shape>], which keeps
+                  the interval in periods of these mean lengths, exponential or
+                  with a Pareto tail of this shape
+ --receive        Count what comes back, until a second after the last was sent
  --ttl <n>        Time to live
 "
     }
@@ -52,26 +63,50 @@ struct Options {
     host: String,
     port: u16,
     count: u64,
+    time: Option<Duration>,
     size: usize,
     interval: Duration,
+    arrivals: Arrivals,
+    answers: Answers,
     ttl: Option<u8>,
 }
 
-const SPECS: &[Spec] =
-    &[value(' ', "count"), value(' ', "size"), value(' ', "interval"), value(' ', "rate"), value(' ', "ttl")];
+/// What is done about datagrams that come back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answers {
+    Ignored,
+    Counted,
+}
+
+/// How long answers are waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const SPECS: &[Spec] = &[
+    value(' ', "count"),
+    value(' ', "time"),
+    value(' ', "size"),
+    value(' ', "interval"),
+    value(' ', "rate"),
+    value(' ', "arrivals"),
+    flag(' ', "receive"),
+    value(' ', "ttl"),
+];
 
 impl Options {
     fn parse(words: Vec<String>) -> Result<Self, ArgError> {
-        let (mut count, mut size, mut interval, mut rate, mut ttl) = (1, 1000, Duration::ZERO, None, None);
+        let (mut count, mut time, mut size, mut interval, mut rate) = (None, None, 1000, Duration::ZERO, None);
+        let (mut arrivals, mut answers, mut ttl) = (Arrivals::Regular, Answers::Ignored, None);
         let mut free = Vec::new();
         for arg in args::parse(SPECS, words)? {
             match arg {
                 Arg::Free(word) => free.push(word),
-                Arg::Flag(_) => {}
+                Arg::Flag(_) => answers = Answers::Counted,
                 Arg::Value(name, text) => {
                     let option = format!("--{name}");
                     match name.as_str() {
-                        "count" => count = args::number(&option, &text)?,
+                        "count" => count = Some(args::number(&option, &text)?),
+                        "time" => time = Some(args::duration(&option, &text)?),
+                        "arrivals" => arrivals = Arrivals::parse(&text)?,
                         "size" => size = args::amount(&option, &text, 1024)?.clamp(HEADER as u64, 65_507) as usize,
                         "interval" => interval = args::duration(&option, &text)?,
                         "rate" => rate = Some(args::amount(&option, &text, 1000)?.max(1)),
@@ -83,8 +118,17 @@ impl Options {
         if let Some(rate) = rate {
             interval = Duration::from_nanos(size as u64 * 8 * 1_000_000_000 / rate);
         }
+        if interval.is_zero() && (arrivals != Arrivals::Regular || time.is_some() && count.is_none()) {
+            return Err(ArgError::Missing("--interval or --rate"));
+        }
+        if !arrivals.fits(interval) {
+            let (option, value) = ("--interval".to_owned(), format!("{interval:?}"));
+            return Err(ArgError::Bad { option, value, wanted: "within a period that is on" });
+        }
+        let count = count.unwrap_or(if time.is_some() { u64::MAX } else { 1 });
         let [host, port] = &free[..] else { return Err(ArgError::Missing("the host or the port")) };
-        Ok(Self { host: host.clone(), port: args::number("port", port)?, count, size, interval, ttl })
+        let (host, port) = (host.clone(), args::number("port", port)?);
+        Ok(Self { host, port, count, time, size, interval, arrivals, answers, ttl })
     }
 }
 
@@ -97,14 +141,45 @@ async fn send(context: &Context, options: &Options) -> io::Result<()> {
         socket.set_ttl(ttl)?;
     }
     let to = SocketAddr::new(ip, options.port);
+    let mut back = (0u64, 0u64);
+    let (sent, failed) = match options.answers {
+        Answers::Ignored => send_all(context, options, &socket, to).await,
+        Answers::Counted => {
+            let sending = pin!(async {
+                let sent = send_all(context, options, &socket, to).await;
+                net.sleep(PATIENCE).await;
+                sent
+            });
+            match select(sending, pin!(receive(context, &socket, &mut back))).await {
+                Either::Left((sent, _)) => sent,
+                Either::Right((never, _)) => match never {},
+            }
+        }
+    };
+    let mut line = format!("{sent} datagrams of {} bytes sent, {failed} failed", options.size);
+    if options.answers == Answers::Counted {
+        line.push_str(&format!(", {} came back with {} bytes", back.0, back.1));
+    }
+    context.console.out(format!("{line}\n").as_bytes());
+    Ok(())
+}
+
+/// Sends them, and gives how many were sent and how many could not be.
+async fn send_all(context: &Context, options: &Options, socket: &UdpSocket, to: SocketAddr) -> (u64, u64) {
+    let net = &context.net;
     let mut datagram: Vec<u8> = (0..options.size).map(|i| i as u8).collect();
+    let mut gaps = Gaps::new(net, options.arrivals, options.interval);
     let mut due = net.now();
+    let end = options.time.map(|time| due + time);
     let (mut sent, mut failed) = (0u64, 0u64);
     for number in 0..options.count {
+        if end.is_some_and(|end| due >= end) {
+            break;
+        }
         if due > net.now() {
             net.sleep_until(due).await;
         }
-        due += options.interval;
+        due += gaps.next();
         datagram[..8].copy_from_slice(&number.to_be_bytes());
         let nanos = u64::try_from(net.unix_time().as_nanos()).unwrap_or(u64::MAX);
         datagram[8..HEADER].copy_from_slice(&nanos.to_be_bytes());
@@ -119,6 +194,21 @@ async fn send(context: &Context, options: &Options) -> io::Result<()> {
             }
         }
     }
-    context.console.out(format!("{sent} datagrams of {} bytes sent, {failed} failed\n", options.size).as_bytes());
-    Ok(())
+    (sent, failed)
+}
+
+/// Counts what comes back: datagrams and bytes.
+async fn receive(context: &Context, socket: &UdpSocket, back: &mut (u64, u64)) -> Infallible {
+    let net = &context.net;
+    let mut buf = vec![0; 65_536];
+    loop {
+        let Ok(datagram) = socket.receive(&mut buf).await else { continue };
+        back.0 += 1;
+        back.1 += datagram.len as u64;
+        net.observe("send.received", datagram.len as f64);
+        if let Some(stamp) = buf[..datagram.len.min(buf.len())].get(8..HEADER).and_then(|b| b.first_chunk()) {
+            let sent = Duration::from_nanos(u64::from_be_bytes(*stamp));
+            net.observe("send.time", net.unix_time().saturating_sub(sent).as_secs_f64());
+        }
+    }
 }
