@@ -11,6 +11,7 @@ use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use crate::command::{Command, Schedule};
 use crate::lab::Lab;
+use crate::service::Certificate;
 
 /// Called whenever a host boots.
 pub type Boot = Box<dyn Fn(NetRef)>;
@@ -23,15 +24,20 @@ pub struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    /// A certificate for the service of `node` that is called by these names.
-    pub(crate) fn identity(&self, node: usize, mut names: Vec<String>) -> Result<Option<ServerIdentity>, CaError> {
+    /// The certificate of the service of `node` that is called `host`, or by the node's names where that is empty.
+    pub(crate) fn identity(
+        &self,
+        node: usize,
+        host: &str,
+        certificate: &Certificate,
+    ) -> Result<Option<ServerIdentity>, CaError> {
         let Some(authority) = self.authority else { return Ok(None) };
         let name = &self.lab.nodes[node].name;
+        let mut names = vec![host.to_owned(), format!("{name}.lab"), name.clone()];
         names.retain(|n| !n.is_empty());
-        names.extend([format!("{name}.lab"), name.clone()]);
         names.extend(self.lab.address(node).map(|a| a.to_string()));
         names.dedup();
-        authority.issue(&names).map(Some)
+        authority.fill(&certificate.order(names)).map(Some)
     }
 }
 

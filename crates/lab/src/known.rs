@@ -22,6 +22,7 @@ pub const KINDS: &[(&str, Listing)] = &[
     ("controllers", || list(septet_transport::tcp::controllers())),
     ("services", || list(service::KEYS.iter().map(|k| (k.name, k.doc)))),
     ("policies", || list(septet_application::balancer::policy::POLICIES.iter().map(|p| (p.name, p.summary)))),
+    ("flaws", || list(septet_presentation::ca::FLAWS.iter().map(|f| (f.name, f.summary)))),
     ("programs", || list(septet_application::programs::PROGRAMS.iter().map(|p| (p.name(), p.summary())))),
     ("faults", || list(fault::known())),
     ("functions", || list(expect::functions())),

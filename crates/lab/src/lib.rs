@@ -55,7 +55,9 @@ pub use mistake::{Gravity, Mistake, Mistakes, Span};
 pub use node::{Node, NodeKind, NodeSpec, Port};
 pub use ports::PortReport;
 pub use run::{Outcome, Output, Run};
-pub use service::{Balancer, Dns, Health, Http, Listen, Outside, RecordData, RecordSpec, Scheme, Service, ZoneSpec};
+pub use service::{
+    Balancer, Certificate, Dns, Health, Http, Listen, Outside, RecordData, RecordSpec, Scheme, Service, ZoneSpec,
+};
 pub use topology::{LinkRef, Place, Ways};
 pub use units::parse_time;
 

@@ -2,11 +2,13 @@
 
 mod answers;
 mod balancer;
+mod certificate;
 mod dns;
 mod http;
 mod outside;
 
 pub use balancer::{Balancer, Health};
+pub use certificate::Certificate;
 pub use dns::{Dns, RecordData, RecordSpec, ZoneSpec};
 pub use http::Http;
 pub use outside::Outside;
@@ -137,11 +139,22 @@ pub enum Scheme {
     Http,
     /// HTTP over TLS.
     Https,
+    /// Bytes over TLS.
+    Tls,
 }
 
 impl Scheme {
-    const ALL: [(&'static str, Self, Option<u16>); 3] =
-        [("http", Self::Http, Some(80)), ("https", Self::Https, Some(443)), ("tcp", Self::Tcp, None)];
+    const ALL: [(&'static str, Self, Option<u16>); 4] = [
+        ("http", Self::Http, Some(80)),
+        ("https", Self::Https, Some(443)),
+        ("tcp", Self::Tcp, None),
+        ("tls", Self::Tls, None),
+    ];
+
+    /// Whether a certificate is shown there.
+    fn is_secure(self) -> bool {
+        matches!(self, Self::Https | Self::Tls)
+    }
 }
 
 /// Reads a [`Listen`].

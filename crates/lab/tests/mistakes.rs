@@ -98,6 +98,14 @@ golden! {
     listen_in_use, ["listen-in-use"], with("[host.web9.http]\n[host.web9.balancer]\nlisten = 'http://:80'\nto = 'web1:80'\n");
     open_quote, ["quote"], SMALL.replace("[host.client]", "[host.client]\nrun = [\"curl 'http://web1\"]");
     not_a_url, ["url"], with("[host.web1.balancer]\nlisten = 'www.shop.test'\nto = 'web[2..3]:80'\n");
+    certificate_that_nobody_sees, ["no-effect", "no-effect"],
+        with("[host.web1.http]\ncertificate = 'expired'\n[host.web2.balancer]\nlisten = 'tcp://:443'\nto = 'web3:443'\ncertificate = {}\n");
+    certificate_that_contradicts_itself, ["no-effect", "no-effect", "window"],
+        with("[host.web1.http]\nlisten = 'https://a'\ncertificate = { flaw = 'expired', until = '5s' }\n[host.web2.http]\nlisten = 'https://b'\ncertificate = { flaw = 'wrong-name', names = 'b' }\n[host.web3.http]\nlisten = 'https://c'\ncertificate = { from = '5s', until = '5s' }\n");
+    certificate_with_an_unknown_flaw, ["unknown-value", "name"],
+        with("[host.web1.http]\nlisten = 'https://a'\ncertificate = 'expierd'\n[host.web2.http]\nlisten = 'https://b'\ncertificate = { names = 'a b' }\n");
+    requests_of_a_balancer_of_connections, ["no-effect", "no-effect"],
+        with("[host.web1.balancer]\nlisten = 'tcp://:80'\nto = 'web[2..3]:80'\nretries = 2\nresponse_timeout = '1s'\n");
     backend_without_port, ["backend"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'web[2..3]'\n");
     unknown_backend, ["unknown-node"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'wev2:80'\n");
     zones_and_records, ["zone", "record", "record"],

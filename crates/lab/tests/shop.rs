@@ -18,7 +18,7 @@ fn everything_in_it_is_understood() {
     );
     let wan = &lab.links[2].cables[0].medium;
     assert_eq!((wan.delay.as_millis(), wan.loss.get(), wan.queue.name()), (25, 0.005, "fq_codel"));
-    assert_eq!((lab.faults.len(), lab.expectations.len()), (4, 4));
+    assert_eq!((lab.faults.len(), lab.expectations.len()), (4, 7));
     let services: Vec<_> =
         lab.nodes.iter().flat_map(|n| n.spec.services.iter().map(|s| (n.name.as_str(), s.name()))).collect();
     assert_eq!(services, [("dns", "dns"), ("lb", "balancer"), ("web1", "http"), ("web2", "http"), ("web3", "http")]);

@@ -1,17 +1,19 @@
 //! What the balancer knows of its backends.
 
+use core::future::Future;
 use core::time::Duration;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use septet_core::{Instant, Storey};
 use septet_socket::{NetExt, NetRef};
+use tokio::sync::Notify;
 
 use super::policy::{Candidate, Policy};
 use super::{Health, Target};
 
-/// Without health checks a backend that failed is left alone for so long (nginx's `fail_timeout`).
+/// A backend that failed is passed over for so long while others are well (nginx's `fail_timeout`); a health check
+/// that goes well ends it.
 const PENALTY: Duration = Duration::from_secs(10);
 
 /// All backends of a balancer.
@@ -19,6 +21,8 @@ pub(super) struct Backends {
     net: NetRef,
     targets: Vec<Target>,
     health: Option<Health>,
+    /// Told when a backend is taken out.
+    gone: Vec<Arc<Notify>>,
     inner: Mutex<Inner>,
 }
 
@@ -33,33 +37,43 @@ struct State {
     down: bool,
     /// Results in a row that speak against the present state.
     contrary: u32,
-    /// Without health checks: when it may be tried again.
+    /// It failed lately: until when it is passed over.
     shunned_until: Option<Instant>,
+}
+
+/// What a backend is wanted for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    /// Who asks.
+    pub(super) client: SocketAddr,
+    /// For what, where it is not the whole connection: `GET /`.
+    pub(super) request: Option<&'a str>,
 }
 
 impl Backends {
     pub(super) fn new(net: NetRef, targets: Vec<Target>, policy: Box<dyn Policy>, health: Option<Health>) -> Arc<Self> {
         let states = vec![State::default(); targets.len()];
-        Arc::new(Self { net, targets, health, inner: Mutex::new(Inner { policy, states }) })
+        let gone = targets.iter().map(|_| Arc::default()).collect();
+        Arc::new(Self { net, targets, health, gone, inner: Mutex::new(Inner { policy, states }) })
     }
 
     pub(super) fn targets(&self) -> &[Target] {
         &self.targets
     }
 
-    /// The backend for a connection of `client`, those `tried` already left out.
-    pub(super) fn pick(self: &Arc<Self>, client: SocketAddr, tried: &[usize]) -> Option<Attempt> {
+    /// The backend for `wanted`, those that were `tried` already left out. `None` where there is no other that may be
+    /// well.
+    pub(super) fn pick(self: &Arc<Self>, wanted: Wanted<'_>, tried: &[usize]) -> Option<Attempt> {
         let now = self.net.now();
         let mut inner = self.lock();
         let Inner { policy, states } = &mut *inner;
-        let untried = |i: &usize| !tried.contains(i);
-        let well = |i: &usize| !states[*i].down && states[*i].shunned_until.is_none_or(|until| until <= now);
-        let mut indices: Vec<_> = (0..states.len()).filter(untried).filter(well).collect();
-        let mut last_resort = false;
-        if indices.is_empty() && self.health.is_none() {
+        let may_serve: Vec<_> = (0..states.len()).filter(|i| !tried.contains(i) && !states[*i].down).collect();
+        let in_favour = |i: &usize| states[*i].shunned_until.is_none_or(|until| until <= now);
+        let mut indices: Vec<_> = may_serve.iter().copied().filter(in_favour).collect();
+        let last_resort = indices.is_empty();
+        if last_resort {
             // A past failure is no proof: better to try one that failed than to turn the client away.
-            indices = (0..states.len()).filter(untried).collect();
-            last_resort = true;
+            indices = may_serve;
         }
         if indices.is_empty() {
             return None;
@@ -68,14 +82,19 @@ impl Backends {
             .iter()
             .map(|&index| Candidate { index, name: &self.targets[index].name, open: states[index].open })
             .collect();
-        let pick = policy.pick(client, &candidates);
+        let pick = policy.pick(wanted.client, &candidates);
         let index = indices[pick.position.min(indices.len() - 1)];
         states[index].open += 1;
         drop(inner);
         let target = &self.targets[index];
-        self.net.count(&format!("balancer.picks.{}", target.name));
+        if wanted.request.is_some() {
+            self.net.count(&format!("backend.{}.requests", target.name));
+        }
         self.net.trace(Storey::Application, "balancer.pick", |f| {
-            f.set("client", client).set("backend", target.name.clone()).set("address", target.at);
+            f.set("client", wanted.client).set("backend", target.name.clone()).set("address", target.at);
+            if let Some(request) = wanted.request {
+                f.set("request", request.to_owned());
+            }
             f.set("attempt", tried.len() + 1);
             let why =
                 if last_resort { format!("{}, for want of a better one", pick.why) } else { pick.why.to_string() };
@@ -84,15 +103,29 @@ impl Backends {
         Some(Attempt { backends: self.clone(), index })
     }
 
-    /// Takes note of a health check or of an attempt to connect.
-    pub(super) fn report(&self, index: usize, outcome: Result<(), String>) {
-        let now = self.net.now();
+    /// Takes note of a health check.
+    pub(super) fn checked(&self, index: usize, outcome: Result<(), String>) {
+        if outcome.is_ok() {
+            self.lock().states[index].shunned_until = None;
+        }
+        self.count(index, &outcome);
+    }
+
+    /// Takes note of what clients met.
+    fn met(&self, index: usize, outcome: Result<(), String>) {
+        let until = outcome.is_err().then(|| self.net.now() + PENALTY);
+        self.lock().states[index].shunned_until = until;
+        // That it serves clients does not make a backend well whose checks fail.
+        if outcome.is_err() {
+            self.count(index, &outcome);
+        }
+    }
+
+    /// Takes a backend out or in where enough results in a row say so.
+    fn count(&self, index: usize, outcome: &Result<(), String>) {
+        let Some(health) = &self.health else { return };
         let mut inner = self.lock();
         let state = &mut inner.states[index];
-        let Some(health) = &self.health else {
-            state.shunned_until = outcome.is_err().then(|| now + PENALTY);
-            return;
-        };
         if outcome.is_err() == state.down {
             state.contrary = 0;
             return;
@@ -109,11 +142,14 @@ impl Backends {
         self.net.count(kind);
         self.net.trace(Storey::Application, kind, |f| {
             f.set("backend", self.targets[index].name.clone());
-            match &outcome {
+            match outcome {
                 Ok(()) => f.set("why", format!("{needed} checks in a row went well")),
                 Err(e) => f.set("why", format!("{needed} failures in a row, the last one: {e}")),
             };
         });
+        if outcome.is_err() {
+            self.gone[index].notify_waiters();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -121,7 +157,7 @@ impl Backends {
     }
 }
 
-/// A connection given to a backend; it counts as open until this is dropped.
+/// A connection or request given to a backend; it counts as open until this is dropped.
 pub(super) struct Attempt {
     backends: Arc<Backends>,
     index: usize,
@@ -140,20 +176,18 @@ impl Attempt {
         self.backends.targets[self.index].at
     }
 
-    pub(super) fn succeeded(&self) {
-        // That it takes connections does not make a backend well, but without checks there is nothing else to go by.
-        if self.backends.health.is_none() {
-            self.backends.report(self.index, Ok(()));
-        }
+    /// Completes when the backend is taken out, if that is after this call.
+    pub(super) fn taken_out(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
+        self.backends.gone[self.index].clone().notified_owned()
     }
 
-    pub(super) fn failed(&self, error: &io::Error) {
-        let net = &self.backends.net;
-        net.count("balancer.retries");
-        net.trace(Storey::Application, "balancer.retry", |f| {
-            f.set("backend", self.name().to_owned()).set("why", format!("cannot connect: {error}"));
-        });
-        self.backends.report(self.index, Err(format!("cannot connect: {error}")));
+    pub(super) fn succeeded(&self) {
+        self.backends.met(self.index, Ok(()));
+    }
+
+    pub(super) fn failed(&self, why: &str) {
+        self.backends.net.count(&format!("backend.{}.failed", self.name()));
+        self.backends.met(self.index, Err(why.to_owned()));
     }
 }
 

@@ -22,9 +22,9 @@ pub struct Health {
     pub path: String,
     /// How long a check may take.
     pub timeout: Duration,
-    /// After so many failures in a row a backend gets no more connections. Failed connections count as well.
+    /// After so many failures in a row a backend is taken out. What clients meet counts as well.
     pub fall: u32,
-    /// After so many good checks in a row it gets connections again.
+    /// After so many good checks in a row it is taken in again.
     pub rise: u32,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn start(net: &NetRef, backends: &Arc<Backends>, health: Option<Healt
                         let next = net2.now() + health.every;
                         let outcome = check(&net2, &backends.targets()[index], &health).await;
                         net2.count(if outcome.is_ok() { "balancer.checks.ok" } else { "balancer.checks.failed" });
-                        backends.report(index, outcome);
+                        backends.checked(index, outcome);
                         net2.sleep_until(next).await;
                     }
                 }),

@@ -1,27 +1,40 @@
-//! A load balancer on storey 4: it passes bytes between a client and a backend, and may end TLS on the client's side.
+//! A load balancer: it spreads connections or, of clients that speak HTTP, requests over backends, and may end TLS on
+//! the clients' side.
 
 mod backend;
+mod budget;
+mod connections;
+mod fields;
+mod gather;
+mod gathered;
 mod health;
 pub mod policy;
 mod pump;
+mod relay;
+mod requests;
+mod serve;
+mod upload;
+mod upstream;
 
 use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use septet_core::Storey;
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
 use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
-use backend::{Attempt, Backends};
+use backend::Backends;
+use connections::Connections;
+use gathered::Gathered;
 pub use health::Health;
-use pump::{End, Reset};
+use pump::Side;
+use requests::Requests;
 
-/// A server that connections are passed to.
+/// A server that connections or requests are passed to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
     /// What it is called in traces and counters.
@@ -33,9 +46,10 @@ pub struct Target {
 /// A load balancer.
 ///
 /// ```
-/// use septet_application::balancer::{Balancer, Health, Target, policy};
+/// use septet_application::balancer::{Balancer, Health, Target, Unit, policy};
 /// let web = |n: u8| Target { name: format!("web{n}"), at: ([10, 0, 3, n], 80).into() };
 /// let balancer = Balancer::new("0.0.0.0:80".parse().unwrap(), vec![web(1), web(2), web(3)])
+///     .balance(Unit::Requests)
 ///     .policy(policy::find("least-connections").unwrap())
 ///     .health(Health::default());
 /// ```
@@ -44,10 +58,29 @@ pub struct Balancer {
     listen: SocketAddr,
     identity: Option<ServerIdentity>,
     targets: Vec<Target>,
+    unit: Unit,
     policy: &'static policy::Entry,
     health: Option<Health>,
-    connect_timeout: Duration,
+    limits: Limits,
     idle_timeout: Duration,
+}
+
+/// What is given to a backend as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unit {
+    /// A connection, whatever is spoken on it. Where no backend takes it, the client is reset.
+    #[default]
+    Connections,
+    /// A request of HTTP. Where a backend fails before it answers, one that may be repeated is given to another; where
+    /// none answers, the client is told 502, 503 or 504.
+    Requests,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    connect: Duration,
+    response: Duration,
+    retries: u32,
 }
 
 /// How many connections are passed at once; further ones wait in the backlog.
@@ -63,18 +96,26 @@ impl Balancer {
             listen,
             identity: None,
             targets,
+            unit: Unit::default(),
             policy: policy::default(),
             health: None,
-            connect_timeout: Duration::from_secs(1),
+            limits: Limits { connect: Duration::from_secs(1), response: Duration::from_secs(60), retries: 3 },
             idle_timeout: Duration::from_secs(600),
         }
     }
 
-    /// Ends TLS with this certificate; the backends get plain bytes. HTTP/1.1 is what clients are offered, because the
-    /// backends would not know that it was HTTP/2.
+    /// Ends TLS with this certificate; the backends get plain bytes. Where requests are balanced clients are offered
+    /// HTTP/2 and HTTP/1.1, else HTTP/1.1 alone, because the backends would not know that it was HTTP/2.
     #[must_use]
     pub fn tls(mut self, identity: ServerIdentity) -> Self {
         self.identity = Some(identity);
+        self
+    }
+
+    /// Balances these: connections unless set.
+    #[must_use]
+    pub fn balance(mut self, unit: Unit) -> Self {
+        self.unit = unit;
         self
     }
 
@@ -85,8 +126,8 @@ impl Balancer {
         self
     }
 
-    /// Asks each backend now and then whether it is well. Without, a backend is left alone for ten seconds after a
-    /// failed connection.
+    /// Asks each backend now and then whether it is well. With and without, one that failed a client is passed over for
+    /// ten seconds, as long as there are others.
     #[must_use]
     pub fn health(mut self, health: Health) -> Self {
         self.health = Some(health);
@@ -96,7 +137,22 @@ impl Balancer {
     /// Gives up connecting to a backend after this time and tries another: one second unless set.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.limits.connect = timeout;
+        self
+    }
+
+    /// Takes a backend for failed that keeps silent for this time before or within a response: a minute unless set.
+    #[must_use]
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.response = timeout;
+        self
+    }
+
+    /// Gives a request to another backend at most so often: three times unless set. All retries together are at most a
+    /// fifth of the requests, once the first ten are used up.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.limits.retries = retries;
         self
     }
 
@@ -117,16 +173,22 @@ impl Balancer {
         }
         let options = ListenOptions { tcp: nodelay(), ..ListenOptions::default() };
         let listener = net.listen(self.listen, options)?;
-        let tls = self.identity.map(|id| tls::Server::new(&net, &id, &[tls::HTTP_1_1])).transpose()?;
+        let alpn: &[&str] = match self.unit {
+            Unit::Connections => &[tls::HTTP_1_1],
+            Unit::Requests => &[tls::H2, tls::HTTP_1_1],
+        };
+        let tls = self.identity.map(|id| tls::Server::new(&net, &id, alpn)).transpose()?;
         let backends = Backends::new(net.clone(), self.targets, (self.policy.build)(), self.health.clone());
         let _checks = health::start(&net, &backends, self.health);
-        let worker = Arc::new(Worker {
-            net: net.clone(),
-            backends,
-            tls,
-            connect_timeout: self.connect_timeout,
-            idle_timeout: self.idle_timeout,
-        });
+        let (limits, idle_timeout) = (self.limits, self.idle_timeout);
+        let front = match self.unit {
+            Unit::Connections => Front::Connections(Connections { net: net.clone(), backends, limits, idle_timeout }),
+            Unit::Requests => {
+                let scheme = if tls.is_some() { "https" } else { "http" };
+                Front::Requests(Arc::new(Requests::new(&net, &backends, limits, scheme)))
+            }
+        };
+        let worker = Arc::new(Worker { net: net.clone(), tls, front });
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
@@ -154,67 +216,43 @@ fn nodelay() -> TcpOptions {
 
 struct Worker {
     net: NetRef,
-    backends: Arc<Backends>,
     tls: Option<tls::Server>,
-    connect_timeout: Duration,
-    idle_timeout: Duration,
+    front: Front,
+}
+
+enum Front {
+    Connections(Connections),
+    Requests(Arc<Requests>),
 }
 
 impl Worker {
     async fn pass(&self, stream: TcpStream, client: SocketAddr) {
         self.net.count("balancer.connections");
         match &self.tls {
-            None => self.pass_stream(stream, client).await,
-            Some(tls) => match self.net.timeout(HANDSHAKE_TIMEOUT, tls.accept(client, stream)).await {
-                Ok(Ok(stream)) => self.pass_stream(stream, client).await,
+            None => self.serve(stream, client, None).await,
+            Some(tls) => match self.net.timeout(HANDSHAKE_TIMEOUT, tls.accept(client, Gathered::new(stream))).await {
+                Ok(Ok(stream)) => {
+                    stream.get_ref().begin();
+                    let alpn = stream.alpn().map(str::to_owned);
+                    self.serve(stream, client, alpn).await;
+                }
                 Ok(Err(_)) | Err(_) => self.net.count("balancer.handshake_failed"),
             },
         }
     }
 
-    async fn pass_stream<S>(&self, client_side: S, client: SocketAddr)
+    async fn serve<S>(&self, stream: S, client: SocketAddr, alpn: Option<String>)
     where
-        S: AsyncRead + AsyncWrite + Reset + Unpin,
+        S: AsyncRead + AsyncWrite + Side + Unpin + Send + Sync + 'static,
     {
-        let Some((server_side, attempt)) = self.connect(client).await else {
-            self.net.count("balancer.refused");
-            self.net.trace(Storey::Application, "balancer.refused", |f| {
-                f.set("client", client).set("why", "no backend took the connection");
-            });
-            client_side.reset_on_drop();
-            return;
-        };
-        let passed = pump::pass(&self.net, client_side, server_side, self.idle_timeout).await;
-        self.net.observe("balancer.bytes", (passed.to_backend + passed.to_client) as f64);
-        self.net.trace(Storey::Application, "balancer.close", |f| {
-            f.set("client", client).set("backend", attempt.name().to_owned());
-            f.set("to_backend", passed.to_backend).set("to_client", passed.to_client);
-            f.set(
-                "why",
-                match &passed.end {
-                    End::Closed => "both sides have closed".to_owned(),
-                    End::Reset(e) => format!("a side broke off, and so the other was reset: {e}"),
-                    End::Idle => "nothing came for too long".to_owned(),
-                },
-            );
-        });
-    }
-
-    /// A connection to the backend that the policy picks, or to the next one where that does not take it.
-    async fn connect(&self, client: SocketAddr) -> Option<(TcpStream, Attempt)> {
-        let mut tried = Vec::new();
-        loop {
-            let attempt = self.backends.pick(client, &tried)?;
-            let connect = self.net.connect(attempt.address(), nodelay());
-            let result = self.net.timeout(self.connect_timeout, connect).await.unwrap_or_else(|e| Err(e.into()));
-            match result {
-                Ok(stream) => {
-                    attempt.succeeded();
-                    return Some((stream, attempt));
-                }
-                Err(e) => {
-                    tried.push(attempt.index());
-                    attempt.failed(&e);
+        match &self.front {
+            Front::Connections(connections) => connections.serve(stream, client).await,
+            Front::Requests(requests) => {
+                if alpn.as_deref() == Some(tls::H2) {
+                    serve::http2(&self.net, stream, requests.clone(), client).await;
+                } else {
+                    // An error is the client's: it reset the connection, or was too slow.
+                    let _ = serve::http1(&self.net, stream, requests, client).await;
                 }
             }
         }

@@ -29,7 +29,7 @@ const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r
 
 /// What the gate and the service tell each other of the request under way.
 #[derive(Clone, Default)]
-pub(super) struct Passed(Arc<Mutex<Request>>);
+pub(crate) struct Passed(Arc<Mutex<Request>>);
 
 #[derive(Default)]
 struct Request {
@@ -41,17 +41,17 @@ struct Request {
 
 impl Passed {
     /// With what the request must be refused.
-    pub(super) fn refused(&self) -> Option<StatusCode> {
+    pub(crate) fn refused(&self) -> Option<StatusCode> {
         self.lock().refused
     }
 
     /// Whether the client must be told in so many words that the connection stays (HTTP/1.0).
-    pub(super) fn asked_to_keep_alive(&self) -> bool {
+    pub(crate) fn asked_to_keep_alive(&self) -> bool {
         self.lock().kept_alive_by == Some(Version::HTTP_10)
     }
 
     /// The service has seen the end of the body.
-    pub(super) fn body_ended(&self) {
+    pub(crate) fn body_ended(&self) {
         self.lock().chunks_ended = true;
     }
 
@@ -71,7 +71,7 @@ impl Passed {
 }
 
 /// The gate before a stream.
-pub(super) struct Gate<S> {
+pub(crate) struct Gate<S> {
     net: NetRef,
     stream: S,
     passed: Passed,
@@ -103,7 +103,7 @@ enum State {
 }
 
 impl<S> Gate<S> {
-    pub(super) fn new(net: &NetRef, stream: S, passed: Passed) -> Self {
+    pub(crate) fn new(net: &NetRef, stream: S, passed: Passed) -> Self {
         let net = net.clone();
         // As in nginx, the time of the first head counts from when the connection stood.
         let state = State::Waiting { until: net.now() + patience::HEAD };
@@ -112,7 +112,7 @@ impl<S> Gate<S> {
         Self { net, stream, passed, state, input, cleared, reading, writing, written }
     }
 
-    pub(super) fn into_stream(self) -> S {
+    pub(crate) fn into_stream(self) -> S {
         self.stream
     }
 

@@ -88,7 +88,10 @@ where
 }
 
 /// RFC 9112 §9.6: "the server … then enters the lingering close": half-close, and read until the client ends as well.
-async fn close<S: AsyncRead + AsyncWrite + Unpin + Send + Sync>(net: &NetRef, mut stream: S) -> io::Result<()> {
+pub(crate) async fn close<S: AsyncRead + AsyncWrite + Unpin + Send + Sync>(
+    net: &NetRef,
+    mut stream: S,
+) -> io::Result<()> {
     let drain = async {
         stream.shutdown().await?;
         let mut buf = [0; 1024];

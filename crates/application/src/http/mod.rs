@@ -22,6 +22,10 @@ pub use digest::Digester;
 pub use server::Server;
 pub use site::{Content, Page, Site};
 
+pub(crate) use gate::{Gate, Passed};
+pub(crate) use http1::close;
+pub(crate) use runtime::{Io, NetExecutor, NetTimer};
+
 /// Takes from the machine what can only be taken once and is never seen afterwards, while a world is built: the moment
 /// that hyper's clock counts from (only differences to it matter), and the keys of this thread's hash maps (h2 has
 /// some, and goes by their order of insertion).

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Spawns on the network's host.
 #[derive(Clone)]
-pub(super) struct NetExecutor(pub(super) NetRef);
+pub(crate) struct NetExecutor(pub(crate) NetRef);
 
 impl<F> Executor<F> for NetExecutor
 where
@@ -30,7 +30,7 @@ where
 
 /// Counts the network's time.
 #[derive(Clone)]
-pub(super) struct NetTimer(pub(super) NetRef);
+pub(crate) struct NetTimer(pub(crate) NetRef);
 
 /// The moment that stands for the network's time zero: hyper speaks of `std::time::Instant`, which cannot be made from
 /// a number. Only differences to it are ever used.
@@ -67,18 +67,18 @@ impl Future for NetSleep {
 
 pin_project! {
     /// A tokio stream as hyper takes it.
-    pub(super) struct Io<S> {
+    pub(crate) struct Io<S> {
         #[pin]
         stream: S,
     }
 }
 
 impl<S> Io<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         Self { stream }
     }
 
-    pub(super) fn into_stream(self) -> S {
+    pub(crate) fn into_stream(self) -> S {
         self.stream
     }
 }

@@ -1,4 +1,4 @@
-//! What the documents show is what the commands print.
+//! What the documents show is what the commands print, and what the files hold.
 //!
 //! `SEPTET_BLESS=1 cargo test -p septet-cli --test command docs` writes it into them.
 
@@ -20,6 +20,7 @@ fn renewed(text: &str) -> String {
         let content = match place {
             Some(("keys", path)) => keys(path),
             Some(("list", kind)) => list(kind),
+            Some(("file", name)) => file(name),
             _ => continue,
         };
         for old in lines.by_ref() {
@@ -32,6 +33,11 @@ fn renewed(text: &str) -> String {
         out.push_str("\n<!-- end -->\n");
     }
     out
+}
+
+/// A lab file as it is.
+fn file(name: &str) -> String {
+    format!("```toml\n{}```\n", fs::read_to_string(root().join(name)).unwrap())
 }
 
 /// The keys of a section of the lab file as a table, from the schema.
@@ -96,12 +102,17 @@ fn the_tables_of_the_references_have_every_key_and_name() {
         let new = renewed(&text);
         if bless() {
             fs::write(&path, &new).unwrap();
-        } else if let Some((old, new)) = text.lines().zip(new.lines()).find(|(old, new)| old != new) {
-            panic!("{name} says\n  {old}\nwhere septet says\n  {new}\nmend it with: {MEND}");
         } else {
-            assert_eq!(text.lines().count(), new.lines().count(), "mend it with: {MEND}");
+            same(name, &text, &new);
         }
     }
+}
+
+fn same(name: &str, text: &str, new: &str) {
+    if let Some((old, new)) = text.lines().zip(new.lines()).find(|(old, new)| old != new) {
+        panic!("{name} says\n  {old}\nwhere septet says\n  {new}\nmend it with: {MEND}");
+    }
+    assert_eq!(text.lines().count(), new.lines().count(), "{name}: mend it with: {MEND}");
 }
 
 /// The documents that show what commands print.
@@ -176,7 +187,10 @@ fn documents_show_what_is_printed() {
     for path in documents() {
         let text = fs::read_to_string(&path).unwrap();
         let name = path.file_name().unwrap().display().to_string();
-        let mut new = text.clone();
+        let mut new = renewed(&text);
+        if !bless() {
+            same(&name, &text, &new);
+        }
         for Shown { command, output } in shown(&text) {
             let Some(now) = printed(&command) else { continue };
             if bless() {

@@ -62,8 +62,8 @@ fn https_is_readable_from_the_capture_alone() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let capture = out.join("trace.pcapng");
     let count = |filter: &str| tshark(&capture, &["-Y", filter]).len();
-    let requests = count("tls && http.request.method == GET && frame.interface_name == \"client eth0\"");
-    let responses = count("tls && http.response.code == 200 && frame.interface_name == \"lb eth0\"");
+    let requests = count("tls && http2.headers.method == GET && frame.interface_name == \"client eth0\"");
+    let responses = count("tls && http2.headers.status == 200 && frame.interface_name == \"lb eth0\"");
     assert!(requests >= 195 && responses >= 195, "{requests} requests, {responses} responses");
     let pem = std::fs::read_to_string(out.join("ca.pem")).unwrap();
     assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n"), "{pem}");

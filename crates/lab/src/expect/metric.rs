@@ -5,7 +5,8 @@ use crate::units::Dimension;
 /// Something that programs and services record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metric {
-    /// Its name behind the node's: `http.ok`. One that ends with `*` stands for all that begin so: `http.status.*`.
+    /// Its name behind the node's: `http.ok`. In a family a `*` stands for what differs: `http.status.*`,
+    /// `backend.*.requests`.
     pub(crate) name: &'static str,
     pub(crate) kind: MetricKind,
     pub(crate) doc: &'static str,
@@ -57,8 +58,8 @@ pub(crate) fn find(name: &str) -> Option<Metric> {
 const OWN: &str = "app.*";
 
 fn known(name: &str) -> Option<&'static Metric> {
-    let is = |m: &&Metric| match m.name.strip_suffix('*') {
-        Some(stem) => name.len() > stem.len() && name.starts_with(stem),
+    let is = |m: &&Metric| match m.name.split_once('*') {
+        Some((start, end)) => name.len() > start.len() + end.len() && name.starts_with(start) && name.ends_with(end),
         None => m.name == name,
     };
     // A full name goes before a family that it would belong to.
@@ -154,15 +155,20 @@ pub(crate) static METRICS: &[Metric] = &[
     counter("dns.queries", "questions that a name server took"),
     counter("dns.failed", "questions that a name server could not answer"),
     counter("balancer.connections", "connections that a balancer took"),
-    counter("balancer.refused", "connections that no backend took"),
-    counter("balancer.retries", "connections tried at another backend"),
+    counter("balancer.requests", "requests that a balancer took"),
+    counter("balancer.refused", "connections and requests that no backend took"),
+    counter("balancer.retries", "connections and requests given to another backend, after one failed"),
     counter("balancer.handshake_failed", "TLS handshakes that failed at a balancer"),
     counter("balancer.up", "backends that came back"),
     counter("balancer.down", "backends that went"),
     counter("balancer.checks.ok", "health checks that went well"),
     counter("balancer.checks.failed", "health checks that failed"),
-    counter("balancer.picks.*", "connections passed to this backend"),
     bytes("balancer.bytes", "bytes passed on"),
+    counter("backend.*.requests", "requests that a balancer gave to this backend: `lb.backend.web1.requests`"),
+    counter("backend.*.connections", "connections that a balancer opened to this backend"),
+    counter("backend.*.failed", "connections and requests at which this backend failed"),
+    bytes("backend.*.bytes", "bytes passed on for this backend"),
+    times("backend.*.time", "from a request to the head of this backend's response"),
     counter("dns.code.*", "answers with this response code"),
     counter("ping.sent", "echo requests sent"),
     counter("ping.ok", "echo replies received"),
@@ -181,8 +187,11 @@ pub(crate) static METRICS: &[Metric] = &[
     bytes("send.bytes", "bytes that `tcp-send` and `udp-send` handed to the network"),
     counter("send.ok", "transfers of `tcp-send` that ended well"),
     counter("send.error", "transfers that broke, datagrams that could not leave"),
-    times("send.time", "from connecting to the other end's close"),
-    bytes("send.received", "bytes that came back to `tcp-send --receive`"),
+    times(
+        "send.time",
+        "from connecting to the other end's close; from a datagram of `udp-send --receive` to its answer",
+    ),
+    bytes("send.received", "bytes that came back to `tcp-send --receive` and `udp-send --receive`"),
     counter("sink.connections", "connections that `tcp-sink` took"),
     counter("sink.ok", "connections of `tcp-sink` that were closed in order"),
     counter("sink.error", "connections of `tcp-sink` that broke"),
@@ -195,8 +204,9 @@ pub(crate) static METRICS: &[Metric] = &[
     counter("sink.lost", "datagrams that are missing at the end"),
     times("sink.delay", "from a datagram's sender to its receiver"),
     counter("echo.connections", "connections that `tcp-echo` took"),
-    counter("echo.error", "connections of `tcp-echo` that broke"),
-    bytes("echo.bytes", "bytes that `tcp-echo` sent back"),
+    counter("echo.error", "connections of `tcp-echo` that broke, datagrams that `udp-echo` could not send back"),
+    counter("echo.datagrams", "datagrams that `udp-echo` got"),
+    bytes("echo.bytes", "bytes that `tcp-echo` and `udp-echo` sent back"),
     sizes("tcp.cwnd", "the congestion window of each connection, looked at every `lab.sample`, as all below"),
     sizes("tcp.ssthresh", "the slow start threshold, once there is one"),
     sizes("tcp.flight", "bytes sent and neither acknowledged nor held to be lost"),
@@ -239,6 +249,8 @@ mod tests {
         assert_eq!(find("http.time.connect").unwrap().name, "http.time.connect");
         assert_eq!(find("app.order.time").unwrap().kind, MetricKind::Series(Dimension::Time));
         assert_eq!(find("app.orders").unwrap().kind, MetricKind::Counter(Dimension::Number));
+        assert_eq!(find("backend.web1.requests").unwrap().name, "backend.*.requests");
+        assert!(find("backend.requests").is_none() && find("backend.web1.okay").is_none());
         assert!(find("http.status.").is_none() && find("http.okay").is_none());
     }
 }

@@ -4,25 +4,42 @@ use core::time::Duration;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
-use septet_application::balancer::{self as application, Target, policy};
+use septet_application::balancer::{self as application, Target, Unit, policy};
 
 use crate::boot::{Boot, Ground, serve};
 use crate::build::BuildError;
 use crate::document::{Table, Text};
+use crate::mistake::Mistake;
 use crate::schema::{Key, Kind, Phrase, Section, later, none};
-use crate::service::{self, Listen, Reading, Scheme, Service, ServiceKind};
+use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
 use crate::words::{Word, Wrong};
 
 pub(super) const KIND: ServiceKind =
     ServiceKind { key: Key::new("balancer", Kind::Table(&SECTION), "a load balancer"), read };
 
 static SECTION: Section = Section {
-    doc: "A load balancer: it accepts connections and passes each on to one of its backends.",
+    doc: "A load balancer: it spreads the requests of HTTP, or else connections, over its backends.",
     groups: &[&[
-        Key::new("listen", Kind::Phrase(&LISTEN), "where it listens, as a URL: `https://www.shop.test`, `tcp://:80`"),
+        Key::new(
+            "listen",
+            Kind::Phrase(&LISTEN),
+            "where it listens: requests at `https://www.shop.test` and `http://:80`, connections at `tcp://:80` and `tls://www.shop.test:993`",
+        ),
+        certificate::KEY,
         Key::new("to", Kind::Texts(&BACKEND), "the backends, by name and port: `web[1..3]:80`"),
-        Key::new("policy", Kind::Choice(policies), "which backend gets the next connection (round-robin)"),
-        Key::new("health", Kind::Table(&HEALTH), "how backends are probed; without it they are always trusted"),
+        Key::new("policy", Kind::Choice(policies), "which backend gets the next request or connection (round-robin)"),
+        Key::new("health", Kind::Table(&HEALTH), "how backends are probed; without it none is ever taken out"),
+        Key::new("connect_timeout", Kind::Time, "how long a backend may take to accept a connection (1s)"),
+        Key::new(
+            "response_timeout",
+            Kind::Time,
+            "how long a backend may keep silent before and within a response (60s)",
+        ),
+        Key::new(
+            "retries",
+            Kind::Count(0, 1000),
+            "how often a request is given to another backend, where it may be repeated (3)",
+        ),
     ]],
     more: none,
     required: &["listen", "to"],
@@ -66,6 +83,14 @@ pub struct Balancer {
     pub policy: String,
     /// How backends are probed.
     pub health: Option<Health>,
+    /// What its certificate is like.
+    pub certificate: Certificate,
+    /// How long a backend may take to accept a connection.
+    pub connect_timeout: Option<Duration>,
+    /// How long a backend may keep silent before and within a response.
+    pub response_timeout: Option<Duration>,
+    /// How often a request is given to another backend.
+    pub retries: Option<u32>,
 }
 
 /// How a load balancer probes its backends.
@@ -89,7 +114,7 @@ impl Service for Balancer {
     }
 
     fn certificate_names(&self) -> Vec<String> {
-        if self.listen.scheme == Scheme::Https { vec![self.listen.host.clone()] } else { Vec::new() }
+        if self.listen.scheme.is_secure() { vec![self.listen.host.clone()] } else { Vec::new() }
     }
 
     fn ports(&self) -> Vec<u16> {
@@ -102,14 +127,26 @@ impl Service for Balancer {
             Some(Target { name: ground.lab.nodes[*node].name.clone(), at })
         };
         let mut balancer = application::Balancer::new(self.listen.at(), self.to.iter().filter_map(target).collect());
+        if matches!(self.listen.scheme, Scheme::Http | Scheme::Https) {
+            balancer = balancer.balance(Unit::Requests);
+        }
+        if let Some(timeout) = self.connect_timeout {
+            balancer = balancer.connect_timeout(timeout);
+        }
+        if let Some(timeout) = self.response_timeout {
+            balancer = balancer.response_timeout(timeout);
+        }
+        if let Some(retries) = self.retries {
+            balancer = balancer.retries(retries);
+        }
         if let Some(policy) = policy::find(&self.policy) {
             balancer = balancer.policy(policy);
         }
         if let Some(Health { every, timeout, path, fall, rise }) = self.health.clone() {
             balancer = balancer.health(application::Health { every, timeout, path, fall, rise });
         }
-        if self.listen.scheme == Scheme::Https
-            && let Some(identity) = ground.identity(node, vec![self.listen.host.clone()])?
+        if self.listen.scheme.is_secure()
+            && let Some(identity) = ground.identity(node, &self.listen.host, &self.certificate)?
         {
             balancer = balancer.tls(identity);
         }
@@ -141,7 +178,24 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         return None;
     }
     let policy = table.text("policy").map_or_else(|| policies()[0].to_owned(), |t| t.text.clone());
-    Some(Arc::new(Balancer { listen, to, policy, health }))
+    let certificate = certificate::read(table, core::slice::from_ref(&listen), reading);
+    if !matches!(listen.scheme, Scheme::Http | Scheme::Https) {
+        for (key, _) in ["response_timeout", "retries"].iter().filter_map(|key| table.entry(key)) {
+            let reason = format!("`{}` is of requests, and this balances connections", key.text);
+            let mistake = Mistake::new("no-effect", key.span.clone(), reason, "has no effect");
+            reading.mistakes.push(mistake.help("`listen` on `http` or `https` balances requests".to_owned()));
+        }
+    }
+    Some(Arc::new(Balancer {
+        listen,
+        to,
+        policy,
+        health,
+        certificate,
+        connect_timeout: table.time("connect_timeout"),
+        response_timeout: table.time("response_timeout"),
+        retries: table.count("retries").and_then(|n| u32::try_from(n).ok()),
+    }))
 }
 
 /// `web[1..3]:80, spare:8080`

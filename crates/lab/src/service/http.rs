@@ -10,7 +10,7 @@ use crate::boot::{Boot, Ground, serve};
 use crate::build::BuildError;
 use crate::document::{Table, Text};
 use crate::schema::{Key, Kind, Phrase, Section, none};
-use crate::service::{self, Listen, Reading, Scheme, Service, ServiceKind};
+use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
 use crate::words::{Word, Wrong};
 
 use super::answers::{self, ANSWER};
@@ -29,6 +29,7 @@ static SECTION: Section = Section {
         Key::new("think", Kind::Time, "how long it takes to begin an answer (0s)"),
         Key::new("listen", Kind::Texts(&LISTEN), "where it listens (`http://:80`)"),
         Key::new("max_body", Kind::Size, "the largest body of a request; a larger one is answered 413 (1mb)"),
+        certificate::KEY,
     ]],
     more: none,
     required: &[],
@@ -51,6 +52,8 @@ pub struct Http {
     pub max_body: Option<Bytes>,
     /// What some requests are answered with on purpose.
     pub answers: Vec<Rule>,
+    /// What its certificate is like.
+    pub certificate: Certificate,
 }
 
 impl Service for Http {
@@ -75,22 +78,23 @@ impl Service for Http {
         let mut server = Server::new(site);
         for listen in &self.listen {
             server = match listen.scheme {
-                Scheme::Https => match ground.identity(node, vec![listen.host.clone()])? {
+                Scheme::Https => match ground.identity(node, &listen.host, &self.certificate)? {
                     Some(identity) => server.listen_tls(listen.at(), identity),
                     None => server,
                 },
-                Scheme::Http | Scheme::Tcp => server.listen(listen.at()),
+                Scheme::Http | Scheme::Tcp | Scheme::Tls => server.listen(listen.at()),
             };
         }
         Ok(Box::new(move |net| serve(&net, "http", server.clone().serve(net.clone()))))
     }
 }
 
-fn read(table: &Table, _: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
+fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     let mut listen: Vec<_> = table.texts("listen").into_iter().filter_map(|text| http_only(text).ok()).collect();
     if listen.is_empty() {
         listen.push(Listen { scheme: Scheme::Http, host: String::new(), port: 80 });
     }
+    let certificate = certificate::read(table, &listen, reading);
     Some(Arc::new(Http {
         body: table.size("body").unwrap_or(Bytes(1024)),
         think: table.time("think").unwrap_or_default(),
@@ -98,13 +102,14 @@ fn read(table: &Table, _: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         max_body: table.size("max_body"),
         // Those that will not do were reported when the keys were checked.
         answers: table.texts("answers").into_iter().filter_map(|text| answers::rule(text).ok()).collect(),
+        certificate,
     }))
 }
 
 fn http_only(text: &Text) -> Result<Listen, Wrong> {
     let word = Word { text: &text.text, at: 0 };
     let listen = service::listen(word)?;
-    if listen.scheme == Scheme::Tcp {
+    if !matches!(listen.scheme, Scheme::Http | Scheme::Https) {
         return Err(Wrong::new("url", word.range(), "a web server speaks `http` or `https`"));
     }
     Ok(listen)

@@ -1,4 +1,4 @@
-//! The backend with the fewest open connections.
+//! The backend with the fewest open connections or requests.
 
 use std::net::SocketAddr;
 
@@ -18,8 +18,8 @@ impl Policy for LeastConnections {
         let chosen = idlest[self.turns.pick(client, &idlest).position];
         let position = candidates.iter().position(|c| c.index == chosen.index).unwrap_or(0);
         let why = match (least, idlest.len()) {
-            (n, 1) => format!("fewest open connections: {n}").into(),
-            (n, equal) => format!("its turn among {equal} with {n} open connections each").into(),
+            (n, 1) => format!("fewest open: {n}").into(),
+            (n, equal) => format!("its turn among {equal} with {n} open each").into(),
         };
         Pick { position, why }
     }

@@ -1,4 +1,4 @@
-//! Who gets the next connection.
+//! Who gets the next connection or request.
 
 mod least_connections;
 mod round_robin;
@@ -8,14 +8,14 @@ use core::fmt;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-/// A backend that may get the connection.
+/// A backend that may get the connection or request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Candidate<'a> {
     /// Which of the balancer's backends it is, in the order of its declaration.
     pub index: usize,
     /// What it is called.
     pub name: &'a str,
-    /// How many connections it has open through this balancer.
+    /// How many connections or requests it has open through this balancer.
     pub open: usize,
 }
 
@@ -53,7 +53,7 @@ pub static POLICIES: &[Entry] = &[
     },
     Entry {
         name: "least-connections",
-        summary: "the backend with the fewest open connections",
+        summary: "the backend with the fewest open connections or requests",
         build: || Box::new(least_connections::LeastConnections::default()),
     },
     Entry {

@@ -1,0 +1,81 @@
+//! The front that balances connections: bytes are passed between a client and the backend that its connection got.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use septet_core::Storey;
+use septet_socket::{NetExt, NetRef, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::backend::{Attempt, Backends, Wanted};
+use super::pump::{self, End, Side};
+use super::{Limits, nodelay};
+
+/// What its connections share.
+pub(super) struct Connections {
+    pub(super) net: NetRef,
+    pub(super) backends: Arc<Backends>,
+    pub(super) limits: Limits,
+    pub(super) idle_timeout: Duration,
+}
+
+impl Connections {
+    /// Passes bytes until the connection ends. Where no backend takes it the client is reset, for bytes know no word
+    /// that says so.
+    pub(super) async fn serve<S>(&self, client_side: S, client: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Side + Unpin,
+    {
+        let Some((server_side, attempt)) = self.connect(client).await else {
+            self.net.count("balancer.refused");
+            self.net.trace(Storey::Application, "balancer.refused", |f| {
+                f.set("client", client).set("why", "no backend took the connection");
+            });
+            client_side.reset_on_drop();
+            return;
+        };
+        let passed = pump::pass(&self.net, client_side, server_side, self.idle_timeout).await;
+        let bytes = (passed.to_backend + passed.to_client) as f64;
+        self.net.observe("balancer.bytes", bytes);
+        self.net.observe(&format!("backend.{}.bytes", attempt.name()), bytes);
+        self.net.trace(Storey::Application, "balancer.close", |f| {
+            f.set("client", client).set("backend", attempt.name().to_owned());
+            f.set("to_backend", passed.to_backend).set("to_client", passed.to_client);
+            f.set(
+                "why",
+                match &passed.end {
+                    End::Closed => "both sides have closed".to_owned(),
+                    End::Reset(e) => format!("a side broke off, and so the other was reset: {e}"),
+                    End::Idle => "nothing came for too long".to_owned(),
+                },
+            );
+        });
+    }
+
+    /// A connection to the backend that the policy picks, or to the next one where that does not take it.
+    async fn connect(&self, client: SocketAddr) -> Option<(TcpStream, Attempt)> {
+        let mut tried = Vec::new();
+        loop {
+            let attempt = self.backends.pick(Wanted { client, request: None }, &tried)?;
+            let connect = self.net.connect(attempt.address(), nodelay());
+            let result = self.net.timeout(self.limits.connect, connect).await.unwrap_or_else(|e| Err(e.into()));
+            match result {
+                Ok(stream) => {
+                    self.net.count(&format!("backend.{}.connections", attempt.name()));
+                    attempt.succeeded();
+                    return Some((stream, attempt));
+                }
+                Err(e) => {
+                    let why = format!("cannot connect: {e}");
+                    attempt.failed(&why);
+                    tried.push(attempt.index());
+                    self.net.count("balancer.retries");
+                    self.net.trace(Storey::Application, "balancer.retry", |f| {
+                        f.set("backend", attempt.name().to_owned()).set("why", why);
+                    });
+                }
+            }
+        }
+    }
+}

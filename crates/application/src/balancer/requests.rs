@@ -1,0 +1,368 @@
+//! The front that balances requests: each goes to the backend that the policy picks, and to another where that fails.
+
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::Poll;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, DATE, HOST, HeaderValue, SERVER};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use septet_core::Storey;
+use septet_socket::{NetExt, NetRef};
+
+use super::backend::{Attempt, Backends, Wanted};
+use super::budget::Budget;
+use super::relay::Relay;
+use super::upload::{Progress, Taken, Upload};
+use super::upstream::{self, Outgoing, Pool};
+use super::{Limits, fields, nodelay};
+use crate::http::Passed;
+
+/// A body of this size is held, so that it can be sent to another backend.
+const HELD: u64 = 64 * 1024;
+
+/// What goes to a client.
+pub(super) type Answer = Response<Either<Relay, Full<Bytes>>>;
+
+/// What its requests share.
+pub(super) struct Requests {
+    net: NetRef,
+    backends: Arc<Backends>,
+    pools: Vec<Arc<Pool>>,
+    budget: Budget,
+    limits: Limits,
+    scheme: &'static str,
+    /// How it calls itself in `Via`.
+    name: String,
+}
+
+/// The body of a request that may have to be sent again.
+enum Content {
+    Held(Bytes),
+    Passing(Option<Taken>),
+}
+
+/// Why a backend gave no response.
+struct Failure {
+    /// What the client is told if no other backend answers.
+    status: StatusCode,
+    why: String,
+    /// The body, if no octet of the request was sent.
+    unsent: Option<Outgoing>,
+    blame: Blame,
+}
+
+/// Whose fault it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    Backend,
+    /// A kept connection was closed while the request was on its way: that may happen to any backend.
+    Chance,
+    /// The backend was taken out while the response was waited for: that is known already.
+    Known,
+    Client,
+}
+
+impl Requests {
+    pub(super) fn new(net: &NetRef, backends: &Arc<Backends>, limits: Limits, scheme: &'static str) -> Self {
+        let name = net.hostname();
+        // RFC 9110 §7.6.3: the name is a host or a token.
+        let is_token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        Self {
+            net: net.clone(),
+            backends: backends.clone(),
+            pools: backends.targets().iter().map(|_| Arc::default()).collect(),
+            budget: Budget::default(),
+            limits,
+            scheme,
+            name: if is_token { name } else { "septet".to_owned() },
+        }
+    }
+
+    /// Answers a request of `client`; whom it `passed` is told when its body has ended.
+    pub(super) async fn answer(
+        &self,
+        client: SocketAddr,
+        request: Request<Incoming>,
+        passed: Option<Passed>,
+    ) -> Answer {
+        self.net.count("balancer.requests");
+        self.budget.deposit();
+        let (mut head, body) = request.into_parts();
+        if head.method == Method::CONNECT {
+            return self.say(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let label = format!("{} {}", head.method, head.uri.path());
+        fields::of_request(&mut head.headers, head.version, &head.uri, client, self.scheme, &self.name);
+        if !head.headers.contains_key(HOST) {
+            head.headers.insert(HOST, HeaderValue::from_static(""));
+        }
+        let mut content = match self.take_in(body, passed).await {
+            Ok(content) => content,
+            Err(status) => return self.say(status),
+        };
+        let wanted = Wanted { client, request: Some(&label) };
+        match self.forward(wanted, &head, &mut content).await {
+            Ok(mut response) => {
+                fields::of_response(response.headers_mut(), &self.name);
+                *response.version_mut() = Version::HTTP_11;
+                response.map(Either::Left)
+            }
+            Err((status, why)) => {
+                self.net.count("balancer.refused");
+                self.net.trace(Storey::Application, "balancer.refused", |f| {
+                    f.set("client", client).set("request", label.clone()).set("status", status.as_u16());
+                    f.set("why", why);
+                });
+                self.say(status)
+            }
+        }
+    }
+
+    /// Holds a short body; one that is longer, or of unknown length, passes through.
+    async fn take_in(&self, body: Incoming, passed: Option<Passed>) -> Result<Content, StatusCode> {
+        let body = Taken { body, passed };
+        if body.size_hint().exact().is_none_or(|length| length > HELD) {
+            return Ok(Content::Passing(Some(body)));
+        }
+        let collect = Limited::new(body, HELD as usize).collect();
+        match self.net.timeout(self.limits.response, collect).await {
+            Ok(Ok(whole)) => Ok(Content::Held(whole.to_bytes())),
+            Ok(Err(e)) if e.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
+            Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+            Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+        }
+    }
+
+    /// Sends the request to one backend after the other, until one answers or it may not be sent again.
+    async fn forward(
+        &self,
+        wanted: Wanted<'_>,
+        head: &Parts,
+        content: &mut Content,
+    ) -> Result<Response<Relay>, (StatusCode, String)> {
+        let mut tried = Vec::new();
+        // Whose kept connection failed: it may be asked again, over a new one, where there is no other.
+        let mut by_chance = None;
+        let mut last = (StatusCode::SERVICE_UNAVAILABLE, "no backend is well".to_owned());
+        for retries in 0.. {
+            let mut attempt = self.backends.pick(wanted, &tried);
+            if attempt.is_none()
+                && let Some(index) = by_chance.take()
+            {
+                tried.retain(|i| *i != index);
+                attempt = self.backends.pick(wanted, &tried);
+            }
+            let Some(attempt) = attempt else { break };
+            let index = attempt.index();
+            let name = attempt.name().to_owned();
+            let progress = Progress::default();
+            let Some(outgoing) = self.outgoing(content, &progress) else { break };
+            let request = request(head, outgoing);
+            let failure = match self.exchange(attempt, request, content, &progress).await {
+                Ok(response) => return Ok(response),
+                Err(failure) => failure,
+            };
+            tried.push(index);
+            if failure.blame == Blame::Chance {
+                by_chance = Some(index);
+            }
+            // RFC 9110 §9.2.2: "A proxy MUST NOT automatically retry non-idempotent requests." One of which nothing was
+            // sent is no retry.
+            let is_held = matches!(content, Content::Held(_));
+            let may_repeat = failure.unsent.is_some() || is_held && head.method.is_idempotent();
+            if let (Content::Passing(body), Some(Either::Right(upload))) = (&mut *content, failure.unsent) {
+                *body = Some(upload.body);
+            }
+            last = (failure.status, failure.why);
+            let refused = if failure.blame == Blame::Client {
+                Some("")
+            } else if !may_repeat {
+                Some("; it may not be sent twice")
+            } else if retries == self.limits.retries {
+                Some("; it was tried often enough")
+            } else if !self.budget.withdraw() {
+                Some("; there are too many retries already")
+            } else {
+                None
+            };
+            if let Some(reason) = refused {
+                last.1.push_str(reason);
+                break;
+            }
+            self.net.count("balancer.retries");
+            self.net.trace(Storey::Application, "balancer.retry", |f| {
+                f.set("backend", name).set("client", wanted.client);
+                if let Some(request) = wanted.request {
+                    f.set("request", request.to_owned());
+                }
+                f.set("why", last.1.clone());
+            });
+        }
+        Err(last)
+    }
+
+    /// What is sent this time; nothing where it was sent already and is not held.
+    fn outgoing(&self, content: &mut Content, progress: &Progress) -> Option<Outgoing> {
+        Some(match content {
+            Content::Held(bytes) => Either::Left(Full::new(bytes.clone())),
+            Content::Passing(body) => {
+                let body = body.take()?;
+                Either::Right(Upload { net: self.net.clone(), body, progress: progress.clone() })
+            }
+        })
+    }
+
+    /// One request to one backend, as far as the head of the response.
+    async fn exchange(
+        &self,
+        attempt: Attempt,
+        request: Request<Outgoing>,
+        content: &Content,
+        progress: &Progress,
+    ) -> Result<Response<Relay>, Failure> {
+        let index = attempt.index();
+        let may_move = request.method().is_idempotent() && matches!(content, Content::Held(_));
+        let mut taken_out = pin!(attempt.taken_out());
+        let outcome = {
+            let mut ask = pin!(self.ask(&attempt, request, progress));
+            poll_fn(|cx| {
+                if let Poll::Ready(outcome) = ask.as_mut().poll(cx) {
+                    return Poll::Ready(outcome);
+                }
+                match may_move {
+                    true => taken_out.as_mut().poll(cx).map(|()| {
+                        let why = "it was taken out before it answered".to_owned();
+                        Err(Failure { status: StatusCode::BAD_GATEWAY, why, unsent: None, blame: Blame::Known })
+                    }),
+                    false => Poll::Pending,
+                }
+            })
+            .await
+        };
+        match outcome {
+            Ok((response, connection)) => {
+                attempt.succeeded();
+                let (head, body) = response.into_parts();
+                let pool = self.pools[index].clone();
+                let mut relay = Relay::new(&self.net, body, attempt, connection, pool, self.limits.response);
+                relay.gather().await;
+                Ok(Response::from_parts(head, relay))
+            }
+            Err(failure) => {
+                // Others of its connections are no better.
+                self.pools[index].clear();
+                if failure.blame == Blame::Backend {
+                    attempt.failed(&failure.why);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        attempt: &Attempt,
+        request: Request<Outgoing>,
+        progress: &Progress,
+    ) -> Result<(Response<Incoming>, upstream::Sender), Failure> {
+        let (mut connection, blame) = match self.pools[attempt.index()].take().await {
+            Some(kept) => (kept, Blame::Chance),
+            None => match self.connect(attempt).await {
+                Ok(new) => (new, Blame::Backend),
+                Err(e) => {
+                    let timed_out = e.kind() == std::io::ErrorKind::TimedOut;
+                    let status = if timed_out { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
+                    let unsent = Some(request.into_body());
+                    return Err(Failure { status, why: format!("cannot connect: {e}"), unsent, blame: Blame::Backend });
+                }
+            },
+        };
+        let begun = self.net.now();
+        progress.note(begun);
+        let mut ask = pin!(connection.try_send_request(request));
+        let mut timer = self.net.sleep(self.limits.response);
+        let outcome = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = ask.as_mut().poll(cx) {
+                return Poll::Ready(Some(outcome));
+            }
+            // An upload that moves may take its time.
+            while Pin::new(&mut timer).poll(cx).is_ready() {
+                let until = progress.last() + self.limits.response;
+                if until <= self.net.now() {
+                    return Poll::Ready(None);
+                }
+                timer = self.net.sleep_until(until);
+            }
+            Poll::Pending
+        })
+        .await;
+        match outcome {
+            Some(Ok(response)) => {
+                let took = (self.net.now() - begun).as_secs_f64();
+                self.net.observe(&format!("backend.{}.time", attempt.name()), took);
+                Ok((response, connection))
+            }
+            Some(Err(mut e)) => {
+                let unsent = e.take_message().map(Request::into_body);
+                let why = format!("no answer: {}", innermost(e.error()));
+                // Of a body that ended too early the client is to blame.
+                let blame = if e.error().is_user() { Blame::Client } else { blame };
+                let status = if blame == Blame::Client { StatusCode::BAD_REQUEST } else { StatusCode::BAD_GATEWAY };
+                Err(Failure { status, why, unsent, blame })
+            }
+            None => {
+                let why = format!("no answer within {:?}", self.limits.response);
+                Err(Failure { status: StatusCode::GATEWAY_TIMEOUT, why, unsent: None, blame: Blame::Backend })
+            }
+        }
+    }
+
+    async fn connect(&self, attempt: &Attempt) -> std::io::Result<upstream::Sender> {
+        let connect = self.net.connect(attempt.address(), nodelay());
+        let stream = self.net.timeout(self.limits.connect, connect).await??;
+        self.net.count(&format!("backend.{}.connections", attempt.name()));
+        upstream::speak(&self.net, stream).await
+    }
+
+    /// A page of the balancer's own.
+    pub(super) fn say(&self, status: StatusCode) -> Answer {
+        let mut response = Response::new(Either::Right(Full::from(format!("{status}\n"))));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(SERVER, HeaderValue::from_static("septet"));
+        if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(UNIX_EPOCH + self.net.unix_time())) {
+            headers.insert(DATE, date);
+        }
+        response
+    }
+}
+
+/// The request as a backend gets it: in origin form (RFC 9112 §3.2.1), but for `OPTIONS *`.
+fn request(head: &Parts, body: Outgoing) -> Request<Outgoing> {
+    let target = match head.uri.path_and_query() {
+        Some(target) => Uri::from(target.clone()),
+        None => Uri::from_static("/"),
+    };
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = target;
+    *request.headers_mut() = head.headers.clone();
+    request
+}
+
+/// What is at the bottom of an error.
+fn innermost(e: &hyper::Error) -> String {
+    let mut error: &dyn std::error::Error = e;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
