@@ -239,6 +239,7 @@ pub const fn why_refused(reason: DropReason) -> &'static str {
         DropReason::Alignment => "it is no whole number of octets long and does not match its check sequence",
         DropReason::Runt => "it is shorter than the shortest Ethernet frame",
         DropReason::Giant => "it is longer than this port takes",
+        DropReason::Vlan => "nobody here is in its VLAN",
         other => other.as_str(),
     }
 }

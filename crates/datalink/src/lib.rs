@@ -11,4 +11,5 @@ pub mod ppp;
 pub mod stats;
 pub mod stp;
 pub mod switch;
+pub mod turnaround;
 pub mod vlan;

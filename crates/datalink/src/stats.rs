@@ -40,8 +40,6 @@ impl LinkStats {
             DropReason::Fcs => &mut self.rx_crc_errors,
             DropReason::Alignment => &mut self.rx_frame_errors,
             DropReason::Runt | DropReason::Giant => &mut self.rx_length_errors,
-            // Half duplex: a card that sends does not receive.
-            DropReason::Collision => return self.in_vain(octets),
             _ => {
                 self.rx_dropped += 1;
                 return;

@@ -46,6 +46,15 @@ impl Tag {
         Self { priority: 0, drop_eligible: 0, vlan: Some(vlan) }
     }
 
+    const fn from_control(control: u16) -> Result<Self, DropReason> {
+        let number = control & 0xfff;
+        if number == 0xfff {
+            return Err(DropReason::Malformed);
+        }
+        let (priority, drop_eligible) = ((control >> 13) as u8, (control >> 12 & 1) as u8);
+        Ok(Self { priority, drop_eligible, vlan: VlanId::new(number) })
+    }
+
     const fn control(self) -> u16 {
         let vlan = match self.vlan {
             Some(vlan) => vlan.0,
@@ -63,13 +72,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Tag>, DropReason> {
     match bytes {
         [_, _, _, _, _, _, _, _, _, _, _, _, 0x81, 0x00, rest @ ..] => {
             let [high, low, _, _, ..] = rest else { return Err(DropReason::Malformed) };
-            let control = u16::from_be_bytes([*high, *low]);
-            let number = control & 0xfff;
-            if number == 0xfff {
-                return Err(DropReason::Malformed);
-            }
-            let (priority, drop_eligible) = ((control >> 13) as u8, (control >> 12 & 1) as u8);
-            Ok(Some(Tag { priority, drop_eligible, vlan: VlanId::new(number) }))
+            Tag::from_control(u16::from_be_bytes([*high, *low])).map(Some)
         }
         _ => Ok(None),
     }
@@ -99,6 +102,18 @@ pub fn pop(frame: &mut Frame) {
     frame.fcs = None;
 }
 
+/// Takes the tag off `frame`, whose Ethernet header, with [`EtherType::VLAN`] as its type, is off already; gives the tag
+/// and the type of what follows.
+///
+/// # Errors
+/// [`DropReason::Malformed`] where the tag is cut short or names VLAN 4095.
+pub fn pull(frame: &mut Frame) -> Result<(Tag, EtherType), DropReason> {
+    let Some(&[a, b, high, low]) = frame.bytes().first_chunk() else { return Err(DropReason::Malformed) };
+    let tag = Tag::from_control(u16::from_be_bytes([a, b]))?;
+    frame.pull(TAG_LEN);
+    Ok((tag, EtherType(u16::from_be_bytes([high, low]))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +130,10 @@ mod tests {
         push(&mut frame, tag);
         assert_eq!(frame.bytes()[12..18], [0x81, 0x00, 0xb0, 0x64, 0x08, 0x00]);
         assert_eq!(parse(frame.bytes()), Ok(Some(tag)));
+        let mut received = frame.clone();
+        Header::pull(&mut received).unwrap();
+        assert_eq!(pull(&mut received), Ok((tag, EtherType::IPV4)));
+        assert_eq!(received.bytes(), &before[14..]);
         pop(&mut frame);
         assert_eq!(frame.bytes(), before);
         assert_eq!(parse(frame.bytes()), Ok(None));

@@ -2,13 +2,12 @@
 //! survives it.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use septet_core::{Frame, Instant, Out, Port, Rate, Seed, Station, StationId};
 use septet_datalink::ethernet::{EtherType, Header, MacAddr};
 use septet_datalink::stp::bpdu::BridgeId;
 use septet_datalink::stp::{Parameters, State};
-use septet_datalink::switch::{Config, Management, Switch};
+use septet_datalink::switch::{Config, Management, Switch, Tree, Version};
 use septet_engine::World;
 use septet_physical::Medium;
 use septet_physical::queue::{Limit, QueueSpec};
@@ -80,7 +79,7 @@ fn the_spanning_tree_ends_it() {
     let (mut world, switches) = ring(|n| {
         let mac = MacAddr::local(0xb0 + n);
         let parameters = Parameters::new(BridgeId { priority: 32768, mac });
-        Some(Management { spanning_tree: Some((parameters, BTreeMap::new())), ..Management::new(mac) })
+        Some(Management { spanning_tree: Some(Tree::new(Version::Stp, parameters)), ..Management::new(mac) })
     });
     world.run_until(Instant::from_secs(40)).unwrap();
     let states: Vec<_> = switches

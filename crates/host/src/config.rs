@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use septet_core::Seed;
 use septet_datalink::ethernet::MacAddr;
+use septet_network::ip::VlanInterfaceConfig;
 use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, StaticRoute};
 use septet_socket::Entropy;
@@ -27,6 +28,8 @@ pub struct HostConfig {
     pub name: String,
     /// Its interfaces, by the number of their port.
     pub interfaces: Vec<InterfaceConfig>,
+    /// Its interfaces for single VLANs; they are numbered behind the others.
+    pub vlans: Vec<VlanInterfaceConfig>,
     /// Its routes, beside those to its own links.
     pub routes: Vec<StaticRoute>,
     /// Neighbours that it need not ask for: those at the other end of a line that has only one.
@@ -69,6 +72,7 @@ impl HostConfig {
         Self {
             name: name.into(),
             interfaces: Vec::new(),
+            vlans: Vec::new(),
             routes: Vec::new(),
             neighbors: Vec::new(),
             guide: None,

@@ -34,13 +34,17 @@ impl Host {
     /// A host that is switched off.
     ///
     /// # Errors
-    /// A route's gateway is on no link of the host.
+    /// A route's gateway is on no link of the host, or a VLAN is over an interface that is not there.
     pub fn new(config: HostConfig) -> Result<Self, ConfigError> {
         for route in &config.routes {
             let on_link = |c: &Cidr| c.prefix().contains(route.gateway);
-            if !config.interfaces.iter().any(|i| i.addresses.iter().any(on_link)) {
+            let of_vlans = config.vlans.iter().flat_map(|v| &v.addresses);
+            if !config.interfaces.iter().flat_map(|i| &i.addresses).chain(of_vlans).any(on_link) {
                 return Err(ConfigError::GatewayNotOnLink(route.gateway));
             }
+        }
+        if let Some(vlan) = config.vlans.iter().find(|v| usize::from(v.over) >= config.interfaces.len()) {
+            return Err(ConfigError::NoSuchInterface(vlan.over));
         }
         let config = Arc::new(config);
         let stack = Rc::new(RefCell::new(Stack::new(config.clone())));
@@ -214,7 +218,7 @@ impl Station for Host {
         let on = {
             let mut stack = self.stack.borrow_mut();
             stack.now = now;
-            stack.ip.set_carrier(now, port.0, carrier, out);
+            stack.ip.set_carrier(port, carrier, out);
             stack.on_room(port);
             stack.power == Power::On
         };

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, Storey, Trace};
 use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
 use septet_datalink::stats::Ports;
+use septet_datalink::vlan;
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip, icmp};
@@ -96,12 +97,12 @@ impl Stack {
     #[inline]
     pub(crate) fn receive(&mut self, now: Instant, port: Port, mut frame: Frame, out: &mut Out<'_>) {
         self.cause = frame.cause;
-        let iface: Iface = port.0;
+        let mut iface: Iface = port.0;
         let (Some(mac), Some(mtu)) = (self.ip.mac(iface), self.ip.mtu(iface)) else { return };
         if let Err(why) = ethernet::check(&frame, mtu as usize) {
             return self.bad_frame(port, &frame, why, out);
         }
-        let Ok(header) = Header::pull(&mut frame) else { return };
+        let Ok(mut header) = Header::pull(&mut frame) else { return };
         let cast = match header.destination {
             MacAddr::BROADCAST => Cast::Broadcast,
             to if to.is_multicast() => Cast::Multicast,
@@ -109,6 +110,12 @@ impl Stack {
             // The card filters what is for others: a switch that does not know them yet floods.
             _ => return,
         };
+        if header.ether_type == EtherType::VLAN {
+            match self.untag(port, &mut frame) {
+                Ok((of_vlan, ether_type)) => (iface, header.ether_type) = (of_vlan, ether_type),
+                Err(why) => return self.bad_frame(port, &frame, why, out),
+            }
+        }
         match header.ether_type {
             EtherType::IPV4 => self.ip.receive(now, iface, cast, frame, out),
             EtherType::ARP => self.ip.receive_arp(now, iface, frame, out),
@@ -122,6 +129,13 @@ impl Stack {
                 }
             }
         }
+    }
+
+    /// Takes the tag off a frame; gives the interface of its VLAN and the type of what it carries. A tag that only has a
+    /// priority says nothing of a VLAN (802.1Q §6.9).
+    fn untag(&mut self, port: Port, frame: &mut Frame) -> Result<(Iface, EtherType), DropReason> {
+        let (tag, ether_type) = vlan::pull(frame)?;
+        Ok((self.ip.iface_at(port, tag.vlan).ok_or(DropReason::Vlan)?, ether_type))
     }
 
     fn bad_frame(&mut self, port: Port, frame: &Frame, reason: DropReason, out: &mut Out<'_>) {
@@ -215,7 +229,7 @@ impl Stack {
         while let Some((to, _, _)) = self.outbox.front() {
             let to = *to;
             if let Ok(Some(iface)) = self.ip.iface_to(to.dst)
-                && !self.has_room(Port(iface), out)
+                && !self.has_room(self.ip.port_of(iface), out)
             {
                 return;
             }
@@ -239,7 +253,7 @@ impl Stack {
             let iface = self.ip.iface_to(segment.dst);
             self.send_segment(now, segment, out);
             if let Ok(Some(iface)) = iface
-                && !self.has_room(Port(iface), out)
+                && !self.has_room(self.ip.port_of(iface), out)
             {
                 return;
             }
@@ -420,6 +434,9 @@ fn quoted(
 
 fn build_ip(config: &HostConfig) -> Ip {
     let mut ip = Ip::new(&config.interfaces, config.forwarding, config.seed, &config.name);
+    for vlan in &config.vlans {
+        ip.add_vlan(vlan).expect("checked when the host was made");
+    }
     for route in &config.routes {
         ip.add_route(route.prefix, route.gateway, route.metric).expect("checked when the host was made");
     }

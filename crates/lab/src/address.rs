@@ -1,6 +1,6 @@
 //! Addresses: those that the file gives, and those that come by themselves.
 //!
-//! Everything that switches join is one segment with one prefix. Segments are numbered in the order of their first
+//! Everything that switches join is one segment with one prefix, and of switches with VLANs each VLAN is. Segments are numbered in the order of their first
 //! link: `10.0.1.0/24`, `10.0.2.0/24` and so on. Routers come first (`.1`, `.2`), hosts from `.10` on where there is a
 //! router and from `.1` on where there is none, each in the order of the file. A link between two routers is a `/30`,
 //! and a segment with more nodes than a `/24` holds gets a shorter prefix. A node that is added at the end of the file
@@ -88,16 +88,23 @@ pub(crate) fn parse(text: &str) -> Result<Cidr4, Refusal> {
     Ok(cidr)
 }
 
-/// A port that wants an address.
+/// An interface: a port, or one VLAN at it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Spot {
+    pub(crate) place: Place,
+    pub(crate) vlan: Option<u16>,
+}
+
+/// An interface that wants an address.
 #[derive(Clone, Debug)]
 pub(crate) struct Seat {
-    pub(crate) place: Place,
+    pub(crate) spot: Spot,
     pub(crate) router: bool,
     /// The address that the file gives, and where.
     pub(crate) given: Option<(Cidr4, Span)>,
 }
 
-/// All that is joined by switches or by one cable.
+/// All that is joined by switches or by one cable; of switches with VLANs, what is in one VLAN.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
     pub(crate) seats: Vec<Seat>,
@@ -106,10 +113,10 @@ pub(crate) struct Segment {
 /// Gives every seat its address; mistakes in those that the file gives are reported.
 pub(crate) fn assign(
     segments: &[Segment],
-    names: &dyn Fn(Place) -> String,
+    names: &dyn Fn(Spot) -> String,
     mistakes: &mut Mistakes,
-) -> BTreeMap<Place, Cidr4> {
-    let mut taken: BTreeMap<Ipv4Addr, (Place, Span)> = BTreeMap::new();
+) -> BTreeMap<Spot, Cidr4> {
+    let mut taken: BTreeMap<Ipv4Addr, (Spot, Span)> = BTreeMap::new();
     let mut nets: Vec<(Cidr4, Span)> = Vec::new();
     let mut given: Vec<Option<Cidr4>> = Vec::new();
     for segment in segments {
@@ -133,8 +140,8 @@ pub(crate) fn assign(
     let mut found = BTreeMap::new();
     for (segment, given) in segments.iter().zip(given) {
         let Some(net) = given.or_else(|| counter.net(segment)) else {
-            let place = segment.seats.first().map(|s| s.place);
-            let reason = format!("no addresses are left in 10.0.0.0/8 for {}", place.map(names).unwrap_or_default());
+            let spot = segment.seats.first().map(|s| s.spot);
+            let reason = format!("no addresses are left in 10.0.0.0/8 for {}", spot.map(names).unwrap_or_default());
             mistakes.push(Mistake::new("address", 0..0, reason, "too many segments"));
             continue;
         };
@@ -146,15 +153,15 @@ pub(crate) fn assign(
 /// The network that the given addresses of a segment agree on.
 fn given_net(
     segment: &Segment,
-    names: &dyn Fn(Place) -> String,
-    taken: &mut BTreeMap<Ipv4Addr, (Place, Span)>,
+    names: &dyn Fn(Spot) -> String,
+    taken: &mut BTreeMap<Ipv4Addr, (Spot, Span)>,
     mistakes: &mut Mistakes,
 ) -> Option<(Cidr4, Span)> {
     let mut net: Option<(Cidr4, Span)> = None;
     for seat in &segment.seats {
         let Some((cidr, span)) = &seat.given else { continue };
         if let Some((other, first)) = taken.get(&cidr.address) {
-            let reason = format!("{} and {} both have the address {}", names(*other), names(seat.place), cidr.address);
+            let reason = format!("{} and {} both have the address {}", names(*other), names(seat.spot), cidr.address);
             let mut mistake = Mistake::new("duplicate-address", span.clone(), reason, "the same address");
             if first != span {
                 mistake = mistake.also(first.clone(), "first here");
@@ -164,7 +171,7 @@ fn given_net(
             mistakes.push(mistake);
             continue;
         }
-        taken.insert(cidr.address, (seat.place, span.clone()));
+        taken.insert(cidr.address, (seat.spot, span.clone()));
         let own = Cidr4 { address: cidr.network(), prefix: cidr.prefix };
         match &net {
             None => net = Some((own, span.clone())),
@@ -227,9 +234,9 @@ fn first_host(routers: usize) -> u32 {
 fn fill(
     segment: &Segment,
     net: Cidr4,
-    taken: &BTreeMap<Ipv4Addr, (Place, Span)>,
-    found: &mut BTreeMap<Place, Cidr4>,
-    names: &dyn Fn(Place) -> String,
+    taken: &BTreeMap<Ipv4Addr, (Spot, Span)>,
+    found: &mut BTreeMap<Spot, Cidr4>,
+    names: &dyn Fn(Spot) -> String,
     mistakes: &mut Mistakes,
 ) {
     let routers = segment.seats.iter().filter(|s| s.router).count();
@@ -244,7 +251,7 @@ fn fill(
     }
     for seat in &segment.seats {
         if let Some((cidr, _)) = &seat.given {
-            found.insert(seat.place, *cidr);
+            found.insert(seat.spot, *cidr);
             continue;
         }
         let next = &mut next[usize::from(!seat.router && roomy)];
@@ -253,11 +260,11 @@ fn fill(
         }
         if *next > last {
             let span = segment.seats.iter().find_map(|s| s.given.as_ref()).map_or(0..0, |(_, span)| span.clone());
-            let reason = format!("{net} has no address left for {}", names(seat.place));
+            let reason = format!("{net} has no address left for {}", names(seat.spot));
             mistakes.push(Mistake::new("subnet", span, reason, "the network is full"));
             return;
         }
-        found.insert(seat.place, Cidr4 { address: Ipv4Addr::from_bits(*next), prefix: net.prefix });
+        found.insert(seat.spot, Cidr4 { address: Ipv4Addr::from_bits(*next), prefix: net.prefix });
         *next += 1;
     }
 }
@@ -274,7 +281,7 @@ mod tests {
     use super::*;
 
     fn seat(node: usize, router: bool) -> Seat {
-        Seat { place: Place { node, port: 0 }, router, given: None }
+        Seat { spot: Spot { place: Place { node, port: 0 }, vlan: None }, router, given: None }
     }
 
     fn given(node: usize, cidr: &str) -> Seat {
@@ -284,7 +291,7 @@ mod tests {
     fn addresses(segments: &[Vec<Seat>]) -> Result<Vec<String>, Vec<&'static str>> {
         let mut mistakes = Mistakes::new("t", "");
         let segments: Vec<_> = segments.iter().map(|seats| Segment { seats: seats.clone() }).collect();
-        let found = assign(&segments, &|p| p.node.to_string(), &mut mistakes);
+        let found = assign(&segments, &|s| s.place.node.to_string(), &mut mistakes);
         if mistakes.is_empty() {
             Ok(found.values().map(Cidr4::to_string).collect())
         } else {

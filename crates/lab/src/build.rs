@@ -13,9 +13,10 @@ use septet_core::{Port as PortNumber, Seed};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::hub::Hub;
 use septet_datalink::switch;
+use septet_datalink::vlan::VlanId;
 use septet_engine::World;
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
-use septet_network::ip::ConfigError;
+use septet_network::ip::{ConfigError, VlanInterfaceConfig};
 use septet_network::routes::{Member, Routes, Topology};
 use septet_network::{Cidr, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
@@ -126,6 +127,7 @@ impl Lab {
                     let config = HostConfig {
                         name: node.name.clone(),
                         interfaces: interfaces(node),
+                        vlans: vlan_interfaces(node),
                         routes: routes.own,
                         neighbors: self.across_serial_lines(index),
                         guide: routes.guide,
@@ -216,7 +218,7 @@ impl Lab {
     fn hosts_file(&self) -> BTreeMap<String, Vec<IpAddr>> {
         let mut names = BTreeMap::new();
         for node in &self.nodes {
-            let addresses: Vec<IpAddr> = node.ports.iter().filter_map(|p| p.address.map(Cidr::addr)).collect();
+            let addresses: Vec<IpAddr> = node.addresses().map(Cidr::addr).collect();
             if !addresses.is_empty() {
                 let name = node.name.to_ascii_lowercase();
                 names.insert(format!("{name}.lab"), addresses.clone());
@@ -240,7 +242,7 @@ impl Lab {
         }
         let mut segments: BTreeMap<Prefix, Vec<Member>> = BTreeMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            for cidr in node.ports.iter().filter_map(|p| p.address) {
+            for cidr in node.addresses() {
                 segments.entry(cidr.prefix()).or_default().push(Member { node: index, addr: cidr.addr() });
             }
         }
@@ -294,6 +296,17 @@ fn interfaces(node: &Node) -> Vec<InterfaceConfig> {
         mtu: u32::from(port.mtu),
     };
     node.ports.iter().map(interface).collect()
+}
+
+fn vlan_interfaces(node: &Node) -> Vec<VlanInterfaceConfig> {
+    let at = |(over, port): (u16, &crate::Port)| {
+        let of = |sub: &crate::Subinterface| {
+            let vlan = VlanId::new(sub.vlan)?;
+            Some(VlanInterfaceConfig { over, vlan, addresses: sub.address.into_iter().collect() })
+        };
+        port.vlans.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    (0..).zip(&node.ports).flat_map(at).collect()
 }
 
 /// Keeps what every program prints.

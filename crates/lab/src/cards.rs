@@ -13,19 +13,20 @@ use septet_datalink::hdlc::Accm;
 use septet_datalink::lapb::{Arq, Modulo, Side};
 use septet_datalink::ppp;
 use septet_datalink::stp::bpdu::BridgeId;
-use septet_datalink::stp::{Parameters, path_cost};
-use septet_datalink::switch::{self, FlowControl, PortMode, Switch, Vlans};
-use septet_datalink::vlan::VlanId;
+use septet_datalink::stp::{Parameters, path_cost, rapid};
+use septet_datalink::switch::{self, FlowControl, Switch, Tree, Version, Vlans};
+use septet_datalink::turnaround::Turnaround;
 use septet_host::Neighbor;
 use septet_physical::queue::Limit;
 use septet_physical::{Framing, Medium};
 
-use crate::document::{Table, Text};
+use crate::document::{Item, Table, Text, Value};
 use crate::lab::Lab;
 use crate::medium::{Cable, Serial};
-use crate::mistake::Mistakes;
+use crate::mistake::{Mistake, Mistakes};
 use crate::node::{Node, NodeKind};
 use crate::topology::{Place, Topology};
+use crate::vlans::{self, Named};
 use crate::words::Word;
 
 /// Whether a port may send while it receives.
@@ -50,12 +51,18 @@ impl Duplex {
 /// What the file says of a managed switch; neighbours are indices of nodes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Management {
-    /// The priority in the spanning tree, where the switch takes part in one.
-    pub spanning_tree: Option<u16>,
+    /// The protocol and the priority of the spanning tree, where the switch takes part in one.
+    pub spanning_tree: Option<(Version, u16)>,
+    /// Neighbours that are end stations.
+    pub edge_ports: BTreeSet<usize>,
     /// The VLAN of the port to each neighbour.
     pub vlans: BTreeMap<usize, u16>,
     /// Neighbours to whom all VLANs go, with tags.
     pub trunks: BTreeSet<usize>,
+    /// The VLAN that goes to a trunk's neighbour without a tag.
+    pub native: BTreeMap<usize, u16>,
+    /// The VLANs that go to a trunk's neighbour, where not all do.
+    pub allowed: BTreeMap<usize, BTreeSet<u16>>,
     /// Whose ports are watched, and who sees it.
     pub mirror: Option<(BTreeSet<usize>, usize)>,
     /// Whether PAUSE frames are sent.
@@ -64,6 +71,8 @@ pub struct Management {
     pub priorities: BTreeMap<usize, u8>,
     /// Neighbours to whom it speaks half duplex.
     pub half_duplex: BTreeSet<usize>,
+    /// Where the file names each neighbour.
+    pub(crate) named: Vec<Named>,
 }
 
 /// Whether PAUSE frames are sent.
@@ -78,57 +87,115 @@ pub enum Paused {
 
 impl Management {
     pub(crate) fn read(table: &Table, topology: &Topology, mistakes: &mut Mistakes) -> Self {
-        let mut neighbours = |texts: Vec<&Text>| -> BTreeSet<usize> {
+        let mut named = Vec::new();
+        let mut neighbours = |key: &'static str, texts: Vec<&Text>| -> BTreeSet<usize> {
             let mut found = BTreeSet::new();
             for text in texts {
                 match topology.nodes(Word { text: &text.text, at: 0 }) {
-                    Ok(nodes) => found.extend(nodes),
+                    Ok(nodes) => {
+                        named.extend(nodes.iter().map(|node| Named { key, node: *node, span: text.inner() }));
+                        found.extend(nodes);
+                    }
                     Err(wrong) => mistakes.push(wrong.mistake(text)),
                 }
             }
             found
         };
-        let trunks = neighbours(table.texts("trunks"));
-        let half_duplex = neighbours(table.texts("half_duplex"));
+        let trunks = neighbours("trunks", table.texts("trunks"));
+        let half_duplex = neighbours("half_duplex", table.texts("half_duplex"));
+        let edge_ports = neighbours("edge_ports", table.texts("edge_ports"));
         let mirror = table.table("mirror").and_then(|mirror| {
-            let from = neighbours(mirror.texts("from"));
-            let to = neighbours(mirror.text("to").into_iter().collect());
+            let from = neighbours("mirror", mirror.texts("from"));
+            let to = neighbours("mirror", mirror.text("to").into_iter().collect());
             to.into_iter().next().map(|to| (from, to))
         });
-        let mut by_neighbour = |key: &str| {
-            let mut found = BTreeMap::new();
-            let Some(numbers) = table.table(key) else { return found };
-            for (name, _) in &numbers.entries {
-                let Some(number) = numbers.count(&name.text) else { continue };
-                match topology.nodes(Word { text: &name.text, at: 0 }) {
-                    Ok(nodes) => found.extend(nodes.into_iter().map(|node| (node, number as u16))),
-                    Err(wrong) => {
-                        let text = Text::bare(name.text.clone(), name.span.clone());
-                        mistakes.push(wrong.mistake(&text));
-                    }
-                }
+        let mut by_neighbour = |key: &'static str| -> Vec<(usize, &Item)> {
+            let mut found = Vec::new();
+            for (name, item) in table.table(key).map(|t| t.entries.as_slice()).unwrap_or_default() {
+                let text = Text::bare(name.text.clone(), name.span.clone());
+                found.extend(neighbours(key, vec![&text]).into_iter().map(|node| (node, item)));
             }
             found
         };
-        let vlans = by_neighbour("vlans");
-        let priorities = by_neighbour("priorities").into_iter().map(|(node, number)| (node, number as u8)).collect();
-        let wanted = table.switch("spanning_tree") == Some(true);
+        let number = |item: &Item| match &item.value {
+            Value::Integer(number) => u16::try_from(*number).ok(),
+            _ => None,
+        };
+        let numbers = |found: Vec<(usize, &Item)>| -> BTreeMap<usize, u16> {
+            found.into_iter().filter_map(|(node, item)| Some((node, number(item)?))).collect()
+        };
+        let vlans = numbers(by_neighbour("vlans"));
+        let native = numbers(by_neighbour("native"));
+        let priorities = numbers(by_neighbour("priorities"));
+        let allowed = by_neighbour("allowed");
+        let allowed = allowed.into_iter().map(|(node, item)| (node, vlans::lists(item, mistakes))).collect();
         Self {
-            spanning_tree: wanted
-                .then(|| table.count("priority").and_then(|n| u16::try_from(n).ok()).unwrap_or(32_768)),
+            spanning_tree: spanning_tree(table, mistakes),
+            edge_ports,
             vlans,
             trunks,
-            priorities,
+            native,
+            allowed,
+            priorities: priorities.into_iter().map(|(node, number)| (node, number as u8)).collect(),
             mirror,
             flow_control: if table.switch("flow_control") == Some(true) { Paused::WhenFull } else { Paused::Never },
             half_duplex,
+            named,
         }
     }
 
     fn is_default(&self) -> bool {
-        let Self { half_duplex: _, .. } = self;
-        *self == Self { half_duplex: self.half_duplex.clone(), ..Self::default() }
+        let Self { half_duplex, named, .. } = self.clone();
+        *self == Self { half_duplex, named, ..Self::default() }
     }
+}
+
+/// Which spanning tree a switch takes part in, and with which priority.
+fn spanning_tree(table: &Table, mistakes: &mut Mistakes) -> Option<(Version, u16)> {
+    let span = |key: &str| table.entry(key).map(|(name, _)| name.span.clone()).unwrap_or_default();
+    let version = match (table.switch("spanning_tree"), table.text("stp").map(|text| text.text.as_str())) {
+        (Some(false), Some(stp)) => {
+            let reason =
+                format!("`stp = \"{stp}\"` takes part in the spanning tree, and `spanning_tree = false` does not");
+            mistakes.push(
+                Mistake::new("spanning-tree", span("stp"), reason, "one or the other")
+                    .also(span("spanning_tree"), "against this"),
+            );
+            return None;
+        }
+        (_, Some("rstp")) => Version::Rstp,
+        (_, Some(_)) | (Some(true), None) => Version::Stp,
+        (_, None) => {
+            for key in ["priority", "edge_ports"].into_iter().filter(|key| table.get(key).is_some()) {
+                let reason = format!("`{key}` is of the spanning tree, and this switch takes part in none");
+                mistakes.push(
+                    Mistake::new("spanning-tree", span(key), reason, "does nothing")
+                        .help("write `stp = \"rstp\"` or `stp = \"stp\"`".to_owned())
+                        .warning(),
+                );
+            }
+            return None;
+        }
+    };
+    if version == Version::Stp && table.get("edge_ports").is_some() {
+        let reason =
+            "edge ports are a notion of the rapid spanning tree: in the older one every port listens and learns";
+        mistakes.push(
+            Mistake::new("spanning-tree", span("edge_ports"), reason, "does nothing")
+                .help("write `stp = \"rstp\"`".to_owned()),
+        );
+    }
+    let priority = table.count("priority").and_then(|n| u16::try_from(n).ok()).unwrap_or(32_768);
+    if version == Version::Rstp && !priority.is_multiple_of(4096) {
+        // 802.1D-2004 §9.2.5: the lower twelve bits of the older priority are no longer part of it.
+        let reason = format!("a priority of the rapid spanning tree is a multiple of 4096, and {priority} is none");
+        let near = (u32::from(priority) + 2048) / 4096 * 4096;
+        mistakes.push(
+            Mistake::new("spanning-tree", span("priority"), reason, "not a multiple of 4096")
+                .help(format!("the nearest is {}", near.min(61_440))),
+        );
+    }
+    Some((version, priority))
 }
 
 impl Lab {
@@ -160,23 +227,27 @@ impl Lab {
         let ports_to = |nodes: &BTreeSet<usize>| -> BTreeSet<u16> {
             neighbours.iter().filter(|(_, node, _)| nodes.contains(node)).map(|(place, ..)| place.port).collect()
         };
-        if !spec.vlans.is_empty() || !spec.trunks.is_empty() {
-            let mut ports = BTreeMap::new();
-            for (place, node, _) in &neighbours {
-                if spec.trunks.contains(node) {
-                    ports.insert(place.port, PortMode::Trunk { allowed: BTreeSet::new(), native: None });
-                } else if let Some(vlan) = spec.vlans.get(node).and_then(|number| VlanId::new(*number)) {
-                    ports.insert(place.port, PortMode::Access(vlan));
-                }
-            }
-            management.vlans = Some(Vlans { ports });
+        if spec.has_vlans() {
+            let modes = neighbours.iter().filter_map(|(place, node, _)| Some((place.port, spec.mode(*node)?)));
+            management.vlans = Some(Vlans { ports: modes.collect() });
         }
         management.priorities =
             neighbours.iter().filter_map(|(place, node, _)| Some((place.port, *spec.priorities.get(node)?))).collect();
-        if let Some(priority) = spec.spanning_tree {
-            let cost = |cable: &Cable| path_cost(cable.medium.rate.map_or(u64::MAX, Rate::bits_per_sec));
-            let costs = neighbours.iter().map(|(place, _, cable)| (place.port, cost(cable))).collect();
-            management.spanning_tree = Some((Parameters::new(BridgeId { priority, mac }), costs));
+        if let Some((version, priority)) = spec.spanning_tree {
+            let cost = |cable: &Cable| {
+                let rate = cable.medium.rate.map_or(u64::MAX, Rate::bits_per_sec);
+                match version {
+                    Version::Stp => path_cost(rate),
+                    Version::Rstp => rapid::path_cost(rate),
+                }
+            };
+            let mut tree = Tree::new(version, Parameters::new(BridgeId { priority, mac }));
+            tree.costs = neighbours.iter().map(|(place, _, cable)| (place.port, cost(cable))).collect();
+            tree.edges = ports_to(&spec.edge_ports);
+            let is_shared =
+                |place: &Place| self.beyond(*place).is_some_and(|(beyond, _)| self.is_shared([*place, beyond]));
+            tree.shared = neighbours.iter().filter(|(place, ..)| is_shared(place)).map(|(p, ..)| p.port).collect();
+            management.spanning_tree = Some(tree);
         }
         if let Some((from, to)) = &spec.mirror {
             let to = ports_to(&BTreeSet::from([*to])).into_iter().next();
@@ -211,6 +282,10 @@ impl Lab {
         station: Box<dyn septet_core::Station>,
         seed: Seed,
     ) -> Box<dyn septet_core::Station> {
+        let station = match self.turnaround(index) {
+            Duration::ZERO => station,
+            time => Box::new(Turnaround::new(station, time)),
+        };
         let cards: Vec<(u16, Box<dyn Card>)> =
             self.ports(index).filter_map(|place| Some((place.port, self.card(place, seed)?))).collect();
         if cards.is_empty() {
@@ -221,6 +296,21 @@ impl Lab {
             fitted.fit(septet_core::Port(port), card);
         }
         Box::new(fitted)
+    }
+
+    /// How long a node takes to answer. On a line that only one may use at a time it shows, and there it is what an interrupt
+    /// and a stack of a computer take.
+    fn turnaround(&self, index: usize) -> Duration {
+        const AT_SHARED_LINES: Duration = Duration::from_micros(20);
+        let node = &self.nodes[index];
+        if !node.kind.has_addresses() {
+            return Duration::ZERO;
+        }
+        if let Some(time) = node.spec.turnaround {
+            return time;
+        }
+        let mut ends = self.ports(index).filter_map(|place| Some([place, self.beyond(place)?.0]));
+        if ends.any(|ends| self.is_shared(ends)) { AT_SHARED_LINES } else { Duration::ZERO }
     }
 
     fn card(&self, place: Place, seed: Seed) -> Option<Box<dyn Card>> {
@@ -366,7 +456,6 @@ pub(crate) const COUNTERS: &[&str] = &[
     "deferred",
     "single_collision_frames",
     "multiple_collision_frames",
-    "rx_collided",
     "rx_pause",
     "paused_us",
     "lapb_sent",

@@ -79,6 +79,17 @@ static SWITCH: Section = Section {
         Key::new("table", Kind::Count(1, 16_777_216), "how many addresses are remembered"),
         Key::new("spanning_tree", Kind::Switch, "take part in the spanning tree of IEEE 802.1D (false)"),
         Key::new(
+            "stp",
+            Kind::Choice(tree_versions),
+            "take part in the spanning tree, and how: `stp` as in 802.1D-1998 (what `spanning_tree = true` means), `rstp`, the \
+             rapid one of 802.1D-2004",
+        ),
+        Key::new(
+            "edge_ports",
+            Kind::Texts(&NEIGHBOUR),
+            "neighbours that are end stations: with `rstp` their ports forward at once (others when nobody answers for 3s)",
+        ),
+        Key::new(
             "priority",
             Kind::Count(0, 65_535),
             "as a bridge of the spanning tree; the lowest is the root (32768)",
@@ -94,6 +105,16 @@ static SWITCH: Section = Section {
             "the 802.1p priority of what comes untagged from each neighbour (0); trunks carry it, and `queue = \"prio\"` obeys it",
         ),
         Key::new("trunks", Kind::Texts(&NEIGHBOUR), "neighbours to whom all VLANs go, with tags"),
+        Key::new(
+            "native",
+            Kind::Named("neighbour", &Kind::Count(1, 4094)),
+            "the VLAN that goes without a tag over the trunk to each neighbour (none does)",
+        ),
+        Key::new(
+            "allowed",
+            Kind::Named("neighbour", &Kind::Either(&Kind::Phrase(&VLAN_LIST), &Kind::Values)),
+            "the VLANs that go over the trunk to each neighbour (all): `\"10, 20, 30-39\"`, `[10, 20]`",
+        ),
         Key::new("mirror", Kind::Table(&MIRROR), "a port that sees what passes others"),
         Key::new("flow_control", Kind::Switch, "pause those who send more than a port can pass on (false)"),
         Key::new("half_duplex", Kind::Texts(&NEIGHBOUR), "neighbours to whom this switch speaks half duplex"),
@@ -144,6 +165,11 @@ const STACK: &[Key] = &[
     Key::new("mtu", Kind::Phrase(&MTU), "the largest packet that it sends, in bytes (1500)"),
     Key::new("tcp", TCP_CHOICE, "the congestion controller, or a table of TCP options"),
     Key::new("duplex", Kind::Choice(duplexes), "`half` where the ports must not send while they receive (full)"),
+    Key::new(
+        "turnaround",
+        Kind::Time,
+        "how long it takes from the end of a frame to its answer (0s; 20us where it has a port at a shared line)",
+    ),
     Key::new("run", Kind::Texts(&COMMAND), "programs and when they start: `at 1s: ping web1`"),
 ];
 
@@ -166,6 +192,14 @@ static PORT: Section = Section {
     ]],
     more: none,
     required: &[],
+    numbered: Some(("", Kind::Table(&VLAN_PORT))),
+};
+
+static VLAN_PORT: Section = Section {
+    doc: "The interface for one VLAN at a port, named by its number.",
+    groups: &[&[Key::new("address", Kind::Phrase(&ADDRESS), "the IPv4 address with its prefix: `10.0.1.5/24`")]],
+    more: none,
+    required: &[],
     numbered: None,
 };
 
@@ -182,6 +216,10 @@ static FAULTS: Section = Section {
     numbered: None,
 };
 
+fn tree_versions() -> &'static [&'static str] {
+    &["stp", "rstp"]
+}
+
 fn duplexes() -> &'static [&'static str] {
     &["full", "half"]
 }
@@ -196,6 +234,7 @@ static LINK: Phrase = Phrase { what: "a link", example: "client -- s1 : wan", ch
 static FAULT: Phrase = Phrase { what: "a fault", example: "5s..7s: loss 20% on r1--r2", check: later };
 static EXPECTATION: Phrase = Phrase { what: "an expectation", example: "client.http.ok >= 195", check: later };
 static NEIGHBOUR: Phrase = Phrase { what: "a neighbour", example: "web[1..3]", check: later };
+static VLAN_LIST: Phrase = Phrase { what: "a list of VLANs", example: "10, 20, 30-39", check: later };
 static RESOLVER: Phrase = Phrase { what: "a name server", example: "dns", check: later };
 static COMMAND: Phrase =
     Phrase { what: "a command", example: "at 1s: ping web1", check: |_, text| command::parse(text).map(|_| ()) };

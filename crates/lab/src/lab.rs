@@ -9,7 +9,7 @@ use septet_core::Instant;
 use septet_network::Cidr;
 use septet_transport::tcp::Config;
 
-use crate::address::{self, Seat, Segment};
+use crate::address::{self, Spot};
 use crate::document::{self, Table, Text, Value};
 use crate::expect::{self, Expectation};
 use crate::fault::{self, Fault};
@@ -18,10 +18,10 @@ use crate::gauges;
 use crate::links::{Link, Wiring};
 use crate::medium::{self, Cable};
 use crate::mistake::{Mistake, Mistakes};
-use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port};
+use crate::node::{self, Declared, Node, NodeSpec, Port, Subinterface};
 use crate::topology::{Place, Topology};
 use crate::words::{Word, Wrong};
-use crate::{keys, schema, shared_line, tcp, units};
+use crate::{keys, schema, segments, shared_line, tcp, units, vlans};
 
 /// A lab: everything that a file says, checked and resolved.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ impl Lab {
 
     /// The first address of a node.
     pub fn address(&self, node: usize) -> Option<IpAddr> {
-        self.nodes.get(node)?.ports.iter().find_map(|p| p.address).map(Cidr::addr)
+        self.nodes.get(node)?.addresses().next().map(Cidr::addr)
     }
 
     /// Whether the file itself says when a run ends; where it does not, 60 s are taken.
@@ -283,20 +283,37 @@ impl Reader<'_> {
                     let link = plugged.get(&number).copied();
                     let of_link = link.and_then(|l| links[l].cables.iter().filter_map(|c| c.mtu).min());
                     let own = spec.ports.get(&number).and_then(|p| p.mtu).or(spec.mtu);
+                    let vlans = spec.ports.get(&number).into_iter().flat_map(|p| p.vlans.keys());
                     Port {
                         link,
                         mac: address::mac(Place { node: index, port: number }),
                         address: None,
+                        vlans: vlans.map(|vlan| Subinterface { vlan: *vlan, address: None }).collect(),
                         mtu: own.or(of_link).unwrap_or(MTU),
                     }
                 })
                 .collect();
-            nodes.push(Node { name: node.name.clone(), kind: node.kind, ports, spec });
+            let neighbours = plugged.values().filter_map(|link| {
+                let beyond = links[*link].ends.iter().map(|end| end.node).find(|node| *node != index)?;
+                Some((beyond, *link))
+            });
+            let neighbours = neighbours.collect();
+            nodes.push(Node { name: node.name.clone(), kind: node.kind, ports, neighbours, spec });
         }
-        let segments = segments(&nodes, links);
-        let names = |p: Place| format!("`{}` eth{}", nodes[p.node].name, p.port);
-        for (place, cidr) in address::assign(&segments, &names, self.mistakes) {
-            nodes[place.node].ports[usize::from(place.port)].address = Some(cidr.into());
+        vlans::check(&nodes, links, self.mistakes);
+        let segments = segments::segments(&mut nodes, links);
+        let names = |Spot { place, vlan }: Spot| {
+            let vlan = vlan.map_or_else(String::new, |vlan| format!(".{vlan}"));
+            format!("`{}` eth{}{vlan}", nodes[place.node].name, place.port)
+        };
+        for (Spot { place, vlan }, cidr) in address::assign(&segments, &names, self.mistakes) {
+            let port = &mut nodes[place.node].ports[usize::from(place.port)];
+            match vlan {
+                None => port.address = Some(cidr.into()),
+                Some(vlan) => {
+                    port.vlans.iter_mut().filter(|s| s.vlan == vlan).for_each(|s| s.address = Some(cidr.into()));
+                }
+            }
         }
         self.unconnected(declared, &nodes);
         self.gateways(&nodes, topology);
@@ -402,53 +419,11 @@ impl Reader<'_> {
     }
 }
 
-/// What switches and cables join, in the order of the links.
-fn segments(nodes: &[Node], links: &[Link]) -> Vec<Segment> {
-    // Union-find over links: those that meet at a switch are one.
-    let mut parent: Vec<usize> = (0..links.len()).collect();
-    fn root(parent: &mut [usize], mut of: usize) -> usize {
-        while parent[of] != of {
-            parent[of] = parent[parent[of]];
-            of = parent[of];
-        }
-        of
-    }
-    for node in nodes.iter().filter(|n| !n.kind.has_addresses()) {
-        let mut plugged = node.ports.iter().filter_map(|p| p.link);
-        let Some(first) = plugged.next() else { continue };
-        for link in plugged {
-            let (a, b) = (root(&mut parent, first), root(&mut parent, link));
-            // The smaller number wins, so that the order of the file decides.
-            parent[a.max(b)] = a.min(b);
-        }
-    }
-    let mut seats: BTreeMap<usize, Vec<Seat>> = BTreeMap::new();
-    for (index, link) in links.iter().enumerate() {
-        let segment = root(&mut parent, index);
-        for place in link.ends {
-            let node = &nodes[place.node];
-            if node.kind.has_addresses() {
-                let own = node.spec.ports.get(&place.port).and_then(|p| p.address.clone());
-                let given = own.or_else(|| node.spec.address.clone().filter(|_| node.ports.len() == 1));
-                seats.entry(segment).or_default().push(Seat { place, router: node.kind == NodeKind::Router, given });
-            }
-        }
-    }
-    seats
-        .into_values()
-        .map(|mut seats| {
-            // Routers first, then hosts, each in the order of the file.
-            seats.sort_by_key(|s| (!s.router, s.place));
-            Segment { seats }
-        })
-        .collect()
-}
-
 /// The gateway that the file gives a host, which must be on one of its networks.
 pub(crate) fn gateway(node: &Node, nodes: &[Node], topology: &Topology) -> Result<Option<IpAddr>, Wrong> {
     let Some(text) = &node.spec.gateway else { return Ok(None) };
     let word = Word { text: &text.text, at: 0 };
-    let own: Vec<Cidr> = node.ports.iter().filter_map(|p| p.address).collect();
+    let own: Vec<Cidr> = node.addresses().collect();
     if let Ok(address) = text.text.parse::<IpAddr>() {
         if own.iter().any(|net| net.prefix().contains(address)) {
             return Ok(Some(address));
@@ -457,9 +432,13 @@ pub(crate) fn gateway(node: &Node, nodes: &[Node], topology: &Topology) -> Resul
             .label("out of reach"));
     }
     let gateway = topology.node(word)?;
-    let addresses = nodes[gateway].ports.iter().filter_map(|p| p.address.map(Cidr::addr));
-    addresses.into_iter().find(|a| own.iter().any(|net| net.prefix().contains(*a))).map(Some).ok_or_else(|| {
-        Wrong::new("gateway", word.range(), format!("`{}` is on no network of `{}`", text.text, node.name))
-            .label("out of reach")
-    })
+    nodes[gateway]
+        .addresses()
+        .map(Cidr::addr)
+        .find(|a| own.iter().any(|net| net.prefix().contains(*a)))
+        .map(Some)
+        .ok_or_else(|| {
+            Wrong::new("gateway", word.range(), format!("`{}` is on no network of `{}`", text.text, node.name))
+                .label("out of reach")
+        })
 }

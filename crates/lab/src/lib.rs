@@ -30,11 +30,13 @@ mod ports;
 mod readings;
 mod run;
 mod schema;
+mod segments;
 mod service;
 mod shared_line;
 mod tcp;
 mod topology;
 mod units;
+mod vlans;
 mod words;
 
 pub use boot::{Boot, Ground};
@@ -52,7 +54,7 @@ pub use lab::Lab;
 pub use links::Link;
 pub use medium::Cable;
 pub use mistake::{Gravity, Mistake, Mistakes, Span};
-pub use node::{Node, NodeKind, NodeSpec, Port};
+pub use node::{Node, NodeKind, NodeSpec, Port, Subinterface};
 pub use ports::PortReport;
 pub use run::{Outcome, Output, Run};
 pub use service::{

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use septet_datalink::vlan::VlanId;
 use septet_network::Cidr;
 use septet_transport::tcp;
 
@@ -27,8 +28,18 @@ pub struct Node {
     pub kind: NodeKind,
     /// Its ports, by number.
     pub ports: Vec<Port>,
+    /// The node at the other end of each of its links, and the link, by port.
+    pub(crate) neighbours: Vec<(usize, usize)>,
     /// What the file says of it; nodes of one range share it.
     pub spec: Arc<NodeSpec>,
+}
+
+impl Node {
+    /// Its addresses: of each port, then of the VLANs at it.
+    pub fn addresses(&self) -> impl Iterator<Item = Cidr> + '_ {
+        let of = |port: &Port| port.address.into_iter().chain(port.vlans.iter().filter_map(|s| s.address)).collect();
+        self.ports.iter().flat_map(of as fn(&Port) -> Vec<Cidr>)
+    }
 }
 
 /// What a node is.
@@ -75,10 +86,21 @@ pub struct Port {
     pub link: Option<usize>,
     /// The link address.
     pub mac: [u8; 6],
-    /// The IPv4 address; switches have none.
+    /// The IPv4 address; switches have none, nor has a port at a trunk that takes only frames with tags.
     pub address: Option<Cidr>,
+    /// Its interfaces for single VLANs.
+    pub vlans: Vec<Subinterface>,
     /// The largest packet that it sends, in bytes.
     pub mtu: u16,
+}
+
+/// An interface for one VLAN at a port (802.1Q).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Subinterface {
+    /// The VLAN, `1..=4094`.
+    pub vlan: u16,
+    /// The IPv4 address.
+    pub address: Option<Cidr>,
 }
 
 /// What the file says of a node, or of all nodes of a range.
@@ -98,6 +120,8 @@ pub struct NodeSpec {
     pub management: Management,
     /// Whether a host's ports send and receive at once.
     pub duplex: Duplex,
+    /// How long a host takes from the end of a frame to its answer, where the file says so.
+    pub turnaround: Option<Duration>,
     pub(crate) address: Option<(Cidr4, Span)>,
     pub(crate) mtu: Option<u16>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
@@ -114,6 +138,14 @@ pub struct NodeSpec {
 pub(crate) struct PortSpec {
     pub(crate) address: Option<(Cidr4, Span)>,
     pub(crate) mtu: Option<u16>,
+    pub(crate) vlans: BTreeMap<u16, VlanSpec>,
+    pub(crate) span: Span,
+}
+
+/// What the file says of a VLAN at a port.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct VlanSpec {
+    pub(crate) address: Option<(Cidr4, Span)>,
     pub(crate) span: Span,
 }
 
@@ -194,7 +226,9 @@ impl NodeSpec {
             if let (Some(number), Value::Table(port)) = (name.text.strip_prefix("eth"), &item.value)
                 && let Ok(number) = number.parse::<u16>()
             {
-                ports.insert(number, PortSpec { address: address(port), mtu: mtu(port), span: name.span.clone() });
+                let vlans = vlans(port, mistakes);
+                let span = name.span.clone();
+                ports.insert(number, PortSpec { address: address(port), mtu: mtu(port), vlans, span });
             }
         }
         Self {
@@ -208,6 +242,7 @@ impl NodeSpec {
             table: table.count("table").and_then(|n| usize::try_from(n).ok()),
             management: Management::read(table, topology, mistakes),
             duplex: Duplex::read(table),
+            turnaround: table.time("turnaround"),
             address: address(table),
             mtu: mtu(table),
             ports,
@@ -217,6 +252,22 @@ impl NodeSpec {
             resolvers: table.get("resolver").map(|_| table.texts("resolver").into_iter().cloned().collect()),
         }
     }
+}
+
+/// The tables of a port that are named by a VLAN's number.
+fn vlans(port: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, VlanSpec> {
+    let mut vlans = BTreeMap::new();
+    for (name, item) in &port.entries {
+        let (Ok(number), Value::Table(table)) = (name.text.parse::<u16>(), &item.value) else { continue };
+        if VlanId::new(number).is_none() {
+            let reason = format!("there is no VLAN {number}");
+            mistakes
+                .push(Mistake::new("vlan", name.span.clone(), reason, "not a VLAN").help("from 1 to 4094".to_owned()));
+            continue;
+        }
+        vlans.insert(number, VlanSpec { address: address(table), span: name.span.clone() });
+    }
+    vlans
 }
 
 fn address(table: &Table) -> Option<(Cidr4, Span)> {

@@ -37,7 +37,10 @@ impl Section {
 /// What may stand at a path below `root`, given as its keys.
 pub(crate) fn kind_at(root: &Section, path: &[&str]) -> Option<Kind> {
     let (first, rest) = path.split_first()?;
-    let numbered = root.numbered.filter(|(prefix, _)| first.starts_with(prefix)).map(|(_, kind)| kind);
+    let numbered = root
+        .numbered
+        .filter(|(prefix, _)| first.strip_prefix(prefix).is_some_and(|n| n.parse::<u16>().is_ok()))
+        .map(|(_, kind)| kind);
     let mut kind = root.key(first).map(|key| key.kind).or(numbered)?;
     let mut rest = rest;
     loop {

@@ -102,6 +102,28 @@ fn answers() {
 }
 
 #[test]
+fn router_on_a_stick() {
+    let outcome = holds("router-on-a-stick", &[]);
+    // Without the trunk's tags the router is in no VLAN, and nothing is routed.
+    let text = read("router-on-a-stick").replace("trunks = [\"s1\", \"r1\"]", "trunks = [\"s1\"]");
+    let text = text.replace("allowed = { r1 = \"10, 20\" }", "");
+    let lab = Lab::parse("lab.toml", &text).unwrap();
+    let without = lab.build(&BuildOptions::default()).unwrap().finish().unwrap();
+    let held = |outcome: &Outcome| outcome.verdicts.iter().filter(|v| v.held).count();
+    assert!(held(&without) < held(&outcome), "{:?}", without.verdicts);
+}
+
+#[test]
+fn rapid_spanning_tree() {
+    holds("rapid-spanning-tree", &[]);
+}
+
+#[test]
+fn duplex_down_up() {
+    holds("duplex-down-up", &[]);
+}
+
+#[test]
 fn handshake() {
     holds("handshake", &[]);
 }

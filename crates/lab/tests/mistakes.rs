@@ -36,6 +36,19 @@ links = ["client -- r1", "r1 -- r2", "r2 -- web[1..3]"]
 [host."web[1..3]"]
 "#;
 
+const SWITCHES: &str = r#"[topology]
+links = ["s1 -- s2", "s1 -- a, r", "s2 -- b"]
+[switch.s1]
+vlans = { a = 10 }
+trunks = ["s2", "r"]
+[switch.s2]
+vlans = { b = 10 }
+trunks = "s1"
+[router.r]
+[host.a]
+[host.b]
+"#;
+
 const HUB: &str = "[topology]\nlinks = [\"hub -- a, b\"]\n[hub.hub]\n[host.a]\n[host.b]\n";
 
 macro_rules! golden {
@@ -133,6 +146,23 @@ golden! {
         HUB.replace("\"hub -- a, b\"", "\"hub -- a\", \"hub -- b : rate 100mbit\"");
     hubs_in_a_ring, ["shared-line"],
         HUB.replace("\"hub -- a, b\"", "\"hub -- a, b\", \"hub -- h2 -- h3 -- hub\"").replace("[hub.hub]", "[hub.hub]\n[hub.h2]\n[hub.h3]");
+    vlan_of_who_is_no_neighbour, ["neighbour", "neighbour"],
+        SWITCHES.replace("{ b = 10 }", "{ b = 10, a = 10 }").replace("\"s1\"", "[\"s1\", \"r\"]");
+    vlan_and_trunk_at_once, ["neighbour"], SWITCHES.replace("{ a = 10 }", "{ a = 10, s2 = 20 }");
+    native_vlan_without_a_trunk, ["neighbour", "neighbour"],
+        SWITCHES.replace("trunks = \"s1\"", "trunks = \"s1\"\nnative = { b = 10 }\nallowed = { b = [10, 20] }");
+    what_is_no_list_of_vlans, ["vlan", "vlan", "type"],
+        SWITCHES.replace("trunks = \"s1\"", "trunks = \"s1\"\nallowed = { s1 = [10, \"5000\", \"30-20\", true] }");
+    interface_in_a_vlan_that_does_not_come, ["vlan", "vlan", "vlan"],
+        format!("{}[host.a.eth0.20]\n[router.r.eth0.20]\n[router.r.eth0.5000]\n", SWITCHES)
+            .replace("[\"s2\", \"r\"]", "[\"s2\", \"r\"]\nallowed = { r = 10 }");
+    address_of_a_port_that_hears_only_tags, ["vlan"], SWITCHES.replace("[router.r]", "[router.r]\naddress = \"10.9.0.1/24\"");
+    two_words_for_the_tree, ["spanning-tree"],
+        SWITCHES.replace("trunks = \"s1\"", "trunks = \"s1\"\nspanning_tree = false\nstp = \"rstp\"");
+    edge_ports_of_the_old_tree, ["spanning-tree"],
+        SWITCHES.replace("trunks = \"s1\"", "trunks = \"s1\"\nstp = \"stp\"\nedge_ports = \"b\"");
+    priority_of_the_rapid_tree, ["spanning-tree"],
+        SWITCHES.replace("trunks = \"s1\"", "trunks = \"s1\"\nstp = \"rstp\"\npriority = 5000");
     empty_sweep, ["type"], with("[sweep]\n\"media.wan.loss\" = []\n");
     several_at_once, ["unknown-node", "unknown-key", "unit", "unknown-fault", "unknown-metric"],
         with("[lab]\nsead = 7\nstop = '30'\n[faults]\nscript = ['5s: crush web1']\n[expect]\na = 'client.http.okay > 1'\n")
@@ -171,4 +201,29 @@ fn a_line_that_works_is_no_mistake() {
         warnings.iter().map(|m| (m.kind(), m.gravity())).collect::<Vec<_>>(),
         [("shared-line", Gravity::Warning)]
     );
+}
+
+#[test]
+fn vlans_that_may_not_be_as_they_were_meant() {
+    let kinds = |text: &str| {
+        let lab = Lab::parse("lab.toml", text).unwrap();
+        lab.warnings.iter().map(|m| (m.kind(), m.span())).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(SWITCHES), []);
+    let place = |text: &str, word: &str| text.find(word).map(|at| at..at + word.len()).unwrap();
+    // The ends of a trunk differ in the native VLAN; one end is no trunk.
+    let native = SWITCHES.replace("\"r\"]", "\"r\"]\nnative = { s2 = 99 }");
+    assert_eq!(
+        kinds(&native),
+        [("native-vlan", place(&native, "s2\", \"r").start..place(&native, "s2\", \"r").start + 2)]
+    );
+    assert_eq!(kinds(&SWITCHES.replace("trunks = \"s1\"", "")).len(), 1);
+    // A host behind a trunk, without an interface in any VLAN.
+    let deaf = SWITCHES.replace("trunks = \"s1\"", "trunks = [\"s1\", \"b\"]").replace("vlans = { b = 10 }", "");
+    let at = deaf.rfind("b\"]").unwrap();
+    assert_eq!(kinds(&deaf), [("vlan", at..at + 1)]);
+    assert_eq!(kinds(&format!("{deaf}[host.b.eth0.10]\n")), []);
+    // The tree's words without a tree.
+    let tree = SWITCHES.replace("trunks = \"s1\"", "trunks = \"s1\"\npriority = 4096");
+    assert_eq!(kinds(&tree), [("spanning-tree", place(&tree, "priority"))]);
 }

@@ -266,7 +266,7 @@ fn play(ip: &mut Ip, now: &mut Instant, step: Step, wire: &mut Sent) {
             let _ = ip.send(*now, &to, Frame::new(Frame::HEADROOM, &vec![0; len]), &mut out);
         }
         Step::Carrier { iface, up } => {
-            ip.set_carrier(*now, iface, if up { Carrier::Up } else { Carrier::Down }, &mut out);
+            ip.set_carrier(Port(iface), if up { Carrier::Up } else { Carrier::Down }, &mut out);
         }
         Step::Wait(ms) => {
             let end = *now + core::time::Duration::from_millis(ms.into());

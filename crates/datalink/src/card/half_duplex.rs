@@ -53,8 +53,6 @@ struct Counters {
     single_collision_frames: u64,
     /// Frames that collided more than once and were then sent.
     multiple_collision_frames: u64,
-    /// Frames lost because this end sent at the same time.
-    rx_collided: u64,
 }
 
 /// A card for a line that several stations share.
@@ -300,13 +298,10 @@ impl Card for HalfDuplexCard {
                 // The frame's own end, known by the frame; the silence follows.
                 self.line = Signal::Off;
                 self.silent_since = now;
-                if self.duplex == Duplex::Half && self.is_spoilt() {
-                    self.counters.rx_collided += 1;
-                    self.stats.refuse(frame.len(), DropReason::Collision);
-                    line.tell_drop(&frame, DropReason::Collision, "this end sent at the same time");
-                } else {
-                    line.deliver(frame);
-                }
+                // Whole, although this end may have sent meanwhile: each direction has a pair of wires of its own (clause
+                // 14, 24), and where others collided the hub between them passed nothing on. It is the sending that a
+                // collision ends.
+                line.deliver(frame);
                 self.try_to_start(now, line);
             }
         }
@@ -350,12 +345,11 @@ impl Card for HalfDuplexCard {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let Counters { deferred, single_collision_frames, multiple_collision_frames, rx_collided } = self.counters;
+        let Counters { deferred, single_collision_frames, multiple_collision_frames } = self.counters;
         vec![
             ("deferred", deferred),
             ("single_collision_frames", single_collision_frames),
             ("multiple_collision_frames", multiple_collision_frames),
-            ("rx_collided", rx_collided),
         ]
     }
 }

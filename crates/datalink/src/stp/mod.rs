@@ -4,6 +4,7 @@
 //! [`SpanningTree`] is one bridge, sans-IO. Its procedures have the names of §8.6.
 
 pub mod bpdu;
+pub mod rapid;
 
 use core::fmt;
 use core::time::Duration;
@@ -20,6 +21,8 @@ pub enum State {
     Disabled,
     /// Neither learns nor forwards.
     Blocking,
+    /// The same, as the rapid protocol calls it.
+    Discarding,
     /// Is about to forward, and waits for others to hear of it.
     Listening,
     /// Learns, and does not forward yet.
@@ -33,6 +36,7 @@ impl fmt::Display for State {
         f.write_str(match self {
             Self::Disabled => "disabled",
             Self::Blocking => "blocking",
+            Self::Discarding => "discarding",
             Self::Listening => "listening",
             Self::Learning => "learning",
             Self::Forwarding => "forwarding",
@@ -93,8 +97,37 @@ pub enum Event {
     Port(Port, State, &'static str),
     /// This bridge takes another one for the root.
     Root(BridgeId),
+    /// The tree changed: what was learnt at this port is to be learnt anew.
+    Flush(Port),
     /// The tree changed: addresses age out in this time until further notice; `None` for the usual one.
     Ageing(Option<Duration>),
+}
+
+/// One of the protocols by which bridges agree on a tree.
+pub trait Protocol: fmt::Debug {
+    /// Sets the path cost of `port`, which must be done before it has a carrier.
+    fn set_path_cost(&mut self, port: Port, cost: u32);
+
+    /// The state of `port`.
+    fn state(&self, port: Port) -> State;
+
+    /// Whom this bridge takes for the root.
+    fn root(&self) -> BridgeId;
+
+    /// What is to be done and told.
+    fn poll_event(&mut self) -> Option<Event>;
+
+    /// When [`on_timeout`](Self::on_timeout) must be called.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// The port gained or lost its carrier.
+    fn set_carrier(&mut self, now: Instant, port: Port, carrier: Carrier);
+
+    /// A BPDU came in at `port`.
+    fn receive(&mut self, now: Instant, port: Port, bpdu: &Bpdu);
+
+    /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
+    fn on_timeout(&mut self, now: Instant);
 }
 
 /// A bridge's part in the spanning tree.
@@ -133,60 +166,30 @@ struct PortData {
     hold_timer: Option<Instant>,
 }
 
-impl SpanningTree {
-    /// A bridge without ports, which takes itself for the root.
-    pub fn new(parameters: Parameters) -> Self {
-        Self {
-            parameters,
-            designated_root: parameters.id,
-            root_path_cost: 0,
-            root_port: None,
-            max_age: parameters.max_age,
-            hello_time: parameters.hello_time,
-            forward_delay: parameters.forward_delay,
-            topology_change_detected: Flag::Clear,
-            topology_change: Flag::Clear,
-            hello_timer: None,
-            tcn_timer: None,
-            topology_change_timer: None,
-            ports: Vec::new(),
-            events: VecDeque::new(),
-        }
-    }
-
-    /// Sets the path cost of `port`, which must be done before it has a carrier.
-    pub fn set_path_cost(&mut self, port: Port, cost: u32) {
+impl Protocol for SpanningTree {
+    fn set_path_cost(&mut self, port: Port, cost: u32) {
         self.port_mut(port).path_cost = cost;
     }
 
-    /// The state of `port`.
-    pub fn state(&self, port: Port) -> State {
+    fn state(&self, port: Port) -> State {
         self.ports.get(usize::from(port.0)).map_or(State::Disabled, |p| p.state)
     }
 
-    /// Whom this bridge takes for the root.
-    pub fn root(&self) -> BridgeId {
+    fn root(&self) -> BridgeId {
         self.designated_root
     }
 
-    /// Whether this bridge is the root.
-    pub fn is_root(&self) -> bool {
-        self.designated_root == self.parameters.id
-    }
-
-    /// What is to be done and told.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// When [`on_timeout`](Self::on_timeout) must be called.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    fn poll_timeout(&self) -> Option<Instant> {
         let ports = self.ports.iter().flat_map(|p| [p.message_age_timer, p.forward_delay_timer, p.hold_timer]);
         ports.chain([self.hello_timer, self.tcn_timer, self.topology_change_timer]).flatten().min()
     }
 
-    /// §8.8.1, §8.8.2, §8.8.3: the port gained or lost its carrier.
-    pub fn set_carrier(&mut self, now: Instant, port: Port, carrier: Carrier) {
+    /// §8.8.1, §8.8.2, §8.8.3.
+    fn set_carrier(&mut self, now: Instant, port: Port, carrier: Carrier) {
         let at = usize::from(port.0);
         self.port_mut(port);
         match (carrier, self.ports[at].state) {
@@ -202,8 +205,8 @@ impl SpanningTree {
         }
     }
 
-    /// A BPDU came in at `port` (§8.7.1, §8.7.2).
-    pub fn receive(&mut self, now: Instant, port: Port, bpdu: &Bpdu) {
+    /// §8.7.1, §8.7.2.
+    fn receive(&mut self, now: Instant, port: Port, bpdu: &Bpdu) {
         let at = usize::from(port.0);
         if self.state(port) == State::Disabled {
             return;
@@ -217,11 +220,13 @@ impl SpanningTree {
                     self.transmit_config(now, at);
                 }
             }
+            // Of a protocol that this one is older than: §9.3.4 knows no such type.
+            Bpdu::Rapid(..) => {}
         }
     }
 
-    /// The time that [`poll_timeout`](Self::poll_timeout) named has come (§8.7.3 to §8.7.8).
-    pub fn on_timeout(&mut self, now: Instant) {
+    /// §8.7.3 to §8.7.8.
+    fn on_timeout(&mut self, now: Instant) {
         if due(&mut self.hello_timer, now) {
             self.config_bpdu_generation(now);
             self.hello_timer = Some(now + self.hello_time);
@@ -245,6 +250,33 @@ impl SpanningTree {
                 self.transmit_config(now, at);
             }
         }
+    }
+}
+
+impl SpanningTree {
+    /// A bridge without ports, which takes itself for the root.
+    pub fn new(parameters: Parameters) -> Self {
+        Self {
+            parameters,
+            designated_root: parameters.id,
+            root_path_cost: 0,
+            root_port: None,
+            max_age: parameters.max_age,
+            hello_time: parameters.hello_time,
+            forward_delay: parameters.forward_delay,
+            topology_change_detected: Flag::Clear,
+            topology_change: Flag::Clear,
+            hello_timer: None,
+            tcn_timer: None,
+            topology_change_timer: None,
+            ports: Vec::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Whether this bridge is the root.
+    pub fn is_root(&self) -> bool {
+        self.designated_root == self.parameters.id
     }
 
     fn port_mut(&mut self, port: Port) -> &mut PortData {
@@ -544,7 +576,7 @@ impl SpanningTree {
                     self.topology_change_detection(now);
                 }
             }
-            State::Disabled | State::Blocking | State::Forwarding => {}
+            State::Disabled | State::Blocking | State::Discarding | State::Forwarding => {}
         }
     }
 

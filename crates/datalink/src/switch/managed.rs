@@ -10,7 +10,8 @@ use crate::card::pause::{self, Quanta};
 use crate::ethernet::{HEADER_LEN, MacAddr};
 use crate::llc::{self, Llc};
 use crate::stp::bpdu::{self, Bpdu, BridgeId};
-use crate::stp::{Event, Parameters, SpanningTree, State};
+use crate::stp::rapid::RapidTree;
+use crate::stp::{Event, Parameters, Protocol, SpanningTree, State};
 use crate::vlan::{self, Tag, VlanId};
 
 /// What may be set on a managed switch.
@@ -22,8 +23,8 @@ pub struct Management {
     pub port_macs: BTreeMap<u16, MacAddr>,
     /// The modes of its ports; `None` for a switch that looks at no tag.
     pub vlans: Option<Vlans>,
-    /// The spanning tree, with the path costs of ports that have not the usual one.
-    pub spanning_tree: Option<(Parameters, BTreeMap<u16, u32>)>,
+    /// The spanning tree.
+    pub spanning_tree: Option<Tree>,
     /// Frames that come in at these ports or go out of them also go out of that one, which carries nothing else.
     pub mirror: Option<(BTreeSet<u16>, u16)>,
     /// The priority of frames that come in without one, by port (802.1Q §6.9); 0 for others.
@@ -44,6 +45,53 @@ impl Management {
             priorities: BTreeMap::new(),
             flow_control: None,
         }
+    }
+}
+
+/// How a switch takes part in the spanning tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tree {
+    /// Which protocol it speaks.
+    pub version: Version,
+    /// The bridge and its times.
+    pub parameters: Parameters,
+    /// The path costs of ports that have not the usual one.
+    pub costs: BTreeMap<u16, u32>,
+    /// Ports behind which there is an end station: in the rapid protocol they forward at once.
+    pub edges: BTreeSet<u16>,
+    /// Ports to lines that several may share: in the rapid protocol nobody agrees on them.
+    pub shared: BTreeSet<u16>,
+}
+
+/// A spanning tree protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// That of 802.1D-1998.
+    Stp,
+    /// The rapid one of 802.1D-2004.
+    Rstp,
+}
+
+impl Tree {
+    /// Nothing but what must be said.
+    pub const fn new(version: Version, parameters: Parameters) -> Self {
+        Self { version, parameters, costs: BTreeMap::new(), edges: BTreeSet::new(), shared: BTreeSet::new() }
+    }
+
+    fn start(&self) -> Box<dyn Protocol> {
+        let mut tree: Box<dyn Protocol> = match self.version {
+            Version::Stp => Box::new(SpanningTree::new(self.parameters)),
+            Version::Rstp => {
+                let mut tree = RapidTree::new(self.parameters);
+                self.edges.iter().for_each(|port| tree.set_edge(Port(*port)));
+                self.shared.iter().for_each(|port| tree.set_shared(Port(*port)));
+                Box::new(tree)
+            }
+        };
+        for (port, cost) in &self.costs {
+            tree.set_path_cost(Port(*port), *cost);
+        }
+        tree
     }
 }
 
@@ -69,14 +117,16 @@ pub enum PortMode {
 }
 
 impl PortMode {
-    fn carries(&self, vlan: VlanId) -> bool {
+    /// Whether frames of `vlan` pass, with a tag or without.
+    pub fn carries(&self, vlan: VlanId) -> bool {
         match self {
             Self::Access(own) => *own == vlan,
             Self::Trunk { allowed, native } => allowed.is_empty() || allowed.contains(&vlan) || *native == Some(vlan),
         }
     }
 
-    fn untagged(&self) -> Option<VlanId> {
+    /// The VLAN whose frames have no tag.
+    pub fn untagged(&self) -> Option<VlanId> {
         match self {
             Self::Access(own) => Some(*own),
             Self::Trunk { native, .. } => *native,
@@ -107,20 +157,14 @@ impl Default for FlowControl {
 #[derive(Debug)]
 pub(super) struct Managed {
     management: Management,
-    tree: Option<SpanningTree>,
+    tree: Option<Box<dyn Protocol>>,
     /// For each congested port, who was paused because of it.
     paused: BTreeMap<u16, BTreeSet<u16>>,
 }
 
 impl Managed {
     pub(super) fn new(management: &Management) -> Self {
-        let tree = management.spanning_tree.as_ref().map(|(parameters, costs)| {
-            let mut tree = SpanningTree::new(*parameters);
-            for (port, cost) in costs {
-                tree.set_path_cost(Port(*port), *cost);
-            }
-            tree
-        });
+        let tree = management.spanning_tree.as_ref().map(Tree::start);
         Self { management: management.clone(), tree, paused: BTreeMap::new() }
     }
 
@@ -181,12 +225,12 @@ impl Switch {
     /// How many ports with a carrier the spanning tree blocks.
     pub fn blocked_ports(&self) -> usize {
         let up = (0..self.carriers.len()).filter(|at| self.carriers[*at] == Some(Carrier::Up));
-        up.filter(|at| self.port_state(Port(*at as u16)) == State::Blocking).count()
+        up.filter(|at| matches!(self.port_state(Port(*at as u16)), State::Blocking | State::Discarding)).count()
     }
 
     /// The spanning tree, where the switch takes part in one.
-    pub fn spanning_tree(&self) -> Option<&SpanningTree> {
-        self.managed.as_ref()?.tree.as_ref()
+    pub fn spanning_tree(&self) -> Option<&dyn Protocol> {
+        self.managed.as_ref()?.tree.as_deref()
     }
 
     pub(super) fn receive_managed(
@@ -368,7 +412,7 @@ impl Switch {
     fn do_as_tree_says(&mut self, _: Instant, cause: EventId, out: &mut Out<'_>) {
         loop {
             let Some(managed) = &mut self.managed else { return };
-            let Some(event) = managed.tree.as_mut().and_then(SpanningTree::poll_event) else { return };
+            let Some(event) = managed.tree.as_mut().and_then(|tree| tree.poll_event()) else { return };
             match event {
                 Event::Send(port, bpdu) => {
                     let source = managed.mac_of(port);
@@ -382,6 +426,14 @@ impl Switch {
                     });
                     if matches!(state, State::Blocking | State::Disabled) {
                         self.table.forget_port(port);
+                    }
+                }
+                Event::Flush(port) => {
+                    let forgotten = self.table.forget_port(port);
+                    if forgotten > 0 {
+                        out.trace.emit(Storey::DataLink, "switch.forget", cause, |f| {
+                            f.set("port", port.to_string()).set("addresses", forgotten).set("why", "the tree changed");
+                        });
                     }
                 }
                 Event::Root(BridgeId { priority, mac }) => {

@@ -141,7 +141,7 @@ fn the_mirror_sees_both_ways_and_takes_no_part() {
 #[test]
 fn a_port_learns_and_forwards_only_when_the_tree_lets_it() {
     let parameters = Parameters::new(BridgeId { priority: 32768, mac: MAC });
-    let management = Management { spanning_tree: Some((parameters, BTreeMap::new())), ..Management::new(MAC) };
+    let management = Management { spanning_tree: Some(Tree::new(Version::Stp, parameters)), ..Management::new(MAC) };
     let mut b = Bench::new(3, management);
     assert_eq!(b.switch.port_state(Port(0)), State::Listening);
     assert_eq!(b.receive(0, frame(MacAddr::BROADCAST, 1, None)), []);

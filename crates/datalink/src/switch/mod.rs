@@ -13,7 +13,7 @@ use crate::vlan::VlanId;
 mod managed;
 pub mod table;
 
-pub use managed::{FlowControl, Management, PortMode, Vlans};
+pub use managed::{FlowControl, Management, PortMode, Tree, Version, Vlans};
 
 use table::{Learned, Table};
 

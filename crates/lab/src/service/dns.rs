@@ -177,7 +177,7 @@ fn lab_zone(lab: &Lab, node: usize) -> Result<dns::Zone, BuildError> {
 fn reverse_zones(lab: &Lab, node: usize) -> Result<Vec<dns::Zone>, BuildError> {
     let mut zones: BTreeMap<u8, dns::Zone> = BTreeMap::new();
     for owner in &lab.nodes {
-        for address in owner.ports.iter().filter_map(|p| p.address.map(|c| c.addr())) {
+        for address in owner.addresses().map(|c| c.addr()) {
             let IpAddr::V4(v4) = address else { continue };
             let [a, b, c, d] = v4.octets();
             let zone = match zones.entry(a) {
@@ -196,7 +196,7 @@ fn reverse_zones(lab: &Lab, node: usize) -> Result<Vec<dns::Zone>, BuildError> {
 
 fn add(zone: &mut dns::Zone, name: &str, data: &RecordData, lab: &Lab) -> Result<(), BuildError> {
     let RecordData::Node(node) = *data else { return Ok(zone.add(name, data.shape())?) };
-    for address in lab.nodes[node].ports.iter().filter_map(|p| p.address.map(|c| c.addr())) {
+    for address in lab.nodes[node].addresses().map(|c| c.addr()) {
         let data = match address {
             IpAddr::V4(v4) => dns::Data::A(v4),
             IpAddr::V6(v6) => dns::Data::Aaaa(v6),

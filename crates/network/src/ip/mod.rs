@@ -7,15 +7,18 @@ mod offload;
 mod output;
 mod resolve;
 mod timers;
+mod vlan;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::{Carrier, EventId, Frame, Instant, Port, Rng, Seed};
 use septet_datalink::ethernet::MacAddr;
+use septet_datalink::vlan::VlanId;
 
 pub use self::offload::split;
 pub use self::output::{DontFragment, Outgoing, SendError};
+pub use self::vlan::VlanInterfaceConfig;
 
 use crate::fragment::Reassembler;
 use crate::icmp_limit::Limiter;
@@ -65,6 +68,9 @@ pub struct InterfaceConfig {
 
 #[derive(Debug)]
 struct Interface {
+    port: Port,
+    /// The one VLAN whose frames it sends and receives, with a tag.
+    vlan: Option<VlanId>,
     mac: MacAddr,
     mtu: u32,
     carrier: Carrier,
@@ -208,6 +214,8 @@ impl Ip {
         for InterfaceConfig { mac, addresses, mtu } in interfaces {
             let iface = ip.interfaces.len() as Iface;
             ip.interfaces.push(Interface {
+                port: Port(iface),
+                vlan: None,
                 mac: *mac,
                 mtu: *mtu,
                 carrier: Carrier::Down,
@@ -455,10 +463,6 @@ enum Kind {
     Multicast,
     Unreachable,
     NoRoute,
-}
-
-fn port(iface: Iface) -> Port {
-    Port(iface)
 }
 
 /// The event that a frame carries as its reason, or `none` where it has none.

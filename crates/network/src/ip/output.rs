@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, Header as LinkHeader, MacAddr};
+use septet_datalink::vlan::{self, Tag};
 
 use super::input::drop_frame;
-use super::{DEFAULT_TTL, Ip, Kind, LOOPBACK_MTU, Way, cause_of, offload, port};
+use super::{DEFAULT_TTL, Interface, Ip, Kind, LOOPBACK_MTU, Way, cause_of, offload};
 use crate::icmp;
 use crate::ipv4::{self, Header};
 use crate::neighbor::{Origin, Output, Waiting};
@@ -285,8 +286,8 @@ impl Ip {
 
     /// Hands a packet to the link, addressed to `mac`.
     #[inline]
-    pub(super) fn transmit_to(&mut self, iface: Iface, mac: MacAddr, mut packet: Frame, out: &mut Out<'_>) {
-        if packet.segment_size != 0 && !out.carries_super_segments(port(iface)) {
+    pub(super) fn transmit_to(&mut self, iface: Iface, mac: MacAddr, packet: Frame, out: &mut Out<'_>) {
+        if packet.segment_size != 0 && !out.carries_super_segments(self.port_of(iface)) {
             for segment in offload::split(&packet) {
                 self.transmit_to(iface, mac, segment, out);
             }
@@ -297,8 +298,7 @@ impl Ip {
             self.counters.ip_out_discards += 1;
             return drop_frame(&packet, DropReason::Carrier, out);
         }
-        LinkHeader { destination: mac, source: interface.mac, ether_type: EtherType::IPV4 }.push(&mut packet);
-        out.send(port(iface), packet);
+        interface.send(mac, EtherType::IPV4, packet, out);
     }
 
     /// Counts and traces an echo request of this host, and gives the event that is its cause.
@@ -308,6 +308,18 @@ impl Ip {
         trace.emit(Storey::Network, "icmp.echo-request", cause, |f| {
             f.set("to", dst).set("seq", seq);
         })
+    }
+}
+
+impl Interface {
+    /// Puts a frame for `to` on the link.
+    #[inline]
+    pub(super) fn send(&self, to: MacAddr, ether_type: EtherType, mut frame: Frame, out: &mut Out<'_>) {
+        LinkHeader { destination: to, source: self.mac, ether_type }.push(&mut frame);
+        if let Some(vlan) = self.vlan {
+            vlan::push(&mut frame, Tag::new(vlan));
+        }
+        out.send(self.port, frame);
     }
 }
 

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey};
-use septet_datalink::ethernet::{EtherType, Header as LinkHeader, MacAddr};
+use septet_datalink::ethernet::{EtherType, MacAddr};
 
-use super::{Ip, cause_of, port};
+use super::{Ip, cause_of};
 use crate::arp::{Operation, Packet};
 use crate::neighbor::{Evidence, Learned, Solicit};
 use crate::route::Iface;
@@ -142,10 +142,8 @@ impl Ip {
     }
 
     fn transmit_arp(&mut self, iface: Iface, to: MacAddr, mut frame: Frame, out: &mut Out<'_>) {
-        let src = self.interfaces[usize::from(iface)].mac;
         frame.checksums = Checksums::Good;
-        LinkHeader { destination: to, source: src, ether_type: EtherType::ARP }.push(&mut frame);
-        out.send(port(iface), frame);
+        self.interfaces[usize::from(iface)].send(to, EtherType::ARP, frame, out);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use septet_core::{Carrier, DropReason, Instant, Out, Storey};
+use septet_core::{Carrier, DropReason, Instant, Out, Port, Storey};
 
 use super::Ip;
 use super::input::drop_frame;
@@ -73,18 +73,19 @@ impl Ip {
         }
     }
 
-    /// An interface gained or lost its carrier. Routes over one without are not used, and its neighbours are forgotten.
-    pub fn set_carrier(&mut self, now: Instant, iface: Iface, carrier: Carrier, out: &mut Out<'_>) {
-        let Some(interface) = self.interfaces.get_mut(usize::from(iface)) else { return };
-        if interface.carrier == carrier {
-            return;
-        }
-        interface.carrier = carrier;
-        self.epoch += 1;
-        if carrier == Carrier::Down {
-            let _ = now;
-            for waiting in self.neighbors.flush(iface) {
-                drop_frame(&waiting.packet, DropReason::Carrier, out);
+    /// A port gained or lost its carrier, and with it the interfaces that send by it. Routes over those without are not used,
+    /// and their neighbours are forgotten.
+    pub fn set_carrier(&mut self, port: Port, carrier: Carrier, out: &mut Out<'_>) {
+        for iface in 0..self.interfaces.len() as Iface {
+            let interface = &mut self.interfaces[usize::from(iface)];
+            if interface.port != port || core::mem::replace(&mut interface.carrier, carrier) == carrier {
+                continue;
+            }
+            self.epoch += 1;
+            if carrier == Carrier::Down {
+                for waiting in self.neighbors.flush(iface) {
+                    drop_frame(&waiting.packet, DropReason::Carrier, out);
+                }
             }
         }
     }

@@ -1,0 +1,185 @@
+//! Who hears whom at storey 2: what cables, hubs and switches join is one segment, and of a switch with VLANs each VLAN is
+//! one of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use septet_datalink::switch::PortMode;
+use septet_datalink::vlan::VlanId;
+
+use crate::address::{Seat, Segment, Spot};
+use crate::links::Link;
+use crate::node::{Node, NodeKind, Subinterface};
+use crate::topology::Place;
+
+/// The segments, in the order of their first links; on one link what travels without a tag comes before VLANs, in their
+/// order. A router's port at a trunk gets an interface for each VLAN that has stations, unless the file names those that it
+/// is to have.
+pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
+    let mut lines = Lines::new(nodes, links);
+    lines.join(nodes);
+    let mut seats: BTreeMap<usize, Vec<Seat>> = BTreeMap::new();
+    let mut greedy = Vec::new();
+    for (index, link) in links.iter().enumerate() {
+        for (place, beyond) in [(link.ends[0], link.ends[1]), (link.ends[1], link.ends[0])] {
+            let node = &nodes[place.node];
+            if !node.kind.has_addresses() {
+                continue;
+            }
+            if speaks_untagged(nodes, place, beyond) {
+                let segment = lines.of(index, None);
+                seats.entry(segment).or_default().push(seat(node, place, None));
+            }
+            let port = &node.ports[usize::from(place.port)];
+            for sub in &port.vlans {
+                if let Some(segment) = lines.tagged(index, sub.vlan) {
+                    seats.entry(segment).or_default().push(seat(node, place, Some(sub.vlan)));
+                }
+            }
+            if port.vlans.is_empty() && node.kind == NodeKind::Router {
+                greedy.push((index, place));
+            }
+        }
+    }
+    let inhabited: BTreeSet<usize> = seats.keys().copied().collect();
+    for (index, place) in greedy {
+        for vlan in lines.tags.clone() {
+            let segment = lines.tagged(index, vlan).filter(|segment| inhabited.contains(segment));
+            let Some(segment) = segment.filter(|_| lines.is_trunk(nodes, links, index, place, vlan)) else { continue };
+            nodes[place.node].ports[usize::from(place.port)].vlans.push(Subinterface { vlan, address: None });
+            seats.entry(segment).or_default().push(seat(&nodes[place.node], place, Some(vlan)));
+        }
+    }
+    seats
+        .into_values()
+        .map(|mut seats| {
+            // Routers first, then hosts, each in the order of the file.
+            seats.sort_by_key(|s| (!s.router, s.spot));
+            Segment { seats }
+        })
+        .collect()
+}
+
+/// Whether what `place` sends without a tag gets anywhere: a trunk without a native VLAN takes none of it.
+pub(crate) fn speaks_untagged(nodes: &[Node], place: Place, beyond: Place) -> bool {
+    !matches!(nodes[beyond.node].spec.management.mode(place.node), Some(PortMode::Trunk { native: None, .. }))
+}
+
+fn seat(node: &Node, place: Place, vlan: Option<u16>) -> Seat {
+    let port = node.spec.ports.get(&place.port);
+    let given = match vlan {
+        Some(vlan) => port.and_then(|p| p.vlans.get(&vlan)).and_then(|sub| sub.address.clone()),
+        None => {
+            port.and_then(|p| p.address.clone()).or_else(|| node.spec.address.clone().filter(|_| node.ports.len() == 1))
+        }
+    };
+    Seat { spot: Spot { place, vlan }, router: node.kind == NodeKind::Router, given }
+}
+
+/// Links, each as many times as there are kinds of frames on it (without a tag, and of each VLAN), and which of them a
+/// switch makes one: a union-find.
+struct Lines {
+    parent: Vec<usize>,
+    /// Where those of a link begin.
+    first: Vec<usize>,
+    /// Whether a link has some for VLANs too.
+    has_tags: Vec<bool>,
+    /// All VLANs that the file names, in order, and the one of ports of which nothing is said.
+    tags: Vec<u16>,
+}
+
+impl Lines {
+    fn new(nodes: &[Node], links: &[Link]) -> Self {
+        let mut tags = BTreeSet::new();
+        for node in nodes {
+            if node.spec.management.has_vlans() {
+                tags.insert(VlanId::DEFAULT.get());
+            }
+            tags.extend(node.spec.management.named_vlans());
+            tags.extend(node.ports.iter().flat_map(|port| &port.vlans).map(|sub| sub.vlan));
+        }
+        let tags: Vec<u16> = tags.into_iter().collect();
+        let (mut first, mut has_tags, mut next) = (Vec::new(), Vec::new(), 0);
+        for link in links {
+            let carries_tags = |own: Place, beyond: Place| {
+                let node = &nodes[own.node];
+                let is_plain = !node.kind.has_addresses() && !node.spec.management.has_vlans();
+                let has_subinterfaces =
+                    node.kind.has_addresses() && !node.ports[usize::from(own.port)].vlans.is_empty();
+                let mode = node.spec.management.mode(beyond.node);
+                is_plain || has_subinterfaces || matches!(mode, Some(PortMode::Trunk { .. }))
+            };
+            let tagged = !tags.is_empty()
+                && (carries_tags(link.ends[0], link.ends[1]) || carries_tags(link.ends[1], link.ends[0]));
+            first.push(next);
+            has_tags.push(tagged);
+            next += 1 + if tagged { tags.len() } else { 0 };
+        }
+        Self { parent: (0..next).collect(), first, has_tags, tags }
+    }
+
+    /// Joins what each hub and switch joins.
+    fn join(&mut self, nodes: &[Node]) {
+        for node in nodes.iter().filter(|n| !n.kind.has_addresses()) {
+            let plugged: Vec<usize> = node.ports.iter().filter_map(|p| p.link).collect();
+            if !node.spec.management.has_vlans() {
+                // What looks at no tag passes all on as it came.
+                self.unite(plugged.iter().map(|link| self.first[*link]).collect());
+                for at in 0..self.tags.len() {
+                    let tagged = plugged.iter().filter(|link| self.has_tags[**link]);
+                    self.unite(tagged.map(|link| self.first[*link] + 1 + at).collect());
+                }
+                continue;
+            }
+            for at in 0..self.tags.len() {
+                let vlan = self.tags[at];
+                let ports = node.neighbours.iter().filter_map(|(beyond, link)| {
+                    let mode = node.spec.management.mode(*beyond)?;
+                    match mode {
+                        _ if mode.untagged().map(VlanId::get) == Some(vlan) => Some(self.first[*link]),
+                        PortMode::Trunk { .. } if VlanId::new(vlan).is_some_and(|vlan| mode.carries(vlan)) => {
+                            Some(self.first[*link] + 1 + at)
+                        }
+                        _ => None,
+                    }
+                });
+                let ports = ports.collect();
+                self.unite(ports);
+            }
+        }
+    }
+
+    fn unite(&mut self, all: Vec<usize>) {
+        for pair in all.windows(2) {
+            let (a, b) = (self.root(pair[0]), self.root(pair[1]));
+            // The smaller number wins, so that the order of the file decides.
+            self.parent[a.max(b)] = a.min(b);
+        }
+    }
+
+    fn root(&mut self, mut of: usize) -> usize {
+        while self.parent[of] != of {
+            self.parent[of] = self.parent[self.parent[of]];
+            of = self.parent[of];
+        }
+        of
+    }
+
+    /// The segment of what travels on a link without a tag, or in a VLAN by its place in `tags`.
+    fn of(&mut self, link: usize, tag: Option<usize>) -> usize {
+        self.root(self.first[link] + tag.map_or(0, |at| 1 + at))
+    }
+
+    /// The segment of a VLAN on a link; `None` where no tags are on it.
+    fn tagged(&mut self, link: usize, vlan: u16) -> Option<usize> {
+        let at = self.tags.binary_search(&vlan).ok().filter(|_| self.has_tags[link])?;
+        Some(self.of(link, Some(at)))
+    }
+
+    /// Whether the switch at the other end of a router's link sends it this VLAN with a tag.
+    fn is_trunk(&self, nodes: &[Node], links: &[Link], link: usize, place: Place, vlan: u16) -> bool {
+        let beyond = links[link].ends.iter().find(|end| **end != place);
+        let mode = beyond.and_then(|end| nodes[end.node].spec.management.mode(place.node));
+        let Some((PortMode::Trunk { native, .. }, vlan)) = mode.as_ref().zip(VlanId::new(vlan)) else { return false };
+        *native != Some(vlan) && mode.as_ref().is_some_and(|mode| mode.carries(vlan))
+    }
+}

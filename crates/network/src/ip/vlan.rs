@@ -1,0 +1,56 @@
+//! Interfaces for single VLANs of a link (IEEE 802.1Q): with them one port of a router stands in many networks.
+
+use septet_core::Port;
+use septet_datalink::vlan::VlanId;
+
+use super::{ConfigError, Interface, Ip};
+use crate::Cidr;
+use crate::igmp::Memberships;
+use crate::route::Iface;
+
+/// An interface for one VLAN of another interface's link, as `ip link add link eth0 name eth0.10 type vlan id 10` makes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VlanInterfaceConfig {
+    /// The interface whose link carries the VLAN; that one itself speaks without tags.
+    pub over: Iface,
+    /// The VLAN.
+    pub vlan: VlanId,
+    /// Its IP addresses, the primary one of each family first.
+    pub addresses: Vec<Cidr>,
+}
+
+impl Ip {
+    /// Adds an interface for a VLAN, with the link address, MTU and carrier of the interface below it, and gives its number:
+    /// the next one.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoSuchInterface`].
+    pub fn add_vlan(&mut self, config: &VlanInterfaceConfig) -> Result<Iface, ConfigError> {
+        let VlanInterfaceConfig { over, vlan, addresses } = config;
+        let below = self.interfaces.get(usize::from(*over)).ok_or(ConfigError::NoSuchInterface(*over))?;
+        let iface = self.interfaces.len() as Iface;
+        self.interfaces.push(Interface {
+            port: below.port,
+            vlan: Some(*vlan),
+            mac: below.mac,
+            mtu: below.mtu,
+            carrier: below.carrier,
+            addresses: Vec::with_capacity(addresses.len()),
+            groups: Memberships::default(),
+        });
+        for address in addresses {
+            self.add_address(iface, *address)?;
+        }
+        Ok(iface)
+    }
+
+    /// The interface for frames of `vlan` that come in at `port`, or for those without a VLAN.
+    pub fn iface_at(&self, port: Port, vlan: Option<VlanId>) -> Option<Iface> {
+        self.interfaces.iter().position(|i| i.port == port && i.vlan == vlan).map(|i| i as Iface)
+    }
+
+    /// The port by which an interface sends.
+    pub fn port_of(&self, iface: Iface) -> Port {
+        self.interfaces.get(usize::from(iface)).map_or(Port(iface), |i| i.port)
+    }
+}
