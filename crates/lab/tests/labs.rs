@@ -124,6 +124,11 @@ fn duplex_down_up() {
 }
 
 #[test]
+fn ports() {
+    holds("ports", &[]);
+}
+
+#[test]
 fn handshake() {
     holds("handshake", &[]);
 }
