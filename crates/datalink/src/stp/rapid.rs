@@ -676,7 +676,7 @@ impl RapidTree {
             p.disputed = false;
             p.fd_while = Some(now + delay);
             self.set_state(at, State::Discarding, why);
-        } else if may_open && !(p.was_root_of_late() && p.re_root) && !p.sync && !p.forward {
+        } else if may_open && (!p.was_root_of_late() || !p.re_root) && !p.sync && !p.forward {
             if p.learn {
                 p.fd_while = None;
                 p.agreed = p.send_rstp;
