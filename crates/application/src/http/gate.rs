@@ -3,7 +3,8 @@
 //!
 //! hyper frames the messages: it takes chunked bodies apart, answers in order, keeps connections alive. The gate knows
 //! where a head begins because it hands out no byte of the next one before hyper is done with the body before it: a body
-//! of known length is cut there, and a chunked one, which always ends with a line, is handed out line by line.
+//! of known length is cut there, and a chunked one, which always ends with a line, is handed out chunk by chunk and its
+//! end line by line.
 
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
@@ -95,12 +96,26 @@ enum State {
     /// So much of a body is to come.
     Length(u64, Pace),
     /// Chunks are to come.
-    Chunks(Pace),
+    Chunks(Chunk, Pace),
     /// A request has passed, and the next one was not asked for yet.
     Answering,
     /// Nothing more passes.
     Over,
 }
+
+/// Where in a chunked body we are.
+#[derive(Clone, Copy, Debug)]
+enum Chunk {
+    /// At the beginning of a line with a size.
+    Size,
+    /// In a chunk, of which so much is to come, its line end included.
+    Content(u64),
+    /// Behind the last chunk.
+    Trailers,
+}
+
+/// A line with a size is not waited for beyond this length: hyper takes none as long.
+const SIZE_LINE: usize = 20 * 1024;
 
 impl<S> Gate<S> {
     pub(crate) fn new(net: &NetRef, stream: S, passed: Passed) -> Self {
@@ -152,8 +167,27 @@ impl<S> Gate<S> {
         self.state = match head.framing {
             Framing::Length(0) => State::Answering,
             Framing::Length(length) => State::Length(length, Pace::default()),
-            Framing::Chunked => State::Chunks(Pace::default()),
+            Framing::Chunked => State::Chunks(Chunk::Size, Pace::default()),
         };
+    }
+
+    /// Hands out the next piece of a chunked body and says what follows it; nothing where the piece is not whole.
+    fn next_of_chunks(&mut self, chunk: Chunk) -> io::Result<Option<Chunk>> {
+        let line = self.input.iter().position(|b| *b == b'\n').map(|at| at + 1);
+        let (len, next) = match (chunk, line) {
+            (Chunk::Size, Some(len)) => {
+                let size = size_of_chunk(&self.input[..len])?;
+                (len, if size == 0 { Chunk::Trailers } else { Chunk::Content(size + 2) })
+            }
+            (Chunk::Size, None) if self.input.len() < SIZE_LINE => return Ok(None),
+            (Chunk::Content(left), _) => {
+                let len = left.min(self.input.len() as u64);
+                (len as usize, if len == left { Chunk::Size } else { Chunk::Content(left - len) })
+            }
+            (Chunk::Size | Chunk::Trailers, line) => (line.unwrap_or(self.input.len()), chunk),
+        };
+        self.cleared = self.input.split_to(len).freeze();
+        Ok(Some(next))
     }
 
     fn refuse(&mut self, status: StatusCode) {
@@ -166,7 +200,7 @@ impl<S> Gate<S> {
     fn give_up(&mut self) -> io::Result<()> {
         match self.state {
             State::Head { .. } => self.refuse(StatusCode::REQUEST_TIMEOUT),
-            State::Length(..) | State::Chunks(_) => {
+            State::Length(..) | State::Chunks(..) => {
                 self.state = State::Over;
                 return Err(Elapsed.into());
             }
@@ -176,6 +210,15 @@ impl<S> Gate<S> {
     }
 }
 
+/// The size on a line that begins a chunk. Whether the line will do hyper judges, but that it counts with 64 bits and we,
+/// as nginx, with 63: RFC 9112 §7.1: "A recipient MUST anticipate potentially large hexadecimal numerals and prevent parsing
+/// errors due to integer conversion overflows".
+fn size_of_chunk(line: &[u8]) -> io::Result<u64> {
+    let digits = line.iter().map_while(|b| char::from(*b).to_digit(16));
+    let size = digits.fold(0u64, |size, digit| size.saturating_mul(16).saturating_add(digit.into()));
+    if size > i64::MAX as u64 { Err(io::ErrorKind::InvalidData.into()) } else { Ok(size) }
+}
+
 impl<S: AsyncRead + Unpin> Gate<S> {
     /// Reads more, unless it is too late for it. At the end of the stream nothing more passes.
     fn fill(&mut self, cx: &mut Context<'_>, piece: usize) -> Poll<io::Result<()>> {
@@ -183,8 +226,8 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         let polled = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
         let now = self.net.now();
         let until = match (&mut self.state, &polled) {
-            (State::Length(_, pace) | State::Chunks(pace), Poll::Pending) => pace.wait(now),
-            (State::Length(_, pace) | State::Chunks(pace), Poll::Ready(Ok(n))) => {
+            (State::Length(_, pace) | State::Chunks(_, pace), Poll::Pending) => pace.wait(now),
+            (State::Length(_, pace) | State::Chunks(_, pace), Poll::Ready(Ok(n))) => {
                 pace.moved(now, *n);
                 now
             }
@@ -218,9 +261,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
             }
             match gate.state {
                 State::Over => return Poll::Ready(Ok(())),
-                // hyper asks for the next request when it has written the answer to this one.
+                // hyper asks for the next request when it has framed the answer to this one, which may still have to leave.
                 State::Answering => {
-                    gate.written = Pace::default();
+                    if !gate.written.is_waiting() {
+                        gate.written = Pace::default();
+                    }
                     gate.look_for_head(gate.net.now() + patience::IDLE, 0);
                 }
                 State::Waiting { .. } => {
@@ -241,18 +286,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
                     gate.cleared = gate.input.split_to(n as usize).freeze();
                     gate.state = State::Length(left - n, pace);
                 }
-                State::Chunks(_) if gate.passed.lock().chunks_ended => gate.state = State::Answering,
-                State::Chunks(_) if !gate.input.is_empty() => {
-                    let line = gate.input.iter().position(|b| *b == b'\n').map_or(gate.input.len(), |at| at + 1);
-                    gate.cleared = gate.input.split_to(line).freeze();
-                }
-                State::Length(..) | State::Chunks(_) => ready!(gate.fill(cx, BODY_PIECE))?,
+                State::Chunks(..) if gate.passed.lock().chunks_ended => gate.state = State::Answering,
+                State::Chunks(chunk, pace) if !gate.input.is_empty() => match gate.next_of_chunks(chunk)? {
+                    Some(chunk) => gate.state = State::Chunks(chunk, pace),
+                    None => ready!(gate.fill(cx, BODY_PIECE))?,
+                },
+                State::Length(..) | State::Chunks(..) => ready!(gate.fill(cx, BODY_PIECE))?,
             }
         }
     }
 }
 
 impl<S: AsyncWrite + Unpin> Gate<S> {
+    /// Whoever is woken by the alarm finds a little room at times, though the stream had too little to tell of it.
+    fn in_time(&self) -> io::Result<()> {
+        if self.written.is_over(self.net.now()) { Err(Elapsed.into()) } else { Ok(()) }
+    }
+
     /// Counts what was written, and gives up where nothing has left for too long.
     fn watch(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let now = self.net.now();
@@ -272,6 +322,7 @@ impl<S: AsyncWrite + Unpin> Gate<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.in_time()?;
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch(cx, polled)
     }
@@ -281,6 +332,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.in_time()?;
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         self.watch(cx, polled)
     }

@@ -34,8 +34,22 @@ impl Pace {
     /// We wait for the client: until when at the latest.
     pub(super) fn wait(&mut self, now: Instant) -> Instant {
         let since = *self.since.get_or_insert(now);
+        since + self.allowed()
+    }
+
+    /// Whether we wait for the client.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Whether we have waited for too long.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.since.is_some_and(|since| now >= since + self.allowed())
+    }
+
+    fn allowed(&self) -> Duration {
         let earned = SILENCE + Duration::from_secs(self.bytes / LEAST_RATE);
-        since + SILENCE.min(earned.saturating_sub(self.waited))
+        SILENCE.min(earned.saturating_sub(self.waited))
     }
 }
 
