@@ -9,7 +9,7 @@ use septet_application::balancer::{Balancer, Target};
 use septet_application::dns::{Data, Server, Zone};
 use septet_application::http::{self, Page, Site};
 use septet_application::programs::{self, Captured, Context};
-use septet_core::{Carrier, Event, EventId, Instant, Interest, Monitor, Port, Seed, StationId};
+use septet_core::{Carrier, Event, EventId, Instant, Interest, Monitor, Port, Randomness, Seed, StationId};
 use septet_datalink::ethernet::MacAddr;
 use septet_engine::{LinkId, World};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, StaticRoute};
@@ -119,7 +119,7 @@ fn line(seed: u64, routers: u64, medium: &Medium, line: &'static str) -> Line {
 
     let config =
         node("client", 1, &["10.0.1.10/24".into()], &[(all.clone(), format!("{}.1", net_of(1)))], Forwarding::Off);
-    let mut client = Host::new(HostConfig { seed: Seed::new(seed), ..config }).unwrap();
+    let mut client = Host::new(HostConfig { randomness: Randomness::Seeded(Seed::new(seed)), ..config }).unwrap();
     let (out, status) = (console.clone(), code.clone());
     boot(&mut client, move |net| {
         let context = Context { net, console: Arc::new(out.clone()), trust: trust.clone() };
@@ -149,7 +149,7 @@ fn line(seed: u64, routers: u64, medium: &Medium, line: &'static str) -> Line {
         before = (router, Port(1));
     }
     let home = node("home", 2, &["10.0.9.53/24".into()], &[(all, "10.0.9.2".into())], Forwarding::Off);
-    let mut home = Host::new(HostConfig { seed: Seed::new(seed), ..home }).unwrap();
+    let mut home = Host::new(HostConfig { randomness: Randomness::Seeded(Seed::new(seed)), ..home }).unwrap();
     let identity = authority.issue(&["www.shop.test"]).unwrap();
     boot(&mut home, move |net| {
         let identity = identity.clone();

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use septet_core::{Port, Seed, StationId};
+use septet_core::{Port, Randomness, Seed, StationId};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::switch::{self, Switch};
 use septet_engine::{LinkId, World};
@@ -110,7 +110,7 @@ impl Plan {
                         routes: routes.own,
                         guide: routes.guide,
                         forwarding,
-                        seed,
+                        randomness: Randomness::Seeded(seed),
                         tcp: self.tcp.clone(),
                         ..HostConfig::new(name.clone())
                     };

@@ -39,7 +39,7 @@ impl Keep {
         }
         let comment = Some(format!("lab {}, seed {}", lab.name, run.seed()));
         let options = pcapng::Options { epoch: lab.epoch, comment, only, snap };
-        let file = LongFile::new(create(&dir.join("trace.pcapng"))?);
+        let file = LongFile::new(create_private(&dir.join("trace.pcapng"))?);
         let capture = Shared::new(Pcapng::new(file, names.clone(), options));
         let about = [("lab".to_owned(), lab.name.clone().into()), ("seed".to_owned(), run.seed().into())];
         let events = create(&dir.join("events"))?;
@@ -94,6 +94,20 @@ fn outputs(dir: &Path, outputs: &[(String, Output)]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A file for its owner alone: a capture holds the secrets of TLS, and whatever was said in the clear.
+fn create_private(path: &Path) -> Result<File, Failure> {
+    // One that is there already keeps its mode unless it goes first.
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Failure::file("replace", path, &e)),
+        _ => {}
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|e| Failure::file("write", path, &e))
 }
 
 fn create(path: &Path) -> Result<File, Failure> {

@@ -20,7 +20,7 @@ pub use drop::DropReason;
 pub use frame::{Checksums, Frame, FrameId};
 pub use hash::{FixedHasher, FixedState};
 pub use recorder::{Recorder, Sample, Series};
-pub use rng::{Rng, Seed};
+pub use rng::{Randomness, Rng, Seed};
 pub use station::{Carrier, Out, Port, Power, Station, StationId, Wire};
 pub use time::Instant;
 pub use trace::{Event, EventId, Fate, Fields, Interest, Monitor, Observation, Record, Storey, Trace, Value, Way};

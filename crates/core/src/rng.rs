@@ -1,4 +1,5 @@
-//! Every random stream is derived from the lab's seed and the name of the component that draws from it.
+//! Every random stream of a world is derived from its seed and the name of the component that draws from it. Where real
+//! programs take part, what must be a secret is drawn from the operating system instead.
 
 use core::fmt;
 
@@ -30,23 +31,62 @@ impl Seed {
 
     /// The stream of the component called `name`; adding a component changes no other component's luck.
     pub fn stream(self, name: &str) -> Rng {
-        Rng(Xoshiro256PlusPlus::seed_from_u64(xxhash_rust::xxh3::xxh3_64_with_seed(name.as_bytes(), self.0)))
+        let seed = xxhash_rust::xxh3::xxh3_64_with_seed(name.as_bytes(), self.0);
+        Rng(Source::Seeded(Xoshiro256PlusPlus::seed_from_u64(seed)))
     }
 }
 
-/// A component's own random stream (xoshiro256++): fast and repeatable, not for secrets.
+/// Where a component takes its random streams from.
+///
+/// What stands in a network that is real has no seed, so that none can reach its secrets.
+#[derive(Clone, Copy, Debug)]
+pub enum Randomness {
+    /// The world's seed: the same on every run, and no secret from anyone.
+    Seeded(Seed),
+    /// Whatever fills a buffer: the operating system's randomness, which no storey asks for by itself.
+    Given(fn(&mut [u8])),
+}
+
+impl Randomness {
+    /// The stream of the component called `name`.
+    pub fn stream(self, name: &str) -> Rng {
+        match self {
+            Self::Seeded(seed) => seed.stream(name),
+            Self::Given(fill) => Rng(Source::Given(fill)),
+        }
+    }
+}
+
+/// A component's own random stream. From a seed (xoshiro256++) it is fast and repeatable, and not for secrets.
 #[derive(Clone)]
-pub struct Rng(Xoshiro256PlusPlus);
+pub struct Rng(Source);
+
+#[derive(Clone)]
+enum Source {
+    Seeded(Xoshiro256PlusPlus),
+    Given(fn(&mut [u8])),
+}
 
 impl Rng {
     /// The next 64 random bits.
+    #[inline]
     pub fn next_u64(&mut self) -> u64 {
-        self.0.next_u64()
+        match &mut self.0 {
+            Source::Seeded(rng) => rng.next_u64(),
+            Source::Given(fill) => {
+                let mut bits = [0; 8];
+                fill(&mut bits);
+                u64::from_ne_bytes(bits)
+            }
+        }
     }
 
     /// The next 32 random bits.
     pub fn next_u32(&mut self) -> u32 {
-        self.0.next_u32()
+        match &mut self.0 {
+            Source::Seeded(rng) => rng.next_u32(),
+            Source::Given(_) => self.next_u64() as u32,
+        }
     }
 
     /// Uniform in `[0, 1)`, with 53 random bits.
@@ -72,7 +112,10 @@ impl Rng {
 
     /// Fills `buf` with random bytes.
     pub fn fill(&mut self, buf: &mut [u8]) {
-        self.0.fill_bytes(buf);
+        match &mut self.0 {
+            Source::Seeded(rng) => rng.fill_bytes(buf),
+            Source::Given(fill) => fill(buf),
+        }
     }
 
     /// Exponentially distributed with mean 1.

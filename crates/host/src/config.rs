@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use septet_core::Seed;
+use septet_core::{Randomness, Seed};
 use septet_datalink::ethernet::MacAddr;
 use septet_network::ip::VlanInterfaceConfig;
 use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, StaticRoute};
-use septet_socket::Entropy;
 
 /// A host as it is before it is first switched on.
 ///
@@ -48,11 +47,9 @@ pub struct HostConfig {
     pub hosts: Arc<BTreeMap<String, Vec<IpAddr>>>,
     /// The civil time at which the world begins, since 1970-01-01T00:00:00Z.
     pub epoch: Duration,
-    /// The world's seed.
-    pub seed: Seed,
-    /// Where the randomness of its programs comes from: the seed in virtual time, the operating system where real
-    /// programs take part.
-    pub entropy: Entropy,
+    /// Where the host and its programs take all randomness from, what they keep secret included: the world's seed in
+    /// virtual time, [`system_randomness`] where the network is real.
+    pub randomness: Randomness,
 }
 
 /// A neighbour that is known from the beginning: a permanent entry of `ip neigh`.
@@ -82,8 +79,15 @@ impl HostConfig {
             search: Vec::new(),
             hosts: Arc::default(),
             epoch: Duration::from_secs(1_735_689_600),
-            seed: Seed::new(0),
-            entropy: Entropy::Seeded,
+            randomness: Randomness::Seeded(Seed::new(0)),
         }
     }
+}
+
+/// The operating system's randomness.
+///
+/// # Panics
+/// Drawing from it panics where the system gives none.
+pub fn system_randomness() -> Randomness {
+    Randomness::Given(|buf| getrandom::fill(buf).expect("the operating system gives randomness"))
 }

@@ -19,7 +19,7 @@ mod tcp;
 mod udp;
 mod wakers;
 
-pub use config::{HostConfig, Neighbor};
+pub use config::{HostConfig, Neighbor, system_randomness};
 pub use host::Host;
 pub use lens::PacketLens;
 pub use septet_network::{Forwarding, InterfaceConfig, StaticRoute};

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use septet_core::{Instant, Recorder};
+use septet_core::{Instant, Randomness, Recorder};
 use septet_engine::executor;
 use septet_socket::{
     BoxFuture, Coalescing, Datagram, EchoReply, Entropy, IcmpSocket, IcmpSocketImpl, ListenOptions, MtuDiscovery, Net,
@@ -96,20 +96,21 @@ impl Net for HostNet {
     }
 
     fn fill_random(&self, buf: &mut [u8]) {
-        match self.config.entropy {
-            Entropy::Seeded => {
+        match self.config.randomness {
+            Randomness::Seeded(_) => {
                 if registry::with(self.key, |stack| stack.rng.fill(buf)).is_none() {
                     buf.fill(0);
                 }
             }
-            Entropy::System => {
-                getrandom::fill(buf).expect("the operating system gives randomness");
-            }
+            Randomness::Given(fill) => fill(buf),
         }
     }
 
     fn entropy(&self) -> Entropy {
-        self.config.entropy
+        match self.config.randomness {
+            Randomness::Seeded(_) => Entropy::Seeded,
+            Randomness::Given(_) => Entropy::System,
+        }
     }
 
     fn connect(&self, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {

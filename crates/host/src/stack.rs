@@ -63,7 +63,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn new(config: Arc<HostConfig>) -> Self {
-        let stream = |what: &str| config.seed.stream(&format!("{what} {}", config.name));
+        let stream = |what: &str| config.randomness.stream(&format!("{what} {}", config.name));
         Self {
             now: Instant::ZERO,
             power: Power::Off,
@@ -433,7 +433,8 @@ fn quoted(
 }
 
 fn build_ip(config: &HostConfig) -> Ip {
-    let mut ip = Ip::new(&config.interfaces, config.forwarding, config.seed, &config.name);
+    let rng = config.randomness.stream(&format!("ip {}", config.name));
+    let mut ip = Ip::new(&config.interfaces, config.forwarding, rng);
     for vlan in &config.vlans {
         ip.add_vlan(vlan).expect("checked when the host was made");
     }

@@ -9,18 +9,17 @@ use std::sync::Arc;
 
 use septet_application::dns;
 use septet_application::programs::Captured;
-use septet_core::{Port as PortNumber, Seed};
+use septet_core::{Port as PortNumber, Randomness, Seed};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::hub::Hub;
 use septet_datalink::switch;
 use septet_datalink::vlan::VlanId;
 use septet_engine::World;
-use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
+use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, system_randomness};
 use septet_network::ip::{ConfigError, VlanInterfaceConfig};
 use septet_network::routes::{Member, Routes, Topology};
 use septet_network::{Cidr, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
-use septet_socket::Entropy;
 use septet_transport::tcp;
 
 use crate::boot::{self, Consoles, Ground};
@@ -36,7 +35,7 @@ use crate::run::{Output, Places, Run};
 pub struct BuildOptions {
     /// Another seed than the lab's.
     pub seed: Option<u64>,
-    /// Where keys and serial numbers of the lab's certificates come from.
+    /// Where what must be a secret comes from.
     pub keys: Keys,
     /// Whether hosts leave the cutting of segments to their ports.
     pub segmentation: Segmentation,
@@ -52,7 +51,8 @@ pub enum Segmentation {
     Port,
 }
 
-/// Where the private keys of a lab come from.
+/// Where a lab's secrets come from: the keys of its authority, and what its hosts keep to themselves (initial sequence
+/// numbers, cookies, ports, identifiers).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Keys {
     /// From the seed, the same in every run; anybody who knows the seed knows the keys.
@@ -137,10 +137,9 @@ impl Lab {
                         search: vec!["lab".to_owned()],
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },
                         epoch: self.epoch,
-                        seed,
-                        entropy: match options.keys {
-                            Keys::Seeded => Entropy::Seeded,
-                            Keys::System => Entropy::System,
+                        randomness: match options.keys {
+                            Keys::Seeded => Randomness::Seeded(seed),
+                            Keys::System => system_randomness(),
                         },
                     };
                     let mut host = Host::new(config).map_err(|e| BuildError::Host(node.name.clone(), e))?;

@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod linux;
 mod pump;
 mod relay;
+mod secret;
 #[cfg(target_os = "linux")]
 mod up;
 
@@ -19,5 +20,6 @@ pub use clock::{Clock, Lag};
 pub use forward::{ForwardCounters, ForwardSpec, Forwarder, InvalidForward, Protocol};
 pub use pump::{Driven, Failure, Holder, LATE, Pump};
 pub use relay::{End, Way, relay};
+pub use secret::LiveRun;
 #[cfg(target_os = "linux")]
 pub use up::{Ended, Ending, Options, Up};

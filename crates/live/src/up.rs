@@ -18,6 +18,7 @@ use septet_lab::{Fault, FaultId, Mistake, Mistakes, NodeKind, Outcome, Run};
 use septet_socket::NetRef;
 use tokio::task::{LocalSet, spawn_local};
 
+use crate::LiveRun;
 use crate::clock::Lag;
 use crate::control::{self, Answer, Handler, Reply, Request, Server, Status};
 use crate::forward::{ForwardCounters, ForwardSpec, Forwarder};
@@ -82,20 +83,20 @@ struct OpenForward {
 }
 
 impl Up {
-    /// Puts a lab, built with the operating system's keys, on the wall clock. Every door is open when this returns.
+    /// Puts a lab on the wall clock. Every door is open when this returns.
     /// `ready` is then told where; the lab runs until its `stop`, until `quit` completes, or until it is told to stop.
     ///
     /// # Errors
     /// Where a port, an interface or the control socket cannot be had, with the reason; [`Failure`] as `Other`.
     pub async fn run(
-        run: Run,
+        run: LiveRun,
         options: Options,
         ready: impl FnOnce(&Status),
         quit: impl Future<Output = ()>,
     ) -> io::Result<Ended> {
         let end = run.lab().stop;
         let tasks = LocalSet::new();
-        let this = Rc::new(Self::new(run, options.name));
+        let this = Rc::new(Self::new(run.into_inner(), options.name));
         let result = tasks
             .run_until(async {
                 let server = Server::bind(&this.name)?;

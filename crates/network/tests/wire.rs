@@ -142,7 +142,7 @@ fn router() -> Ip {
         mtu: 600,
     };
     let interfaces = [interface(1, &["10.0.0.1/24"]), interface(2, &["10.0.1.1/24", "192.0.2.1/31"])];
-    Ip::new(&interfaces, Forwarding::On, Seed::new(3), "router")
+    Ip::new(&interfaces, Forwarding::On, Seed::new(3).stream("ip router"))
 }
 
 /// What happens to a router.

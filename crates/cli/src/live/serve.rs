@@ -26,7 +26,7 @@ const PAGE: u64 = 1024;
 
 pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     let offload = if args.plain { Offload::None } else { Offload::Full };
-    let host = host(args, offload)?;
+    let config = config(args, offload)?;
     let tap = Tap::open(&args.tap, offload, Persistence::Fresh).map_err(environment)?;
     if let Some(kernel) = args.kernel {
         configure(&tap, args, kernel).map_err(environment)?;
@@ -34,7 +34,10 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(environment)?;
     runtime.block_on(async {
         let name = tap.name().to_owned();
-        let stack = Stack::new(tap, host).map_err(environment)?;
+        let stack = Stack::new(tap, config, |host| boot(args, host)).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidInput => Failure::usage(e.to_string()),
+            _ => environment(e),
+        })?;
         println!("{} on {name}", args.address.addr());
         let quit = quit().map_err(environment)?;
         let (done, sent) = tokio::sync::oneshot::channel();
@@ -70,7 +73,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     })
 }
 
-fn host(args: &ServeArgs, offload: Offload) -> Result<Host, Failure> {
+fn config(args: &ServeArgs, offload: Offload) -> Result<HostConfig, Failure> {
     let mut tcp = Stack::tcp(offload);
     if let Some(wanted) = &args.congestion {
         let known = tcp::controller_names().find(|name| name == wanted);
@@ -81,8 +84,11 @@ fn host(args: &ServeArgs, offload: Offload) -> Result<Host, Failure> {
     }
     let interface = InterfaceConfig { mac: MacAddr::local(7), addresses: vec![args.address], mtu: args.mtu };
     let routes = args.gateway.map(|gateway| StaticRoute::new(Prefix::DEFAULT_V4, gateway)).into_iter().collect();
-    let config = HostConfig { routes, ..host_config("septet", interface, tcp) };
-    let mut host = Host::new(config).map_err(|e| Failure::usage(e.to_string()))?;
+    Ok(HostConfig { routes, ..host_config("septet", interface, tcp) })
+}
+
+/// What the host serves each time it is switched on.
+fn boot(args: &ServeArgs, host: &mut Host) {
     let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
     if let Some(port) = args.http {
         host.on_boot(move |net| {
@@ -101,7 +107,6 @@ fn host(args: &ServeArgs, offload: Offload) -> Result<Host, Failure> {
     if let Some(port) = args.echo {
         host.on_boot(move |net| listen("--echo", net, any(port), echo));
     }
-    Ok(host)
 }
 
 /// The kernel's side of the interface.

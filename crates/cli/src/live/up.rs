@@ -10,9 +10,9 @@ use std::time::SystemTime;
 use septet_capture::story::Length;
 use septet_capture::{Flows, Shared, Story, metrics};
 use septet_core::Instant;
-use septet_lab::{BuildOptions, Keys, Lab, Outcome, Run, Segmentation};
+use septet_lab::{Lab, Outcome, Run, Segmentation};
 use septet_live::control::{self, Status};
-use septet_live::{Ended, Ending, Options, Up};
+use septet_live::{Ended, Ending, LiveRun, Options, Up};
 use tokio::sync::Notify;
 
 use super::{UpArgs, environment};
@@ -30,8 +30,8 @@ pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
     prepare(&mut lab, args)?;
     // A capture shows segments as they are on a wire.
     let segmentation = if args.capture.is_some() { Segmentation::Transport } else { Segmentation::Port };
-    let options = BuildOptions { seed: args.seed, keys: Keys::System, segmentation };
-    let mut run = lab.build(&options).map_err(|e| Failure::environment(format!("{}: {e}", args.lab.display())))?;
+    let built = LiveRun::build(&lab, args.seed, segmentation);
+    let mut run = built.map_err(|e| Failure::environment(format!("{}: {e}", args.lab.display())))?;
     for (_, recorder) in run.recorders() {
         recorder.keep_latest(SAMPLES);
     }

@@ -5,6 +5,8 @@ mod course;
 mod docs;
 mod plot;
 mod run;
+#[cfg(target_os = "linux")]
+mod secrets;
 mod sweep;
 mod tshark;
 mod validation;

@@ -14,7 +14,7 @@ use septet_core::{
     Carrier, Checksums, DropReason, Frame, Instant, Out, Port, Power, Station, Storey, Trace, Wire, checksum::Sum,
 };
 use septet_datalink::ethernet::MIN_FRAME;
-use septet_host::Host;
+use septet_host::{Host, HostConfig, system_randomness};
 use septet_socket::NetRef;
 use septet_transport::tcp::Config;
 use tokio::io::unix::AsyncFd;
@@ -64,11 +64,16 @@ pub struct StackCounters {
 }
 
 impl Stack {
-    /// Switches `host` on, whose first interface `tap` becomes.
+    /// A host whose first interface `tap` becomes, prepared by `boot` ([`Host::on_boot`]) and switched on. Its neighbour
+    /// is real, so all its randomness is the operating system's, whatever `config` says.
     ///
     /// # Errors
-    /// The kernel's: the TAP cannot be watched. Needs a tokio runtime with its reactor.
-    pub fn new(tap: Tap, host: Host) -> io::Result<Self> {
+    /// `InvalidInput` where addresses and routes do not go together; the kernel's: the TAP cannot be watched. Needs a
+    /// tokio runtime with its reactor.
+    pub fn new(tap: Tap, config: HostConfig, boot: impl FnOnce(&mut Host)) -> io::Result<Self> {
+        let config = HostConfig { randomness: system_randomness(), ..config };
+        let mut host = Host::new(config).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))?;
+        boot(&mut host);
         let offload = tap.offload();
         let tap = Rc::new(tap.watch()?);
         let net = host.net();
@@ -369,12 +374,7 @@ impl std::fmt::Debug for Stack {
 
 /// A host with one interface, as [`Stack`] wants it.
 pub fn host_config(name: &str, interface: septet_network::InterfaceConfig, tcp: Config) -> septet_host::HostConfig {
-    septet_host::HostConfig {
-        interfaces: vec![interface],
-        tcp: Arc::new(tcp),
-        entropy: septet_socket::Entropy::System,
-        ..septet_host::HostConfig::new(name)
-    }
+    septet_host::HostConfig { interfaces: vec![interface], tcp: Arc::new(tcp), ..septet_host::HostConfig::new(name) }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod vlan;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
-use septet_core::{Carrier, EventId, Frame, Instant, Port, Rng, Seed};
+use septet_core::{Carrier, EventId, Frame, Instant, Port, Rng};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::vlan::VlanId;
 
@@ -189,9 +189,8 @@ impl core::fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Ip {
-    /// Storey 3 with these interfaces; their carriers are down. Its random streams come from `seed` and `name`.
-    pub fn new(interfaces: &[InterfaceConfig], forwarding: Forwarding, seed: Seed, name: &str) -> Self {
-        let mut rng = seed.stream(&format!("ip {name}"));
+    /// Storey 3 with these interfaces; their carriers are down. What it chooses at random it draws from `rng`.
+    pub fn new(interfaces: &[InterfaceConfig], forwarding: Forwarding, mut rng: Rng) -> Self {
         let mut ip = Self {
             interfaces: Vec::with_capacity(interfaces.len()),
             table: Table::default(),
