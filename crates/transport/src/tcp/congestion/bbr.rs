@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use septet_core::Instant;
 
+use super::bbr_policer::{Finding, Policer};
 use super::{Ack, CaEvent, CongestionController, RateSample, Window};
 use crate::tcp::{CaState, CcInfo};
 
@@ -98,6 +99,7 @@ pub(crate) struct Bbr {
     extra_rounds: u32,
     ack_epoch: Instant,
     ack_epoch_acked: u64,
+    policer: Policer,
 }
 
 impl Default for Bbr {
@@ -130,17 +132,28 @@ impl Default for Bbr {
             extra_rounds: 0,
             ack_epoch: Instant::ZERO,
             ack_epoch_acked: 0,
+            policer: Policer::default(),
         }
     }
 }
 
-fn per_second(bytes: u64, span: Duration) -> u64 {
+pub(super) fn per_second(bytes: u64, span: Duration) -> u64 {
     (u128::from(bytes) * 1_000_000_000 / span.as_nanos().max(1)).min(u128::from(u64::MAX)) as u64
 }
 
 impl Bbr {
     fn rate(bw: u64, gain: u64) -> u64 {
         (u128::from(bw) * u128::from(gain) / u128::from(UNIT) * u128::from(100 - PACING_MARGIN) / 100) as u64
+    }
+
+    /// The bandwidth that it goes by: the long-term one where the path is policed.
+    fn bandwidth(&self) -> u64 {
+        self.policer.rate().unwrap_or_else(|| self.bw.get())
+    }
+
+    /// The gain of the phase of ProbeBW; a policed path is not probed.
+    fn cycle_gain(&self) -> u64 {
+        if self.policer.rate().is_some() { UNIT } else { CYCLE[self.cycle] }
     }
 
     fn init_pacing(&mut self, window: &Window, srtt: Duration) {
@@ -157,7 +170,7 @@ impl Bbr {
         if !self.has_seen_rtt && ack.srtt != Duration::ZERO {
             self.init_pacing(window, ack.srtt);
         }
-        let rate = Self::rate(self.bw.get(), self.pacing_gain);
+        let rate = Self::rate(self.bandwidth(), self.pacing_gain);
         if self.full_bw_reached || rate > self.pacing_rate || self.pacing_rate == u64::MAX {
             self.pacing_rate = rate.max(1);
         }
@@ -167,7 +180,8 @@ impl Bbr {
     fn inflight(&self, window: &Window, gain: u64) -> u64 {
         let Some(min_rtt) = self.min_rtt else { return 10 * window.segment() };
         let mss = window.segment();
-        let bdp = u128::from(self.bw.get()) * min_rtt.as_nanos() / 1_000_000_000 * u128::from(gain) / u128::from(UNIT);
+        let bdp =
+            u128::from(self.bandwidth()) * min_rtt.as_nanos() / 1_000_000_000 * u128::from(gain) / u128::from(UNIT);
         let bdp = (bdp.min(1 << 40) as u64).div_ceil(mss);
         let mut segments = bdp + 3 * self.tso_goal(window);
         segments = (segments + 1) & !1;
@@ -182,7 +196,7 @@ impl Bbr {
         (bytes / window.segment()).max(u64::from(self.min_tso_segs().unwrap_or(2))).min(0x7f)
     }
 
-    fn update_bw(&mut self, sample: &RateSample) {
+    fn update_bw(&mut self, ack: &Ack, sample: &RateSample) {
         self.round_start = false;
         if sample.interval == Duration::ZERO {
             return;
@@ -192,6 +206,11 @@ impl Bbr {
             self.round += 1;
             self.round_start = true;
             self.packet_conservation = false;
+        }
+        match self.policer.on_sample(ack.now, sample, self.mode == Mode::ProbeBw, self.round_start) {
+            Finding::Policed => self.pacing_gain = UNIT,
+            Finding::Over => self.enter_probe_bw(ack.now, ack.snd_nxt),
+            Finding::Nothing => {}
         }
         let bw = per_second(sample.delivered, sample.interval);
         if !sample.is_app_limited || bw >= self.bw.get() {
@@ -213,7 +232,7 @@ impl Bbr {
             }
         }
         let span = ack.now - self.ack_epoch;
-        let mut expected = (u128::from(self.bw.get()) * span.as_nanos() / 1_000_000_000) as u64;
+        let mut expected = (u128::from(self.bandwidth()) * span.as_nanos() / 1_000_000_000) as u64;
         if self.ack_epoch_acked <= expected || self.ack_epoch_acked > 1 << 31 {
             (self.ack_epoch_acked, self.ack_epoch, expected) = (0, ack.now, 0);
         }
@@ -228,7 +247,7 @@ impl Bbr {
             return 0;
         }
         // No more than 100 ms' worth.
-        (self.bw.get() / 10).min(self.extra[0].max(self.extra[1]))
+        (self.bandwidth() / 10).min(self.extra[0].max(self.extra[1]))
     }
 
     fn update_cycle(&mut self, window: &Window, ack: &Ack, sample: &RateSample) {
@@ -247,7 +266,7 @@ impl Bbr {
         if next {
             self.cycle = (self.cycle + 1) % CYCLE.len();
             self.cycle_at = ack.now;
-            self.pacing_gain = CYCLE[self.cycle];
+            self.pacing_gain = self.cycle_gain();
         }
     }
 
@@ -270,22 +289,22 @@ impl Bbr {
             window.ssthresh = self.inflight(window, UNIT);
         }
         if self.mode == Mode::Drain && ack.in_flight <= self.inflight(window, UNIT) {
-            self.enter_probe_bw(ack);
+            self.enter_probe_bw(ack.now, ack.snd_nxt);
         }
     }
 
-    fn enter_probe_bw(&mut self, ack: &Ack) {
+    fn enter_probe_bw(&mut self, now: Instant, snd_nxt: u64) {
         self.mode = Mode::ProbeBw;
         // The first phase is drawn, but never the one that drains: by the stream's own position, so it repeats.
-        let draw = (ack.snd_nxt ^ (ack.snd_nxt >> 17)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61;
+        let draw = (snd_nxt ^ (snd_nxt >> 17)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61;
         self.cycle = (CYCLE.len() - 1 - (draw as usize % (CYCLE.len() - 1)) + 1) % CYCLE.len();
-        self.cycle_at = ack.now;
-        (self.pacing_gain, self.cwnd_gain) = (CYCLE[self.cycle], CWND_GAIN);
+        self.cycle_at = now;
+        (self.pacing_gain, self.cwnd_gain) = (self.cycle_gain(), CWND_GAIN);
     }
 
-    fn reset_mode(&mut self, ack: &Ack) {
+    fn reset_mode(&mut self, now: Instant, snd_nxt: u64) {
         if self.full_bw_reached {
-            self.enter_probe_bw(ack);
+            self.enter_probe_bw(now, snd_nxt);
         } else {
             self.mode = Mode::Startup;
             (self.pacing_gain, self.cwnd_gain) = (HIGH_GAIN, HIGH_GAIN);
@@ -315,18 +334,25 @@ impl Bbr {
                     self.next_round_delivered = sample.total_delivered;
                 }
                 None => {}
-                Some(done) => {
+                Some(_) => {
                     self.probe_rtt_round_done |= self.round_start;
-                    if self.probe_rtt_round_done && ack.now >= done {
-                        self.min_rtt_at = ack.now;
-                        window.cwnd = window.cwnd.max(self.prior_cwnd);
-                        self.reset_mode(ack);
+                    if self.probe_rtt_round_done {
+                        self.check_probe_rtt_done(window, ack.now, ack.snd_nxt);
                     }
                 }
             }
         }
         if sample.delivered > 0 {
             self.idle_restart = false;
+        }
+    }
+
+    /// ProbeRTT lasts 200 ms; an application that was idle for longer has left it by that alone.
+    fn check_probe_rtt_done(&mut self, window: &mut Window, now: Instant, snd_nxt: u64) {
+        if self.probe_rtt_done.is_some_and(|done| now > done) {
+            self.min_rtt_at = now;
+            window.cwnd = window.cwnd.max(self.prior_cwnd);
+            self.reset_mode(now, snd_nxt);
         }
     }
 
@@ -396,18 +422,20 @@ impl CongestionController for Bbr {
     fn undo_cwnd(&mut self, window: &Window) -> u64 {
         // A spurious slowdown may have hidden more bandwidth.
         (self.full_bw, self.full_bw_rounds) = (0, 0);
+        self.policer = Policer::default();
         window.cwnd
     }
 
-    fn on_event(&mut self, _: &mut Window, event: CaEvent, now: Instant) {
-        if let CaEvent::TxStart { idle } = event
-            && idle > Duration::ZERO
+    fn on_event(&mut self, window: &mut Window, event: CaEvent, now: Instant) {
+        if let CaEvent::TxStart { is_app_limited: true, .. } = event
             && self.bw.get() > 0
         {
             self.idle_restart = true;
             (self.ack_epoch, self.ack_epoch_acked) = (now, 0);
-            if self.mode == Mode::ProbeBw {
-                self.pacing_rate = Self::rate(self.bw.get(), UNIT).max(1);
+            match self.mode {
+                Mode::ProbeBw => self.pacing_rate = Self::rate(self.bandwidth(), UNIT).max(1),
+                Mode::ProbeRtt => self.check_probe_rtt_done(window, now, now.as_nanos()),
+                Mode::Startup | Mode::Drain => {}
             }
         }
     }
@@ -417,11 +445,16 @@ impl CongestionController for Bbr {
             self.prev_state = CaState::Loss;
             self.full_bw = 0;
             self.round_start = true;
+            self.policer.on_timeout();
         }
     }
 
+    fn is_probing_rtt(&self) -> bool {
+        self.mode == Mode::ProbeRtt
+    }
+
     fn control(&mut self, window: &mut Window, ack: &Ack, sample: &RateSample, state: CaState) -> bool {
-        self.update_bw(sample);
+        self.update_bw(ack, sample);
         self.update_aggregation(window, ack, sample);
         self.update_cycle(window, ack, sample);
         self.check_full_bw(sample);
@@ -435,7 +468,7 @@ impl CongestionController for Bbr {
     fn info(&self) -> CcInfo {
         let micros = |rtt: Duration| rtt.as_micros().min(u128::from(u32::MAX)) as u32;
         CcInfo::Bbr {
-            bbr_bw: self.bw.get(),
+            bbr_bw: self.bandwidth(),
             bbr_min_rtt: self.min_rtt.map_or(u32::MAX, micros),
             bbr_pacing_gain: self.pacing_gain as u32,
             bbr_cwnd_gain: self.cwnd_gain as u32,

@@ -15,6 +15,14 @@ const BETA: u64 = 717;
 const CUBE_SCALE: u64 = 410;
 /// Time is counted in 1024ths of a second.
 const HZ_SHIFT: u32 = 10;
+/// Ticks of Linux's clock a second, by its default configuration. A window that stays the same is looked at once in a 32nd of
+/// a second, in whole ticks, and one that moves once a tick: over a path of few milliseconds whose losses keep the window
+/// small, nothing else lets it grow.
+const HZ: u64 = 250;
+
+fn ticks(now: Instant) -> u32 {
+    (now.as_millis() * HZ / 1000) as u32
+}
 
 /// CUBIC. Windows are in segments here, as in the RFC's equations.
 #[derive(Debug)]
@@ -24,13 +32,13 @@ pub(crate) struct Cubic {
     /// W_max
     last_max: u32,
     last_cwnd: u32,
-    last_time_ms: u32,
+    last_time: u32,
     /// W(t)'s plateau and the time to it.
     origin: u32,
     k: u32,
     delay_min_us: u32,
-    /// When the epoch began; zero for none.
-    epoch_ms: u32,
+    /// When the epoch began, in ticks; zero for none.
+    epoch: u32,
     acked: u32,
     /// W_est, the window that Reno would have.
     reno_cwnd: u32,
@@ -67,11 +75,11 @@ impl Cubic {
             cnt: 0,
             last_max: 0,
             last_cwnd: 0,
-            last_time_ms: 0,
+            last_time: 0,
             origin: 0,
             k: 0,
             delay_min_us: 0,
-            epoch_ms: 0,
+            epoch: 0,
             acked: 0,
             reno_cwnd: 0,
             hystart,
@@ -79,23 +87,23 @@ impl Cubic {
     }
 
     fn reset(&mut self, now: Instant) {
-        (self.cnt, self.last_max, self.last_cwnd, self.last_time_ms) = (0, 0, 0, 0);
-        (self.origin, self.k, self.delay_min_us, self.epoch_ms, self.acked, self.reno_cwnd) = (0, 0, 0, 0, 0, 0);
+        (self.cnt, self.last_max, self.last_cwnd, self.last_time) = (0, 0, 0, 0);
+        (self.origin, self.k, self.delay_min_us, self.epoch, self.acked, self.reno_cwnd) = (0, 0, 0, 0, 0, 0);
         self.hystart.get().reset(now, 0);
     }
 
     /// §4.2 to §4.5: how many ACKed segments are worth one of growth.
-    fn update(&mut self, cwnd: u32, acked: u32, now_ms: u32) {
+    fn update(&mut self, cwnd: u32, acked: u32, now: u32) {
         self.acked = self.acked.saturating_add(acked);
-        if self.last_cwnd == cwnd && now_ms.wrapping_sub(self.last_time_ms) <= 31 {
+        if self.last_cwnd == cwnd && now.wrapping_sub(self.last_time) <= (HZ / 32) as u32 {
             return;
         }
-        if self.epoch_ms == 0 || now_ms != self.last_time_ms {
+        if self.epoch == 0 || now != self.last_time {
             self.last_cwnd = cwnd;
-            self.last_time_ms = now_ms;
-            if self.epoch_ms == 0 {
+            self.last_time = now;
+            if self.epoch == 0 {
                 // §4.8: "t is the elapsed time … from the beginning of the current congestion avoidance stage".
-                self.epoch_ms = now_ms.max(1);
+                self.epoch = now.max(1);
                 self.acked = acked;
                 self.reno_cwnd = cwnd;
                 if self.last_max <= cwnd {
@@ -107,8 +115,9 @@ impl Cubic {
                     self.origin = self.last_max;
                 }
             }
-            let elapsed = u64::from(now_ms.wrapping_sub(self.epoch_ms)) + u64::from(self.delay_min_us).div_ceil(1000);
-            let t = (elapsed << HZ_SHIFT) / 1000;
+            let elapsed =
+                u64::from(now.wrapping_sub(self.epoch)) + (u64::from(self.delay_min_us) * HZ).div_ceil(1_000_000);
+            let t = (elapsed << HZ_SHIFT) / HZ;
             let k = u64::from(self.k);
             let offset = t.abs_diff(k).min(1 << 20);
             // Figure 1: "W_cubic(t) = C * (t - K)^3 + W_max".
@@ -174,14 +183,14 @@ impl CongestionController for Cubic {
             }
         }
         let mss = window.segment();
-        self.update(window.segments(), acked.div_ceil(mss) as u32, ack.now.as_millis() as u32);
+        self.update(window.segments(), acked.div_ceil(mss) as u32, ticks(ack.now));
         window.increase(u64::from(self.cnt) * mss, acked);
     }
 
     fn on_sample(&mut self, window: &mut Window, ack: &Ack) {
         let Some(rtt) = ack.rtt else { return };
         // Samples right after fast recovery are of a queue that is draining.
-        if self.epoch_ms != 0 && (ack.now.as_millis() as u32).wrapping_sub(self.epoch_ms) < 1000 {
+        if self.epoch != 0 && u64::from(ticks(ack.now).wrapping_sub(self.epoch)) < HZ {
             return;
         }
         let delay = rtt.as_micros().clamp(1, u128::from(u32::MAX)) as u32;
@@ -196,7 +205,7 @@ impl CongestionController for Cubic {
 
     fn ssthresh(&mut self, window: &Window, _: Instant) -> u64 {
         let cwnd = window.segments();
-        self.epoch_ms = 0;
+        self.epoch = 0;
         // §4.7, fast convergence: "if cwnd < W_max … W_max = cwnd * (1.0 + beta) / 2.0".
         let share = |parts: u64| (u64::from(cwnd) * parts / 2048) as u32;
         self.last_max = if cwnd < self.last_max { share(1024 + BETA) } else { cwnd };
@@ -206,11 +215,11 @@ impl CongestionController for Cubic {
 
     fn on_event(&mut self, _: &mut Window, event: CaEvent, now: Instant) {
         // §5.8: idle time does not count as growth.
-        if let CaEvent::TxStart { idle } = event
-            && self.epoch_ms != 0
+        if let CaEvent::TxStart { idle, .. } = event
+            && self.epoch != 0
         {
-            let idle = idle.as_millis().min(1 << 31) as u32;
-            self.epoch_ms = self.epoch_ms.saturating_add(idle).min(now.as_millis() as u32).max(1);
+            let idle = (idle.as_millis() as u64 * HZ / 1000).min(1 << 31) as u32;
+            self.epoch = self.epoch.saturating_add(idle).min(ticks(now)).max(1);
         }
     }
 

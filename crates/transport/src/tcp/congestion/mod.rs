@@ -9,6 +9,7 @@ use super::{CaState, CcInfo};
 
 mod aimd;
 mod bbr;
+mod bbr_policer;
 mod cubic;
 mod dctcp;
 mod fixed_window;
@@ -119,6 +120,8 @@ pub struct RateSample {
     pub acked_sacked: u64,
     /// Bytes newly held to be lost.
     pub losses: u64,
+    /// Bytes held to be lost so far.
+    pub total_lost: u64,
     /// The round-trip time of the newest segment.
     pub rtt: Option<Duration>,
     /// Whether the sender was short of data while the sample was taken.
@@ -134,6 +137,8 @@ pub enum CaEvent {
     TxStart {
         /// The time since data was last sent.
         idle: Duration,
+        /// Whether the application had less to send than the window allowed.
+        is_app_limited: bool,
     },
     /// The window restarts after idleness.
     CwndRestart,
@@ -211,6 +216,11 @@ pub trait CongestionController: fmt::Debug {
 
     /// Whether it only works over ECN, and wants each CE echoed exactly.
     fn needs_ecn(&self) -> bool {
+        false
+    }
+
+    /// Whether it holds the window down itself, so that what is sent now says nothing of the path's rate.
+    fn is_probing_rtt(&self) -> bool {
         false
     }
 

@@ -409,6 +409,9 @@ impl Connection {
                 }
             }
         }
+        if self.controller.is_probing_rtt() {
+            self.rate_is_limited();
+        }
         self.update_pacing_rate(cx);
     }
 

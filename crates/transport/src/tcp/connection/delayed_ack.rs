@@ -119,6 +119,13 @@ impl Connection {
         acks.pushed = true;
     }
 
+    /// The handshake's last segment waits for data to carry it, but not for ever (Linux, `TCP_DEFER_ACCEPT`).
+    pub(crate) fn hold_handshake_ack(&mut self, cx: &Cx<'_>) {
+        self.acks.enter_quickack(self.rcv_wnd, cx.config.max_quickacks, cx.config);
+        self.acks.scheduled = true;
+        self.timers.arm(Slot::DelayedAck, cx.now + cx.config.delayed_ack_max);
+    }
+
     /// `len` bytes a segment came in order: the delay follows the time between segments (Linux's `tcp_event_data_recv`).
     pub(crate) fn data_received(&mut self, cx: &mut Cx<'_>, seg: &Segment, len: usize) {
         self.acks.scheduled = true;
@@ -265,7 +272,8 @@ impl Connection {
     pub(crate) fn data_sent(&mut self, cx: &mut Cx<'_>) {
         if self.sent.is_empty() {
             let idle = cx.now - self.lsndtime;
-            self.cc_event(cx, crate::tcp::CaEvent::TxStart { idle });
+            let is_app_limited = self.rate.app_limited != 0;
+            self.cc_event(cx, crate::tcp::CaEvent::TxStart { idle, is_app_limited });
         }
         self.lsndtime = cx.now;
         let since = (cx.now - self.lrcvtime).as_millis() as u64;

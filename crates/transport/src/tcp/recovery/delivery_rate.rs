@@ -88,6 +88,7 @@ impl Connection {
         let mut sample = RateSample {
             acked_sacked,
             losses,
+            total_lost: u64::from(self.counters.lost) * u64::from(self.mss),
             prior_in_flight,
             rtt,
             total_delivered: self.rate.delivered,
@@ -117,13 +118,18 @@ impl Connection {
         sample
     }
 
+    /// What is sent now is held to be limited by the sender itself.
+    pub(crate) fn rate_is_limited(&mut self) {
+        self.rate.app_limited = (self.rate.delivered + self.sent.in_flight()).max(1);
+    }
+
     /// Notes that the application, not the network, limits the rate.
     pub(crate) fn rate_check_app_limited(&mut self) {
         if self.unsent() < u64::from(self.mss)
             && self.sent.in_flight() < self.window.cwnd
             && self.sent.lost.segs <= self.sent.retrans.segs
         {
-            self.rate.app_limited = (self.rate.delivered + self.sent.in_flight()).max(1);
+            self.rate_is_limited();
         }
     }
 }
