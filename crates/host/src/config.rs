@@ -11,6 +11,8 @@ use septet_network::ip::VlanInterfaceConfig;
 use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, StaticRoute};
 
+use crate::Listening;
+
 /// A host as it is before it is first switched on.
 ///
 /// ```
@@ -39,6 +41,8 @@ pub struct HostConfig {
     pub forwarding: Forwarding,
     /// The defaults of its TCP; hosts may share them.
     pub tcp: Arc<septet_transport::tcp::Config>,
+    /// How its programs listen, whatever they ask for.
+    pub listening: Arc<Listening>,
     /// The `nameserver` lines of its `resolv.conf`.
     pub name_servers: Vec<SocketAddr>,
     /// The `search` line of its `resolv.conf`.
@@ -75,6 +79,7 @@ impl HostConfig {
             guide: None,
             forwarding: Forwarding::Off,
             tcp: Arc::default(),
+            listening: Arc::default(),
             name_servers: Vec::new(),
             search: Vec::new(),
             hosts: Arc::default(),

@@ -118,7 +118,7 @@ impl Net for HostNet {
     }
 
     fn listen(&self, at: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
-        crate::tcp::listen(self.key, at, options)
+        crate::tcp::listen(self.key, at, options, &self.executor)
     }
 
     fn bind_udp(&self, at: SocketAddr) -> io::Result<UdpSocket> {

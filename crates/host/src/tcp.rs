@@ -2,14 +2,15 @@
 
 use core::future::poll_fn;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use septet_core::{Frame, Instant, Rng};
+use septet_engine::executor;
 use septet_socket::{
     BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl,
 };
@@ -19,6 +20,7 @@ use septet_transport::tcp::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::listening::{Accept, Late};
 use crate::middlebox::Flow;
 use crate::net::{poll, with};
 use crate::registry::{self, HostKey};
@@ -186,6 +188,16 @@ impl Tcp {
         }
     }
 
+    /// Whether a connection waits to be accepted.
+    fn poll_acceptable(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<()>> {
+        let id = self.resolve(socket)?;
+        if self.endpoint().readiness(id)?.is_readable() {
+            return Poll::Ready(Ok(()));
+        }
+        self.acceptors.entry(id).or_default().register(cx);
+        Poll::Pending
+    }
+
     fn poll_accept(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<(Socket, SocketAddr)>> {
         let id = self.resolve(socket)?;
         match self.endpoint().accept(id) {
@@ -211,14 +223,16 @@ impl Stack {
         Ok(Socket { boot: self.tcp.boot, id })
     }
 
-    fn listen_tcp(&mut self, at: SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
+    /// A listening socket, and how late its program is to accept.
+    fn listen_tcp(&mut self, at: SocketAddr, options: &ListenOptions) -> io::Result<(Socket, Option<Accept>)> {
         self.running()?;
         if !at.ip().is_unspecified() && !self.ip.is_local(at.ip()) {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
-        let tcp = self.tcp_options(&options.tcp)?;
-        let id = self.tcp.endpoint().listen(at, options.backlog, &tcp)?;
-        Ok(Socket { boot: self.tcp.boot, id })
+        let rule = self.config.listening.at(at.port());
+        let tcp = Options { defer_accept: rule.defer, ..self.tcp_options(&options.tcp)? };
+        let id = self.tcp.endpoint().listen(at, rule.backlog.unwrap_or(options.backlog), &tcp)?;
+        Ok((Socket { boot: self.tcp.boot, id }, rule.accept))
     }
 
     fn read_tcp(&mut self, cx: &Context<'_>, socket: Socket, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -240,13 +254,13 @@ impl Stack {
         }
     }
 
-    fn write_tcp(&mut self, cx: &Context<'_>, socket: Socket, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn write_tcp(&mut self, cx: &Context<'_>, socket: Socket, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let id = self.tcp.resolve(socket)?;
-        if data.is_empty() {
+        if pieces.iter().all(|piece| piece.is_empty()) {
             return Poll::Ready(Ok(0));
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint().write_because(self.now, id, data, self.cause, &mut self.trace) {
+        match self.tcp.endpoint().write_because(self.now, id, pieces, self.cause, &mut self.trace) {
             Ok(n) => Poll::Ready(Ok(n)),
             Err(Error::WouldBlock) => {
                 self.tcp.wait_writable(id, cx);
@@ -372,9 +386,15 @@ pub(crate) fn connect(key: HostKey, to: SocketAddr, options: TcpOptions) -> BoxF
     })
 }
 
-pub(crate) fn listen(key: HostKey, at: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
-    let socket = with(key, |stack| stack.listen_tcp(at, &options))?;
-    Ok(TcpListener::new(Listener { key, socket }))
+pub(crate) fn listen(
+    key: HostKey,
+    at: SocketAddr,
+    options: ListenOptions,
+    executor: &executor::Handle,
+) -> io::Result<TcpListener> {
+    let (socket, accept) = with(key, |stack| stack.listen_tcp(at, &options))?;
+    let late = accept.map(|accept| Late::new(accept, executor.clone()));
+    Ok(TcpListener::new(Listener { key, socket, late }))
 }
 
 /// A connection's handle.
@@ -432,31 +452,15 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        poll(self.key, |stack| stack.write_tcp(cx, self.socket, buf))
+        poll(self.key, |stack| stack.write_tcp(cx, self.socket, &[IoSlice::new(buf)]))
     }
 
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
+        bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll(self.key, |stack| {
-            let mut written = 0;
-            for buf in bufs.iter().filter(|b| !b.is_empty()) {
-                match stack.write_tcp(cx, self.socket, buf) {
-                    Poll::Ready(Ok(n)) => {
-                        written += n;
-                        if n < buf.len() {
-                            break;
-                        }
-                    }
-                    // What was taken is told first; the rest will be asked again.
-                    _ if written > 0 => break,
-                    other => return other,
-                }
-            }
-            Poll::Ready(Ok(written))
-        })
+        poll(self.key, |stack| stack.write_tcp(cx, self.socket, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -482,6 +486,7 @@ impl Drop for Stream {
 struct Listener {
     key: HostKey,
     socket: Socket,
+    late: Option<Late>,
 }
 
 impl TcpListenerImpl for Listener {
@@ -493,6 +498,9 @@ impl TcpListenerImpl for Listener {
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        if let Some(late) = &self.late {
+            ready!(late.poll(cx, |cx| poll(self.key, |stack| stack.tcp.poll_acceptable(cx, self.socket))))?;
+        }
         let accepted = poll(self.key, |stack| stack.tcp.poll_accept(cx, self.socket));
         accepted.map_ok(|(socket, peer)| (TcpStream::new(Stream { key: self.key, socket }), peer))
     }

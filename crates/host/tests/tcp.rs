@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use septet_datalink::ethernet::MacAddr;
 use septet_engine::{LinkId, World};
 use septet_host::{Host, HostConfig, InterfaceConfig};
 use septet_physical::{Medium, Ratio};
-use septet_socket::{ListenOptions, NetExt, NetRef, TcpOptions, TcpStream};
+use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[derive(Clone, Default)]
@@ -357,4 +357,22 @@ fn synthetic_bytes_arrive_as_they_were_defined() {
         world.run_until(Instant::from_secs(5)).unwrap();
     }
     assert_eq!(log.lines(), [LEN.to_string(), LEN.to_string()]);
+}
+
+#[test]
+fn with_nodelay_each_write_is_a_segment_and_a_vectored_write_is_one() {
+    let client = |net: NetRef| async move {
+        let options = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
+        let mut stream = net.connect(server_addr(), options).await.unwrap();
+        stream.write_all(b"one").await.unwrap();
+        stream.write_all(b"two").await.unwrap();
+        let pieces = [IoSlice::new(b"th"), IoSlice::new(b"r"), IoSlice::new(b"ee")];
+        assert_eq!(stream.write_vectored(&pieces).await.unwrap(), 5);
+        let mut all = [0; 11];
+        stream.read_exact(&mut all).await.unwrap();
+        assert_eq!(&all, b"onetwothree");
+    };
+    let (mut world, client, _, _) = pair(cable(), client, echo);
+    world.run_until(Instant::from_secs(1)).unwrap();
+    assert_eq!(counter(&world, client, "TcpExtTCPOrigDataSent"), 3 + 1, "three of data, and the FIN");
 }

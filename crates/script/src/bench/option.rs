@@ -68,10 +68,10 @@ impl Bench {
             (SOL_SOCKET, SO_SNDBUF) => self.set_buffer(fd, Way::Send, number),
             (SOL_SOCKET, SO_RCVBUF) => self.set_buffer(fd, Way::Receive, number),
             (SOL_SOCKET, SO_KEEPALIVE) => {
-                let times = self.options(fd)?.keepalive.unwrap_or_default();
-                self.tcp_socket(fd)?.kept.insert((level, name), i32::from(number != 0));
-                let keepalive = (number != 0).then_some(times);
-                self.tcp_socket(fd)?.keepalive_times = times;
+                let socket = self.tcp_socket(fd)?;
+                socket.kept.insert((level, name), i32::from(number != 0));
+                // Times that were set before stay.
+                let keepalive = (number != 0).then_some(socket.keepalive_times);
                 self.apply(fd, SocketOption::Keepalive(keepalive), |o| o.keepalive = keepalive)
             }
             (SOL_SOCKET, SO_LINGER) => {
@@ -138,9 +138,11 @@ impl Bench {
                 self.keep(fd, level, name, number)
             }
             (SOL_TCP, TCP_INQ) if !(0..=1).contains(&number) => Err(Errno::EINVAL),
-            (SOL_IP | SOL_IPV6 | SOL_SOCKET, _) | (SOL_TCP, TCP_INQ | TCP_DEFER_ACCEPT) => {
-                self.keep(fd, level, name, number)
+            (SOL_TCP, TCP_DEFER_ACCEPT) => {
+                let span = (number > 0).then(seconds);
+                self.apply(fd, SocketOption::DeferAccept(span), |o| o.defer_accept = span)
             }
+            (SOL_IP | SOL_IPV6 | SOL_SOCKET, _) | (SOL_TCP, TCP_INQ) => self.keep(fd, level, name, number),
             _ => Err(Errno::ENOPROTOOPT),
         }
     }
@@ -202,11 +204,13 @@ impl Bench {
                     _ => times.count.unwrap_or(config.keepalive_probes).into(),
                 })
             }
+            (SOL_TCP, TCP_DEFER_ACCEPT) => {
+                let options = self.options(fd)?.clone();
+                int(options.deferred_for(self.tcp.config()).as_secs() as i32)
+            }
             _ => match self.tcp_socket(fd)?.kept.get(&(level, name)) {
                 Some(value) => int(*value),
-                None if level == SOL_TCP && !matches!(name, TCP_NOTSENT_LOWAT | TCP_INQ | TCP_DEFER_ACCEPT) => {
-                    Err(Errno::ENOPROTOOPT)
-                }
+                None if level == SOL_TCP && !matches!(name, TCP_NOTSENT_LOWAT | TCP_INQ) => Err(Errno::ENOPROTOOPT),
                 None => int(0),
             },
         }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use septet_transport::tcp::{Config, EcnMode, MtuProbing, controller_names};
+use septet_transport::tcp::{Config, EcnMode, MtuProbing, TwReuse, controller_names};
 
 /// The names that [`set`] knows, below `net.ipv4.`.
 pub const NAMES: &[&str] = &[
@@ -54,6 +54,7 @@ pub const NAMES: &[&str] = &[
     "tcp_tso_rtt_log",
     "tcp_tso_win_divisor",
     "tcp_tw_reuse",
+    "tcp_tw_reuse_delay",
     "tcp_window_scaling",
     "tcp_wmem",
 ];
@@ -141,7 +142,15 @@ pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), String> {
         "tcp_timestamps" => config.timestamps = on()?,
         "tcp_tso_rtt_log" => config.tso_rtt_log = small()?,
         "tcp_tso_win_divisor" => config.tso_win_divisor = small()?,
-        "tcp_tw_reuse" => config.tw_reuse = on()?,
+        "tcp_tw_reuse" => {
+            config.tw_reuse = match small()? {
+                0 => TwReuse::Off,
+                1 => TwReuse::On,
+                2 => TwReuse::Loopback,
+                _ => return Err(wrong()),
+            }
+        }
+        "tcp_tw_reuse_delay" => config.tw_reuse_delay = Duration::from_millis(number()?),
         "tcp_window_scaling" => config.window_scaling = on()?,
         "tcp_wmem" => config.wmem = numbers(value).ok_or_else(wrong)?,
         _ => return Err(format!("net.ipv4.{name} is not known here")),

@@ -28,6 +28,18 @@ pub enum MtuProbing {
     Always,
 }
 
+/// Whether connecting may take over a pair of addresses and ports in TIME-WAIT (RFC 6191): `net.ipv4.tcp_tw_reuse`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TwReuse {
+    /// Never.
+    Off,
+    /// Where timestamps keep old segments apart.
+    On,
+    /// The same, but only where one of the addresses is a loopback address.
+    #[default]
+    Loopback,
+}
+
 /// The defaults of an endpoint. Names and values are those of Linux's `net.ipv4.tcp_*` where it has them.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
@@ -114,7 +126,9 @@ pub struct Config {
     /// Whether a reset ends TIME-WAIT (off) or not (on, RFC 1337): `tcp_rfc1337`.
     pub rfc1337: bool,
     /// Whether connecting may take over a TIME-WAIT pair (RFC 6191): `tcp_tw_reuse`.
-    pub tw_reuse: bool,
+    pub tw_reuse: TwReuse,
+    /// How long a pair has been in TIME-WAIT before it may be taken over: `tcp_tw_reuse_delay`.
+    pub tw_reuse_delay: Duration,
     /// `tcp_mtu_probing`
     pub mtu_probing: MtuProbing,
     /// The segment size from which probing starts: `tcp_base_mss`.
@@ -202,7 +216,8 @@ impl Config {
             challenge_ack_limit: None,
             invalid_ratelimit: Duration::from_millis(500),
             rfc1337: false,
-            tw_reuse: true,
+            tw_reuse: TwReuse::Loopback,
+            tw_reuse_delay: Duration::from_secs(1),
             mtu_probing: MtuProbing::Off,
             base_mss: 1024,
             mtu_probe_floor: 48,

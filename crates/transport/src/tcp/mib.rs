@@ -74,6 +74,12 @@ mib! {
     listen_overflows = "TcpExtListenOverflows",
     /// SYNs dropped by listeners.
     listen_drops = "TcpExtListenDrops",
+    /// ACKs without data that a listener with `TCP_DEFER_ACCEPT` let pass.
+    defer_accept_drop = "TcpExtTCPDeferAcceptDrop",
+    /// SYNs dropped because the SYN queue was full.
+    req_q_full_drop = "TcpExtTCPReqQFullDrop",
+    /// SYNs answered with a cookie because it was.
+    req_q_full_cookies = "TcpExtTCPReqQFullDoCookies",
     /// Segments taken by header prediction.
     hp_hits = "TcpExtTCPHPHits",
     /// ACKs without data.

@@ -16,7 +16,7 @@ mod recovery;
 mod state;
 pub mod wire;
 
-pub use config::{Config, EcnMode, MtuProbing};
+pub use config::{Config, EcnMode, MtuProbing, TwReuse};
 pub use congestion::{
     Ack, CaEvent, CongestionController, OnLoss, RateSample, Window, controller, controllers, names as controller_names,
 };

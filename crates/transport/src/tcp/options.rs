@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Error, controller};
+use super::{Config, Error, controller};
 
 /// What a socket starts with; accepted connections inherit their listener's.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -35,6 +35,9 @@ pub struct Options {
     pub notsent_lowat: Option<u32>,
     /// A bound on the rate, in bytes a second: `SO_MAX_PACING_RATE`.
     pub max_pacing_rate: Option<u64>,
+    /// A listener's connections are not to be accepted before data comes, or this long has passed: `TCP_DEFER_ACCEPT`.
+    /// One that connects holds back the last segment of the handshake, for data to carry it.
+    pub defer_accept: Option<Duration>,
     /// The largest super-segment that the path takes; `None` for the endpoint's.
     pub gso_max_size: Option<u32>,
 }
@@ -148,6 +151,8 @@ pub enum SocketOption {
     ReceiveLowat(u32),
     /// `SO_MAX_PACING_RATE`, in bytes a second
     MaxPacingRate(u64),
+    /// `TCP_DEFER_ACCEPT`
+    DeferAccept(Option<Duration>),
 }
 
 /// The shortest time between keepalive probes; Linux's is a second, its unit.
@@ -178,6 +183,26 @@ impl SocketOption {
 }
 
 impl Options {
+    /// How many time-outs of the SYN-ACK a listener waits for data: [`defer_accept`](Self::defer_accept) in the unit in
+    /// which it is kept.
+    pub(crate) fn deferral(&self, config: &Config) -> u8 {
+        let Some(span) = self.defer_accept.filter(|span| !span.is_zero()) else { return 0 };
+        let (mut timeout, mut period, mut count) = (config.rto_initial, config.rto_initial, 1u8);
+        while period < span && count < u8::MAX {
+            timeout = (timeout * 2).min(config.rto_max);
+            period += timeout;
+            count += 1;
+        }
+        count
+    }
+
+    /// How long a listener really waits for data, in whole time-outs of the SYN-ACK: what `getsockopt` tells of
+    /// `TCP_DEFER_ACCEPT`.
+    pub fn deferred_for(&self, config: &Config) -> Duration {
+        let timeouts = (0..self.deferral(config)).map(|n| (config.rto_initial * (1 << n.min(16))).min(config.rto_max));
+        timeouts.sum()
+    }
+
     /// Whether the values make sense, within Linux's bounds.
     ///
     /// # Errors
@@ -213,6 +238,7 @@ impl Options {
             SocketOption::WindowClamp(bytes) => self.window_clamp = Some(bytes),
             SocketOption::NotsentLowat(bytes) => self.notsent_lowat = Some(bytes),
             SocketOption::MaxPacingRate(rate) => self.max_pacing_rate = Some(rate),
+            SocketOption::DeferAccept(span) => self.defer_accept = span,
             SocketOption::Quickack(_) | SocketOption::ReceiveLowat(_) => {}
         }
         Ok(())

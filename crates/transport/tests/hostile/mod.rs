@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use septet_core::{Checksums, EventId, Frame, Instant, Seed, Trace};
 use septet_transport::tcp::{
-    Config, EcnMode, Endpoint, Gro, Meta, MtuProbing, Options, SocketId, controller_names, split,
+    Config, EcnMode, Endpoint, Gro, Meta, MtuProbing, Options, SocketId, TwReuse, controller_names, split,
 };
 use septet_transport::{Ecn, IcmpError, Unreachable};
 
@@ -453,7 +453,7 @@ fn config(input: &mut Input<'_>, gso: bool) -> Config {
     config.abort_on_overflow = !bit(11);
     config.ecn = if bit(12) { EcnMode::Passive } else { EcnMode::Active };
     config.pmtu_discovery = bit(13);
-    config.tw_reuse = bit(14);
+    config.tw_reuse = if bit(14) { TwReuse::On } else { TwReuse::Off };
     config.syncookies = bit(15);
     let more = input.byte();
     config.mtu_probing =

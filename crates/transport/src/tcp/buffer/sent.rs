@@ -144,6 +144,8 @@ pub(crate) struct Sent {
     pub(crate) retrans: Count,
     /// Heads of super-segments in the ring.
     heads: u32,
+    /// Segments from the last head on.
+    run: u32,
 }
 
 const ZERO: Count = Count { segs: 0, bytes: 0 };
@@ -160,6 +162,7 @@ impl Sent {
             lost: ZERO,
             retrans: ZERO,
             heads: 0,
+            run: 0,
         }
     }
 }
@@ -190,6 +193,13 @@ impl Sent {
     /// Super-segments of which something is unacknowledged: Linux's `sk_buff`s.
     pub(crate) fn supers(&self) -> u32 {
         self.heads + u32::from(self.ring.front().is_some_and(|first| !first.is(Mark::HEAD)))
+    }
+
+    /// Whether a segment that begins at `seq` continues what the last one was cut from, of which `most` segments are kept
+    /// together.
+    pub(crate) fn continues_at(&self, seq: u64, most: u32) -> bool {
+        let ends = Mark::PSH | Mark::FIN | Mark::SYN | Mark::EOR;
+        self.run < most && self.ring.back().is_some_and(|last| last.end() == seq && !last.is(ends))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -245,7 +255,9 @@ impl Sent {
     #[inline]
     pub(crate) fn push(&mut self, record: Record) {
         self.out.add(&record);
-        self.heads += u32::from(record.is(Mark::HEAD));
+        let is_head = record.is(Mark::HEAD);
+        self.heads += u32::from(is_head);
+        self.run = if is_head { 1 } else { self.run + 1 };
         self.ring.push_back(record);
         let name = self.base.wrapping_add(self.ring.len() as u32 - 1);
         self.thread(name);

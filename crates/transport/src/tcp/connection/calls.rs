@@ -36,6 +36,12 @@ impl Connection {
         ready
     }
 
+    /// `SO_ERROR`: what ended the connection or, where nothing did, the last ICMP error that has not been followed by an
+    /// ACK. RFC 1122 §4.2.3.9: "it SHOULD make the information available to the application".
+    pub(crate) fn take_error(&mut self) -> Option<Error> {
+        self.error.take().or_else(|| self.soft_error.take())
+    }
+
     pub(crate) fn read(&mut self, cx: &mut Cx<'_>, out: &mut [u8]) -> Result<usize, Error> {
         self.consume(cx, |received| received.read(out))
     }
@@ -201,14 +207,8 @@ impl Connection {
                 self.window_clamp = self.window_clamp.max(self.full_space());
                 self.prune_early(cx);
             }
-            SocketOption::Keepalive(keepalive) => {
-                self.rare().keepalive = keepalive;
-                if keepalive.is_some() {
-                    self.start_keepalive(cx);
-                } else {
-                    self.timers.clear(super::Slot::Keepalive);
-                }
-            }
+            SocketOption::Keepalive(keepalive) => self.set_keepalive(cx, keepalive),
+            SocketOption::DeferAccept(span) => self.rare().defer_accept = span.is_some(),
             SocketOption::UserTimeout(timeout) => {
                 self.rare().user_timeout_ms = timeout.map_or(0, |d: Duration| d.as_millis().min(1 << 31) as u32);
             }

@@ -123,6 +123,7 @@ impl Connection {
                 max_segment: options.max_segment,
                 notsent_lowat: options.notsent_lowat,
                 max_pacing_rate: options.max_pacing_rate,
+                defer_accept: options.defer_accept.is_some(),
                 link_mtu: mtu,
                 ..Rare::default()
             })
@@ -279,8 +280,12 @@ impl Connection {
                 return Verdict::Done;
             }
             self.establish(cx, "SYN-ACK received");
-            // The handshake's third segment leaves at once.
-            self.acks.due = true;
+            // The handshake's third segment leaves at once, or with the data for which it is held back.
+            if self.rare.as_ref().is_some_and(|r| r.defer_accept) {
+                self.hold_handshake_ack(cx);
+            } else {
+                self.acks.due = true;
+            }
             // Data or FIN on the SYN-ACK is taken in like any other.
             if seg.len > 0 || flags.has(Flags::FIN) {
                 let text = Segment { seq: self.rcv_nxt, ..synced };

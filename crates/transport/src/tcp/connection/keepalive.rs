@@ -6,7 +6,7 @@ use septet_core::{EventId, Storey};
 
 use super::timers::Slot;
 use super::{Connection, Cx, Waiting};
-use crate::tcp::{Error, State};
+use crate::tcp::{Error, Keepalive, State};
 
 impl Connection {
     fn keepalive_times(&self, cx: &Cx<'_>) -> Option<(Duration, Duration, u8)> {
@@ -24,9 +24,31 @@ impl Connection {
             && self.state.is_synchronized()
             && self.state != State::TimeWait
         {
-            let silent = cx.now - self.lrcvtime.max(self.rcv_tstamp);
-            self.timers.arm(Slot::Keepalive, cx.now + idle.saturating_sub(silent));
+            self.timers.arm(Slot::Keepalive, cx.now + idle);
         }
+    }
+
+    /// Switches probing on or off, or changes its times. Switched on, it begins with a whole span of silence; of a span
+    /// that is changed, the silence so far is a part.
+    pub(super) fn set_keepalive(&mut self, cx: &mut Cx<'_>, keepalive: Option<Keepalive>) {
+        let old = core::mem::replace(&mut self.rare().keepalive, keepalive);
+        match (old, keepalive) {
+            (_, None) => self.timers.clear(Slot::Keepalive),
+            (None, Some(_)) => self.start_keepalive(cx),
+            (Some(old), Some(new)) if old.idle != new.idle => {
+                self.start_keepalive(cx);
+                if let (Some(at), silent) = (self.timers.get(Slot::Keepalive), self.silence(cx)) {
+                    let left = (at - cx.now).saturating_sub(silent);
+                    self.timers.arm(Slot::Keepalive, cx.now + left);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How long nothing has come from the peer.
+    fn silence(&self, cx: &Cx<'_>) -> Duration {
+        cx.now - self.lrcvtime.max(self.rcv_tstamp)
     }
 
     /// An orphan in FIN-WAIT-2 does not wait for ever.
@@ -47,7 +69,7 @@ impl Connection {
             self.timers.arm(Slot::Keepalive, cx.now + idle);
             return;
         }
-        let silent = cx.now - self.lrcvtime.max(self.rcv_tstamp);
+        let silent = self.silence(cx);
         if silent < idle {
             self.timers.arm(Slot::Keepalive, cx.now + (idle - silent));
             return;

@@ -286,6 +286,7 @@ pub(crate) enum Chrono {
 pub(crate) struct Rare {
     /// The user timeout, in milliseconds; zero for none.
     pub(crate) user_timeout_ms: u32,
+    /// The times of probing, while it is on.
     pub(crate) keepalive: Option<super::Keepalive>,
     pub(crate) linger2: Option<core::time::Duration>,
     pub(crate) syn_count: Option<u8>,
@@ -293,6 +294,8 @@ pub(crate) struct Rare {
     pub(crate) notsent_lowat: Option<u32>,
     pub(crate) receive_lowat: Option<u32>,
     pub(crate) max_pacing_rate: Option<u64>,
+    /// `TCP_DEFER_ACCEPT` is set.
+    pub(crate) defer_accept: bool,
     pub(crate) mtu: Option<rfc4821_plpmtud::Probing>,
     /// Data between the urgent pointer's place and here is tolerated, not treated.
     pub(crate) urgent_seen: bool,

@@ -19,6 +19,9 @@ pub(super) enum Quota {
     Probe,
 }
 
+/// The largest super-segment of a device that says nothing else: `GSO_LEGACY_MAX_SIZE`.
+const GSO_MAX_SIZE: u64 = 65_536;
+
 /// Why something is sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
@@ -173,12 +176,16 @@ impl Connection {
         self.send_bare(cx, self.snd_una - 1, "window probe")
     }
 
-    /// Linux's `tcp_tso_autosize`: a millisecond's worth, more over a short path.
+    /// How many segments may leave as one.
     fn super_segment(&self, cx: &Cx<'_>, mss: usize) -> u32 {
-        let gso = u64::from(self.gso_max);
-        if gso == 0 {
-            return 1;
+        match u64::from(self.gso_max) {
+            0 => 1,
+            gso => self.autosize(cx, mss, gso),
         }
+    }
+
+    /// Linux's `tcp_tso_autosize`, a millisecond's worth, more over a short path: how many segments leave together where super-segments may be as long as `gso`.
+    fn autosize(&self, cx: &Cx<'_>, mss: usize, gso: u64) -> u32 {
         let mut bytes = self.pacing_rate >> 10;
         let r = self.rtt.min_us() >> cx.config.tso_rtt_log;
         if r < 32 {
@@ -339,12 +346,15 @@ impl Connection {
         let app_limited = if self.rate.app_limited != 0 { Mark::APP_LIMITED } else { 0 };
         let mut record = Record::new(seq, 0, 0, cx.now);
         self.rate_sent(cx.now, &mut record);
+        // Without super-segments too the accounts keep together what Linux would.
+        let continues = self.gso_max == 0 && self.sent.continues_at(seq, self.autosize(cx, mss, GSO_MAX_SIZE));
+        let head = if continues { 0 } else { Mark::HEAD };
         let mut done = 0;
         let mut segs = 0;
         loop {
             let n = (len - done).min(mss);
             let last = done + n == len;
-            let mut marks = app_limited | if done == 0 { Mark::HEAD } else { 0 };
+            let mut marks = app_limited | if done == 0 { head } else { 0 };
             if last && flags.has(Flags::FIN) {
                 marks |= Mark::FIN;
             }

@@ -1,6 +1,8 @@
 //! Writing: how data joins what waits, when the send buffer is full, and what leaves while it is being filled: Linux's
 //! `tcp_sendmsg_locked`, whose piecemeal way decides where segments end and which carry PSH.
 
+use std::io::IoSlice;
+
 use bytes::Bytes;
 use septet_core::Storey;
 
@@ -11,7 +13,8 @@ use crate::tcp::{Error, Follows, State};
 
 /// What is written.
 pub(crate) enum Payload<'a> {
-    Copied(&'a [u8]),
+    /// One after the other, as one write: `writev(2)`.
+    Copied(&'a [IoSlice<'a>]),
     Shared(Bytes),
     /// Bytes of the synthetic stream.
     Synthetic {
@@ -23,7 +26,7 @@ pub(crate) enum Payload<'a> {
 impl Payload<'_> {
     fn len(&self) -> u64 {
         match self {
-            Self::Copied(data) => data.len() as u64,
+            Self::Copied(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
             Self::Shared(data) => data.len() as u64,
             Self::Synthetic { len, .. } => *len,
         }
@@ -33,11 +36,16 @@ impl Payload<'_> {
 /// A synthetic write is bounded by the sequence space that can be outstanding in any case.
 const SYNTHETIC_MOST: u64 = 1 << 40;
 
-/// What the kernel's accounts charge for a buffer beside its data: the truesize of an `sk_buff` with room for headers.
-const BUFFER_WEIGHT: u64 = 1280;
+/// What the kernel's accounts charge for a buffer beside its data, since Linux 6.3: room for headers, `sk_buff` and
+/// `skb_shared_info`.
+const BUFFER_WEIGHT: u64 = 320 + 256 + 320;
+
+/// Segments that are built and have not left yet, from which on writes wait for them and join: Linux's small queues.
+const SMALL_QUEUE: usize = 8;
 
 impl Connection {
-    /// What the send buffer holds, as Linux accounts for it: `sk_wmem_queued`.
+    /// What the send buffer holds, as Linux accounts for it: `sk_wmem_queued`. What was sent stays in buffers of the size
+    /// of super-segments, whether or not it left as such.
     fn queued_weight(&self) -> u64 {
         let data = self.send.end().saturating_sub(self.snd_una.max(self.iss + 1));
         data + BUFFER_WEIGHT * (u64::from(self.sent.supers()) + self.send.pieces() as u64)
@@ -115,13 +123,16 @@ impl Connection {
             self.mark_push();
         }
         self.flags.more_promised = follows == Follows::More;
-        if !is_whole {
-            self.flags.no_space = true;
-            self.push_out(cx, Push::Now);
-        }
         cx.trace.emit(Storey::Transport, "tcp.write", self.cause, |f| {
             f.set("local", self.local()).set("remote", self.remote()).set("len", taken);
         });
+        // What may leave does, at the end of each write: RFC 1122 §4.2.3.4, without Nagle's algorithm "a segment a write".
+        if is_whole {
+            self.push_out(cx, Push::Normal);
+        } else {
+            self.flags.no_space = true;
+            self.push_out(cx, Push::Now);
+        }
         Ok(taken)
     }
 
@@ -153,7 +164,7 @@ impl Connection {
             let n = (goal - piece).min(wanted - taken);
             let (from, to) = (taken as usize, (taken + n) as usize);
             match &payload {
-                Payload::Copied(data) => self.send.write(&data[from..to]),
+                Payload::Copied(pieces) => each_within(pieces, from, to, |data| self.send.write(data)),
                 Payload::Shared(data) => self.send.write_bytes(data.slice(from..to)),
                 Payload::Synthetic { .. } => {}
             }
@@ -176,12 +187,14 @@ impl Connection {
         taken
     }
 
-    /// Sends what window and pace allow, now.
+    /// Sends what window and pace allow, now. What finds many segments waiting before it follows when they have left.
     pub(crate) fn push_out(&mut self, cx: &mut Cx<'_>, push: Push) {
         if !self.state.is_synchronized() {
             return;
         }
-        while let Some(t) = self.send_new(cx, push, Quota::Window) {
+        while cx.replies.out.len() < SMALL_QUEUE
+            && let Some(t) = self.send_new(cx, push, Quota::Window)
+        {
             self.flags.in_burst = true;
             cx.replies.out.push_back(t);
         }
@@ -212,6 +225,21 @@ impl Connection {
                 self.flags.no_space = false;
                 self.flags.notify = true;
             }
+        }
+    }
+}
+
+/// Calls `f` with what lies between `from` and `to` of `pieces` one after the other.
+fn each_within(pieces: &[IoSlice<'_>], from: usize, to: usize, mut f: impl FnMut(&[u8])) {
+    let mut at = 0;
+    for piece in pieces {
+        let (begin, end) = (from.max(at), to.min(at + piece.len()));
+        if begin < end {
+            f(&piece[begin - at..end - at]);
+        }
+        at += piece.len();
+        if at >= to {
+            break;
         }
     }
 }

@@ -1,18 +1,19 @@
 //! The calls of a socket: connect, listen, accept, write, read, shutdown, close, abort, options, info.
 
+use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use septet_core::{EventId, Frame, Instant, Storey, Trace};
 
 use super::listen::Listener;
+use super::rfc6191_time_wait::{Asked, reuses};
 use super::{Endpoint, Entry, SocketId, cx};
 use crate::tcp::connection::{Cx, Payload};
 use crate::tcp::{Connection, Error, Follows, Info, Options, Shutdown, SocketOption, State};
 
-/// Ports that are tried far from one another before all are, of each parity, and how far.
-const PORT_JUMPS: u64 = 64;
-const PORT_STRIDE: u64 = 7919;
+/// How many ports of its parity a connection may leave out: a little disorder in what is next.
+const PORTS_LEFT_OUT: u32 = 8;
 
 impl Endpoint {
     /// Opens a connection from `local` to `remote`; port 0 chooses an ephemeral one. `mtu` is that of the link towards
@@ -40,7 +41,7 @@ impl Endpoint {
         let (local, reused) = if local.port() == 0 {
             self.choose_port(now, local.ip(), remote)?
         } else {
-            let isn = self.take_over(now, local, remote).ok_or(Error::AddrInUse)?;
+            let isn = self.take_over(now, local, remote, Asked::ForIt).ok_or(Error::AddrInUse)?;
             (local, isn)
         };
         let isn = match reused {
@@ -71,44 +72,51 @@ impl Endpoint {
     }
 
     /// Whether the pair is free (`Some(None)`), held by a TIME-WAIT that may be reused (`Some(Some)`), or taken.
-    fn take_over(&self, now: Instant, local: SocketAddr, remote: SocketAddr) -> Option<Option<u32>> {
+    fn take_over(&self, now: Instant, local: SocketAddr, remote: SocketAddr, asked: Asked) -> Option<Option<u32>> {
         match self.slots.find(local, remote) {
             None => Some(None),
             Some(index) => match self.slots.entry(index) {
-                Entry::TimeWait(tw) if tw.may_reuse(&self.config, now) => Some(Some(index)),
+                Entry::TimeWait(tw) if tw.may_reuse(&self.config, now, asked) => Some(Some(index)),
                 _ => None,
             },
         }
     }
 
-    /// RFC 6056's double-hash: a start that depends on the peer, then upwards; even ports first, as Linux.
+    /// RFC 6056 §3.3.4, the double hash: "offset" depends on the peer, "table" counts on with each use. As in Linux the
+    /// first pass is over ports of the first one's parity, which listeners take last.
     fn choose_port(
         &mut self,
         now: Instant,
         local: IpAddr,
         remote: SocketAddr,
     ) -> Result<(SocketAddr, Option<u32>), Error> {
+        let key = (local, remote, self.slots.departures());
+        if self.used_up == Some(key) {
+            return Err(Error::AddrNotAvailable);
+        }
         let (low, high) = self.config.port_range;
-        let span = u64::from(high.saturating_sub(low)) + 1;
-        let start = self.secrets.port_offset(local, remote).wrapping_add(self.port_hint);
-        self.port_hint = self.port_hint.wrapping_add(2);
-        let half = span.div_ceil(2);
-        // Where most are taken, neighbours are too: jumps find a free one sooner, and a scan decides only at the end.
-        let jumps = |parity| (0..PORT_JUMPS).map(move |i| (start.wrapping_add(i * PORT_STRIDE) % half, parity));
-        let scan = |parity| (0..half).map(move |i| (start.wrapping_add(i) % half, parity));
-        for (pair, parity) in jumps(0).chain(jumps(1)).chain(scan(0)).chain(scan(1)) {
-            let offset = pair * 2 + parity;
-            if offset >= span {
-                continue;
-            }
-            let port = low + offset as u16;
-            let at = SocketAddr::new(local, port);
-            if self.listeners.contains_key(&port) {
-                continue;
-            }
-            if let Some(free) = self.take_over(now, at, remote) {
+        let span = u32::from(high.saturating_sub(low)) + 1;
+        let span = if span > 1 { span & !1 } else { span };
+        let hash = self.secrets.port_offset(local, remote);
+        let index = hash as u16;
+        let place = *self.port_places.entry(index).or_insert_with(|| self.secrets.port_place(index));
+        let start = (place.wrapping_add((hash >> 32) as u32) % span) & !1;
+        for parity in 0..span.min(2) {
+            for tried in (0..span).step_by(2) {
+                let port = low + ((start + parity + tried) % span) as u16;
+                let at = SocketAddr::new(local, port);
+                if self.listeners.contains_key(&port) {
+                    continue;
+                }
+                let Some(free) = self.take_over(now, at, remote, Asked::ForAny) else { continue };
+                let left_out = self.secrets.port_place(port) % PORTS_LEFT_OUT;
+                self.port_places.insert(index, place.wrapping_add(tried.max(2 * left_out) + 2));
                 return Ok((at, free));
             }
+        }
+        // Until one of the pairs comes free the answer is the same, unless their age alone frees them.
+        if !reuses(&self.config, local, remote.ip()) {
+            self.used_up = Some(key);
         }
         Err(Error::AddrNotAvailable)
     }
@@ -206,10 +214,11 @@ impl Endpoint {
         follows: Follows,
         trace: &mut Trace,
     ) -> Result<usize, Error> {
-        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Copied(data), follows))?.map(|n| n as usize)
+        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Copied(&[IoSlice::new(data)]), follows))?
+            .map(|n| n as usize)
     }
 
-    /// The same, because of the event `cause`.
+    /// The same with several pieces, because of the event `cause`: `writev(2)`.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -217,13 +226,13 @@ impl Endpoint {
         &mut self,
         now: Instant,
         id: SocketId,
-        data: &[u8],
+        pieces: &[IoSlice<'_>],
         cause: EventId,
         trace: &mut Trace,
     ) -> Result<usize, Error> {
         self.step(now, id, trace, |c, cx| {
             c.because(cause);
-            c.write(cx, Payload::Copied(data), Follows::Nothing)
+            c.write(cx, Payload::Copied(pieces), Follows::Nothing)
         })?
         .map(|n| n as usize)
     }
@@ -344,6 +353,7 @@ impl Endpoint {
                 self.listeners.remove(&port);
             }
         }
+        self.used_up = None;
         for child in listener.queue {
             let _ = self.let_go(now, child, trace, |c, cx| c.abort(cx));
         }
@@ -434,6 +444,6 @@ impl Endpoint {
     /// `BadSocket`.
     pub fn take_error(&mut self, id: SocketId) -> Result<Option<Error>, Error> {
         let index = self.slots.resolve(id)?;
-        Ok(self.slots.connection_mut(index).and_then(|c| c.error.take()))
+        Ok(self.slots.connection_mut(index).and_then(|c| c.take_error()))
     }
 }

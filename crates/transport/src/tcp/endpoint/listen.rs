@@ -49,6 +49,8 @@ pub(crate) struct Request {
     pub(crate) deadline: Instant,
     pub(crate) armed: Instant,
     pub(crate) timeouts: u8,
+    /// The third segment has come, and was let pass: the queue was full, or it brought no data.
+    pub(crate) acked: bool,
     pub(crate) synacks: u8,
     pub(crate) last_synack: Instant,
     pub(crate) cause: EventId,
@@ -184,10 +186,17 @@ impl Endpoint {
             f.set("len", 0u32).set("window", u32::from(header.window));
         });
         let queue_full = listener.half_open > listener.backlog.min(config.max_syn_backlog);
-        if listener.is_full() || (queue_full && !config.syncookies) {
-            if listener.is_full() {
-                self.mib.listen_overflows += 1;
+        let refused = match (queue_full, config.syncookies) {
+            (true, false) => Some(&mut self.mib.req_q_full_drop),
+            (true, true) if !listener.is_full() => {
+                self.mib.req_q_full_cookies += 1;
+                None
             }
+            _ if listener.is_full() => Some(&mut self.mib.listen_overflows),
+            _ => None,
+        };
+        if let Some(counter) = refused {
+            *counter += 1;
             self.mib.listen_drops += 1;
             trace.emit(Storey::Transport, "tcp.drop", cause, |f| {
                 f.set("local", local).set("remote", remote).set("why", "the listener's backlog is full");
@@ -254,6 +263,7 @@ impl Endpoint {
             deadline: now + config.rto_initial,
             armed: Instant::FAR_FUTURE,
             timeouts: 0,
+            acked: false,
             synacks: 0,
             last_synack: Instant::ZERO,
             cause: EventId::NONE,
@@ -282,6 +292,11 @@ impl Endpoint {
         trace: &mut Trace,
     ) -> Result<(), DropReason> {
         let len = frame.len();
+        if self.slots.resolve(self.listener_of(index)).is_err() {
+            // RFC 9293 §3.10.7.1: with its listener gone it is CLOSED, and the segment finds what is there now.
+            self.drop_request(index, trace, "its listener has closed");
+            return self.without_flow(now, meta, header, frame, trace);
+        }
         let Entry::Request(request) = self.slots.entry_mut(index) else { return Err(DropReason::NoSocket) };
         let flags = header.flags;
         let opening = &request.opening;
@@ -353,11 +368,20 @@ impl Endpoint {
         {
             request.opening.ts_recent = t.value;
         }
-        let listener = request.listener;
-        let is_full =
-            self.slots.resolve(listener).ok().and_then(|i| self.slots.listener_mut(i)).is_none_or(|l| l.is_full());
+        let (listener, timeouts) = (request.listener, request.timeouts);
+        let at = self.slots.resolve(listener).ok();
+        let Some(l) = at.and_then(|i| self.slots.listener_mut(i)) else { return Err(DropReason::NoSocket) };
+        let (is_full, deferral) = (l.is_full(), l.options.deferral(&self.config));
+        // tcp(7), TCP_DEFER_ACCEPT: "Allow a listener to be awakened only when data arrives on the socket."
+        if timeouts < deferral && end == rcv_nxt {
+            self.mib.defer_accept_drop += 1;
+            self.note_acked(index);
+            return Ok(());
+        }
         if is_full {
             self.mib.listen_overflows += 1;
+            self.mib.listen_drops += 1;
+            self.note_acked(index);
             if self.config.abort_on_overflow {
                 self.reject(meta, header, len, frame.cause, trace, "the accept queue is full");
                 self.drop_request(index, trace, "the accept queue is full");
@@ -428,9 +452,16 @@ impl Endpoint {
             self.rearm(index);
             return;
         }
-        let is_orphan = self.slots.resolve(self.listener_of(index)).is_err();
+        let at = self.slots.resolve(self.listener_of(index)).ok();
+        let deferral = at.and_then(|i| self.slots.listener_mut(i)).map(|l| l.options.deferral(&self.config));
         let Entry::Request(request) = self.slots.entry_mut(index) else { return };
-        if request.timeouts >= self.config.synack_retries || is_orphan {
+        let (timeouts, acked) = (request.timeouts, request.acked);
+        // What has been acknowledged waits for its data a while longer, and is asked again at the end of it.
+        let waits = |deferral: u8| acked && timeouts < deferral;
+        if deferral.is_some() {
+            self.mib.timeouts += 1;
+        }
+        if deferral.is_none_or(|deferral| timeouts >= self.config.synack_retries && !waits(deferral)) {
             self.mib.attempt_fails += 1;
             self.drop_request(index, trace, "no answer to the SYN-ACK");
             return;
@@ -438,12 +469,21 @@ impl Endpoint {
         request.timeouts += 1;
         let wait = (self.config.rto_initial * (1 << request.timeouts.min(16))).min(self.config.rto_max);
         request.deadline = now + wait;
+        if acked && deferral.is_some_and(|deferral| timeouts + 1 < deferral) {
+            self.rearm(index);
+            return;
+        }
         let t = request.synack(&self.config, now, trace, "SYN-ACK again: no answer");
         self.mib.syn_retrans += 1;
         self.mib.retrans_segs += 1;
-        self.mib.timeouts += 1;
         self.pending.out.push_back(t);
         self.rearm(index);
+    }
+
+    fn note_acked(&mut self, index: u32) {
+        if let Entry::Request(request) = self.slots.entry_mut(index) {
+            request.acked = true;
+        }
     }
 
     fn listener_of(&self, index: u32) -> SocketId {
@@ -481,6 +521,7 @@ impl Endpoint {
         };
         if is_full {
             self.mib.listen_overflows += 1;
+            self.mib.listen_drops += 1;
             return true;
         }
         self.mib.syncookies_recv += 1;

@@ -83,7 +83,12 @@ pub struct Endpoint {
     pending: Pending,
     events: VecDeque<SocketId>,
     mib: Mib,
+    /// Where the search for a listening port begins.
     port_hint: u64,
+    /// RFC 6056 §3.3.4's "table", as far as it is in use.
+    port_places: BTreeMap<u16, u32>,
+    /// Between which ends every port was in use, and how many flows had gone by then.
+    used_up: Option<(IpAddr, SocketAddr, u64)>,
     time_waits: usize,
     ecn_controllers: Vec<&'static str>,
 }
@@ -118,6 +123,8 @@ impl Endpoint {
             events: VecDeque::new(),
             mib: Mib::default(),
             port_hint: rng.next_u64(),
+            port_places: BTreeMap::new(),
+            used_up: None,
             time_waits: 0,
             ecn_controllers,
         }
@@ -130,6 +137,7 @@ impl Endpoint {
 
     /// Changes the personality; connections that exist keep what they negotiated.
     pub fn config_mut(&mut self) -> &mut Config {
+        self.used_up = None;
         Arc::make_mut(&mut self.config)
     }
 
@@ -168,11 +176,7 @@ impl Endpoint {
         let local = SocketAddr::new(meta.dst, header.dst_port);
         let remote = SocketAddr::new(meta.src, header.src_port);
         let Some(index) = self.slots.find(local, remote) else {
-            let Some(index) = self.find_listener(local) else {
-                self.reject(meta, &header, frame.len(), frame.cause, trace, "nothing listens on the port");
-                return Err(DropReason::NoSocket);
-            };
-            return self.in_listen(now, meta, index, &header, frame, trace, None);
+            return self.without_flow(now, meta, &header, frame, trace);
         };
         match self.slots.entry(index) {
             Entry::Connection(_) => self.deliver(now, meta, index, &header, frame, trace),
@@ -180,6 +184,22 @@ impl Endpoint {
             Entry::TimeWait(_) => self.in_time_wait(now, meta, index, &header, frame, trace),
             Entry::Listener(_) | Entry::Free { .. } => Err(DropReason::NoSocket),
         }
+    }
+
+    /// A segment of no known connection: for a listener, or for nobody.
+    fn without_flow(
+        &mut self,
+        now: Instant,
+        meta: &Meta,
+        header: &Header,
+        frame: Frame,
+        trace: &mut Trace,
+    ) -> Result<(), DropReason> {
+        let Some(index) = self.find_listener(SocketAddr::new(meta.dst, header.dst_port)) else {
+            self.reject(meta, header, frame.len(), frame.cause, trace, "nothing listens on the port");
+            return Err(DropReason::NoSocket);
+        };
+        self.in_listen(now, meta, index, header, frame, trace, None)
     }
 
     /// Hands a segment to its connection.

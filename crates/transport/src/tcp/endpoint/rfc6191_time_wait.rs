@@ -1,11 +1,11 @@
 //! TIME-WAIT in a compact form: what an old connection still needs, and when it may be taken over (RFC 6191, RFC 1337).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{EventId, Instant};
 
 use crate::tcp::wire::{Flags, Header};
-use crate::tcp::{Config, Connection};
+use crate::tcp::{Config, Connection, TwReuse};
 
 /// A connection in TIME-WAIT.
 #[derive(Debug)]
@@ -20,10 +20,28 @@ pub(crate) struct TimeWait {
     pub(crate) ts_recent: u32,
     pub(crate) ts_recent_stamp: u32,
     pub(crate) ts_offset: u32,
+    /// When TIME-WAIT began.
+    pub(crate) entered: Instant,
     pub(crate) deadline: Instant,
     pub(crate) armed: Instant,
     pub(crate) last_ack: Instant,
     pub(crate) cause: EventId,
+}
+
+/// Whether the caller named the local port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Asked {
+    ForIt,
+    ForAny,
+}
+
+/// Whether `tcp_tw_reuse` speaks of connections between these addresses.
+pub(crate) fn reuses(config: &Config, local: IpAddr, remote: IpAddr) -> bool {
+    match config.tw_reuse {
+        TwReuse::Off => false,
+        TwReuse::On => true,
+        TwReuse::Loopback => local.is_loopback() || remote.is_loopback(),
+    }
 }
 
 /// What a segment to a TIME-WAIT connection leads to.
@@ -51,6 +69,7 @@ impl TimeWait {
             ts_recent: c.ts.recent,
             ts_recent_stamp: c.ts.recent_stamp,
             ts_offset: c.ts.offset,
+            entered: now,
             deadline: now + config.time_wait,
             armed: Instant::FAR_FUTURE,
             last_ack: Instant::ZERO,
@@ -106,9 +125,10 @@ impl TimeWait {
         self.snd_nxt.wrapping_add(65_535 + 2)
     }
 
-    /// RFC 6191 §2, from the connecting side: timestamps that have moved on keep old segments apart.
-    pub(crate) fn may_reuse(&self, config: &Config, now: Instant) -> bool {
-        let second = (now.as_nanos() / 1_000_000_000) as u32;
-        config.tw_reuse && config.timestamps && self.ts_ok && second.wrapping_sub(self.ts_recent_stamp) >= 1
+    /// RFC 6191 §2, from the connecting side: timestamps that have moved on keep old segments apart. Whoever asks for the
+    /// very port gets it by them alone; one that is chosen also by the endpoint's rule, a while after the end.
+    pub(crate) fn may_reuse(&self, config: &Config, now: Instant, asked: Asked) -> bool {
+        let ruled = || reuses(config, self.local.ip(), self.remote.ip()) && now - self.entered > config.tw_reuse_delay;
+        config.timestamps && self.ts_ok && (asked == Asked::ForIt || ruled())
     }
 }

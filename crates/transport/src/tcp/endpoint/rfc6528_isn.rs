@@ -31,6 +31,11 @@ impl Secrets {
         self.timestamps.hash(&words(SocketAddr::new(local, 0), SocketAddr::new(remote, 0))) as u32
     }
 
+    /// RFC 6056 §3.3.4: what "table" begins with at `index`, and any small number that depends on nothing but it.
+    pub(crate) fn port_place(&self, index: u16) -> u32 {
+        self.ports.hash(&[u64::from(index)]) as u32
+    }
+
     /// RFC 6056 §3.3.3: where the search for a port begins.
     pub(crate) fn port_offset(&self, local: IpAddr, remote: SocketAddr) -> u64 {
         self.ports.hash(&words(SocketAddr::new(local, 0), remote))

@@ -61,6 +61,7 @@ pub(crate) struct Slots {
     slots: Vec<Slot>,
     free: u32,
     flows: HashTable<u32>,
+    departures: u64,
 }
 
 /// A fixed hash: the same order of the table on every run.
@@ -75,7 +76,7 @@ fn hash(local: SocketAddr, remote: SocketAddr) -> u64 {
 
 impl Slots {
     pub(crate) fn new() -> Self {
-        Self { slots: Vec::new(), free: NIL, flows: HashTable::new() }
+        Self { slots: Vec::new(), free: NIL, flows: HashTable::new(), departures: 0 }
     }
 
     pub(crate) fn insert(&mut self, entry: Entry) -> SocketId {
@@ -126,6 +127,7 @@ impl Slots {
             && let Ok(found) = self.flows.find_entry(hash(local, remote), |i| *i == index)
         {
             found.remove();
+            self.departures += 1;
         }
         true
     }
@@ -184,6 +186,11 @@ impl Slots {
             Entry::Listener(l) => Some(l),
             _ => None,
         }
+    }
+
+    /// How many flows have gone so far.
+    pub(crate) fn departures(&self) -> u64 {
+        self.departures
     }
 
     /// How many flows there are.
