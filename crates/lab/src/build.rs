@@ -133,6 +133,7 @@ impl Lab {
                         guide: routes.guide,
                         forwarding: forwarding(node),
                         tcp: segmented(&node.spec.tcp, options.segmentation),
+                        listening: node.spec.listening.clone(),
                         name_servers: self.name_servers(node, &resolvers),
                         search: vec!["lab".to_owned()],
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },

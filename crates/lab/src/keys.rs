@@ -6,7 +6,7 @@ use crate::document::Text;
 use crate::schema::{Key, Kind, Phrase, Section, later, none};
 use crate::units::Refusal;
 use crate::words::{Word, Wrong};
-use crate::{address, command, medium, service, tcp};
+use crate::{address, command, listeners, medium, service, tcp};
 
 /// The whole file.
 pub(crate) static ROOT: Section = Section {
@@ -164,6 +164,11 @@ const STACK: &[Key] = &[
     Key::new("address", Kind::Phrase(&ADDRESS), "the IPv4 address with its prefix, where there is one port only"),
     Key::new("mtu", Kind::Phrase(&MTU), "the largest packet that it sends, in bytes (1500)"),
     Key::new("tcp", TCP_CHOICE, "the congestion controller, or a table of TCP options"),
+    Key::new(
+        "listeners",
+        LISTENERS,
+        "how its programs and services listen, by port or for `any`: `80 = { backlog = 8 }`",
+    ),
     Key::new("duplex", Kind::Choice(duplexes), "`half` where the ports must not send while they receive (full)"),
     Key::new(
         "turnaround",
@@ -204,6 +209,8 @@ static VLAN_PORT: Section = Section {
 };
 
 const TCP_CHOICE: Kind = Kind::Either(&Kind::Choice(controllers), &Kind::Table(&TCP));
+
+const LISTENERS: Kind = Kind::Named("port", &Kind::Table(&listeners::LISTENER));
 
 static TCP: Section =
     Section { doc: "Options of TCP.", groups: &[tcp::KEYS], more: none, required: &[], numbered: None };

@@ -21,6 +21,7 @@ mod known;
 mod lab;
 mod link_text;
 mod links;
+mod listeners;
 mod medium;
 mod mistake;
 mod names;

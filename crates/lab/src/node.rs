@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use septet_datalink::vlan::VlanId;
+use septet_host::Listening;
 use septet_network::Cidr;
 use septet_transport::tcp;
 
@@ -12,6 +13,7 @@ use crate::address::{self, Cidr4};
 use crate::cards::{Duplex, Management};
 use crate::command::{self, Command};
 use crate::document::{Item, Table, Text, Value};
+use crate::listeners;
 use crate::medium;
 use crate::mistake::{Mistake, Mistakes, Span};
 use crate::names;
@@ -108,6 +110,8 @@ pub struct Subinterface {
 pub struct NodeSpec {
     /// The defaults of its TCP.
     pub tcp: Arc<tcp::Config>,
+    /// How its programs and services listen.
+    pub listening: Arc<Listening>,
     /// The programs it runs.
     pub commands: Vec<Command>,
     /// The services it offers.
@@ -236,6 +240,7 @@ impl NodeSpec {
                 Some(_) => Arc::new(crate::tcp::read(table, defaults)),
                 None => defaults.clone(),
             },
+            listening: listeners::read(table, mistakes),
             commands: table.texts("run").into_iter().filter_map(|text| command::parse(text).ok()).collect(),
             services: service::read(table, topology, mistakes),
             ageing: table.time("ageing"),

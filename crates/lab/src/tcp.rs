@@ -1,10 +1,11 @@
 //! TCP as a lab file sets it: a controller's name, or a table of options, each one line here.
 
-use septet_transport::tcp::{Config, EcnMode, MtuProbing, Nagle, controller};
+use septet_transport::tcp::{Config, EcnMode, Keepalive, MtuProbing, Nagle, TwReuse, controller};
 
-use crate::document::{Table, Value};
+use crate::document::{Table, Text, Value};
 use crate::keys;
-use crate::schema::{Key, Kind};
+use crate::schema::{Key, Kind, Phrase};
+use crate::words::{Word, Wrong};
 
 /// An option: its key, and what its value does to the defaults of a host.
 struct TcpOption {
@@ -129,6 +130,45 @@ const OPTIONS: &[TcpOption] = &[
         "time-outs before a connection is given up (15)",
         set!(count as u8, retries2),
     ),
+    option("keepalive", Kind::Time, "probe a peer that has been silent for so long (never)", |config, table, key| {
+        let idle = table.time(key).filter(|idle| !idle.is_zero());
+        config.options.keepalive = idle.map(|idle| Keepalive { idle: Some(idle), ..Keepalive::default() });
+    }),
+    option("keepalive_interval", Kind::Time, "the time between these probes (75s)", set!(time, keepalive_interval)),
+    option(
+        "keepalive_probes",
+        Kind::Count(1, 127),
+        "how many of them go unanswered before the connection is given up (9)",
+        set!(count as u8, keepalive_probes),
+    ),
+    option(
+        "port_range",
+        Kind::Phrase(&PORT_RANGE),
+        "the ports of connections that ask for none (32768..60999)",
+        |config, table, key| {
+            if let Some(Ok(range)) = table.text(key).map(ports) {
+                config.port_range = range;
+            }
+        },
+    ),
+    option(
+        "tw_reuse",
+        Kind::Choice(|| &["off", "on", "loopback"]),
+        "whether a connection may take over a port from TIME-WAIT after a second; by default not towards other hosts (loopback)",
+        |config, table, key| {
+            config.tw_reuse = match table.text(key).map(|t| t.text.as_str()) {
+                Some("off") => TwReuse::Off,
+                Some("on") => TwReuse::On,
+                _ => TwReuse::Loopback,
+            };
+        },
+    ),
+    option(
+        "abort_on_overflow",
+        Kind::Switch,
+        "whether a connection that finds the accept queue full is reset (false)",
+        set!(switch, abort_on_overflow),
+    ),
     option(
         "syncookies",
         Kind::Switch,
@@ -149,6 +189,21 @@ const OPTIONS: &[TcpOption] = &[
         },
     ),
 ];
+
+static PORT_RANGE: Phrase =
+    Phrase { what: "a range of ports", example: "32768..60999", check: |_, text| ports(text).map(|_| ()) };
+
+/// `32768..60999`
+fn ports(text: &Text) -> Result<(u16, u16), Wrong> {
+    let whole = Word { text: &text.text, at: 0 };
+    let parsed =
+        whole.split_once("..").and_then(|(first, last)| Some((first.text.parse().ok()?, last.text.parse().ok()?)));
+    match parsed {
+        Some((first, last)) if first > 0 && first <= last => Ok((first, last)),
+        _ => Err(Wrong::new("port", whole.range(), format!("`{}` is no range of ports", text.text))
+            .help("the first and the last: `32768..60999`".to_owned())),
+    }
+}
 
 /// The keys of a table of TCP options.
 pub(crate) const KEYS: &[Key] = &{

@@ -59,6 +59,26 @@ fn hello() {
 }
 
 #[test]
+fn tcp_accept_queue() {
+    let slow = holds("tcp-accept-queue", &[]);
+    let overflows = |outcome: &Outcome| outcome.counters["server"].get("TcpExtListenOverflows").copied();
+    // With room for all, or a program that is quick, nobody is turned away.
+    for (path, value) in [("host.server.listeners.7.backlog", "16"), ("host.server.listeners.7.accept_delay", "1us")] {
+        let text = with_setting(&read("tcp-accept-queue"), path, value).unwrap();
+        assert_ne!(overflows(&play("roomy", &text)), overflows(&slow), "{path}");
+    }
+    let never = with_setting(&read("tcp-accept-queue"), "host.server.listeners.7.accept_delay", "never").unwrap();
+    assert_eq!(sum(&play("never", &never), "server", "sink.bytes"), 0.0);
+}
+
+#[test]
+fn tcp_ports() {
+    holds("tcp-ports", &[]);
+    let text = with_setting(&read("tcp-ports"), "host.client.tcp.tw_reuse", "on").unwrap();
+    assert_eq!(play("reused", &text).counters["server"]["TcpPassiveOpens"], 71);
+}
+
+#[test]
 fn black_hole() {
     holds("black-hole", &[]);
 }
