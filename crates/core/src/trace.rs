@@ -226,9 +226,17 @@ impl Trace {
     }
 
     /// Until the next scene, events that name no cause have this one. The engine sets it where a fault, and not a
-    /// frame or a timer, is why the station is called.
+    /// frame or a timer, is why the station is called; a host sets it to the cause of the program that calls, and a socket
+    /// to that of what it hands over.
+    #[inline]
     pub fn set_cause(&mut self, cause: EventId) {
         self.cause = cause;
+    }
+
+    /// The cause of events that name none themselves.
+    #[inline]
+    pub fn cause(&self) -> EventId {
+        self.cause
     }
 
     /// Records an event and returns its name, to be given as the cause of what follows. Where the trace is off,

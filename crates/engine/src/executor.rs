@@ -1,5 +1,8 @@
 //! The deterministic executor of one host: tasks run in the order in which they were woken, timers in the order of
 //! their time, and nothing else decides.
+//!
+//! Each task has a cause: the event because of which it does what it does. A wake-up hands the waker's cause on, a spawn
+//! the spawner's, and a timer the one of the task that set it.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -9,10 +12,14 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_task::{Runnable, Task};
-use septet_core::Instant;
+use septet_core::{EventId, Instant};
 use slab::Slab;
 use smallvec::SmallVec;
+
+/// Why a task does what it does next; kept beside the task.
+type Cause = AtomicU64;
+type Runnable = async_task::Runnable<Cause>;
+type Task = async_task::Task<(), Cause>;
 
 /// Polls at one instant after which programs are held to be running in circles.
 const RUNAWAY: u64 = 10_000_000;
@@ -103,18 +110,21 @@ impl Executor {
         }
         if self.deadline().is_some_and(|at| at <= now) {
             let due = lock(&self.shared.timers).due(now, &self.shared.next_timer);
-            for waker in due {
+            for (waker, cause) in due {
+                self.shared.because(cause);
                 waker.wake();
             }
         }
         while self.is_ready() {
             let Some(runnable) = self.shared.take() else { break };
+            self.shared.because(EventId(runnable.metadata().load(Ordering::Relaxed)));
             runnable.run();
             self.polls += 1;
             if self.polls >= RUNAWAY {
                 return Err(Runaway);
             }
         }
+        self.shared.because(EventId::NONE);
         Ok(())
     }
 
@@ -170,8 +180,8 @@ impl Handle {
         let id = TaskId { slot: tasks.slots.vacant_key(), number: tasks.spawned };
         let done = Done { shared: self.shared.clone(), id };
         let shared = self.shared.clone();
-        let (runnable, task) = async_task::spawn(
-            async move {
+        let (runnable, task) = async_task::Builder::new().metadata(Cause::new(0)).spawn(
+            |_| async move {
                 let _done = done;
                 future.await;
             },
@@ -190,13 +200,28 @@ impl Handle {
 
     /// Completes at `at`.
     pub fn sleep_until(&self, at: Instant) -> Timer {
-        Timer { shared: self.shared.clone(), at, slot: None }
+        Timer { shared: self.shared.clone(), at, slot: None, cause: EventId::NONE }
+    }
+
+    /// Why the running task does what it does; outside of tasks, what was last said with [`because`](Self::because).
+    #[inline]
+    pub fn cause(&self) -> EventId {
+        EventId(self.shared.cause.load(Ordering::Relaxed))
+    }
+
+    /// What the running task does from here on, it does because of `cause`; so do tasks that are woken or spawned from
+    /// here on, until another cause is given.
+    #[inline]
+    pub fn because(&self, cause: EventId) {
+        self.shared.because(cause);
     }
 }
 
 #[derive(Debug)]
 struct Shared {
     now: AtomicU64,
+    /// Why what happens now happens: the running task's cause, or that of a wake-up from outside of tasks.
+    cause: Cause,
     ready: Mutex<VecDeque<Runnable>>,
     ready_len: AtomicUsize,
     tasks: Mutex<Tasks>,
@@ -210,6 +235,7 @@ impl Default for Shared {
     fn default() -> Self {
         Self {
             now: AtomicU64::new(0),
+            cause: Cause::new(0),
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),
             tasks: Mutex::new(Tasks { open: true, spawned: 0, slots: Slab::new() }),
@@ -229,11 +255,18 @@ struct Tasks {
 #[derive(Debug)]
 struct Slot {
     number: u64,
-    task: Task<()>,
+    task: Task,
 }
 
 impl Shared {
+    #[inline]
+    fn because(&self, cause: EventId) {
+        self.cause.store(cause.0, Ordering::Relaxed);
+    }
+
     fn schedule(&self, runnable: Runnable) {
+        // Of several wake-ups before a task runs the first is why it runs.
+        runnable.metadata().store(self.cause.load(Ordering::Relaxed), Ordering::Relaxed);
         let mut ready = lock(&self.ready);
         ready.push_back(runnable);
         self.ready_len.store(ready.len(), Ordering::Relaxed);
@@ -246,7 +279,7 @@ impl Shared {
         next
     }
 
-    fn forget(&self, id: TaskId) -> Option<Task<()>> {
+    fn forget(&self, id: TaskId) -> Option<Task> {
         let mut tasks = lock(&self.tasks);
         let live = tasks.slots.get(id.slot).is_some_and(|s| s.number == id.number);
         live.then(|| tasks.slots.remove(id.slot).task)
@@ -267,19 +300,27 @@ impl Drop for Done {
     }
 }
 
+/// A timer that waits.
+#[derive(Debug)]
+struct Armed {
+    number: u64,
+    waker: Waker,
+    cause: EventId,
+}
+
 #[derive(Debug, Default)]
 struct Timers {
     heap: BinaryHeap<Reverse<(Instant, u64, usize)>>,
-    slots: Slab<(u64, Waker)>,
+    slots: Slab<Armed>,
     armed: u64,
     /// Entries of the heap whose slot is gone.
     stale: usize,
 }
 
 impl Timers {
-    fn arm(&mut self, at: Instant, waker: Waker, next: &AtomicU64) -> (usize, u64) {
+    fn arm(&mut self, at: Instant, waker: Waker, cause: EventId, next: &AtomicU64) -> (usize, u64) {
         self.armed += 1;
-        let slot = self.slots.insert((self.armed, waker));
+        let slot = self.slots.insert(Armed { number: self.armed, waker, cause });
         self.heap.push(Reverse((at, self.armed, slot)));
         next.fetch_min(at.as_nanos(), Ordering::Relaxed);
         (slot, self.armed)
@@ -289,7 +330,7 @@ impl Timers {
         if !self.is_live(slot, number) {
             return None;
         }
-        let (_, waker) = self.slots.remove(slot);
+        let Armed { waker, .. } = self.slots.remove(slot);
         self.stale += 1;
         if self.stale > 64 && self.stale > self.heap.len() / 2 {
             let mut heap = core::mem::take(&mut self.heap).into_vec();
@@ -301,8 +342,8 @@ impl Timers {
         Some(waker)
     }
 
-    /// Takes the wakers that are due, in order.
-    fn due(&mut self, now: Instant, next: &AtomicU64) -> SmallVec<[Waker; 4]> {
+    /// Takes the wakers that are due, in order, each with why its timer was set.
+    fn due(&mut self, now: Instant, next: &AtomicU64) -> SmallVec<[(Waker, EventId); 4]> {
         let mut wakers = SmallVec::new();
         while let Some(&Reverse((at, number, slot))) = self.heap.peek() {
             if at > now {
@@ -310,7 +351,8 @@ impl Timers {
             }
             self.heap.pop();
             if self.is_live(slot, number) {
-                wakers.push(self.slots.remove(slot).1);
+                let Armed { waker, cause, .. } = self.slots.remove(slot);
+                wakers.push((waker, cause));
             } else {
                 self.stale -= 1;
             }
@@ -333,7 +375,7 @@ impl Timers {
     }
 
     fn is_live(&self, slot: usize, number: u64) -> bool {
-        self.slots.get(slot).is_some_and(|(n, _)| *n == number)
+        self.slots.get(slot).is_some_and(|armed| armed.number == number)
     }
 }
 
@@ -344,6 +386,8 @@ pub struct Timer {
     shared: Arc<Shared>,
     at: Instant,
     slot: Option<(usize, u64)>,
+    /// Why it was set.
+    cause: EventId,
 }
 
 impl Future for Timer {
@@ -351,17 +395,21 @@ impl Future for Timer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.shared.now.load(Ordering::Relaxed) >= self.at.as_nanos() {
+            if self.slot.is_some() {
+                self.shared.because(self.cause);
+            }
             self.cancel();
             return Poll::Ready(());
         }
         let mut timers = lock(&self.shared.timers);
         let known = self.slot.filter(|&(slot, number)| timers.is_live(slot, number));
         match known {
-            Some((slot, _)) => timers.slots[slot].1.clone_from(cx.waker()),
+            Some((slot, _)) => timers.slots[slot].waker.clone_from(cx.waker()),
             None => {
-                let slot = timers.arm(self.at, cx.waker().clone(), &self.shared.next_timer);
+                let cause = EventId(self.shared.cause.load(Ordering::Relaxed));
+                let slot = timers.arm(self.at, cx.waker().clone(), cause, &self.shared.next_timer);
                 drop(timers);
-                self.slot = Some(slot);
+                (self.slot, self.cause) = (Some(slot), cause);
             }
         }
         Poll::Pending
@@ -506,6 +554,59 @@ mod tests {
         ex.polls = RUNAWAY - 1000;
         ex.shared.now.store(1, Ordering::Relaxed);
         assert_eq!(ex.run(Instant::from_nanos(1)), Err(Runaway));
+    }
+
+    #[test]
+    fn a_task_has_the_cause_of_its_spawner_of_its_waker_and_of_its_timer() {
+        let (mut ex, log) = (Executor::new(), Log::default());
+        let told = |name: &'static str| {
+            let (h, log) = (ex.handle(), log.clone());
+            move || note(&log, format!("{name} {:?}", h.cause()))
+        };
+        let (tx, rx) = futures_channel();
+        let h = ex.handle();
+        let (spawned, slept, inner) = (told("spawned"), told("slept"), told("inner"));
+        h.because(EventId(7));
+        h.clone().spawn(Box::pin(async move {
+            spawned();
+            h.because(EventId(8));
+            let timer = h.sleep_until(Instant::from_secs(1));
+            h.spawn(Box::pin(async move { inner() }));
+            timer.await;
+            slept();
+            tx();
+        }));
+        let (h, woken) = (ex.handle(), told("woken"));
+        h.because(EventId(9));
+        h.clone().spawn(Box::pin(async move {
+            rx.await;
+            woken();
+        }));
+        ex.run(Instant::ZERO).unwrap();
+        assert_eq!(h.cause(), EventId::NONE);
+        // What happens to others meanwhile is no cause of these.
+        h.because(EventId(99));
+        ex.run(Instant::from_secs(1)).unwrap();
+        assert_eq!(taken(&log), ["spawned #7", "inner #8", "slept #8", "woken #8"]);
+    }
+
+    /// Something to call, and what completes when it was called.
+    fn futures_channel() -> (impl FnOnce() + Send, impl Future<Output = ()> + Send) {
+        let state: Arc<Mutex<(bool, Option<Waker>)>> = Arc::default();
+        let other = state.clone();
+        let call = move || {
+            let mut state = lock(&state);
+            state.0 = true;
+            if let Some(waker) = state.1.take() {
+                waker.wake();
+            }
+        };
+        let wait = poll_fn(move |cx| {
+            let mut state = lock(&other);
+            state.1 = Some(cx.waker().clone());
+            if state.0 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        (call, wait)
     }
 
     #[test]

@@ -47,9 +47,9 @@ impl Host {
             return Err(ConfigError::NoSuchInterface(vlan.over));
         }
         let config = Arc::new(config);
-        let stack = Rc::new(RefCell::new(Stack::new(config.clone())));
-        let key = registry::enter(&stack);
         let executor = Executor::new();
+        let stack = Rc::new(RefCell::new(Stack::new(config.clone(), executor.handle())));
+        let key = registry::enter(&stack);
         let net = Arc::new(HostNet::new(key, executor.handle(), config));
         Ok(Self { stack, executor, boot: Vec::new(), net, key })
     }
@@ -126,18 +126,13 @@ impl Host {
 
     /// Runs programs; what they tell goes to the world's trace.
     fn run_programs(&mut self, now: Instant, out: &mut Out<'_>) {
-        {
-            let stack = &mut *self.stack.borrow_mut();
-            core::mem::swap(&mut stack.trace, out.trace);
-            if stack.cause != EventId::NONE {
-                // What programs do without naming a reason, they do because of what woke them.
-                stack.trace.set_cause(stack.cause);
-            }
-        }
+        let before = out.trace.cause();
+        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
         let result = self.executor.run(now);
         core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
+        out.trace.set_cause(before);
         if let Err(runaway) = result {
-            let cause = self.stack.borrow().cause;
+            let cause = self.executor.handle().cause();
             out.trace.emit(Storey::Application, "program.killed", cause, |f| {
                 f.set("why", runaway.to_string());
             });
@@ -158,11 +153,15 @@ impl Host {
     fn power_on(&mut self, now: Instant, out: &mut Out<'_>) {
         self.stack.borrow_mut().power = Power::On;
         self.executor.set_now(now);
+        let (before, tasks) = (out.trace.cause(), self.executor.handle());
         core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
         for boot in &self.boot {
+            tasks.because(before);
             boot(self.net.clone());
         }
+        tasks.because(EventId::NONE);
         core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
+        out.trace.set_cause(before);
         self.settle(now, out);
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use septet_core::{Instant, Randomness, Recorder};
+use septet_core::{EventId, Instant, Randomness, Recorder};
 use septet_engine::executor;
 use septet_socket::{
     BoxFuture, Coalescing, Datagram, EchoReply, Entropy, IcmpSocket, IcmpSocketImpl, ListenOptions, MtuDiscovery, Net,
@@ -146,9 +146,17 @@ impl Net for HostNet {
         let Note { storey, kind, fields } = note;
         registry::with(self.key, |stack| {
             // What a program does next, it does because of what it has just told.
-            stack.cause = stack.trace.emit(storey, kind, stack.cause, |f| *f = fields);
-            stack.trace.set_cause(stack.cause);
+            let told = stack.trace.emit(storey, kind, stack.trace.cause(), |f| *f = fields);
+            stack.trace.set_cause(told);
         });
+    }
+
+    fn cause(&self) -> EventId {
+        self.executor.cause()
+    }
+
+    fn because(&self, cause: EventId) {
+        self.executor.because(cause);
     }
 
     fn secret(&self, line: String) {
@@ -198,11 +206,11 @@ impl UdpSocketImpl for Udp {
     }
 
     fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Datagram>> {
-        poll(self.key, |stack| stack.udp.poll_receive(cx, self.id, buf))
+        poll(self.key, |stack| stack.udp.poll_receive(cx, self.id, buf, &mut stack.trace))
     }
 
     fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Result<Unreached>> {
-        poll(self.key, |stack| stack.udp.poll_error(cx, self.id))
+        poll(self.key, |stack| stack.udp.poll_error(cx, self.id, &mut stack.trace))
     }
 }
 
@@ -232,7 +240,7 @@ impl IcmpSocketImpl for Ping {
     }
 
     fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<EchoReply>> {
-        poll(self.key, |stack| stack.pings.poll_receive(cx, self.id, buf))
+        poll(self.key, |stack| stack.pings.poll_receive(cx, self.id, buf, &mut stack.trace))
     }
 }
 

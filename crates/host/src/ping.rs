@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use hashbrown::HashMap;
-use septet_core::{Checksums, FixedState, Frame, Rng};
+use septet_core::{Checksums, FixedState, Frame, Rng, Trace};
 use septet_network::icmp::{HEADER_LEN, Message, kind};
 use septet_network::ip::{DEFAULT_TTL, DontFragment, Report};
 use septet_socket::{EchoReply, MtuDiscovery, Unreached};
@@ -97,12 +97,19 @@ impl Pings {
         Ok((socket.ttl, socket.dont_fragment, frame))
     }
 
-    pub(crate) fn poll_receive(&mut self, cx: &Context<'_>, id: SlotId, buf: &mut [u8]) -> Poll<io::Result<EchoReply>> {
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &Context<'_>,
+        id: SlotId,
+        buf: &mut [u8],
+        trace: &mut Trace,
+    ) -> Poll<io::Result<EchoReply>> {
         let Some(socket) = self.sockets.get_mut(id) else { return Poll::Ready(Err(gone())) };
         let Some((reply, data)) = socket.queue.pop_front() else {
             socket.readers.register(cx);
             return Poll::Pending;
         };
+        trace.set_cause(data.cause);
         let len = data.len().min(buf.len());
         buf[..len].copy_from_slice(&data.bytes()[..len]);
         Poll::Ready(Ok(reply))
@@ -122,7 +129,9 @@ impl Pings {
         }
         let Report { reporter, dst, icmp_type, code, mtu, .. } = *report;
         let error = Unreached { reporter, destination: SocketAddr::new(dst, 0), icmp_type, code, mtu };
-        self.give(quoted.ident(), EchoReply::Error { seq: quoted.seq(), error }, Frame::empty(0));
+        let mut nothing = Frame::empty(0);
+        nothing.cause = report.quote.cause;
+        self.give(quoted.ident(), EchoReply::Error { seq: quoted.seq(), error }, nothing);
     }
 
     fn give(&mut self, ident: u16, reply: EchoReply, data: Frame) {

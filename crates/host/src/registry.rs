@@ -61,6 +61,9 @@ pub(crate) fn leave(key: HostKey) {
 }
 
 /// Calls `f` with the host. `None` where it is gone or lives on another thread.
+///
+/// What happens in `f` happens because of the cause of the task that calls, and what `f` hands over, or tells, is the
+/// cause of what that task does next.
 pub(crate) fn with<R>(key: HostKey, f: impl FnOnce(&mut Stack) -> R) -> Option<R> {
     let core = HOSTS
         .try_with(|table| {
@@ -69,6 +72,14 @@ pub(crate) fn with<R>(key: HostKey, f: impl FnOnce(&mut Stack) -> R) -> Option<R
         })
         .ok()
         .flatten()?;
-    let mut core = core.try_borrow_mut().ok()?;
-    Some(f(&mut core))
+    let stack = &mut *core.try_borrow_mut().ok()?;
+    let traced = stack.trace.is_on();
+    if traced {
+        stack.trace.set_cause(stack.tasks.cause());
+    }
+    let result = f(stack);
+    if traced {
+        stack.tasks.because(stack.trace.cause());
+    }
+    Some(result)
 }

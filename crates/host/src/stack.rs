@@ -11,6 +11,7 @@ use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, St
 use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
 use septet_datalink::stats::Ports;
 use septet_datalink::vlan;
+use septet_engine::executor;
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip, icmp};
@@ -51,8 +52,8 @@ pub(crate) struct Stack {
     pub(crate) pings: Pings,
     /// The world's trace while programs run; off at all other times.
     pub(crate) trace: Trace,
-    /// Why what programs do now happens.
-    pub(crate) cause: EventId,
+    /// The programs, and why the one that runs does what it does.
+    pub(crate) tasks: executor::Handle,
     pub(crate) rng: Rng,
     pub(crate) config: Arc<HostConfig>,
     pub(crate) link: Ports,
@@ -62,7 +63,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(crate) fn new(config: Arc<HostConfig>) -> Self {
+    pub(crate) fn new(config: Arc<HostConfig>, tasks: executor::Handle) -> Self {
         let stream = |what: &str| config.randomness.stream(&format!("{what} {}", config.name));
         Self {
             now: Instant::ZERO,
@@ -72,7 +73,7 @@ impl Stack {
             udp: Udp::default(),
             pings: Pings::default(),
             trace: Trace::off(),
-            cause: EventId::NONE,
+            tasks,
             rng: stream("programs"),
             link: Ports::default(),
             outbox: VecDeque::new(),
@@ -90,13 +91,12 @@ impl Stack {
         self.udp.wipe();
         self.pings.wipe();
         self.outbox.clear();
-        (self.blocked, self.cause) = (None, EventId::NONE);
+        self.blocked = None;
     }
 
     /// Storey 2: takes a frame off the wire.
     #[inline]
     pub(crate) fn receive(&mut self, now: Instant, port: Port, mut frame: Frame, out: &mut Out<'_>) {
-        self.cause = frame.cause;
         let mut iface: Iface = port.0;
         let (Some(mac), Some(mtu)) = (self.ip.mac(iface), self.ip.mtu(iface)) else { return };
         if let Err(why) = ethernet::check(&frame, mtu as usize) {
@@ -161,18 +161,23 @@ impl Stack {
                     data.cause = out.trace.emit(Storey::Network, "icmp.reply", data.cause, |f| {
                         f.set("from", from).set("seq", seq).set("ttl", ttl).set("bytes", data.len());
                     });
+                    self.tasks.because(data.cause);
                     self.pings.reply(ident, from, seq, ttl, data);
                 }
-                Up::Error(report) => self.climb_error(now, &report, out),
+                Up::Error(report) => {
+                    self.tasks.because(report.quote.cause);
+                    self.climb_error(now, &report, out);
+                }
             }
         }
-        self.tcp.settle();
+        self.settle_tcp(out.trace);
     }
 
     fn climb_datagram(&mut self, now: Instant, datagram: Datagram, out: &mut Out<'_>) {
         if datagram.protocol == protocol::TCP {
             return self.climb_segment(now, datagram, out);
         }
+        self.tasks.because(datagram.frame.cause);
         if let Some(unwanted) = self.udp.receive(datagram, out.trace) {
             self.ip.port_unreachable(now, unwanted, out);
         }
@@ -216,7 +221,19 @@ impl Stack {
     /// Sends what waits, as far as the ports' queues have room.
     pub(crate) fn flush(&mut self, now: Instant, out: &mut Out<'_>) {
         self.send_waiting(now, out);
-        self.tcp.settle();
+        self.settle_tcp(out.trace);
+    }
+
+    /// Wakes who waits for TCP, each because of what happened to its connection.
+    fn settle_tcp(&mut self, trace: &Trace) {
+        let Self { tcp, tasks, .. } = self;
+        tcp.settle(|cause| {
+            if trace.is_on() {
+                tasks.because(cause());
+            }
+        });
+        // What is woken from outside of this host has no cause here.
+        tasks.because(EventId::NONE);
     }
 
     fn send_waiting(&mut self, now: Instant, out: &mut Out<'_>) {
@@ -303,7 +320,6 @@ impl Stack {
     }
 
     pub(crate) fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {
-        self.cause = EventId::NONE;
         self.ip.on_deadline(now, out);
         if self.tcp.deadline.is_some_and(|at| at <= now) {
             self.tcp.dirty = true;
@@ -351,7 +367,7 @@ impl Stack {
         segment_size: Option<NonZeroU16>,
         to: Option<SocketAddr>,
     ) -> Poll<io::Result<usize>> {
-        let Self { ip, udp, trace, cause, now, .. } = self;
+        let Self { ip, udp, trace, now, .. } = self;
         let way = |dst: IpAddr, bound: Option<IpAddr>| {
             let src = bound.map_or_else(|| ip.source_for(dst), Ok)?;
             // Whoever asks for segments gets those, uncut.
@@ -360,7 +376,7 @@ impl Stack {
             }
             ip.iface_to(dst).map(|_| src)
         };
-        let datagram = match udp.poll_send(cx, id, (payload, segment_size), to, way, (*cause, trace)) {
+        let datagram = match udp.poll_send(cx, id, (payload, segment_size), to, way, trace) {
             Poll::Ready(Ok(datagram)) => datagram,
             Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
             Poll::Pending => return Poll::Pending,
@@ -378,7 +394,7 @@ impl Stack {
         if dont_fragment == DontFragment::Yes {
             self.ip.must_fit(self.now, to, frame.len())?;
         }
-        frame.cause = self.ip.trace_echo(to, seq, self.cause, &mut self.trace);
+        frame.cause = self.ip.trace_echo(to, seq, self.trace.cause(), &mut self.trace);
         let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol::ICMP) };
         self.outbox.push_back((outgoing, frame, Owner::Ping));
         Ok(())

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use septet_core::{Frame, Instant, Rng};
+use septet_core::{EventId, Frame, Instant, Rng, Storey, Trace};
 use septet_engine::executor;
 use septet_socket::{
     BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl,
@@ -119,9 +119,11 @@ impl Tcp {
         now.into_iter().zip(past).map(|((name, now), past)| (name, now + past))
     }
 
-    /// Wakes whoever waits for what has become ready, and takes note of the next deadline.
-    pub(crate) fn settle(&mut self) {
+    /// Wakes whoever waits for what has become ready, and takes note of the next deadline. Before each wake-up `because`
+    /// is called with what gives its cause.
+    pub(crate) fn settle(&mut self, mut because: impl FnMut(&dyn Fn() -> EventId)) {
         while let Some((id, readiness)) = self.endpoint.as_mut().and_then(|e| e.poll_event()) {
+            because(&|| self.endpoint.as_ref().map_or(EventId::NONE, |e| e.cause(id)));
             self.wake(id, readiness);
         }
         self.deadline = self.endpoint.as_mut().and_then(|e| e.poll_timeout());
@@ -173,9 +175,11 @@ impl Tcp {
         if socket.boot == self.boot { Ok(socket.id) } else { Err(gone()) }
     }
 
-    fn poll_connected(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<()>> {
+    fn poll_connected(&mut self, cx: &Context<'_>, socket: Socket, trace: &mut Trace) -> Poll<io::Result<()>> {
         let id = self.resolve(socket)?;
+        let cause = self.endpoint().cause(id);
         if let Some(error) = self.endpoint().take_error(id)? {
+            trace.set_cause(cause);
             return Poll::Ready(Err(error.into()));
         }
         match self.endpoint().state(id)? {
@@ -183,8 +187,11 @@ impl Tcp {
                 self.wait_writable(id, cx);
                 Poll::Pending
             }
-            State::Closed => Poll::Ready(Err(Error::ConnectionAborted.into())),
-            _ => Poll::Ready(Ok(())),
+            state => {
+                trace.set_cause(cause);
+                let gone = (state == State::Closed).then(|| Error::ConnectionAborted.into());
+                Poll::Ready(gone.map_or(Ok(()), Err))
+            }
         }
     }
 
@@ -198,10 +205,18 @@ impl Tcp {
         Poll::Pending
     }
 
-    fn poll_accept(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<(Socket, SocketAddr)>> {
+    fn poll_accept(
+        &mut self,
+        cx: &Context<'_>,
+        socket: Socket,
+        trace: &mut Trace,
+    ) -> Poll<io::Result<(Socket, SocketAddr)>> {
         let id = self.resolve(socket)?;
         match self.endpoint().accept(id) {
-            Ok((id, peer)) => Poll::Ready(Ok((Socket { boot: self.boot, id }, peer))),
+            Ok((id, peer)) => {
+                trace.set_cause(self.endpoint().cause(id));
+                Poll::Ready(Ok((Socket { boot: self.boot, id }, peer)))
+            }
             Err(Error::WouldBlock) => {
                 self.acceptors.entry(id).or_default().register(cx);
                 Poll::Pending
@@ -221,6 +236,14 @@ impl Stack {
         self.tcp.dirty = true;
         let id = self.tcp.endpoint().connect(self.now, local, to, mtu, &options, &mut self.trace)?;
         Ok(Socket { boot: self.tcp.boot, id })
+    }
+
+    /// The program hears that it has no connection, and so does the trace.
+    fn tell_refusal(&mut self, to: SocketAddr, error: &io::Error) {
+        let told = self.trace.emit(Storey::Transport, "connect.failed", self.trace.cause(), |f| {
+            f.set("remote", to).set("why", error.to_string());
+        });
+        self.trace.set_cause(told);
     }
 
     /// A listening socket, and how late its program is to accept.
@@ -260,7 +283,7 @@ impl Stack {
             return Poll::Ready(Ok(0));
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint().write_because(self.now, id, pieces, self.cause, &mut self.trace) {
+        match self.tcp.endpoint().write_pieces(self.now, id, pieces, &mut self.trace) {
             Ok(n) => Poll::Ready(Ok(n)),
             Err(Error::WouldBlock) => {
                 self.tcp.wait_writable(id, cx);
@@ -378,11 +401,18 @@ fn store(slot: &mut Option<Waker>, cx: &Context<'_>) {
 
 pub(crate) fn connect(key: HostKey, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
     Box::pin(async move {
-        let socket = with(key, |stack| stack.connect_tcp(to, &options))?;
-        // Dropped halfway, the stream closes the socket.
-        let stream = Stream { key, socket };
-        poll_fn(|cx| poll(key, |stack| stack.tcp.poll_connected(cx, socket))).await?;
-        Ok(TcpStream::new(stream))
+        let opened = async {
+            let socket = with(key, |stack| stack.connect_tcp(to, &options))?;
+            // Dropped halfway, the stream closes the socket.
+            let stream = Stream { key, socket };
+            poll_fn(|cx| poll(key, |stack| stack.tcp.poll_connected(cx, socket, &mut stack.trace))).await?;
+            Ok(TcpStream::new(stream))
+        };
+        let result: io::Result<_> = opened.await;
+        if let Err(e) = &result {
+            registry::with(key, |stack| stack.tell_refusal(to, e));
+        }
+        result
     })
 }
 
@@ -501,7 +531,7 @@ impl TcpListenerImpl for Listener {
         if let Some(late) = &self.late {
             ready!(late.poll(cx, |cx| poll(self.key, |stack| stack.tcp.poll_acceptable(cx, self.socket))))?;
         }
-        let accepted = poll(self.key, |stack| stack.tcp.poll_accept(cx, self.socket));
+        let accepted = poll(self.key, |stack| stack.tcp.poll_accept(cx, self.socket, &mut stack.trace));
         accepted.map_ok(|(socket, peer)| (TcpStream::new(Stream { key: self.key, socket }), peer))
     }
 }

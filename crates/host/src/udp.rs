@@ -5,7 +5,7 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_core::{DropReason, EventId, Rng, Trace};
+use septet_core::{DropReason, Rng, Trace};
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, SendError};
 use septet_socket::{Coalescing, Datagram as Received, Unreached};
 use septet_transport::udp::{self, Endpoint, Error, Meta, Reach, Refused, SocketId, Transmit};
@@ -115,11 +115,11 @@ impl Udp {
         (payload, segment_size): (&[u8], Option<NonZeroU16>),
         to: Option<SocketAddr>,
         way: impl FnOnce(IpAddr, Option<IpAddr>) -> Result<IpAddr, SendError>,
-        (cause, trace): (EventId, &mut Trace),
+        trace: &mut Trace,
     ) -> Poll<io::Result<Transmit>> {
         let way = |dst, bound| Ok::<_, Failure>(way(dst, bound)?);
         let size = segment_size.map_or(0, NonZeroU16::get);
-        match self.endpoint.send_segmented(id, payload, size, to, way, cause, trace) {
+        match self.endpoint.send_segmented(id, payload, size, to, way, trace.cause(), trace) {
             Ok(datagram) => Poll::Ready(Ok(datagram)),
             Err(Failure(e)) if e.kind() == io::ErrorKind::WouldBlock => {
                 self.waiting[id.index()].writers.register(cx);
@@ -141,9 +141,11 @@ impl Udp {
         cx: &Context<'_>,
         id: SocketId,
         buf: &mut [u8],
+        trace: &mut Trace,
     ) -> Poll<io::Result<Received>> {
         match self.endpoint.recv(id) {
             Ok(udp::Received { from, frame, .. }) => {
+                trace.set_cause(frame.cause);
                 let len = frame.len().min(buf.len());
                 buf[..len].copy_from_slice(&frame.bytes()[..len]);
                 let segment_size = NonZeroU16::new(frame.segment_size);
@@ -157,9 +159,15 @@ impl Udp {
         }
     }
 
-    pub(crate) fn poll_error(&mut self, cx: &Context<'_>, id: SocketId) -> Poll<io::Result<Unreached>> {
+    pub(crate) fn poll_error(
+        &mut self,
+        cx: &Context<'_>,
+        id: SocketId,
+        trace: &mut Trace,
+    ) -> Poll<io::Result<Unreached>> {
         match self.endpoint.recv_icmp(id) {
-            Ok(IcmpError { reporter, remote: destination, kind, icmp_type, code, .. }) => {
+            Ok(IcmpError { reporter, remote: destination, kind, icmp_type, code, cause, .. }) => {
+                trace.set_cause(cause);
                 let mtu = if let Unreachable::TooBig { mtu } = kind { mtu } else { 0 };
                 Poll::Ready(Ok(Unreached { reporter, destination, icmp_type, code, mtu }))
             }

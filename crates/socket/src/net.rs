@@ -9,7 +9,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use septet_core::{Fields, Instant, Recorder, Storey};
+use septet_core::{EventId, Fields, Instant, Recorder, Storey};
 
 use crate::{IcmpSocket, ListenOptions, TcpListener, TcpOptions, TcpStream, UdpSocket};
 
@@ -98,6 +98,18 @@ pub trait Net: Send + Sync + 'static {
     /// Tells the trace what happened on an upper storey.
     fn note(&self, note: Note) {
         let _ = note;
+    }
+
+    /// The event because of which the calling task does what it does: what it took in last, what it told last, or what
+    /// made it run. [`EventId::NONE`] where nothing is traced.
+    fn cause(&self) -> EventId {
+        EventId::NONE
+    }
+
+    /// What the calling task does from here on, it does because of `cause`. Only a task that works for several others,
+    /// and knows for which, has a use for it; all else the network follows by itself.
+    fn because(&self, cause: EventId) {
+        let _ = cause;
     }
 
     /// Hands on a line of the `SSLKEYLOGFILE` format, so that a capture can be read.

@@ -10,7 +10,7 @@ use hyper::client::conn::{http1, http2};
 use septet_socket::NetRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::runtime::{Io, NetExecutor, NetTimer};
+use super::runtime::{Errand, Io, NetExecutor, NetTimer};
 
 /// Which HTTP is spoken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +24,7 @@ pub enum Version {
 /// A connection to a server, over which requests go one after the other (HTTP/1.1) or at once (HTTP/2).
 pub struct Connection {
     sender: Sender,
+    errand: Errand,
 }
 
 enum Sender {
@@ -41,24 +42,26 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         super::prime();
+        let errand = Errand::new(net);
+        let stream = Io::on_errands(stream, errand.clone());
         let sender = match version {
             Version::Http1 => {
                 let (sender, connection) =
-                    http1::Builder::new().title_case_headers(true).handshake(Io::new(stream)).await.map_err(into_io)?;
+                    http1::Builder::new().title_case_headers(true).handshake(stream).await.map_err(into_io)?;
                 drive(net, async move { drop(connection.await) });
                 Sender::Http1(sender)
             }
             Version::Http2 => {
                 let (sender, connection) = http2::Builder::new(NetExecutor(net.clone()))
                     .timer(NetTimer(net.clone()))
-                    .handshake(Io::new(stream))
+                    .handshake(stream)
                     .await
                     .map_err(into_io)?;
                 drive(net, async move { drop(connection.await) });
                 Sender::Http2(sender)
             }
         };
-        Ok(Self { sender })
+        Ok(Self { sender, errand })
     }
 
     /// Sends a request and waits for the head of the response. HTTP/1.1 wants the target in origin form and a `Host`
@@ -67,7 +70,8 @@ impl Connection {
     /// # Errors
     /// Those of the stream.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
-        match &mut self.sender {
+        self.errand.ask();
+        let response = match &mut self.sender {
             Sender::Http1(sender) => {
                 sender.ready().await?;
                 sender.send_request(request).await
@@ -76,7 +80,14 @@ impl Connection {
                 sender.ready().await?;
                 sender.send_request(request).await
             }
-        }
+        };
+        self.errand.take();
+        response
+    }
+
+    /// What the calling task does from here on, it does because of what came over this connection last.
+    pub fn because(&self) {
+        self.errand.take();
     }
 
     /// Whether the server has closed it.

@@ -3,15 +3,16 @@
 use core::future::Future;
 use core::mem::MaybeUninit;
 use core::pin::Pin;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant as StdInstant;
 
 use hyper::rt::{Executor, ReadBufCursor, Timer};
 use pin_project_lite::pin_project;
-use septet_core::Instant;
+use septet_core::{EventId, Instant};
 use septet_socket::{NetExt, NetRef, Sleep};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -65,17 +66,61 @@ impl Future for NetSleep {
     }
 }
 
+/// Carries causes between the task that asks and the one that moves hyper's bytes, which may be at work already, or for
+/// several at once.
+#[derive(Clone)]
+pub(super) struct Errand {
+    net: NetRef,
+    /// Why something is asked, until bytes are written because of it.
+    asked: Arc<AtomicU64>,
+    /// What brought the bytes that were read last.
+    came: Arc<AtomicU64>,
+}
+
+impl Errand {
+    pub(super) fn new(net: &NetRef) -> Self {
+        Self { net: net.clone(), asked: Arc::default(), came: Arc::default() }
+    }
+
+    /// What is written next is written because of the calling task's cause.
+    pub(super) fn ask(&self) {
+        self.asked.store(self.net.cause().0, Ordering::Relaxed);
+    }
+
+    /// The calling task has what came last: what it does now it does because of that.
+    pub(super) fn take(&self) {
+        self.net.because(EventId(self.came.load(Ordering::Relaxed)));
+    }
+
+    fn writes(&self) {
+        let asked = self.asked.swap(0, Ordering::Relaxed);
+        if asked != 0 {
+            self.net.because(EventId(asked));
+        }
+    }
+
+    fn read(&self) {
+        self.came.store(self.net.cause().0, Ordering::Relaxed);
+    }
+}
+
 pin_project! {
     /// A tokio stream as hyper takes it.
     pub(crate) struct Io<S> {
         #[pin]
         stream: S,
+        errand: Option<Errand>,
     }
 }
 
 impl<S> Io<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream }
+        Self { stream, errand: None }
+    }
+
+    /// The same, where others ask for what is written.
+    pub(super) fn on_errands(stream: S, errand: Errand) -> Self {
+        Self { stream, errand: Some(errand) }
     }
 
     pub(crate) fn into_stream(self) -> S {
@@ -89,7 +134,11 @@ impl<S: AsyncRead> hyper::rt::Read for Io<S> {
         let mut space = [MaybeUninit::uninit(); 16 * 1024];
         let room = cursor.remaining().min(space.len());
         let mut buf = ReadBuf::uninit(&mut space[..room]);
-        ready!(self.project().stream.poll_read(cx, &mut buf))?;
+        let this = self.project();
+        ready!(this.stream.poll_read(cx, &mut buf))?;
+        if let Some(errand) = this.errand {
+            errand.read();
+        }
         cursor.put_slice(buf.filled());
         Poll::Ready(Ok(()))
     }
@@ -97,7 +146,11 @@ impl<S: AsyncRead> hyper::rt::Read for Io<S> {
 
 impl<S: AsyncWrite> hyper::rt::Write for Io<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.project().stream.poll_write(cx, buf)
+        let this = self.project();
+        if let Some(errand) = this.errand {
+            errand.writes();
+        }
+        this.stream.poll_write(cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -117,6 +170,10 @@ impl<S: AsyncWrite> hyper::rt::Write for Io<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.project().stream.poll_write_vectored(cx, bufs)
+        let this = self.project();
+        if let Some(errand) = this.errand {
+            errand.writes();
+        }
+        this.stream.poll_write_vectored(cx, bufs)
     }
 }

@@ -139,7 +139,11 @@ impl Handler {
     async fn http1(self, stream: impl AsyncRead + AsyncWrite + Break + Unpin + Send + Sync + 'static) {
         let net = self.net.clone();
         // An error is the client's: it reset the connection, or was too slow.
-        let _ = http1::serve(&net, stream, &self).await;
+        if let Err(e) = http1::serve(&net, stream, &self).await {
+            net.trace(Storey::Application, "http.failed", |f| {
+                f.set("way", "received").set("peer", self.peer).set("why", e.to_string());
+            });
+        }
     }
 
     async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {

@@ -80,12 +80,12 @@ impl Ip {
     ) {
         let Some(Learned { asked, waiting }) = self.neighbors.learn(now, iface, addr, mac, evidence) else { return };
         let Some(asked) = asked else { return };
-        let event = out.trace.emit(Storey::Network, "arp.resolved", cause_of(frame), |f| {
+        out.trace.emit(Storey::Network, "arp.resolved", cause_of(frame), |f| {
             f.set("ip", addr).set("mac", mac.0).set("after", now - asked).set("waiting", waiting.len());
         });
-        for mut waiting in waiting {
-            // It leaves now because the answer came, and that is the reason to name; why it was made is told already.
-            waiting.packet.cause = if out.trace.is_on() { event } else { waiting.packet.cause };
+        for waiting in waiting {
+            // It leaves now because the address is known, but it was made for a reason of its own; and whoever told the
+            // address may have done so for his own ends.
             self.transmit_to(iface, mac, waiting.packet, out);
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use septet_core::Frame;
+use septet_core::{EventId, Frame};
 
 use super::{Resting, pool};
 
@@ -28,6 +28,10 @@ pub(crate) struct ReceiveBuffer {
     ready: VecDeque<Frame>,
     ready_bytes: usize,
     early: Option<Box<Early>>,
+    /// The event that brought what was read last.
+    cause: EventId,
+    /// The event that brought the end of the stream.
+    end: EventId,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +41,8 @@ struct Early {
 }
 
 impl Resting for ReceiveBuffer {
-    const REST: &'static Self = &Self { ready: VecDeque::new(), ready_bytes: 0, early: None };
+    const REST: &'static Self =
+        &Self { ready: VecDeque::new(), ready_bytes: 0, early: None, cause: EventId::NONE, end: EventId::NONE };
 
     pool!(ReceiveBuffer);
 
@@ -46,14 +51,14 @@ impl Resting for ReceiveBuffer {
         if self.ready.capacity() > 64 {
             self.ready = VecDeque::new();
         }
-        (self.ready_bytes, self.early) = (0, None);
+        (self.ready_bytes, self.early, self.cause, self.end) = (0, None, EventId::NONE, EventId::NONE);
     }
 }
 
 impl ReceiveBuffer {
     /// Whether nothing is kept.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ready_bytes == 0 && self.early.is_none()
+        self.ready_bytes == 0 && self.early.is_none() && self.end == EventId::NONE
     }
 
     /// Bytes in order.
@@ -83,6 +88,7 @@ impl ReceiveBuffer {
             && last.len() + len <= COALESCED
         {
             last.extend(frame.bytes());
+            last.cause = frame.cause;
             return;
         }
         self.ready.push_back(frame);
@@ -204,6 +210,7 @@ impl ReceiveBuffer {
             let n = first.len().min(out.len() - done);
             out[done..done + n].copy_from_slice(&first.bytes()[..n]);
             done += n;
+            self.cause = first.cause;
             if n == first.len() {
                 self.ready.pop_front();
             } else {
@@ -212,6 +219,21 @@ impl ReceiveBuffer {
         }
         self.took(done);
         done
+    }
+
+    /// The event that brought what was read last.
+    pub(crate) fn cause(&self) -> EventId {
+        self.cause
+    }
+
+    /// The event that brought the end of the stream; [`EventId::NONE`] where nothing is traced, or none came.
+    pub(crate) fn end(&self) -> EventId {
+        self.end
+    }
+
+    /// The stream ends here.
+    pub(crate) fn set_end(&mut self, cause: EventId) {
+        self.end = cause;
     }
 
     /// Copies to `out` and keeps everything.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use septet_core::Frame;
+use septet_core::{EventId, Frame};
 
 use super::nagle::Push;
 use super::{Chrono, Connection, Cx};
@@ -65,9 +65,17 @@ impl Connection {
         take: impl FnOnce(&mut crate::tcp::buffer::ReceiveBuffer) -> usize,
     ) -> Result<usize, Error> {
         if self.received.readable() == 0 {
-            return self.nothing_to_read();
+            let result = self.nothing_to_read();
+            match result {
+                Ok(_) if self.received.end() != EventId::NONE => cx.trace.set_cause(self.received.end()),
+                Err(Error::WouldBlock) => {}
+                _ => cx.trace.set_cause(self.cause),
+            }
+            return result;
         }
         let n = take(&mut self.received);
+        // What the program does next, it does because of what it has read.
+        cx.trace.set_cause(self.received.cause());
         self.copied_seq += n as u64;
         self.adjust_receive_buffer(cx);
         self.after_read(cx, n);

@@ -55,7 +55,7 @@ impl Connection {
         if len > 0 {
             self.counters.data_segs_in = self.counters.data_segs_in.wrapping_add(u32::from(segs));
         }
-        frame.segment_size = 0;
+        (frame.segment_size, frame.cause) = (0, self.cause);
         self.ts.parse(header.options.timestamps.filter(|_| self.ts.ok || self.state == State::SynSent));
         match self.state {
             State::SynSent => self.in_syn_sent(cx, &seg, frame),

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use septet_core::{EventId, Storey};
+use septet_core::Storey;
 
 use super::timers::Slot;
 use super::{Connection, Cx, Waiting};
@@ -87,7 +87,7 @@ impl Connection {
             return;
         }
         let (local, remote) = (self.local(), self.remote());
-        self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", EventId::NONE, |f| {
+        self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", self.cause, |f| {
             f.set("local", local).set("remote", remote).set("why", "keepalive timer");
         });
         self.flags.keepalive_due = true;
@@ -147,7 +147,7 @@ impl Connection {
             return;
         }
         let (local, remote) = (self.local(), self.remote());
-        self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", EventId::NONE, |f| {
+        self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", self.cause, |f| {
             f.set("local", local).set("remote", remote).set("why", "persist timer");
         });
         self.flags.wake_due = true;

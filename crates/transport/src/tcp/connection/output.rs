@@ -78,10 +78,13 @@ impl Connection {
             }
         }
         if self.acks.due && self.state != State::SynReceived {
-            let why = if self.flags.sack_ok && self.acks.reports_sack() {
-                "ACK with SACK: a segment is missing"
-            } else {
-                "ACK"
+            let report = self.acks.holes.as_ref().filter(|_| self.flags.sack_ok);
+            let why = match report.map(|holes| (holes.len > 0, holes.dsack.is_some())) {
+                Some((true, true)) => "ACK with SACK: a segment is missing, and another came twice",
+                Some((true, false)) => "ACK with SACK: a segment is missing",
+                // RFC 2883 §4: "a D-SACK block is only used to report a duplicate contiguous sequence of data received".
+                Some((false, true)) => "ACK with D-SACK: what came had come before",
+                _ => "ACK",
             };
             return Some(self.send_bare(cx, self.snd_nxt, why));
         }

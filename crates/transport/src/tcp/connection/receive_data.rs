@@ -190,6 +190,9 @@ impl Connection {
     fn on_fin(&mut self, cx: &mut Cx<'_>) -> Verdict {
         self.acks.scheduled = true;
         self.flags.fin_received = true;
+        if cx.trace.is_on() {
+            self.received.set_end(self.cause);
+        }
         self.flags.read_shut = true;
         self.flags.notify = true;
         self.fin_beyond = 0;

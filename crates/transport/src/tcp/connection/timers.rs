@@ -108,7 +108,7 @@ impl Connection {
             // Output is polled afterwards anyway.
         }
         if self.timers.take_due(Slot::DelayedAck, cx.now) {
-            self.cause = cx.trace.emit(septet_core::Storey::Transport, "tcp.timer", septet_core::EventId::NONE, |f| {
+            self.cause = cx.trace.emit(septet_core::Storey::Transport, "tcp.timer", self.cause, |f| {
                 f.set("local", self.local()).set("remote", self.remote()).set("why", "delayed ACK timer");
             });
             self.on_delayed_ack(cx);

@@ -194,6 +194,27 @@ impl Endpoint {
         Ok(result)
     }
 
+    /// The same for what the program does and the peer sees: it happens because of the program's cause.
+    fn act<T>(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        trace: &mut Trace,
+        f: impl FnOnce(&mut Connection, &mut Cx<'_>) -> T,
+    ) -> Result<T, Error> {
+        let cause = trace.cause();
+        self.step(now, id, trace, |c, cx| {
+            c.because(cause);
+            f(c, cx)
+        })
+    }
+
+    /// The event that last told of a connection: the segment that came, the call, the timer. [`EventId::NONE`] where
+    /// nothing was told, and for other sockets.
+    pub fn cause(&self, id: SocketId) -> EventId {
+        self.slots.connection(id).map_or(EventId::NONE, |c| c.cause)
+    }
+
     /// Copies `data` into the send buffer; returns how much found room.
     ///
     /// # Errors
@@ -214,27 +235,22 @@ impl Endpoint {
         follows: Follows,
         trace: &mut Trace,
     ) -> Result<usize, Error> {
-        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Copied(&[IoSlice::new(data)]), follows))?
+        self.act(now, id, trace, |c, cx| c.write(cx, Payload::Copied(&[IoSlice::new(data)]), follows))?
             .map(|n| n as usize)
     }
 
-    /// The same with several pieces, because of the event `cause`: `writev(2)`.
+    /// The same with several pieces: `writev(2)`.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn write_because(
+    pub fn write_pieces(
         &mut self,
         now: Instant,
         id: SocketId,
         pieces: &[IoSlice<'_>],
-        cause: EventId,
         trace: &mut Trace,
     ) -> Result<usize, Error> {
-        self.step(now, id, trace, |c, cx| {
-            c.because(cause);
-            c.write(cx, Payload::Copied(pieces), Follows::Nothing)
-        })?
-        .map(|n| n as usize)
+        self.act(now, id, trace, |c, cx| c.write(cx, Payload::Copied(pieces), Follows::Nothing))?.map(|n| n as usize)
     }
 
     /// Takes `data` into the send buffer without copying; returns how much of it found room.
@@ -242,7 +258,7 @@ impl Endpoint {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_bytes(&mut self, now: Instant, id: SocketId, data: Bytes, trace: &mut Trace) -> Result<usize, Error> {
-        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Shared(data), Follows::Nothing))?.map(|n| n as usize)
+        self.act(now, id, trace, |c, cx| c.write(cx, Payload::Shared(data), Follows::Nothing))?.map(|n| n as usize)
     }
 
     /// Writes `len` bytes of the [synthetic stream](septet_core::synthetic) from `offset` on. They take no room: bulk
@@ -258,7 +274,7 @@ impl Endpoint {
         len: u64,
         trace: &mut Trace,
     ) -> Result<u64, Error> {
-        self.step(now, id, trace, |c, cx| c.write(cx, Payload::Synthetic { offset, len }, Follows::Nothing))?
+        self.act(now, id, trace, |c, cx| c.write(cx, Payload::Synthetic { offset, len }, Follows::Nothing))?
     }
 
     /// Copies received bytes to `out`; zero means the end of the stream (or an empty `out`).
@@ -299,7 +315,7 @@ impl Endpoint {
     /// # Errors
     /// `NotConnected`.
     pub fn shutdown(&mut self, now: Instant, id: SocketId, how: Shutdown, trace: &mut Trace) -> Result<(), Error> {
-        self.step(now, id, trace, |c, cx| c.shutdown(cx, how))?
+        self.act(now, id, trace, |c, cx| c.shutdown(cx, how))?
     }
 
     /// Lets go of the socket: its name is void afterwards. What was written is still sent, in the background.
@@ -331,6 +347,7 @@ impl Endpoint {
                 if c.flags.orphan {
                     return Err(Error::BadSocket);
                 }
+                c.because(trace.cause());
                 f(c, cx!(self, now, trace));
                 self.after(index);
                 Ok(())

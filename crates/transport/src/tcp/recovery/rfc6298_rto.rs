@@ -154,7 +154,7 @@ impl Connection {
             return;
         }
         let rto = self.rtt.rto_ms;
-        self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", septet_core::EventId::NONE, |f| {
+        self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", self.cause, |f| {
             f.set("local", self.local())
                 .set("remote", self.remote())
                 .set("why", format!("retransmission timer, RTO {rto} ms"));

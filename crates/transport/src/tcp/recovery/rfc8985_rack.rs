@@ -166,7 +166,7 @@ impl Connection {
     /// §6.3: "Upon RACK reordering timer expiration".
     pub(crate) fn on_reorder_timer(&mut self, cx: &mut Cx<'_>) {
         let (local, remote) = (self.local(), self.remote());
-        self.cause = cx.trace.emit(septet_core::Storey::Transport, "tcp.timer", septet_core::EventId::NONE, |f| {
+        self.cause = cx.trace.emit(septet_core::Storey::Transport, "tcp.timer", self.cause, |f| {
             f.set("local", local).set("remote", remote).set("why", "RACK reordering timer");
         });
         let before = self.sent.in_flight();

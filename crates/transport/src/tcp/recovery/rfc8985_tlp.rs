@@ -43,7 +43,7 @@ impl Connection {
             return;
         }
         let (local, remote) = (self.local(), self.remote());
-        self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", septet_core::EventId::NONE, |f| {
+        self.cause = cx.trace.emit(Storey::Transport, "tcp.timer", self.cause, |f| {
             f.set("local", local).set("remote", remote).set("why", "probe timeout (TLP)");
         });
         self.flags.probe_due = true;
