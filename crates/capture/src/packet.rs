@@ -20,6 +20,8 @@ pub(crate) struct Segment {
     pub(crate) data: u32,
     pub(crate) syn: bool,
     pub(crate) ack: bool,
+    /// Where its header begins in the frame.
+    pub(crate) header_at: usize,
     /// Where its data begin in the frame.
     pub(crate) data_at: usize,
 }
@@ -86,6 +88,7 @@ impl Packet {
                 data: (inner.len() as u32).saturating_sub(u32::from(offset >> 4) * 4),
                 syn: flags & 0x02 != 0,
                 ack: flags & 0x10 != 0,
+                header_at: at + header,
                 data_at: at + header + usize::from(offset >> 4) * 4,
             }),
             _ => None,

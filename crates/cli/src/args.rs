@@ -74,7 +74,8 @@ pub(crate) struct RunArgs {
     /// How much of the run is told
     #[arg(long, value_enum, default_value_t = StoryLength::Short)]
     pub(crate) story: StoryLength,
-    /// Capture only these ports, as node or node:port (repeat, or separate by commas)
+    /// Capture only these ports, as node or node:port (repeat, or separate by commas). A frame is captured where it is
+    /// first seen; with `all`, at each port that it passes
     #[arg(long, value_name = "PORT", value_delimiter = ',', requires = "output")]
     pub(crate) capture: Vec<String>,
     /// Capture only the first BYTES of each frame, as tcpdump -s

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use septet_capture::pcapng::Sights;
 use septet_capture::summary::Summary;
 use septet_capture::{EventLog, LongFile, Names, Pcapng, Shared, metrics, pcapng};
 use septet_core::{Port, StationId};
@@ -12,6 +13,9 @@ use septet_lab::{Outcome, Output, Run};
 
 use crate::exit::Failure;
 use crate::lab_file;
+
+/// What asks for a frame at each port that it passes.
+const ALL: &str = "all";
 
 /// Files that are written while the world runs.
 pub(crate) struct Keep {
@@ -31,14 +35,16 @@ impl Keep {
     ) -> Result<Self, Failure> {
         fs::create_dir_all(dir).map_err(|e| Failure::file("make", dir, &e))?;
         let names = run.names();
-        let only = chosen(ports, &names)?;
+        let (all, ports): (Vec<_>, Vec<_>) = ports.iter().partition(|port| *port == ALL);
+        let sights = if all.is_empty() { Sights::First } else { Sights::All };
+        let only = chosen(&ports, &names)?;
         let lab = run.lab();
         lab_file::keep(dir, path, lab)?;
         if let Some(pem) = run.root_pem() {
             write(&dir.join("ca.pem"), pem.as_bytes())?;
         }
         let comment = Some(format!("lab {}, seed {}", lab.name, run.seed()));
-        let options = pcapng::Options { epoch: lab.epoch, comment, only, snap };
+        let options = pcapng::Options { epoch: lab.epoch, comment, only, sights, snap };
         let file = LongFile::new(create_private(&dir.join("trace.pcapng"))?);
         let capture = Shared::new(Pcapng::new(file, names.clone(), options));
         let about = [("lab".to_owned(), lab.name.clone().into()), ("seed".to_owned(), run.seed().into())];
@@ -119,7 +125,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// The ports that `--capture` names, each as `node` or `node:port`.
-fn chosen(ports: &[String], names: &Names) -> Result<BTreeSet<(StationId, Port)>, Failure> {
+fn chosen(ports: &[&String], names: &Names) -> Result<BTreeSet<(StationId, Port)>, Failure> {
     let mut chosen = BTreeSet::new();
     for text in ports {
         let (node, port) = text.split_once(':').map_or((text.as_str(), None), |(node, port)| (node, Some(port)));

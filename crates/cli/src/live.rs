@@ -73,7 +73,8 @@ pub(crate) struct UpArgs {
     /// When it ends, instead of the lab's `stop`: a time as `90s`, or `never`
     #[arg(long, value_name = "TIME")]
     pub(crate) stop: Option<String>,
-    /// Keep every packet in DIR/trace.pcapng and every event in DIR/events too, of all ports or of these
+    /// Keep every packet in DIR/trace.pcapng and every event in DIR/events too, of all ports or of these; each packet where
+    /// it is first seen, or with `all` at each port that it passes
     #[arg(long, value_name = "PORT,…", value_delimiter = ',', num_args = 0.., require_equals = true, requires = "output")]
     pub(crate) capture: Option<Vec<String>>,
     /// How much is told while it runs

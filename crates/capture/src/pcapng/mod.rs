@@ -2,6 +2,7 @@
 
 mod block;
 mod once;
+mod sights;
 
 use core::fmt;
 use core::time::Duration;
@@ -15,6 +16,8 @@ use crate::{LinkType, Names, sentence, serial};
 
 use block::{Packet, Statistics};
 use once::Once;
+pub use sights::Sights;
+use sights::{Seen, Show, TCP_KEPT};
 
 /// What a capture holds besides frames.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,8 @@ pub struct Options {
     pub comment: Option<String>,
     /// The ports whose frames are written; all where empty.
     pub only: BTreeSet<(StationId, Port)>,
+    /// Which sights of a frame are written.
+    pub sights: Sights,
     /// The most bytes that are written of a frame, tcpdump's `-s`; all where `None`. Damaged frames are kept whole.
     pub snap: Option<u32>,
 }
@@ -40,8 +45,8 @@ pub struct Totals {
 
 /// Writes a pcapng capture while the world runs.
 ///
-/// Each port is an interface; a frame is written once where it is sent and once where it is received, each time with
-/// the reason for which it was made and, where it does not arrive whole, what became of it. Lines of TLS key material
+/// Each port is an interface; a frame is written where it is sent and where it is received, or as [`Sights`] says, each
+/// time with the reason for which it was made and, where it does not arrive whole, what became of it. Lines of TLS key material
 /// go into the file before the packets that they open. Little is held in memory: the latest events, and which parts of
 /// TCP streams the file holds.
 ///
@@ -62,6 +67,7 @@ pub struct Pcapng<W: io::Write> {
     last: Option<((StationId, Port), Interface)>,
     secrets: Secrets,
     once: Once,
+    seen: Seen,
     fate: String,
     totals: Totals,
 }
@@ -84,6 +90,7 @@ impl<W: io::Write> Pcapng<W> {
             last: None,
             secrets: Secrets::default(),
             once: Once::default(),
+            seen: Seen::default(),
             fate: String::new(),
             totals: Totals::default(),
             names,
@@ -151,6 +158,31 @@ impl<W: io::Write> Pcapng<W> {
         self.options.only.is_empty() || self.options.only.contains(&(station, port))
     }
 
+    fn show(&mut self, observation: &Observation<'_>, link_type: LinkType, fate: Fate) -> Show {
+        let Observation { frame, .. } = observation;
+        if self.options.sights == Sights::All {
+            return Show::Whole;
+        }
+        let first = self.seen.is_first(frame.id);
+        match link_type {
+            _ if first && !self.is_passed_on(observation, link_type) => Show::Whole,
+            // What a serial line makes of a packet is worth a look.
+            LinkType::SERIAL if first => Show::Again,
+            _ if fate == Fate::Passed => Show::Nothing,
+            _ => Show::Again,
+        }
+    }
+
+    /// Whether a segment that is sent in a new frame was made elsewhere, and is in the capture there: a router has taken it
+    /// off another kind of link.
+    fn is_passed_on(&self, observation: &Observation<'_>, link_type: LinkType) -> bool {
+        let Observation { station, way, frame, .. } = *observation;
+        self.options.only.is_empty()
+            && way == Way::Sent
+            && self.memory.get(frame.cause).is_some_and(|made| made.station != station)
+            && crate::packet::Packet::parse(link_type, frame.bytes()).is_some_and(|packet| packet.tcp.is_some())
+    }
+
     fn describe(&mut self, station: StationId, port: Port, out: &mut Vec<u8>) -> Interface {
         let number = self.statistics.len() as u32;
         let name = self.names.of_port(station, port);
@@ -165,6 +197,12 @@ impl<W: io::Write> Pcapng<W> {
         self.statistics.push(Statistics::default());
         interface
     }
+}
+
+/// How much is kept of a frame that was shown already.
+fn short(link_type: LinkType, bytes: &[u8]) -> usize {
+    let segment = crate::packet::Packet::parse(link_type, bytes).and_then(|packet| packet.tcp);
+    segment.map_or(bytes.len(), |segment| (segment.header_at + TCP_KEPT).min(bytes.len()))
 }
 
 fn stamp(options: &Options, at: Instant) -> u64 {
@@ -197,7 +235,13 @@ impl<W: io::Write> Monitor for Pcapng<W> {
         if self.out.error.is_some() {
             return;
         }
+        // Damage of no known bits: it arrived so.
+        let fate = if fate == Fate::Passed && frame.fcs.is_some() { Fate::Damaged(0) } else { fate };
         let Some(interface) = self.interface(station, port) else { return };
+        let show = self.show(observation, interface.link_type, fate);
+        if show == Show::Nothing {
+            return;
+        }
         let fcs = frame.fcs.filter(|_| interface.link_type == LinkType::ETHERNET);
         let exported;
         let (bytes, packet) = if interface.link_type == LinkType::SERIAL {
@@ -209,15 +253,15 @@ impl<W: io::Write> Monitor for Pcapng<W> {
         // A damaged frame is shown as it arrived, to the last byte.
         let kept = match (fcs, interface.link_type, packet) {
             (Some(_), ..) | (None, LinkType::SERIAL, None) => bytes.len(),
+            (None, LinkType::SERIAL, Some(at)) if show == Show::Again => at + short(LinkType::RAW, &bytes[at..]),
             (None, LinkType::SERIAL, Some(at)) => at + self.once.keep(LinkType::RAW, &bytes[at..]),
+            (None, link_type, _) if show == Show::Again => short(link_type, bytes),
             (None, link_type, _) => self.once.keep(link_type, bytes),
         };
         let kept = match self.options.snap {
             Some(snap) if fcs.is_none() => kept.min(snap as usize),
             _ => kept,
         };
-        // Damage of no known bits: it arrived so.
-        let fate = if fate == Fate::Passed && frame.fcs.is_some() { Fate::Damaged(0) } else { fate };
         let names = &self.names;
         let why = self.memory.told(frame.cause, |memory, event, out| sentence::reason(memory, event, names, out));
         self.fate.clear();

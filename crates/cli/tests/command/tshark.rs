@@ -49,7 +49,93 @@ fn nothing_in_any_lab_is_malformed() {
         assert_eq!(ended.code, Some(0), "{path:?}: {ended:?}");
         let bad = tshark(&out.join("trace.pcapng"), &[&CHECKS[..], &["-Y", BAD]].concat());
         assert!(bad.is_empty(), "{path:?}: {:#?}", &bad[..bad.len().min(5)]);
+        // What tshark takes for sent again was sent again.
+        let untrue = format!("({SENT_AGAIN}) && !(frame.comment contains \"tcp.retransmit\") && {UNDAMAGED}");
+        let untrue = tshark(&out.join("trace.pcapng"), &["-Y", &untrue]);
+        assert!(untrue.is_empty(), "{path:?}: {} false warnings, {:#?}", untrue.len(), &untrue[..untrue.len().min(5)]);
     }
+}
+
+/// What tshark says of a connection of which frames are missing, or come twice.
+const WARNINGS: &str = "tcp.analysis.out_of_order || tcp.analysis.retransmission || tcp.analysis.lost_segment || \
+                        tcp.analysis.ack_lost_segment || tcp.analysis.duplicate_ack";
+/// What it says of a segment that carries what it has seen before.
+const SENT_AGAIN: &str = "tcp.analysis.out_of_order || tcp.analysis.retransmission";
+/// Sequence numbers are not to be believed of what bit errors have touched.
+const UNDAMAGED: &str = "frame.packet_flags_crc_error == 0";
+
+#[test]
+fn where_nothing_is_lost_or_overtaken_tshark_warns_of_nothing() {
+    if !judged() {
+        return;
+    }
+    let dir = scratch("whole");
+    let path = crate::lab(
+        &dir,
+        r#"
+[lab]
+stop = "9s"
+[media]
+wan = { rate = "20mbit", delay = "9ms" }
+[topology]
+links = ["client -- s1", "s1 -- r1", "r1 -- r2 : wan", "r2 -- server"]
+[switch.s1]
+[router.r1]
+[router.r2]
+[host.client]
+run = ["at 1s: curl http://server/ --repeat 3"]
+[host.server.http]
+body = "90kb"
+"#,
+    );
+    let frames = |capture: &[&str], filter: &str| {
+        let base = ["run".as_ref(), path.as_os_str(), "-q".as_ref(), "-o".as_ref(), dir.as_os_str()];
+        let ended = run(base.into_iter().chain(capture.iter().map(|c| c.as_ref())));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        tshark(&dir.join("trace.pcapng"), &["-Y", filter]).len()
+    };
+    assert_eq!(frames(&[], WARNINGS), 0);
+    assert_eq!(frames(&[], "http.response.code == 200"), 3);
+    // Each port by itself has nothing to warn of either, nor has a router that passes everything on.
+    for port in ["client", "r1:eth1", "r1"] {
+        assert_eq!(frames(&["--capture", port], WARNINGS), 0, "{port}");
+        assert_eq!(frames(&["--capture", port], "http.response.code == 200"), 3, "{port}");
+    }
+    // All ports at once are asked for by name, and show each segment eight times.
+    let (once, all) = (frames(&[], "tcp"), frames(&["--capture", "all"], "tcp"));
+    assert_eq!(all, once * 8);
+    assert!(frames(&["--capture", "all"], WARNINGS) > 100, "this is what the test is about");
+}
+
+#[test]
+fn what_is_lost_further_on_is_shown_where_it_is_lost() {
+    if !judged() {
+        return;
+    }
+    let dir = scratch("lost");
+    let path = crate::lab(
+        &dir,
+        r#"
+[lab]
+stop = "20s"
+[topology]
+links = ["client -- s", "s -- server : rate 10mbit delay 5ms loss 5%"]
+[switch.s]
+[host.client]
+run = ["at 1s: curl http://server/ --repeat 9"]
+[host.server.http]
+body = "90kb"
+"#,
+    );
+    let ended = run(["run".as_ref(), path.as_os_str(), "-q".as_ref(), "-o".as_ref(), dir.as_os_str()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let count = |filter: &str| tshark(&dir.join("trace.pcapng"), &["-Y", filter]).len();
+    // The server's frames are lost on their first link, the client's on their second.
+    let lost = |port| format!("frame.comment contains \"lost: \" && frame.interface_name == \"{port}\"");
+    assert!(count(&lost("server eth0")) > 10 && count(&lost("s eth1")) > 5);
+    let truly = "frame.comment contains \"tcp.retransmit\" && !(frame.comment contains \"lost: \" && frame.interface_name == \"s eth1\")";
+    let sent_again = count(truly);
+    assert_eq!((count(SENT_AGAIN), count(&format!("({SENT_AGAIN}) && !({truly})"))), (sent_again, 0));
 }
 
 #[test]
