@@ -43,6 +43,9 @@ pub struct Summary {
     /// Packets of flows beyond the number that is kept apart.
     #[serde(skip_serializing_if = "is_zero")]
     pub packets_of_other_flows: u64,
+    /// Programs that had not ended when the run did, in the order of the lab file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<Unfinished>,
     /// What was expected and what was found, in the order of the lab file.
     pub expectations: Vec<Expectation>,
     /// Whether all expectations were met.
@@ -59,6 +62,17 @@ pub enum End {
     Idle,
     /// Somebody interrupted it.
     Interrupted,
+}
+
+/// A program that the end of the run cut off.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Unfinished {
+    /// The node's name.
+    pub node: String,
+    /// The command line, without its schedule.
+    pub command: String,
+    /// The virtual time at which it began, in seconds; none where it waited for another program to end.
+    pub since_s: Option<f64>,
 }
 
 /// One expectation.

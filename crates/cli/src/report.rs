@@ -7,7 +7,7 @@ use std::time::Duration;
 use septet_capture::sentence;
 use septet_capture::story::{Paint, Style};
 use septet_capture::summary::Summary;
-use septet_lab::{Lab, Outcome, Output, Verdict};
+use septet_lab::{Lab, Outcome, Output, Unfinished, Verdict};
 
 use crate::args::StoryLength;
 
@@ -16,7 +16,7 @@ const LINES: usize = 12;
 
 /// `shop: 9 nodes, 9 links, … seed 7`, and what the lab is about.
 pub(crate) fn head(out: &mut impl Write, lab: &Lab, seed: u64, shape: &str, style: Style) -> io::Result<()> {
-    writeln!(out, "{}: {shape}, seed {seed}", bold(&lab.name, style))?;
+    writeln!(out, "{}: {shape}, seed {seed}", bold(&sentence::printable(&lab.name), style))?;
     if let Some(description) = &lab.description {
         writeln!(out, "{}", description.trim())?;
     }
@@ -28,7 +28,7 @@ pub(crate) fn head(out: &mut impl Write, lab: &Lab, seed: u64, shape: &str, styl
 pub(crate) fn programs(
     out: &mut impl Write,
     lab: &Lab,
-    outputs: &[(String, Output)],
+    (outputs, outcome): (&[(String, Output)], &Outcome),
     words: StoryLength,
     style: Style,
 ) -> io::Result<()> {
@@ -40,10 +40,14 @@ pub(crate) fn programs(
         let Some(command) = node.spec.commands.get(output.command) else { continue };
         let text = output.console.output() + &output.console.errors();
         let lines: Vec<&str> = text.lines().collect();
-        if lines.is_empty() {
+        let cut_off = |u: &Unfinished| u.since.is_some() && u.node == node.name && u.command == command.line;
+        let running = outcome.unfinished.iter().any(cut_off);
+        if lines.is_empty() && !running {
             continue;
         }
-        writeln!(out, "\n{} {}", bold(&format!("{}$", node.name), style), command.line)?;
+        let note = if running { "   (has not ended)" } else { "" };
+        let line = sentence::printable(&command.line);
+        writeln!(out, "\n{} {line}{note}", bold(&format!("{}$", node.name), style))?;
         let (first, rest) = match words {
             StoryLength::Short if lines.len() > LINES + 1 => lines.split_at(LINES),
             _ => (&lines[..], &[][..]),

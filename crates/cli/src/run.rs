@@ -73,7 +73,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let printed = match (args.json, args.quiet) {
         (true, _) => report::object(&mut out, &summary),
         (_, true) => report::failures(&mut out, &outcome, style),
-        _ => report::programs(&mut out, &lab, &outputs, words, style)
+        _ => report::programs(&mut out, &lab, (&outputs, &outcome), words, style)
             .and_then(|()| report::expectations(&mut out, &outcome, style)),
     };
     printed.and_then(|()| wanted.tell(&mut out)).and_then(|()| out.flush()).map_err(Failure::stdout)?;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use septet_application::programs::{self, Console, Context};
 use septet_core::{Instant, Storey};
@@ -57,8 +57,57 @@ where
     }));
 }
 
-/// Where the output of a program goes, by the number of its node and of its command.
-pub(crate) type Consoles = Rc<dyn Fn(usize, usize) -> Arc<dyn Console>>;
+/// Where the output of a program goes, and how far it is, by the number of its node and of its command.
+pub(crate) type Consoles = Rc<dyn Fn(usize, usize) -> (Arc<dyn Console>, Arc<Progress>)>;
+
+/// How far a command is. It may run several times, and at once.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(Mutex<Runs>);
+
+#[derive(Debug, Default)]
+struct Runs {
+    started: u64,
+    /// When those began that still run.
+    running: Vec<Instant>,
+}
+
+impl Progress {
+    /// How often it was started.
+    pub(crate) fn started(&self) -> u64 {
+        self.lock().started
+    }
+
+    /// When each run began that has not ended.
+    pub(crate) fn running(&self) -> Vec<Instant> {
+        self.lock().running.clone()
+    }
+
+    fn begin(self: &Arc<Self>, at: Instant) -> Running {
+        let mut runs = self.lock();
+        runs.started += 1;
+        runs.running.push(at);
+        Running { progress: self.clone(), at }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Runs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run of a command; it has ended when this is dropped, be it because the host was switched off.
+struct Running {
+    progress: Arc<Progress>,
+    at: Instant,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let running = &mut self.progress.lock().running;
+        if let Some(at) = running.iter().position(|at| *at == self.at) {
+            running.remove(at);
+        }
+    }
+}
 
 /// Starts the programs of a host at their times.
 pub(crate) fn programs(node: usize, commands: &[Command], trust: &TrustStore, consoles: &Consoles) -> Option<Boot> {
@@ -68,7 +117,8 @@ pub(crate) fn programs(node: usize, commands: &[Command], trust: &TrustStore, co
     // A chain is a command and those that follow it with `then`.
     let mut chains: Vec<Vec<Ready>> = Vec::new();
     for (number, command) in commands.iter().enumerate() {
-        let ready = Ready { command: Arc::new(command.clone()), console: consoles(node, number) };
+        let (console, progress) = consoles(node, number);
+        let ready = Ready { command: Arc::new(command.clone()), console, progress };
         match chains.last_mut() {
             Some(chain) if matches!(command.schedule, Schedule::Then(_)) => chain.push(ready),
             _ => chains.push(vec![ready]),
@@ -87,6 +137,7 @@ pub(crate) fn programs(node: usize, commands: &[Command], trust: &TrustStore, co
 struct Ready {
     command: Arc<Command>,
     console: Arc<dyn Console>,
+    progress: Arc<Progress>,
 }
 
 impl fmt::Debug for Ready {
@@ -123,7 +174,7 @@ fn run(net: NetRef, trust: TrustStore, chain: Arc<[Ready]>) -> BoxFuture<'static
 /// Runs the commands of a chain, each when the one before it has ended.
 fn once(net: NetRef, trust: TrustStore, chain: Arc<[Ready]>) -> BoxFuture<'static, ()> {
     Box::pin(async move {
-        for (number, Ready { command, console }) in chain.iter().enumerate() {
+        for (number, Ready { command, console, progress }) in chain.iter().enumerate() {
             if let Schedule::Then(pause) = command.schedule
                 && number > 0
             {
@@ -131,7 +182,9 @@ fn once(net: NetRef, trust: TrustStore, chain: Arc<[Ready]>) -> BoxFuture<'stati
             }
             let context = Context { net: net.clone(), console: console.clone(), trust: trust.clone() };
             let words = core::iter::once(&command.program).chain(&command.arguments).cloned().collect();
+            let running = progress.begin(net.now());
             programs::launch(context, words).await;
+            drop(running);
         }
     })
 }

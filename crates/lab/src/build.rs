@@ -22,7 +22,7 @@ use septet_network::{Cidr, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_transport::tcp;
 
-use crate::boot::{self, Consoles, Ground};
+use crate::boot::{self, Consoles, Ground, Progress};
 use crate::fault::board::{self, Board};
 use crate::gauges;
 use crate::lab::{self, Lab};
@@ -182,7 +182,17 @@ impl Lab {
         let probes = self.expectations.iter().flat_map(|e| e.probes()).collect();
         gauges::watch(&mut world, self, &places);
         let readings = Readings::prepare(&mut world, &places, probes);
-        Ok(Run { lab: self.clone(), seed: seed.get(), world, places, board, readings, authority, outputs })
+        Ok(Run {
+            lab: self.clone(),
+            seed: seed.get(),
+            world,
+            places,
+            board,
+            readings,
+            authority,
+            outputs,
+            stop_told: false,
+        })
     }
 
     /// The lab's certificate authority, where a service speaks TLS.
@@ -313,8 +323,8 @@ fn vlan_interfaces(node: &Node) -> Vec<VlanInterfaceConfig> {
 fn consoles(outputs: &Rc<RefCell<Vec<Output>>>) -> Consoles {
     let outputs = outputs.clone();
     Rc::new(move |node, command| {
-        let console = Captured::default();
-        outputs.borrow_mut().push(Output { node, command, console: console.clone() });
-        Arc::new(console)
+        let (console, progress) = (Captured::default(), Arc::<Progress>::default());
+        outputs.borrow_mut().push(Output { node, command, console: console.clone(), progress: progress.clone() });
+        (Arc::new(console), progress)
     })
 }

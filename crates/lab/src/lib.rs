@@ -57,7 +57,7 @@ pub use medium::Cable;
 pub use mistake::{Gravity, Mistake, Mistakes, Span};
 pub use node::{Node, NodeKind, NodeSpec, Port, Subinterface};
 pub use ports::PortReport;
-pub use run::{Outcome, Output, Run};
+pub use run::{Outcome, Output, Run, Unfinished};
 pub use service::{
     Balancer, Certificate, Dns, Health, Http, Listen, Outside, RecordData, RecordSpec, Scheme, Service, ZoneSpec,
 };

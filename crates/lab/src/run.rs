@@ -10,11 +10,13 @@ use std::sync::Arc;
 use septet_application::programs::Captured;
 use septet_capture::summary::{self, End, Summary};
 use septet_capture::{Flow, LinkType, Names};
-use septet_core::{Instant, Port as PortNumber, Recorder, StationId};
+use septet_core::{EventId, Instant, Port as PortNumber, Recorder, StationId, Storey};
 use septet_engine::{Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
 use septet_presentation::ca::{Authority, TrustStore};
 
+use crate::boot::Progress;
+use crate::command::Schedule;
 use crate::expect::Verdict;
 use crate::fault::Fault;
 use crate::fault::board::{self, FaultId, SharedBoard};
@@ -43,6 +45,19 @@ pub struct Output {
     pub command: usize,
     /// What it printed.
     pub console: Captured,
+    /// How often it ran, and whether it still does.
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// A program that the end of the run cut off, or that never had its turn.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unfinished {
+    /// The node's name.
+    pub node: String,
+    /// The command line, without its schedule.
+    pub command: String,
+    /// When it began; `None` where it waited for another program to end.
+    pub since: Option<Instant>,
 }
 
 /// A lab that runs: its world, and what is kept for its end.
@@ -56,6 +71,8 @@ pub struct Run {
     pub(crate) readings: Readings,
     pub(crate) authority: Option<Authority>,
     pub(crate) outputs: Rc<RefCell<Vec<Output>>>,
+    /// Whether the trace was told which programs the end cuts off.
+    pub(crate) stop_told: bool,
 }
 
 impl Run {
@@ -165,9 +182,51 @@ impl Run {
         board::cancel(&self.board, &mut self.world, id, fault)
     }
 
-    /// What the run came to so far.
+    /// The programs that have not ended, in the order of the file.
+    pub fn unfinished(&self) -> Vec<(StationId, Unfinished)> {
+        let outputs = self.outputs.borrow();
+        let mut unfinished = Vec::new();
+        let mut waits = false;
+        for Output { node, command, progress, .. } in outputs.iter() {
+            let (Some(n), Some(&station)) = (self.lab.nodes.get(*node), self.places.stations.get(*node)) else {
+                continue;
+            };
+            let Some(c) = n.spec.commands.get(*command) else { continue };
+            let mut add = |since| {
+                let (node, command) = (n.name.clone(), c.line.clone());
+                unfinished.push((station, Unfinished { node, command, since }));
+            };
+            let running = progress.running();
+            let follows = matches!(c.schedule, Schedule::Then(_));
+            if follows && waits && progress.started() == 0 {
+                add(None);
+            }
+            running.iter().for_each(|since| add(Some(*since)));
+            waits = !running.is_empty() || follows && waits;
+        }
+        unfinished
+    }
+
+    /// Tells the trace which programs the end of the run cuts off.
+    fn tell_unfinished(&mut self) -> Vec<Unfinished> {
+        let unfinished = self.unfinished();
+        let (now, told) = (self.world.now(), core::mem::replace(&mut self.stop_told, true));
+        for (station, Unfinished { command, since, .. }) in unfinished.iter().filter(|_| !told) {
+            self.world.emit(Some(*station), Storey::Application, "program.unfinished", EventId::NONE, |f| {
+                f.set("command", command.clone());
+                match since {
+                    Some(since) => f.set("ran", now - *since),
+                    None => f.set("why", "the program before it has not ended"),
+                };
+            });
+        }
+        unfinished.into_iter().map(|(_, program)| program).collect()
+    }
+
+    /// What the run came to so far. The first call tells the trace which programs have not ended.
     pub fn outcome(&mut self) -> Outcome {
         let end = if self.world.now() >= self.lab.stop { End::Stop } else { End::Interrupted };
+        let unfinished = self.tell_unfinished();
         let verdicts = {
             let observed = self.readings.at_end(&mut self.world, &self.places);
             self.lab.expectations.iter().map(|e| e.verdict(&observed)).collect()
@@ -198,6 +257,7 @@ impl Run {
             recorders: self.recorders().map(|(name, r)| (name.to_owned(), r.clone())).collect(),
             counters,
             ports,
+            unfinished,
         }
     }
 
@@ -244,6 +304,8 @@ pub struct Outcome {
     pub counters: BTreeMap<String, BTreeMap<&'static str, u64>>,
     /// What each port counted, by node and port: `client eth0`.
     pub ports: BTreeMap<String, PortReport>,
+    /// Programs that had not ended, in the order of the file.
+    pub unfinished: Vec<Unfinished>,
 }
 
 impl Outcome {
@@ -254,8 +316,21 @@ impl Outcome {
 
     /// The outcome as `summary.json` has it, with the flows that a monitor counted.
     pub fn summary(&self, flows: Vec<Flow>, packets_of_other_flows: u64) -> Summary {
-        let Self { lab, seed, epoch, at, end, digest, stats, transmissions, verdicts, recorders, counters, ports } =
-            self;
+        let Self {
+            lab,
+            seed,
+            epoch,
+            at,
+            end,
+            digest,
+            stats,
+            transmissions,
+            verdicts,
+            recorders,
+            counters,
+            ports,
+            unfinished,
+        } = self;
         let mut nodes: BTreeMap<String, BTreeMap<String, summary::Metric>> = BTreeMap::new();
         for (name, recorder) in recorders {
             nodes.insert(name.clone(), summary::metrics(recorder));
@@ -281,6 +356,14 @@ impl Outcome {
             counters: counters.iter().map(|(node, counted)| (node.clone(), owned(counted))).collect(),
             flows,
             packets_of_other_flows,
+            unfinished: unfinished
+                .iter()
+                .map(|u| summary::Unfinished {
+                    node: u.node.clone(),
+                    command: u.command.clone(),
+                    since_s: u.since.map(|at| at.as_secs_f64()),
+                })
+                .collect(),
             expectations: verdicts
                 .iter()
                 .map(|v| summary::Expectation {

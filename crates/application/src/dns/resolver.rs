@@ -115,6 +115,24 @@ impl Resolver {
     /// # Errors
     /// Each kind of [`LookupError`].
     pub async fn lookup(&self, name: &str, kind: RecordType) -> Result<Reply, LookupError> {
+        let result = self.search(name, kind).await;
+        if let Err(e) = &result {
+            self.net.trace(Storey::Application, "dns.failed", |f| {
+                f.set("name", name.to_owned()).set("type", kind.to_string()).set("why", e.to_string());
+            });
+        }
+        result
+    }
+
+    /// The name of an address; that it has none is no failure.
+    ///
+    /// # Errors
+    /// Each kind of [`LookupError`].
+    pub async fn reverse(&self, ip: IpAddr) -> Result<Reply, LookupError> {
+        self.search(&Name::from(ip).to_ascii(), RecordType::PTR).await
+    }
+
+    async fn search(&self, name: &str, kind: RecordType) -> Result<Reply, LookupError> {
         let mut outcome = LookupError::BadName(name.to_owned());
         for candidate in self.candidates(name)? {
             match self.lookup_absolute(&candidate, kind).await {
@@ -367,7 +385,12 @@ pub async fn exchange(net: &NetRef, query: &Query) -> io::Result<Reply> {
         Ok(Err(e)) => Err(e),
         Err(elapsed) => Err(elapsed.into()),
     };
-    net.trace(Storey::Application, if result.is_ok() { "dns.reply" } else { "dns.timeout" }, |f| {
+    let kind = match &result {
+        Ok(_) => "dns.reply",
+        Err(e) if e.kind() == io::ErrorKind::TimedOut => "dns.timeout",
+        Err(_) => "dns.refused",
+    };
+    net.trace(Storey::Application, kind, |f| {
         f.set("server", query.server).set("name", query.name.to_ascii()).set("type", query.kind.to_string());
         match &result {
             Ok(reply) => {

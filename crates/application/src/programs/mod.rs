@@ -29,7 +29,8 @@ mod udp_sink;
 mod words;
 
 use core::fmt;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use septet_core::Storey;
 use septet_presentation::ca::TrustStore;
@@ -103,6 +104,46 @@ fn complain(context: &Context, program: &str, what: &dyn fmt::Display, code: u8)
     code
 }
 
+/// A console that remembers the last complaint: why a program failed.
+struct Heard {
+    console: Arc<dyn Console>,
+    last: Mutex<Vec<u8>>,
+}
+
+impl Heard {
+    /// The most of a line that is remembered.
+    const MOST: usize = 400;
+
+    fn last(&self) -> Option<String> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        (!last.is_empty()).then(|| String::from_utf8_lossy(&last).trim().to_owned())
+    }
+}
+
+impl Console for Heard {
+    fn out(&self, bytes: &[u8]) {
+        self.console.out(bytes);
+    }
+
+    fn err(&self, bytes: &[u8]) {
+        let line = bytes.trim_ascii_end().rsplit(|b| *b == b'\n').next().unwrap_or_default();
+        if !line.is_empty() {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.clear();
+            last.extend_from_slice(&line[..line.len().min(Self::MOST)]);
+        }
+        self.console.err(bytes);
+    }
+
+    fn create(&self, path: &str) -> io::Result<Box<dyn io::Write + Send>> {
+        self.console.create(path)
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.console.read(path)
+    }
+}
+
 /// Runs a command: its first word names the program. The trace hears of the start and the end.
 ///
 /// As in a shell, 127 is the exit status where there is no such program.
@@ -113,25 +154,33 @@ pub fn launch(context: Context, mut command: Vec<String>) -> BoxFuture<'static, 
             return 0;
         }
         let name = command.remove(0);
-        let Some(program) = find(&name) else {
-            context.console.err(format!("{name}: command not found\n").as_bytes());
-            return 127;
-        };
+        let heard = Arc::new(Heard { console: context.console.clone(), last: Mutex::default() });
+        let context = Context { console: heard.clone(), ..context };
         let net = context.net.clone();
         let begun = net.now();
         net.trace(Storey::Application, "program.start", |f| {
             f.set("command", line.clone());
         });
         let help = command.iter().any(|a| a == "--help");
-        let code = if help {
-            context.console.out(program.usage().as_bytes());
-            0
-        } else {
-            program.run(context, command).await
+        let code = match find(&name) {
+            None => {
+                context.console.err(format!("{name}: command not found\n").as_bytes());
+                127
+            }
+            Some(program) if help => {
+                context.console.out(program.usage().as_bytes());
+                0
+            }
+            Some(program) => program.run(context, command).await,
         };
         net.observe(&format!("program.{name}.exit"), code.into());
         net.trace(Storey::Application, "program.exit", |f| {
             f.set("command", line).set("status", code).set("took", net.now() - begun);
+            if code != 0
+                && let Some(why) = heard.last()
+            {
+                f.set("why", why);
+            }
         });
         code
     })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use septet_socket::NetRef;
 
-use crate::dns::{LookupError, Name, RData, RecordType, Resolver};
+use crate::dns::{LookupError, RData, RecordType, Resolver};
 
 /// Looks up in both directions, and remembers what has no name.
 pub(super) struct Names {
@@ -38,7 +38,7 @@ impl Names {
         if let Some(known) = self.known.get(&ip) {
             return known.clone();
         }
-        let reply = self.resolver.lookup(&Name::from(ip).to_ascii(), RecordType::PTR).await;
+        let reply = self.resolver.reverse(ip).await;
         let name = reply.ok().and_then(|reply| {
             reply.matching(RecordType::PTR).find_map(|r| match &r.data {
                 RData::PTR(name) => Some(name.0.to_ascii().trim_end_matches('.').to_owned()),

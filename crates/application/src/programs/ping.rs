@@ -283,6 +283,7 @@ impl<'a> Session<'a> {
             self.waiting.remove(&seq);
             self.errors += 1;
             net.count("ping.error");
+            self.fails(seq, &format!("cannot be sent: {e}"));
             self.print_error(&format!("ping: sendmsg: {e}\n"));
         }
         // More than this many are not waited for: the oldest count as lost.
@@ -333,13 +334,19 @@ impl<'a> Session<'a> {
         if error.mtu != 0 {
             what.push_str(&format!(" (mtu = {})", error.mtu));
         }
-        self.context.net.trace(Storey::Application, "ping.error", |f| {
+        self.context.net.trace(Storey::Application, "ping.failed", |f| {
             f.set("from", error.reporter).set("seq", seq).set("why", what.clone());
         });
         if !self.options.quiet {
             let who = self.who(error.reporter).await;
             self.print(&format!("From {who} icmp_seq={seq} {what}\n"));
         }
+    }
+
+    fn fails(&self, seq: u16, why: &str) {
+        self.context.net.trace(Storey::Application, "ping.failed", |f| {
+            f.set("to", self.destination).set("seq", seq).set("why", why.to_owned());
+        });
     }
 
     async fn who(&mut self, ip: IpAddr) -> String {
@@ -350,6 +357,10 @@ impl<'a> Session<'a> {
     }
 
     fn summary(&self) -> u8 {
+        for (seq, sent) in &self.waiting {
+            let waited = self.context.net.now() - *sent;
+            self.fails(*seq, &format!("no reply within {:.3} s", waited.as_secs_f64()));
+        }
         let took = (self.last_sent - self.begun).as_millis();
         let lost = self.sent.saturating_sub(self.received);
         self.context.net.observe("ping.lost", lost as f64);

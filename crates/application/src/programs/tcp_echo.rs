@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use septet_core::Storey;
 use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -50,12 +51,15 @@ fn port(words: Vec<String>) -> Result<u16, ArgError> {
 async fn serve(net: &NetRef, port: u16) -> io::Result<()> {
     let listener = net.listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port), ListenOptions::default())?;
     loop {
-        let (stream, _) = listener.accept().await?;
+        let (stream, from) = listener.accept().await?;
         net.count("echo.connections");
         let net2 = net.clone();
         let _ = net.spawn(Box::pin(async move {
-            if echo(&net2, stream).await.is_err() {
+            if let Err(e) = echo(&net2, stream).await {
                 net2.count("echo.error");
+                net2.trace(Storey::Application, "echo.failed", |f| {
+                    f.set("from", from).set("why", e.to_string());
+                });
             }
         }));
     }

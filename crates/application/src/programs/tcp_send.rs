@@ -48,6 +48,9 @@ impl Program for TcpSend {
                 Ok(()) => 0,
                 Err(e) => {
                     context.net.count("send.error");
+                    context.net.trace(Storey::Application, "send.failed", |f| {
+                        f.set("to", format!("{}:{}", options.host, options.port)).set("why", e.to_string());
+                    });
                     complain(&context, "tcp-send", &e, 1)
                 }
             }

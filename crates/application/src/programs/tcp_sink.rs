@@ -140,7 +140,8 @@ async fn take(context: &Context, options: &Options, stream: TcpStream, from: Soc
     };
     net.count(name);
     net.observe("sink.time", took.as_secs_f64());
-    net.trace(Storey::Application, "sink.done", |f| {
+    let kind = if outcome.is_ok() { "sink.done" } else { "sink.failed" };
+    net.trace(Storey::Application, kind, |f| {
         f.set("from", from).set("bytes", received).set("took", took).set("why", why.clone());
     });
     let text = super::tcp_send::rate_text(received, took);

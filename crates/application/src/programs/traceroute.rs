@@ -282,7 +282,10 @@ impl Walk<'_> {
             Err(e) if e.kind() == std::io::ErrorKind::NetworkUnreachable && probe == 0 => {
                 return Err(format!("connect: {e}"));
             }
-            Err(_) => Outcome::Lost,
+            Err(e) => {
+                self.fails(ttl, &format!("cannot be sent: {e}"));
+                Outcome::Lost
+            }
         };
         self.outcomes.insert(probe, (net.now(), outcome));
         self.sent += 1;
@@ -377,11 +380,23 @@ impl Walk<'_> {
     /// The oldest probes that still wait have waited long enough.
     fn give_up(&mut self) {
         let now = self.context.net.now();
-        for (sent, outcome) in self.outcomes.values_mut() {
+        let mut lost = Vec::new();
+        for (probe, (sent, outcome)) in &mut self.outcomes {
             if matches!(outcome, Outcome::Waiting) && *sent + self.options.wait <= now {
                 *outcome = Outcome::Lost;
+                lost.push(*probe);
             }
         }
+        for probe in lost {
+            let why = format!("no answer within {} s", self.options.wait.as_secs_f64());
+            self.fails(self.options.ttl_of(probe), &why);
+        }
+    }
+
+    fn fails(&self, ttl: u8, why: &str) {
+        self.context.net.trace(Storey::Application, "traceroute.failed", |f| {
+            f.set("to", self.host).set("ttl", ttl).set("why", why.to_owned());
+        });
     }
 
     /// Prints what is known, in order.

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use futures_util::future::{Either, select};
+use septet_core::Storey;
 use septet_socket::{BoxFuture, NetExt, UdpSocket};
 
 use super::args::{self, Arg, ArgError, Spec, flag, value};
@@ -51,7 +52,12 @@ impl Program for UdpSend {
             match Options::parse(args) {
                 Ok(options) => match send(&context, &options).await {
                     Ok(()) => 0,
-                    Err(e) => complain(&context, "udp-send", &e, 1),
+                    Err(e) => {
+                        context.net.trace(Storey::Application, "send.failed", |f| {
+                            f.set("to", format!("{}:{}", options.host, options.port)).set("why", e.to_string());
+                        });
+                        complain(&context, "udp-send", &e, 1)
+                    }
                 },
                 Err(e) => complain(&context, "udp-send", &e, 2),
             }
@@ -188,9 +194,12 @@ async fn send_all(context: &Context, options: &Options, socket: &UdpSocket, to: 
                 sent += 1;
                 net.observe("send.bytes", options.size as f64);
             }
-            Err(_) => {
+            Err(e) => {
                 failed += 1;
                 net.count("send.error");
+                net.trace(Storey::Application, "send.failed", |f| {
+                    f.set("to", to).set("number", number).set("why", e.to_string());
+                });
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::Names;
 use crate::memory::Memory;
 
 pub use table::{TELLINGS, Telling};
-pub use value::duration;
+pub use value::{duration, printable};
 
 /// How much an event matters to a reader who has little time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -2,6 +2,7 @@
 
 use core::fmt::Write as _;
 use core::time::Duration;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use septet_core::{Bytes, Value};
@@ -35,13 +36,24 @@ pub(super) fn write_human(value: &Value, names: &Names, out: &mut String) {
         },
         Value::F64(v) => out.write_str(&digits(*v)),
         Value::Frame(id) => write!(out, "#{}", id.0),
-        Value::Text(text) => out.write_str(text),
+        // What the program itself says holds nothing that a terminal would obey.
+        Value::Text(Cow::Borrowed(text)) => out.write_str(text),
+        Value::Text(Cow::Owned(text)) => out.write_str(&printable(text)),
         Value::U64(n) => {
             number(*n, out);
             Ok(())
         }
         Value::I64(n) => write!(out, "{n}"),
     };
+}
+
+/// `text` as a terminal may have it: control characters as escapes (`\u{1b}`).
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escaped).collect())
 }
 
 /// Adds `n` in decimal digits: what every comment of a capture has several of.
@@ -57,7 +69,7 @@ pub(super) fn in_form(value: &Value, form: &str, names: &Names, out: &mut String
         ("hex", Value::U64(n)) => write!(out, "{n:#x}"),
         ("ip", Value::Ip(_) | Value::Socket(_) | Value::Mac(_)) => write!(out, "{value}"),
         ("name", _) => out.write_str(&station(value, names)),
-        ("dns", Value::Text(name)) if name.len() > 1 => out.write_str(name.trim_end_matches('.')),
+        ("dns", Value::Text(name)) if name.len() > 1 => out.write_str(&printable(name.trim_end_matches('.'))),
         ("percent", Value::F64(v)) => write!(out, "{} %", digits(v * 100.0)),
         _ => return write_human(value, names, out),
     };
@@ -72,7 +84,7 @@ pub(super) fn station(value: &Value, names: &Names) -> String {
             let bare = text.rsplit_once(':').map_or(&**text, |(host, _)| host);
             match bare.parse::<IpAddr>().or_else(|_| text.parse()) {
                 Ok(ip) => address(ip, names),
-                Err(_) => bare.to_owned(),
+                Err(_) => printable(bare).into_owned(),
             }
         }
         _ => human(value, names),
@@ -126,6 +138,13 @@ mod tests {
             [0, 999, 1_000, 12_304, 999_499, 999_500, 104_200_000, 999_600_000, 1_234_000_000, 75_000_000_000].map(of),
             ["0 s", "999 ns", "1 µs", "12.3 µs", "999 µs", "1 ms", "104 ms", "1 s", "1.23 s", "75 s"]
         );
+    }
+
+    #[test]
+    fn no_text_commands_the_terminal() {
+        let told = human(&Value::Text("curl http://\u{1b}[31mred\r\n".to_owned().into()), &Names::new());
+        assert_eq!(told, r"curl http://\u{1b}[31mred\r\n");
+        assert_eq!(station(&Value::Text("\u{1b}[2J".to_owned().into()), &Names::new()), r"\u{1b}[2J");
     }
 
     #[test]

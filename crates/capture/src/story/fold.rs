@@ -7,7 +7,7 @@ use septet_core::{Event, Instant, Storey, Value};
 
 use super::Line;
 use crate::Names;
-use crate::sentence::{Facing, Sentence, Weight, duration};
+use crate::sentence::{Facing, Sentence, Weight, duration, printable};
 
 /// Moments that repeat each other: same sort, same parties, same reason but for its numbers.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -17,6 +17,8 @@ struct Key {
     peer: Option<(Facing, String)>,
     /// A third party that the moment names: whose connection is passed on, whom an error is about.
     third: Option<String>,
+    /// What a program was asked to do.
+    command: Option<String>,
     why: String,
 }
 
@@ -45,6 +47,8 @@ pub(super) struct Folds {
 struct Budget {
     per_group: usize,
     per_sort: usize,
+    /// Of what is always told, so many of each sort.
+    headlines: usize,
     least: Weight,
 }
 
@@ -58,13 +62,15 @@ impl Folds {
     const KEPT_HEADLINES: usize = 50;
 
     /// From generous to terse; the first that fits is taken.
-    const BUDGETS: [Budget; 6] = [
-        Budget { per_group: 3, per_sort: 9, least: Weight::Detail },
-        Budget { per_group: 2, per_sort: 6, least: Weight::Detail },
-        Budget { per_group: 1, per_sort: 4, least: Weight::Detail },
-        Budget { per_group: 2, per_sort: 4, least: Weight::Moment },
-        Budget { per_group: 1, per_sort: 3, least: Weight::Moment },
-        Budget { per_group: 1, per_sort: 2, least: Weight::Moment },
+    const BUDGETS: [Budget; 8] = [
+        Budget { per_group: 3, per_sort: 12, headlines: 50, least: Weight::Detail },
+        Budget { per_group: 2, per_sort: 9, headlines: 50, least: Weight::Detail },
+        Budget { per_group: 1, per_sort: 4, headlines: 50, least: Weight::Detail },
+        Budget { per_group: 2, per_sort: 4, headlines: 50, least: Weight::Moment },
+        Budget { per_group: 1, per_sort: 3, headlines: 50, least: Weight::Moment },
+        Budget { per_group: 1, per_sort: 2, headlines: 50, least: Weight::Moment },
+        Budget { per_group: 1, per_sort: 2, headlines: 12, least: Weight::Moment },
+        Budget { per_group: 1, per_sort: 1, headlines: 4, least: Weight::Moment },
     ];
 
     pub(super) fn add(&mut self, event: &Event, line: Line, names: &Names) {
@@ -76,9 +82,14 @@ impl Folds {
         let why =
             event.field("why").map(|w| w.to_string().replace(|c: char| c.is_ascii_digit(), "")).unwrap_or_default();
         let third = third(event, &line.sentence, names);
-        let mut key = Key { many: line.sentence.many, node: node.clone(), peer: peer.clone(), third, why };
+        // The same command again and again is one matter; how it ends is another.
+        let command = event.field("command").map(|c| match event.field("status") {
+            Some(status) => format!("{c}, status {status}"),
+            None => c.to_string(),
+        });
+        let mut key = Key { many: line.sentence.many, node: node.clone(), peer: peer.clone(), third, command, why };
         if self.groups.len() >= Self::GROUPS && !self.groups.contains_key(&key) {
-            key = Key { node: String::new(), peer: None, third: None, why: String::new(), ..key };
+            key = Key { node: String::new(), peer: None, third: None, command: None, why: String::new(), ..key };
         }
         let kept = if *weight == Weight::Headline { Self::KEPT_HEADLINES } else { Self::KEPT };
         let group = self.groups.entry(key).or_insert_with(|| Group {
@@ -111,11 +122,11 @@ impl Folds {
         }
         told.sort_by_key(|(place, _)| *place);
         let mut lines: Vec<Line> = told.into_iter().map(|(_, line)| line).collect();
-        if lines.len() > Self::LINES * 2 {
-            let more = lines.len() - Self::LINES * 2;
-            let at = lines[Self::LINES].at;
+        if lines.len() > Self::LINES {
+            let (half, more) = (Self::LINES / 2, lines.len() - Self::LINES + 1);
+            let at = lines[half].at;
             let note = note(at, Storey::Lab, format!("… {more} more lines here (--story all tells everything)"));
-            lines.splice(Self::LINES..Self::LINES + more, [note]);
+            lines.splice(half..half + more, [note]);
         }
         lines
     }
@@ -131,14 +142,26 @@ impl Folds {
             groups.sort_by_key(|(_, group)| group.first.first().map_or(0, |(place, _)| *place));
             let headline = groups.iter().any(|(_, g)| g.weight == Weight::Headline);
             let (per_group, per_sort) = match cast {
-                _ if headline => (Self::KEPT_HEADLINES, Self::KEPT_HEADLINES),
+                _ if headline => (budget.headlines, budget.headlines),
                 Cast::Lead => (budget.per_group, budget.per_sort),
                 Cast::Extra => (1, 1),
             };
-            let takes = deal(&groups, per_group, per_sort);
+            let of_group = |key: &Key| match key.command {
+                Some(_) => budget.per_group.min(per_group),
+                None => per_group,
+            };
+            let takes = deal(&groups, of_group, per_sort);
+            let rest: u64 = groups.iter().zip(&takes).map(|((_, group), take)| group.count - *take as u64).sum();
             let mut folded: Vec<Folded<'_>> = Vec::new();
             for ((key, group), take) in groups.into_iter().zip(takes) {
                 told.extend(group.first[..take].iter().cloned());
+                // To say that one more is left out would take as much room as to tell it.
+                if rest == 1
+                    && let Some(last) = group.first.get(take)
+                {
+                    told.push(last.clone());
+                    continue;
+                }
                 let rest = group.count - take as u64;
                 if rest > 0 {
                     // Where the kept ones are all told, the fold follows the last of them.
@@ -184,11 +207,16 @@ enum Cast {
 
 /// How many of each group are told: one of each in turn, until `per_group` of each or `per_sort` in all. A group that
 /// has but one more than `per_group` is told whole, as saying so would take as much room.
-fn deal(groups: &[(&Key, &Group)], per_group: usize, per_sort: usize) -> Vec<usize> {
+fn deal(groups: &[(&Key, &Group)], per_group: impl Fn(&Key) -> usize, per_sort: usize) -> Vec<usize> {
     let mut takes = vec![0; groups.len()];
     let mut left = per_sort;
-    for round in 0..=per_group {
-        for ((_, group), take) in groups.iter().zip(&mut takes) {
+    let rounds = groups.iter().map(|(key, _)| per_group(key)).max().unwrap_or(0);
+    for round in 0..=rounds {
+        for ((key, group), take) in groups.iter().zip(&mut takes) {
+            let per_group = per_group(key);
+            if round > per_group {
+                continue;
+            }
             let last = round == per_group;
             let wanted = if last { group.count == round as u64 + 1 } else { round < group.first.len() };
             if wanted && *take == round && (left > 0 || last && *take > 0) {
@@ -214,7 +242,11 @@ fn fold_line(folded: &[Folded<'_>]) -> Option<(u64, Line)> {
     let first = folded.iter().min_by_key(|f| f.place)?;
     let rest: u64 = folded.iter().map(|f| f.rest).sum();
     let last = folded.iter().map(|f| f.group.last).max()?;
-    let mut text = format!("… {rest} more {} until {:.3} s", first.key.many, last.as_secs_f64());
+    let what = match (folded, &first.key.command) {
+        ([_], Some(command)) => format!(" ({})", printable(command)),
+        _ => String::new(),
+    };
+    let mut text = format!("… {rest} more {}{what} until {:.3} s", first.key.many, last.as_secs_f64());
     let mut times = Times::default();
     folded.iter().for_each(|f| f.group.times.kept.iter().for_each(|t| times.add(*t)));
     if let Some(median) = times.median() {

@@ -1,9 +1,11 @@
 //! The whole command: each URL once, or `--repeat` times, with retries, counters and the summary.
 
+use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use septet_core::{Fields, Storey};
 use septet_socket::NetExt;
 
 use super::error::{CurlError, is_passing};
@@ -45,6 +47,15 @@ async fn one(context: &Context, session: &Session, job: &Job) -> (Report, Result
             Err(e) => e.retried(retry.after),
             Ok(()) => is_passing(report.status).then_some("HTTP error"),
         };
+        let fails = |f: &mut Fields, why: &dyn fmt::Display| {
+            if let Some(peer) = report.remote {
+                f.set("peer", peer);
+            }
+            f.set("target", job.url.to_string()).set("why", why.to_string());
+            if let Some(took) = report.times.total {
+                f.set("took", took);
+            }
+        };
         // A server may say when it is worth the trouble (RFC 9110 §10.2.3).
         let wait = report.retry_after.unwrap_or(retry.delay.unwrap_or(pause));
         let in_time = retry.max_time.is_none_or(|most| session.net.now() - begun + wait < most);
@@ -53,6 +64,10 @@ async fn one(context: &Context, session: &Session, job: &Job) -> (Report, Result
             && in_time
         {
             left -= 1;
+            session.net.trace(Storey::Application, "http.retry", |f| match &result {
+                Err(e) => fails(f, e),
+                Ok(()) => fails(f, &format_args!("the server answered {}", report.status)),
+            });
             session.teller.warn(&format!(
                 "Problem: {why}. Will retry in {} second{}. {left} retr{} left.",
                 wait.as_secs_f64(),
@@ -68,6 +83,7 @@ async fn one(context: &Context, session: &Session, job: &Job) -> (Report, Result
         }
         record(session, &report, &result);
         if let Err(e) = &result {
+            session.net.trace(Storey::Application, "http.failed", |f| fails(f, e));
             session.teller.error(e);
         }
         if let Some(format) = &session.options.write_out {

@@ -200,6 +200,10 @@ impl Session {
                 // The server closed a kept connection before it saw the request: that is no failure of the transfer.
                 Err(e) if !fresh && (e.is_incomplete_message() || e.is_canceled() || e.is_closed()) => {
                     self.teller.info(|| "Connection died, retrying a fresh connect".to_owned());
+                    self.net.trace(Storey::Application, "http.retry", |f| {
+                        f.set("peer", open.remote).set("target", url.target.clone());
+                        f.set("why", "the kept connection died before the request was answered");
+                    });
                     fresh = true;
                 }
                 Err(e) => return Err(CurlError::from_exchange(&e, Progress::Nothing)),
@@ -289,6 +293,7 @@ impl Session {
             }
             sink.write(data)?;
         }
+        open.connection.because();
         self.net.trace(Storey::Application, "http.response", |f| {
             f.set("way", "received").set("peer", open.remote).set("status", head.status.as_u16());
             f.set("target", url.target.clone()).set("bytes", report.downloaded);

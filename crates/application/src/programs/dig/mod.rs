@@ -5,6 +5,7 @@ mod print;
 
 use std::net::SocketAddr;
 
+use septet_core::Storey;
 use septet_socket::{BoxFuture, NetExt};
 
 use super::{Context, Program};
@@ -71,6 +72,10 @@ async fn run(context: Context, options: &Options, args: &[String]) -> u8 {
             }
             Err(failures) => {
                 status = NO_REPLY;
+                context.net.trace(Storey::Application, "dns.failed", |f| {
+                    f.set("name", question.name.to_ascii()).set("type", question.kind.to_string());
+                    f.set("why", "no servers could be reached");
+                });
                 let text = format!("{}{banner};; no servers could be reached\n", failures.concat());
                 context.console.out(text.as_bytes());
             }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use septet_core::Storey;
 use septet_socket::{NetExt, NetRef, TcpStream, UdpSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -127,8 +128,11 @@ async fn measure(
         .map(|(stream, meter)| carry(net, params, server, stream, meter, &budget))
         .collect();
     let mut carried = core::pin::pin!(carriers.for_each(|outcome| {
-        if outcome.is_err() {
+        if let Err(e) = outcome {
             net.count("iperf3.error");
+            net.trace(Storey::Application, "iperf3.failed", |f| {
+                f.set("to", server).set("why", format!("a stream broke off: {e}"));
+            });
         }
         core::future::ready(())
     }));

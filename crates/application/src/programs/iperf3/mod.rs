@@ -10,7 +10,8 @@ mod stream;
 use core::fmt;
 use std::io;
 
-use septet_socket::BoxFuture;
+use septet_core::Storey;
+use septet_socket::{BoxFuture, NetExt};
 
 use super::{Context, Program};
 use options::{Options, Side};
@@ -63,6 +64,14 @@ Client:
                 Side::Server => server::run(&context, &options).await,
                 Side::Client(host) => client::run(&context, &options, host).await,
             };
+            if let Err(e) = &outcome {
+                context.net.trace(Storey::Application, "iperf3.failed", |f| {
+                    if let Side::Client(host) = &options.side {
+                        f.set("to", format!("{host}:{}", options.port));
+                    }
+                    f.set("why", e.to_string());
+                });
+            }
             match outcome {
                 Ok(()) => 0,
                 Err(e) if options.json => {

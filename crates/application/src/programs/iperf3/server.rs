@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use septet_core::Storey;
 use septet_socket::{ListenOptions, NetExt, NetRef, TcpListener, TcpStream, UdpSocket};
 use tokio::io::AsyncReadExt;
 
@@ -37,6 +38,9 @@ pub(super) async fn run(context: &Context, options: &Options) -> Result<(), Test
             return outcome;
         }
         if let Err(e) = outcome {
+            net.trace(Storey::Application, "iperf3.failed", |f| {
+                f.set("why", e.to_string());
+            });
             context.console.err(format!("iperf3: error - {e}\n").as_bytes());
         }
     }
