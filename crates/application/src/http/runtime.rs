@@ -89,7 +89,10 @@ impl Errand {
 
     /// The calling task has what came last: what it does now it does because of that.
     pub(super) fn take(&self) {
-        self.net.because(EventId(self.came.load(Ordering::Relaxed)));
+        let came = self.came.load(Ordering::Relaxed);
+        if came != 0 {
+            self.net.because(EventId(came));
+        }
     }
 
     fn writes(&self) {
@@ -135,10 +138,12 @@ impl<S: AsyncRead> hyper::rt::Read for Io<S> {
         let room = cursor.remaining().min(space.len());
         let mut buf = ReadBuf::uninit(&mut space[..room]);
         let this = self.project();
-        ready!(this.stream.poll_read(cx, &mut buf))?;
+        let result = ready!(this.stream.poll_read(cx, &mut buf));
+        // A failure has a cause as well.
         if let Some(errand) = this.errand {
             errand.read();
         }
+        result?;
         cursor.put_slice(buf.filled());
         Poll::Ready(Ok(()))
     }

@@ -81,3 +81,53 @@ fn a_million_kinds_of_moments_still_fit_two_pages() {
     assert!(text.lines().count() <= 200, "{}", text.lines().count());
     assert!(text.contains("more a.b until"));
 }
+
+#[test]
+fn one_moment_is_never_folded() {
+    // Thirteen changes, each for a reason of its own: one more than a sort may have.
+    let reasons = "abcdefghijklm".chars();
+    let events = reasons.zip(1..).map(|(reason, i)| {
+        event(i, "tcp.state", |f| {
+            f.set("from", "A").set("to", "B").set("why", reason.to_string());
+        })
+    });
+    let told = story(Length::Short, Style::default(), events);
+    assert!(!told.contains("more"), "{told}");
+    assert!(told.contains("A → B — m"), "{told}");
+}
+
+#[test]
+fn programs_that_start_again_and_again_fold_and_others_are_all_told() {
+    let every = (0..300u64).flat_map(|i| {
+        [("program.start", i * 10), ("program.exit", i * 10 + 1)].map(|(kind, at)| {
+            event(at, kind, |f| {
+                f.set("command", "ping -c 1 lb");
+                if kind == "program.exit" {
+                    f.set("status", u64::from(i == 77)).set("took", Duration::from_millis(1));
+                }
+            })
+        })
+    });
+    let others = (0..20u64).map(|i| {
+        event(5_000 + i, "program.start", |f| {
+            f.set("command", format!("curl http://lb/{i}"));
+        })
+    });
+    let told = story(Length::Short, Style::default(), every.chain(others));
+    assert!(told.lines().count() < 35, "{told}");
+    assert!(told.contains("… 297 more starts of programs (ping -c 1 lb)"), "{told}");
+    assert!(told.contains("ends with status 1"), "the one that failed is told: {told}");
+    assert!((0..20).all(|i| told.contains(&format!("runs: curl http://lb/{i}\n"))), "{told}");
+}
+
+#[test]
+fn a_story_keeps_to_its_pages_whatever_happens() {
+    let events = (0..5_000u64).map(|i| {
+        event(i, "fault.cut", |f| {
+            f.set("fault", format!("cut r{}--r2", i % 70))
+                .set("to", std::net::IpAddr::from([10, 0, (i % 60) as u8, 2]));
+        })
+    });
+    let told = story(Length::Short, Style::default(), events);
+    assert!(told.lines().count() <= 100, "{told}");
+}
