@@ -13,3 +13,18 @@ pub mod dns;
 pub mod http;
 pub mod programs;
 mod task;
+
+use septet_core::Metric;
+
+/// Everything that services and programs record, each name once.
+pub fn metrics() -> Vec<&'static Metric> {
+    let services = [http::METRICS, dns::METRICS, dns::SERVER_METRICS, balancer::METRICS, programs::METRICS];
+    let programs = programs::PROGRAMS.iter().map(|program| program.metrics());
+    let mut all: Vec<&Metric> = Vec::new();
+    for metric in programs.chain(services).flatten() {
+        if all.iter().all(|known| known.name != metric.name) {
+            all.push(metric);
+        }
+    }
+    all
+}

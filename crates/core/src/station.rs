@@ -95,6 +95,10 @@ pub trait Wire {
     /// Asks for one [`Station::on_room`] when the backlog of `port` has fallen to `bytes` or less.
     fn wake_below(&mut self, port: Port, bytes: usize);
 
+    /// Tells the world that this station's programs run in circles and let no time pass, so that there is no use in going
+    /// on. Where nobody counts on an end, nothing is done.
+    fn stuck(&mut self) {}
+
     /// Whether super-segments ([`Frame::segment_size`]) may be sent on `port`: the cable carries them whole, because
     /// nothing observable depends on their segments, or the port splits them as a network card does. Where neither is
     /// so, one that is sent all the same is dropped as a giant.
@@ -135,6 +139,11 @@ impl<'a> Out<'a> {
     /// Asks for one [`Station::on_room`] when the backlog of `port` has fallen to `bytes` or less.
     pub fn wake_below(&mut self, port: Port, bytes: usize) {
         self.wire.wake_below(port, bytes);
+    }
+
+    /// Tells the world that the station's programs run in circles.
+    pub fn stuck(&mut self) {
+        self.wire.stuck();
     }
 
     /// Whether super-segments may be sent on `port`; elsewhere they must be split before.

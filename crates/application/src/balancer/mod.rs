@@ -21,6 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use septet_core::Metric;
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
 use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
@@ -258,3 +259,22 @@ impl Worker {
         }
     }
 }
+
+/// What a load balancer records.
+pub const METRICS: &[Metric] = &[
+    Metric::counter("balancer.connections", "connections that a balancer took"),
+    Metric::counter("balancer.requests", "requests that a balancer took"),
+    Metric::counter("balancer.refused", "connections and requests that no backend took"),
+    Metric::counter("balancer.retries", "connections and requests given to another backend, after one failed"),
+    Metric::counter("balancer.handshake_failed", "TLS handshakes that failed at a balancer"),
+    Metric::counter("balancer.up", "backends that came back"),
+    Metric::counter("balancer.down", "backends that went"),
+    Metric::counter("balancer.checks.ok", "health checks that went well"),
+    Metric::counter("balancer.checks.failed", "health checks that failed"),
+    Metric::bytes("balancer.bytes", "bytes passed on"),
+    Metric::counter("backend.*.requests", "requests that a balancer gave to this backend: `lb.backend.web1.requests`"),
+    Metric::counter("backend.*.connections", "connections that a balancer opened to this backend"),
+    Metric::counter("backend.*.failed", "connections and requests at which this backend failed"),
+    Metric::bytes("backend.*.bytes", "bytes passed on for this backend"),
+    Metric::times("backend.*.time", "from a request to the head of this backend's response"),
+];

@@ -9,8 +9,8 @@ mod zone;
 
 pub use hickory_proto::op::ResponseCode;
 pub use hickory_proto::rr::{Name, RData, Record, RecordType};
-pub use resolver::{LookupError, Query, Reply, Resolver, Transport, exchange};
-pub use server::Server;
+pub use resolver::{LookupError, METRICS, Query, Reply, Resolver, Transport, exchange};
+pub use server::{METRICS as SERVER_METRICS, Server};
 pub use zone::{Data, Zone, ZoneError};
 
 /// The port of DNS.

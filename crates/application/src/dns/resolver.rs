@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::{LowerName, Name, RData, RecordType};
-use septet_core::{Instant, Storey};
+use septet_core::{Instant, Metric, Storey};
 use septet_socket::{NetExt, NetRef, TcpOptions, UdpSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -509,6 +509,15 @@ fn transfer_ended(message: &Message) -> bool {
         _ => message.metadata.response_code != ResponseCode::NoError || !message.answers.iter().any(soa),
     }
 }
+
+/// What whoever looks a name up records.
+pub const METRICS: &[Metric] = &[
+    Metric::counter("dns.ok", "lookups that a server answered"),
+    Metric::counter("dns.error", "lookups without an answer"),
+    Metric::counter("dns.retries", "questions asked again"),
+    Metric::counter("dns.ignored", "answers that fit no question"),
+    Metric::times("dns.time", "from a question to its answer"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hickory_proto::op::{Message, ResponseCode};
-use septet_core::{Instant, Storey};
+use septet_core::{Instant, Metric, Storey};
 use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpListener, TcpOptions, TcpStream, UdpSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -175,3 +175,9 @@ fn note(net: &NetRef, to: SocketAddr, carrier: Carrier, message: &Message, why: 
         }
     });
 }
+
+/// What a name server records.
+pub const METRICS: &[Metric] = &[
+    Metric::counter("dns.queries", "questions that a name server took"),
+    Metric::counter("dns.failed", "questions that a name server could not answer"),
+];

@@ -19,7 +19,7 @@ pub use answers::{About, Answer, Cut, Place, Rule, Which};
 pub use body::Pattern;
 pub use client::{Connection, Version};
 pub use digest::Digester;
-pub use server::Server;
+pub use server::{METRICS, Server};
 pub use site::{Content, Page, Site};
 
 pub(crate) use gate::{Gate, Passed};

@@ -32,7 +32,7 @@ use core::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use septet_core::Storey;
+use septet_core::{Metric, Storey};
 use septet_presentation::ca::TrustStore;
 use septet_socket::{BoxFuture, NetExt, NetRef};
 
@@ -65,8 +65,71 @@ pub trait Program: Send + Sync {
     /// Its arguments, as `--help` prints them.
     fn usage(&self) -> &'static str;
 
+    /// What it records, beside what looking names up does.
+    fn metrics(&self) -> &'static [Metric];
+
+    /// Reads the arguments after its name without running, and tells what it will ask of its host.
+    ///
+    /// # Errors
+    /// What is wrong with them, as [`run`](Self::run) would say when it is too late.
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse>;
+
     /// Runs with the arguments after its name, and gives its exit status.
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8>;
+}
+
+/// What a program asks of its host and its network.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Needs {
+    /// The port that it takes for itself.
+    pub listens: Option<(Transport, u16)>,
+    /// Whether it ends by itself.
+    pub lasts: Lasts,
+    /// The hosts that it is to reach, by name or address.
+    pub hosts: Vec<String>,
+    /// The name of a congestion controller.
+    pub congestion: Option<String>,
+}
+
+/// Whether a program ends by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Lasts {
+    /// It does.
+    #[default]
+    Ends,
+    /// It serves until its host goes.
+    Forever,
+}
+
+/// Whose ports are meant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Transport {
+    /// TCP's.
+    Tcp,
+    /// UDP's.
+    Udp,
+}
+
+/// What is wrong with a program's arguments.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Misuse {
+    /// Which argument, counted from zero; none where something is missing.
+    pub place: Option<usize>,
+    /// What, in words.
+    pub reason: String,
+    /// The options that there are, where the argument is one that there is not.
+    pub options: Vec<String>,
+}
+
+impl Misuse {
+    fn of<E: fmt::Display>(wrong: &args::At<E>, options: Vec<String>) -> Self {
+        Self { place: wrong.place, reason: wrong.to_string(), options }
+    }
+
+    /// What is wrong with arguments that are read by the table `specs`.
+    fn by(wrong: &args::At<args::ArgError>, specs: &[args::Spec]) -> Self {
+        Self::of(wrong, if wrong.error.unknown().is_some() { args::written(specs) } else { Vec::new() })
+    }
 }
 
 impl fmt::Debug for dyn Program {
@@ -91,6 +154,9 @@ impl fmt::Debug for Context {
         f.debug_struct("Context").field("host", &self.net.hostname()).finish_non_exhaustive()
     }
 }
+
+/// What running any program records.
+pub const METRICS: &[Metric] = &[Metric::counter("program.*", "exit statuses of programs: `program.curl.exit`")];
 
 /// The program called `name`.
 pub fn find(name: &str) -> Option<&'static dyn Program> {

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 
-use septet_core::{Instant, Storey};
+use septet_core::{Instant, Metric, Storey};
 use septet_socket::{BoxFuture, EchoReply, IcmpSocket, MtuDiscovery, NetExt, Unreached};
 
-use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
-use super::{Context, Program};
+use super::{Context, Misuse, Needs, Program};
 
 /// The program.
 pub(super) struct Ping;
@@ -41,9 +41,18 @@ impl Program for Ping {
 "
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        Ok(Needs { hosts: vec![options.destination], ..Needs::default() })
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            match Options::parse(args) {
+            match Options::parse(&args) {
                 Ok(options) => match run(&context, &options).await {
                     Ok(code) => code,
                     Err(why) => {
@@ -89,7 +98,7 @@ const SPECS: &[Spec] = &[
 const LINGER: Duration = Duration::from_secs(10);
 
 impl Options {
-    fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+    fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let mut options = Self {
             destination: String::new(),
             count: None,
@@ -102,7 +111,7 @@ impl Options {
             deadline: None,
             linger: None,
         };
-        for arg in args::parse(SPECS, words)? {
+        args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(word) if options.destination.is_empty() => options.destination = word,
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
@@ -111,20 +120,25 @@ impl Options {
                 Arg::Value(name, text) => {
                     let option = format!("-{name}");
                     match name.as_str() {
-                        "c" => options.count = Some(args::number(&option, &text)?),
+                        // iputils: "out of range: 1 <= value".
+                        "c" => options.count = Some(args::within(&option, &text, 1, u64::MAX, "a number from 1 on")?),
                         // Below 2 ms iputils asks for privilege; zero would send without end.
-                        "i" => options.interval = args::duration(&option, &text)?.max(Duration::from_micros(1)),
+                        "i" => options.interval = args::span(&option, &text)?.max(Duration::from_micros(1)),
                         "M" => options.discovery = discovery(&option, text)?,
-                        "s" => options.size = args::number::<u16>(&option, &text)?.into(),
-                        "t" => options.ttl = Some(args::number(&option, &text)?),
-                        "w" => options.deadline = Some(args::duration(&option, &text)?),
+                        // What an IPv4 packet holds beside its header and ICMP's.
+                        "s" => options.size = args::within(&option, &text, 0, 65_507, "a size up to 65507")?,
+                        "t" => {
+                            options.ttl = Some(args::within(&option, &text, 1, 255, "a number of hops from 1 to 255")?)
+                        }
+                        "w" => options.deadline = Some(args::span(&option, &text)?),
                         _ => options.linger = Some(args::duration(&option, &text)?),
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         if options.destination.is_empty() {
-            return Err(ArgError::Missing("the destination"));
+            return Err(ArgError::Missing("the destination").into());
         }
         Ok(options)
     }
@@ -444,6 +458,15 @@ pub(super) fn describe(icmp_type: u8, code: u8) -> String {
         (icmp_type, code) => format!("Bad ICMP type: {icmp_type} code {code}"),
     }
 }
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::counter("ping.sent", "echo requests sent"),
+    Metric::counter("ping.ok", "echo replies received"),
+    Metric::counter("ping.lost", "echo requests without a reply"),
+    Metric::counter("ping.error", "errors that came instead of a reply"),
+    Metric::times("ping.time", "round-trip times"),
+];
 
 #[cfg(test)]
 mod tests {

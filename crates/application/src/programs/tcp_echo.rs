@@ -1,5 +1,6 @@
 //! `tcp-echo`: sends back what it gets (RFC 862).
 
+use septet_core::Metric;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -7,9 +8,9 @@ use septet_core::Storey;
 use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::args::{self, Arg, ArgError};
+use super::args;
 use super::gauge::Gauge;
-use super::{Context, Program, complain};
+use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
 
 /// The program.
 pub(super) struct TcpEcho;
@@ -27,9 +28,18 @@ impl Program for TcpEcho {
         "Usage: tcp-echo <port>\n"
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let port = args::only_port(args).map_err(|e| Misuse::by(&e, &[]))?;
+        Ok(Needs { listens: Some((Transport::Tcp, port)), lasts: Lasts::Forever, ..Needs::default() })
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            match port(args) {
+            match args::only_port(&args) {
                 Ok(port) => match serve(&context.net, port).await {
                     Ok(()) => 0,
                     Err(e) => complain(&context, "tcp-echo", &e, 1),
@@ -37,14 +47,6 @@ impl Program for TcpEcho {
                 Err(e) => complain(&context, "tcp-echo", &e, 2),
             }
         })
-    }
-}
-
-fn port(words: Vec<String>) -> Result<u16, ArgError> {
-    match &args::parse(&[], words)?[..] {
-        [Arg::Free(word)] => args::number("port", word),
-        [] => Err(ArgError::Missing("the port")),
-        [.., extra] => Err(ArgError::Extra(format!("{extra:?}"))),
     }
 }
 
@@ -77,3 +79,13 @@ async fn echo(net: &NetRef, mut stream: TcpStream) -> io::Result<()> {
         stream.write_all(&buf[..n]).await?;
     }
 }
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::counter("echo.connections", "connections that `tcp-echo` took"),
+    Metric::counter(
+        "echo.error",
+        "connections of `tcp-echo` that broke, datagrams that `udp-echo` could not send back",
+    ),
+    Metric::bytes("echo.bytes", "bytes that `tcp-echo` and `udp-echo` sent back"),
+];

@@ -4,15 +4,15 @@ use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
 
-use septet_core::Storey;
+use septet_core::{Metric, Storey};
 use septet_socket::{BoxFuture, NetExt, Nodelay, TcpOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::gauge::Gauge;
 use super::names::Names;
 use super::pace::Pace;
-use super::{Context, Program, complain};
+use super::{Context, Misuse, Needs, Program, complain};
 use crate::http::Pattern;
 
 /// The program.
@@ -38,9 +38,18 @@ impl Program for TcpSend {
 "
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        Ok(Needs { hosts: vec![options.host], congestion: options.tcp.congestion, ..Needs::default() })
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            let options = match Options::parse(args) {
+            let options = match Options::parse(&args) {
                 Ok(options) => options,
                 Err(e) => return complain(&context, "tcp-send", &e, 2),
             };
@@ -79,33 +88,32 @@ const SPECS: &[Spec] = &[
 ];
 
 impl Options {
-    fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+    fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let (mut chunk, mut rate, mut tcp) = (64 * 1024, None, TcpOptions::default());
         let (mut receive, mut reset) = (false, false);
-        let mut free = Vec::new();
-        for arg in args::parse(SPECS, words)? {
+        let (mut host, mut port, mut bytes) = (None, None, None);
+        args::each(SPECS, words, |arg| {
             match arg {
-                Arg::Free(word) => free.push(word),
+                Arg::Free(word) if host.is_none() => host = Some(word),
+                Arg::Free(word) if port.is_none() => port = Some(args::port("port", &word)?),
+                Arg::Free(word) if bytes.is_none() => bytes = Some(args::amount("bytes", &word, 1024)?),
+                Arg::Free(word) => return Err(ArgError::Extra(word)),
                 Arg::Flag(name) => match name.as_str() {
                     "no-delay" => tcp.nodelay = Some(Nodelay::On),
                     "receive" => receive = true,
                     _ => reset = true,
                 },
                 Arg::Value(name, text) => match name.as_str() {
-                    "chunk" => chunk = args::amount("--chunk", &text, 1024)?.clamp(1, 1 << 24) as usize,
-                    "rate" => rate = Some(args::amount("--rate", &text, 1000)?),
+                    "chunk" => chunk = args::some("--chunk", &text, 1024)?.min(1 << 24) as usize,
+                    "rate" => rate = Some(args::some("--rate", &text, 1000)?),
                     _ => tcp.congestion = Some(text),
                 },
             }
-        }
-        let mut free = free.into_iter();
-        let (Some(host), Some(port), Some(bytes)) = (free.next(), free.next(), free.next()) else {
-            return Err(ArgError::Missing("the host, the port or the number of bytes"));
-        };
-        if let Some(extra) = free.next() {
-            return Err(ArgError::Extra(extra));
-        }
-        let (port, bytes) = (args::number("port", &port)?, args::amount("bytes", &bytes, 1024)?);
+            Ok(())
+        })?;
+        let host = host.ok_or(ArgError::Missing("the host"))?;
+        let port = port.ok_or(ArgError::Missing("the port"))?;
+        let bytes = bytes.ok_or(ArgError::Missing("the number of bytes"))?;
         Ok(Self { host, port, bytes, chunk, rate, tcp, receive, reset })
     }
 }
@@ -161,3 +169,15 @@ pub(super) fn rate_text(bytes: u64, took: Duration) -> String {
     let rate = if seconds > 0.0 { bytes as f64 * 8.0 / seconds / 1e6 } else { 0.0 };
     format!("{seconds:.3} s, {rate:.3} Mbit/s")
 }
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::bytes("send.bytes", "bytes that `tcp-send` and `udp-send` handed to the network"),
+    Metric::counter("send.ok", "transfers of `tcp-send` that ended well"),
+    Metric::counter("send.error", "transfers that broke, datagrams that could not leave"),
+    Metric::times(
+        "send.time",
+        "from connecting to the other end's close; from a datagram of `udp-send --receive` to its answer",
+    ),
+    Metric::bytes("send.received", "bytes that came back to `tcp-send --receive` and `udp-send --receive`"),
+];

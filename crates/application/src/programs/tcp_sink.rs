@@ -3,14 +3,14 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use septet_core::Storey;
+use septet_core::{Metric, Storey};
 use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, TcpOptions, TcpStream};
 use tokio::io::AsyncReadExt;
 
-use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::gauge::Gauge;
 use super::pace::Pace;
-use super::{Context, Program, complain};
+use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
 use crate::http::Pattern;
 
 /// The program.
@@ -37,9 +37,22 @@ impl Program for TcpSink {
 "
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        Ok(Needs {
+            listens: Some((Transport::Tcp, options.port)),
+            lasts: if options.once { Lasts::Ends } else { Lasts::Forever },
+            ..Needs::default()
+        })
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            match Options::parse(args) {
+            match Options::parse(&args) {
                 Ok(options) => match serve(&context, options).await {
                     Ok(code) => code,
                     Err(e) => complain(&context, "tcp-sink", &e, 1),
@@ -72,7 +85,7 @@ const SPECS: &[Spec] = &[
 ];
 
 impl Options {
-    fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+    fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let mut options = Self {
             port: 0,
             rate: None,
@@ -83,17 +96,17 @@ impl Options {
             once: false,
         };
         let mut port = None;
-        for arg in args::parse(SPECS, words)? {
+        args::each(SPECS, words, |arg| {
             match arg {
-                Arg::Free(word) if port.is_none() => port = Some(args::number("port", &word)?),
+                Arg::Free(word) if port.is_none() => port = Some(args::port("port", &word)?),
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
                 Arg::Flag(name) if name == "check" => options.check = true,
                 Arg::Flag(_) => options.once = true,
                 Arg::Value(name, text) => {
                     let option = format!("--{name}");
                     match name.as_str() {
-                        "read-rate" => options.rate = Some(args::amount(&option, &text, 1000)?),
-                        "chunk" => options.chunk = args::amount(&option, &text, 1024)?.clamp(1, 1 << 24) as usize,
+                        "read-rate" => options.rate = Some(args::some(&option, &text, 1000)?),
+                        "chunk" => options.chunk = args::some(&option, &text, 1024)?.min(1 << 24) as usize,
                         "pause" => options.pause = args::duration(&option, &text)?,
                         "buffer" => {
                             let bytes = usize::try_from(args::amount(&option, &text, 1024)?).unwrap_or(usize::MAX);
@@ -103,7 +116,8 @@ impl Options {
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         options.port = port.ok_or(ArgError::Missing("the port"))?;
         Ok(options)
     }
@@ -180,3 +194,13 @@ fn matches(expected: &mut Pattern, mut bytes: &[u8]) -> bool {
     }
     true
 }
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::counter("sink.connections", "connections that `tcp-sink` took"),
+    Metric::counter("sink.ok", "connections of `tcp-sink` that were closed in order"),
+    Metric::counter("sink.error", "connections of `tcp-sink` that broke"),
+    Metric::counter("sink.corrupt", "connections of `tcp-sink --check` with other bytes than were sent"),
+    Metric::bytes("sink.bytes", "bytes that `tcp-sink` and `udp-sink` read"),
+    Metric::times("sink.time", "how long `tcp-sink` read a connection"),
+];

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use septet_core::{Instant, Storey};
+use septet_core::{Instant, Metric, Storey};
 use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, UdpSocket, Unreached};
 
-use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
-use super::{Context, Program};
+use super::{Context, Misuse, Needs, Program};
 
 /// The program.
 pub(super) struct Traceroute;
@@ -39,9 +39,18 @@ impl Program for Traceroute {
 "
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        Ok(Needs { hosts: vec![options.host], ..Needs::default() })
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            match Options::parse(args) {
+            match Options::parse(&args) {
                 Ok(options) => match run(&context, &options).await {
                     Ok(code) => code,
                     Err(why) => {
@@ -88,8 +97,10 @@ const SPECS: &[Spec] = &[
     value('w', "wait"),
 ];
 
+const HOPS: &str = "a number of hops from 1 to 255";
+
 impl Options {
-    fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+    fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let mut options = Self {
             host: String::new(),
             length: 60,
@@ -103,7 +114,7 @@ impl Options {
             wait: Duration::from_secs(5),
         };
         let mut frees = 0;
-        for arg in args::parse(SPECS, words)? {
+        args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(word) => {
                     match frees {
@@ -118,26 +129,33 @@ impl Options {
                 Arg::Value(name, text) => {
                     let option = format!("--{name}");
                     match name.as_str() {
-                        "first" => options.first = args::number::<u8>(&option, &text)?.max(1),
-                        "max-hops" => options.hops = args::number::<u8>(&option, &text)?.max(1),
-                        "sim-queries" => options.at_once = args::number::<usize>(&option, &text)?.max(1),
-                        "port" => options.port = args::number(&option, &text)?,
+                        "first" => options.first = args::within(&option, &text, 1, 255, HOPS)?,
+                        "max-hops" => options.hops = args::within(&option, &text, 1, 255, HOPS)?,
+                        "sim-queries" => {
+                            options.at_once =
+                                args::within(&option, &text, 1, 1000, "a number of probes from 1 to 1000")?;
+                        }
+                        "port" => options.port = args::port(&option, &text)?,
                         // traceroute(8) allows up to ten.
-                        "queries" => options.probes = args::number::<u32>(&option, &text)?.clamp(1, 10),
-                        _ => options.wait = args::duration(&option, &text)?,
+                        "queries" => {
+                            options.probes = args::within(&option, &text, 1, 10, "a number of probes from 1 to 10")?
+                        }
+                        _ => options.wait = args::span(&option, &text)?,
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         if options.host.is_empty() {
-            return Err(ArgError::Missing("the host"));
+            return Err(ArgError::Missing("the host").into());
         }
         if options.first > options.hops {
             return Err(ArgError::Bad {
                 option: "--first".to_owned(),
                 value: options.first.to_string(),
                 wanted: "within the number of hops",
-            });
+            }
+            .into());
         }
         Ok(options)
     }
@@ -454,3 +472,10 @@ fn mark(code: u8) -> String {
         other => format!(" !{other}"),
     }
 }
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::counter("traceroute.sent", "probes sent"),
+    Metric::counter("traceroute.ok", "probes answered"),
+    Metric::times("traceroute.time", "round-trip times to the routers on the way"),
+];

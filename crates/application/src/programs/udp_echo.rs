@@ -3,10 +3,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use septet_core::Metric;
 use septet_socket::{BoxFuture, NetExt, NetRef};
 
-use super::args::{self, Arg, ArgError};
-use super::{Context, Program, complain};
+use super::args;
+use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
 
 /// The program.
 pub(super) struct UdpEcho;
@@ -24,9 +25,18 @@ impl Program for UdpEcho {
         "Usage: udp-echo <port>\n"
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let port = args::only_port(args).map_err(|e| Misuse::by(&e, &[]))?;
+        Ok(Needs { listens: Some((Transport::Udp, port)), lasts: Lasts::Forever, ..Needs::default() })
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            match port(args) {
+            match args::only_port(&args) {
                 Ok(port) => match serve(&context.net, port).await {
                     Ok(()) => 0,
                     Err(e) => complain(&context, "udp-echo", &e, 1),
@@ -34,14 +44,6 @@ impl Program for UdpEcho {
                 Err(e) => complain(&context, "udp-echo", &e, 2),
             }
         })
-    }
-}
-
-fn port(words: Vec<String>) -> Result<u16, ArgError> {
-    match &args::parse(&[], words)?[..] {
-        [Arg::Free(word)] => args::number("port", word),
-        [] => Err(ArgError::Missing("the port")),
-        [.., extra] => Err(ArgError::Extra(format!("{extra:?}"))),
     }
 }
 
@@ -58,3 +60,13 @@ async fn serve(net: &NetRef, port: u16) -> io::Result<()> {
         }
     }
 }
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::counter(
+        "echo.error",
+        "connections of `tcp-echo` that broke, datagrams that `udp-echo` could not send back",
+    ),
+    Metric::counter("echo.datagrams", "datagrams that `udp-echo` got"),
+    Metric::bytes("echo.bytes", "bytes that `tcp-echo` and `udp-echo` sent back"),
+];

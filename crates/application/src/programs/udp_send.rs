@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 use core::pin::pin;
 use core::time::Duration;
+use septet_core::Metric;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,16 +11,19 @@ use futures_util::future::{Either, select};
 use septet_core::Storey;
 use septet_socket::{BoxFuture, NetExt, UdpSocket};
 
-use super::args::{self, Arg, ArgError, Spec, flag, value};
+use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::arrivals::{Arrivals, Gaps};
 use super::names::Names;
-use super::{Context, Program, complain};
+use super::{Context, Misuse, Needs, Program, complain};
 
 /// The program.
 pub(super) struct UdpSend;
 
 /// Eight bytes of number and eight of time begin each datagram.
 pub(super) const HEADER: usize = 16;
+const SMALLEST: u64 = HEADER as u64;
+/// What an IPv4 packet holds beside its header and UDP's.
+const LARGEST: u64 = 65_507;
 
 impl Program for UdpSend {
     fn name(&self) -> &'static str {
@@ -47,9 +51,18 @@ impl Program for UdpSend {
 "
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        Ok(Needs { hosts: vec![options.host], ..Needs::default() })
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            match Options::parse(args) {
+            match Options::parse(&args) {
                 Ok(options) => match send(&context, &options).await {
                     Ok(()) => 0,
                     Err(e) => {
@@ -99,41 +112,49 @@ const SPECS: &[Spec] = &[
 ];
 
 impl Options {
-    fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+    fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let (mut count, mut time, mut size, mut interval, mut rate) = (None, None, 1000, Duration::ZERO, None);
         let (mut arrivals, mut answers, mut ttl) = (Arrivals::Regular, Answers::Ignored, None);
-        let mut free = Vec::new();
-        for arg in args::parse(SPECS, words)? {
+        let (mut host, mut port) = (None, None);
+        args::each(SPECS, words, |arg| {
             match arg {
-                Arg::Free(word) => free.push(word),
+                Arg::Free(word) if host.is_none() => host = Some(word),
+                Arg::Free(word) if port.is_none() => port = Some(args::port("port", &word)?),
+                Arg::Free(word) => return Err(ArgError::Extra(word)),
                 Arg::Flag(_) => answers = Answers::Counted,
                 Arg::Value(name, text) => {
                     let option = format!("--{name}");
                     match name.as_str() {
                         "count" => count = Some(args::number(&option, &text)?),
-                        "time" => time = Some(args::duration(&option, &text)?),
+                        "time" => time = Some(args::span(&option, &text)?),
                         "arrivals" => arrivals = Arrivals::parse(&text)?,
-                        "size" => size = args::amount(&option, &text, 1024)?.clamp(HEADER as u64, 65_507) as usize,
-                        "interval" => interval = args::duration(&option, &text)?,
-                        "rate" => rate = Some(args::amount(&option, &text, 1000)?.max(1)),
-                        _ => ttl = Some(args::number(&option, &text)?),
+                        "size" => {
+                            size = match args::amount(&option, &text, 1024)? {
+                                bytes @ SMALLEST..=LARGEST => bytes as usize,
+                                _ => return Err(args::bad(&option, &text, "a size from 16 to 65507")),
+                            };
+                        }
+                        "interval" => interval = args::span(&option, &text)?,
+                        "rate" => rate = Some(args::some(&option, &text, 1000)?),
+                        _ => ttl = Some(args::within(&option, &text, 1, 255, "a number of hops from 1 to 255")?),
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         if let Some(rate) = rate {
             interval = Duration::from_nanos(size as u64 * 8 * 1_000_000_000 / rate);
         }
         if interval.is_zero() && (arrivals != Arrivals::Regular || time.is_some() && count.is_none()) {
-            return Err(ArgError::Missing("--interval or --rate"));
+            return Err(ArgError::Missing("--interval or --rate").into());
         }
         if !arrivals.fits(interval) {
             let (option, value) = ("--interval".to_owned(), format!("{interval:?}"));
-            return Err(ArgError::Bad { option, value, wanted: "within a period that is on" });
+            return Err(ArgError::Bad { option, value, wanted: "within a period that is on" }.into());
         }
         let count = count.unwrap_or(if time.is_some() { u64::MAX } else { 1 });
-        let [host, port] = &free[..] else { return Err(ArgError::Missing("the host or the port")) };
-        let (host, port) = (host.clone(), args::number("port", port)?);
+        let host = host.ok_or(ArgError::Missing("the host"))?;
+        let port = port.ok_or(ArgError::Missing("the port"))?;
         Ok(Self { host, port, count, time, size, interval, arrivals, answers, ttl })
     }
 }
@@ -221,3 +242,14 @@ async fn receive(context: &Context, socket: &UdpSocket, back: &mut (u64, u64)) -
         }
     }
 }
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::bytes("send.bytes", "bytes that `tcp-send` and `udp-send` handed to the network"),
+    Metric::counter("send.error", "transfers that broke, datagrams that could not leave"),
+    Metric::times(
+        "send.time",
+        "from connecting to the other end's close; from a datagram of `udp-send --receive` to its answer",
+    ),
+    Metric::bytes("send.received", "bytes that came back to `tcp-send --receive` and `udp-send --receive`"),
+];

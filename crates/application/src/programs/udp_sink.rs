@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use septet_core::Metric;
 use septet_socket::{BoxFuture, NetExt};
 
-use super::args::{self, Arg, ArgError, Spec, value};
+use super::args::{self, Arg, ArgError, At, Spec, value};
 use super::udp_send::HEADER;
-use super::{Context, Program, complain};
+use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
 
 /// The program.
 pub(super) struct UdpSink;
@@ -30,9 +31,22 @@ impl Program for UdpSink {
 "
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        Ok(Needs {
+            listens: Some((Transport::Udp, options.port)),
+            lasts: if options.time.is_some() { Lasts::Ends } else { Lasts::Forever },
+            ..Needs::default()
+        })
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            match Options::parse(args) {
+            match Options::parse(&args) {
                 Ok(options) => match serve(&context, &options).await {
                     Ok(()) => 0,
                     Err(e) => complain(&context, "udp-sink", &e, 1),
@@ -50,19 +64,24 @@ struct Options {
 }
 
 const SPECS: &[Spec] = &[value(' ', "group"), value(' ', "time")];
+const GROUP: &str = "a multicast address, such as 239.1.1.1";
 
 impl Options {
-    fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+    fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let (mut port, mut group, mut time) = (None, None, None);
-        for arg in args::parse(SPECS, words)? {
+        args::each(SPECS, words, |arg| {
             match arg {
-                Arg::Free(word) if port.is_none() => port = Some(args::number("port", &word)?),
+                Arg::Free(word) if port.is_none() => port = Some(args::port("port", &word)?),
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
                 Arg::Flag(_) => {}
-                Arg::Value(name, text) if name == "group" => group = Some(args::number("--group", &text)?),
-                Arg::Value(_, text) => time = Some(args::duration("--time", &text)?),
+                Arg::Value(name, text) if name == "group" => {
+                    let address: IpAddr = text.parse().map_err(|_| args::bad("--group", &text, GROUP))?;
+                    group = Some(Some(address).filter(IpAddr::is_multicast).ok_or(args::bad("--group", &text, GROUP))?);
+                }
+                Arg::Value(_, text) => time = Some(args::span("--time", &text)?),
             }
-        }
+            Ok(())
+        })?;
         Ok(Self { port: port.ok_or(ArgError::Missing("the port"))?, group, time })
     }
 }
@@ -174,6 +193,16 @@ fn take(context: &Context, tally: &mut Tally, datagram: &[u8]) {
         Order::Duplicate => net.count("sink.duplicates"),
     }
 }
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::bytes("sink.bytes", "bytes that `tcp-sink` and `udp-sink` read"),
+    Metric::counter("sink.datagrams", "datagrams that `udp-sink` got"),
+    Metric::counter("sink.late", "datagrams that came after a later one"),
+    Metric::counter("sink.duplicates", "datagrams that had come before"),
+    Metric::counter("sink.lost", "datagrams that are missing at the end"),
+    Metric::times("sink.delay", "from a datagram's sender to its receiver"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use septet_presentation::tls;
 
 use super::options::RetryAfter;
 use crate::dns::LookupError;
-use crate::programs::args::ArgError;
+use crate::programs::args::{ArgError, At};
 
 /// Why a transfer, or the command as a whole, failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -139,6 +139,12 @@ fn cause(e: &hyper::Error) -> String {
         error = source;
     }
     error.to_string()
+}
+
+impl From<ArgError> for At<CurlError> {
+    fn from(e: ArgError) -> Self {
+        CurlError::Usage(e).into()
+    }
 }
 
 impl From<ArgError> for CurlError {

@@ -8,10 +8,13 @@ mod transfer;
 mod url;
 mod write_out;
 
+use septet_core::Metric;
+use septet_presentation::ca::TrustStore;
 use septet_socket::BoxFuture;
 
-use super::{Context, Program};
-use options::Options;
+use super::{Captured, Context, Misuse, Needs, Program, args};
+use error::CurlError;
+use options::{Options, SPECS};
 
 /// The program.
 pub(super) struct Curl;
@@ -73,15 +76,34 @@ Not in the original:
 "
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        repeat::METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        // A host of a lab has no files to read.
+        match Options::parse(&Captured::default(), &TrustStore::empty(), args) {
+            Ok(options) => {
+                let resolved = |host: &String| !options.resolve.iter().any(|(name, ..)| name == host);
+                let hosts = options.jobs.iter().map(|job| job.url.host.clone()).filter(resolved).collect();
+                Ok(Needs { hosts, ..Needs::default() })
+            }
+            Err(wrong) => {
+                let unknown = matches!(&wrong.error, CurlError::Usage(e) if e.unknown().is_some());
+                Err(Misuse::of(&wrong, if unknown { args::written(SPECS) } else { Vec::new() }))
+            }
+        }
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            match Options::parse(&context, args) {
+            match Options::parse(&*context.console, &context.trust, &args) {
                 Ok(options) => repeat::run(context, options).await,
                 Err(e) => {
                     context
                         .console
                         .err(format!("curl: {e}\ncurl: try 'curl --help' for more information\n").as_bytes());
-                    e.exit_code()
+                    e.error.exit_code()
                 }
             }
         })

@@ -8,8 +8,8 @@ use septet_presentation::tls::{Trust, Versions};
 
 use super::error::CurlError;
 use super::url::Url;
-use crate::programs::Context;
-use crate::programs::args::{self, Arg, ArgError, Spec, flag, value};
+use crate::programs::Console;
+use crate::programs::args::{self, Arg, ArgError, At, Spec, flag, value};
 
 /// Everything the command line asks for.
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ pub(super) enum Connections {
     Reused,
 }
 
-const SPECS: &[Spec] = &[
+pub(super) const SPECS: &[Spec] = &[
     flag('4', "ipv4"),
     flag('6', "ipv6"),
     value('A', "user-agent"),
@@ -188,7 +188,8 @@ const SPECS: &[Spec] = &[
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(300);
 
 impl Options {
-    pub(super) fn parse(context: &Context, words: Vec<String>) -> Result<Self, CurlError> {
+    /// Reads the arguments; files that they name are read through `console`.
+    pub(super) fn parse(console: &dyn Console, trust: &TrustStore, words: &[String]) -> Result<Self, At<CurlError>> {
         let mut options = Self {
             jobs: Vec::new(),
             method: None,
@@ -199,7 +200,7 @@ impl Options {
             verbosity: Verbosity::Errors,
             fail: Fail::Never,
             write_out: None,
-            trust: Trust::Roots(context.trust.clone()),
+            trust: Trust::Roots(trust.clone()),
             versions: Versions::Any,
             http: Http::Best,
             resolve: Vec::new(),
@@ -216,7 +217,9 @@ impl Options {
         let (mut show_errors, mut tls_floor, mut tls_ceiling) = (false, 12, 13);
         let mut repeat = Repeat { times: 1, interval: Duration::ZERO, at_once: 1, connections: Connections::Reused };
         let (mut repeated, mut at_once) = (false, 50);
-        for arg in args::parse(SPECS, words)? {
+        // An option that says how to repeat.
+        let mut of_repeat = None;
+        args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(url) => urls.push(Url::parse(&url)?),
                 Arg::Flag(name) => match name.as_str() {
@@ -231,10 +234,16 @@ impl Options {
                     "insecure" => options.trust = Trust::Anyone,
                     "location" => follow = true,
                     "remote-name" => outputs.push(None),
-                    "parallel" => repeat.at_once = 0,
+                    "parallel" => {
+                        repeat.at_once = 0;
+                        of_repeat.get_or_insert("--parallel");
+                    }
                     "retry-all-errors" => options.retry.after = RetryAfter::Everything,
                     "retry-connrefused" => options.retry.after = options.retry.after.max(RetryAfter::Refused),
-                    "fresh" => repeat.connections = Connections::Fresh,
+                    "fresh" => {
+                        repeat.connections = Connections::Fresh;
+                        of_repeat.get_or_insert("--fresh");
+                    }
                     "show-error" => show_errors = true,
                     "silent" => options.verbosity = Verbosity::Silent,
                     "tlsv1.3" => tls_floor = 13,
@@ -246,17 +255,25 @@ impl Options {
                     match name.as_str() {
                         "url" => urls.push(Url::parse(&text)?),
                         "user-agent" => options.user_agent = text,
-                        "cacert" => options.trust = Trust::Roots(read_roots(context, &text)?),
-                        "connect-timeout" => options.connect_timeout = args::duration(&option, &text)?,
-                        "data" | "data-raw" | "data-binary" => options.add_data(context, &name, &text)?,
+                        "cacert" => options.trust = Trust::Roots(read_roots(console, &text)?),
+                        "connect-timeout" => {
+                            options.connect_timeout = limit(&option, &text)?.unwrap_or(CONNECT_TIMEOUT)
+                        }
+                        "data" | "data-raw" | "data-binary" => options.add_data(console, &name, &text)?,
                         "header" => options.headers.push(header_line(&option, &text)?),
-                        "interval" => repeat.interval = args::duration(&option, &text)?,
+                        "interval" => {
+                            repeat.interval = args::span(&option, &text)?;
+                            of_repeat.get_or_insert("--interval");
+                        }
                         "max-redirs" => max_redirects = args::number(&option, &text)?,
-                        "max-time" => options.max_time = Some(args::duration(&option, &text)?),
+                        "max-time" => options.max_time = limit(&option, &text)?,
                         "output" => outputs.push(Some(text)),
-                        "parallel-max" => at_once = args::number::<usize>(&option, &text)?.clamp(1, 300),
+                        "parallel-max" => {
+                            at_once = args::within(&option, &text, 1, 300, "a number from 1 to 300")?;
+                            of_repeat.get_or_insert("--parallel-max");
+                        }
                         "repeat" => {
-                            repeat.times = args::number(&option, &text)?;
+                            repeat.times = args::within(&option, &text, 1, u64::MAX, "a number from 1 on")?;
                             repeated = true;
                         }
                         "resolve" => options.resolve.push(resolve_entry(&option, &text)?),
@@ -270,14 +287,18 @@ impl Options {
                         }
                         "tls-max" => tls_ceiling = tls_version(&option, &text)?,
                         "write-out" => options.write_out = Some(text),
-                        "request" => options.method = Some(text),
+                        "request" => options.method = Some(method(&option, text)?),
                         _ => {}
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         if urls.is_empty() {
             return Err(ArgError::Missing("the URL").into());
+        }
+        if let Some(option) = of_repeat.filter(|_| !repeated) {
+            return Err(ArgError::Without(option, "--repeat").into());
         }
         if show_errors && options.verbosity == Verbosity::Silent {
             options.verbosity = Verbosity::Errors;
@@ -286,7 +307,7 @@ impl Options {
             (12, 13) => Versions::Any,
             (12, _) => Versions::Tls12,
             (_, 13) => Versions::Tls13,
-            _ => return Err(CurlError::Handshake("no version of TLS is left to speak".to_owned())),
+            _ => return Err(CurlError::Handshake("no version of TLS is left to speak".to_owned()).into()),
         };
         options.redirects = follow.then_some(max_redirects);
         if repeat.at_once == 0 {
@@ -301,7 +322,7 @@ impl Options {
                 Some(Some(path)) if path == "-" => Output::Standard,
                 Some(Some(path)) => Output::File(path),
                 Some(None) if url.file_name().is_empty() => {
-                    return Err(CurlError::Write("the URL has no file name for -O".to_owned()));
+                    return Err(CurlError::Write("the URL has no file name for -O".to_owned()).into());
                 }
                 Some(None) => Output::File(url.file_name().to_owned()),
             };
@@ -320,10 +341,10 @@ impl Options {
         }
     }
 
-    fn add_data(&mut self, context: &Context, option: &str, text: &str) -> Result<(), CurlError> {
+    fn add_data(&mut self, console: &dyn Console, option: &str, text: &str) -> Result<(), CurlError> {
         let more = match text.strip_prefix('@').filter(|_| option != "data-raw") {
             Some(path) => {
-                let mut bytes = context.console.read(path).map_err(|e| CurlError::Read(e.to_string()))?;
+                let mut bytes = console.read(path).map_err(|e| CurlError::Read(e.to_string()))?;
                 if option == "data" {
                     bytes.retain(|b| !matches!(b, b'\r' | b'\n' | 0));
                 }
@@ -344,9 +365,9 @@ impl Options {
     }
 }
 
-fn read_roots(context: &Context, path: &str) -> Result<TrustStore, CurlError> {
+fn read_roots(console: &dyn Console, path: &str) -> Result<TrustStore, CurlError> {
     let file = |e: &dyn core::fmt::Display| CurlError::CaFile(format!("{path}: {e}"));
-    let pem = context.console.read(path).map_err(|e| file(&e))?;
+    let pem = console.read(path).map_err(|e| file(&e))?;
     TrustStore::from_pem(&pem).map_err(|e| file(&e))
 }
 
@@ -372,6 +393,18 @@ fn resolve_entry(option: &str, text: &str) -> Result<(String, u16, Vec<IpAddr>),
         .map(|a| a.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| bad()))
         .collect::<Result<_, _>>()?;
     Ok((host.to_ascii_lowercase(), port.parse().map_err(|_| bad())?, addresses))
+}
+
+/// curl(1): "Setting the limit to 0 (zero) means it times out in infinity time", or after its own default.
+fn limit(option: &str, text: &str) -> Result<Option<Duration>, ArgError> {
+    Ok(Some(args::duration(option, text)?).filter(|limit| !limit.is_zero()))
+}
+
+fn method(option: &str, text: String) -> Result<String, ArgError> {
+    match http::Method::from_bytes(text.as_bytes()) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(args::bad(option, &text, "a method")),
+    }
 }
 
 fn tls_version(option: &str, text: &str) -> Result<u8, ArgError> {

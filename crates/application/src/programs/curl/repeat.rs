@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use septet_core::Metric;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -227,3 +228,19 @@ impl Tally {
         text
     }
 }
+
+/// What a transfer records.
+pub(super) const METRICS: &[Metric] = &[
+    Metric::counter("http.ok", "requests answered with a status below 400 and a whole body"),
+    Metric::counter("http.error", "requests without such an answer"),
+    Metric::counter("http.retries", "requests tried again"),
+    Metric::counter("http.corrupt", "bodies that did not match their digest"),
+    Metric::counter("http.status.*", "answers with this status"),
+    Metric::counter("http.exit.*", "failures by curl's exit status"),
+    Metric::bytes("http.bytes", "bytes of bodies received"),
+    Metric::times("http.time", "from the start of a request to the last byte of its answer"),
+    Metric::times("http.time.lookup", "from the start of a request until the name was known"),
+    Metric::times("http.time.connect", "from the start of a request until the connection stood"),
+    Metric::times("http.time.handshake", "from the start of a request until TLS stood"),
+    Metric::times("http.time.first_byte", "from the start of a request to the first byte of its answer"),
+];

@@ -3,12 +3,13 @@
 mod options;
 mod print;
 
+use septet_core::Metric;
 use std::net::SocketAddr;
 
 use septet_core::Storey;
 use septet_socket::{BoxFuture, NetExt};
 
-use super::{Context, Program};
+use super::{Context, Misuse, Needs, Program};
 use crate::dns::{Query, Reply, Resolver, ResponseCode, Transport, code_name, exchange};
 use options::{Options, Question};
 
@@ -39,6 +40,15 @@ impl Program for Dig {
  +[no]all, +[no]cmd, +[no]comments, +[no]question, +[no]answer, +[no]authority,
  +[no]additional, +[no]stats  Show or leave out this part
 "
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::of(&e, e.error.options()))?;
+        Ok(Needs { hosts: options.server.into_iter().collect(), ..Needs::default() })
     }
 
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
@@ -156,3 +166,6 @@ async fn ask(
     }
     Err(failures)
 }
+
+/// What it records beside what every lookup does.
+const METRICS: &[Metric] = &[Metric::counter("dns.code.*", "answers with this response code")];

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use hickory_proto::rr::{Name, RecordType};
 
 use crate::dns::Transport;
+use crate::programs::args::At;
 
 /// Everything the command line asks for.
 #[derive(Clone, Debug)]
@@ -58,9 +59,50 @@ impl Parts {
     }
 }
 
+/// The options as they are written.
+const WRITTEN: &[&str] = &[
+    "+short",
+    "+tcp",
+    "+vc",
+    "+ignore",
+    "+recurse",
+    "+rec",
+    "+edns",
+    "+bufsize",
+    "+time",
+    "+timeout",
+    "+tries",
+    "+retry",
+    "+all",
+    "+cmd",
+    "+comments",
+    "+question",
+    "+answer",
+    "+authority",
+    "+additional",
+    "+stats",
+    "+noall",
+    "+norecurse",
+    "-p",
+    "-x",
+    "-t",
+    "-q",
+    "-4",
+    "-6",
+];
+
 /// What is wrong with a command line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Wrong(String);
+
+impl Wrong {
+    /// The options that there are, where there is none as was given.
+    pub(super) fn options(&self) -> Vec<String> {
+        if self.0.starts_with(INVALID) { WRITTEN.iter().map(|&o| o.to_owned()).collect() } else { Vec::new() }
+    }
+}
+
+const INVALID: &str = "Invalid option";
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,7 +111,7 @@ impl fmt::Display for Wrong {
 }
 
 impl Options {
-    pub(super) fn parse(args: &[String]) -> Result<Self, Wrong> {
+    pub(super) fn parse(args: &[String]) -> Result<Self, At<Wrong>> {
         let mut options = Self {
             questions: Vec::new(),
             server: None,
@@ -82,44 +124,54 @@ impl Options {
             short: false,
             parts: Parts::all(true),
         };
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            if let Some(server) = arg.strip_prefix('@') {
-                options.server = Some(server.to_owned());
-            } else if let Some(option) = arg.strip_prefix('+') {
-                options.plus(option)?;
-            } else if let Some(letter) = arg.strip_prefix('-') {
-                let mut value = || {
-                    let attached = letter.get(1..).filter(|v| !v.is_empty()).map(str::to_owned);
-                    attached
-                        .or_else(|| args.next().cloned())
-                        .ok_or_else(|| Wrong(format!("option -{letter} wants a value")))
-                };
-                match letter.chars().next() {
-                    Some('p') => options.port = Some(number("-p", &value()?)?),
-                    Some('x') => {
-                        let text = value()?;
-                        let ip: IpAddr = text.parse().map_err(|_| Wrong(format!("Invalid IP address {text}")))?;
-                        let name = Name::from(ip);
-                        options.questions.push(Question { text: name.to_ascii(), name, kind: RecordType::PTR });
-                    }
-                    Some('t') => options.set_type(&value()?)?,
-                    Some('q') => options.add(&value()?)?,
-                    Some('4' | '6') => {}
-                    _ => return Err(Wrong(format!("Invalid option: {arg}"))),
-                }
-            } else if !options.questions.is_empty() && record_type(arg).is_some() {
-                options.set_type(arg)?;
-            } else if arg.eq_ignore_ascii_case("IN") && !options.questions.is_empty() {
-            } else {
-                options.add(arg)?;
-            }
+        let mut args = args.iter().enumerate();
+        while let Some((place, arg)) = args.next() {
+            options.take(arg, &mut args).map_err(|error| At { place: Some(place), error })?;
         }
         if options.questions.is_empty() {
             // dig(1): "it queries for the NS records of the root domain".
             options.questions.push(Question { text: ".".to_owned(), name: Name::root(), kind: RecordType::NS });
         }
         Ok(options)
+    }
+
+    /// Takes an argument, and from `rest` the value that may follow it.
+    fn take<'a>(&mut self, arg: &str, rest: &mut impl Iterator<Item = (usize, &'a String)>) -> Result<(), Wrong> {
+        if let Some(server) = arg.strip_prefix('@') {
+            self.server = Some(server.to_owned());
+        } else if let Some(option) = arg.strip_prefix('+') {
+            self.plus(option)?;
+        } else if let Some(letter) = arg.strip_prefix('-') {
+            let mut value = || {
+                let attached = letter.get(1..).filter(|v| !v.is_empty()).map(str::to_owned);
+                attached
+                    .or_else(|| rest.next().map(|(_, value)| value.clone()))
+                    .ok_or_else(|| Wrong(format!("option -{letter} wants a value")))
+            };
+            match letter.chars().next() {
+                Some('p') => {
+                    let text = value()?;
+                    let port = text.parse().ok().filter(|port| *port > 0);
+                    self.port = Some(port.ok_or_else(|| Wrong(format!("-p: `{text}` is no port from 1 to 65535")))?);
+                }
+                Some('x') => {
+                    let text = value()?;
+                    let ip: IpAddr = text.parse().map_err(|_| Wrong(format!("Invalid IP address {text}")))?;
+                    let name = Name::from(ip);
+                    self.questions.push(Question { text: name.to_ascii(), name, kind: RecordType::PTR });
+                }
+                Some('t') => self.set_type(&value()?)?,
+                Some('q') => self.add(&value()?)?,
+                Some('4' | '6') => {}
+                _ => return Err(Wrong(format!("{INVALID}: {arg}"))),
+            }
+        } else if !self.questions.is_empty() && record_type(arg).is_some() {
+            self.set_type(arg)?;
+        } else if arg.eq_ignore_ascii_case("IN") && !self.questions.is_empty() {
+        } else {
+            self.add(arg)?;
+        }
+        Ok(())
     }
 
     /// Transfers go over TCP whatever was said.
@@ -156,6 +208,7 @@ impl Options {
             "rec" | "recurse" => self.recurse = on,
             "edns" => self.edns = on.then_some(1232),
             "bufsize" => self.edns = Some(u16::try_from(numeric()?).map_err(|_| wanted(name))?),
+            // dig(1): "An attempt to set T to less than 1 is silently set to 1" of both.
             "time" | "timeout" => self.timeout = Duration::from_secs(numeric()?.max(1).into()),
             "tries" => self.tries = numeric()?.max(1),
             "retry" => self.tries = numeric()?.saturating_add(1),
@@ -167,7 +220,7 @@ impl Options {
             "authority" => parts.authority = on,
             "additional" => parts.additional = on,
             "stats" => parts.stats = on,
-            _ => return Err(Wrong(format!("Invalid option: +{option}"))),
+            _ => return Err(Wrong(format!("{INVALID}: +{option}"))),
         }
         Ok(())
     }
@@ -185,7 +238,7 @@ fn number<T: core::str::FromStr>(option: &str, value: &str) -> Result<T, Wrong> 
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Options, Wrong> {
+    fn parse(line: &str) -> Result<Options, At<Wrong>> {
         Options::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 

@@ -138,7 +138,9 @@ async fn measure(
     }));
     // A word from the server now can only be bad news; it also tells that the server is gone.
     let mut word = core::pin::pin!(control.read_i8());
-    let end = if params.bytes > 0 { None } else { Some(net.now() + params.time) };
+    // iperf3(1) of `--time`: 0 is for ever.
+    let endless = params.bytes > 0 || params.time.is_zero();
+    let end = if endless { None } else { Some(net.now() + params.time) };
     loop {
         let next = match (report.next_tick(), end) {
             (Some(tick), Some(end)) => Some(tick.min(end)),

@@ -8,13 +8,14 @@ mod server;
 mod stream;
 
 use core::fmt;
+use septet_core::Metric;
 use std::io;
 
 use septet_core::Storey;
 use septet_socket::{BoxFuture, NetExt};
 
-use super::{Context, Program};
-use options::{Options, Side};
+use super::{Context, Lasts, Misuse, Needs, Program, Transport};
+use options::{Options, SPECS, Side};
 
 /// The program.
 pub(super) struct Iperf3;
@@ -39,7 +40,7 @@ Server:
 Client:
  -u, --udp               UDP instead of TCP
  -b, --bitrate <n>[KMG]  Bits a second (1M for UDP, unlimited for TCP)
- -t, --time <s>          Seconds to send for (10)
+ -t, --time <s>          Seconds to send for (10); 0 for ever
  -n, --bytes <n>[KMG]    Bytes to send, instead of -t
  -l, --length <n>[KMG]   Size of a block (128K for TCP, 1448 for UDP)
  -P, --parallel <n>      Streams at once
@@ -51,9 +52,25 @@ Client:
 "
     }
 
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        Ok(match options.side {
+            Side::Server => Needs {
+                listens: Some((Transport::Tcp, options.port)),
+                lasts: if options.one_off { Lasts::Ends } else { Lasts::Forever },
+                ..Needs::default()
+            },
+            Side::Client(host) => Needs { hosts: vec![host], congestion: options.tcp.congestion, ..Needs::default() },
+        })
+    }
+
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
-            let options = match Options::parse(args) {
+            let options = match Options::parse(&args) {
                 Ok(options) => options,
                 Err(e) => {
                     context.console.err(format!("iperf3: parameter error - {e}\n").as_bytes());
@@ -128,3 +145,13 @@ impl TestError {
         }
     }
 }
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::bytes("iperf3.sent", "bytes that a sender of iperf3 sent"),
+    Metric::bytes("iperf3.received", "bytes that a receiver of iperf3 received"),
+    Metric::rates("iperf3.bitrate", "once a test: the rate at the receiver"),
+    Metric::times("iperf3.jitter", "once a test over UDP: the jitter"),
+    Metric::counter("iperf3.lost", "datagrams that a test over UDP lost"),
+    Metric::counter("iperf3.error", "streams of iperf3 that broke"),
+];

@@ -5,7 +5,7 @@ use core::time::Duration;
 use septet_socket::{Nodelay, TcpOptions};
 
 use super::protocol::{Params, Transport};
-use crate::programs::args::{self, Arg, ArgError, Spec, flag, value};
+use crate::programs::args::{self, Arg, ArgError, At, Spec, flag, value};
 
 /// Everything the command line asks for.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub(super) enum Side {
     Client(String),
 }
 
-const SPECS: &[Spec] = &[
+pub(super) const SPECS: &[Spec] = &[
     flag('s', "server"),
     value('c', "client"),
     value('p', "port"),
@@ -59,7 +59,7 @@ const UDP_BLOCK: u64 = 1448;
 const UDP_RATE: u64 = 1_000_000;
 
 impl Options {
-    pub(super) fn parse(words: Vec<String>) -> Result<Self, ArgError> {
+    pub(super) fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let mut side = None;
         let mut options = Self {
             side: Side::Server,
@@ -73,7 +73,7 @@ impl Options {
         };
         let (mut rate, mut length) = (None, None);
         let params = &mut options.params;
-        for arg in args::parse(SPECS, words)? {
+        args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
                 Arg::Flag(name) => match name.as_str() {
@@ -88,13 +88,19 @@ impl Options {
                     let option = format!("--{name}");
                     match name.as_str() {
                         "client" => side = Some(Side::Client(text)),
-                        "port" => options.port = args::number(&option, &text)?,
+                        "port" => options.port = args::port(&option, &text)?,
                         "interval" => options.interval = args::duration(&option, &text)?,
                         "bitrate" | "bandwidth" => rate = Some(args::amount(&option, &text, 1000)?),
                         "time" => params.time = args::duration(&option, &text)?,
-                        "bytes" => params.bytes = args::amount(&option, &text, 1024)?,
-                        "length" => length = Some(args::amount(&option, &text, 1024)?),
-                        "parallel" => params.streams = args::number::<u32>(&option, &text)?.clamp(1, MAX_STREAMS),
+                        "bytes" => params.bytes = args::some(&option, &text, 1024)?,
+                        "length" => {
+                            let bytes = args::amount(&option, &text, 1024)?;
+                            length = Some((text, bytes));
+                        }
+                        "parallel" => {
+                            params.streams =
+                                args::within(&option, &text, 1, MAX_STREAMS, "a number of streams up to 128")?;
+                        }
                         "congestion" => options.tcp.congestion = Some(text),
                         "window" => {
                             let bytes = usize::try_from(args::amount(&option, &text, 1024)?).unwrap_or(usize::MAX);
@@ -104,7 +110,8 @@ impl Options {
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         options.side = side.ok_or(ArgError::Missing("-s or -c"))?;
         let (default_rate, default_block, most) = match params.transport {
             Transport::Tcp => (0, TCP_BLOCK, MAX_BLOCK),
@@ -112,7 +119,16 @@ impl Options {
         };
         params.rate = rate.unwrap_or(default_rate);
         // A datagram carries at least the header that counts it.
-        params.block = length.unwrap_or(default_block).clamp(16, most) as usize;
+        let length = match length {
+            Some((text, length)) if !(16..=most).contains(&length) => {
+                let wanted =
+                    if params.transport == Transport::Tcp { "from 16 bytes to 1M" } else { "from 16 to 65507 bytes" };
+                return Err(args::bad("--length", &text, wanted).into());
+            }
+            Some((_, length)) => length,
+            None => default_block,
+        };
+        params.block = length as usize;
         if params.bytes > 0 {
             params.time = Duration::ZERO;
         }
