@@ -23,6 +23,8 @@ type Task = async_task::Task<(), Cause>;
 
 /// Polls at one instant after which programs are held to be running in circles.
 const RUNAWAY: u64 = 10_000_000;
+/// Polls in a row, so that whoever plays the world can look around.
+const ROUND: u64 = 100_000;
 
 /// Runs the programs of one host.
 ///
@@ -37,16 +39,28 @@ const RUNAWAY: u64 = 10_000_000;
 ///     timer.await;
 ///     tx.send("awake").unwrap();
 /// }));
-/// executor.run(Instant::ZERO).unwrap();
+/// let _ = executor.run(Instant::ZERO).unwrap();
 /// assert_eq!(executor.deadline(), Some(Instant::from_secs(2)));
-/// executor.run(Instant::from_secs(2)).unwrap();
+/// let _ = executor.run(Instant::from_secs(2)).unwrap();
 /// assert_eq!(rx.try_recv(), Ok("awake"));
 /// ```
 #[derive(Debug, Default)]
 pub struct Executor {
     shared: Arc<Shared>,
+    /// The time at which `polls` are counted.
+    counted: Instant,
     /// Polls since time last moved.
     polls: u64,
+}
+
+/// How a round of an executor ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "tasks may still wait to be run"]
+pub enum Round {
+    /// No task is ready.
+    Done,
+    /// Tasks are, but others should be looked at for once.
+    Paused,
 }
 
 /// Starts tasks and timers on an executor; may be cloned and sent anywhere.
@@ -100,13 +114,14 @@ impl Executor {
         }
     }
 
-    /// Fires the timers that are due, then runs tasks until none is ready.
+    /// Fires the timers that are due, then runs tasks until none is ready or a hundred thousand were run.
     ///
     /// # Errors
     /// [`Runaway`] where that does not end; the tasks stay as they are.
-    pub fn run(&mut self, now: Instant) -> Result<(), Runaway> {
-        if self.shared.now.swap(now.as_nanos(), Ordering::Relaxed) != now.as_nanos() {
-            self.polls = 0;
+    pub fn run(&mut self, now: Instant) -> Result<Round, Runaway> {
+        self.shared.now.store(now.as_nanos(), Ordering::Relaxed);
+        if self.counted != now {
+            (self.counted, self.polls) = (now, 0);
         }
         if self.deadline().is_some_and(|at| at <= now) {
             let due = lock(&self.shared.timers).due(now, &self.shared.next_timer);
@@ -115,8 +130,8 @@ impl Executor {
                 waker.wake();
             }
         }
-        while self.is_ready() {
-            let Some(runnable) = self.shared.take() else { break };
+        for _ in 0..ROUND {
+            let Some(runnable) = self.is_ready().then(|| self.shared.take()).flatten() else { break };
             self.shared.because(EventId(runnable.metadata().load(Ordering::Relaxed)));
             runnable.run();
             self.polls += 1;
@@ -125,7 +140,7 @@ impl Executor {
             }
         }
         self.shared.because(EventId::NONE);
-        Ok(())
+        Ok(if self.is_ready() { Round::Paused } else { Round::Done })
     }
 
     /// Sets the time without running anything.
@@ -470,9 +485,9 @@ mod tests {
                 note(&log, format!("{name} at {}", h.now().as_millis()));
             }));
         }
-        ex.run(Instant::ZERO).unwrap();
+        let _ = ex.run(Instant::ZERO).unwrap();
         while let Some(at) = ex.deadline() {
-            ex.run(at).unwrap();
+            let _ = ex.run(at).unwrap();
         }
         assert_eq!(taken(&log), ["b at 10", "c at 10", "d at 20", "a at 30"]);
         assert_eq!(lock(&ex.shared.tasks).slots.len(), 0);
@@ -486,9 +501,9 @@ mod tests {
             let _tell = tell;
             poll_fn(|_| Poll::<()>::Pending).await;
         }));
-        ex.run(Instant::ZERO).unwrap();
+        let _ = ex.run(Instant::ZERO).unwrap();
         ex.handle().abort(id);
-        ex.run(Instant::ZERO).unwrap();
+        let _ = ex.run(Instant::ZERO).unwrap();
         assert_eq!(taken(&log), ["task dropped"]);
         ex.handle().abort(id);
     }
@@ -511,7 +526,7 @@ mod tests {
             let _respawn = respawn;
             h.sleep_until(Instant::from_secs(9)).await;
         }));
-        ex.run(Instant::ZERO).unwrap();
+        let _ = ex.run(Instant::ZERO).unwrap();
         let tell = Tell(log.clone(), "ready");
         ex.handle().spawn(Box::pin(async move { drop(tell) }));
         ex.clear();
@@ -521,7 +536,7 @@ mod tests {
         assert_eq!((ex.deadline(), ex.is_ready()), (None, false));
         let tell = Tell(log.clone(), "again");
         ex.handle().spawn(Box::pin(async move { drop(tell) }));
-        ex.run(Instant::ZERO).unwrap();
+        let _ = ex.run(Instant::ZERO).unwrap();
         assert_eq!(taken(&log), ["again dropped"]);
     }
 
@@ -539,7 +554,7 @@ mod tests {
                 .await;
             }
         }));
-        ex.run(Instant::ZERO).unwrap();
+        let _ = ex.run(Instant::ZERO).unwrap();
         assert!(lock(&ex.shared.timers).heap.len() <= 130);
         assert_eq!(ex.deadline(), None);
     }
@@ -552,8 +567,12 @@ mod tests {
             Poll::Pending
         })));
         ex.polls = RUNAWAY - 1000;
-        ex.shared.now.store(1, Ordering::Relaxed);
+        ex.counted = Instant::from_nanos(1);
         assert_eq!(ex.run(Instant::from_nanos(1)), Err(Runaway));
+        // Where time passes, even by a nanosecond and however it was set, the count begins anew.
+        ex.polls = RUNAWAY - 1000;
+        ex.set_now(Instant::from_nanos(2));
+        assert_eq!(ex.run(Instant::from_nanos(2)), Ok(Round::Paused));
     }
 
     #[test]
@@ -582,11 +601,11 @@ mod tests {
             rx.await;
             woken();
         }));
-        ex.run(Instant::ZERO).unwrap();
+        let _ = ex.run(Instant::ZERO).unwrap();
         assert_eq!(h.cause(), EventId::NONE);
         // What happens to others meanwhile is no cause of these.
         h.because(EventId(99));
-        ex.run(Instant::from_secs(1)).unwrap();
+        let _ = ex.run(Instant::from_secs(1)).unwrap();
         assert_eq!(taken(&log), ["spawned #7", "inner #8", "slept #8", "woken #8"]);
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct Fabric {
     frames: u64,
     pub(crate) splitter: Option<Splitter>,
     pub(crate) watch: Option<Box<Watch>>,
+    /// The station whose programs let no time pass.
+    pub(crate) stuck: Option<StationId>,
 }
 
 impl Path {
@@ -250,6 +252,10 @@ impl Wire for Door<'_> {
         let Some(path) = self.fabric.outlet(self.station, port) else { return };
         self.fabric.paths[path as usize].cold_mut().mark = Some(bytes);
         self.fabric.schedule_room(path);
+    }
+
+    fn stuck(&mut self) {
+        self.fabric.stuck = Some(self.station);
     }
 
     fn carries_super_segments(&self, port: Port) -> bool {

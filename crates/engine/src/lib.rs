@@ -15,4 +15,4 @@ mod world;
 pub use digest::Digest;
 pub use gate::{Filter, FilterId, Rule, Side, Verdict};
 pub use septet_physical::Heading;
-pub use world::{LinkId, PortCounters, QueueUse, QueueWatch, Stats, Storm, World};
+pub use world::{Circle, LinkId, PortCounters, QueueUse, QueueWatch, Stats, Storm, World};

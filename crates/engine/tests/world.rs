@@ -223,7 +223,7 @@ fn a_loop_without_delay_ends_with_its_place() {
         s.world.station_mut::<Probe>(id).unwrap().echo = Some(Port(0));
     }
     let storm = s.world.run_until(us(100)).unwrap_err();
-    assert_eq!((storm.at, storm.events), (us(7), 10_001));
+    assert_eq!((storm.at, storm.of), (us(7), septet_engine::Circle::Frames(10_001)));
     assert!(["a", "b"].contains(&storm.station.as_str()));
     assert!(storm.to_string().contains("0.000007000 s"), "{storm}");
 }

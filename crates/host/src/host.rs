@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use septet_core::{Carrier, EventId, Frame, Instant, Out, Port, Power, Recorder, Station, Storey};
 use septet_datalink::stats::LinkStats;
-use septet_engine::executor::Executor;
+use septet_engine::executor::{Executor, Round};
 use septet_network::ip::ConfigError;
 use septet_network::{Cidr, Iface, Ip};
 use septet_socket::NetRef;
@@ -113,31 +113,35 @@ impl Host {
                 let mut stack = self.stack.borrow_mut();
                 stack.climb(now, out);
             }
+            let mut round = Round::Done;
             if self.executor.is_ready() || self.executor.deadline().is_some_and(|at| at <= now) {
-                self.run_programs(now, out);
+                round = self.run_programs(now, out);
             }
             let mut stack = self.stack.borrow_mut();
             stack.flush(now, out);
-            if stack.is_settled() && !self.executor.is_ready() {
+            // The deadline says that programs wait to go on.
+            if round == Round::Paused || stack.is_settled() && !self.executor.is_ready() {
                 return;
             }
         }
     }
 
     /// Runs programs; what they tell goes to the world's trace.
-    fn run_programs(&mut self, now: Instant, out: &mut Out<'_>) {
+    fn run_programs(&mut self, now: Instant, out: &mut Out<'_>) -> Round {
         let before = out.trace.cause();
         core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
         let result = self.executor.run(now);
         core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
         out.trace.set_cause(before);
-        if let Err(runaway) = result {
+        result.unwrap_or_else(|runaway| {
             let cause = self.executor.handle().cause();
             out.trace.emit(Storey::Application, "program.killed", cause, |f| {
                 f.set("why", runaway.to_string());
             });
             self.executor.clear();
-        }
+            out.stuck();
+            Round::Done
+        })
     }
 
     fn power_off(&mut self) {

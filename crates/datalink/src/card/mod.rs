@@ -342,6 +342,10 @@ impl Wire for Door<'_> {
         }
     }
 
+    fn stuck(&mut self) {
+        self.wire.stuck();
+    }
+
     fn carries_super_segments(&self, port: Port) -> bool {
         self.card(port).is_none() && self.wire.carries_super_segments(port)
     }

@@ -20,7 +20,7 @@ mod faults;
 mod run;
 
 pub use account::{PortCounters, QueueUse, QueueWatch};
-pub use run::Storm;
+pub use run::{Circle, Storm};
 
 /// Which link of a world, in the order of connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,7 +71,8 @@ pub struct World {
     stats: Stats,
     /// Events since time last moved.
     at_this_instant: u64,
-    storm_limit: u64,
+    /// Events at one instant; where it is not set, more in a world of many stations.
+    storm_limit: Option<u64>,
     actions: BinaryHeap<Reverse<Action>>,
     actions_entered: u64,
     /// Stations that were handed out to be changed; their deadlines are asked for again.
@@ -114,7 +115,7 @@ impl World {
             digest: Digest::default(),
             stats: Stats::default(),
             at_this_instant: 0,
-            storm_limit: 10_000_000,
+            storm_limit: None,
             actions: BinaryHeap::new(),
             actions_entered: 0,
             touched: Vec::new(),
@@ -132,9 +133,10 @@ impl World {
         self.lens = lens;
     }
 
-    /// Sets how many events may happen at one instant before a run ends with [`Storm`]; ten million unless set.
+    /// Sets how many events may happen at one instant before a run ends with [`Storm`]; unless set two million, and a
+    /// hundred for each station.
     pub fn set_storm_limit(&mut self, events: u64) {
-        self.storm_limit = events;
+        self.storm_limit = Some(events);
     }
 
     /// Adds a station. Where the world has started it is switched on at once.

@@ -11,25 +11,41 @@ use crate::agenda::{Key, Kind};
 use crate::fabric::{End, tell_drop, tell_stopped};
 use crate::gate::{FilterId, Side};
 
-/// More happens at one instant than ever should: a loop without delay.
+/// More happens at one instant than ever should, and time does not go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Storm {
     /// The instant that does not end.
     pub at: Instant,
     /// The station that the last event was for.
     pub station: String,
-    /// How many events there were.
-    pub events: u64,
+    /// What goes in circles.
+    pub of: Circle,
+}
+
+/// What goes in circles at an instant that does not end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Circle {
+    /// Frames, over links without delay; so many events there were.
+    Frames(u64),
+    /// The programs of one station.
+    Programs,
 }
 
 impl fmt::Display for Storm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, station, events } = self;
-        write!(
-            f,
-            "{events} events at {at} s and no end, the last of them at `{station}`: frames circle without delay. \
-             Give the links of the loop a delay or a rate, or break the loop"
-        )
+        let Self { at, station, of } = self;
+        match of {
+            Circle::Frames(events) => write!(
+                f,
+                "no time passes any more at {at} s: {events} events and no end, the last of them at `{station}`. Frames go \
+                 to and fro without delay: give the links a delay or a rate, or break the loop"
+            ),
+            Circle::Programs => write!(
+                f,
+                "no time passes any more at {at} s: the programs of `{station}` run in circles ({})",
+                crate::executor::Runaway
+            ),
+        }
     }
 }
 
@@ -57,6 +73,10 @@ impl World {
         if !self.touched.is_empty() {
             self.rearm_touched();
         }
+        if let Some(station) = self.fabric.stuck.take() {
+            let station = self.name(station).to_owned();
+            return Err(Storm { at: self.now(), station, of: Circle::Programs });
+        }
         let key = self.fabric.agenda.peek();
         let event = key.map_or(Instant::FAR_FUTURE, Key::at);
         if let Some(Reverse(action)) = self.actions.peek()
@@ -79,9 +99,10 @@ impl World {
         self.advance(event);
         self.stats.events += 1;
         self.at_this_instant += 1;
-        if self.at_this_instant > self.storm_limit {
+        // A world of many stations has much to do when all of them begin.
+        if self.at_this_instant > self.storm_limit.unwrap_or_else(|| 2_000_000 + 100 * self.stations.len() as u64) {
             let station = self.name(key.station()).to_owned();
-            return Err(Storm { at: event, station, events: self.at_this_instant });
+            return Err(Storm { at: event, station, of: Circle::Frames(self.at_this_instant) });
         }
         match key.kind() {
             Kind::Arrival => self.on_arrival(key),
