@@ -1,18 +1,20 @@
 //! The command line.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use septet_sweep::{Axis, Seeds};
 
+use crate::keep::Kind;
+use crate::limits::Memory;
+
 /// A whole network in one process: seven storeys, real bytes, virtual time.
 #[derive(Debug, Parser)]
 #[command(name = "septet", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Results go to stdout, everything else to stderr.\n\nExit codes:\n  \
     0    all is well\n  \
-    1    an expectation failed\n  \
+    1    an expectation failed, or a run could not come to its end\n  \
     2    the command line is wrong\n  \
     3    a lab is not valid\n  \
     4    the environment is in the way: a file cannot be read or written\n  \
@@ -53,9 +55,12 @@ pub(crate) enum Command {
 pub(crate) struct RunArgs {
     /// The lab file
     pub(crate) lab: PathBuf,
-    /// Keep what comes out in this directory: summary.json, trace.pcapng, events, metrics.csv, ca.pem and the lab
+    /// Keep what comes out in this directory: summary.json, trace.pcapng, events, metrics.csv, output, ca.pem and the lab
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
+    /// Keep only this of one run: summary,capture,events,metrics,output,ca,lab (repeat, or separate by commas)
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',', requires = "output", conflicts_with = "seeds")]
+    pub(crate) keep: Vec<Kind>,
     /// The seed of every random stream, instead of the lab's
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -65,9 +70,16 @@ pub(crate) struct RunArgs {
     /// Set a key of the lab; run once with each of several values: media.wan.loss=0%,0.5%,2%
     #[arg(long, value_name = "KEY=VALUES")]
     pub(crate) set: Vec<Axis>,
+    /// Of several runs show a table, one row a cell of the grid, with the medians of these: expectations, or metrics such as
+    /// client.http.time.p99 (repeat, or separate by commas)
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', conflicts_with = "json")]
+    pub(crate) table: Vec<String>,
     /// How many runs at a time, where there are several; as many as there are processors, unless set
-    #[arg(short, long, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// End with exit code 1 when the process takes more memory; three quarters of the machine's, unless set
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<Memory>,
     /// Go on with the runs that are kept in the output directory
     #[arg(long, requires = "output")]
     pub(crate) resume: bool,

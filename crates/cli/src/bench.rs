@@ -6,7 +6,7 @@ use septet_bench::{Options, WORKLOADS};
 
 use crate::args::BenchArgs;
 use crate::exit::{Exit, Failure};
-use crate::terminal::Stdout;
+use crate::terminal::{Stdout, tell};
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<Exit, Failure> {
     let mut out = Stdout::new();
@@ -40,7 +40,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<Exit, Failure> {
             }
             Ok(report) => reports.push(report),
             Err(failure) => {
-                eprintln!("septet: {name}: {failure}");
+                tell!("septet: {name}: {failure}");
                 exit = Exit::Expectation;
             }
         }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use septet_core::printable;
 use septet_lab::{Gravity, Lab, Mistakes};
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
         let text = match lab_file::read(path) {
             Ok(text) => text,
             Err(failure) => {
-                eprintln!("septet: {failure}");
+                failure.tell();
                 worst = if worst == Exit::Environment { worst } else { failure.exit };
                 continue;
             }
@@ -34,7 +35,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
                 if !lab.warnings.is_empty() {
                     lab_file::show(&lab.warnings);
                 }
-                format!("{name}: {}", shape(lab))
+                format!("{}: {}", printable(&name), shape(lab))
             }
             Err(mistakes) => {
                 lab_file::show(mistakes);
@@ -73,7 +74,10 @@ fn good(file: &str, lab: &Lab) -> Value {
 }
 
 fn bad(file: &str, mistakes: &Mistakes) -> Value {
-    json!({"septet": "check", "version": VERSION, "file": file, "ok": false, "mistakes": list(mistakes)})
+    let left = mistakes.left();
+    json!({
+        "septet": "check", "version": VERSION, "file": file, "ok": false, "mistakes": list(mistakes), "more": left,
+    })
 }
 
 fn list(mistakes: &Mistakes) -> Vec<Value> {

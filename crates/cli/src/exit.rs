@@ -5,11 +5,15 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use septet_core::printable;
+
+use crate::terminal::tell;
+
 /// The exit codes, each with its meaning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Exit {
     Ok,
-    /// An expectation failed.
+    /// An expectation failed, or the run could not come to its end.
     Expectation,
     /// The command line is wrong.
     Usage,
@@ -70,8 +74,13 @@ impl Failure {
     /// Tells what is wrong on stderr.
     pub(crate) fn tell(&self) {
         if !self.text.is_empty() {
-            eprintln!("septet: {self}");
+            tell!("septet: {}", printable(&self.text));
         }
+    }
+
+    /// A run that cannot come to its end.
+    pub(crate) fn run(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Expectation, text: text.into() }
     }
 
     pub(crate) fn usage(text: impl Into<String>) -> Self {
@@ -106,14 +115,18 @@ fn reason(error: &io::Error) -> String {
 /// From now on a panic ends the process with the code for a bug, with words that say so.
 pub(crate) fn on_panic() {
     std::panic::set_hook(Box::new(|panic| {
+        // What prints without looking at what comes of it: whoever read it has gone.
+        if panic.payload_as_str().is_some_and(|words| words.starts_with("failed printing to std")) {
+            std::process::exit(Exit::Ok.code().into());
+        }
         let what = panic
             .payload_as_str()
             .map_or_else(|| "it panicked without a message".to_owned(), |m| m.lines().collect::<Vec<_>>().join(" "));
         let place = panic.location().map(|l| format!(" at {l}")).unwrap_or_default();
-        eprintln!("septet: this is a bug in septet {}: {what}{place}", env!("CARGO_PKG_VERSION"));
-        eprintln!("septet: please report it with the lab file, the seed and the lines above");
+        tell!("septet: this is a bug in septet {}: {what}{place}", env!("CARGO_PKG_VERSION"));
+        tell!("septet: please report it with the lab file, the seed and the lines above");
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|v| v != "0") {
-            eprintln!("{}", std::backtrace::Backtrace::force_capture());
+            tell!("{}", std::backtrace::Backtrace::force_capture());
         }
         std::process::exit(Exit::Bug.code().into());
     }));

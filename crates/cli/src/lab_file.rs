@@ -7,7 +7,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use septet_lab::{Lab, Mistakes};
 
 use crate::exit::{Exit, Failure};
-use crate::terminal;
+use crate::terminal::{self, tell};
 
 /// Reads a lab file. Its mistakes or warnings are shown on stderr.
 pub(crate) fn load(path: &Path) -> Result<Lab, Failure> {
@@ -81,6 +81,6 @@ pub(crate) fn show(mistakes: &Mistakes) {
         text = mistakes.iter().map(|m| format!("{m}\n")).collect();
     }
     for line in text.lines() {
-        eprintln!("{}", line.trim_end());
+        tell!("{}", line.trim_end());
     }
 }

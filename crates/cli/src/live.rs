@@ -18,6 +18,7 @@ use septet_live::ForwardSpec;
 
 use crate::args::StoryLength;
 use crate::exit::{Exit, Failure};
+use crate::terminal::tell;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LiveCommand {
@@ -224,7 +225,7 @@ pub(crate) fn warn_of_what_is_real(lab: &septet_lab::Lab) {
         for (key, given) in [("exec", spec.exec.is_some()), ("tap", spec.tap.is_some()), ("outside", outside)] {
             if given {
                 let name = &node.name;
-                eprintln!("septet: {key} of {name}: nothing real takes part in virtual time; `septet up` lets it");
+                tell!("septet: {key} of {name}: nothing real takes part in virtual time; `septet up` lets it");
             }
         }
     }

@@ -10,6 +10,7 @@ mod exit;
 mod interrupt;
 mod keep;
 mod lab_file;
+mod limits;
 mod list;
 mod live;
 mod plot;
@@ -56,8 +57,10 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
             Ok(Exit::Ok)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "septet", &mut out);
-            out.flush().map_err(Failure::stdout)?;
+            // Into memory first: the generator has no words for a disk that is full.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "septet", &mut script);
+            out.write_all(&script).and_then(|()| out.flush()).map_err(Failure::stdout)?;
             Ok(Exit::Ok)
         }
     }

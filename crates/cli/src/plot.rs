@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use septet_lab::{Reading, Unit};
+use septet_lab::{Reading, Unit, reading};
 use septet_report::{Axis, Chart, Panel, Scale, Series};
 
 use crate::args::PlotArgs;
@@ -102,7 +102,7 @@ fn series(table: &Table<'_>, name: &str, args: &PlotArgs) -> Result<(Unit, Serie
         } else {
             label.push_str(" a second");
         }
-    } else if args.sum || Reading::of(metric) == Reading::Sum {
+    } else if args.sum || reading(metric) == Reading::Sum {
         let mut sum = 0.0;
         for (_, value) in &mut samples {
             sum += *value;

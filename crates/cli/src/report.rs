@@ -7,18 +7,20 @@ use std::time::Duration;
 use septet_capture::sentence;
 use septet_capture::story::{Paint, Style};
 use septet_capture::summary::Summary;
+use septet_core::printable;
 use septet_lab::{Lab, Outcome, Output, Unfinished, Verdict};
 
 use crate::args::StoryLength;
+use crate::terminal::tell;
 
 /// Lines of one program's output in a short story.
 const LINES: usize = 12;
 
 /// `shop: 9 nodes, 9 links, … seed 7`, and what the lab is about.
 pub(crate) fn head(out: &mut impl Write, lab: &Lab, seed: u64, shape: &str, style: Style) -> io::Result<()> {
-    writeln!(out, "{}: {shape}, seed {seed}", bold(&sentence::printable(&lab.name), style))?;
+    writeln!(out, "{}: {shape}, seed {seed}", bold(&printable(&lab.name), style))?;
     if let Some(description) = &lab.description {
-        writeln!(out, "{}", description.trim())?;
+        writeln!(out, "{}", printable(description.trim()))?;
     }
     writeln!(out)?;
     out.flush()
@@ -46,7 +48,7 @@ pub(crate) fn programs(
             continue;
         }
         let note = if running { "   (has not ended)" } else { "" };
-        let line = sentence::printable(&command.line);
+        let line = printable(&command.line);
         writeln!(out, "\n{} {line}{note}", bold(&format!("{}$", node.name), style))?;
         let (first, rest) = match words {
             StoryLength::Short if lines.len() > LINES + 1 => lines.split_at(LINES),
@@ -100,10 +102,10 @@ fn verdicts<'a>(out: &mut impl Write, all: impl Iterator<Item = &'a Verdict> + C
 pub(crate) fn foot(outcome: &Outcome, took: Duration, kept: Option<&Path>) {
     let took = sentence::duration(took);
     let kept = match kept {
-        Some(dir) => format!("; kept in {}", dir.display()),
+        Some(dir) => format!("; kept in {}", printable(&dir.display().to_string())),
         None => "; -o DIR keeps the capture, the events and the summary".to_owned(),
     };
-    eprintln!("septet: played {} s in {took}, {} events{kept}", outcome.at.as_secs_f64(), outcome.stats.events);
+    tell!("septet: played {} s in {took}, {} events{kept}", outcome.at.as_secs_f64(), outcome.stats.events);
 }
 
 fn bold(text: &str, style: Style) -> String {
@@ -111,9 +113,4 @@ fn bold(text: &str, style: Style) -> String {
         Paint::Ansi => format!("\x1b[1m{text}\x1b[0m"),
         Paint::Plain => text.to_owned(),
     }
-}
-
-/// A program's line, without what could play with the terminal.
-fn printable(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control() || *c == '\t').collect()
 }

@@ -6,17 +6,16 @@ use std::time::{Duration, Instant as WallClock};
 use septet_capture::story::Length;
 use septet_capture::summary::End;
 use septet_capture::{Flows, Shared, Story};
-use septet_engine::Storm;
 use septet_lab::{BuildOptions, Output, Run};
 
 use crate::args::{RunArgs, StoryLength};
 use crate::bits::Wanted;
 use crate::check::shape;
 use crate::exit::{Exit, Failure};
-use crate::keep::Keep;
+use crate::keep::{Keep, Wish};
 use crate::report;
-use crate::terminal::{self, Stdout};
-use crate::{interrupt, lab_file, live, sweep};
+use crate::terminal::{self, Stdout, tell, tell_part};
+use crate::{interrupt, lab_file, limits, live, sweep};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let plan = sweep::plan(args)?;
@@ -29,13 +28,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let options = BuildOptions { seed: args.seed, ..BuildOptions::default() };
     let mut run = lab.build(&options).map_err(|e| Failure::environment(format!("{}: {e}", args.lab.display())))?;
     interrupt::listen();
+    limits::watch(args.memory);
     let wanted = Wanted::begin(&args.bits, &mut run)?;
     let words = if args.json || args.quiet { StoryLength::None } else { args.story };
     let tells = !args.json && !args.quiet;
     let names = run.names();
 
     let keep = match &args.output {
-        Some(dir) => Some(Keep::begin(dir, &args.lab, &args.capture, args.snaplen, &mut run)?),
+        Some(dir) => Some(Keep::begin(dir, &args.lab, Wish::new(&args.keep), &args.capture, args.snaplen, &mut run)?),
         None => None,
     };
     let flows = Shared::new(Flows::new(names.clone()));
@@ -83,15 +83,15 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if let Some(keep) = keep {
         keep.finish(&outcome, &summary, &outputs)?;
     }
-    if let Err(storm) = played {
-        return Err(Failure::lab(format!("{}: {storm}", args.lab.display())));
+    if let Err(why) = played {
+        return Err(Failure::run(format!("{}: {why}", args.lab.display())));
     }
     if tells {
         report::foot(&outcome, took, args.output.as_deref());
     }
     Ok(match (outcome.end, outcome.ok()) {
         (End::Interrupted, _) => {
-            eprintln!("septet: interrupted at {} s of {} s; nothing after that was judged", outcome.at, lab.stop);
+            tell!("septet: interrupted at {} s of {} s; nothing after that was judged", outcome.at, lab.stop);
             Exit::Interrupted
         }
         (_, true) => Exit::Ok,
@@ -99,19 +99,38 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Plays until the lab's `stop`, or until somebody interrupts, or nothing more can be kept.
-fn play(run: &mut Run, keep: Option<&Keep>, progress: &mut Progress) -> Result<(), Storm> {
+/// Plays until the lab's `stop`, or until somebody interrupts, or nothing more can be kept. What keeps it from its end is
+/// told in words.
+fn play(run: &mut Run, keep: Option<&Keep>, progress: &mut Progress) -> Result<(), String> {
     /// Between two looks around: a millisecond or so.
     const EVENTS: usize = 4096;
     let stop = run.lab().stop;
     loop {
         for _ in 0..EVENTS {
-            if !run.world.step_until(stop)? {
+            if limits::passed() {
+                limits::heed();
                 progress.clear();
-                return run.world.run_until(stop);
+                let at = run.world.now();
+                return Err(format!("{} at {at} s; most of it is where {}", limits::exceeded(), run.heaviest()));
+            }
+            if interrupt::asked() {
+                interrupt::heed();
+                progress.clear();
+                return Ok(());
+            }
+            match run.world.step_until(stop) {
+                Ok(true) => {}
+                Ok(false) => {
+                    progress.clear();
+                    return run.world.run_until(stop).map_err(|storm| run.blame(&storm));
+                }
+                Err(storm) => {
+                    progress.clear();
+                    return Err(run.blame(&storm));
+                }
             }
         }
-        if interrupt::asked() || keep.is_some_and(Keep::broken) {
+        if keep.is_some_and(Keep::broken) {
             progress.clear();
             return Ok(());
         }
@@ -146,14 +165,14 @@ impl Progress {
 
     fn show(&mut self, run: &Run) {
         if self.wanted && self.last.elapsed() >= Self::PAUSE {
-            eprint!("\r\x1b[K{:.1} s of {:.1} s", run.world.now().as_secs_f64(), run.lab().stop.as_secs_f64());
+            tell_part!("\r\x1b[K{:.1} s of {:.1} s", run.world.now().as_secs_f64(), run.lab().stop.as_secs_f64());
             (self.last, self.shown) = (WallClock::now(), true);
         }
     }
 
     fn clear(&mut self) {
         if core::mem::take(&mut self.shown) {
-            eprint!("\r\x1b[K");
+            tell_part!("\r\x1b[K");
         }
     }
 }

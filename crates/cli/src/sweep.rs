@@ -7,12 +7,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use septet_lab::{Lab, Unit};
-use septet_sweep::{Bar, Fared, Journal, Plan, PlanError, Record, Spread, Statistics, Table, execute, statistics};
+use septet_sweep::{
+    Bar, Cells, Fared, Journal, Plan, PlanError, Record, Spread, Statistics, Table, Value, execute, statistics,
+};
 
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
-use crate::terminal::Stdout;
-use crate::{interrupt, lab_file};
+use crate::terminal::{Stdout, tell};
+use crate::{interrupt, keep, lab_file, limits};
+
+/// The files of many runs.
+const FILES: &[&str] = &["runs.jsonl", "runs.partial", "runs.csv", "runs.parquet", "cells.csv", "statistics.json"];
 
 /// What is to be run; a lab that is not valid with some value is shown with it.
 pub(crate) fn plan(args: &RunArgs) -> Result<Plan, Failure> {
@@ -22,6 +27,7 @@ pub(crate) fn plan(args: &RunArgs) -> Result<Plan, Failure> {
             lab_file::show(&mistakes);
             Failure::told(Exit::Lab)
         }
+        PlanError::Unfit(..) => Failure::lab(format!("--set {e}")),
         PlanError::Setting(_) | PlanError::TooMany(_) => Failure::usage(format!("--set: {e}")),
     })
 }
@@ -49,8 +55,16 @@ pub(crate) fn run(args: &RunArgs, plan: &Plan) -> Result<Exit, Failure> {
     let mut bar = if shown { Bar::new(plan.runs(), done.len() as u64) } else { Bar::hidden() };
     let mut trouble: Option<Failure> = None;
     interrupt::listen();
+    limits::watch(args.memory);
     let failed = core::sync::atomic::AtomicBool::new(false);
-    let halted = || interrupt::asked() || failed.load(core::sync::atomic::Ordering::Relaxed);
+    let halted = || {
+        if interrupt::asked() {
+            // Whichever run looks up first: from here on all of them end.
+            interrupt::heed();
+            return true;
+        }
+        limits::passed() || failed.load(core::sync::atomic::Ordering::Relaxed)
+    };
     execute(plan, jobs, &done, &halted, |record| {
         let written = journal
             .as_mut()
@@ -64,26 +78,40 @@ pub(crate) fn run(args: &RunArgs, plan: &Plan) -> Result<Exit, Failure> {
         records.push(record);
     });
     bar.end();
+    limits::heed();
+    if limits::passed() {
+        return Err(Failure::run(format!("{}; fewer runs at a time (--jobs) take less", limits::exceeded())));
+    }
     if let Some(trouble) = trouble {
         return Err(trouble);
     }
     records.sort_by_key(|r| r.run);
     let all = statistics(&records);
+    // A column that there is not spoils the table, and not the runs.
+    let (cells, unknown) = match Cells::new(&all, &args.table) {
+        Ok(cells) => (cells, None),
+        Err(unknown) => (Cells::new(&all, &[]).unwrap_or_default(), Some(unknown)),
+    };
     let printed = if args.json {
         all.iter().try_for_each(|s| writeln!(out, "{}", serde_json::json!(s)))
     } else if args.quiet {
         Ok(())
-    } else {
+    } else if args.table.is_empty() || unknown.is_some() {
         table(&mut out, &all)
+    } else {
+        aligned(&mut out, &cells)
     };
     printed.and_then(|()| out.flush()).map_err(Failure::stdout)?;
     if let Some(dir) = &args.output {
-        finish(dir, &records, &all)?;
+        finish(dir, &records, &all, &cells)?;
+    }
+    if let Some(unknown) = unknown {
+        return Err(Failure::usage(format!("--table: {unknown}")));
     }
     let left = plan.runs() - records.len() as u64;
     Ok(if left > 0 {
         let resume = if args.output.is_some() { "; --resume goes on with them" } else { "" };
-        eprintln!("septet: interrupted; {left} of {} runs are left{resume}", plan.runs());
+        tell!("septet: interrupted; {left} of {} runs are left{resume}", plan.runs());
         Exit::Interrupted
     } else if records.iter().all(|r| r.ok) {
         Exit::Ok
@@ -145,6 +173,26 @@ fn table(out: &mut Stdout, all: &[Statistics]) -> io::Result<()> {
     Ok(())
 }
 
+/// One row a cell, its columns below one another.
+fn aligned(out: &mut Stdout, cells: &Cells) -> io::Result<()> {
+    let shown = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        Value::Number(None, _) => "-".to_owned(),
+        Value::Number(Some(number), unit) => Unit::find(unit).unwrap_or(Unit::Count).show(*number),
+    };
+    let rows: Vec<Vec<String>> = cells.rows().iter().map(|row| row.iter().map(shown).collect()).collect();
+    let head = cells.head().to_vec();
+    let width =
+        |column: usize| core::iter::once(&head).chain(&rows).map(|r| r[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    writeln!(out)?;
+    for row in core::iter::once(&head).chain(&rows) {
+        let line: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(out, "{}", line.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
 fn expected(name: &str, fared: &Fared, runs: u64) -> [String; 6] {
     let unit = Unit::find(&fared.unit).unwrap_or(Unit::Count);
     line(name, format!("{}/{runs}", fared.ok), fared.found.as_ref(), unit)
@@ -187,7 +235,7 @@ fn journal_of(args: &RunArgs) -> std::path::PathBuf {
 /// Makes the output directory and its journal, and reads what is kept there already.
 fn begin(dir: &Path, args: &RunArgs, plan: &Plan) -> Result<(Option<Journal>, Vec<Record>), Failure> {
     fs::create_dir_all(dir).map_err(|e| Failure::file("make", dir, &e))?;
-    let kept = dir.join(args.lab.file_name().unwrap_or("lab.toml".as_ref()));
+    let kept = keep::place_of_lab(dir, &args.lab, FILES.iter().copied())?;
     if fs::canonicalize(&kept).ok() != fs::canonicalize(&args.lab).ok() || !kept.exists() {
         fs::copy(&args.lab, &kept).map_err(|e| Failure::file("write", &kept, &e))?;
     }
@@ -205,13 +253,14 @@ fn begin(dir: &Path, args: &RunArgs, plan: &Plan) -> Result<(Option<Journal>, Ve
 }
 
 /// Writes what is known at the end: the tables and the statistics.
-fn finish(dir: &Path, records: &[Record], all: &[Statistics]) -> Result<(), Failure> {
+fn finish(dir: &Path, records: &[Record], all: &[Statistics], cells: &Cells) -> Result<(), Failure> {
     let table = Table::new(records);
     let to = |name: &str, write: &dyn Fn(File) -> io::Result<()>| {
         let path = dir.join(name);
         File::create(&path).and_then(write).map_err(|e| Failure::file("write", &path, &e))
     };
     to("runs.csv", &|file| table.write_csv(io::BufWriter::new(file)))?;
+    to("cells.csv", &|file| cells.write_csv(io::BufWriter::new(file)))?;
     to("runs.parquet", &|file| table.write_parquet(file))?;
     to("statistics.json", &|file| {
         let mut file = io::BufWriter::new(file);

@@ -4,6 +4,24 @@ use std::io::{self, IsTerminal, Write};
 
 use septet_capture::story::{Paint, Style};
 
+/// A line on stderr. Whoever reads it may have gone, and what is said then is said to nobody: no reason to end.
+macro_rules! tell {
+    ($($words:tt)*) => { $crate::terminal::to_stderr(format_args!("{}\n", format_args!($($words)*))) };
+}
+
+/// A part of a line on stderr.
+macro_rules! tell_part {
+    ($($words:tt)*) => { $crate::terminal::to_stderr(format_args!($($words)*)) };
+}
+
+pub(crate) use {tell, tell_part};
+
+/// Writes to stderr, or to nobody.
+pub(crate) fn to_stderr(words: core::fmt::Arguments<'_>) {
+    // A whole line at a time, so that those of several threads do not mix.
+    let _ = io::stderr().lock().write_all(words.to_string().as_bytes());
+}
+
 /// How text on stdout looks.
 pub(crate) fn style() -> Style {
     let terminal = io::stdout().is_terminal();

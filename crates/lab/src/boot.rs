@@ -69,6 +69,8 @@ struct Runs {
     started: u64,
     /// When those began that still run.
     running: Vec<Instant>,
+    /// How many ended with their host, and not by themselves.
+    cut: u64,
 }
 
 impl Progress {
@@ -82,11 +84,17 @@ impl Progress {
         self.lock().running.clone()
     }
 
+    /// Whether one runs, or did until its host had to end it.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        let runs = self.lock();
+        runs.cut > 0 || !runs.running.is_empty()
+    }
+
     fn begin(self: &Arc<Self>, at: Instant) -> Running {
         let mut runs = self.lock();
         runs.started += 1;
         runs.running.push(at);
-        Running { progress: self.clone(), at }
+        Running { progress: self.clone(), at, end: End::Cut }
     }
 
     fn lock(&self) -> MutexGuard<'_, Runs> {
@@ -98,13 +106,24 @@ impl Progress {
 struct Running {
     progress: Arc<Progress>,
     at: Instant,
+    end: End,
+}
+
+/// How a run of a command ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// By itself.
+    Own,
+    /// With its host.
+    Cut,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let running = &mut self.progress.lock().running;
-        if let Some(at) = running.iter().position(|at| *at == self.at) {
-            running.remove(at);
+        let mut runs = self.progress.lock();
+        runs.cut += u64::from(self.end == End::Cut);
+        if let Some(at) = runs.running.iter().position(|at| *at == self.at) {
+            runs.running.remove(at);
         }
     }
 }
@@ -182,9 +201,9 @@ fn once(net: NetRef, trust: TrustStore, chain: Arc<[Ready]>) -> BoxFuture<'stati
             }
             let context = Context { net: net.clone(), console: console.clone(), trust: trust.clone() };
             let words = core::iter::once(&command.program).chain(&command.arguments).cloned().collect();
-            let running = progress.begin(net.now());
+            let mut running = progress.begin(net.now());
             programs::launch(context, words).await;
-            drop(running);
+            running.end = End::Own;
         }
     })
 }

@@ -1,8 +1,9 @@
 //! The command lines of a host: `at 1s: curl https://www.shop.test/ --repeat 200`.
 
+use core::ops::Range;
 use core::time::Duration;
 
-use septet_application::programs::PROGRAMS;
+use septet_application::programs::{Misuse, Needs, PROGRAMS, Program};
 use septet_core::Instant;
 
 use crate::document::Text;
@@ -21,6 +22,12 @@ pub struct Command {
     pub arguments: Vec<String>,
     /// The command line as written, without the schedule.
     pub line: String,
+    /// What it asks of its host.
+    pub(crate) needs: Needs,
+    /// Where the program is named, in bytes of the string.
+    pub(crate) at: Range<usize>,
+    /// Where its arguments stand.
+    pub(crate) words: Vec<Range<usize>>,
 }
 
 /// When a program starts.
@@ -49,32 +56,94 @@ const SHORTEST_PERIOD: Duration = Duration::from_micros(1);
 /// Reads a command line with its schedule.
 pub(crate) fn parse(text: &Text) -> Result<Command, Wrong> {
     let whole = Word { text: &text.text, at: 0 };
-    let scheduled = Words::new(whole).next().is_some_and(|word| {
-        let word = word.text.split(':').next().unwrap_or_default();
-        // As in the scripts of faults a time may also stand by itself: `5s: ping web1`.
-        ["at", "every", "then", "from", "until"].contains(&word)
-            || (whole.text.contains(':') && word.starts_with(|c: char| c.is_ascii_digit()))
-    });
-    let (schedule, line) = match scheduled.then(|| whole.split_once(":")) {
-        Some(Some((schedule, line))) => (self::schedule(schedule)?, line),
-        Some(None) => {
+    let (schedule, line) = match timed(whole) {
+        Timed::Before(time, line) => (self::schedule(time)?, line),
+        Timed::Open => {
             return Err(Wrong::new("schedule", whole.range(), "no command behind the time")
                 .help("write \"at 1s: ping web1\"".to_owned()));
         }
-        None => (Schedule::Boot, whole.trim()),
+        Timed::Never => (Schedule::Boot, whole.trim()),
     };
     let mut words = split(line)?.into_iter();
     let Some((program, at)) = words.next() else {
         return Err(Wrong::new("schedule", line.range(), "no command").label("expected here"));
     };
-    if PROGRAMS.iter().all(|p| p.name() != program) {
+    let Some(known) = PROGRAMS.iter().find(|p| p.name() == program) else {
         let known: Vec<_> = PROGRAMS.iter().map(|p| p.name()).collect();
-        return Err(Wrong::new("unknown-program", at..at + program.len(), format!("no program is called `{program}`"))
+        return Err(Wrong::new("unknown-program", at, format!("no program is called `{program}`"))
             .label("unknown program")
             .help(suggest(&program, "programs", known)));
+    };
+    let (arguments, words): (Vec<_>, Vec<_>) = words.unzip();
+    // Asked for its flags, a program does nothing else.
+    let needs = if arguments.iter().any(|a| a == "--help") {
+        Needs::default()
+    } else {
+        known.check(&arguments).map_err(|misuse| misused(*known, misuse, &arguments, &words, line))?
+    };
+    Ok(Command { schedule, program, arguments, line: line.text.to_owned(), needs, at, words })
+}
+
+/// What a command line has before its command.
+enum Timed<'t> {
+    /// A time, and the command behind the colon.
+    Before(Word<'t>, Word<'t>),
+    /// A time, and nothing that ends it.
+    Open,
+    /// Nothing.
+    Never,
+}
+
+/// Parts a time from its command. The first word tells: one that speaks of time, a quantity, or one that is no program and
+/// has a colon with a blank behind it.
+fn timed(whole: Word<'_>) -> Timed<'_> {
+    let Some(first) = Words::new(whole).next() else { return Timed::Never };
+    let name = first.text.trim_end_matches(':');
+    let keyword = ["at", "every", "then", "from", "until"].contains(&name);
+    let number = name.starts_with(|c: char| c.is_ascii_digit());
+    let stray = !PROGRAMS.iter().any(|p| p.name() == name) && whole.text.contains(": ");
+    match whole.split_once(":") {
+        Some((time, line)) if keyword || number || stray => Timed::Before(time, line),
+        None if keyword => Timed::Open,
+        _ => Timed::Never,
     }
-    let arguments = words.map(|(word, _)| word).collect();
-    Ok(Command { schedule, program, arguments, line: line.text.to_owned() })
+}
+
+/// A program does not understand its arguments.
+fn misused(
+    program: &dyn Program,
+    misuse: Misuse,
+    arguments: &[String],
+    words: &[Range<usize>],
+    line: Word<'_>,
+) -> Wrong {
+    let Misuse { place, reason, options } = misuse;
+    let place = place.filter(|place| *place < words.len());
+    let at = place.map_or(line.range().end..line.range().end, |place| words[place].clone());
+    let word = place.map_or("", |place| arguments[place].as_str());
+    let label = if place.is_some() { "not understood" } else { "expected here" };
+    let help = match word {
+        "|" | ">" | ">>" | "<" | "&&" | "||" | "&" | ";" => {
+            Some(format!("there is no shell: `{word}` means nothing here"))
+        }
+        "at" | "every" | "then" => Some(format!("a time stands in front: `at 5s: {}`", program.name())),
+        _ if !options.is_empty() => option(word, &options),
+        _ => None,
+    };
+    let help = help.or_else(|| program.usage().lines().next().map(str::to_owned));
+    Wrong::new("arguments", at, format!("{}: {reason}", program.name())).label(label).help(help)
+}
+
+/// The option that a misspelt one was meant to be. Of letters alone none is nearer than another.
+fn option(word: &str, options: &[String]) -> Option<String> {
+    let word = word.split('=').next().unwrap_or(word);
+    let options = options.iter().map(String::as_str);
+    if word.starts_with("--") || word.starts_with('+') {
+        suggest(word, "options", options)
+    } else {
+        let letters: Vec<_> = options.filter(|o| !o.starts_with("--") && !o.starts_with('+')).collect();
+        (!letters.is_empty()).then(|| format!("options: {}", letters.join(" ")))
+    }
 }
 
 /// `at 1s`, `every 2s from 1s until 10s`, `then 500ms`
@@ -93,6 +162,11 @@ fn schedule(part: Word<'_>) -> Result<Schedule, Wrong> {
                 };
                 then = Some(pause);
                 continue;
+            }
+            "after" => {
+                return Err(Wrong::new("schedule", word.range(), "`after` says no time")
+                    .label("not understood")
+                    .help("`at 5s:` is a time of the lab, `then 5s:` follows the command before it".to_owned()));
             }
             other if other.starts_with(|c: char| c.is_ascii_digit()) => {
                 if at.replace((time(word)?, word)).is_some() {
@@ -143,8 +217,8 @@ fn time(word: Word<'_>) -> Result<Duration, Wrong> {
 
 /// Splits a command line as a shell does: spaces part words, quotes keep them together, a backslash takes the next
 /// character as it is. Nothing is expanded.
-fn split(line: Word<'_>) -> Result<Vec<(String, usize)>, Wrong> {
-    let mut words: Vec<(String, usize)> = Vec::new();
+fn split(line: Word<'_>) -> Result<Vec<(String, Range<usize>)>, Wrong> {
+    let mut words: Vec<(String, Range<usize>)> = Vec::new();
     let mut word: Option<(String, usize)> = None;
     let mut quote: Option<(char, usize)> = None;
     let mut chars = line.text.char_indices();
@@ -163,14 +237,15 @@ fn split(line: Word<'_>) -> Result<Vec<(String, usize)>, Wrong> {
                 quote = Some((c, place));
                 word.get_or_insert((String::new(), place));
             }
-            None if c.is_whitespace() => words.extend(word.take()),
+            None if c.is_whitespace() => words.extend(word.take().map(|(word, from)| (word, from..place))),
             None => word.get_or_insert((String::new(), place)).0.push(c),
         }
     }
     if let Some((_, at)) = quote {
         return Err(Wrong::new("quote", at..at + 1, "the quote is not closed").label("opened here"));
     }
-    words.extend(word);
+    let end = line.range().end;
+    words.extend(word.map(|(word, from)| (word, from..end)));
     Ok(words)
 }
 
@@ -225,9 +300,13 @@ mod tests {
 
     #[test]
     fn words_are_split_as_a_shell_does() {
-        let words = |text| read(text).map(|(_, words)| words);
+        let words =
+            |text| split(Word { text, at: 0 }).map(|words| words.into_iter().map(|(word, _)| word).collect::<Vec<_>>());
         assert_eq!(words("curl http://a:80/").unwrap(), ["curl", "http://a:80/"]);
         assert_eq!(words(r#"curl -d 'a b' "c \"d" e\ f ''"#).unwrap(), ["curl", "-d", "a b", "c \"d", "e f", ""]);
+        let places =
+            |text| split(Word { text, at: 2 }).map(|words| words.into_iter().map(|(_, at)| at).collect::<Vec<_>>());
+        assert_eq!(places("a 'b c' d").unwrap(), [2..3, 4..9, 10..11]);
         assert!(words("curl 'open").is_err() && words("curl \\").is_err());
     }
 }

@@ -83,7 +83,7 @@ mod tests {
     const SHOP: &str = include_str!("../../../labs/shop.toml");
 
     fn shop(path: &str, value: &str) -> Lab {
-        Lab::parse("shop.toml", &with_setting(SHOP, path, value).unwrap()).unwrap()
+        Lab::parse_changed("shop.toml", &with_setting(SHOP, path, value).unwrap()).unwrap()
     }
 
     #[test]

@@ -14,9 +14,9 @@ mod metric;
 mod parser;
 
 pub use eval::{Excess, Found, Observed, Unit, Verdict};
-pub use metric::{Amount, LinkMetric, Reading};
+pub use metric::{Amount, LinkMetric, reading};
+pub use septet_core::Reading;
 
-pub(crate) use metric::METRICS;
 pub(crate) use parser::parse;
 
 use core::ops::Range;
@@ -49,7 +49,7 @@ pub(crate) fn functions() -> impl Iterator<Item = (&'static str, &'static str)> 
 
 /// What programs and services record, each with what it means.
 pub(crate) fn metrics() -> impl Iterator<Item = (&'static str, &'static str)> {
-    METRICS.iter().map(|m| (m.name, m.doc))
+    metric::all().iter().map(|m| (m.name, m.doc))
 }
 
 /// An expectation of a lab, checked and resolved.

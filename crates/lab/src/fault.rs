@@ -189,7 +189,19 @@ fn window(time: Word<'_>) -> Result<(Instant, Option<Instant>), Wrong> {
         Ok(time) => Ok(Instant::ZERO + time),
         Err(refusal) => Err(Wrong::refused("unit", word.range(), refusal).label("not understood")),
     };
-    let Some((from, to)) = time.split_once("..") else { return Ok((read(time)?, None)) };
+    // A command's `at 5s` is understood here, too.
+    let words = &mut Words::new(time);
+    let time = if words.take("at") || words.take("from") { words.rest() } else { time };
+    let Some((from, to)) = time.split_once("..") else {
+        let parted = ["to", "until", "-", "–", "—"].into_iter().find_map(|joint| time.split_once(joint));
+        return match (read(time), parted) {
+            (Ok(at), _) => Ok((at, None)),
+            (Err(wrong), Some((from, to))) if !from.text.is_empty() && !to.text.is_empty() => {
+                Err(wrong.help(format!("a window is written `{}..{}`", with_unit(from.text, to.text), to.text)))
+            }
+            (Err(wrong), _) => Err(wrong),
+        };
+    };
     let (at, until) = (read(from)?, read(to)?);
     if until <= at {
         let mut wrong = Wrong::new("window", time.range(), "the time window ends before it begins").label("backwards");
@@ -199,6 +211,13 @@ fn window(time: Word<'_>) -> Result<(Instant, Option<Instant>), Wrong> {
         return Err(wrong);
     }
     Ok((at, Some(until)))
+}
+
+/// `from`, with the unit of `to` where it has none.
+fn with_unit(from: &str, to: &str) -> String {
+    let bare = from.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let unit = to.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    if bare { format!("{from}{unit}") } else { from.to_owned() }
 }
 
 /// A list parted by commas; it ends with the first word that no comma joins to it.

@@ -4,13 +4,39 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use septet_core::{Instant, Recorder};
+use septet_core::{Instant, Metric, Recorder};
 use septet_engine::{Heading, LinkId, World};
 use septet_host::Host;
 use septet_transport::tcp::{CcInfo, Info, SocketId};
 
 use crate::lab::Lab;
 use crate::run::Places;
+
+/// What is looked at.
+pub(crate) const METRICS: &[Metric] = &[
+    Metric::sizes("tcp.cwnd", "the congestion window of each connection, looked at every `lab.sample`, as all below"),
+    Metric::sizes("tcp.ssthresh", "the slow start threshold, once there is one"),
+    Metric::sizes("tcp.flight", "bytes sent and neither acknowledged nor held to be lost"),
+    Metric::sizes("tcp.window", "the window that the peer offers"),
+    Metric::times("tcp.rtt", "the smoothed round-trip time"),
+    Metric::times("tcp.min_rtt", "the least round-trip time of late"),
+    Metric::times("tcp.rto", "the retransmission timeout"),
+    Metric::rates("tcp.delivery_rate", "the rate at which data was last delivered"),
+    Metric::rates("tcp.pacing_rate", "the rate that segments are spaced by, or would be"),
+    Metric::numbers("tcp.dctcp.alpha", "DCTCP's estimate of the share that is marked"),
+    Metric::rates("tcp.bbr.bw", "BBR's estimate of the bottleneck's bandwidth"),
+    Metric::times("tcp.bbr.min_rtt", "BBR's estimate of the propagation time"),
+    Metric::numbers("tcp.bbr.pacing_gain", "BBR's pacing gain: 1.25, 0.75 and six times 1 while it probes"),
+    Metric::numbers("tcp.bbr.cwnd_gain", "BBR's window gain"),
+    Metric::counter(
+        "tcp.reductions",
+        "congestion signals answered: fast recoveries, ECN, time-outs; of BBR those it was told",
+    ),
+    Metric::counter("tcp.retransmits", "segments sent again"),
+    Metric::counter("tcp.timeouts", "retransmission time-outs"),
+    Metric::sizes("queue.*", "bytes that wait before a port: `r1.queue.eth1`"),
+    Metric::numbers("backlog.*", "packets that wait before a port: `r1.backlog.eth1`"),
+];
 
 /// How often, where an expectation wants a gauge and the file does not say.
 const USUAL: Duration = Duration::from_millis(10);

@@ -1,5 +1,6 @@
 //! The keys of a lab file: the one table behind unknown-key detection and the JSON Schema.
 
+use core::time::Duration;
 use std::sync::LazyLock;
 
 use crate::document::Text;
@@ -38,7 +39,7 @@ static LAB: Section = Section {
         Key::new("name", Kind::Text, "the lab's name"),
         Key::new("description", Kind::Text, "what it shows"),
         Key::new("seed", Kind::Count(0, i64::MAX), "where all randomness comes from (1)"),
-        Key::new("stop", Kind::Time, "when the run ends (60s)"),
+        Key::new("stop", Kind::Span(Duration::from_nanos(1)), "when the run ends (60s)"),
         Key::new("epoch", Kind::Date, "the civil time at which virtual time begins (2026-01-01T00:00:00Z)"),
         Key::new(
             "sample",
@@ -72,7 +73,7 @@ static TOPOLOGY: Section = Section {
     numbered: None,
 };
 
-static SWITCH: Section = Section {
+pub(crate) static SWITCH: Section = Section {
     doc: "A learning Ethernet switch.",
     groups: &[&[
         Key::new("ageing", Kind::Time, "how long an address is remembered (300s)"),
@@ -124,7 +125,7 @@ static SWITCH: Section = Section {
     numbered: None,
 };
 
-static HUB: Section = Section {
+pub(crate) static HUB: Section = Section {
     doc: "A repeater: what comes in at one port goes out at all others, and its links are half duplex.",
     groups: &[],
     more: none,
@@ -143,7 +144,7 @@ static MIRROR: Section = Section {
     numbered: None,
 };
 
-static ROUTER: Section = Section {
+pub(crate) static ROUTER: Section = Section {
     doc: "A host that forwards.",
     groups: &[STACK],
     more: none,
@@ -151,7 +152,7 @@ static ROUTER: Section = Section {
     numbered: Some(("eth", Kind::Table(&PORT))),
 };
 
-static HOST: Section = Section {
+pub(crate) static HOST: Section = Section {
     doc: "A host.",
     groups: &[STACK, HOSTS_OWN, service::KEYS],
     more: none,

@@ -15,13 +15,15 @@ use crate::expect::{self, Expectation};
 use crate::fault::{self, Fault};
 use crate::files::Files;
 use crate::gauges;
+use crate::idle::Idle;
 use crate::links::{Link, Wiring};
 use crate::medium::{self, Cable};
-use crate::mistake::{Mistake, Mistakes};
-use crate::node::{self, Declared, Node, NodeSpec, Port, Subinterface};
+use crate::mistake::{Gravity, Mistake, Mistakes};
+use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port, Subinterface};
+use crate::starts::{self, Stop};
 use crate::topology::{Place, Topology};
 use crate::words::{Word, Wrong};
-use crate::{keys, schema, segments, shared_line, tcp, units, vlans};
+use crate::{keys, schema, segments, shared_line, sweep, tcp, units, vlans};
 
 /// A lab: everything that a file says, checked and resolved.
 #[derive(Clone, Debug)]
@@ -84,6 +86,22 @@ impl Lab {
     /// # Errors
     /// All mistakes at once.
     pub fn parse(source: &str, text: &str) -> Result<Self, Mistakes> {
+        let lab = Self::read(source, text, Gravity::Error)?;
+        let mistakes = sweep::check(&lab, source);
+        if mistakes.has_errors() { Err(mistakes.sorted()) } else { Ok(lab) }
+    }
+
+    /// Reads a lab file some of whose values were changed, by a sweep or on the command line. Unlike
+    /// [`parse`](Self::parse) it tries none of the values of its `[sweep]`, and only warns of what begins after the lab's
+    /// end, which may have been changed for a short run.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn parse_changed(source: &str, text: &str) -> Result<Self, Mistakes> {
+        Self::read(source, text, Gravity::Warning)
+    }
+
+    fn read(source: &str, text: &str, late: Gravity) -> Result<Self, Mistakes> {
         let mut mistakes = Mistakes::new(source, text);
         let root = document::parse(text, &mut mistakes);
         // After a syntax error the rest may have been read as something else.
@@ -92,7 +110,7 @@ impl Lab {
         }
         schema::check(&root, &keys::ROOT, "", &(0..0), &mut mistakes);
         let files = Files::beside(source);
-        let lab = Reader { root: &root, files: &files, mistakes: &mut mistakes }.lab(source, text);
+        let lab = Reader { root: &root, files: &files, mistakes: &mut mistakes, late }.lab(source, text);
         if mistakes.has_errors() {
             return Err(mistakes.sorted());
         }
@@ -142,6 +160,8 @@ struct Reader<'a> {
     root: &'a Table,
     files: &'a Files,
     mistakes: &'a mut Mistakes,
+    /// How grave it is to begin after the end that the file gives.
+    late: Gravity,
 }
 
 impl Reader<'_> {
@@ -153,6 +173,7 @@ impl Reader<'_> {
         let stop = lab.time("stop").unwrap_or(STOP);
         let mut topology = Topology::default();
         let declared = node::declared(self.root, self.mistakes);
+        self.required(&declared);
         for node in &declared {
             topology.add_node(&node.name);
         }
@@ -165,6 +186,10 @@ impl Reader<'_> {
         let nodes = self.nodes(&declared, &links, ports, &Arc::new(tcp::read(lab, &Config::linux())), &topology);
         shared_line::check(&nodes, &links, &spans, self.mistakes);
         let stop = Instant::ZERO + stop;
+        let gravity = if lab.get("stop").is_some() { self.late } else { Gravity::Warning };
+        let ends = Stop { at: stop, gravity };
+        Idle { root: self.root, declared: &declared, links: &links, spans: &spans }.check(self.mistakes);
+        starts::check(&declared, &nodes, &topology, ends, self.mistakes);
         let mut lab = Lab {
             name: lab.text("name").map_or_else(|| stem.trim_end_matches(".toml").to_owned(), |t| t.text.clone()),
             description: lab.text("description").map(|t| t.text.clone()),
@@ -173,8 +198,8 @@ impl Reader<'_> {
             epoch: lab.get("epoch").and_then(|item| schema::date(&item.value).ok()).unwrap_or(EPOCH),
             sample: self.sample(lab),
             faults: Vec::new(),
-            expectations: self.expectations(&topology),
-            sweep: self.sweep(),
+            expectations: self.expectations(&topology, ends),
+            sweep: sweep::read(self.root, self.mistakes),
             nodes,
             links,
             warnings: Mistakes::new(source, text),
@@ -183,7 +208,7 @@ impl Reader<'_> {
             source: source.to_owned(),
             topology,
         };
-        lab.faults = self.faults(&lab);
+        lab.faults = self.faults(&lab, ends);
         lab
     }
 
@@ -356,66 +381,50 @@ impl Reader<'_> {
         }
     }
 
-    fn faults(&mut self, lab: &Lab) -> Vec<Fault> {
+    /// Keys that are missing where all that the file says of a node is put together.
+    fn required(&mut self, declared: &[Declared]) {
+        let mut last: Option<*const Table> = None;
+        for node in declared {
+            if last.replace(Arc::as_ptr(&node.table)) != Some(Arc::as_ptr(&node.table)) {
+                let section = match node.kind {
+                    NodeKind::Hub => &keys::HUB,
+                    NodeKind::Switch => &keys::SWITCH,
+                    NodeKind::Router => &keys::ROUTER,
+                    NodeKind::Host => &keys::HOST,
+                };
+                let path = format!("{}.{}", node.kind.as_str(), node.key);
+                schema::required(&node.table, section, &path, &node.span, self.mistakes);
+            }
+        }
+    }
+
+    fn faults(&mut self, lab: &Lab, stop: Stop) -> Vec<Fault> {
         let texts = self.root.table("faults").map(|t| t.texts("script")).unwrap_or_default();
         texts
             .into_iter()
             .filter_map(|text| {
                 let fault = fault::parse(text, lab, self.files);
                 let fault = self.or_report(text, fault)?;
-                if fault.at >= lab.stop {
-                    let end = units::render(lab.stop.as_secs_f64(), units::Dimension::Time);
-                    let reason = format!("the lab stops at {end}, before this begins");
-                    let late = Mistake::new("too-late", text.inner(), reason, "too late");
-                    let help = "let the lab run longer: `stop` in `[lab]`".to_owned();
-                    self.mistakes.push(late.help(help).warning());
+                if fault.at >= stop.at {
+                    self.mistakes.push(stop.too_late(text.inner(), "this begins"));
                 }
                 Some(fault)
             })
             .collect()
     }
 
-    fn expectations(&mut self, topology: &Topology) -> Vec<Expectation> {
+    fn expectations(&mut self, topology: &Topology, stop: Stop) -> Vec<Expectation> {
         let mut list = Vec::new();
         for (name, item) in self.root.table("expect").map(|t| t.entries.as_slice()).unwrap_or_default() {
             let Value::Text(text) = &item.value else { continue };
-            let condition = expect::parse(&text.text, topology, expect::counters());
-            if let Some(condition) = self.or_report(text, condition) {
-                list.push(Expectation { name: name.text.clone(), text: text.text.clone(), condition });
+            let parsed = expect::parse(&text.text, topology, expect::counters());
+            let Some((condition, moments)) = self.or_report(text, parsed) else { continue };
+            for moment in moments.into_iter().filter(|moment| moment.until > stop.at) {
+                self.mistakes.push(stop.too_late(text.place(moment.at), "this"));
             }
+            list.push(Expectation { name: name.text.clone(), text: text.text.clone(), condition });
         }
         list
-    }
-
-    fn sweep(&mut self) -> Vec<(String, Vec<String>)> {
-        let mut sweep = Vec::new();
-        for (path, item) in self.root.table("sweep").map(|t| t.entries.as_slice()).unwrap_or_default() {
-            let Value::List(values) = &item.value else { continue };
-            let mut texts = Vec::new();
-            for value in values {
-                match &value.value {
-                    Value::Text(text) => texts.push(text.text.clone()),
-                    Value::Integer(n) => texts.push(n.to_string()),
-                    Value::Float(n) => texts.push(n.to_string()),
-                    Value::Bool(b) => texts.push(b.to_string()),
-                    other => {
-                        let reason = format!("{} cannot be a value of a sweep", other.what());
-                        self.mistakes.push(Mistake::new(
-                            "type",
-                            value.span.clone(),
-                            reason,
-                            "a string or a number here",
-                        ));
-                    }
-                }
-            }
-            if texts.is_empty() && values.is_empty() {
-                let reason = format!("the sweep over `{}` has no values", path.text);
-                self.mistakes.push(Mistake::new("type", item.span.clone(), reason, "empty"));
-            }
-            sweep.push((path.text.clone(), texts));
-        }
-        sweep
     }
 }
 

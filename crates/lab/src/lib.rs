@@ -16,6 +16,7 @@ mod expect;
 mod fault;
 mod files;
 mod gauges;
+mod idle;
 mod keys;
 mod known;
 mod lab;
@@ -34,6 +35,8 @@ mod schema;
 mod segments;
 mod service;
 mod shared_line;
+mod starts;
+mod sweep;
 mod tcp;
 mod topology;
 mod units;
@@ -47,6 +50,7 @@ pub use command::{Command, Schedule};
 pub use edit::{SettingError, with_setting};
 pub use expect::{
     Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Reading, Unit, Verdict, Window,
+    reading,
 };
 pub use fault::Fault;
 pub use fault::board::FaultId;
@@ -61,8 +65,9 @@ pub use run::{Outcome, Output, Run, Unfinished};
 pub use service::{
     Balancer, Certificate, Dns, Health, Http, Listen, Outside, RecordData, RecordSpec, Scheme, Service, ZoneSpec,
 };
+pub use sweep::Unfit;
 pub use topology::{LinkRef, Place, Ways};
-pub use units::parse_time;
+pub use units::{parse_size, parse_time};
 
 /// The JSON Schema of a lab file.
 pub fn json_schema() -> serde_json::Value {

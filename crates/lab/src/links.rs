@@ -120,7 +120,7 @@ impl Wiring<'_> {
     fn nodes(&mut self, pair: &Pair, text: &Text, topology: &Topology) -> Option<[usize; 2]> {
         for end in &pair.ends {
             if topology.find(&end.node).is_none() {
-                self.mistakes.push(topology.unknown(&end.node, end.at.clone()).mistake(text));
+                self.mistakes.push(topology.undeclared(&end.node, end.at.clone()).mistake(text));
             }
         }
         let found = nodes(&pair.ends, topology)?;

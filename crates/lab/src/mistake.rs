@@ -2,7 +2,11 @@
 
 use core::fmt;
 use core::ops::Range;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use septet_core::printable;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 
@@ -32,15 +36,16 @@ pub enum Gravity {
 
 impl Mistake {
     pub(crate) fn new(code: &'static str, span: Span, reason: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { code, gravity: Gravity::Error, reason: reason.into(), labels: vec![(span, label.into())], help: None }
+        let reason = short(reason.into());
+        Self { code, gravity: Gravity::Error, reason, labels: vec![(span, label.into())], help: None }
     }
 
     pub(crate) fn refused(code: &'static str, span: Span, label: &str, refusal: Refusal) -> Self {
-        Self { help: refusal.help, ..Self::new(code, span, refusal.reason, label) }
+        Self::new(code, span, refusal.reason, label).help(refusal.help)
     }
 
     pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into();
+        self.help = help.into().map(short);
         self
     }
 
@@ -49,8 +54,12 @@ impl Mistake {
         self
     }
 
-    pub(crate) fn warning(mut self) -> Self {
-        self.gravity = Gravity::Warning;
+    pub(crate) fn warning(self) -> Self {
+        self.of(Gravity::Warning)
+    }
+
+    pub(crate) fn of(mut self, gravity: Gravity) -> Self {
+        self.gravity = gravity;
         self
     }
 
@@ -78,6 +87,23 @@ impl Mistake {
     pub fn mend(&self) -> Option<&str> {
         self.help.as_deref()
     }
+}
+
+/// The most bytes of a reason: what a file says may be as long as the file.
+const LONGEST: usize = 400;
+
+/// `text` fit to be shown: without control characters, and cut in its middle where it is too long to be read.
+fn short(text: String) -> String {
+    let text = match printable(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(escaped) => escaped,
+    };
+    if text.len() <= LONGEST {
+        return text;
+    }
+    let head = text.floor_char_boundary(LONGEST / 2);
+    let tail = text.ceil_char_boundary(text.len() - LONGEST / 2);
+    format!("{} … {}", &text[..head], &text[tail..])
 }
 
 impl fmt::Display for Mistake {
@@ -122,16 +148,40 @@ impl Diagnostic for Mistake {
 pub struct Mistakes {
     source: Arc<NamedSource<String>>,
     list: Vec<Mistake>,
+    /// What was pushed already.
+    known: BTreeSet<(usize, usize, String)>,
+    /// How many more there are than the list has.
+    left: usize,
 }
+
+/// The text of a file with nothing in it that acts on a terminal, and every byte in its place.
+fn calm(text: &str) -> String {
+    let acts = |c: char| c.is_control() && c != '\n' && c != '\t' && c != '\r';
+    if !text.contains(acts) {
+        return text.to_owned();
+    }
+    text.chars().fold(String::with_capacity(text.len()), |mut calm, c| {
+        match c.len_utf8() {
+            len if acts(c) => calm.extend(core::iter::repeat_n('?', len)),
+            _ => calm.push(c),
+        }
+        calm
+    })
+}
+
+/// The most mistakes that are shown: whoever mends a hundred finds the rest when he looks again.
+const MOST: usize = 100;
 
 impl Mistakes {
     pub(crate) fn new(name: &str, text: &str) -> Self {
-        Self { source: Arc::new(NamedSource::new(name, text.to_owned())), list: Vec::new() }
+        let source = Arc::new(NamedSource::new(printable(name), calm(text)));
+        Self { source, list: Vec::new(), known: BTreeSet::new(), left: 0 }
     }
 
     pub(crate) fn push(&mut self, mistake: Mistake) {
         // One place may be looked at twice; a person need read of it once.
-        if !self.list.contains(&mistake) {
+        let Span { start, end } = mistake.span();
+        if self.known.insert((start, end, mistake.reason.clone())) {
             self.list.push(mistake);
         }
     }
@@ -140,13 +190,22 @@ impl Mistakes {
         self.list.iter().any(|m| m.gravity == Gravity::Error)
     }
 
-    /// In the order of the file; warnings go where there are errors, as they may be no more than their echo.
+    /// In the order of the file, the first hundred; warnings go where there are errors, as they may be no more than their
+    /// echo.
     pub(crate) fn sorted(mut self) -> Self {
         if self.has_errors() {
             self.list.retain(|m| m.gravity == Gravity::Error);
         }
         self.list.sort_by_key(|m| m.span().start);
+        self.left = self.list.len().saturating_sub(MOST);
+        self.list.truncate(MOST);
+        self.known.clear();
         self
+    }
+
+    /// How many more there are than are listed: the first hundred are.
+    pub fn left(&self) -> usize {
+        self.left
     }
 
     /// The mistakes in the order of the file.
@@ -182,7 +241,9 @@ impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let errors = self.list.iter().filter(|m| m.gravity == Gravity::Error).count();
         let (n, what) = if errors > 0 { (errors, "mistake") } else { (self.list.len(), "warning") };
-        write!(f, "{n} {what}{} in {}", if n == 1 { "" } else { "s" }, self.source.name())
+        let all = n + self.left;
+        write!(f, "{all} {what}{} in {}", if all == 1 { "" } else { "s" }, self.source.name())?;
+        if self.left > 0 { write!(f, ", of which the first {n} are shown") } else { Ok(()) }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::words::{Word, Wrong};
 
+/// RFC 1035 §2.3.4: "labels 63 octets or less".
+const LONGEST_NAME: usize = 63;
+
 /// The most names that one range may stand for.
 const LARGEST_RANGE: u64 = 1_000_000;
 
@@ -37,9 +40,14 @@ pub(crate) fn expand(word: Word<'_>) -> Result<Vec<String>, Wrong> {
             .help(format!("at most {LARGEST_RANGE}")));
     }
     let (stem, suffix) = (&text[..open], &text[close + 1..]);
+    if first.text.len() > LONGEST_NAME {
+        return Err(Wrong::new("name", inside.range(), format!("a number of {} digits", first.text.len()))
+            .label("too long")
+            .help(format!("a name has {LONGEST_NAME} characters at most")));
+    }
     // `web[01..10]` keeps its leading zeros.
     let width = if first.text.starts_with('0') { first.text.len() } else { 0 };
-    check(&format!("{stem}{to}{suffix}"), word)?;
+    check(&format!("{stem}{to:0width$}{suffix}"), word)?;
     Ok((from..=to).map(|n| format!("{stem}{n:0width$}{suffix}")).collect())
 }
 
@@ -64,8 +72,8 @@ fn check(name: &str, word: Word<'_>) -> Result<(), Wrong> {
     if name.contains("--") {
         return wrong(format!("`--` in the name `{name}` would read as a link"));
     }
-    if name.len() > 63 {
-        return wrong(format!("the name is {} letters long, more than 63", name.len()));
+    if name.len() > LONGEST_NAME {
+        return wrong(format!("the name is {} letters long, more than {LONGEST_NAME}", name.len()));
     }
     Ok(())
 }
@@ -99,6 +107,8 @@ mod tests {
             "web[1]",
             "web[a..b]",
             "web[0..9999999]",
+            &format!("web[{}1..2]", "0".repeat(65_536)),
+            &format!("web[{}1..2]", "0".repeat(62)),
             "a.b",
             "é",
         ] {

@@ -7,7 +7,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     let allowed = (word.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .filter(|c| *c != word)
+        .filter(|c| *c != word && c.len().abs_diff(word.len()) <= 4 * allowed)
         .map(|c| (distance(&folded, &c.to_lowercase()), c))
         .filter(|(d, c)| *d <= allowed && *d < c.chars().count())
         .min_by_key(|(d, _)| *d)

@@ -159,6 +159,8 @@ pub(crate) struct Declared {
     pub(crate) kind: NodeKind,
     /// Shared by the nodes of a range.
     pub(crate) table: Arc<Table>,
+    /// Its key in the file, which may be a range.
+    pub(crate) key: String,
     pub(crate) span: Span,
 }
 
@@ -193,12 +195,14 @@ pub(crate) fn declared(root: &Table, mistakes: &mut Mistakes) -> Vec<Declared> {
             match known.get(&key) {
                 None => {
                     known.insert(key, (nodes.len(), ranged));
-                    nodes.push(Declared { name: node, kind, table: table.clone(), span: name.span.clone() });
+                    let (key, span) = (name.text.clone(), name.span.clone());
+                    nodes.push(Declared { name: node, kind, table: table.clone(), key, span });
                 }
                 Some(&(index, other_ranged)) if ranged != other_ranged && nodes[index].kind == kind => {
                     let before = &mut nodes[index];
                     let merged = if ranged { before.table.over(&table) } else { table.over(&before.table) };
                     before.table = Arc::new(merged);
+                    before.key.clone_from(&before.name);
                 }
                 Some(&(index, _)) => {
                     mistakes.push(

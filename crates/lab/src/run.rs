@@ -11,7 +11,7 @@ use septet_application::programs::Captured;
 use septet_capture::summary::{self, End, Summary};
 use septet_capture::{Flow, LinkType, Names};
 use septet_core::{EventId, Instant, Port as PortNumber, Recorder, StationId, Storey};
-use septet_engine::{Digest, LinkId, Stats, Storm, World};
+use septet_engine::{Circle, Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
 use septet_presentation::ca::{Authority, TrustStore};
 
@@ -22,6 +22,7 @@ use crate::fault::Fault;
 use crate::fault::board::{self, FaultId, SharedBoard};
 use crate::lab::Lab;
 use crate::medium::Cable;
+use crate::node::Node;
 use crate::ports::{self, PortReport};
 use crate::readings::Readings;
 use crate::service::RecordData;
@@ -120,6 +121,53 @@ impl Run {
     /// What each program printed so far.
     pub fn outputs(&self) -> Vec<Output> {
         self.outputs.borrow().clone()
+    }
+
+    /// What runs at a node, by its name, in words: ``` `a` runs `iperf3 -c b` and `ping b` ```. Where it is a service that
+    /// runs, its name is told.
+    fn at_work(&self, node: usize) -> Option<String> {
+        const MOST: usize = 4;
+        let Node { name, spec, .. } = &self.lab.nodes[node];
+        let outputs = self.outputs.borrow();
+        let own = outputs.iter().filter(|output| output.node == node && output.progress.is_unfinished());
+        let commands = own.filter_map(|output| Some(spec.commands.get(output.command)?.line.clone()));
+        let mut works: Vec<String> = commands.chain(spec.services.iter().map(|s| s.name().to_owned())).collect();
+        let more = works.len().saturating_sub(MOST);
+        works.truncate(MOST);
+        let works = works.iter().map(|work| format!("`{work}`")).collect::<Vec<_>>().join(", ");
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!works.is_empty()).then(|| format!("`{name}` runs {works}{more}"))
+    }
+
+    /// Who lets no time pass, in a sentence.
+    pub fn blame(&self, storm: &Storm) -> String {
+        let at = self.lab.node(&storm.station);
+        let whole = storm.of == Circle::Programs;
+        let others = (0..self.lab.nodes.len()).filter(|node| Some(*node) != at && !whole);
+        let works: Vec<String> = at.into_iter().chain(others).filter_map(|node| self.at_work(node)).take(4).collect();
+        format!("{storm}{}{}", if works.is_empty() { "" } else { "; " }, works.join("; "))
+    }
+
+    /// The node that holds most in memory, in a sentence that says what it runs.
+    pub fn heaviest(&self) -> String {
+        let weight = |node: usize| {
+            let station = self.places.stations[node];
+            let connections =
+                self.world.station::<Host>(station).map_or(0, |host| host.connections(self.world.now()).len());
+            let samples = self.places.recorders[node].as_ref().map_or(0, |recorder| {
+                recorder.names().iter().filter_map(|name| recorder.series(name)).map(|s| s.samples().len()).sum()
+            });
+            // A connection is some kilobytes, a sample a time and a value.
+            connections * 8192 + samples * size_of::<septet_core::Sample>()
+        };
+        let outputs = self.outputs.borrow();
+        let printed = |node: usize| -> usize {
+            let own = outputs.iter().filter(|output| output.node == node);
+            own.map(|output| output.console.output().len() + output.console.errors().len()).sum()
+        };
+        let heaviest = (0..self.lab.nodes.len()).max_by_key(|node| weight(*node) + printed(*node));
+        let Some(node) = heaviest else { return "nobody".to_owned() };
+        self.at_work(node).unwrap_or_else(|| format!("`{}`", self.lab.nodes[node].name))
     }
 
     /// What everything is called, for captures and stories.

@@ -3,10 +3,13 @@
 mod check;
 mod json;
 
-pub(crate) use check::{check, date};
+pub(crate) use check::{check, date, required};
 pub(crate) use json::json;
 
+use core::time::Duration;
+
 use crate::document::Text;
+use crate::nearest::suggest;
 use crate::words::Wrong;
 
 /// A table of the file: the keys it may have.
@@ -36,21 +39,48 @@ impl Section {
 
 /// What may stand at a path below `root`, given as its keys.
 pub(crate) fn kind_at(root: &Section, path: &[&str]) -> Option<Kind> {
-    let (first, rest) = path.split_first()?;
-    let numbered = root
-        .numbered
-        .filter(|(prefix, _)| first.strip_prefix(prefix).is_some_and(|n| n.parse::<u16>().is_ok()))
-        .map(|(_, kind)| kind);
-    let mut kind = root.key(first).map(|key| key.kind).or(numbered)?;
-    let mut rest = rest;
-    loop {
+    walk(root, path)?.1.ok()
+}
+
+/// A key that there is not.
+#[derive(Debug)]
+pub(crate) struct NoKey {
+    pub(crate) name: String,
+    pub(crate) help: Option<String>,
+}
+
+/// Follows a path of keys: how far it got, and what may stand at its end. `None` for a path of no keys.
+pub(crate) fn walk(root: &Section, path: &[&str]) -> Option<(String, Result<Kind, NoKey>)> {
+    let mut section = Some(root);
+    let mut kind = None;
+    for (depth, name) in path.iter().enumerate() {
+        let so_far = || path[..depth].join(".");
+        // The table of a value that may also be something shorter.
+        if let Some(Kind::Either(_, table)) = kind {
+            kind = Some(*table);
+        }
         match kind {
-            Kind::Table(section) if !rest.is_empty() => return kind_at(section, rest),
-            Kind::Named(_, of) if !rest.is_empty() => (kind, rest) = (*of, &rest[1..]),
-            Kind::Either(_, table) if !rest.is_empty() => kind = *table,
-            _ => return rest.is_empty().then_some(kind),
+            Some(Kind::Table(inner)) => section = Some(inner),
+            Some(Kind::Named(_, of)) => {
+                kind = Some(*of);
+                section = None;
+                continue;
+            }
+            Some(_) => return Some((so_far(), Err(NoKey { name: (*name).to_owned(), help: None }))),
+            None => {}
+        }
+        let here = section?;
+        let is_numbered = |prefix: &str| name.strip_prefix(prefix).is_some_and(|n| n.parse::<u16>().is_ok());
+        let numbered = here.numbered.filter(|(prefix, _)| is_numbered(prefix)).map(|(_, kind)| kind);
+        match here.key(name).map(|key| key.kind).or(numbered) {
+            Some(found) => kind = Some(found),
+            None => {
+                let help = suggest(name, "keys", here.keys().map(|key| key.name));
+                return Some((so_far(), Err(NoKey { name: (*name).to_owned(), help })));
+            }
         }
     }
+    Some((String::new(), Ok(kind?)))
 }
 
 /// A key: its name, what may stand behind it, and what that means.
@@ -78,6 +108,8 @@ pub(crate) enum Kind {
     Choice(fn() -> &'static [&'static str]),
     /// `10ms`
     Time,
+    /// A time that is at least so long.
+    Span(Duration),
     /// `64kb`, or a number of bytes.
     Size,
     /// A whole number from the first to the second.

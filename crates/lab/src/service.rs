@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use septet_application::programs::Transport;
+
 use crate::boot::{Boot, Ground};
 use crate::build::BuildError;
 use crate::document::{Table, Text};
@@ -43,8 +45,18 @@ pub trait Service: fmt::Debug + Send + Sync + Any {
         Vec::new()
     }
 
+    /// The zones in which it knows names.
+    fn zones(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The ports that it listens on.
     fn ports(&self) -> Vec<u16>;
+
+    /// Whose ports they are; TCP's, for most.
+    fn transports(&self) -> &'static [Transport] {
+        &[Transport::Tcp]
+    }
 
     /// What `node` does to offer it, whenever it boots.
     ///

@@ -1,5 +1,7 @@
 //! TCP as a lab file sets it: a controller's name, or a table of options, each one line here.
 
+use core::time::Duration;
+
 use septet_transport::tcp::{Config, EcnMode, Keepalive, MtuProbing, Nagle, TwReuse, controller};
 
 use crate::document::{Table, Text, Value};
@@ -34,6 +36,9 @@ macro_rules! set {
     };
 }
 
+/// A retransmission timeout below a millisecond would be a storm, not a timeout.
+const TIMEOUT: Kind = Kind::Span(Duration::from_millis(1));
+
 const OPTIONS: &[TcpOption] = &[
     option("congestion", Kind::Choice(keys::controllers), "the congestion controller", |config, table, key| {
         if let Some(text) = table.text(key) {
@@ -64,7 +69,7 @@ const OPTIONS: &[TcpOption] = &[
     option("max_segment", Kind::Count(48, 65_495), "a bound on the segment size", |config, table, key| {
         config.options.max_segment = table.count(key).and_then(|n| u16::try_from(n).ok());
     }),
-    option("user_timeout", Kind::Time, "give up when data stays unacknowledged for this long", |config, table, key| {
+    option("user_timeout", TIMEOUT, "give up when data stays unacknowledged for this long", |config, table, key| {
         config.options.user_timeout = table.time(key);
     }),
     option(
@@ -106,14 +111,9 @@ const OPTIONS: &[TcpOption] = &[
         "whether the receive buffer grows (true)",
         set!(switch, moderate_rcvbuf),
     ),
-    option("rto_min", Kind::Time, "the shortest retransmission timeout (200ms)", set!(time, rto_min)),
-    option("rto_max", Kind::Time, "the longest retransmission timeout (120s)", set!(time, rto_max)),
-    option(
-        "rto_initial",
-        Kind::Time,
-        "the retransmission timeout before an RTT is known (1s)",
-        set!(time, rto_initial),
-    ),
+    option("rto_min", TIMEOUT, "the shortest retransmission timeout (200ms)", set!(time, rto_min)),
+    option("rto_max", TIMEOUT, "the longest retransmission timeout (120s)", set!(time, rto_max)),
+    option("rto_initial", TIMEOUT, "the retransmission timeout before an RTT is known (1s)", set!(time, rto_initial)),
     option("delayed_ack_min", Kind::Time, "the shortest delay of an ACK (40ms)", set!(time, delayed_ack_min)),
     option("delayed_ack_max", Kind::Time, "the longest delay of an ACK (200ms)", set!(time, delayed_ack_max)),
     option("time_wait", Kind::Time, "how long TIME-WAIT lasts (60s)", set!(time, time_wait)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::link_text;
 use crate::names;
-use crate::nearest::suggest;
+use crate::nearest::{nearest, suggest};
 use crate::words::{Word, Wrong};
 
 /// Nodes by name and links by their ends.
@@ -105,6 +105,18 @@ impl Topology {
             "nodes",
             self.names(),
         ))
+    }
+
+    /// A link names who is not declared.
+    pub(crate) fn undeclared(&self, name: &str, at: core::ops::Range<usize>) -> Wrong {
+        let wrong = self.unknown(name, at);
+        // What begins like one of them is rather misspelt than forgotten.
+        let first = |name: &str| name.chars().next().map(|c| c.to_ascii_lowercase());
+        let like = nearest(name, self.names()).is_some() || self.names().any(|known| first(known) == first(name));
+        match like {
+            true => wrong,
+            false => wrong.help(format!("declare it: `[host.{name}]`, or a router, switch or hub")),
+        }
     }
 
     /// All nodes that `word` stands for: `web2`, `web[1..3]`.

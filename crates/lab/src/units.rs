@@ -81,10 +81,22 @@ const LENGTHS: &[(&str, f64)] = &[("cm", 0.01), ("m", 1.0), ("km", 1e3)];
 /// # Errors
 /// What is wrong with it.
 pub fn parse_time(text: &str) -> Result<Duration, String> {
-    time(text).map_err(|refusal| match refusal.help {
+    time(text).map_err(in_words)
+}
+
+/// A size in bytes as lab files write it: `64kb`, `2gb`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    size(text).map(|bytes| bytes.0).map_err(in_words)
+}
+
+fn in_words(refusal: Refusal) -> String {
+    match refusal.help {
         Some(help) => format!("{}; {help}", refusal.reason),
         None => refusal.reason,
-    })
+    }
 }
 
 /// A span of time: `20us`, `1.5s`.

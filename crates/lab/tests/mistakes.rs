@@ -28,6 +28,11 @@ fn with(more: &str) -> String {
     format!("{SMALL}{more}")
 }
 
+/// The small lab, its client with these programs.
+fn client_runs(programs: &str) -> String {
+    SMALL.replace("[host.client]", &format!("[host.client]\nrun = [{programs}]"))
+}
+
 const SMALL: &str = r#"[topology]
 links = ["client -- r1", "r1 -- r2", "r2 -- web[1..3]"]
 [router.r1]
@@ -88,8 +93,8 @@ golden! {
     unknown_unit, ["unit", "unit"], with("[media.wan]\ndelay = '25msc'\nrate = '20mbut'\n");
     missing_unit, ["unit", "unit"], with("[lab]\nstop = 30\n[media.wan]\ndelay = '25'\n");
     percentage_out_of_range, ["unit", "unit"], with("[media.wan]\nloss = '120%'\nber = 5\n");
-    unknown_queue, ["unknown-value"], with("[media.wan]\nqueue = 'fq_cdel'\n");
-    queue_setting, ["unit"], with("[media.wan]\nqueue = 'codel target 5'\n");
+    unknown_queue, ["unknown-value"], with("[media.wan]\nrate = '1mbit'\nqueue = 'fq_cdel'\n");
+    queue_setting, ["unit"], with("[media.wan]\nrate = '1mbit'\nqueue = 'codel target 5'\n");
     effect_without_settings, ["incomplete"], with("[media.wan]\nreorder = 'some'\n");
     duplicate_address, ["duplicate-address"],
         with("[host.a]\naddress = '10.1.0.5/24'\n[host.b]\naddress = '10.1.0.5/24'\n[switch.s]\n")
@@ -164,6 +169,36 @@ golden! {
     priority_of_the_rapid_tree, ["spanning-tree"],
         SWITCHES.replace("trunks = \"s1\"", "trunks = \"s1\"\nstp = \"rstp\"\npriority = 5000");
     empty_sweep, ["type"], with("[sweep]\n\"media.wan.loss\" = []\n");
+    program_without_its_arguments, ["arguments", "arguments", "arguments", "arguments"],
+        client_runs("'at 1s: ping', 'at 1s: curl', 'at 1s: iperf3 -c', 'at 1s: tcp-send web1 9'");
+    unknown_option_of_a_program, ["arguments", "arguments", "arguments"],
+        client_runs("'at 1s: curl --repat 200 http://web1/', 'at 1s: ping -Z web1', 'at 1s: dig +shrt web1'");
+    wrong_value_of_an_option, ["arguments", "arguments", "arguments", "arguments", "arguments", "arguments"],
+        client_runs("'ping -c x web1', 'ping -i 0 web1', 'curl htp://web1/', 'udp-send web1 0', 'tcp-sink --read-rate 0 9', 'iperf3 -c web1 -C qubic'");
+    there_is_no_shell, ["unknown-node", "arguments", "arguments"],
+        client_runs("'ping -c 1 ${B}', 'ping -c 1 web1 | grep ok', 'ping -c 1 web1 > out.txt'");
+    unknown_host_of_a_program, ["unknown-node", "unknown-node"],
+        client_runs("'at 1s: ping -c 1 wbe1', 'at 1s: curl http://web9.lab/'");
+    words_of_time, ["schedule", "arguments", "schedule"],
+        client_runs("'after 1s: ping web1', 'ping web1 at 5s', 'then: ping web1'").replace("'after", "'5s: ping web1', 'after").replace("'then: ping", "'tcp-sink 9', 'then: ping");
+    words_of_a_fault_s_time, ["unit", "unit"],
+        with("[faults]\nscript = ['at 5s: cut r1--r2', '5s to 7s: cut r1--r2', '5-7s: cut r1--r2']\n");
+    too_late, ["too-late", "too-late", "too-late"],
+        client_runs("'at 20s: ping web1'") + "[lab]\nstop = '10s'\n[faults]\nscript = ['15s: cut r1--r2']\n[expect]\nlate = 'first(client.ping.ok, after = 12s) < 15s'\n";
+    two_servers_on_a_port, ["listen-in-use", "listen-in-use", "listen-in-use", "listen-in-use"],
+        client_runs("'tcp-sink 80', 'udp-sink 53', 'iperf3 -s', 'iperf3 -s', 'every 1s: tcp-echo 7'") + "[host.client.http]\n[host.client.dns]\n";
+    no_time_at_all, ["unit", "url", "unit", "unit"],
+        with("[host.web1.balancer]\nlisten = 'http://:8080'\nto = 'web2:80'\nhealth = { every = '0s', path = 'index' }\n[lab]\nstop = '0s'\ntcp = { rto_min = '0s' }\n");
+    without_effect, ["no-effect", "no-effect", "no-effect"],
+        with("[media]\nwan = { delay = '5ms', limit = '64kb' }\nfar = { length = '100km', delay = '1ms' }\n[switch.s]\n[host.a]\naddress = '10.9.0.1/24'\n[host.a.eth0]\naddress = '10.9.0.2/24'\n")
+            .replace("r1 -- r2\"", "r1 -- r2 : wan\", \"r1 -- r2 : far\", \"s -- a\"");
+    serial_line_to_a_switch, ["no-effect"],
+        with("[switch.s]\n[host.a]\n").replace("links = [", "links = [\"s -- a : rate 64kbit framing ppp\", ");
+    sweep_over_what_there_is_not, ["unknown-key", "unknown-key", "unit", "unknown-node"],
+        with("[sweep]\n'media.lan.los' = ['1%']\n'nonsense.x' = [1, 2]\n'lab.stop' = ['5s', '5']\n'host.cleint.tcp' = ['reno']\n");
+    years_beyond_the_calendar, ["unit"], with("[lab]\nepoch = 9999-12-31T23:59:59-23:59\n");
+    number_of_many_digits, ["name"], format!("[host.\"h[{}1..2]\"]\n{SMALL}", "0".repeat(70));
+    what_acts_on_a_terminal, ["unknown-key"], with("[lab]\n\"na\\u001b[31mme\" = 7\n");
     several_at_once, ["unknown-node", "unknown-key", "unit", "unknown-fault", "unknown-metric"],
         with("[lab]\nsead = 7\nstop = '30'\n[faults]\nscript = ['5s: crush web1']\n[expect]\na = 'client.http.okay > 1'\n")
             .replace("\"client --", "\"clinet --");
@@ -180,11 +215,57 @@ fn what_may_not_be_as_it_was_meant_is_a_warning() {
 }
 
 #[test]
+fn what_begins_after_an_end_that_was_changed_is_a_warning() {
+    let late = with("[lab]\nstop = '5s'\n[faults]\nscript = ['15s: cut r1--r2']\n");
+    assert_eq!(mistakes(&late).iter().next().unwrap().kind(), "too-late");
+    let lab = Lab::parse_changed("lab.toml", &late).unwrap();
+    assert_eq!(lab.warnings.iter().map(|m| m.kind()).collect::<Vec<_>>(), ["too-late"]);
+}
+
+#[test]
+fn a_host_with_dots_that_nobody_knows_may_be_what_a_lab_is_about() {
+    let zone = "[host.web1.dns]\nzones = { \"shop.test\" = { www = 'web2' } }\n";
+    let text = client_runs("'curl http://www.shop.test/', 'curl http://wwww.shop.test/', 'dig @web1 nosuch.shop.test'");
+    let lab = Lab::parse("lab.toml", &format!("{text}{zone}")).unwrap();
+    let told: Vec<_> = lab.warnings.iter().map(|m| (m.kind(), m.mend())).collect();
+    assert_eq!(told, [("unknown-host", Some("did you mean `www.shop.test`?"))]);
+}
+
+#[test]
+fn a_range_may_have_what_one_of_it_lacks() {
+    let range = "[host.\"app[1..2]\".balancer]\nlisten = 'http://:80'\nto = 'web1:80'\n";
+    let linked = SMALL.replace("links = [", "links = [\"r1 -- app[1..2]\", ");
+    let one = "[host.app1.balancer]\npolicy = 'source-hash'\n";
+    Lab::parse("lab.toml", &format!("{linked}{range}{one}")).unwrap();
+    let missing = mistakes(&format!("{linked}[host.app2]\n{one}"));
+    assert_eq!(missing.iter().map(|m| m.kind()).collect::<Vec<_>>(), ["missing-key", "missing-key"]);
+}
+
+#[test]
+fn the_first_hundred_of_many_mistakes_are_shown() {
+    let unknown: String = (0..20_000).map(|n| format!("k{n} = 1\n")).collect();
+    let many = mistakes(&with(&format!("[lab]\n{unknown}")));
+    assert_eq!((many.len(), many.left()), (100, 19_900));
+    assert_eq!(many.to_string(), "20000 mistakes in lab.toml, of which the first 100 are shown");
+}
+
+#[test]
+fn an_expectation_has_an_end() {
+    for (text, ends) in
+        [("1+", "1 > 0"), ("(", "1)"), ("-", "1 > 0"), ("not ", "1 > 0"), ("client.ping.ok + ", "1 > 0")]
+    {
+        let long = format!("{}{ends}", text.repeat(70_000));
+        let wrong = mistakes(&with(&format!("[expect]\nx = '{long}'\n")));
+        assert_eq!(wrong.iter().map(|m| m.kind()).collect::<Vec<_>>(), ["expression"], "{text}");
+    }
+}
+
+#[test]
 fn places_are_lines_and_columns() {
     let mistakes = mistakes("[topology]\nlinks = ['a -- b']\n[host.a]\n");
     let mistake = mistakes.iter().next().unwrap();
     assert_eq!(mistakes.line_column(mistake), (2, 16));
-    assert_eq!(mistake.mend(), Some("nodes: a"));
+    assert_eq!(mistake.mend(), Some("declare it: `[host.b]`, or a router, switch or hub"));
     assert_eq!(mistakes.to_string(), "1 mistake in lab.toml");
 }
 

@@ -49,7 +49,7 @@ pub fn execute(
 }
 
 /// Events between two looks at whether to go on.
-const BREATH: u32 = 10_000;
+const BREATH: u32 = 256;
 
 /// Plays one run; `None` where it was abandoned.
 fn one(cell: &Cell, number: u64, seed: u64, halted: &dyn Fn() -> bool) -> Option<Record> {

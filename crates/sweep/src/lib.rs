@@ -6,6 +6,7 @@
 //! [`Table`] turns them into CSV or Parquet with one row a run.
 
 mod axis;
+mod cells;
 mod execute;
 mod journal;
 mod plan;
@@ -15,6 +16,7 @@ mod statistics;
 mod table;
 
 pub use axis::{Axis, AxisError, Seeds};
+pub use cells::{Cells, UnknownColumn, Value};
 pub use execute::execute;
 pub use journal::Journal;
 pub use plan::{Cell, Plan, PlanError};

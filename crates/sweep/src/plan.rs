@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use septet_lab::{Lab, Mistakes, SettingError, with_setting};
+use septet_lab::{Lab, Mistakes, SettingError, Unfit, with_setting};
 
 use crate::{Axis, Seeds};
 
@@ -34,6 +34,8 @@ pub enum PlanError {
     Setting(SettingError),
     /// The lab, with the values of one cell, is not valid.
     Lab(Mistakes),
+    /// The lab does not take a value of an axis.
+    Unfit(String, Unfit),
     /// The grid has more cells than anybody would wait for.
     TooMany(u64),
 }
@@ -43,6 +45,10 @@ impl fmt::Display for PlanError {
         match self {
             Self::Setting(e) => e.fmt(f),
             Self::Lab(mistakes) => mistakes.fmt(f),
+            Self::Unfit(setting, Unfit { reason, help, .. }) => {
+                write!(f, "{setting}: {reason}")?;
+                help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
+            }
             Self::TooMany(n) => write!(f, "the grid has {n} cells, more than {MOST_CELLS}"),
         }
     }
@@ -78,6 +84,17 @@ impl Plan {
         let count = all.iter().try_fold(1u64, |n, axis| n.checked_mul(axis.values.len() as u64)).unwrap_or(u64::MAX);
         if count > MOST_CELLS {
             return Err(PlanError::TooMany(count));
+        }
+        // One by one first: what is wrong with a value stands in no line of the file.
+        for Axis { path, values } in axes {
+            for value in values {
+                with_setting(text, path, value)?;
+                lab.takes(path, value).map_err(|unfit| PlanError::Unfit(format!("{path}={value}"), unfit))?;
+            }
+        }
+        if all.is_empty() {
+            let hash = hash(text);
+            return Ok(Self { cells: vec![Cell { set: Vec::new(), lab: Arc::new(lab), hash }], seeds });
         }
         let mut cells = Vec::new();
         for index in 0..count {
@@ -121,7 +138,11 @@ fn cell(source: &str, text: &str, axes: &[Axis], index: u64) -> Result<Cell, Pla
     for (path, value) in &set {
         text = with_setting(&text, path, value)?;
     }
-    let lab = Arc::new(Lab::parse(source, &text)?);
-    let hash = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+    let lab = Arc::new(Lab::parse_changed(source, &text)?);
+    let hash = hash(&text);
     Ok(Cell { set, lab, hash })
+}
+
+fn hash(text: &str) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
 }

@@ -117,7 +117,7 @@ fn metrics(outcome: &Outcome) -> BTreeMap<String, f64> {
             let Some(series) = recorder.series(&name) else { continue };
             let full = format!("{node}.{name}");
             let mut values: Vec<f64> = series.samples().iter().map(|s| s.value).collect();
-            if septet_lab::Reading::of(&name) == septet_lab::Reading::Sum {
+            if septet_lab::reading(&name) == septet_lab::Reading::Sum {
                 metrics.insert(full, series.sum());
                 continue;
             }

@@ -75,10 +75,15 @@ fn an_axis_of_the_command_line_takes_the_place_of_the_file_s() {
 #[test]
 fn a_cell_that_is_no_lab_is_told_before_anything_runs() {
     let axes = ["media.wan.los=1%".parse().unwrap()];
-    let Err(PlanError::Lab(mistakes)) = Plan::new("pings.toml", LAB, &axes, None) else { panic!("no mistake") };
-    assert_eq!(mistakes.iter().next().unwrap().kind(), "unknown-key");
+    let Err(unfit) = Plan::new("pings.toml", LAB, &axes, None) else { panic!("no mistake") };
+    assert_eq!(unfit.to_string(), "media.wan.los=1%: there is no key `los` in `media.wan`; did you mean `loss`?");
     let axes = ["lab=1".parse().unwrap()];
     assert!(matches!(Plan::new("pings.toml", LAB, &axes, None), Err(PlanError::Setting(_))));
+    for setting in ["media.wan.loss=5", "media.wam.loss=5%", "host.nobody.mtu=1400"] {
+        let axes = [setting.parse().unwrap()];
+        let told = Plan::new("pings.toml", LAB, &axes, None);
+        assert!(matches!(told, Err(PlanError::Unfit(of, _)) if of == setting), "{setting}");
+    }
 }
 
 #[test]

@@ -6,13 +6,13 @@ use septet_live::control::{self, Client, Reply, Request, Status};
 
 use super::{FaultArgs, ForwardArgs, StatusArgs, StopArgs, UndoArgs, environment};
 use crate::exit::{Exit, Failure};
-use crate::terminal::Stdout;
+use crate::terminal::{Stdout, tell};
 
 pub(super) fn fault(args: &FaultArgs) -> Result<Exit, Failure> {
     match ask(&args.lab, &Request::Fault { text: args.fault.clone() })? {
         Reply::Fault { id } => {
             say(|out| writeln!(out, "{id}"))?;
-            eprintln!("septet: in force; `septet undo {} {id}` undoes it", args.lab);
+            tell!("septet: in force; `septet undo {} {id}` undoes it", args.lab);
             Ok(Exit::Ok)
         }
         other => Err(unexpected(&other)),
@@ -43,7 +43,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
         None => control::running().map_err(environment)?,
     };
     if names.is_empty() && !args.json {
-        eprintln!("septet: no lab runs; start one with `septet up LAB`");
+        tell!("septet: no lab runs; start one with `septet up LAB`");
     }
     for name in names {
         let status = match ask(&name, &Request::Status {})? {

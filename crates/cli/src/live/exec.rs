@@ -11,7 +11,7 @@ use septet_live::linux::exec as place;
 use super::ask::unexpected;
 use super::{ExecArgs, environment};
 use crate::exit::{Exit, Failure};
-use crate::terminal::Stdout;
+use crate::terminal::{Stdout, tell, tell_part};
 
 pub(super) fn exec(args: &ExecArgs) -> Result<Exit, Failure> {
     let lab = match &args.lab {
@@ -31,7 +31,7 @@ pub(super) fn init(argv: &[String]) -> Result<Exit, Failure> {
         Ok(code) => Ok(Exit::Of(code)),
         Err(e) => {
             // As a shell has it: 127 where there is no such program, 126 where it cannot be run.
-            eprintln!("septet: {e}");
+            tell!("septet: {e}");
             Ok(Exit::Of(if e.kind() == io::ErrorKind::NotFound { 127 } else { 126 }))
         }
     }
@@ -57,7 +57,7 @@ fn run(client: &mut Client, args: &ExecArgs) -> Result<Exit, Failure> {
             Reply::Out { text } => {
                 out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::stdout)?
             }
-            Reply::Err { text } => eprint!("{text}"),
+            Reply::Err { text } => tell_part!("{text}"),
             Reply::Exit { code } => return Ok(Exit::Of(code)),
             Reply::Error { text } => return Err(Failure::environment(text)),
             other => return Err(unexpected(&other)),

@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::up::quit;
 use super::{ServeArgs, environment};
 use crate::exit::{Exit, Failure};
+use crate::terminal::tell;
 
 /// Bytes of one read or write.
 const CHUNK: usize = 256 * 1024;
@@ -171,6 +172,6 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
 
 fn complain(what: &str, result: io::Result<()>) {
     if let Err(e) = result {
-        eprintln!("septet: {what}: {e}");
+        tell!("septet: {what}: {e}");
     }
 }

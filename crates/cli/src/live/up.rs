@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 use super::{UpArgs, environment};
 use crate::args::StoryLength;
 use crate::exit::{Exit, Failure};
-use crate::keep::Keep;
-use crate::terminal::{self, Stdout};
+use crate::keep::{Keep, Wish};
+use crate::terminal::{self, Stdout, tell};
 use crate::{lab_file, report};
 
 /// A live run has no bound on its length, so what is kept of each series has: the latest so many observations.
@@ -50,7 +50,7 @@ pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
         if !args.quiet {
             tell(status, kept.as_ref().map(|k| k.dir.as_path()), lab.stop);
             if unknown_ca {
-                eprintln!("septet: -o DIR writes the certificate that clients of this lab's TLS services must trust");
+                tell!("septet: -o DIR writes the certificate that clients of this lab's TLS services must trust");
             }
         }
     };
@@ -147,14 +147,17 @@ fn tell(status: &Status, kept: Option<&Path>, stop: Instant) {
 
 fn last_words(ended: &Ended) {
     for (spec, c) in &ended.forwards {
-        eprintln!(
+        tell!(
             "septet: {spec}: {} taken, {} failed, {} bytes in, {} bytes out",
-            c.accepted, c.failed, c.bytes_in, c.bytes_out
+            c.accepted,
+            c.failed,
+            c.bytes_in,
+            c.bytes_out
         );
     }
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     let lag = &ended.lag;
-    eprintln!(
+    tell!(
         "septet: up for {:.1} s; of {} wake-ups the latest was {:.3} ms late, 99 % within {:.3} ms",
         ended.outcome.at.as_secs_f64(),
         lag.count(),
@@ -174,7 +177,7 @@ struct Kept {
 impl Kept {
     fn begin(dir: &Path, args: &UpArgs, run: &mut Run) -> Result<Self, Failure> {
         let trace = match &args.capture {
-            Some(ports) => Some(Keep::begin(dir, &args.lab, ports, None, run)?),
+            Some(ports) => Some(Keep::begin(dir, &args.lab, Wish::new(&[]), ports, None, run)?),
             None => {
                 fs::create_dir_all(dir).map_err(|e| Failure::file("make", dir, &e))?;
                 lab_file::keep(dir, &args.lab, run.lab())?;

@@ -84,10 +84,7 @@ impl Unit {
     /// What the metric of this name counts, the name being that behind the node's: `http.time`. A count where nothing is
     /// known of it.
     pub fn of(name: &str) -> Self {
-        match metric::find(name).map(|m| m.kind) {
-            Some(metric::MetricKind::Counter(dimension) | metric::MetricKind::Series(dimension)) => dimension.into(),
-            None => Self::Count,
-        }
+        metric::find(name).map_or(Self::Count, |m| metric::dimension(m.unit).into())
     }
 
     /// The unit as it stands behind a number; empty for a count.

@@ -4,10 +4,12 @@ mod call;
 
 use core::ops::Range;
 
+use septet_core::{Instant, Reading};
+
 use crate::expect::function;
 use crate::expect::lexer::{self, Token, TokenKind};
-use crate::expect::metric::{self, Amount, MetricKind};
-use crate::expect::{Comparison, Condition, Expr, ExprKind, METRICS, Operator, Quantifier, Series, Subject, Window};
+use crate::expect::metric::{self, Amount};
+use crate::expect::{Comparison, Condition, Expr, ExprKind, Operator, Quantifier, Series, Subject, Window};
 use crate::nearest::suggest;
 use crate::ports;
 use crate::topology::{LinkRef, Topology};
@@ -17,13 +19,31 @@ use crate::words::{Word, Wrong};
 /// How deep parentheses and signs may nest.
 const DEEPEST: usize = 64;
 
-/// Reads the text of an expectation. `counters` are the names that nodes count under.
-pub(crate) fn parse(text: &str, topology: &Topology, counters: &[&str]) -> Result<Condition, Wrong> {
+/// How many words and signs an expectation may have: what is made of it is walked through by recursion.
+const LONGEST: usize = 2000;
+
+/// A moment of the run that an expectation asks about, and where it is written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Moment {
+    pub(crate) at: Range<usize>,
+    /// The run must last until then to have anything to say.
+    pub(crate) until: Instant,
+}
+
+/// Reads the text of an expectation, and the moments from which on something counts in it. `counters` are the names that
+/// nodes count under.
+pub(crate) fn parse(text: &str, topology: &Topology, counters: &[&str]) -> Result<(Condition, Vec<Moment>), Wrong> {
     let tokens = lexer::tokens(text)?;
-    let mut parser = Parser { text, tokens: &tokens, next: 0, depth: 0, topology, counters };
+    if let Some(beyond) = tokens.get(LONGEST) {
+        let reason = format!("an expectation of {} words and signs, more than {LONGEST}", tokens.len());
+        return Err(Wrong::new("expression", beyond.at.clone(), reason)
+            .label("too long")
+            .help("part it into several: all of them must hold".to_owned()));
+    }
+    let mut parser = Parser { text, tokens: &tokens, next: 0, depth: 0, topology, counters, moments: Vec::new() };
     let condition = parser.or()?;
     match parser.peek() {
-        None => Ok(condition),
+        None => Ok((condition, parser.moments)),
         Some(token) => {
             let at = token.at.clone();
             Err(Wrong::new("expression", at, format!("`{}` is left over", token.text))
@@ -40,6 +60,7 @@ struct Parser<'t> {
     depth: usize,
     topology: &'t Topology,
     counters: &'t [&'t str],
+    moments: Vec<Moment>,
 }
 
 /// An operand with its place; a series has no value of its own.
@@ -280,11 +301,11 @@ impl<'t> Parser<'t> {
         let name = &text[dot + 1..];
         let at = token.at.clone();
         if let Some(metric) = metric::find(name) {
-            let (MetricKind::Counter(dimension) | MetricKind::Series(dimension)) = metric.kind;
+            let dimension = metric::dimension(metric.unit);
             let series = Series { nodes, name: name.to_owned(), dimension, window: Window::ALL };
-            let kind = match metric.kind {
-                MetricKind::Series(_) => OperandKind::Series(series),
-                MetricKind::Counter(_) => {
+            let kind = match metric.reading {
+                Reading::Each => OperandKind::Series(series),
+                Reading::Sum => {
                     OperandKind::Value(Expr { kind: ExprKind::Fold { fold: function::Fold::Sum, series }, dimension })
                 }
             };
@@ -299,7 +320,7 @@ impl<'t> Parser<'t> {
             return Ok(Operand { kind: OperandKind::Value(Expr { kind, dimension: Dimension::Number }), at });
         }
         let counted = self.counters.iter().copied().chain(ports::NAMES.iter().map(|(name, _)| *name));
-        let known = METRICS.iter().map(|m| m.name).chain(counted);
+        let known = metric::all().iter().map(|m| m.name).chain(counted);
         let place = token.at.start + dot + 1..token.at.end;
         Err(Wrong::new("unknown-metric", place, format!("nothing is recorded under the name `{name}`"))
             .label("unknown metric")

@@ -7,8 +7,44 @@ use crate::schema::{Key, Kind, Phrase, Section};
 use crate::units::{self, Refusal};
 
 /// Reports unknown keys, missing keys and values of the wrong shape in `table` and below it. What passes can be read
-/// without a second look.
+/// without a second look. Keys that are missing at a node are another matter: a range may have them, see [`required`].
 pub(crate) fn check(table: &Table, section: &Section, path: &str, span: &Span, mistakes: &mut Mistakes) {
+    keys(table, section, path, mistakes);
+    if path.matches('.').count() == 0 || !NODES.iter().any(|kind| path.starts_with(kind)) {
+        missing(table, section, path, span, mistakes);
+    }
+}
+
+/// The paths of nodes begin so.
+const NODES: [&str; 4] = ["hub.", "switch.", "router.", "host."];
+
+/// Reports keys that are missing in the table of a node, in which everything that the file says of it is put together,
+/// and in the tables below it.
+pub(crate) fn required(table: &Table, section: &Section, path: &str, span: &Span, mistakes: &mut Mistakes) {
+    missing(table, section, path, span, mistakes);
+    for (name, item) in &table.entries {
+        let kind = section.key(&name.text).map(|key| key.kind).or_else(|| numbered(section, &name.text));
+        let (Some(kind), Value::Table(inner)) = (kind, &item.value) else { continue };
+        let inner_section = match kind {
+            Kind::Table(section) | Kind::Either(_, &Kind::Table(section)) => section,
+            _ => continue,
+        };
+        required(inner, inner_section, &join(path, &name.text), &item.span, mistakes);
+    }
+}
+
+fn missing(table: &Table, section: &Section, path: &str, span: &Span, mistakes: &mut Mistakes) {
+    for key in section.required {
+        if table.get(key).is_none() {
+            let reason =
+                if path.is_empty() { format!("the lab has no `{key}`") } else { format!("`{path}` has no `{key}`") };
+            let doc = section.key(key).map(|k| format!("{key}: {}", k.doc));
+            mistakes.push(Mistake::new("missing-key", span.clone(), reason, "missing here").help(doc));
+        }
+    }
+}
+
+fn keys(table: &Table, section: &Section, path: &str, mistakes: &mut Mistakes) {
     for (name, item) in &table.entries {
         if let Some(key) = section.key(&name.text) {
             value(item, &key.kind, &join(path, key.name), mistakes);
@@ -22,14 +58,6 @@ pub(crate) fn check(table: &Table, section: &Section, path: &str, span: &Span, m
                 "keys",
                 section.keys().map(|k: &Key| k.name),
             )));
-        }
-    }
-    for key in section.required {
-        if table.get(key).is_none() {
-            let reason =
-                if path.is_empty() { format!("the lab has no `{key}`") } else { format!("`{path}` has no `{key}`") };
-            let doc = section.key(key).map(|k| format!("{key}: {}", k.doc));
-            mistakes.push(Mistake::new("missing-key", span.clone(), reason, "missing here").help(doc));
         }
     }
 }
@@ -56,8 +84,9 @@ fn value(item: &Item, kind: &Kind, path: &str, mistakes: &mut Mistakes) {
             return mistakes.push(Mistake::new("unknown-value", text.inner(), reason, "unknown value").help(help));
         }
         (Kind::Time, Value::Text(text)) => return quantity(text, units::time(&text.text).err(), mistakes),
+        (Kind::Span(least), Value::Text(text)) => return quantity(text, span(&text.text, *least).err(), mistakes),
         (Kind::Size, Value::Text(text)) => return quantity(text, units::size(&text.text).err(), mistakes),
-        (Kind::Time, Value::Integer(_) | Value::Float(_)) => {
+        (Kind::Time | Kind::Span(_), Value::Integer(_) | Value::Float(_)) => {
             let number = number(item);
             let refusal = units::time(&number).err();
             return refuse("unit", item.span.clone(), "a unit is missing", refusal, mistakes);
@@ -118,7 +147,7 @@ fn fits(kind: &Kind, value: &Value) -> bool {
         Kind::Date => matches!(value, Value::Datetime(_) | Value::Text(_)),
         Kind::Either(a, b) => fits(a, value) || fits(b, value),
         Kind::Text | Kind::Choice(_) => matches!(value, Value::Text(_)),
-        Kind::Time | Kind::Size | Kind::Phrase(_) => {
+        Kind::Time | Kind::Span(_) | Kind::Size | Kind::Phrase(_) => {
             matches!(value, Value::Text(_) | Value::Integer(_) | Value::Float(_))
         }
     }
@@ -130,7 +159,7 @@ impl Kind {
         match self {
             Self::Text => "a string".into(),
             Self::Choice(words) => format!("one of: {}", words().join(", ")),
-            Self::Time => "a time such as \"10ms\"".into(),
+            Self::Time | Self::Span(_) => "a time such as \"10ms\"".into(),
             Self::Size => "a size such as \"64kb\"".into(),
             Self::Count(min, max) => format!("a whole number from {min} to {max}"),
             Self::Switch => "true or false".into(),
@@ -151,6 +180,19 @@ fn mismatch(item: &Item, found: &Value, wanted: &str, path: &str, mistakes: &mut
         Mistake::new("type", item.span.clone(), reason, format!("{} here", found.what()))
             .help(format!("it wants {wanted}")),
     );
+}
+
+/// A time that is not too short to be one.
+fn span(text: &str, least: core::time::Duration) -> Result<(), Refusal> {
+    let time = units::time(text)?;
+    if time >= least {
+        return Ok(());
+    }
+    Err(if time.is_zero() {
+        Refusal::new("no time at all").help(format!("at least {least:?}"))
+    } else {
+        Refusal::new(format!("{text} is less than {least:?}")).help("a longer time")
+    })
 }
 
 fn quantity(text: &Text, refusal: Option<Refusal>, mistakes: &mut Mistakes) {
@@ -198,10 +240,17 @@ pub(crate) fn date(value: &Value) -> Result<core::time::Duration, Refusal> {
         + i64::from(time.second.unwrap_or(0))
         - offset;
     match u64::try_from(seconds) {
+        Ok(seconds) if seconds >= LATEST => {
+            Err(Refusal::new("a date after 9399").help("virtual time may last 584 years, and dates end with 9999"))
+        }
         Ok(seconds) => Ok(core::time::Duration::new(seconds, time.nanosecond.unwrap_or(0).min(999_999_999))),
         Err(_) => Err(Refusal::new("a date before 1970")),
     }
 }
+
+/// 9400-01-01, before which virtual time must begin: certificates (RFC 5280 §4.1.2.5) and HTTP (RFC 9110 §5.6.7) have four
+/// digits for a year.
+const LATEST: u64 = 234_468_172_800;
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar, counted in eras of 400 years that begin in March.
 fn days(year: i64, month: i64, day: i64) -> i64 {
@@ -228,6 +277,9 @@ mod tests {
             let value = Value::Datetime(text.parse().unwrap());
             assert_eq!(date(&value).unwrap().as_secs(), secs, "{text}");
         }
+        assert!(date(&Value::Datetime("9399-12-31T23:59:59Z".parse().unwrap())).is_ok());
+        assert!(date(&Value::Datetime("9400-01-01T00:00:00Z".parse().unwrap())).is_err());
+        assert!(date(&Value::Datetime("9999-12-31T23:59:59-23:59".parse().unwrap())).is_err());
         assert!(date(&Value::Datetime("2026-01-01".parse().unwrap())).is_err());
         assert!(date(&Value::Datetime("1969-01-01T00:00:00Z".parse().unwrap())).is_err());
     }

@@ -54,7 +54,7 @@ fn kind(of: &Kind) -> Value {
     match of {
         Kind::Text => json!({ "type": "string" }),
         Kind::Choice(words) => json!({ "enum": words() }),
-        Kind::Time => json!({ "$ref": "#/$defs/time" }),
+        Kind::Time | Kind::Span(_) => json!({ "$ref": "#/$defs/time" }),
         Kind::Size => json!({ "$ref": "#/$defs/size" }),
         Kind::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Switch => json!({ "type": "boolean" }),

@@ -49,9 +49,9 @@ static SECTION: Section = Section {
 static HEALTH: Section = Section {
     doc: "How backends are probed.",
     groups: &[&[
-        Key::new("every", Kind::Time, "from one probe to the next (2s)"),
-        Key::new("path", Kind::Text, "what is asked for over HTTP; a status below 400 is well (`/`)"),
-        Key::new("timeout", Kind::Time, "how long an answer may take (that of `every`)"),
+        Key::new("every", Kind::Span(Duration::from_millis(1)), "from one probe to the next (2s)"),
+        Key::new("path", Kind::Phrase(&PATH), "what is asked for over HTTP; a status below 400 is well (`/`)"),
+        Key::new("timeout", Kind::Span(Duration::from_millis(1)), "how long an answer may take (that of `every`)"),
         Key::new("fall", Kind::Count(1, 1000), "probes in a row that must fail before a backend is out (3)"),
         Key::new("rise", Kind::Count(1, 1000), "probes in a row that must succeed before it is in again (2)"),
     ]],
@@ -64,6 +64,15 @@ static LISTEN: Phrase = Phrase {
     what: "a listener",
     example: "https://www.shop.test",
     check: |_, text| service::listen(Word { text: &text.text, at: 0 }).map(|_| ()),
+};
+static PATH: Phrase = Phrase {
+    what: "a path",
+    example: "/health",
+    check: |_, text| match text.text.starts_with('/') && !text.text.contains(|c: char| c.is_whitespace()) {
+        true => Ok(()),
+        false => Err(Wrong::new("url", 0..text.text.len(), format!("`{}` is not a path", text.text))
+            .help("a path begins with a slash and has no blanks: `/health`".to_owned())),
+    },
 };
 static BACKEND: Phrase = Phrase { what: "backends", example: "web[1..3]:80", check: later };
 

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use septet_application::dns;
+use septet_application::programs::Transport;
 use septet_core::Instant;
 
 use crate::boot::{Boot, Ground, serve};
@@ -112,8 +113,16 @@ impl Service for Dns {
         records.map(|(zone, name, spec)| (full(zone, name), spec.data.clone())).collect()
     }
 
+    fn zones(&self) -> Vec<String> {
+        self.zones.iter().map(|zone| zone.origin.clone()).collect()
+    }
+
     fn ports(&self) -> Vec<u16> {
         vec![dns::PORT]
+    }
+
+    fn transports(&self) -> &'static [Transport] {
+        &[Transport::Udp, Transport::Tcp]
     }
 
     fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError> {

@@ -1,10 +1,11 @@
 //! Functions and their arguments: `p99(client.http.time, after = 5s)`.
 
 use core::ops::Range;
+use core::time::Duration;
 
 use septet_core::Instant;
 
-use super::{Operand, OperandKind, Parser, fold};
+use super::{Moment, Operand, OperandKind, Parser, fold};
 use crate::expect::function::{self, Function, Pure};
 use crate::expect::lexer::{Token, TokenKind};
 use crate::expect::metric::{Amount, LinkMetric};
@@ -122,6 +123,9 @@ impl Parser<'_> {
                 format!("`{function}` wants a time, not {}", moment.dimension.name()),
             ));
         }
+        if let ExprKind::Constant(secs) = moment.kind {
+            self.moments.push(Moment { at, until: Instant::from_nanos((secs * 1e9).round() as u64) });
+        }
         self.sign(")")?;
         Ok((series, moment))
     }
@@ -194,6 +198,10 @@ impl Parser<'_> {
                     if secs >= 0.0 =>
                 {
                     *bound = Instant::from_nanos((secs * 1e9).round() as u64);
+                    if name.text == "after" {
+                        let until = *bound + Duration::from_nanos(1);
+                        self.moments.push(Moment { at: name.at.start..at.end, until });
+                    }
                 }
                 _ => {
                     return Err(Wrong::new("expression", at, format!("`{}` wants a time", name.text))
