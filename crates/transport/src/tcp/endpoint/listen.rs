@@ -106,7 +106,8 @@ fn build_synack(
     };
     let mut frame = Frame::empty(Frame::HEADROOM);
     seal(&mut frame, &header, local.ip(), remote.ip(), septet_core::checksum::Sum::new());
-    frame.cause = trace.emit(Storey::Transport, "tcp.send", cause, |f| {
+    let kind = if opening.synack_retrans == 0 { "tcp.send" } else { "tcp.retransmit" };
+    frame.cause = trace.emit(Storey::Transport, kind, cause, |f| {
         f.set("local", local).set("remote", remote).set("flags", flags.to_string()).set("seq", 0u32).set("len", 0u32);
         f.set("ack", 1u32).set("window", u32::from(header.window)).set("why", why);
     });
