@@ -12,6 +12,7 @@ mod up;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use septet_live::ForwardSpec;
@@ -74,6 +75,9 @@ pub(crate) struct UpArgs {
     /// When it ends, instead of the lab's `stop`: a time as `90s`, or `never`
     #[arg(long, value_name = "TIME")]
     pub(crate) stop: Option<String>,
+    /// End with exit code 4 at the first event that is later than this, as `20ms`: the machine does not keep up
+    #[arg(long, value_name = "TIME", value_parser = max_lag)]
+    pub(crate) max_lag: Option<Duration>,
     /// Keep every packet in DIR/trace.pcapng and every event in DIR/events too, of all ports or of these; each packet where
     /// it is first seen, or with `all` at each port that it passes
     #[arg(long, value_name = "PORT,…", value_delimiter = ',', num_args = 0.., require_equals = true, requires = "output")]
@@ -193,6 +197,20 @@ fn tap(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Later than this is no question of accuracy any more.
+const LATEST: Duration = Duration::from_secs(60);
+
+fn max_lag(text: &str) -> Result<Duration, String> {
+    let lag = septet_lab::parse_time(text)?;
+    if lag.is_zero() {
+        return Err("every event is a little late; expected more than nought, as in 20ms".to_owned());
+    }
+    if lag > LATEST {
+        return Err(format!("expected {} s at most, as in 20ms", LATEST.as_secs()));
+    }
+    Ok(lag)
+}
+
 #[cfg(target_os = "linux")]
 pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
     match command {
@@ -234,4 +252,18 @@ pub(crate) fn warn_of_what_is_real(lab: &septet_lab::Lab) {
 /// What the lab or the system refuses.
 fn environment(error: std::io::Error) -> Failure {
     Failure::environment(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lag_that_means_nothing_is_refused() {
+        assert_eq!(max_lag("20ms"), Ok(Duration::from_millis(20)));
+        assert_eq!(max_lag("60s"), Ok(LATEST));
+        for text in ["0s", "0ms", "61s", "1000h", "20", "-1ms", "never", "", "99999999999999999999s"] {
+            assert!(max_lag(text).is_err(), "{text}");
+        }
+    }
 }

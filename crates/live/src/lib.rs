@@ -18,7 +18,7 @@ mod up;
 
 pub use clock::{Clock, Lag};
 pub use forward::{ForwardCounters, ForwardSpec, Forwarder, InvalidForward, Protocol};
-pub use pump::{Driven, Failure, Holder, LATE, Pump};
+pub use pump::{BEHIND, Driven, Failure, Holder, LATE, Pump};
 pub use relay::{End, Way, relay};
 pub use secret::LiveRun;
 #[cfg(target_os = "linux")]

@@ -22,6 +22,13 @@ use crate::clock::{Clock, Lag};
 const TURN: Duration = Duration::from_millis(1);
 /// Behind the clock by this much, the machine does not keep up.
 pub const LATE: Duration = Duration::from_millis(10);
+/// The most that a world may be behind its clock. A machine that needs longer gets a slower clock instead: the world as
+/// a whole is slower then than its file says, but nothing piles up.
+pub const BEHIND: Duration = Duration::from_millis(50);
+/// How long whoever comes from outside waits for the world to catch up with its clock before the clock gives way.
+const CATCH_UP: Duration = Duration::from_millis(10);
+/// After so many events the clock is looked at.
+const LOOK: u32 = 16;
 
 /// Whoever has a world.
 pub trait Holder: Any {
@@ -52,7 +59,17 @@ struct Inner {
     stop: Notify,
     stopped: Cell<bool>,
     lag: RefCell<Lag>,
-    storm: RefCell<Option<Storm>>,
+    max_lag: Cell<Option<Duration>>,
+    failure: RefCell<Option<Failure>>,
+}
+
+/// Whether the world has caught up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Played {
+    /// Nothing is left that is due.
+    All,
+    /// The turn was over before.
+    Part,
 }
 
 /// Why a live world ended before its time.
@@ -60,6 +77,13 @@ struct Inner {
 pub enum Failure {
     /// The world has a loop without delay.
     Storm(Storm),
+    /// An event was later than [`Pump::insist`] allows.
+    Late {
+        /// When it was due.
+        at: Instant,
+        /// How late it was.
+        lag: Duration,
+    },
     /// The system refused a timer.
     Io(io::Error),
 }
@@ -68,6 +92,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Storm(e) => e.fmt(f),
+            Self::Late { at, lag } => {
+                write!(f, "at {:.3} s an event was {:.1} ms late", at.as_secs_f64(), lag.as_secs_f64() * 1e3)
+            }
             Self::Io(e) => write!(f, "timer: {e}"),
         }
     }
@@ -79,6 +106,10 @@ impl Pump {
     /// Puts the world of `holder` on the wall clock: its time is now.
     pub fn new(mut holder: impl Holder) -> Self {
         let clock = Clock::start(holder.world().now());
+        Self::on(clock, holder)
+    }
+
+    fn on(clock: Clock, holder: impl Holder) -> Self {
         Self(Rc::new(Inner {
             holder: RefCell::new(Box::new(holder)),
             clock,
@@ -86,7 +117,8 @@ impl Pump {
             stop: Notify::new(),
             stopped: Cell::new(false),
             lag: RefCell::default(),
-            storm: RefCell::default(),
+            max_lag: Cell::default(),
+            failure: RefCell::default(),
         }))
     }
 
@@ -98,6 +130,16 @@ impl Pump {
     /// How late events fired so far.
     pub fn lag(&self) -> Lag {
         self.0.lag.borrow().clone()
+    }
+
+    /// How much time the world's clock lost against the wall's, because the machine could not play the world as fast.
+    pub fn lost(&self) -> Duration {
+        self.0.clock.lost()
+    }
+
+    /// From now on the clock loses no time: the world fails with [`Failure::Late`] at the first event later than this.
+    pub fn insist(&self, max_lag: Duration) {
+        self.0.max_lag.set(Some(max_lag));
     }
 
     /// Brings the world up to now, and lets `act` look at it and change it.
@@ -114,12 +156,12 @@ impl Pump {
     }
 
     fn with_dyn<R>(&self, act: impl FnOnce(&mut dyn Holder) -> R) -> R {
-        let now = self.now();
         let mut holder = self.0.holder.borrow_mut();
-        self.play(holder.world(), now);
+        self.catch_up(holder.world());
         let result = act(&mut **holder);
         // What was asked for at this instant happens at this instant.
-        self.play(holder.world(), now);
+        let world = holder.world();
+        self.finish(world, world.now());
         drop(holder);
         self.0.kick.notify_one();
         result
@@ -138,20 +180,16 @@ impl Pump {
     pub async fn run(&self, end: Instant) -> Result<(), Failure> {
         let timer = Timer::new().map_err(Failure::Io)?;
         while !self.0.stopped.get() {
-            let now = self.now();
-            let (next, behind) = {
+            let (next, played) = {
                 let mut holder = self.0.holder.borrow_mut();
                 let world = holder.world();
-                self.play(world, now.min(end));
-                (world.next_event(), world.now() < now.min(end))
+                let played = self.play(world, end);
+                if played == Played::All && world.now() >= end {
+                    break;
+                }
+                (world.next_event(), played)
             };
-            if let Some(storm) = self.0.storm.borrow_mut().take() {
-                return Err(Failure::Storm(storm));
-            }
-            if now >= end && !behind {
-                break;
-            }
-            if behind {
+            if played == Played::Part {
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -163,7 +201,7 @@ impl Pump {
                 slept = timer.sleep(wake.saturating_since(self.now())) => slept.map_err(Failure::Io)?,
             }
         }
-        Ok(())
+        self.0.failure.take().map_or(Ok(()), Err)
     }
 
     /// Wraps a future that uses sockets of `host`, so that the world is up to date before each of its steps and sees
@@ -184,38 +222,76 @@ impl Pump {
         any.downcast().ok().map(|holder| *holder)
     }
 
-    /// Plays up to `now`, or for one turn.
-    fn play(&self, world: &mut World, now: Instant) {
-        let mut steps = 0u32;
-        let mut first = true;
+    /// Plays until it is now. What comes from outside enters then and never before, or it could leave before its time:
+    /// the past is played as fast as the machine can. Where that takes too long the clock gives way.
+    fn catch_up(&self, world: &mut World) {
+        let begun = self.0.clock.wall();
         loop {
-            if first {
-                first = false;
-                if let Some(next) = world.next_event().filter(|next| *next <= now) {
-                    self.0.lag.borrow_mut().record(self.now().saturating_since(next));
-                }
+            let now = self.now();
+            if world.next_event().is_none_or(|next| next > now) {
+                return self.finish(world, now);
             }
-            match world.step_until(now) {
-                Ok(true) => {
-                    steps += 1;
-                    if steps.is_multiple_of(256) && self.now().saturating_since(now) > TURN {
-                        return;
+            self.play(world, Instant::FAR_FUTURE);
+            if self.0.failure.borrow().is_some() {
+                return;
+            }
+            let insists = self.0.max_lag.get().is_some() && !self.0.stopped.get();
+            if !insists && self.0.clock.wall() - begun > CATCH_UP {
+                return self.0.clock.slip_to(world.now());
+            }
+        }
+    }
+
+    /// Plays what is due, by `end` at the latest, for one turn.
+    fn play(&self, world: &mut World, end: Instant) -> Played {
+        let begun = self.0.clock.wall();
+        if let Some(next) = world.next_event().filter(|next| *next <= self.now().min(end)) {
+            self.look(next);
+        }
+        // Behind the look, for it may set the clock back.
+        let until = self.now().min(end);
+        for step in 1u32.. {
+            match world.step_until(until) {
+                Ok(true) if step.is_multiple_of(LOOK) => {
+                    self.look(world.now());
+                    if self.0.clock.wall() - begun > TURN {
+                        return Played::Part;
                     }
                 }
-                Ok(false) => {
-                    // Nothing is left before `now`, so this only moves the time.
-                    if let Err(storm) = world.run_until(now) {
-                        self.0.storm.replace(Some(storm));
-                    }
-                    return;
-                }
+                Ok(true) => {}
+                Ok(false) => break,
                 Err(storm) => {
-                    self.0.storm.replace(Some(storm));
-                    self.stop();
-                    return;
+                    self.fail(Failure::Storm(storm));
+                    return Played::Part;
                 }
             }
         }
+        self.finish(world, until);
+        Played::All
+    }
+
+    /// Plays everything up to and including `now`, of which little is left; then it is `now`.
+    fn finish(&self, world: &mut World, now: Instant) {
+        if let Err(storm) = world.run_until(now) {
+            self.fail(Failure::Storm(storm));
+        }
+    }
+
+    /// Takes note of how late it is for what was due at `at`, and bounds that.
+    fn look(&self, at: Instant) {
+        let lag = self.now().saturating_since(at);
+        self.0.lag.borrow_mut().record(lag);
+        match self.0.max_lag.get() {
+            Some(max) if lag > max => self.fail(Failure::Late { at, lag }),
+            None if lag > BEHIND => self.0.clock.slip_to(at + BEHIND),
+            _ => {}
+        }
+    }
+
+    /// Ends [`run`](Self::run) with the first failure.
+    fn fail(&self, failure: Failure) {
+        self.0.failure.borrow_mut().get_or_insert(failure);
+        self.stop();
     }
 }
 
@@ -286,6 +362,85 @@ mod tests {
         assert_eq!(fired.get(), Some(Instant::from_millis(3)));
         assert!(pump.now() >= Instant::from_millis(6));
         assert_eq!(pump.into_holder::<World>().unwrap().now(), Instant::from_millis(6));
+    }
+
+    /// A world in which something happens every millisecond of its first second that takes the machine `cost`, and the
+    /// wall's clock that shows it.
+    fn costly(cost: Duration) -> (Pump, Rc<Cell<Duration>>) {
+        let wall = Rc::new(Cell::new(Duration::ZERO));
+        let mut world = World::new(Seed::new(1));
+        for ms in 1..=1000 {
+            let wall = wall.clone();
+            world.at(Instant::from_millis(ms), move |_| wall.set(wall.get() + cost));
+        }
+        world.run_until(Instant::ZERO).unwrap();
+        (Pump::on(Clock::told(Instant::ZERO, wall.clone()), world), wall)
+    }
+
+    #[test]
+    fn what_comes_from_outside_enters_now() {
+        let (pump, wall) = costly(Duration::from_micros(100));
+        wall.set(Duration::from_millis(5));
+        // Five events are due; they take half a millisecond, in which none is.
+        assert_eq!(pump.with(|world| world.now()), Instant::from_micros(5500));
+        wall.set(Duration::from_millis(40));
+        // 35 take 3.4 ms, three take 0.3 ms.
+        assert_eq!(pump.with(|world| world.now()), Instant::from_micros(43_800));
+        assert_eq!(pump.lost(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_machine_that_is_too_slow_slows_the_clock() {
+        let (pump, wall) = costly(Duration::from_millis(3));
+        wall.set(Duration::from_millis(5));
+        for _ in 0..300 {
+            let before = wall.get();
+            let entered = pump.with(|world| world.now());
+            assert!(entered >= pump.now() && wall.get() - before <= CATCH_UP + Duration::from_millis(3) * LOOK);
+            wall.set(wall.get() + Duration::from_millis(1));
+        }
+        // Three milliseconds of work to one of the world, as long as there is any.
+        assert!(pump.lost() >= Duration::from_millis(2000), "{:?}", pump.lost());
+        assert!(pump.lag().max() <= Duration::from_millis(5) + Duration::from_millis(3) * LOOK, "{:?}", pump.lag());
+    }
+
+    #[test]
+    fn an_interruption_is_lost_but_for_the_bound() {
+        let (pump, wall) = costly(Duration::ZERO);
+        wall.set(Duration::from_millis(701));
+        assert_eq!(pump.with(|world| world.now()), Instant::from_millis(1) + BEHIND);
+        assert_eq!((pump.lost(), pump.lag().max()), (Duration::from_millis(650), Duration::from_millis(700)));
+        // Where nothing is due nothing is late.
+        let mut idle = World::new(Seed::new(1));
+        idle.run_until(Instant::ZERO).unwrap();
+        let pump = Pump::on(Clock::told(Instant::ZERO, wall), idle);
+        assert_eq!(pump.with(|world| world.now()), Instant::from_millis(701));
+        assert_eq!(pump.lost(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn whoever_insists_is_told_of_the_first_late_event() {
+        let (pump, wall) = costly(Duration::ZERO);
+        pump.insist(Duration::from_millis(60));
+        wall.set(Duration::from_millis(61));
+        assert_eq!(pump.with(|world| world.now()), Instant::from_millis(61), "as late as allowed, and nothing is lost");
+        wall.set(Duration::from_millis(123));
+        let failure = pump.run(Instant::FAR_FUTURE).await.unwrap_err();
+        assert!(
+            matches!(failure, Failure::Late { at, lag }
+            if at == Instant::from_millis(62) && lag == Duration::from_millis(61)),
+            "{failure}"
+        );
+        assert_eq!(pump.lost(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn a_failure_met_from_outside_ends_the_run() {
+        let (pump, wall) = costly(Duration::ZERO);
+        pump.insist(Duration::from_millis(60));
+        wall.set(Duration::from_millis(200));
+        pump.with(|_| ());
+        assert!(matches!(pump.run(Instant::FAR_FUTURE).await, Err(Failure::Late { .. })));
     }
 
     #[tokio::test]

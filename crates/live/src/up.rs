@@ -7,12 +7,13 @@ mod places;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use septet_application::programs::{self, Context};
-use septet_core::StationId;
+use septet_core::{Instant, StationId};
 use septet_host::Host;
 use septet_lab::{Fault, FaultId, Mistake, Mistakes, NodeKind, Outcome, Run};
 use septet_socket::NetRef;
@@ -36,6 +37,8 @@ pub struct Options {
     pub forwards: Vec<ForwardSpec>,
     /// Hosts whose place a TAP interface takes, beside those of the lab file: `(host, interface)`.
     pub taps: Vec<(String, String)>,
+    /// Ends the lab at the first event that is later than this.
+    pub max_lag: Option<Duration>,
 }
 
 /// Why a live lab ended.
@@ -47,6 +50,13 @@ pub enum Ending {
     Told,
     /// `quit` completed: the user interrupted it.
     Quit,
+    /// An event was later than [`Options::max_lag`].
+    Late {
+        /// When it was due.
+        at: Instant,
+        /// How late it was.
+        lag: Duration,
+    },
 }
 
 /// How a live lab ended.
@@ -54,8 +64,10 @@ pub enum Ending {
 pub struct Ended {
     /// Why.
     pub ending: Ending,
-    /// How late the world's wake-ups were.
+    /// How late events were, of those at which the clock was looked at.
     pub lag: Lag,
+    /// How much time the lab's clock lost against the machine's.
+    pub lost: Duration,
     /// What the run came to.
     pub outcome: Outcome,
     /// What the forwards carried, in their order.
@@ -97,6 +109,9 @@ impl Up {
         let end = run.lab().stop;
         let tasks = LocalSet::new();
         let this = Rc::new(Self::new(run.into_inner(), options.name));
+        if let Some(max_lag) = options.max_lag {
+            this.pump.insist(max_lag);
+        }
         let result = tasks
             .run_until(async {
                 let server = Server::bind(&this.name)?;
@@ -112,6 +127,7 @@ impl Up {
                     played = this.pump.run(end) => match played {
                         Ok(()) if this.pump.now() < end => Ok(Ending::Told),
                         Ok(()) => Ok(Ending::Stop),
+                        Err(Failure::Late { at, lag }) => Ok(Ending::Late { at, lag }),
                         Err(Failure::Io(e)) => Err(e),
                         Err(storm) => Err(io::Error::other(storm)),
                     },
@@ -135,7 +151,7 @@ impl Up {
             .pump
             .with_holder(|run: &mut Run| run.outcome())
             .ok_or_else(|| io::Error::other("the pump holds a run"))?;
-        Ok(Ended { ending, lag: this.pump.lag(), outcome, forwards })
+        Ok(Ended { ending, lag: this.pump.lag(), lost: this.pump.lost(), outcome, forwards })
     }
 
     fn new(run: Run, name: Option<String>) -> Self {
@@ -279,21 +295,32 @@ impl Up {
             time: self.pump.now().as_secs_f64(),
             lag_max: lag.max().as_secs_f64(),
             lag_p99: lag.quantile(0.99).as_secs_f64(),
+            lost: self.pump.lost().as_secs_f64(),
             hosts: hosts.unwrap_or_default(),
             forwards: self.forwards.borrow().iter().map(OpenForward::describe).collect(),
             faults: self.faults.borrow().iter().map(|(id, (_, fault))| (*id, fault.text.clone())).collect(),
         }
     }
 
-    /// Says so when the machine does not keep up; once a second at most.
+    /// Says so when the machine does not keep up; once a second at most, and seldom where it goes on.
     async fn watch_the_clock(&self) {
-        let mut told = LATE;
+        let (mut told, mut told_lost) = (LATE, Duration::ZERO);
+        // Whoever has closed stderr does not want to know.
+        let tell = |text: String| drop(writeln!(io::stderr(), "septet: this machine does not keep up: {text}"));
         loop {
-            tokio::time::sleep(core::time::Duration::from_secs(1)).await;
-            let max = self.pump.lag().max();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let (max, lost) = (self.pump.lag().max(), self.pump.lost());
             if max > told {
-                eprintln!("septet: this machine does not keep up: an event was {:.1} ms late", max.as_secs_f64() * 1e3);
+                tell(format!("an event was {:.1} ms late", max.as_secs_f64() * 1e3));
                 told = max * 2;
+            }
+            if lost - told_lost > LATE.max(told_lost / 10) {
+                tell(format!(
+                    "the lab's clock has lost {:.2} s against the wall's; what takes a second of the lab takes longer, so \
+                     rates are lower and delays longer than its file says",
+                    lost.as_secs_f64()
+                ));
+                told_lost = lost;
             }
         }
     }

@@ -61,9 +61,15 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
 
 /// Status in words.
 fn show(out: &mut dyn Write, status: &Status) -> io::Result<()> {
-    let Status { lab, pid, time, lag_max, lag_p99, hosts, forwards, faults, .. } = status;
+    let Status { lab, pid, time, lag_max, lag_p99, lost, hosts, forwards, faults, .. } = status;
     writeln!(out, "{lab}: up for {time:.1} s, process {pid}")?;
     writeln!(out, "  events {:.3} ms late at most, 99 % within {:.3} ms", lag_max * 1e3, lag_p99 * 1e3)?;
+    if *lost > 0.0 {
+        writeln!(
+            out,
+            "  its clock has lost {lost:.3} s against the wall's: rates are lower, delays longer than its file says"
+        )?;
+    }
     for (name, addresses) in hosts {
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         writeln!(out, "  {name}  {}", addresses.join(" "))?;

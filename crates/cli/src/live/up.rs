@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use septet_capture::story::Length;
 use septet_capture::{Flows, Shared, Story, metrics};
@@ -44,7 +44,8 @@ pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
     remove_the_socket_on_panic(&name);
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(environment)?;
-    let options = Options { name: Some(name), forwards: args.forward.clone(), taps: args.tap.clone() };
+    let options =
+        Options { name: Some(name), forwards: args.forward.clone(), taps: args.tap.clone(), max_lag: args.max_lag };
     let unknown_ca = kept.is_none() && run.root_pem().is_some();
     let ready = |status: &Status| {
         if !args.quiet {
@@ -64,15 +65,25 @@ pub(super) fn up(args: &UpArgs) -> Result<Exit, Failure> {
         report::expectations(&mut Stdout::new(), &ended.outcome, terminal::style()).map_err(Failure::stdout)?;
         last_words(&ended);
     }
+    if !ended.lost.is_zero() {
+        tell_of_lost_time(&ended);
+    }
     if let Some(kept) = kept {
         kept.finish(&ended.outcome)?;
     }
-    Ok(match ended.ending {
-        Ending::Quit => Exit::Interrupted,
-        Ending::Told => Exit::Ok,
-        Ending::Stop if ended.outcome.ok() => Exit::Ok,
-        Ending::Stop => Exit::Expectation,
-    })
+    match ended.ending {
+        Ending::Quit => Ok(Exit::Interrupted),
+        Ending::Told => Ok(Exit::Ok),
+        Ending::Stop if ended.outcome.ok() => Ok(Exit::Ok),
+        Ending::Stop => Ok(Exit::Expectation),
+        Ending::Late { at, lag } => Err(Failure::environment(format!(
+            "at {:.3} s an event was {:.1} ms late, and --max-lag allows {:.1} ms: this machine does not keep up; give it \
+             less to do (lower rates, fewer programs, no --capture), a faster or idler machine, or a larger --max-lag",
+            at.as_secs_f64(),
+            ms(lag),
+            ms(args.max_lag.unwrap_or_default()),
+        ))),
+    }
 }
 
 /// What differs from a run in virtual time: certificates are valid now, and nothing ends by itself unless it is said.
@@ -155,15 +166,28 @@ fn last_words(ended: &Ended) {
             c.bytes_out
         );
     }
-    let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     let lag = &ended.lag;
     tell!(
-        "septet: up for {:.1} s; of {} wake-ups the latest was {:.3} ms late, 99 % within {:.3} ms",
+        "septet: up for {:.1} s; of {} timed events the latest was {:.3} ms late, 99 % within {:.3} ms",
         ended.outcome.at.as_secs_f64(),
         lag.count(),
         ms(lag.max()),
         ms(lag.quantile(0.99)),
     );
+}
+
+/// Also where nothing else is to be told: what was measured is not what the file says.
+fn tell_of_lost_time(ended: &Ended) {
+    let (up, lost) = (ended.outcome.at.as_secs_f64(), ended.lost.as_secs_f64());
+    tell!(
+        "septet: this machine did not keep up: the lab's clock lost {lost:.2} s of {:.2} s; by the wall's clock its rates \
+         were lower and its delays longer than the file says",
+        up + lost,
+    );
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// The directory that keeps what comes out.

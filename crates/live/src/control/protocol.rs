@@ -98,6 +98,8 @@ pub struct Status {
     pub lag_max: f64,
     /// A bound on how late 99 % of events fired, in seconds.
     pub lag_p99: f64,
+    /// By how much the lab's clock is behind the machine's, in seconds, because the machine did not keep up.
+    pub lost: f64,
     /// Hosts by name, with their addresses.
     pub hosts: Vec<(String, Vec<IpAddr>)>,
     /// Open forwards.

@@ -97,54 +97,41 @@ impl Station for TapStation {
 /// The kernel's, when the interface goes away.
 pub async fn feed(pump: Pump, station: StationId, tap: Rc<AsyncFd<Tap>>) -> io::Result<()> {
     let mut buf = vec![0; LARGEST];
+    let mut frames = Vec::with_capacity(BATCH);
     loop {
         let mut guard = tap.readable().await?;
         let mut blocked = false;
-        let ours = pump.with(|world| {
-            world.with::<TapStation, _>(station, |this, _, out| {
-                if !Rc::ptr_eq(&this.tap, &tap) {
-                    return Ok(false);
+        // They are taken up before the lab is brought to its now, so that none enters before it was sent.
+        while frames.len() < BATCH {
+            match tap.get_ref().read(&mut buf) {
+                Ok(n) => {
+                    let mut frame = Frame::new(Frame::HEADROOM, &buf[..n]);
+                    // The kernel leaves padding to the card.
+                    frame.pad_to(MIN_FRAME);
+                    frames.push(frame);
                 }
-                for _ in 0..BATCH {
-                    match tap.get_ref().read(&mut buf) {
-                        Ok(n) => {
-                            this.counters.from_kernel += 1;
-                            let mut frame = Frame::new(Frame::HEADROOM, &buf[..n]);
-                            // The kernel leaves padding to the card.
-                            frame.pad_to(MIN_FRAME);
-                            out.send(Port(0), frame);
-                        }
-                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                            blocked = true;
-                            break;
-                        }
-                        Err(e) => return Err(e),
-                    }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    blocked = true;
+                    break;
                 }
-                Ok(true)
-            })
-        });
-        match ours {
-            Some(Ok(true)) => {}
-            Some(Ok(false)) => return Ok(()),
-            Some(Err(e)) => return Err(e),
-            None => {
-                // Switched off: what the kernel sends meanwhile finds a dead card. Replaced: this feed has ended.
-                let here =
-                    pump.with(|world| world.station::<TapStation>(station).is_some_and(|s| Rc::ptr_eq(&s.tap, &tap)));
-                if !here {
-                    return Ok(());
-                }
-                loop {
-                    match tap.get_ref().read(&mut buf) {
-                        Ok(_) => {}
-                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                        Err(e) => return Err(e),
-                    }
-                }
-                blocked = true;
+                Err(e) => return Err(e),
             }
         }
+        let here = pump.with(|world| {
+            let here = world.station::<TapStation>(station).is_some_and(|s| Rc::ptr_eq(&s.tap, &tap));
+            if here {
+                // Switched off: what the kernel sends meanwhile finds a dead card.
+                world.with::<TapStation, _>(station, |this, _, out| {
+                    this.counters.from_kernel += frames.len() as u64;
+                    frames.drain(..).for_each(|frame| out.send(Port(0), frame));
+                });
+            }
+            here
+        });
+        if !here {
+            return Ok(());
+        }
+        frames.clear();
         if blocked {
             guard.clear_ready();
         } else {
