@@ -96,7 +96,7 @@ async fn echo_and_datagrams() {
             .await;
     assert_eq!((ran.code, ran.out.as_str()), (0, "20 datagrams of 500 bytes sent, 0 failed\n"));
     let sink = sink.await.unwrap();
-    assert_eq!(sink.out, "20 datagrams, 10000 bytes, 0 missing, 0 late\n");
+    assert_eq!(sink.out, "20 datagrams, 10000 bytes, 0 missing, 0 late, 0 twice\n");
     assert_eq!(net.recorder().series("sink.lost").unwrap().sum(), 0.0);
     for wrong in ["tcp-send a", "tcp-sink", "tcp-echo x", "udp-send a", "udp-sink 1 2"] {
         assert_eq!(ours(&net, &TrustStore::empty(), wrong).await.code, 2, "{wrong}");

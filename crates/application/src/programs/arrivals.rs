@@ -198,7 +198,10 @@ mod tests {
     fn means_are_the_interval_and_tails_what_they_should_be() {
         const N: usize = 100_000;
         let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len() as f64;
-        let variance = |all: &[f64]| all.iter().map(|x| (x - mean(all)).powi(2)).sum::<f64>() / all.len() as f64;
+        let variance = |all: &[f64]| {
+            let middle = mean(all);
+            all.iter().map(|x| (x - middle).powi(2)).sum::<f64>() / all.len() as f64
+        };
         let (poisson, uniform) = (gaps("poisson", 7, N), gaps("uniform", 7, N));
         for all in [&poisson, &uniform, &gaps("pareto:3", 7, N)] {
             assert!((mean(all) - 1.0).abs() < 0.02, "{}", mean(all));
