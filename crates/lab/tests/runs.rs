@@ -18,7 +18,8 @@ fn build(text: &str, seed: Option<u64>) -> Run {
 /// The shop, for a shorter time.
 fn short() -> String {
     let text = septet_lab::with_setting(SHOP, "lab.stop", "12s").unwrap();
-    text.replace("\"18s..19s: cut r1--r2\"", "\"11s..12s: cut r1--r2\"").replace(", \"15s: restart web2\"", "")
+    let text = text.replace("\"18s..19s: cut r1--r2\"", "\"11s..12s: cut r1--r2\"");
+    text.replace(", \"15s: restart web2\"", "").replace("after = 19s", "after = 11s")
 }
 
 #[derive(Clone, Default)]
