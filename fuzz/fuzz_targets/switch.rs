@@ -10,7 +10,7 @@ use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Station, Trace, Wir
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::stp::Parameters;
 use septet_datalink::stp::bpdu::BridgeId;
-use septet_datalink::switch::{Config, FlowControl, Management, PortMode, Switch, Vlans};
+use septet_datalink::switch::{Config, FlowControl, Management, PortMode, Switch, Tree, Version, Vlans};
 use septet_datalink::vlan::VlanId;
 
 /// Counts what comes out; its backlog is what it was told.
@@ -41,7 +41,14 @@ fuzz_target!(|bytes: &[u8]| {
     ]);
     let management = Management {
         vlans: Some(Vlans { ports }),
-        spanning_tree: Some((Parameters::new(BridgeId { priority: 1, mac }), BTreeMap::new())),
+        spanning_tree: Some(Tree {
+            // Both protocols, each with half of the inputs.
+            version: if bytes.first().is_some_and(|b| b % 2 == 1) { Version::Rstp } else { Version::Stp },
+            parameters: Parameters::new(BridgeId { priority: 1, mac }),
+            costs: BTreeMap::new(),
+            edges: BTreeSet::from([4]),
+            shared: BTreeSet::from([3]),
+        }),
         mirror: Some((BTreeSet::from([0, 1]), 5)),
         flow_control: Some(FlowControl::default()),
         ..Management::new(mac)

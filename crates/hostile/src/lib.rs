@@ -1,0 +1,36 @@
+//! Plays hostile input against what faces the world, and panics where a promise is broken.
+//!
+//! Each function takes the bytes that a fuzzer (`fuzz/`) or a kept input (`fuzz/corpus/`) brings. Beside panics and hangs,
+//! which a fuzzer sees by itself, it checks what holds whatever the bytes are: who was served before is served after,
+//! what is sent is well formed, and what is kept stays within its bounds.
+
+mod command;
+mod dns;
+mod file;
+mod http;
+mod pieces;
+mod station;
+mod words;
+
+pub use command::command;
+pub use dns::{dns_client, dns_server};
+pub use file::lab_file;
+pub use http::{http_client, http_server};
+pub use station::{host, router};
+pub use words::words;
+
+/// What plays a kind of input.
+pub type Play = fn(&[u8]);
+
+/// Every kind of input, by the name of its fuzz target and its corpus.
+pub const PLAYS: &[(&str, Play)] = &[
+    ("host", host),
+    ("router", router),
+    ("dns-server", dns_server),
+    ("dns-client", dns_client),
+    ("http-server", http_server),
+    ("http-client", http_client),
+    ("lab-file", lab_file),
+    ("words", words),
+    ("command", command),
+];

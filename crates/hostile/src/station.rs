@@ -1,0 +1,220 @@
+//! A host and a router take any frames at any ports, while time passes and carriers come and go.
+
+use core::time::Duration;
+use std::net::Ipv4Addr;
+
+use septet::NetRef;
+use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Station, Trace, Wire, checksum};
+use septet_datalink::ethernet::{self, EtherType, MacAddr};
+use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
+use septet_network::ipv4;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::pieces::pieces;
+
+/// How many ports the station has.
+const PORTS: u16 = 3;
+/// The port of its echo services, TCP and UDP.
+const ECHO: u16 = 7;
+/// Where something else listens that reads nothing.
+const DEAF: u16 = 8;
+
+/// Frames against a host with services.
+pub fn host(bytes: &[u8]) {
+    play(bytes, Forwarding::Off);
+}
+
+/// Frames against a router with the same services.
+pub fn router(bytes: &[u8]) {
+    play(bytes, Forwarding::On);
+}
+
+fn play(bytes: &[u8], forwarding: Forwarding) {
+    let mut station = station(forwarding);
+    let (mut wire, mut trace) = (Sink::default(), Trace::on());
+    let mut now = Instant::from_millis(1);
+    let mut out = Out::new(&mut wire, &mut trace);
+    station.on_power(now, Power::On, &mut out);
+    for port in 0..PORTS {
+        station.on_carrier(now, Port(port), Carrier::Up, &mut out);
+    }
+    for piece in pieces(bytes) {
+        let until = now + Duration::from_millis(u64::from(piece.wait).pow(2));
+        while let Some(at) = station.deadline().filter(|at| *at <= until) {
+            now = at.max(now);
+            station.on_deadline(now, &mut Out::new(&mut wire, &mut trace));
+        }
+        now = until;
+        let before = wire.sent;
+        let (mut out, port) = (Out::new(&mut wire, &mut trace), Port(u16::from(piece.what) % PORTS));
+        match u16::from(piece.what) / PORTS % 16 {
+            0 => station.on_carrier(now, port, Carrier::Down, &mut out),
+            1 => station.on_carrier(now, port, Carrier::Up, &mut out),
+            2 => station.on_room(now, port, &mut out),
+            3 => station.receive(now, port, Frame::new(Frame::HEADROOM, piece.content), &mut out),
+            4 => station.receive(now, port, framed(port, EtherType::ARP, piece.content), &mut out),
+            5 => station.receive(now, port, framed(port, EtherType::IPV4, piece.content), &mut out),
+            6..10 => {
+                station.receive(now, port, framed(port, EtherType::IPV4, &sealed(port, piece.content, 0)), &mut out)
+            }
+            more => {
+                let protocol = [6, 17, 1, 2, 6, 6][usize::from(more) - 10];
+                let packet = sealed(port, piece.content, protocol);
+                station.receive(now, port, framed(port, EtherType::IPV4, &packet), &mut out);
+            }
+        }
+        // One frame wakes no storm: fragments of one large datagram, and what waited for a neighbour.
+        assert!(wire.sent - before < 300, "one event made {} frames", wire.sent - before);
+        let _ = trace.drain().count();
+    }
+    // Everything that was begun comes to an end by itself: no timer goes on for ever without a cause from outside.
+    let end = now + Duration::from_secs(3 * 3600);
+    let mut steps = 0;
+    while let Some(at) = station.deadline().filter(|at| *at <= end) {
+        now = at.max(now);
+        station.on_deadline(now, &mut Out::new(&mut wire, &mut trace));
+        steps += 1;
+        assert!(steps < 200_000, "timers do not come to rest");
+        let _ = trace.drain().count();
+    }
+}
+
+fn station(forwarding: Forwarding) -> Host {
+    let interfaces = (0..PORTS).map(|port| InterfaceConfig {
+        mac: mac(port),
+        addresses: vec![format!("10.0.{port}.1/24").parse().expect("an address")],
+        mtu: if port == 2 { 600 } else { 1500 },
+    });
+    let config = HostConfig { interfaces: interfaces.collect(), forwarding, ..HostConfig::new("target".to_owned()) };
+    let mut host = Host::new(config).expect("a host");
+    host.on_boot(|net| {
+        let _ = net.spawn(Box::pin(echo_streams(net.clone())));
+        let _ = net.spawn(Box::pin(echo_datagrams(net.clone())));
+        let _ = net.spawn(Box::pin(deaf(net.clone())));
+    });
+    host
+}
+
+async fn echo_streams(net: NetRef) {
+    let listener = net.listen(([0, 0, 0, 0], ECHO).into(), Default::default()).expect("the port is free");
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = net.spawn(Box::pin(async move {
+            let mut buffer = [0; 2048];
+            while let Ok(len @ 1..) = stream.read(&mut buffer).await {
+                if stream.write_all(&buffer[..len]).await.is_err() {
+                    return;
+                }
+            }
+        }));
+    }
+}
+
+async fn echo_datagrams(net: NetRef) {
+    let socket = net.bind_udp(([0, 0, 0, 0], ECHO).into()).expect("the port is free");
+    let mut buffer = vec![0; 65_535];
+    loop {
+        // An error that a router reported is told to the socket once; the next datagram comes all the same.
+        if let Ok(datagram) = socket.receive(&mut buffer).await {
+            let _ = socket.send_to(&buffer[..datagram.len], datagram.from).await;
+        }
+    }
+}
+
+async fn deaf(net: NetRef) {
+    let listener = net.listen(([0, 0, 0, 0], DEAF).into(), Default::default()).expect("the port is free");
+    let mut kept = Vec::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        kept.push(stream);
+        kept.truncate(50);
+    }
+}
+
+fn mac(port: u16) -> MacAddr {
+    MacAddr::local(u64::from(port) + 1)
+}
+
+/// A frame to the station, from the first neighbour on that port.
+fn framed(port: Port, ether_type: EtherType, content: &[u8]) -> Frame {
+    let mut frame = Frame::new(Frame::HEADROOM, content);
+    ethernet::Header { destination: mac(port.0), source: MacAddr::local(1000), ether_type }.push(&mut frame);
+    frame.pad_to(ethernet::MIN_FRAME);
+    frame
+}
+
+/// `content` as an IPv4 datagram whose lengths and checksums are right, so that it gets past the door; where `protocol` is
+/// not 0, to the station, of that protocol, from a neighbour, with a right checksum of storey 4, and to a port where
+/// something listens as often as not.
+fn sealed(port: Port, content: &[u8], protocol: u8) -> Vec<u8> {
+    let mut packet = content.to_vec();
+    packet.resize(packet.len().clamp(40, 1500), 0);
+    let header_len = if protocol == 0 { 20 + usize::from(packet[0] % 6) * 4 } else { 20 };
+    packet[0] = 0x40 | (header_len / 4) as u8;
+    let total = packet.len() as u16;
+    packet[2..4].copy_from_slice(&total.to_be_bytes());
+    if protocol != 0 {
+        packet[6] &= 0x40;
+        packet[7] = 0;
+        packet[8] = packet[8].max(2);
+        packet[9] = protocol;
+        packet[12..15].copy_from_slice(&[10, 0, port.0 as u8]);
+        packet[16..20].copy_from_slice(&[10, 0, port.0 as u8, 1]);
+        let sum_at = match protocol {
+            6 => Some(36),
+            17 => Some(26),
+            1 | 2 => Some(22),
+            _ => None,
+        };
+        if matches!(protocol, 6 | 17) && packet[22] < 192 {
+            let port = [ECHO, ECHO, DEAF][usize::from(packet[23]) % 3];
+            packet[22..24].copy_from_slice(&port.to_be_bytes());
+        }
+        if protocol == 17 {
+            packet[24..26].copy_from_slice(&(total - 20).to_be_bytes());
+        }
+        if let Some(at) = sum_at {
+            packet[at..at + 2].fill(0);
+            let mut sum = checksum::Sum::new();
+            if matches!(protocol, 6 | 17) {
+                sum = sum.bytes(&packet[12..20]).bytes(&[0, protocol]).bytes(&(total - 20).to_be_bytes());
+            }
+            let sum = sum.bytes(&packet[20..]).finish();
+            packet[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+        }
+    }
+    packet[10..12].fill(0);
+    let sum = checksum::of(&packet[..header_len]);
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
+/// Counts what comes out, and looks at it.
+#[derive(Default)]
+struct Sink {
+    sent: usize,
+}
+
+impl Wire for Sink {
+    fn send(&mut self, port: Port, frame: Frame, _: &mut Trace) {
+        self.sent += 1;
+        assert!(port.0 < PORTS, "sent at {port:?}");
+        let bytes = frame.bytes();
+        let header = ethernet::Header::parse(bytes).expect("a whole Ethernet header");
+        assert_eq!(header.source, mac(port.0), "another's link address");
+        assert!(bytes.len() >= ethernet::MIN_FRAME, "a runt of {} bytes", bytes.len());
+        let mtu = if port.0 == 2 { 600 } else { 1500 };
+        assert!(bytes.len() <= mtu + ethernet::HEADER_LEN, "{} bytes where {mtu} are allowed", bytes.len());
+        if header.ether_type == EtherType::IPV4 {
+            let packet = &bytes[ethernet::HEADER_LEN..];
+            let ip = ipv4::Header::parse(packet).expect("a right IPv4 header");
+            assert!(ipv4::checksum_ok(packet, ip.header_len), "a wrong checksum of the header");
+            assert!(ip.ttl > 0, "a datagram without time to live");
+            assert!(!ip.src.is_multicast() && ip.src != Ipv4Addr::BROADCAST, "a datagram from {}", ip.src);
+        }
+    }
+
+    fn backlog(&self, _: Port) -> usize {
+        0
+    }
+
+    fn wake_below(&mut self, _: Port, _: usize) {}
+}
