@@ -105,7 +105,7 @@ fn an_idle_host_changes_no_other_flow() {
         port.with(|p| std::mem::take(&mut p.seen))
     };
     let (without, with) = (frames(&text), frames(&more));
-    assert!(without.len() > 1000, "{} frames", without.len());
+    assert!(without.len() > 900, "{} frames", without.len());
     assert!(without == with, "the client saw other frames");
 }
 
