@@ -234,7 +234,8 @@ fn frames_leave_under_the_medium_of_their_time() {
     let link = s.link;
     let fast = Medium { rate: Rate::from_bits_per_sec(8_000_000), ..slow() };
     s.world.at(us(100), move |w| w.set_medium(link, Heading::AToB, fast, EventId::NONE));
-    assert_eq!(s.run(9000)[4..], ["1800 b receive eth0 100", "1900 b receive eth0 100"]);
+    // An eighth of the first one has left when the rate changes; its rest, and the second one, leave eight times as fast.
+    assert_eq!(s.run(9000)[4..], ["1187 b receive eth0 100", "1287 b receive eth0 100"]);
 }
 
 #[test]
