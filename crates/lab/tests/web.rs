@@ -97,7 +97,7 @@ answers = ["/500: 500", "/late: after 5s", "first 2 /shy: 503 with retry-after 4
 [host.c]
 run = ["at 1s: curl -s http://web/500", "then: curl -s -f http://web/500", "then: curl -s --fail-with-body http://web/500"]
 [host.d]
-run = ["at 1s: curl -s -m 2 http://web/late --retry 1", "then: curl -s http://web/late http://nowhere.lab/"]
+run = ["at 1s: curl -s -m 2 http://web/late --retry 1", "then: curl -s http://web/late http://nowhere.test/"]
 [host.e]
 run = ["at 1s: curl -s -f http://web/shy --retry 5"]
 [expect]
