@@ -45,6 +45,9 @@ pub(crate) enum LiveCommand {
     Stop(StopArgs),
     /// Serve HTTP, or take and give bytes, by our own TCP/IP straight on a TAP interface
     Serve(ServeArgs),
+    /// Maps the users and groups of a namespace from outside
+    #[command(name = "__map", hide = true)]
+    Map { pid: u32 },
     /// The first process of a namespace
     #[command(name = "__init", hide = true)]
     Init {
@@ -217,6 +220,10 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
         LiveCommand::Up(args) => up::up(args),
         LiveCommand::Exec(args) => exec::exec(args),
         LiveCommand::Init { argv } => exec::init(argv),
+        LiveCommand::Map { pid } => {
+            septet_live::linux::ids::map_from_outside(*pid);
+            Ok(Exit::Ok)
+        }
         LiveCommand::Program { argv } => program::program(argv),
         LiveCommand::Fault(args) => ask::fault(args),
         LiveCommand::Undo(args) => ask::undo(args),

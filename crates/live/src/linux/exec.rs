@@ -8,12 +8,13 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::interface::Interface;
@@ -23,6 +24,12 @@ use crate::control::{Client, Place, Reply, Request};
 
 /// The hidden subcommand with which the outer process starts the inner one.
 pub const INIT: &str = "__init";
+
+/// What programs get between SIGTERM and SIGKILL when their lab ends.
+pub const GRACE: Duration = Duration::from_secs(3);
+
+/// With which the outer process tells the inner one that the lab has ended: "power failure (System V)", as of a container.
+const END: Signal = Signal::SIGPWR;
 
 /// `si_code` of signals that the kernel sent itself (`sigaction(2)`).
 const SI_KERNEL: i32 = 0x80;
@@ -59,7 +66,7 @@ pub fn exec(client: &mut Client, host: &str, argv: &[String]) -> io::Result<u8> 
         }
     }
     let init = std::env::current_exe()?;
-    supervise(Command::new(init).arg(INIT).arg("--").args(argv), Some(client))
+    supervise(Command::new(init).arg(INIT).arg("--").args(argv), Role::Outer(client))
 }
 
 /// The inner process: runs `argv` and returns its exit code.
@@ -72,7 +79,7 @@ pub fn init(argv: &[String]) -> io::Result<u8> {
     let Some((program, args)) = argv.split_first() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a program after `--`"));
     };
-    supervise(Command::new(program).args(args), None)
+    supervise(Command::new(program).args(args), Role::Inner)
 }
 
 /// Makes and configures `eth0`.
@@ -92,6 +99,7 @@ fn plug(place: &Place) -> io::Result<Tap> {
 
 /// Enters the namespaces of a process that has the place already.
 fn join(pid: u32) -> io::Result<()> {
+    let directory = std::env::current_dir();
     for (name, kind) in
         [("user", LinkNameSpaceType::User), ("mnt", LinkNameSpaceType::Mount), ("net", LinkNameSpaceType::Network)]
     {
@@ -100,15 +108,29 @@ fn join(pid: u32) -> io::Result<()> {
         move_into_link_name_space(file.as_fd(), Some(kind))
             .map_err(|e| io::Error::other(format!("cannot join {path}: {}", io::Error::from(e))))?;
     }
+    // setns(2) of a mount namespace moves us to its root; both show the same files.
+    if let Err(e) = directory.and_then(std::env::set_current_dir) {
+        eprintln!("septet: the program begins in /, not in this directory: {e}");
+    }
     // Of its own, or it would end with the first program's.
     namespace::own_processes()
 }
 
+/// Which of the two processes supervises.
+enum Role<'a> {
+    /// The one that the lab talks to.
+    Outer(&'a Client),
+    /// The first of the process namespace.
+    Inner,
+}
+
 /// Starts `command`, hands signals on to it, collects every child that ends, and returns the command's exit code.
-/// Where `lab` goes away the command is ended.
-fn supervise(command: &mut Command, lab: Option<&Client>) -> io::Result<u8> {
+///
+/// Where the lab ends, every process of the place gets SIGTERM: the command may be a shell that started the server proper.
+/// What is left after [`GRACE`], or at an interruption meanwhile, gets SIGKILL.
+fn supervise(command: &mut Command, role: Role<'_>) -> io::Result<u8> {
     let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGCHLD] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGCHLD, END] {
         signals.add(signal);
     }
     let name = command.get_program().to_string_lossy().into_owned();
@@ -117,41 +139,79 @@ fn supervise(command: &mut Command, lab: Option<&Client>) -> io::Result<u8> {
     signals.thread_block()?;
     let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let pid = Pid::from_raw(child.id().cast_signed());
-    let mut lab = lab;
+    let mut lab = match role {
+        Role::Outer(client) => Some(client),
+        Role::Inner => None,
+    };
+    let is_inner = lab.is_none();
+    let mut code = None;
+    // When what is left is killed.
+    let mut deadline: Option<Instant> = None;
+    // The inner process, told of the end, waits for the others too: with it the kernel ends them.
+    let mut waits_for_all = false;
     loop {
-        if let Some(code) = collect(pid)? {
-            return Ok(code);
+        let collected = collect(pid)?;
+        code = code.or(collected.code);
+        match code {
+            Some(code) if !waits_for_all || collected.none_left => return Ok(code),
+            _ => {}
         }
-        let signal = PollFd::new(&fd, PollFlags::IN);
-        let mut polled = vec![signal];
+        let mut polled = vec![PollFd::new(&fd, PollFlags::IN)];
         if let Some(lab) = lab {
             polled.push(PollFd::new(lab, PollFlags::IN));
         }
-        poll(&mut polled, None)?;
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+        poll(&mut polled, timeout.as_ref())?;
         let lab_spoke = polled.get(1).is_some_and(|p| !p.revents().is_empty());
+        // Signals first: the interruption that ended the lab is not one of the time after it.
+        while let Some(info) = fd.read_signal()? {
+            match Signal::try_from(info.ssi_signo.cast_signed())? {
+                Signal::SIGCHLD => {}
+                END if is_inner => {
+                    waits_for_all = true;
+                    // All but this one; there may be nobody left.
+                    let _ = kill(Pid::from_raw(-1), Signal::SIGTERM);
+                }
+                Signal::SIGINT if deadline.is_some() => deadline = Some(Instant::now()),
+                // What a terminal sends, its whole process group gets, the command too.
+                _ if info.ssi_code == SI_KERNEL => {}
+                signal => {
+                    // It may have ended a moment ago; then there is nobody to tell.
+                    let _ = kill(pid, signal);
+                }
+            }
+        }
         if lab_spoke {
             // After the place was given the lab has nothing more to say: this is its end.
             lab = None;
-            kill(pid, Signal::SIGKILL)?;
+            deadline = Some(Instant::now() + GRACE);
+            let _ = kill(pid, END);
         }
-        while let Some(info) = fd.read_signal()? {
-            let signal = Signal::try_from(info.ssi_signo.cast_signed())?;
-            // What a terminal sends, its whole process group gets, the command too.
-            if signal != Signal::SIGCHLD && info.ssi_code != SI_KERNEL {
-                // It may have ended a moment ago; then there is nobody to tell.
-                let _ = kill(pid, signal);
-            }
+        if deadline.is_some_and(|at| at <= Instant::now()) {
+            deadline = None;
+            let _ = kill(pid, Signal::SIGKILL);
         }
     }
 }
 
-/// Collects children that have ended; the exit code where `pid` is among them.
-fn collect(pid: Pid) -> io::Result<Option<u8>> {
+/// What [`collect`] found.
+struct Collected {
+    /// The exit code of the process asked for, where that was among them.
+    code: Option<u8>,
+    /// Whether no child is left.
+    none_left: bool,
+}
+
+/// Collects the children that have ended.
+fn collect(pid: Pid) -> io::Result<Collected> {
+    let mut code = None;
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(ended, code)) if ended == pid => return Ok(Some(code as u8)),
-            Ok(WaitStatus::Signaled(ended, signal, _)) if ended == pid => return Ok(Some(128 + signal as u8)),
-            Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::ECHILD) => return Ok(None),
+            Ok(WaitStatus::Exited(ended, with)) if ended == pid => code = Some(with as u8),
+            Ok(WaitStatus::Signaled(ended, signal, _)) if ended == pid => code = Some(128 + signal as u8),
+            Ok(WaitStatus::StillAlive) => return Ok(Collected { code, none_left: false }),
+            Err(nix::errno::Errno::ECHILD) => return Ok(Collected { code, none_left: true }),
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(e.into()),
         }

@@ -1,6 +1,7 @@
 //! What only Linux has: TAP interfaces, network namespaces, timers of nanoseconds.
 
 pub mod exec;
+pub mod ids;
 pub mod interface;
 pub mod namespace;
 pub mod stack;

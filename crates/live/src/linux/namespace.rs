@@ -3,28 +3,26 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
-use rustix::process::{getgid, getuid};
 use rustix::thread::UnshareFlags;
 
+use super::ids::Mapper;
 use super::sys::unshare;
 
-/// Moves the current process into a fresh user, network and mount namespace, in which it is root and alone; the
-/// first process that it starts next is the first of a fresh process namespace.
+/// Moves the current process into a fresh user, network and mount namespace, in which it is root; the first
+/// process that it starts next is the first of a fresh process namespace. [`ids`](super::ids) says who else exists there.
 ///
-/// The process must have one thread.
+/// The process must have one thread, and its executable answer to [`MAP`](super::ids::MAP).
 ///
 /// # Errors
 /// Where the system forbids it, the error says so and names the setting.
 pub fn enter() -> io::Result<()> {
-    let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
+    let mapper = Mapper::start()?;
     unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET | UnshareFlags::NEWNS | UnshareFlags::NEWPID)
         .map_err(explain)?;
-    // user_namespaces(7): a process without CAP_SETGID in the parent must give up setgroups before it maps a group.
-    write("/proc/self/setgroups", "deny")?;
-    write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
-    write("/proc/self/gid_map", &format!("0 {gid} 1"))?;
+    mapper.map()?;
     // What is mounted from here on stays here.
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     Ok(())
@@ -73,16 +71,15 @@ fn lay_over(target: &str, text: &str) -> io::Result<()> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
     let file = std::env::temp_dir().join(format!("septet-{name}-{:016x}", u64::from_ne_bytes(random)));
-    fs::OpenOptions::new().write(true).create_new(true).open(&file)?.write_all(text.as_bytes())?;
+    let mut shown = fs::OpenOptions::new().write(true).create_new(true).open(&file)?;
+    shown.write_all(text.as_bytes())?;
+    // Every user of the place may read it, whatever our umask.
+    shown.set_permissions(fs::Permissions::from_mode(0o644))?;
     let mounted = fs::canonicalize(target).and_then(|target| Ok(mount_bind(&file, &target)?));
     // The mount keeps the file alive; its name is no longer needed.
     let removed = fs::remove_file(&file);
     mounted.map_err(|e| io::Error::new(e.kind(), format!("{target}: {e}")))?;
     removed
-}
-
-fn write(path: &str, text: &str) -> io::Result<()> {
-    fs::write(path, text).map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))
 }
 
 fn explain(error: rustix::io::Errno) -> io::Error {
