@@ -14,6 +14,7 @@ use septet_socket::{NetRef, TcpOptions};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::spawn_local;
 
+use crate::accept::{PAUSE, Spares, Trouble};
 use crate::pump::Pump;
 use crate::relay::{End, Way, relay};
 
@@ -137,7 +138,7 @@ impl fmt::Display for ForwardSpec {
 pub struct ForwardCounters {
     /// Connections, or peers, taken.
     pub accepted: u64,
-    /// Connections that the lab's host refused or did not answer.
+    /// Connections that the lab's host refused or did not answer, and those for which there was no descriptor.
     pub failed: u64,
     /// Open now.
     pub open: u64,
@@ -220,18 +221,30 @@ impl Forwarder {
     }
 
     async fn run_tcp(&self, listener: &TcpListener) -> io::Result<()> {
+        let mut spares = Spares::new(1);
         loop {
+            spares.take_back();
             let mut kernel = match listener.accept().await {
                 Ok((stream, _)) => stream,
-                // accept(2): the connection ended before it was taken, or descriptors ran out; others go on.
-                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
-                Err(e) if matches!(e.raw_os_error(), Some(23 | 24)) => {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                    continue;
-                }
-                Err(e) => return Err(e),
+                Err(e) => match Trouble::of(&e) {
+                    Trouble::Listener => return Err(e),
+                    Trouble::Connection => continue,
+                    Trouble::Exhausted => {
+                        // Refused at once, it can come again; not taken, it would wait for nobody knows how long.
+                        if let Some((refused, _)) = spares.spend(listener.accept()) {
+                            refused.reset_on_drop();
+                            count(&self.counters, |c| {
+                                c.accepted += 1;
+                                c.failed += 1;
+                            });
+                        }
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                },
             };
-            kernel.set_nodelay(true)?;
+            // It may be reset already; then its relay hears of it.
+            let _ = kernel.set_nodelay(true);
             count(&self.counters, |c| {
                 c.accepted += 1;
                 c.open += 1;

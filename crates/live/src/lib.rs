@@ -3,6 +3,7 @@
 //! [`kernel`] is the kernel's sockets as a [`Net`](septet_socket::Net): everything from storey 5 up runs on it
 //! unchanged. [`Pump`] drives a world by the wall clock, beside the tasks that let real programs into it.
 
+mod accept;
 mod clock;
 #[cfg(target_os = "linux")]
 pub mod control;

@@ -2,6 +2,7 @@
 
 mod children;
 mod console;
+mod descriptors;
 mod doors;
 mod places;
 
@@ -26,6 +27,7 @@ use crate::forward::{ForwardCounters, ForwardSpec, Forwarder};
 use crate::pump::{Failure, LATE, Pump};
 use children::Children;
 use console::{Piece, Stream};
+use descriptors::Before;
 use places::Places;
 
 /// What a live lab is given beside its file.
@@ -96,6 +98,7 @@ struct OpenForward {
 
 impl Up {
     /// Puts a lab on the wall clock. Every door is open when this returns.
+    /// The process may open as many descriptors as its hard limit allows from then on.
     /// `ready` is then told where; the lab runs until its `stop`, until `quit` completes, or until it is told to stop.
     ///
     /// # Errors
@@ -108,7 +111,7 @@ impl Up {
     ) -> io::Result<Ended> {
         let end = run.lab().stop;
         let tasks = LocalSet::new();
-        let this = Rc::new(Self::new(run.into_inner(), options.name));
+        let this = Rc::new(Self::new(run.into_inner(), options.name, descriptors::raise()));
         if let Some(max_lag) = options.max_lag {
             this.pump.insist(max_lag);
         }
@@ -154,7 +157,7 @@ impl Up {
         Ok(Ended { ending, lag: this.pump.lag(), lost: this.pump.lost(), outcome, forwards })
     }
 
-    fn new(run: Run, name: Option<String>) -> Self {
+    fn new(run: Run, name: Option<String>, before: Before) -> Self {
         let lab = run.lab();
         let station = |(index, node): (usize, &septet_lab::Node)| {
             run.station(index).map(|station| (node.name.clone(), node.kind, station))
@@ -170,7 +173,7 @@ impl Up {
             forwards: RefCell::default(),
             faults: RefCell::default(),
             next_fault: Cell::new(1),
-            children: Children::default(),
+            children: Children::new(before),
         }
     }
 

@@ -13,9 +13,12 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::protocol::{Reply, Request};
 use super::{descriptor, path};
+use crate::accept::{PAUSE, Spares, Trouble};
 
 /// Longer lines are refused.
 const LONGEST_LINE: u64 = 64 * 1024;
+/// Clients that are answered even where all other descriptors are taken.
+const SPARES: usize = 4;
 
 /// Answers requests.
 pub trait Handler: 'static {
@@ -119,10 +122,26 @@ impl Server {
     /// Answers clients, each in a task of its own, for ever. Needs a [`tokio::task::LocalSet`].
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's; not those of a connection, and not that there are no descriptors for more of them.
     pub async fn serve<H: Handler>(&self, handler: Rc<H>) -> io::Result<()> {
+        let mut spares = Spares::new(SPARES);
         loop {
-            let (stream, _) = self.listener.accept().await?;
+            spares.take_back();
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(e) => match Trouble::of(&e) {
+                    Trouble::Listener => return Err(e),
+                    Trouble::Connection => continue,
+                    Trouble::Exhausted => match spares.spend(self.listener.accept()) {
+                        Some((stream, _)) => stream,
+                        // It waits until another one has ended.
+                        None => {
+                            tokio::time::sleep(PAUSE).await;
+                            continue;
+                        }
+                    },
+                },
+            };
             let handler = handler.clone();
             tokio::task::spawn_local(async move {
                 let mut answer = Answer { stream: BufReader::new(stream) };
