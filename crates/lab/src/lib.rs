@@ -53,7 +53,7 @@ pub use expect::{
     reading,
 };
 pub use fault::Fault;
-pub use fault::board::FaultId;
+pub use fault::board::{FaultId, Standing};
 pub use known::{KINDS, Known, Listing};
 pub use lab::Lab;
 pub use links::Link;

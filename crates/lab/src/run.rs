@@ -19,7 +19,7 @@ use crate::boot::Progress;
 use crate::command::Schedule;
 use crate::expect::Verdict;
 use crate::fault::Fault;
-use crate::fault::board::{self, FaultId, SharedBoard};
+use crate::fault::board::{self, FaultId, SharedBoard, Standing};
 use crate::lab::Lab;
 use crate::medium::Cable;
 use crate::node::Node;
@@ -225,9 +225,15 @@ impl Run {
         board::schedule(&self.board, &mut self.world, fault, now)
     }
 
-    /// Ends a fault before its time, and tells whether it was in effect.
-    pub fn cancel(&mut self, id: FaultId, fault: &Fault) -> bool {
-        board::cancel(&self.board, &mut self.world, id, fault)
+    /// Ends a fault before its time, or calls one off that has not begun; tells whether there was anything to end.
+    pub fn cancel(&mut self, id: FaultId) -> bool {
+        board::cancel(&self.board, &mut self.world, id)
+    }
+
+    /// The faults in effect and those to come, the file's and those let happen since, in the order of their numbers.
+    pub fn faults(&self) -> Vec<(FaultId, String, Standing)> {
+        let board = self.board.borrow();
+        board.faults().map(|(id, fault, standing)| (id, fault.text.clone(), standing)).collect()
     }
 
     /// The programs that have not ended, in the order of the file.

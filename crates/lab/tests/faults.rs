@@ -3,7 +3,7 @@
 use septet_capture::Shared;
 use septet_core::{Carrier, Event, EventId, Instant, Interest, Monitor};
 use septet_engine::Heading;
-use septet_lab::{BuildOptions, Lab, Run};
+use septet_lab::{BuildOptions, Lab, Run, Standing};
 
 const LAB: &str = r#"
 [lab]
@@ -81,10 +81,41 @@ fn a_fault_may_come_while_it_runs() {
     let id = run.inject(&fault);
     let seen: Vec<_> = states(&mut run, &[5500, 6500]).iter().map(|s| s.0).collect();
     assert_eq!(seen, [0.0, 0.05]);
-    assert!(run.cancel(id, &fault));
-    assert!(!run.cancel(id, &fault), "it has ended");
+    assert!(run.cancel(id));
+    assert!(!run.cancel(id), "it has ended");
     assert_eq!(states(&mut run, &[7000])[0].0, 0.0);
     assert!(run.lab().fault("loss 5% on a--z").is_err());
+}
+
+/// The faults that are not over, with their numbers.
+fn listed(run: &mut Run, millis: u64) -> Vec<(u64, String, Standing)> {
+    run.world.run_until(Instant::from_millis(millis)).unwrap();
+    run.faults().into_iter().map(|(id, text, standing)| (id.number(), text, standing)).collect()
+}
+
+#[test]
+fn the_board_tells_what_is_in_force_and_what_is_to_come() {
+    let mut run = run(r#""1s..2s: loss 20% on a--r", "1s: cut a--r", "3s: restart b", "3s: restore a--r""#);
+    let pending = |at| Standing::Pending { at: Instant::from_secs(at) };
+    let until = |at: Option<u64>| Standing::InForce { until: at.map(Instant::from_secs) };
+    let loss = "loss 20% on a--r".to_owned();
+    let cut = "cut a--r".to_owned();
+    let moments = [(3, "restart b".to_owned(), pending(3)), (4, "restore a--r".to_owned(), pending(3))];
+    let all = |first: Vec<_>| first.into_iter().chain(moments.clone()).collect::<Vec<_>>();
+    assert_eq!(listed(&mut run, 500), all(vec![(1, loss.clone(), pending(1)), (2, cut.clone(), pending(1))]));
+    assert_eq!(listed(&mut run, 1500), all(vec![(1, loss, until(Some(2))), (2, cut.clone(), until(None))]));
+    assert_eq!(listed(&mut run, 2500), all(vec![(2, cut, until(None))]));
+    assert_eq!(listed(&mut run, 3500), [], "restored, and what happens in a moment does not last");
+}
+
+#[test]
+fn a_fault_that_is_to_come_can_be_called_off() {
+    let mut run = run("");
+    let fault = run.lab().fault("1s..9s: loss 5% on a--r").unwrap();
+    let id = run.inject(&fault);
+    assert!(run.cancel(id) && !run.cancel(id));
+    assert_eq!(listed(&mut run, 2000), []);
+    assert_eq!(states(&mut run, &[2500])[0].0, 0.0, "it came all the same");
 }
 
 #[derive(Default)]

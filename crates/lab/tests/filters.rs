@@ -258,7 +258,7 @@ fn a_filter_comes_and_goes_while_the_lab_runs() {
     let fault = run.lab().fault("drop icmp on r1").unwrap();
     let id = run.inject(&fault);
     run.world.run_until(septet_core::Instant::from_millis(4500)).unwrap();
-    assert!(run.cancel(id, &fault) && !run.cancel(id, &fault));
+    assert!(run.cancel(id) && !run.cancel(id));
     run.play().unwrap();
     let lost = run.recorders().find(|(name, _)| *name == "client").unwrap().1.series("ping.lost").unwrap();
     assert_eq!(lost.samples()[0].value, 2.0);

@@ -7,7 +7,6 @@ mod doors;
 mod places;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -16,13 +15,13 @@ use std::time::Duration;
 use septet_application::programs::{self, Context};
 use septet_core::{Instant, StationId};
 use septet_host::Host;
-use septet_lab::{Fault, FaultId, Mistake, Mistakes, NodeKind, Outcome, Run};
+use septet_lab::{FaultId, Mistake, Mistakes, NodeKind, Outcome, Run, Standing};
 use septet_socket::NetRef;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::LiveRun;
 use crate::clock::Lag;
-use crate::control::{self, Answer, Handler, Reply, Request, Server, Status};
+use crate::control::{self, Answer, FaultState, Handler, Reply, Request, Server, Status};
 use crate::forward::{ForwardCounters, ForwardSpec, Forwarder};
 use crate::pump::{Failure, LATE, Pump};
 use children::Children;
@@ -83,8 +82,6 @@ pub struct Up {
     /// Node names and stations, by the index of the node.
     nodes: Vec<(String, NodeKind, StationId)>,
     forwards: RefCell<Vec<OpenForward>>,
-    faults: RefCell<BTreeMap<u64, (FaultId, Fault)>>,
-    next_fault: Cell<u64>,
     places: Places,
     children: Children,
 }
@@ -171,8 +168,6 @@ impl Up {
             name,
             nodes,
             forwards: RefCell::default(),
-            faults: RefCell::default(),
-            next_fault: Cell::new(1),
             children: Children::new(before),
         }
     }
@@ -301,7 +296,7 @@ impl Up {
             lost: self.pump.lost().as_secs_f64(),
             hosts: hosts.unwrap_or_default(),
             forwards: self.forwards.borrow().iter().map(OpenForward::describe).collect(),
-            faults: self.faults.borrow().iter().map(|(id, (_, fault))| (*id, fault.text.clone())).collect(),
+            faults: self.pump.with_holder(|run: &mut Run| run.faults()).into_iter().flatten().map(described).collect(),
         }
     }
 
@@ -328,24 +323,22 @@ impl Up {
         }
     }
 
-    fn fault(&self, text: &str) -> Result<u64, String> {
-        let happened = self.pump.with_holder(|run: &mut Run| {
+    fn fault(&self, text: &str) -> Result<Reply, String> {
+        let happens = self.pump.with_holder(|run: &mut Run| {
             let fault = run.lab().fault(text).map_err(|mistakes| in_words(&mistakes))?;
-            Ok((run.inject(&fault), fault))
+            Ok(Reply::Fault { id: run.inject(&fault).number(), after: fault.at.as_secs_f64() })
         });
-        let happened = happened.unwrap_or_else(|| Err("there is no lab".to_owned()))?;
-        let id = self.next_fault.replace(self.next_fault.get() + 1);
-        self.faults.borrow_mut().insert(id, happened);
-        Ok(id)
+        happens.unwrap_or_else(|| Err("there is no lab".to_owned()))
     }
 
     fn undo(&self, id: u64) -> Result<(), String> {
-        let Some((inner, fault)) = self.faults.borrow_mut().remove(&id) else {
-            return Err(format!("no fault {id} is in force; `septet status` lists those that are"));
-        };
-        match self.pump.with_holder(|run: &mut Run| run.cancel(inner, &fault)) {
+        let undone = self.pump.with_holder(|run: &mut Run| {
+            let found = run.faults().into_iter().map(|(id, ..)| id).find(|known: &FaultId| known.number() == id);
+            found.is_some_and(|id| run.cancel(id))
+        });
+        match undone {
             Some(true) => Ok(()),
-            _ => Err(format!("fault {id} had ended already")),
+            _ => Err(format!("no fault {id} is in force or to come; `septet status` lists those that are")),
         }
     }
 
@@ -383,7 +376,7 @@ impl Handler for Up {
         let or_error = |result: Result<Reply, String>| result.unwrap_or_else(|text| Reply::Error { text });
         let reply = match request {
             Request::Status {} => Reply::Status(Box::new(self.status())),
-            Request::Fault { text } => or_error(self.fault(&text).map(|id| Reply::Fault { id })),
+            Request::Fault { text } => or_error(self.fault(&text)),
             Request::Undo { id } => or_error(self.undo(id).map(|()| Reply::Ok)),
             Request::Run { host, argv } => self.program(&host, argv, answer).await?,
             Request::Plug { host } => match self.host(&host) {
@@ -404,6 +397,16 @@ impl Handler for Up {
         };
         answer.reply(&reply).await
     }
+}
+
+/// A fault as the control socket tells of it.
+fn described((id, text, standing): (FaultId, String, Standing)) -> control::Fault {
+    let (state, at, until) = match standing {
+        Standing::Pending { at } => (FaultState::Pending, Some(at), None),
+        Standing::InForce { until } => (FaultState::InForce, None, until),
+    };
+    let seconds = |at: Instant| at.as_secs_f64();
+    control::Fault { id: id.number(), text, state, at: at.map(seconds), until: until.map(seconds) }
 }
 
 /// Mistakes on one line: `no link is called `x--y`; did you mean …`.

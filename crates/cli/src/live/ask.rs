@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use septet_live::control::{self, Client, Reply, Request, Status};
+use septet_live::control::{self, Client, Fault, FaultState, Reply, Request, Status};
 
 use super::{FaultArgs, ForwardArgs, StatusArgs, StopArgs, UndoArgs, environment};
 use crate::exit::{Exit, Failure};
@@ -10,9 +10,13 @@ use crate::terminal::{Stdout, tell};
 
 pub(super) fn fault(args: &FaultArgs) -> Result<Exit, Failure> {
     match ask(&args.lab, &Request::Fault { text: args.fault.clone() })? {
-        Reply::Fault { id } => {
+        Reply::Fault { id, after } => {
             say(|out| writeln!(out, "{id}"))?;
-            tell!("septet: in force; `septet undo {} {id}` undoes it", args.lab);
+            if after > 0.0 {
+                tell!("septet: pending, in {after:.1} s; `septet undo {} {id}` calls it off", args.lab);
+            } else {
+                tell!("septet: it happens; `septet undo {} {id}` undoes what lasts", args.lab);
+            }
             Ok(Exit::Ok)
         }
         other => Err(unexpected(&other)),
@@ -77,8 +81,13 @@ fn show(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     for forward in forwards {
         writeln!(out, "  {} -> {}", forward.from, forward.to)?;
     }
-    for (id, fault) in faults {
-        writeln!(out, "  fault {id}: {fault}")?;
+    for Fault { id, text, state, at, until } in faults {
+        let standing = match (state, at, until) {
+            (FaultState::Pending, at, _) => format!("pending, from {:.1} s", at.unwrap_or_default()),
+            (FaultState::InForce, _, Some(until)) => format!("in force until {until:.1} s"),
+            (FaultState::InForce, _, None) => "in force".to_owned(),
+        };
+        writeln!(out, "  fault {id}: {text} ({standing})")?;
     }
     Ok(())
 }

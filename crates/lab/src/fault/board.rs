@@ -21,6 +21,28 @@ use crate::topology::LinkRef;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct FaultId(u32);
 
+impl FaultId {
+    /// Its number: 1 for the first fault of a run, in the order in which they were put on the board.
+    pub fn number(self) -> u64 {
+        self.0.into()
+    }
+}
+
+/// How it stands with a fault that is not over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It begins, or begins again, at a time to come.
+    Pending {
+        /// When, in the run's time.
+        at: Instant,
+    },
+    /// What it does lasts.
+    InForce {
+        /// When it ends by itself; absent: when it is undone.
+        until: Option<Instant>,
+    },
+}
+
 /// What is wrong now, by link and by node. Faults that overlap add up: what one leaves alone another may change, and
 /// when one ends, the others stay.
 #[derive(Debug, Default)]
@@ -32,6 +54,17 @@ pub(crate) struct Board {
     nodes: Vec<NodeState>,
     /// Where each fault that is in effect has done something.
     touched: BTreeMap<FaultId, Touched>,
+    /// The faults that are not over, as far as that was looked for.
+    plans: BTreeMap<FaultId, Planned>,
+}
+
+/// A fault, and the times of the run at which it begins and ends.
+#[derive(Debug)]
+struct Planned {
+    fault: Rc<Fault>,
+    spans: Vec<(Instant, Option<Instant>)>,
+    /// How many of the spans have begun.
+    begun: usize,
 }
 
 #[derive(Debug)]
@@ -316,6 +349,34 @@ impl Board {
         }
         true
     }
+
+    /// Whether anything that a fault did still lasts: its time may be over, or another fault may have restored what it
+    /// touched.
+    fn in_force(&self, id: FaultId) -> bool {
+        self.touched.get(&id).is_some_and(|Touched { links, nodes }| {
+            !links.is_empty() || nodes.iter().any(|node| self.nodes[*node].off.contains(&id))
+        })
+    }
+
+    fn standing(&self, id: FaultId) -> Option<Standing> {
+        let Planned { spans, begun, .. } = self.plans.get(&id)?;
+        if self.in_force(id) {
+            return Some(Standing::InForce { until: begun.checked_sub(1).and_then(|last| spans[last].1) });
+        }
+        spans.get(*begun).map(|(from, _)| Standing::Pending { at: *from })
+    }
+
+    /// Forgets a fault of which nothing is to come and nothing lasts.
+    fn forget_if_over(&mut self, id: FaultId) {
+        if self.standing(id).is_none() {
+            self.plans.remove(&id);
+        }
+    }
+
+    /// The faults in effect and to come, in the order in which they were put on the board.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (FaultId, &Fault, Standing)> {
+        self.plans.iter().filter_map(|(id, plan)| Some((*id, &*plan.fault, self.standing(*id)?)))
+    }
 }
 
 fn heading(way: usize) -> Heading {
@@ -324,42 +385,57 @@ fn heading(way: usize) -> Heading {
 
 /// Lets a fault happen at its times, each counted from `origin`.
 pub(crate) fn schedule(board: &SharedBoard, world: &mut World, fault: &Fault, origin: Instant) -> FaultId {
+    let at = |time: Instant| origin + (time - Instant::ZERO);
+    let fault = Rc::new(fault.clone());
+    let spans: Vec<_> = fault.spans.iter().map(|(from, until)| (at(*from), until.map(at))).collect();
     let id = {
         let mut board = board.borrow_mut();
         board.next += 1;
-        FaultId(board.next)
+        let id = FaultId(board.next);
+        board.plans.insert(id, Planned { fault: fault.clone(), spans: spans.clone(), begun: 0 });
+        id
     };
-    let fault = Rc::new(fault.clone());
-    for (from, until) in fault.spans.clone() {
-        let at = move |time: Instant| origin + (time - Instant::ZERO);
+    for (from, until) in spans {
         let begun = Rc::new(RefCell::new(EventId::NONE));
         {
             let (board, fault, begun) = (board.clone(), fault.clone(), begun.clone());
-            world.at(at(from), move |world| {
+            world.at(from, move |world| {
+                match board.borrow_mut().plans.get_mut(&id) {
+                    Some(plan) => plan.begun += 1,
+                    // It was called off.
+                    None => return,
+                }
                 let cause = world.emit(None, Storey::Lab, fault.event, EventId::NONE, |f| {
                     f.set("fault", fault.text.clone());
                     if let Some(until) = until {
-                        f.set("until", at(until) - Instant::ZERO);
+                        f.set("until", until - Instant::ZERO);
                     }
                     f.set("why", "the lab's script says so");
                 });
                 *begun.borrow_mut() = cause;
                 let board = &mut *board.borrow_mut();
                 fault.effect.begin(&mut Stage { board, world, id, cause, text: &fault.text });
+                board.forget_if_over(id);
             });
         }
         let Some(until) = until else { continue };
         let (board, fault) = (board.clone(), fault.clone());
-        world.at(at(until), move |world| {
-            board.borrow_mut().end(world, id, |world| told_end(world, &fault, *begun.borrow()));
+        world.at(until, move |world| {
+            let mut board = board.borrow_mut();
+            board.end(world, id, |world| told_end(world, &fault, *begun.borrow()));
+            board.forget_if_over(id);
         });
     }
     id
 }
 
-/// Ends a fault before its time.
-pub(crate) fn cancel(board: &SharedBoard, world: &mut World, id: FaultId, fault: &Fault) -> bool {
-    board.borrow_mut().end(world, id, |world| told_end(world, fault, EventId::NONE))
+/// Ends a fault before its time, or calls it off before it begins; tells whether there was anything to end.
+pub(crate) fn cancel(board: &SharedBoard, world: &mut World, id: FaultId) -> bool {
+    let mut board = board.borrow_mut();
+    let standing = board.standing(id);
+    let Some(plan) = board.plans.remove(&id) else { return false };
+    board.end(world, id, |world| told_end(world, &plan.fault, EventId::NONE));
+    standing.is_some()
 }
 
 fn told_end(world: &mut World, fault: &Fault, begun: EventId) -> EventId {

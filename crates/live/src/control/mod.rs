@@ -11,5 +11,5 @@ mod protocol;
 mod server;
 
 pub use client::{Client, running};
-pub use protocol::{Forward, Place, Reply, Request, Status, VERSION};
+pub use protocol::{Fault, FaultState, Forward, Place, Reply, Request, Status, VERSION};
 pub use server::{Answer, Handler, Server};

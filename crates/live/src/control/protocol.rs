@@ -57,10 +57,13 @@ pub enum Reply {
     },
     /// See [`Status`].
     Status(Box<Status>),
-    /// The fault has happened.
+    /// The fault happens, now or at its time.
     Fault {
         /// Undoes it.
         id: u64,
+        /// When it begins, in seconds from now.
+        #[serde(rename = "in")]
+        after: f64,
     },
     /// A piece of a program's output.
     Out {
@@ -104,8 +107,35 @@ pub struct Status {
     pub hosts: Vec<(String, Vec<IpAddr>)>,
     /// Open forwards.
     pub forwards: Vec<Forward>,
-    /// Faults in force: number and text.
-    pub faults: Vec<(u64, String)>,
+    /// Faults in force and to come; one that is over is not listed.
+    pub faults: Vec<Fault>,
+}
+
+/// A fault that is not over.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Fault {
+    /// Undoes it.
+    pub id: u64,
+    /// What, as written, without the time.
+    pub text: String,
+    /// Whether it is in force.
+    pub state: FaultState,
+    /// When a pending fault begins, in seconds since the lab began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at: Option<f64>,
+    /// When a fault in force ends by itself, in seconds since the lab began; absent: when it is undone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<f64>,
+}
+
+/// Whether a fault is in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultState {
+    /// It begins at a time to come, or begins again.
+    Pending,
+    /// What it does lasts.
+    InForce,
 }
 
 /// An open forward.
