@@ -3,6 +3,8 @@
 mod check;
 mod course;
 mod docs;
+#[cfg(target_os = "linux")]
+mod live;
 mod plot;
 mod run;
 #[cfg(target_os = "linux")]
