@@ -32,12 +32,10 @@ pub(super) fn rule(text: &Text) -> Result<Rule, Wrong> {
 
 /// The parts around the first colon that ends a word: paths may hold others.
 fn split(whole: Word<'_>) -> Option<(Word<'_>, Word<'_>)> {
-    let colon = whole.text.char_indices().find(|(at, c)| {
-        let after = whole.text[at + 1..].chars().next();
-        *c == ':' && after.is_none_or(char::is_whitespace)
-    })?;
-    let (before, after) = (&whole.text[..colon.0], &whole.text[colon.0 + 1..]);
-    Some((Word { text: before, at: whole.at }, Word { text: after, at: whole.at + colon.0 + 1 }))
+    let ends_a_word = |at: usize| whole.text[at + 1..].chars().next().is_none_or(char::is_whitespace);
+    let (colon, _) = whole.text.match_indices(':').find(|(at, _)| ends_a_word(*at))?;
+    let (before, after) = (&whole.text[..colon], &whole.text[colon + 1..]);
+    Some((Word { text: before, at: whole.at }, Word { text: after, at: whole.at + colon + 1 }))
 }
 
 fn read_about(part: Word<'_>) -> Result<About, Wrong> {
@@ -50,7 +48,7 @@ fn read_about(part: Word<'_>) -> Result<About, Wrong> {
         if word.text == "*" {
             continue;
         } else if word.text.starts_with('/') {
-            if let Some(at) = word.text[..word.text.len() - 1].find('*') {
+            if let Some(at) = word.text.strip_suffix('*').unwrap_or(word.text).find('*') {
                 let place = word.at + at..word.at + at + 1;
                 return Err(Wrong::new("answer", place, "`*` stands at the end of a path only"));
             }
@@ -233,6 +231,14 @@ mod tests {
 
     fn read(line: &str) -> Result<Rule, Wrong> {
         rule(&Text::bare(line.to_owned(), 0..line.len()))
+    }
+
+    #[test]
+    fn characters_of_several_octets_are_no_stumbling_block() {
+        assert_eq!(read("/é: 500").unwrap().about.path.as_deref(), Some("/é"));
+        for wrong in ["first 0\u{ce9f9}1: 500", "/*é: 500", "é", "é:é", "/x: 5\u{301}03"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
