@@ -19,6 +19,7 @@ mod linux {
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use septet_core::Carrier;
+    use septet_live::linux::ids::Users;
     use septet_live::linux::interface::Interface;
     use septet_live::linux::namespace;
     use septet_live::linux::tap::{Offload, Persistence, Tap};
@@ -28,7 +29,7 @@ mod linux {
     const US: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
     pub(crate) fn main() {
-        if let Err(e) = namespace::enter() {
+        if let Err(e) = namespace::enter(Users::Own) {
             skip(&format!("{e}"));
             return;
         }

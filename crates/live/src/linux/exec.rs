@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::ids::{MAP, Users};
 use super::interface::Interface;
 use super::namespace;
 use super::tap::{Offload, Persistence, Tap};
@@ -37,7 +38,8 @@ const SI_KERNEL: i32 = 0x80;
 /// Runs `argv` in the place of `host` of the lab that `client` is connected to, and returns its exit code; 128 and the
 /// signal's number where a signal ended it.
 ///
-/// The process must have one thread. The current executable must answer to [`INIT`] by calling [`init`].
+/// The process must have one thread. The current executable must answer to [`INIT`] by calling [`init`], and to [`MAP`] by
+/// calling [`map_from_outside`](super::ids::map_from_outside).
 ///
 /// # Errors
 /// Where the lab refuses, or the system forbids namespaces or TAPs; each says what to do.
@@ -49,7 +51,9 @@ pub fn exec(client: &mut Client, host: &str, argv: &[String]) -> io::Result<u8> 
     match place.join {
         Some(pid) => join(pid)?,
         None => {
-            namespace::enter()?;
+            let mut outside = Command::new(std::env::current_exe()?);
+            outside.arg(MAP);
+            namespace::enter(Users::All(outside))?;
             let tap = plug(&place)?;
             client.hand_over(tap.as_fd())?;
             drop(tap);

@@ -14,30 +14,41 @@ use rustix::process::{geteuid, getgid, getuid};
 /// The hidden subcommand that is the process outside.
 pub const MAP: &str = "__map";
 
+/// Who exists in a namespace of one's own.
+#[derive(Debug)]
+pub enum Users {
+    /// The user as its root, and nobody else.
+    Own,
+    /// All that the system gives. The command starts a process that calls [`map_from_outside`] with the number that it
+    /// gets as its last argument.
+    All(Command),
+}
+
 /// A process outside a user namespace to be, which maps its users and groups once it is there.
 pub(super) struct Mapper {
-    child: Child,
+    child: Option<Child>,
     uid: u32,
     gid: u32,
 }
 
 impl Mapper {
     /// Starts it; the namespace is then to be made by this process, and [`map`](Self::map) called.
-    pub(super) fn start() -> io::Result<Self> {
-        let child = Command::new(std::env::current_exe()?)
-            .arg(MAP)
-            .arg(std::process::id().to_string())
-            .stdin(Stdio::piped())
-            .spawn()?;
+    pub(super) fn start(users: Users) -> io::Result<Self> {
+        let child = match users {
+            Users::Own => None,
+            Users::All(mut command) => Some(command.arg(std::process::id().to_string()).stdin(Stdio::piped()).spawn()?),
+        };
         Ok(Self { child, uid: getuid().as_raw(), gid: getgid().as_raw() })
     }
 
     /// Maps the users and groups of the namespace in which this process now is. Where the system gives none but one's
     /// own, that becomes its root and there is nobody else.
-    pub(super) fn map(mut self) -> io::Result<()> {
-        // The end of its input tells it that the namespace is there.
-        drop(self.child.stdin.take());
-        self.child.wait()?;
+    pub(super) fn map(self) -> io::Result<()> {
+        if let Some(mut child) = self.child {
+            // The end of its input tells it that the namespace is there.
+            drop(child.stdin.take());
+            child.wait()?;
+        }
         if is_unmapped("/proc/self/uid_map")? {
             write("/proc/self/uid_map", &format!("0 {} 1", self.uid))?;
         }

@@ -8,18 +8,18 @@ use std::os::unix::fs::PermissionsExt;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use rustix::thread::UnshareFlags;
 
-use super::ids::Mapper;
+use super::ids::{Mapper, Users};
 use super::sys::unshare;
 
 /// Moves the current process into a fresh user, network and mount namespace, in which it is root; the first
-/// process that it starts next is the first of a fresh process namespace. [`ids`](super::ids) says who else exists there.
+/// process that it starts next is the first of a fresh process namespace.
 ///
-/// The process must have one thread, and its executable answer to [`MAP`](super::ids::MAP).
+/// The process must have one thread.
 ///
 /// # Errors
 /// Where the system forbids it, the error says so and names the setting.
-pub fn enter() -> io::Result<()> {
-    let mapper = Mapper::start()?;
+pub fn enter(users: Users) -> io::Result<()> {
+    let mapper = Mapper::start(users)?;
     unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET | UnshareFlags::NEWNS | UnshareFlags::NEWPID)
         .map_err(explain)?;
     mapper.map()?;
