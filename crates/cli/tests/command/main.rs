@@ -1,5 +1,6 @@
 //! The command as a person or a script meets it: stdout, stderr, exit code, files.
 
+mod bounds;
 mod check;
 mod course;
 mod docs;
