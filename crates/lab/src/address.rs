@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use septet_language::mistake::{Mistake, Mistakes, Span};
+use septet_language::units::Refusal;
 use septet_network::Cidr;
 
-use crate::mistake::{Mistake, Mistakes, Span};
 use crate::topology::Place;
-use crate::units::Refusal;
 
 /// An IPv4 address with the length of its prefix, to be counted with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -17,17 +17,17 @@ use septet_datalink::stp::{Parameters, path_cost, rapid};
 use septet_datalink::switch::{self, FlowControl, Switch, Tree, Version, Vlans};
 use septet_datalink::turnaround::Turnaround;
 use septet_host::Neighbor;
+use septet_language::document::{Item, Table, Text, Value};
+use septet_language::mistake::{Mistake, Mistakes};
+use septet_language::words::Word;
 use septet_physical::queue::Limit;
 use septet_physical::{Framing, Medium};
 
-use crate::document::{Item, Table, Text, Value};
 use crate::lab::Lab;
 use crate::medium::{Cable, Serial};
-use crate::mistake::{Mistake, Mistakes};
 use crate::node::{Node, NodeKind};
 use crate::topology::{Place, Topology};
 use crate::vlans::{self, Named};
-use crate::words::Word;
 
 /// Whether a port may send while it receives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -1,11 +1,11 @@
 //! One frame of a run, chosen by its link and its number or time: `r1->r2#3`, `a--s1@1.5s`.
 
 use septet_core::Instant;
+use septet_language::units;
+use septet_language::words::Word;
 
 use crate::lab::Lab;
 use crate::topology::LinkRef;
-use crate::units;
-use crate::words::Word;
 
 /// Which frame is meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,11 +5,10 @@ use core::time::Duration;
 
 use septet_application::programs::{Misuse, Needs, PROGRAMS, Program};
 use septet_core::Instant;
-
-use crate::document::Text;
-use crate::nearest::suggest;
-use crate::units;
-use crate::words::{Word, Words, Wrong};
+use septet_language::document::Text;
+use septet_language::nearest::suggest;
+use septet_language::units;
+use septet_language::words::{Word, Words, Wrong};
 
 /// A program that a host runs, and when.
 #[derive(Clone, PartialEq, Eq, Debug)]

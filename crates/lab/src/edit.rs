@@ -2,10 +2,10 @@
 
 use core::fmt;
 
+use septet_language::schema::{self, Kind};
 use toml_edit::{DocumentMut, Item, Key, Table, Value};
 
 use crate::keys;
-use crate::schema::{self, Kind};
 
 /// Why a value could not be set.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -27,7 +27,7 @@ use septet_host::{Host, HostConfig};
 
 use crate::cards;
 use crate::topology::LinkRef;
-use crate::units::Dimension;
+use septet_language::units::Dimension;
 
 /// What nodes count as wholes: hosts and routers by the names of `nstat`, cards by those of `ethtool -S`, switches and hubs
 /// by their own.

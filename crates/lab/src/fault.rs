@@ -18,16 +18,16 @@ use core::fmt;
 use core::ops::Range;
 use std::sync::Arc;
 
+use board::Stage;
 use septet_core::Instant;
+use septet_language::document::Text;
+use septet_language::nearest::suggest;
+use septet_language::units;
+use septet_language::words::{Word, Words, Wrong};
 
-use crate::document::Text;
 use crate::files::Files;
 use crate::lab::Lab;
-use crate::nearest::suggest;
 use crate::topology::LinkRef;
-use crate::units;
-use crate::words::{Word, Words, Wrong};
-use board::Stage;
 
 /// Something that goes wrong.
 #[derive(Clone, Debug)]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::document::{Table, Text};
+use septet_language::document::{Table, Text};
+use septet_language::mistake::{Mistake, Mistakes, Span};
+use septet_language::words::{Word, Words};
+
 use crate::links::Link;
-use crate::mistake::{Mistake, Mistakes, Span};
 use crate::node::Declared;
-use crate::words::{Word, Words};
 
 /// What is looked at.
 pub(crate) struct Idle<'a> {
@@ -49,7 +50,7 @@ impl Idle<'_> {
         }
         self.links(mistakes);
         for (name, item) in self.root.table("media").map(|t| t.entries.as_slice()).unwrap_or_default() {
-            let crate::document::Value::Table(medium) = &item.value else { continue };
+            let septet_language::document::Value::Table(medium) = &item.value else { continue };
             let key = |key: &str| medium.entry(key).map(|(name, _)| name);
             if let (Some(length), Some(_), None) = (key("length"), key("delay"), key("phy")) {
                 mistakes.push(idle(

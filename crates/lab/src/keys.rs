@@ -3,10 +3,11 @@
 use core::time::Duration;
 use std::sync::LazyLock;
 
-use crate::document::Text;
-use crate::schema::{Key, Kind, Phrase, Section, later, none};
-use crate::units::Refusal;
-use crate::words::{Word, Wrong};
+use septet_language::document::Text;
+use septet_language::schema::{Key, Kind, Phrase, Section, later, none};
+use septet_language::units::Refusal;
+use septet_language::words::{Word, Wrong};
+
 use crate::{address, command, listeners, medium, service, tcp};
 
 /// The whole file.

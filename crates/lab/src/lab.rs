@@ -6,11 +6,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use septet_core::Instant;
+use septet_language::document::{self, Table, Text, Value};
+use septet_language::mistake::{Gravity, Mistake, Mistakes};
+use septet_language::words::{Word, Wrong};
+use septet_language::{schema, units};
 use septet_network::Cidr;
 use septet_transport::tcp::Config;
 
 use crate::address::{self, Spot};
-use crate::document::{self, Table, Text, Value};
 use crate::expect::{self, Expectation};
 use crate::fault::{self, Fault};
 use crate::files::Files;
@@ -18,12 +21,10 @@ use crate::gauges;
 use crate::idle::Idle;
 use crate::links::{Link, Wiring};
 use crate::medium::{self, Cable};
-use crate::mistake::{Gravity, Mistake, Mistakes};
 use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port, Subinterface};
 use crate::starts::{self, Stop};
 use crate::topology::{Place, Topology};
-use crate::words::{Word, Wrong};
-use crate::{keys, schema, segments, shared_line, sweep, tcp, units, vlans};
+use crate::{keys, segments, shared_line, sweep, tcp, vlans};
 
 /// A lab: everything that a file says, checked and resolved.
 #[derive(Clone, Debug)]

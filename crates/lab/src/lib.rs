@@ -10,7 +10,6 @@ mod build;
 mod cards;
 mod choice;
 mod command;
-mod document;
 mod edit;
 mod expect;
 mod fault;
@@ -24,14 +23,10 @@ mod link_text;
 mod links;
 mod listeners;
 mod medium;
-mod mistake;
-mod names;
-mod nearest;
 mod node;
 mod ports;
 mod readings;
 mod run;
-mod schema;
 mod segments;
 mod service;
 mod shared_line;
@@ -39,9 +34,7 @@ mod starts;
 mod sweep;
 mod tcp;
 mod topology;
-mod units;
 mod vlans;
-mod words;
 
 pub use boot::{Boot, Ground};
 pub use build::{BuildError, BuildOptions, Keys, Segmentation};
@@ -58,18 +51,18 @@ pub use known::{KINDS, Known, Listing};
 pub use lab::Lab;
 pub use links::Link;
 pub use medium::Cable;
-pub use mistake::{Gravity, Mistake, Mistakes, Span};
 pub use node::{Node, NodeKind, NodeSpec, Port, Subinterface};
 pub use ports::PortReport;
 pub use run::{Outcome, Output, Run, Unfinished};
+pub use septet_language::mistake::{Gravity, Mistake, Mistakes, Span};
+pub use septet_language::units::{parse_size, parse_time};
 pub use service::{
     Balancer, Certificate, Dns, Health, Http, Listen, Outside, RecordData, RecordSpec, Scheme, Service, ZoneSpec,
 };
 pub use sweep::Unfit;
 pub use topology::{LinkRef, Place, Ways};
-pub use units::{parse_size, parse_time};
 
 /// The JSON Schema of a lab file.
 pub fn json_schema() -> serde_json::Value {
-    schema::json(&keys::ROOT)
+    septet_language::schema::json(&keys::ROOT)
 }

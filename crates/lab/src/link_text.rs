@@ -1,8 +1,8 @@
 //! The link strings: `a -- b, c, web[1..3] : wan delay 10ms`, or of one direction: `a -> b : rate 256kbit`.
 
-use crate::document::Text;
-use crate::names;
-use crate::words::{Word, Wrong};
+use septet_language::document::Text;
+use septet_language::names;
+use septet_language::words::{Word, Wrong};
 
 /// The most links that one string may stand for.
 const MOST_LINKS: usize = 4_000_000;

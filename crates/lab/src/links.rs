@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::document::Text;
+use septet_language::document::Text;
+use septet_language::mistake::{Mistake, Mistakes, Span};
+use septet_language::nearest::suggest;
+use septet_language::words::{Commas, Word, Words, Wrong};
+
 use crate::files::Files;
 use crate::link_text::{self, EndText, Joint, Pair};
 use crate::medium::{self, Cable};
-use crate::mistake::{Mistake, Mistakes, Span};
-use crate::nearest::suggest;
 use crate::node::{Declared, NodeKind};
 use crate::topology::{Place, Topology};
-use crate::words::{Commas, Word, Words, Wrong};
 
 /// A link between two ports.
 #[derive(Clone, Debug)]

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use septet_host::{Accept, Listening, ListeningRule};
-
-use crate::document::{Table, Text, Value};
-use crate::mistake::{Mistake, Mistakes};
-use crate::schema::{Key, Kind, Phrase, Section, none};
-use crate::units;
-use crate::words::Wrong;
+use septet_language::document::{Table, Text, Value};
+use septet_language::mistake::{Mistake, Mistakes};
+use septet_language::schema::{Key, Kind, Phrase, Section, none};
+use septet_language::units;
+use septet_language::words::Wrong;
 
 /// What may be said of the listeners of one port.
 pub(crate) static LISTENER: Section = Section {

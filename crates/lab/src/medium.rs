@@ -7,18 +7,18 @@ use septet_core::{Bytes, Rate};
 use septet_datalink::hdlc::Fcs;
 use septet_datalink::lapb::Arq;
 use septet_datalink::ppp::Compression;
+use septet_language::document::Text;
+use septet_language::nearest::suggest;
+use septet_language::schema::{Key, Kind, Phrase};
+use septet_language::units::{self, Refusal};
+use septet_language::words::{Commas, Word, Words, Wrong};
 use septet_physical::channel::{EFFECTS, EffectKind, EffectSpec};
 use septet_physical::phy::{self, Length, Phy};
 use septet_physical::queue::{DISCIPLINES, Discipline, Limit, QueueSpec};
 use septet_physical::settings::{self, Parameter, Setting, Settings};
 use septet_physical::{DeliveryTrace, Framing, InvalidSetting, Medium, Order, Ratio};
 
-use crate::document::Text;
 use crate::files::Files;
-use crate::nearest::suggest;
-use crate::schema::{Key, Kind, Phrase};
-use crate::units::{self, Refusal};
-use crate::words::{Commas, Word, Words, Wrong};
 
 /// One direction of a link: what it does to frames, and the largest packet that its ends send.
 #[derive(Clone, PartialEq, Debug)]

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use septet_datalink::vlan::VlanId;
 use septet_host::Listening;
+use septet_language::document::{Item, Table, Text, Value};
+use septet_language::mistake::{Mistake, Mistakes, Span};
+use septet_language::names;
+use septet_language::words::Word;
 use septet_network::Cidr;
 use septet_transport::tcp;
 
 use crate::address::{self, Cidr4};
 use crate::cards::{Duplex, Management};
 use crate::command::{self, Command};
-use crate::document::{Item, Table, Text, Value};
 use crate::listeners;
 use crate::medium;
-use crate::mistake::{Mistake, Mistakes, Span};
-use crate::names;
 use crate::service::{self, Service};
 use crate::topology::Topology;
-use crate::words::Word;
 
 /// A node of a lab.
 #[derive(Clone, Debug)]

@@ -23,12 +23,12 @@ use septet_application::programs::Transport;
 
 use crate::boot::{Boot, Ground};
 use crate::build::BuildError;
-use crate::document::{Table, Text};
-use crate::mistake::{Mistake, Mistakes, Span};
-use crate::schema::Key;
 use crate::topology::Topology;
-use crate::units::Refusal;
-use crate::words::{Word, Wrong};
+use septet_language::document::{Table, Text};
+use septet_language::mistake::{Mistake, Mistakes, Span};
+use septet_language::schema::Key;
+use septet_language::units::Refusal;
+use septet_language::words::{Word, Wrong};
 
 /// A service of a host, as the lab file describes it.
 pub trait Service: fmt::Debug + Send + Sync + Any {
@@ -179,7 +179,7 @@ fn listen(word: Word<'_>) -> Result<Listen, Wrong> {
     let known = Scheme::ALL.iter().find(|(name, ..)| *name == scheme.text).ok_or_else(|| {
         Wrong::new("url", scheme.range(), format!("nothing listens for `{}`", scheme.text))
             .label("unknown scheme")
-            .help(crate::nearest::suggest(scheme.text, "schemes", Scheme::ALL.iter().map(|(name, ..)| *name)))
+            .help(septet_language::nearest::suggest(scheme.text, "schemes", Scheme::ALL.iter().map(|(name, ..)| *name)))
     })?;
     let (host, port) = match rest.split_once(":") {
         Some((host, port)) => (host, Some(port)),
@@ -205,7 +205,7 @@ fn port(word: Word<'_>) -> Result<u16, Wrong> {
     })
 }
 
-/// A key that must be there was not; [`crate::schema`] has reported it already where the table says so.
+/// A key that must be there was not; [`septet_language::schema`] has reported it already where the table says so.
 fn missing(what: &str, reading: &mut Reading<'_>) {
     reading.mistakes.push(Mistake::new("missing-key", reading.span.clone(), what, "missing here"));
 }

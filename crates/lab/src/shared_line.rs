@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use septet_core::Rate;
 use septet_datalink::card::half_duplex::parameters::SLOT;
+use septet_language::mistake::{Mistake, Mistakes, Span};
+use septet_language::units::{Dimension, render};
 
 use crate::cards;
 use crate::links::Link;
-use crate::mistake::{Mistake, Mistakes, Span};
 use crate::node::{Node, NodeKind};
-use crate::units::{Dimension, render};
 
 /// What a link that stations share must be made of, for example.
 const MEND: &str = "a hub's links are short and slow: leave the words away, or write `rate 10mbit delay 500ns`";

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use septet_application::programs::{Lasts, Transport};
 use septet_core::Instant;
+use septet_language::document::{Table, Text};
+use septet_language::mistake::{Gravity, Mistake, Mistakes, Span};
+use septet_language::nearest::suggest;
+use septet_language::units;
 
 use crate::command::{self, Command, Schedule};
-use crate::document::{Table, Text};
 use crate::keys;
-use crate::mistake::{Gravity, Mistake, Mistakes, Span};
-use crate::nearest::suggest;
 use crate::node::{Declared, Node};
 use crate::service::RecordData;
 use crate::topology::Topology;
-use crate::units;
 
 /// When a lab stops, and how grave it is to begin later.
 #[derive(Clone, Copy, Debug)]

@@ -2,13 +2,15 @@
 
 use core::ops::Range;
 
-use crate::document::{self, Table, Value};
+use septet_language::document::{self, Table, Value};
+use septet_language::mistake::{Gravity, Mistake, Mistakes};
+use septet_language::nearest::suggest;
+use septet_language::schema;
+
 use crate::edit::{SettingError, with_setting};
+use crate::keys;
 use crate::lab::Lab;
-use crate::mistake::{Gravity, Mistake, Mistakes};
-use crate::nearest::suggest;
 use crate::node::NodeKind;
-use crate::{keys, schema};
 
 /// Values that are tried one by one when a file is read; the rest is found wrong when its run is prepared.
 const MOST_TRIED: usize = 1000;

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
+use septet_language::document::{Table, Text, Value};
+use septet_language::schema::{Key, Kind, Phrase};
+use septet_language::words::{Word, Wrong};
 use septet_transport::tcp::{Config, EcnMode, Keepalive, MtuProbing, Nagle, TwReuse, controller};
 
-use crate::document::{Table, Text, Value};
 use crate::keys;
-use crate::schema::{Key, Kind, Phrase};
-use crate::words::{Word, Wrong};
 
 /// An option: its key, and what its value does to the defaults of a host.
 struct TcpOption {

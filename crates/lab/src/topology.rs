@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use septet_language::names;
+use septet_language::nearest::{nearest, suggest};
+use septet_language::words::{Word, Wrong};
+
 use crate::link_text;
-use crate::names;
-use crate::nearest::{nearest, suggest};
-use crate::words::{Word, Wrong};
 
 /// Nodes by name and links by their ends.
 #[derive(Clone, Default, Debug)]

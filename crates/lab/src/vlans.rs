@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use septet_datalink::switch::PortMode;
 use septet_datalink::vlan::VlanId;
+use septet_language::document::{Item, Text, Value};
+use septet_language::mistake::{Mistake, Mistakes, Span};
+use septet_language::words::{Word, Wrong};
 
 use crate::cards::Management;
-use crate::document::{Item, Text, Value};
 use crate::links::Link;
-use crate::mistake::{Mistake, Mistakes, Span};
 use crate::node::{Node, NodeKind, NodeSpec};
 use crate::segments::speaks_untagged;
 use crate::topology::Place;
-use crate::words::{Word, Wrong};
 
 /// A neighbour that a switch's table names.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,13 +4,13 @@ use core::fmt;
 use core::ops::Range;
 
 use septet_core::{Instant, Sample};
+use septet_language::units::{self, Dimension};
 
 use crate::expect::{
     Amount, Comparison, Condition, Expectation, Expr, ExprKind, LinkMetric, Operator, Probe, Quantifier, QueueProbe,
     Series, Subject, Window, function, metric,
 };
 use crate::topology::LinkRef;
-use crate::units::{self, Dimension};
 
 /// What a run has to say to expectations.
 pub trait Observed {

@@ -1,10 +1,10 @@
 //! The functions of expectations: one table, one line a function.
 
 use septet_core::Sample;
+use septet_language::units::Dimension;
 
 use crate::expect::Window;
 use crate::expect::metric::{Amount, LinkMetric};
-use crate::units::Dimension;
 
 /// Folds the samples of a series within a window into one value.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -2,8 +2,8 @@
 
 use core::ops::Range;
 
-use crate::units;
-use crate::words::Wrong;
+use septet_language::units;
+use septet_language::words::Wrong;
 
 /// A word, number or sign, and where it stands.
 #[derive(Clone, PartialEq, Debug)]

@@ -5,16 +5,16 @@ mod call;
 use core::ops::Range;
 
 use septet_core::{Instant, Reading};
+use septet_language::nearest::suggest;
+use septet_language::units::{self, Dimension};
+use septet_language::words::{Word, Wrong};
 
 use crate::expect::function;
 use crate::expect::lexer::{self, Token, TokenKind};
 use crate::expect::metric::{self, Amount};
 use crate::expect::{Comparison, Condition, Expr, ExprKind, Operator, Quantifier, Series, Subject, Window};
-use crate::nearest::suggest;
 use crate::ports;
 use crate::topology::{LinkRef, Topology};
-use crate::units::{self, Dimension};
-use crate::words::{Word, Wrong};
 
 /// How deep parentheses and signs may nest.
 const DEEPEST: usize = 64;

@@ -1,9 +1,10 @@
 //! `cut r1--r2`: the cable carries nothing, and both ends lose their carrier.
 
+use septet_language::words::{Words, Wrong};
+
 use crate::fault::board::Stage;
 use crate::fault::{Context, Effect, FaultKind, Plan};
 use crate::topology::LinkRef;
-use crate::words::{Words, Wrong};
 
 /// Cuts a cable.
 pub(super) const CUT: FaultKind = FaultKind::new("cut", "18s..19s: cut r1--r2", "fault.cut", read);

@@ -7,6 +7,9 @@ use std::rc::Rc;
 use septet_core::{Frame, FrameId, Instant, Rng};
 use septet_engine::{Filter, Verdict};
 use septet_host::middlebox::{self, Refusal};
+use septet_language::nearest::suggest;
+use septet_language::units;
+use septet_language::words::{Word, Words, Wrong};
 use septet_network::filter::{Framing, Headers};
 use septet_network::icmp::Error;
 use septet_physical::Ratio;
@@ -15,9 +18,6 @@ use crate::fault::board::Stage;
 use crate::fault::packets::{self, Packets, Reader};
 use crate::fault::places::{Scope, Spot, spots};
 use crate::fault::{Context, Effect, FaultKind, Plan, list};
-use crate::nearest::suggest;
-use crate::units;
-use crate::words::{Word, Words, Wrong};
 
 /// Packets vanish.
 pub(super) const DROP: FaultKind =

@@ -4,11 +4,11 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use septet_core::Instant;
+use septet_language::units;
+use septet_language::words::{Words, Wrong};
 
 use crate::fault::cut::Cut;
 use crate::fault::{Context, FaultKind, Plan};
-use crate::units;
-use crate::words::{Words, Wrong};
 
 /// The most times that one fault may cut a cable.
 const MOST: usize = 100_000;

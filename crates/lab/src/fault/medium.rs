@@ -1,10 +1,11 @@
 //! `loss 20% delay 50ms on r1--r2`: the words of netem, on links, for a time.
 
+use septet_language::words::{Words, Wrong};
+
 use crate::fault::board::Stage;
 use crate::fault::{Context, Effect, FaultKind, Plan};
 use crate::medium::{self, Change};
 use crate::topology::LinkRef;
-use crate::words::{Words, Wrong};
 
 /// Makes links worse, by any word of netem, before which `netem` itself may stand.
 pub(super) const NETEM: FaultKind = FaultKind::new(

@@ -3,6 +3,9 @@
 use core::ops::RangeInclusive;
 use std::net::IpAddr;
 
+use septet_language::nearest::suggest;
+use septet_language::units;
+use septet_language::words::{Word, Words, Wrong};
 use septet_network::Prefix;
 use septet_network::filter::{Clause, Condition, End, Kind, Match, Sense};
 use septet_network::icmp::kind as icmp;
@@ -10,9 +13,6 @@ use septet_transport::tcp::wire::Flags;
 
 use crate::fault::places::Way;
 use crate::lab::Lab;
-use crate::nearest::suggest;
-use crate::units;
-use crate::words::{Word, Words, Wrong};
 
 /// Which packets are meant.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

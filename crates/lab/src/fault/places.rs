@@ -3,13 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use septet_engine::Side;
+use septet_language::words::{Word, Wrong};
 use septet_network::filter::Framing;
 
 use crate::fault::board::Gate;
 use crate::lab::Lab;
 use crate::link_text;
 use crate::topology::Place;
-use crate::words::{Word, Wrong};
 
 /// One gate where a filter stands.
 #[derive(Clone, Copy, Debug)]

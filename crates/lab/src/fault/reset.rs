@@ -9,12 +9,12 @@ use septet_core::{Frame, FrameId, Instant};
 use septet_engine::{Filter, Verdict};
 use septet_host::Host;
 use septet_host::middlebox::{self, Endpoint};
+use septet_language::words::{Word, Words, Wrong};
 use septet_network::filter::Headers;
 
 use crate::fault::board::Stage;
 use crate::fault::places::{self, Scope, Spot};
 use crate::fault::{Context, Effect, FaultKind, Plan};
-use crate::words::{Word, Words, Wrong};
 
 /// Ends connections.
 pub(super) const RESET: FaultKind =

@@ -1,8 +1,9 @@
 //! `restore r1--r2`: every fault that is in effect there ends.
 
+use septet_language::words::{Words, Wrong};
+
 use crate::fault::board::Stage;
 use crate::fault::{Context, Effect, FaultKind, Plan, list};
-use crate::words::{Words, Wrong};
 
 /// Ends the faults of links and nodes.
 pub(super) const RESTORE: FaultKind = FaultKind::new("restore", "12s: restore r1--r2", "fault.restore", read);

@@ -7,11 +7,10 @@ use septet_application::http::{
     About, Answer, Content, Cut, HeaderName, HeaderValue, LOCATION, Method, Place, Rule, StatusCode, Which,
 };
 use septet_core::Instant;
-
-use crate::document::Text;
-use crate::schema::Phrase;
-use crate::units::{self, Refusal};
-use crate::words::{Word, Words, Wrong};
+use septet_language::document::Text;
+use septet_language::schema::Phrase;
+use septet_language::units::{self, Refusal};
+use septet_language::words::{Word, Words, Wrong};
 
 /// A rule in the lab file.
 pub(super) static ANSWER: Phrase =
@@ -197,7 +196,7 @@ fn unknown(word: Word<'_>) -> Wrong {
     let known = ["after", "jitter", "for", "to", "with", "body", "text", "close", "reset", "stall"];
     Wrong::new("unknown-word", word.range(), format!("`{}` is no part of an answer", word.text))
         .label("not understood")
-        .help(crate::nearest::suggest(word.text, "parts", known))
+        .help(septet_language::nearest::suggest(word.text, "parts", known))
 }
 
 /// The text between quotation marks, or one word.

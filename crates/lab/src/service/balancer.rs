@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use septet_application::balancer::{self as application, Target, Unit, policy};
+use septet_language::document::{Table, Text};
+use septet_language::mistake::Mistake;
+use septet_language::schema::{Key, Kind, Phrase, Section, later, none};
+use septet_language::words::{Word, Wrong};
 
 use crate::boot::{Boot, Ground, serve};
 use crate::build::BuildError;
-use crate::document::{Table, Text};
-use crate::mistake::Mistake;
-use crate::schema::{Key, Kind, Phrase, Section, later, none};
 use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
-use crate::words::{Word, Wrong};
 
 pub(super) const KIND: ServiceKind =
     ServiceKind { key: Key::new("balancer", Kind::Table(&SECTION), "a load balancer"), read };

@@ -3,14 +3,14 @@
 use core::time::Duration;
 use std::sync::LazyLock;
 
+use septet_language::document::{Item, Table, Text, Value};
+use septet_language::mistake::Mistake;
+use septet_language::schema::{Key, Kind, Phrase, Section, none};
+use septet_language::units::Refusal;
+use septet_language::words::Wrong;
 use septet_presentation::ca::{self, FLAWS, Flaw, IssuedBy, Order};
 
-use crate::document::{Item, Table, Text, Value};
-use crate::mistake::Mistake;
-use crate::schema::{Key, Kind, Phrase, Section, none};
 use crate::service::{Listen, Reading};
-use crate::units::Refusal;
-use crate::words::Wrong;
 
 /// The key of a service that may listen with TLS.
 pub(super) const KEY: Key =

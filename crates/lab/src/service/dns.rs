@@ -10,16 +10,16 @@ use std::sync::Arc;
 use septet_application::dns;
 use septet_application::programs::Transport;
 use septet_core::Instant;
+use septet_language::document::{Item, Table, Text, Value};
+use septet_language::mistake::Mistake;
+use septet_language::schema::{Key, Kind, Phrase, Section, later, none};
+use septet_language::units;
+use septet_language::words::{Word, Words, Wrong};
 
 use crate::boot::{Boot, Ground, serve};
 use crate::build::BuildError;
-use crate::document::{Item, Table, Text, Value};
 use crate::lab::Lab;
-use crate::mistake::Mistake;
-use crate::schema::{Key, Kind, Phrase, Section, later, none};
 use crate::service::{Reading, Service, ServiceKind};
-use crate::units;
-use crate::words::{Word, Words, Wrong};
 
 pub(super) const KIND: ServiceKind = ServiceKind {
     key: Key::new("dns", Kind::Table(&SECTION), "an authoritative name server; hosts of the lab ask it for names"),

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use septet_application::http::{Page, Rule, Server, Site};
 use septet_core::Bytes;
-
-use crate::boot::{Boot, Ground, serve};
-use crate::build::BuildError;
-use crate::document::{Table, Text};
-use crate::schema::{Key, Kind, Phrase, Section, none};
-use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
-use crate::words::{Word, Wrong};
+use septet_language::document::{Table, Text};
+use septet_language::schema::{Key, Kind, Phrase, Section, none};
+use septet_language::words::{Word, Wrong};
 
 use super::answers::{self, ANSWER};
+use crate::boot::{Boot, Ground, serve};
+use crate::build::BuildError;
+use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
 
 pub(super) const KIND: ServiceKind = ServiceKind { key: Key::new("http", Kind::Table(&SECTION), "a web server"), read };
 

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use septet_language::document::{Table, Text};
+use septet_language::schema::{Key, Kind, Phrase, Section, none};
+use septet_language::words::{Word, Wrong};
+
 use crate::boot::{Boot, Ground};
 use crate::build::BuildError;
-use crate::document::{Table, Text};
-use crate::schema::{Key, Kind, Phrase, Section, none};
 use crate::service::{Reading, Service, ServiceKind};
-use crate::words::{Word, Wrong};
 
 pub(super) const KIND: ServiceKind =
     ServiceKind { key: Key::new("outside", Kind::Table(&SECTION), "a door out of the lab, when it is live"), read };

@@ -4,16 +4,16 @@ use core::ops::Range;
 use core::time::Duration;
 
 use septet_core::Instant;
+use septet_language::nearest::suggest;
+use septet_language::units::Dimension;
+use septet_language::words::{Word, Wrong};
 
 use super::{Moment, Operand, OperandKind, Parser, fold};
 use crate::expect::function::{self, Function, Pure};
 use crate::expect::lexer::{Token, TokenKind};
 use crate::expect::metric::{Amount, LinkMetric};
 use crate::expect::{Expr, ExprKind, Series, Window};
-use crate::nearest::suggest;
 use crate::topology::LinkRef;
-use crate::units::Dimension;
-use crate::words::{Word, Wrong};
 
 impl Parser<'_> {
     /// `p99(client.http.time, after = 5s)`, `queue(r1--r2)`

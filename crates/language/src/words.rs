@@ -8,58 +8,69 @@ use crate::units::Refusal;
 
 /// What is wrong with a part of a string.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Wrong {
+pub struct Wrong {
     /// The part, in bytes of the string.
-    pub(crate) at: Range<usize>,
-    pub(crate) code: &'static str,
-    pub(crate) label: &'static str,
-    pub(crate) refusal: Refusal,
+    pub at: Range<usize>,
+    /// The kind of the mistake.
+    pub code: &'static str,
+    /// What stands beside the place.
+    pub label: &'static str,
+    /// Why, and what to write instead.
+    pub refusal: Refusal,
 }
 
 impl Wrong {
-    pub(crate) fn new(code: &'static str, at: Range<usize>, reason: impl Into<String>) -> Self {
+    /// What is wrong at `at`.
+    pub fn new(code: &'static str, at: Range<usize>, reason: impl Into<String>) -> Self {
         Self { at, code, label: "here", refusal: Refusal::new(reason) }
     }
 
-    pub(crate) fn refused(code: &'static str, at: Range<usize>, refusal: Refusal) -> Self {
+    /// A quantity at `at` was refused.
+    pub fn refused(code: &'static str, at: Range<usize>, refusal: Refusal) -> Self {
         Self { at, code, label: "here", refusal }
     }
 
-    pub(crate) fn label(mut self, label: &'static str) -> Self {
+    /// Says what stands beside the place.
+    pub fn label(mut self, label: &'static str) -> Self {
         self.label = label;
         self
     }
 
-    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+    /// Says what to write instead.
+    pub fn help(mut self, help: impl Into<Option<String>>) -> Self {
         self.refusal.help = help.into();
         self
     }
 
-    pub(crate) fn mistake(self, text: &Text) -> Mistake {
+    /// The mistake of the file that has `text`.
+    pub fn mistake(self, text: &Text) -> Mistake {
         Mistake::refused(self.code, text.place(self.at), self.label, self.refusal)
     }
 }
 
 /// A word and where it stands in its string.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Word<'t> {
-    pub(crate) text: &'t str,
-    pub(crate) at: usize,
+pub struct Word<'t> {
+    /// The word.
+    pub text: &'t str,
+    /// Its first byte, in bytes of the string.
+    pub at: usize,
 }
 
 impl<'t> Word<'t> {
-    pub(crate) fn range(self) -> Range<usize> {
+    /// Its place, in bytes of the string.
+    pub fn range(self) -> Range<usize> {
         self.at..self.at + self.text.len()
     }
 
     /// The word without the spaces around it.
-    pub(crate) fn trim(self) -> Word<'t> {
+    pub fn trim(self) -> Word<'t> {
         let front = self.text.len() - self.text.trim_start().len();
         Word { text: self.text.trim(), at: self.at + front }
     }
 
     /// The parts between occurrences of `separator`, trimmed.
-    pub(crate) fn split(self, separator: &str) -> impl Iterator<Item = Word<'t>> + use<'t, '_> {
+    pub fn split(self, separator: &str) -> impl Iterator<Item = Word<'t>> + use<'t, '_> {
         let mut at = self.at;
         self.text.split(separator).map(move |part| {
             let word = Word { text: part, at };
@@ -69,7 +80,7 @@ impl<'t> Word<'t> {
     }
 
     /// The parts before and after the first `separator`, trimmed.
-    pub(crate) fn split_once(self, separator: &str) -> Option<(Word<'t>, Word<'t>)> {
+    pub fn split_once(self, separator: &str) -> Option<(Word<'t>, Word<'t>)> {
         let (before, after) = self.text.split_once(separator)?;
         let at = self.at + before.len() + separator.len();
         Some((Word { text: before, at: self.at }.trim(), Word { text: after, at }.trim()))
@@ -78,7 +89,7 @@ impl<'t> Word<'t> {
 
 /// Walks over the words of a part of a string.
 #[derive(Clone, Debug)]
-pub(crate) struct Words<'t> {
+pub struct Words<'t> {
     rest: &'t str,
     at: usize,
     commas: Commas,
@@ -86,7 +97,7 @@ pub(crate) struct Words<'t> {
 
 /// What a comma is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Commas {
+pub enum Commas {
     /// A part of its word.
     Belong,
     /// As a space: `rate 256kbit, delay 300ms`.
@@ -100,25 +111,28 @@ impl Commas {
 }
 
 impl<'t> Words<'t> {
-    pub(crate) fn new(part: Word<'t>) -> Self {
+    /// The words of a part.
+    pub fn new(part: Word<'t>) -> Self {
         Self { rest: part.text, at: part.at, commas: Commas::Belong }
     }
 
-    pub(crate) fn of(text: &'t Text) -> Self {
+    /// The words of a whole string.
+    pub fn of(text: &'t Text) -> Self {
         Self::new(Word { text: &text.text, at: 0 })
     }
 
     /// From here on commas are this.
-    pub(crate) fn take_commas(&mut self, commas: Commas) {
+    pub fn take_commas(&mut self, commas: Commas) {
         self.commas = commas;
     }
 
-    pub(crate) fn peek(&self) -> Option<Word<'t>> {
+    /// The next word, which stays.
+    pub fn peek(&self) -> Option<Word<'t>> {
         self.clone().next()
     }
 
     /// Takes the next word if it is `word`.
-    pub(crate) fn take(&mut self, word: &str) -> bool {
+    pub fn take(&mut self, word: &str) -> bool {
         let found = self.peek().is_some_and(|w| w.text == word);
         if found {
             self.next();
@@ -127,14 +141,14 @@ impl<'t> Words<'t> {
     }
 
     /// Takes the next word if it begins with a digit, as quantities do and keywords do not.
-    pub(crate) fn quantity(&mut self) -> Option<Word<'t>> {
+    pub fn quantity(&mut self) -> Option<Word<'t>> {
         let word = self.peek().filter(|w| w.text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)))?;
         self.next();
         Some(word)
     }
 
     /// Takes the next word, which must be there.
-    pub(crate) fn expect(&mut self, what: &str, example: &str) -> Result<Word<'t>, Wrong> {
+    pub fn expect(&mut self, what: &str, example: &str) -> Result<Word<'t>, Wrong> {
         self.next().ok_or_else(|| {
             Wrong::new("incomplete", self.at..self.at, format!("{what} is missing"))
                 .label("expected here")
@@ -143,7 +157,7 @@ impl<'t> Words<'t> {
     }
 
     /// The words that are left, as one part.
-    pub(crate) fn rest(&self) -> Word<'t> {
+    pub fn rest(&self) -> Word<'t> {
         Word { text: self.rest, at: self.at }.trim()
     }
 }

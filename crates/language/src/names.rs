@@ -9,7 +9,7 @@ const LONGEST_NAME: usize = 63;
 const LARGEST_RANGE: u64 = 1_000_000;
 
 /// All names that `word` stands for, one where it has no range. A `suffix` after the bracket goes behind each number.
-pub(crate) fn expand(word: Word<'_>) -> Result<Vec<String>, Wrong> {
+pub fn expand(word: Word<'_>) -> Result<Vec<String>, Wrong> {
     let text = word.text;
     let Some(open) = text.find('[') else {
         check(text, word)?;

@@ -3,8 +3,8 @@
 mod check;
 mod json;
 
-pub(crate) use check::{check, date, required};
-pub(crate) use json::json;
+pub use check::{check, date, required};
+pub use json::json;
 
 use core::time::Duration;
 
@@ -14,43 +14,47 @@ use crate::words::Wrong;
 
 /// A table of the file: the keys it may have.
 #[derive(Debug)]
-pub(crate) struct Section {
+pub struct Section {
     /// What it is, in one sentence.
-    pub(crate) doc: &'static str,
+    pub doc: &'static str,
     /// The keys, in groups so that one group can serve several sections.
-    pub(crate) groups: &'static [&'static [Key]],
+    pub groups: &'static [&'static [Key]],
     /// Keys that other crates' tables bring.
-    pub(crate) more: fn() -> &'static [Key],
+    pub more: fn() -> &'static [Key],
     /// Keys that must be there.
-    pub(crate) required: &'static [&'static str],
+    pub required: &'static [&'static str],
     /// A key with a number behind it, `eth0`, and what it holds.
-    pub(crate) numbered: Option<(&'static str, Kind)>,
+    pub numbered: Option<(&'static str, Kind)>,
 }
 
 impl Section {
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static Key> + Clone + use<> {
+    /// All its keys that have names of their own.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> + Clone + use<> {
         self.groups.iter().flat_map(|group| group.iter()).chain((self.more)())
     }
 
-    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+    /// The key of that name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys().find(|key| key.name == name)
     }
 }
 
 /// What may stand at a path below `root`, given as its keys.
-pub(crate) fn kind_at(root: &Section, path: &[&str]) -> Option<Kind> {
+pub fn kind_at(root: &Section, path: &[&str]) -> Option<Kind> {
     walk(root, path)?.1.ok()
 }
 
 /// A key that there is not.
 #[derive(Debug)]
-pub(crate) struct NoKey {
-    pub(crate) name: String,
-    pub(crate) help: Option<String>,
+pub struct NoKey {
+    /// What was asked for.
+    pub name: String,
+    /// What was perhaps meant.
+    pub help: Option<String>,
 }
 
 /// Follows a path of keys: how far it got, and what may stand at its end. `None` for a path of no keys.
-pub(crate) fn walk(root: &Section, path: &[&str]) -> Option<(String, Result<Kind, NoKey>)> {
+pub fn walk(root: &Section, path: &[&str]) -> Option<(String, Result<Kind, NoKey>)> {
     let mut section = Some(root);
     let mut kind = None;
     for (depth, name) in path.iter().enumerate() {
@@ -85,23 +89,27 @@ pub(crate) fn walk(root: &Section, path: &[&str]) -> Option<(String, Result<Kind
 
 /// A key: its name, what may stand behind it, and what that means.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key {
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) doc: &'static str,
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What may stand behind it.
+    pub kind: Kind,
+    /// What it means.
+    pub doc: &'static str,
     /// An example of its value; may be empty.
-    pub(crate) example: &'static str,
+    pub example: &'static str,
 }
 
 impl Key {
-    pub(crate) const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+    /// A key without an example.
+    pub const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
         Self { name, kind, doc, example: "" }
     }
 }
 
 /// What may stand behind a key.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Any string.
     Text,
     /// One of these words.
@@ -133,12 +141,13 @@ pub(crate) enum Kind {
 }
 
 /// A string in a small language of its own.
-pub(crate) struct Phrase {
+pub struct Phrase {
     /// What it is: "a link".
-    pub(crate) what: &'static str,
-    pub(crate) example: &'static str,
+    pub what: &'static str,
+    /// A text that is one.
+    pub example: &'static str,
     /// Whether the text behind the key of that name is one; the full meaning may need more of the file and is then read later.
-    pub(crate) check: fn(&str, &Text) -> Result<(), Wrong>,
+    pub check: fn(&str, &Text) -> Result<(), Wrong>,
 }
 
 impl core::fmt::Debug for Phrase {
@@ -148,11 +157,11 @@ impl core::fmt::Debug for Phrase {
 }
 
 /// A phrase that is read later, with more of the file at hand.
-pub(crate) fn later(_: &str, _: &Text) -> Result<(), Wrong> {
+pub fn later(_: &str, _: &Text) -> Result<(), Wrong> {
     Ok(())
 }
 
 /// No more keys.
-pub(crate) fn none() -> &'static [Key] {
+pub fn none() -> &'static [Key] {
     &[]
 }

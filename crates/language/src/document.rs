@@ -11,26 +11,35 @@ use crate::units;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Item {
-    pub(crate) span: Span,
-    pub(crate) value: Value,
+pub struct Item {
+    /// Its place.
+    pub span: Span,
+    /// What stands there.
+    pub value: Value,
 }
 
 /// A value of any type.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub enum Value {
+    /// A string.
     Text(Text),
+    /// A whole number.
     Integer(i64),
+    /// A number with a fraction.
     Float(f64),
+    /// `true` or `false`.
     Bool(bool),
+    /// A date, a time or both.
     Datetime(toml::value::Datetime),
+    /// A list.
     List(Vec<Item>),
+    /// A table.
     Table(Table),
 }
 
 impl Value {
     /// What it is, for a person.
-    pub(crate) fn what(&self) -> &'static str {
+    pub fn what(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
             Self::Integer(_) => "an integer",
@@ -45,10 +54,11 @@ impl Value {
 
 /// A string that can tell the place of each of its parts.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Text {
-    pub(crate) text: String,
+pub struct Text {
+    /// What it says, escapes resolved.
+    pub text: String,
     /// The whole literal, quotes included.
-    pub(crate) span: Span,
+    pub span: Span,
     /// Where the first byte of `text` stands in the file; absent where the literal is written with escapes.
     start: Option<usize>,
 }
@@ -66,13 +76,13 @@ impl Text {
     }
 
     /// A number of the file, taken as its text.
-    pub(crate) fn bare(text: String, span: Span) -> Self {
+    pub fn bare(text: String, span: Span) -> Self {
         let start = (span.len() == text.len()).then_some(span.start);
         Self { text, span, start }
     }
 
     /// The place of `text[range]`.
-    pub(crate) fn place(&self, range: Span) -> Span {
+    pub fn place(&self, range: Span) -> Span {
         match self.start {
             Some(start) => start + range.start..start + range.end,
             None => self.span.clone(),
@@ -80,41 +90,48 @@ impl Text {
     }
 
     /// The place of the text without its quotes.
-    pub(crate) fn inner(&self) -> Span {
+    pub fn inner(&self) -> Span {
         self.place(0..self.text.len())
     }
 }
 
 /// A key and its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Name {
-    pub(crate) text: String,
-    pub(crate) span: Span,
+pub struct Name {
+    /// The key.
+    pub text: String,
+    /// Its place.
+    pub span: Span,
 }
 
 /// A table in the order of the file.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Table {
-    pub(crate) entries: Vec<(Name, Item)>,
+pub struct Table {
+    /// Keys and values.
+    pub entries: Vec<(Name, Item)>,
 }
 
 impl Table {
-    pub(crate) fn get(&self, key: &str) -> Option<&Item> {
+    /// What stands under `key`.
+    pub fn get(&self, key: &str) -> Option<&Item> {
         self.entry(key).map(|(_, item)| item)
     }
 
-    pub(crate) fn entry(&self, key: &str) -> Option<(&Name, &Item)> {
+    /// The key of that name and what stands under it.
+    pub fn entry(&self, key: &str) -> Option<(&Name, &Item)> {
         self.entries.iter().find(|(name, _)| name.text == key).map(|(name, item)| (name, item))
     }
 
-    pub(crate) fn table(&self, key: &str) -> Option<&Table> {
+    /// The table under `key`, where there is one.
+    pub fn table(&self, key: &str) -> Option<&Table> {
         match self.get(key) {
             Some(Item { value: Value::Table(table), .. }) => Some(table),
             _ => None,
         }
     }
 
-    pub(crate) fn text(&self, key: &str) -> Option<&Text> {
+    /// The string under `key`, where there is one.
+    pub fn text(&self, key: &str) -> Option<&Text> {
         match self.get(key) {
             Some(Item { value: Value::Text(text), .. }) => Some(text),
             _ => None,
@@ -122,12 +139,12 @@ impl Table {
     }
 
     /// The time under `key`, where there is one that can be understood.
-    pub(crate) fn time(&self, key: &str) -> Option<Duration> {
+    pub fn time(&self, key: &str) -> Option<Duration> {
         units::time(&self.text(key)?.text).ok()
     }
 
     /// The size under `key`, as a number of bytes or with a unit.
-    pub(crate) fn size(&self, key: &str) -> Option<Bytes> {
+    pub fn size(&self, key: &str) -> Option<Bytes> {
         match &self.get(key)?.value {
             Value::Integer(n) => u64::try_from(*n).ok().map(Bytes),
             Value::Text(text) => units::size(&text.text).ok(),
@@ -136,7 +153,7 @@ impl Table {
     }
 
     /// The whole number under `key`.
-    pub(crate) fn count(&self, key: &str) -> Option<u64> {
+    pub fn count(&self, key: &str) -> Option<u64> {
         match &self.get(key)?.value {
             Value::Integer(n) => u64::try_from(*n).ok(),
             _ => None,
@@ -144,7 +161,7 @@ impl Table {
     }
 
     /// Whether `true` or `false` stands under `key`.
-    pub(crate) fn switch(&self, key: &str) -> Option<bool> {
+    pub fn switch(&self, key: &str) -> Option<bool> {
         match self.get(key)?.value {
             Value::Bool(on) => Some(on),
             _ => None,
@@ -152,7 +169,7 @@ impl Table {
     }
 
     /// What is written under `key`, a number as its text.
-    pub(crate) fn phrase(&self, key: &str) -> Option<Text> {
+    pub fn phrase(&self, key: &str) -> Option<Text> {
         let item = self.get(key)?;
         match &item.value {
             Value::Text(text) => Some(text.clone()),
@@ -163,7 +180,7 @@ impl Table {
     }
 
     /// What both tables say; where they disagree, this one.
-    pub(crate) fn over(&self, other: &Self) -> Self {
+    pub fn over(&self, other: &Self) -> Self {
         let mut entries = self.entries.clone();
         for (name, item) in &other.entries {
             let Some((_, mine)) = entries.iter_mut().find(|(n, _)| n.text == name.text) else {
@@ -178,7 +195,7 @@ impl Table {
     }
 
     /// The strings under `key`, which may hold one or a list of them.
-    pub(crate) fn texts(&self, key: &str) -> Vec<&Text> {
+    pub fn texts(&self, key: &str) -> Vec<&Text> {
         match self.get(key) {
             Some(Item { value: Value::Text(text), .. }) => vec![text],
             Some(Item { value: Value::List(list), .. }) => list
@@ -194,7 +211,7 @@ impl Table {
 }
 
 /// Parses TOML; all syntax errors are reported.
-pub(crate) fn parse(source: &str, mistakes: &mut Mistakes) -> Table {
+pub fn parse(source: &str, mistakes: &mut Mistakes) -> Table {
     let (root, errors) = DeTable::parse_recoverable(source);
     for error in errors {
         let span = error.span().unwrap_or(0..0);

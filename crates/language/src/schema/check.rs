@@ -8,7 +8,7 @@ use crate::units::{self, Refusal};
 
 /// Reports unknown keys, missing keys and values of the wrong shape in `table` and below it. What passes can be read
 /// without a second look. Keys that are missing at a node are another matter: a range may have them, see [`required`].
-pub(crate) fn check(table: &Table, section: &Section, path: &str, span: &Span, mistakes: &mut Mistakes) {
+pub fn check(table: &Table, section: &Section, path: &str, span: &Span, mistakes: &mut Mistakes) {
     keys(table, section, path, mistakes);
     if path.matches('.').count() == 0 || !NODES.iter().any(|kind| path.starts_with(kind)) {
         missing(table, section, path, span, mistakes);
@@ -20,7 +20,7 @@ const NODES: [&str; 4] = ["hub.", "switch.", "router.", "host."];
 
 /// Reports keys that are missing in the table of a node, in which everything that the file says of it is put together,
 /// and in the tables below it.
-pub(crate) fn required(table: &Table, section: &Section, path: &str, span: &Span, mistakes: &mut Mistakes) {
+pub fn required(table: &Table, section: &Section, path: &str, span: &Span, mistakes: &mut Mistakes) {
     missing(table, section, path, span, mistakes);
     for (name, item) in &table.entries {
         let kind = section.key(&name.text).map(|key| key.kind).or_else(|| numbered(section, &name.text));
@@ -222,7 +222,7 @@ fn number(item: &Item) -> String {
 }
 
 /// The time since 1970 of a TOML date or of a string that holds one.
-pub(crate) fn date(value: &Value) -> Result<core::time::Duration, Refusal> {
+pub fn date(value: &Value) -> Result<core::time::Duration, Refusal> {
     let refusal = || Refusal::new("not a date with a time").help("write it as 2026-01-01T00:00:00Z");
     let parsed = match value {
         Value::Datetime(date) => *date,

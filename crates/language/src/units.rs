@@ -6,17 +6,21 @@ use septet_core::{Bytes, Rate};
 
 /// Why a quantity was not understood, and what to write instead.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Refusal {
-    pub(crate) reason: String,
-    pub(crate) help: Option<String>,
+pub struct Refusal {
+    /// What is wrong.
+    pub reason: String,
+    /// What to write instead.
+    pub help: Option<String>,
 }
 
 impl Refusal {
-    pub(crate) fn new(reason: impl Into<String>) -> Self {
+    /// A refusal without a mend.
+    pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), help: None }
     }
 
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    /// Says what to write instead.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -100,7 +104,7 @@ fn in_words(refusal: Refusal) -> String {
 }
 
 /// A span of time: `20us`, `1.5s`.
-pub(crate) fn time(text: &str) -> Result<Duration, Refusal> {
+pub fn time(text: &str) -> Result<Duration, Refusal> {
     let (number, unit) = split(text, "a time", "`10ms`")?;
     let Some(factor) = find(TIMES, unit) else {
         return Err(if unit.is_empty() {
@@ -121,7 +125,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, Refusal> {
 
 /// A bit rate: `20mbit`, `1.5gbit`. `tc` reads `mbps` as megabytes a second, nearly everybody else as megabits:
 /// it is refused.
-pub(crate) fn rate(text: &str) -> Result<Rate, Refusal> {
+pub fn rate(text: &str) -> Result<Rate, Refusal> {
     let (number, unit) = split(text, "a rate", "`20mbit`")?;
     let unit = unit.strip_suffix("/s").unwrap_or(unit);
     let lower = unit.to_lowercase();
@@ -149,7 +153,7 @@ pub(crate) fn rate(text: &str) -> Result<Rate, Refusal> {
 }
 
 /// A number of bytes: `64kb`, `1500`.
-pub(crate) fn size(text: &str) -> Result<Bytes, Refusal> {
+pub fn size(text: &str) -> Result<Bytes, Refusal> {
     let (number, unit) = split(text, "a size", "`64kb`")?;
     let factor = if unit.is_empty() { 1.0 } else { find(SIZES, unit).ok_or_else(|| size_unit(unit))? };
     let bytes = (number * factor).round();
@@ -163,7 +167,7 @@ pub(crate) fn size(text: &str) -> Result<Bytes, Refusal> {
 }
 
 /// A share of the whole: `0.5%`, or the ratio `0.005`.
-pub(crate) fn ratio(text: &str) -> Result<f64, Refusal> {
+pub fn ratio(text: &str) -> Result<f64, Refusal> {
     let (number, unit) = split(text, "a percentage", "`0.5%`")?;
     let ratio = match unit {
         "%" => number / 100.0,
@@ -181,7 +185,7 @@ pub(crate) fn ratio(text: &str) -> Result<f64, Refusal> {
 }
 
 /// A length of cable, in metres: `100m`, `2km`.
-pub(crate) fn length(text: &str) -> Result<f64, Refusal> {
+pub fn length(text: &str) -> Result<f64, Refusal> {
     let (number, unit) = split(text, "a length", "`100m`")?;
     match find(LENGTHS, unit) {
         Some(factor) if number >= 0.0 => Ok(number * factor),
@@ -193,13 +197,15 @@ pub(crate) fn length(text: &str) -> Result<f64, Refusal> {
 
 /// The bound of a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Limit {
+pub enum Limit {
+    /// So many bytes.
     Bytes(Bytes),
+    /// So many packets.
     Packets(u64),
 }
 
 /// A bound in bytes (`64kb`) or in packets (`100p`, `100packets`, or the bare number that netem takes).
-pub(crate) fn limit(text: &str) -> Result<Limit, Refusal> {
+pub fn limit(text: &str) -> Result<Limit, Refusal> {
     let (number, unit) = split(text, "a limit", "`64kb` or `100p`")?;
     let packets = ["", "p", "pkt", "pkts", "packet", "packets"];
     if packets.contains(&unit.to_lowercase().as_str()) {
@@ -216,7 +222,7 @@ pub(crate) fn limit(text: &str) -> Result<Limit, Refusal> {
 
 /// What a number with a unit measures, where an expectation may hold any of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Dimension {
+pub enum Dimension {
     /// A count or a ratio.
     Number,
     /// In seconds.
@@ -228,7 +234,8 @@ pub(crate) enum Dimension {
 }
 
 impl Dimension {
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name with an article.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Number => "a number",
             Self::Time => "a time",
@@ -239,7 +246,7 @@ impl Dimension {
 }
 
 /// A literal of any dimension: `195`, `95%`, `900ms`, `64kb`, `20mbit`.
-pub(crate) fn literal(text: &str) -> Result<(f64, Dimension), Refusal> {
+pub fn literal(text: &str) -> Result<(f64, Dimension), Refusal> {
     let (number, unit) = split(text, "a number", "`900ms`")?;
     if unit.is_empty() {
         return Ok((number, Dimension::Number));
@@ -263,7 +270,7 @@ pub(crate) fn literal(text: &str) -> Result<(f64, Dimension), Refusal> {
 }
 
 /// Renders a value of this dimension as a person would write it.
-pub(crate) fn render(value: f64, dimension: Dimension) -> String {
+pub fn render(value: f64, dimension: Dimension) -> String {
     if !value.is_finite() {
         return value.to_string();
     }
@@ -326,7 +333,7 @@ fn split<'a>(text: &'a str, what: &str, example: &str) -> Result<(f64, &'a str),
 }
 
 /// Where the number at the beginning of `text` ends.
-pub(crate) fn number_end(text: &str) -> usize {
+pub fn number_end(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut end = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
     while end < bytes.len()

@@ -1,7 +1,7 @@
 //! The name that a misspelt one was most likely meant to be.
 
 /// The candidate nearest to `word`, where one is near enough to be worth suggesting.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_lowercase();
     // A third of the letters may differ; a short word allows one slip.
     let allowed = (word.chars().count() / 3).max(1);
@@ -15,11 +15,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// Help that suggests the nearest candidate, or lists the candidates where they are few.
-pub(crate) fn suggest<'a>(
-    word: &str,
-    what: &str,
-    candidates: impl IntoIterator<Item = &'a str> + Clone,
-) -> Option<String> {
+pub fn suggest<'a>(word: &str, what: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(near) = nearest(word, candidates.clone()) {
         return Some(format!("did you mean `{near}`?"));
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::schema::{Kind, Section};
 
 /// The schema of the file whose top is `root`.
-pub(crate) fn json(root: &Section) -> Value {
+pub fn json(root: &Section) -> Value {
     let mut schema = section(root);
     let Value::Object(map) = &mut schema else { unreachable!("a section is an object") };
     map.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));

@@ -35,30 +35,36 @@ pub enum Gravity {
 }
 
 impl Mistake {
-    pub(crate) fn new(code: &'static str, span: Span, reason: impl Into<String>, label: impl Into<String>) -> Self {
+    /// An error of the kind `code` at `span`: why, and what stands beside the place.
+    pub fn new(code: &'static str, span: Span, reason: impl Into<String>, label: impl Into<String>) -> Self {
         let reason = short(reason.into());
         Self { code, gravity: Gravity::Error, reason, labels: vec![(span, label.into())], help: None }
     }
 
-    pub(crate) fn refused(code: &'static str, span: Span, label: &str, refusal: Refusal) -> Self {
+    /// An error because a quantity was refused.
+    pub fn refused(code: &'static str, span: Span, label: &str, refusal: Refusal) -> Self {
         Self::new(code, span, refusal.reason, label).help(refusal.help)
     }
 
-    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+    /// Says how to mend it.
+    pub fn help(mut self, help: impl Into<Option<String>>) -> Self {
         self.help = help.into().map(short);
         self
     }
 
-    pub(crate) fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+    /// Points at a second place.
+    pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
         self.labels.push((span, label.into()));
         self
     }
 
-    pub(crate) fn warning(self) -> Self {
+    /// The lab can run in spite of it.
+    pub fn warning(self) -> Self {
         self.of(Gravity::Warning)
     }
 
-    pub(crate) fn of(mut self, gravity: Gravity) -> Self {
+    /// The same, as grave as that.
+    pub fn of(mut self, gravity: Gravity) -> Self {
         self.gravity = gravity;
         self
     }
@@ -173,12 +179,14 @@ fn calm(text: &str) -> String {
 const MOST: usize = 100;
 
 impl Mistakes {
-    pub(crate) fn new(name: &str, text: &str) -> Self {
+    /// None yet, in the file `name` that says `text`.
+    pub fn new(name: &str, text: &str) -> Self {
         let source = Arc::new(NamedSource::new(printable(name), calm(text)));
         Self { source, list: Vec::new(), known: BTreeSet::new(), left: 0 }
     }
 
-    pub(crate) fn push(&mut self, mistake: Mistake) {
+    /// One more, unless it is known already.
+    pub fn push(&mut self, mistake: Mistake) {
         // One place may be looked at twice; a person need read of it once.
         let Span { start, end } = mistake.span();
         if self.known.insert((start, end, mistake.reason.clone())) {
@@ -186,13 +194,14 @@ impl Mistakes {
         }
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
+    /// Whether the lab cannot run.
+    pub fn has_errors(&self) -> bool {
         self.list.iter().any(|m| m.gravity == Gravity::Error)
     }
 
     /// In the order of the file, the first hundred; warnings go where there are errors, as they may be no more than their
     /// echo.
-    pub(crate) fn sorted(mut self) -> Self {
+    pub fn sorted(mut self) -> Self {
         if self.has_errors() {
             self.list.retain(|m| m.gravity == Gravity::Error);
         }
