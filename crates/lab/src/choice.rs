@@ -5,7 +5,7 @@ use septet_language::units;
 use septet_language::words::Word;
 
 use crate::lab::Lab;
-use crate::topology::LinkRef;
+use crate::model::topology::LinkRef;
 
 /// Which frame is meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +61,7 @@ impl Lab {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::Ways;
+    use crate::model::topology::Ways;
 
     #[test]
     fn choices() {

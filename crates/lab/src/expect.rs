@@ -25,8 +25,8 @@ use std::sync::LazyLock;
 use septet_core::Instant;
 use septet_host::{Host, HostConfig};
 
-use crate::cards;
-use crate::topology::LinkRef;
+use crate::model::topology::LinkRef;
+use crate::stage::cards;
 use septet_language::units::Dimension;
 
 /// What nodes count as wholes: hosts and routers by the names of `nstat`, cards by those of `ethtool -S`, switches and hubs

@@ -25,9 +25,9 @@ use septet_language::nearest::suggest;
 use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 
-use crate::files::Files;
 use crate::lab::Lab;
-use crate::topology::LinkRef;
+use crate::model::files::Files;
+use crate::model::topology::LinkRef;
 
 /// Something that goes wrong.
 #[derive(Clone, Debug)]
@@ -155,13 +155,13 @@ pub(crate) fn parse(text: &Text, lab: &Lab, files: &Files) -> Result<Fault, Wron
     let context = Context { lab, files, at, until, time };
     let mut words = Words::new(what);
     let verb = words.expect("a fault", "`5s..7s: loss 20% on r1--r2`")?;
-    let is_netem = crate::medium::is_word(verb.text);
+    let is_netem = crate::model::medium::is_word(verb.text);
     let kind = KINDS.iter().find(|kind| {
         let speaks = kind.verb == verb.text || (kind.verb == medium::NETEM.verb && is_netem);
         speaks && (kind.takes)(words.clone())
     });
     let Some(kind) = kind else {
-        let known = KINDS.iter().map(|k| k.verb).chain(crate::medium::names());
+        let known = KINDS.iter().map(|k| k.verb).chain(crate::model::medium::names());
         return Err(Wrong::new("unknown-fault", verb.range(), format!("there is no fault `{}`", verb.text))
             .label("unknown fault")
             .help(suggest(verb.text, "faults", known)));

@@ -1,6 +1,10 @@
 //! What a lab file can name, each with a word of explanation.
 
-use crate::{expect, fault, medium, ports, service};
+use crate::expect;
+use crate::fault;
+use crate::model::medium;
+use crate::service;
+use crate::stage::ports;
 
 /// Something that a lab file can name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -13,18 +13,23 @@ use septet_language::{schema, units};
 use septet_network::Cidr;
 use septet_transport::tcp::Config;
 
-use crate::address::{self, Spot};
 use crate::expect::{self, Expectation};
 use crate::fault::{self, Fault};
-use crate::files::Files;
-use crate::gauges;
-use crate::idle::Idle;
-use crate::links::{Link, Wiring};
-use crate::medium::{self, Cable};
-use crate::node::{self, Declared, Node, NodeKind, NodeSpec, Port, Subinterface};
-use crate::starts::{self, Stop};
-use crate::topology::{Place, Topology};
-use crate::{keys, segments, shared_line, sweep, tcp, vlans};
+use crate::model::address::{self, Spot};
+use crate::model::files::Files;
+use crate::model::medium::{self, Cable};
+use crate::model::node::{self, Declared, Node, NodeKind, NodeSpec, Port, Subinterface};
+use crate::model::topology::{Place, Topology};
+use crate::read::idle::Idle;
+use crate::read::keys;
+use crate::read::links::{Link, Wiring};
+use crate::read::segments;
+use crate::read::shared_line;
+use crate::read::starts::{self, Stop};
+use crate::read::sweep;
+use crate::read::tcp;
+use crate::read::vlans;
+use crate::stage::gauges;
 
 /// A lab: everything that a file says, checked and resolved.
 #[derive(Clone, Debug)]

@@ -15,17 +15,17 @@ use septet_engine::{Circle, Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
 use septet_presentation::ca::{Authority, TrustStore};
 
-use crate::boot::Progress;
-use crate::command::Schedule;
 use crate::expect::Verdict;
 use crate::fault::Fault;
 use crate::fault::board::{self, FaultId, SharedBoard, Standing};
 use crate::lab::Lab;
-use crate::medium::Cable;
-use crate::node::Node;
-use crate::ports::{self, PortReport};
-use crate::readings::Readings;
+use crate::model::command::Schedule;
+use crate::model::medium::Cable;
+use crate::model::node::Node;
 use crate::service::RecordData;
+use crate::stage::boot::Progress;
+use crate::stage::ports::{self, PortReport};
+use crate::stage::readings::Readings;
 
 /// Where the parts of a lab are in its world, each by its index in the lab.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use crate::expect::{
     Amount, Comparison, Condition, Expectation, Expr, ExprKind, LinkMetric, Operator, Probe, Quantifier, QueueProbe,
     Series, Subject, Window, function, metric,
 };
-use crate::topology::LinkRef;
+use crate::model::topology::LinkRef;
 
 /// What a run has to say to expectations.
 pub trait Observed {

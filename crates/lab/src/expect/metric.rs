@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use septet_core::{Metric, Reading, Unit};
 use septet_language::units::Dimension;
 
-use crate::gauges;
+use crate::stage::gauges;
 
 /// How the metric called `name` behind a node's name is read; what is not known is a series.
 pub fn reading(name: &str) -> Reading {

@@ -13,8 +13,8 @@ use crate::expect::function;
 use crate::expect::lexer::{self, Token, TokenKind};
 use crate::expect::metric::{self, Amount};
 use crate::expect::{Comparison, Condition, Expr, ExprKind, Operator, Quantifier, Series, Subject, Window};
-use crate::ports;
-use crate::topology::{LinkRef, Topology};
+use crate::model::topology::{LinkRef, Topology};
+use crate::stage::ports;
 
 /// How deep parentheses and signs may nest.
 const DEEPEST: usize = 64;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use septet_core::{Instant, Sample};
 
 use super::*;
-use crate::topology::{Place, Topology, Ways};
+use crate::model::topology::{Place, Topology, Ways};
 
 fn topology() -> Topology {
     let mut topology = Topology::default();

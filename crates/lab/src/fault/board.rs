@@ -13,9 +13,9 @@ use septet_host::Host;
 use septet_network::Cidr;
 
 use crate::fault::Fault;
-use crate::medium::{Cable, Change};
-use crate::node::Node;
-use crate::topology::LinkRef;
+use crate::model::medium::{Cable, Change};
+use crate::model::node::Node;
+use crate::model::topology::LinkRef;
 
 /// Names a fault that was put on the board.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -4,7 +4,7 @@ use septet_language::words::{Words, Wrong};
 
 use crate::fault::board::Stage;
 use crate::fault::{Context, Effect, FaultKind, Plan};
-use crate::topology::LinkRef;
+use crate::model::topology::LinkRef;
 
 /// Cuts a cable.
 pub(super) const CUT: FaultKind = FaultKind::new("cut", "18s..19s: cut r1--r2", "fault.cut", read);

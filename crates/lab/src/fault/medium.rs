@@ -4,8 +4,8 @@ use septet_language::words::{Words, Wrong};
 
 use crate::fault::board::Stage;
 use crate::fault::{Context, Effect, FaultKind, Plan};
-use crate::medium::{self, Change};
-use crate::topology::LinkRef;
+use crate::model::medium::{self, Change};
+use crate::model::topology::LinkRef;
 
 /// Makes links worse, by any word of netem, before which `netem` itself may stand.
 pub(super) const NETEM: FaultKind = FaultKind::new(

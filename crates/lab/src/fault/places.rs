@@ -8,8 +8,8 @@ use septet_network::filter::Framing;
 
 use crate::fault::board::Gate;
 use crate::lab::Lab;
-use crate::link_text;
-use crate::topology::Place;
+use crate::model::link_text;
+use crate::model::topology::Place;
 
 /// One gate where a filter stands.
 #[derive(Clone, Copy, Debug)]

@@ -10,9 +10,9 @@ use septet_language::mistake::Mistake;
 use septet_language::schema::{Key, Kind, Phrase, Section, later, none};
 use septet_language::words::{Word, Wrong};
 
-use crate::boot::{Boot, Ground, serve};
-use crate::build::BuildError;
 use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
+use crate::stage::boot::{Boot, Ground, serve};
+use crate::stage::build::BuildError;
 
 pub(super) const KIND: ServiceKind =
     ServiceKind { key: Key::new("balancer", Kind::Table(&SECTION), "a load balancer"), read };

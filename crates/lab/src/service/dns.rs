@@ -16,10 +16,10 @@ use septet_language::schema::{Key, Kind, Phrase, Section, later, none};
 use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 
-use crate::boot::{Boot, Ground, serve};
-use crate::build::BuildError;
 use crate::lab::Lab;
 use crate::service::{Reading, Service, ServiceKind};
+use crate::stage::boot::{Boot, Ground, serve};
+use crate::stage::build::BuildError;
 
 pub(super) const KIND: ServiceKind = ServiceKind {
     key: Key::new("dns", Kind::Table(&SECTION), "an authoritative name server; hosts of the lab ask it for names"),

@@ -7,9 +7,9 @@ use septet_language::document::{Table, Text};
 use septet_language::schema::{Key, Kind, Phrase, Section, none};
 use septet_language::words::{Word, Wrong};
 
-use crate::boot::{Boot, Ground};
-use crate::build::BuildError;
 use crate::service::{Reading, Service, ServiceKind};
+use crate::stage::boot::{Boot, Ground};
+use crate::stage::build::BuildError;
 
 pub(super) const KIND: ServiceKind =
     ServiceKind { key: Key::new("outside", Kind::Table(&SECTION), "a door out of the lab, when it is live"), read };

@@ -13,7 +13,7 @@ use crate::expect::function::{self, Function, Pure};
 use crate::expect::lexer::{Token, TokenKind};
 use crate::expect::metric::{Amount, LinkMetric};
 use crate::expect::{Expr, ExprKind, Series, Window};
-use crate::topology::LinkRef;
+use crate::model::topology::LinkRef;
 
 impl Parser<'_> {
     /// `p99(client.http.time, after = 5s)`, `queue(r1--r2)`

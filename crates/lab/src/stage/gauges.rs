@@ -10,6 +10,7 @@ use septet_host::Host;
 use septet_transport::tcp::{CcInfo, Info, SocketId};
 
 use crate::lab::Lab;
+use crate::model::node::Port;
 use crate::run::Places;
 
 /// What is looked at.
@@ -121,7 +122,7 @@ struct Queue {
 impl Gauge {
     fn new(lab: &Lab, places: &Places, node: usize) -> Option<Self> {
         let recorder = places.recorders[node].clone()?;
-        let queue = |(number, port): (usize, &crate::Port)| {
+        let queue = |(number, port): (usize, &Port)| {
             let link = port.link?;
             let way = usize::from(lab.links[link].ends[0].node != node);
             // Without a rate nothing ever waits.

@@ -7,10 +7,10 @@ use septet_language::mistake::{Gravity, Mistake, Mistakes};
 use septet_language::nearest::suggest;
 use septet_language::schema;
 
-use crate::edit::{SettingError, with_setting};
-use crate::keys;
 use crate::lab::Lab;
-use crate::node::NodeKind;
+use crate::model::node::NodeKind;
+use crate::read::edit::{SettingError, with_setting};
+use crate::read::keys;
 
 /// Values that are tried one by one when a file is read; the rest is found wrong when its run is prepared.
 const MOST_TRIED: usize = 1000;

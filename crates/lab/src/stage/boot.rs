@@ -9,8 +9,8 @@ use septet_core::{Instant, Storey};
 use septet_presentation::ca::{Authority, CaError, ServerIdentity, TrustStore};
 use septet_socket::{BoxFuture, NetExt, NetRef};
 
-use crate::command::{Command, Schedule};
 use crate::lab::Lab;
+use crate::model::command::{Command, Schedule};
 use crate::service::Certificate;
 
 /// Called whenever a host boots.

@@ -8,11 +8,11 @@ use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::nearest::suggest;
 use septet_language::words::{Commas, Word, Words, Wrong};
 
-use crate::files::Files;
-use crate::link_text::{self, EndText, Joint, Pair};
-use crate::medium::{self, Cable};
-use crate::node::{Declared, NodeKind};
-use crate::topology::{Place, Topology};
+use crate::model::files::Files;
+use crate::model::link_text::{self, EndText, Joint, Pair};
+use crate::model::medium::{self, Cable};
+use crate::model::node::{Declared, NodeKind};
+use crate::model::topology::{Place, Topology};
 
 /// A link between two ports.
 #[derive(Clone, Debug)]

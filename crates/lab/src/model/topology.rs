@@ -6,7 +6,7 @@ use septet_language::names;
 use septet_language::nearest::{nearest, suggest};
 use septet_language::words::{Word, Wrong};
 
-use crate::link_text;
+use crate::model::link_text;
 
 /// Nodes by name and links by their ends.
 #[derive(Clone, Default, Debug)]

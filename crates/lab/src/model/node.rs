@@ -13,13 +13,13 @@ use septet_language::words::Word;
 use septet_network::Cidr;
 use septet_transport::tcp;
 
-use crate::address::{self, Cidr4};
-use crate::cards::{Duplex, Management};
-use crate::command::{self, Command};
-use crate::listeners;
-use crate::medium;
+use crate::model::address::{self, Cidr4};
+use crate::model::command::{self, Command};
+use crate::model::medium;
+use crate::model::topology::Topology;
+use crate::read::listeners;
 use crate::service::{self, Service};
-use crate::topology::Topology;
+use crate::stage::cards::{Duplex, Management};
 
 /// A node of a lab.
 #[derive(Clone, Debug)]
@@ -241,7 +241,7 @@ impl NodeSpec {
         }
         Self {
             tcp: match table.get("tcp") {
-                Some(_) => Arc::new(crate::tcp::read(table, defaults)),
+                Some(_) => Arc::new(crate::read::tcp::read(table, defaults)),
                 None => defaults.clone(),
             },
             listening: listeners::read(table, mistakes),

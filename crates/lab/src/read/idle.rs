@@ -6,8 +6,8 @@ use septet_language::document::{Table, Text};
 use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::words::{Word, Words};
 
-use crate::links::Link;
-use crate::node::Declared;
+use crate::model::node::Declared;
+use crate::read::links::Link;
 
 /// What is looked at.
 pub(crate) struct Idle<'a> {

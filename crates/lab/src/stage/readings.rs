@@ -13,9 +13,10 @@ use septet_host::Host;
 use septet_physical::queue::Limit;
 
 use crate::expect::{Amount, Excess, LinkMetric, Observed, Probe, QueueProbe, Window};
+use crate::model::topology::LinkRef;
 use crate::run::Places;
-use crate::topology::LinkRef;
-use crate::{cards, ports};
+use crate::stage::cards;
+use crate::stage::ports;
 
 /// Readings at chosen times, taken while the world runs.
 #[derive(Debug, Default)]

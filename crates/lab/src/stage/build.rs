@@ -22,13 +22,14 @@ use septet_network::{Cidr, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_transport::tcp;
 
-use crate::boot::{self, Consoles, Ground, Progress};
 use crate::fault::board::{self, Board};
-use crate::gauges;
 use crate::lab::{self, Lab};
-use crate::node::{Node, NodeKind};
-use crate::readings::Readings;
+use crate::model::medium::Cable;
+use crate::model::node::{Node, NodeKind, Port, Subinterface};
 use crate::run::{Output, Places, Run};
+use crate::stage::boot::{self, Consoles, Ground, Progress};
+use crate::stage::gauges;
+use crate::stage::readings::Readings;
 
 /// How a run differs from what the lab file says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -158,7 +159,7 @@ impl Lab {
             places.stations.push(station);
             places.recorders.push(recorder);
         }
-        let mut media: BTreeMap<*const crate::Cable, Arc<septet_physical::Medium>> = BTreeMap::new();
+        let mut media: BTreeMap<*const Cable, Arc<septet_physical::Medium>> = BTreeMap::new();
         for (index, link) in self.links.iter().enumerate() {
             // Links of one medium share it.
             let [ab, ba] = [0, 1].map(|way| {
@@ -300,7 +301,7 @@ fn switch(node: &Node, management: Option<switch::Management>) -> switch::Switch
 }
 
 fn interfaces(node: &Node) -> Vec<InterfaceConfig> {
-    let interface = |port: &crate::Port| InterfaceConfig {
+    let interface = |port: &Port| InterfaceConfig {
         mac: MacAddr(port.mac),
         addresses: port.address.into_iter().collect(),
         mtu: u32::from(port.mtu),
@@ -309,8 +310,8 @@ fn interfaces(node: &Node) -> Vec<InterfaceConfig> {
 }
 
 fn vlan_interfaces(node: &Node) -> Vec<VlanInterfaceConfig> {
-    let at = |(over, port): (u16, &crate::Port)| {
-        let of = |sub: &crate::Subinterface| {
+    let at = |(over, port): (u16, &Port)| {
+        let of = |sub: &Subinterface| {
             let vlan = VlanId::new(sub.vlan)?;
             Some(VlanInterfaceConfig { over, vlan, addresses: sub.address.into_iter().collect() })
         };

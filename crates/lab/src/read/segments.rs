@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use septet_datalink::switch::PortMode;
 use septet_datalink::vlan::VlanId;
 
-use crate::address::{Seat, Segment, Spot};
-use crate::links::Link;
-use crate::node::{Node, NodeKind, Subinterface};
-use crate::topology::Place;
+use crate::model::address::{Seat, Segment, Spot};
+use crate::model::node::{Node, NodeKind, Subinterface};
+use crate::model::topology::Place;
+use crate::read::links::Link;
 
 /// The segments, in the order of their first links; on one link what travels without a tag comes before VLANs, in their
 /// order. A router's port at a trunk gets an interface for each VLAN that has stations, unless the file names those that it

@@ -24,10 +24,10 @@ use septet_physical::queue::Limit;
 use septet_physical::{Framing, Medium};
 
 use crate::lab::Lab;
-use crate::medium::{Cable, Serial};
-use crate::node::{Node, NodeKind};
-use crate::topology::{Place, Topology};
-use crate::vlans::{self, Named};
+use crate::model::medium::{Cable, Serial};
+use crate::model::node::{Node, NodeKind};
+use crate::model::topology::{Place, Topology};
+use crate::read::vlans::{self, Named};
 
 /// Whether a port may send while it receives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -9,9 +9,10 @@ use septet_datalink::card::half_duplex::parameters::SLOT;
 use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::units::{Dimension, render};
 
-use crate::cards;
-use crate::links::Link;
-use crate::node::{Node, NodeKind};
+use crate::model::medium::Cable;
+use crate::model::node::{Node, NodeKind};
+use crate::read::links::Link;
+use crate::stage::cards;
 
 /// What a link that stations share must be made of, for example.
 const MEND: &str = "a hub's links are short and slow: leave the words away, or write `rate 10mbit delay 500ns`";
@@ -160,7 +161,7 @@ fn delay(link: &Link) -> Duration {
     link.cables.iter().map(|cable| cable.medium.delay + cable.medium.jitter).max().unwrap_or_default()
 }
 
-fn cards_rate(cable: &std::sync::Arc<crate::Cable>) -> Rate {
+fn cards_rate(cable: &std::sync::Arc<Cable>) -> Rate {
     cards::rate(cable)
 }
 

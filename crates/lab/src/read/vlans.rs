@@ -9,11 +9,11 @@ use septet_language::document::{Item, Text, Value};
 use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::words::{Word, Wrong};
 
-use crate::cards::Management;
-use crate::links::Link;
-use crate::node::{Node, NodeKind, NodeSpec};
-use crate::segments::speaks_untagged;
-use crate::topology::Place;
+use crate::model::node::{Node, NodeKind, NodeSpec};
+use crate::model::topology::Place;
+use crate::read::links::Link;
+use crate::read::segments::speaks_untagged;
+use crate::stage::cards::Management;
 
 /// A neighbour that a switch's table names.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -8,7 +8,12 @@ use septet_language::schema::{Key, Kind, Phrase, Section, later, none};
 use septet_language::units::Refusal;
 use septet_language::words::{Word, Wrong};
 
-use crate::{address, command, listeners, medium, service, tcp};
+use crate::model::address;
+use crate::model::command;
+use crate::model::medium;
+use crate::read::listeners;
+use crate::read::tcp;
+use crate::service;
 
 /// The whole file.
 pub(crate) static ROOT: Section = Section {

@@ -5,7 +5,7 @@ use core::fmt;
 use septet_language::schema::{self, Kind};
 use toml_edit::{DocumentMut, Item, Key, Table, Value};
 
-use crate::keys;
+use crate::read::keys;
 
 /// Why a value could not be set.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::Lab;
 
-    const SHOP: &str = include_str!("../../../labs/shop.toml");
+    const SHOP: &str = include_str!("../../../../labs/shop.toml");
 
     fn shop(path: &str, value: &str) -> Lab {
         Lab::parse_changed("shop.toml", &with_setting(SHOP, path, value).unwrap()).unwrap()

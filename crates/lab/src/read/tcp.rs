@@ -7,7 +7,7 @@ use septet_language::schema::{Key, Kind, Phrase};
 use septet_language::words::{Word, Wrong};
 use septet_transport::tcp::{Config, EcnMode, Keepalive, MtuProbing, Nagle, TwReuse, controller};
 
-use crate::keys;
+use crate::read::keys;
 
 /// An option: its key, and what its value does to the defaults of a host.
 struct TcpOption {

@@ -11,11 +11,11 @@ use septet_language::mistake::{Gravity, Mistake, Mistakes, Span};
 use septet_language::nearest::suggest;
 use septet_language::units;
 
-use crate::command::{self, Command, Schedule};
-use crate::keys;
-use crate::node::{Declared, Node};
+use crate::model::command::{self, Command, Schedule};
+use crate::model::node::{Declared, Node};
+use crate::model::topology::Topology;
+use crate::read::keys;
 use crate::service::RecordData;
-use crate::topology::Topology;
 
 /// When a lab stops, and how grave it is to begin later.
 #[derive(Clone, Copy, Debug)]

@@ -13,7 +13,7 @@ use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::units::Refusal;
 use septet_network::Cidr;
 
-use crate::topology::Place;
+use crate::model::topology::Place;
 
 /// An IPv4 address with the length of its prefix, to be counted with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

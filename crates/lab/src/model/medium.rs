@@ -18,7 +18,7 @@ use septet_physical::queue::{DISCIPLINES, Discipline, Limit, QueueSpec};
 use septet_physical::settings::{self, Parameter, Setting, Settings};
 use septet_physical::{DeliveryTrace, Framing, InvalidSetting, Medium, Order, Ratio};
 
-use crate::files::Files;
+use crate::model::files::Files;
 
 /// One direction of a link: what it does to frames, and the largest packet that its ends send.
 #[derive(Clone, PartialEq, Debug)]

@@ -1,0 +1,9 @@
+//! What a lab is made of: nodes and their ports, links, media, addresses, and the commands that nodes run.
+
+pub(crate) mod address;
+pub(crate) mod command;
+pub(crate) mod files;
+pub(crate) mod link_text;
+pub(crate) mod medium;
+pub(crate) mod node;
+pub(crate) mod topology;

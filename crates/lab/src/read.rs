@@ -1,0 +1,13 @@
+//! How a lab file becomes a lab: its keys, and what they say together.
+
+pub(crate) mod edit;
+pub(crate) mod idle;
+pub(crate) mod keys;
+pub(crate) mod links;
+pub(crate) mod listeners;
+pub(crate) mod segments;
+pub(crate) mod shared_line;
+pub(crate) mod starts;
+pub(crate) mod sweep;
+pub(crate) mod tcp;
+pub(crate) mod vlans;
