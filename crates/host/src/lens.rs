@@ -128,7 +128,7 @@ impl Lens for PacketLens {
 
 /// Hands on the frames that a super-segment stands for. A bridge on the way may have one whole, and a slower cable next.
 fn split(frame: Frame, hand_on: &mut dyn FnMut(Frame)) {
-    let Some((IPV4, at)) = payload(frame.bytes()) else { return };
+    let Some((IPV4 | IPV6, at)) = payload(frame.bytes()) else { return };
     let header = frame.bytes()[..at].to_vec();
     let mut packet = frame;
     packet.pull(at);

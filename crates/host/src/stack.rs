@@ -14,10 +14,10 @@ use septet_datalink::vlan;
 use septet_engine::executor;
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
-use septet_network::{Iface, Ip, icmp};
+use septet_network::{Iface, Ip, icmp, icmpv6};
 use septet_transport::tcp::{Meta, Transmit};
 use septet_transport::udp;
-use septet_transport::{Ecn, IcmpError, Unreachable};
+use septet_transport::{Belief, Ecn, IcmpError, Unreachable};
 
 use crate::HostConfig;
 use crate::ping::Pings;
@@ -119,6 +119,7 @@ impl Stack {
         match header.ether_type {
             EtherType::IPV4 => self.ip.receive(now, iface, cast, frame, out),
             EtherType::ARP => self.ip.receive_arp(now, iface, frame, out),
+            EtherType::IPV6 if self.ip.speaks_v6() => self.ip.receive_v6(now, iface, cast, frame, out),
             other => {
                 self.link.at(port.0).refuse(frame.len(), DropReason::UnknownProtocol);
                 if cast == Cast::Unicast {
@@ -211,7 +212,10 @@ impl Stack {
             protocol::TCP => {
                 if let Some(error) = icmp_error(report) {
                     self.tcp.dirty = true;
-                    self.tcp.endpoint().icmp_error(now, &error, out.trace);
+                    let belief = self.tcp.endpoint().icmp_error(now, &error, out.trace);
+                    if let (Belief::Yes, Unreachable::TooBig { mtu }) = (belief, error.kind) {
+                        self.ip.learn_path_mtu(now, report.dst, mtu);
+                    }
                 }
             }
             _ => {}
@@ -288,7 +292,7 @@ impl Stack {
         {
             let kind = Unreachable::TooBig { mtu };
             let error = quoted(src, src, dst, start, kind, (icmp::kind::UNREACHABLE, 4), cause);
-            self.tcp.endpoint().icmp_error(now, &error, out.trace);
+            let _ = self.tcp.endpoint().icmp_error(now, &error, out.trace);
         }
     }
 
@@ -410,19 +414,36 @@ impl Stack {
 /// What storey 4 understands of an ICMP error.
 fn icmp_error(report: &Report) -> Option<IcmpError> {
     let start = *report.quote.bytes().first_chunk()?;
-    let kind = match (report.icmp_type, report.code) {
+    let kind = if report.reporter.is_ipv4() { meaning_v4(report)? } else { meaning_v6(report)? };
+    let said = (report.icmp_type, report.code);
+    Some(quoted(report.reporter, report.src, report.dst, start, kind, said, report.quote.cause))
+}
+
+fn meaning_v4(report: &Report) -> Option<Unreachable> {
+    Some(match (report.icmp_type, report.code) {
         (icmp::kind::UNREACHABLE, 0 | 6 | 11) => Unreachable::Network,
         (icmp::kind::UNREACHABLE, 2) => Unreachable::Protocol,
         (icmp::kind::UNREACHABLE, 3) => Unreachable::Port,
         (icmp::kind::UNREACHABLE, 4) => Unreachable::TooBig { mtu: report.mtu },
-        (icmp::kind::UNREACHABLE, 9 | 10 | 13) => Unreachable::Prohibited,
+        (icmp::kind::UNREACHABLE, 9 | 10 | 13..=15) => Unreachable::Prohibited,
         (icmp::kind::UNREACHABLE, _) => Unreachable::Host,
         (icmp::kind::TIME_EXCEEDED, _) => Unreachable::TimeExceeded,
         (icmp::kind::PARAMETER_PROBLEM, _) => Unreachable::ParameterProblem,
         _ => return None,
-    };
-    let said = (report.icmp_type, report.code);
-    Some(quoted(report.reporter, report.src, report.dst, start, kind, said, report.quote.cause))
+    })
+}
+
+fn meaning_v6(report: &Report) -> Option<Unreachable> {
+    Some(match (report.icmp_type, report.code) {
+        (icmpv6::kind::UNREACHABLE, 0) => Unreachable::Network,
+        (icmpv6::kind::UNREACHABLE, 1 | 5 | 6) => Unreachable::Prohibited,
+        (icmpv6::kind::UNREACHABLE, 4) => Unreachable::Port,
+        (icmpv6::kind::UNREACHABLE, _) => Unreachable::Host,
+        (icmpv6::kind::TOO_BIG, _) => Unreachable::TooBig { mtu: report.mtu },
+        (icmpv6::kind::TIME_EXCEEDED, _) => Unreachable::TimeExceeded,
+        (icmpv6::kind::PARAMETER_PROBLEM, _) => Unreachable::ParameterProblem,
+        _ => return None,
+    })
 }
 
 /// An error about what begins with `start`: ports, and a segment's sequence number.

@@ -2,7 +2,7 @@
 //!
 //! [`ip::Ip`] is the storey of one host: a state machine that frames, calls and the time go into, and that answers with
 //! frames, datagrams for the storeys above, and its next deadline. Everything else here is what it is made of, each
-//! usable alone: the wire formats ([`ipv4`], [`icmp`], [`arp`]), the neighbour cache ([`neighbor`]), the routing table
+//! usable alone: the wire formats ([`ipv4`], [`ipv6`], [`icmp`], [`icmpv6`], [`arp`]), the neighbour cache ([`neighbor`]), the routing table
 //! ([`route`]), [`fragment`]ation, and [`routes`], which computes the tables of a whole topology.
 
 mod addr;
@@ -12,9 +12,11 @@ pub mod filter;
 pub mod fragment;
 pub mod icmp;
 mod icmp_limit;
+pub mod icmpv6;
 pub mod igmp;
 pub mod ip;
 pub mod ipv4;
+pub mod ipv6;
 pub mod neighbor;
 pub mod route;
 pub mod routes;

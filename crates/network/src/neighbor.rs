@@ -314,6 +314,12 @@ impl Cache {
         }
     }
 
+    /// The link address of a neighbour that was set by hand.
+    pub fn permanent(&self, iface: Iface, addr: IpAddr) -> Option<MacAddr> {
+        let entry = &self.entries[*self.index.get(&(iface, addr))? as usize];
+        (entry.state == State::Permanent).then_some(entry.mac)
+    }
+
     /// The state and link address of an entry, for `ip neighbour`.
     pub fn get(&self, now: Instant, iface: Iface, addr: IpAddr) -> Option<(State, MacAddr)> {
         let entry = &self.entries[*self.index.get(&(iface, addr))? as usize];

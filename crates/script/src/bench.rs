@@ -179,7 +179,9 @@ impl Bench {
             }
             17 => self.receive_udp(arrival),
             1 | 58 => match ip::icmp_error(&arrival) {
-                Some((6, error)) => self.tcp.icmp_error(self.now, &error, &mut self.trace),
+                Some((6, error)) => {
+                    let _ = self.tcp.icmp_error(self.now, &error, &mut self.trace);
+                }
                 Some((17, error)) => self.udp.icmp_error(&error, &mut self.trace),
                 _ => {}
             },

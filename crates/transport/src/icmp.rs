@@ -25,6 +25,15 @@ pub struct IcmpError {
     pub cause: EventId,
 }
 
+/// Whether an ICMP error may be about something that was sent, or cannot be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Belief {
+    /// It quotes what is in flight.
+    Yes,
+    /// It does not: an old one, or an invented one (RFC 5927 §4).
+    No,
+}
+
 /// What an ICMP error says, the same for ICMPv4 and ICMPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

@@ -10,4 +10,4 @@ pub mod tcp;
 pub mod udp;
 
 pub use ecn::Ecn;
-pub use icmp::{IcmpError, Unreachable};
+pub use icmp::{Belief, IcmpError, Unreachable};

@@ -11,6 +11,7 @@ use super::{Datagram, DontFragment, Ip, Outgoing, Report, Up, cause_of};
 use crate::icmp::{self, Message, kind};
 use crate::icmp_limit::Allowed;
 use crate::ipv4::{self, Header, protocol};
+use crate::ipv6;
 
 /// RFC 1191 §6.3: "10 minutes"; Linux's `net.ipv4.route.mtu_expires`.
 const PATH_MTU_EXPIRES: Duration = Duration::from_secs(600);
@@ -99,11 +100,14 @@ impl Ip {
     /// Nothing listens on the port that `datagram` is for: RFC 1122 §4.1.3.1, "UDP SHOULD send an ICMP Port Unreachable
     /// message".
     pub fn port_unreachable(&mut self, now: Instant, datagram: Datagram, out: &mut Out<'_>) {
-        let Datagram { mut frame, header_len, cast, .. } = datagram;
+        let Datagram { src, mut frame, header_len, cast, .. } = datagram;
         if cast != super::Cast::Unicast {
             return;
         }
         frame.unpull(usize::from(header_len));
+        if src.is_ipv6() {
+            return self.port_unreachable_v6(now, &frame, out);
+        }
         let Ok(header) = Header::parse(frame.bytes()) else { return };
         self.report(now, icmp::Error::PortUnreachable, &header, &frame, out);
     }
@@ -136,8 +140,9 @@ impl Ip {
         let mut mtu = 0;
         if (message.icmp_type, message.code) == (kind::UNREACHABLE, 4) {
             mtu = message.rest & 0xffff;
-            if mtu < u32::from(quoted.total_len) {
-                self.set_path_mtu(now, quoted.dst.into(), mtu);
+            // TCP knows whether it has sent what is quoted, and learns only then (RFC 5927 §7.2).
+            if mtu < u32::from(quoted.total_len) && quoted.protocol != protocol::TCP {
+                self.learn_path_mtu(now, quoted.dst.into(), mtu);
             }
         }
         let event: EventId = out.trace.emit(Storey::Network, "icmp.error-received", cause_of(&frame), |f| {
@@ -161,14 +166,17 @@ impl Ip {
         }));
     }
 
-    fn set_path_mtu(&mut self, now: Instant, dst: IpAddr, mtu: u32) {
+    /// A router on the way to `dst` takes no more than `mtu` octets at once. Less than nobody need believe is not believed.
+    pub fn learn_path_mtu(&mut self, now: Instant, dst: IpAddr, mtu: u32) {
+        // RFC 8201 §4: "A node MUST NOT reduce its estimate of the Path MTU below the IPv6 minimum link MTU".
+        let least = if dst.is_ipv4() { PATH_MTU_MIN } else { ipv6::MIN_MTU };
         if self.path_mtu.len() >= PATH_MTUS {
             self.path_mtu.retain(|_, (_, until)| *until > now);
             if self.path_mtu.len() >= PATH_MTUS {
                 self.path_mtu.pop_first();
             }
         }
-        self.path_mtu.insert(dst, (mtu.max(PATH_MTU_MIN), now + PATH_MTU_EXPIRES));
+        self.path_mtu.insert(dst, (mtu.max(least), now + PATH_MTU_EXPIRES));
     }
 }
 

@@ -286,6 +286,10 @@ impl Ip {
             let Some((at, mut frame)) = self.loopback.pop_front() else { return };
             frame.ingress = at;
             self.counters.ip_in_receives += 1;
+            if frame.bytes().first().is_some_and(|first| first >> 4 == 6) {
+                self.take_v6(now, None, Cast::Unicast, frame, out);
+                continue;
+            }
             match self.check(&mut frame) {
                 Ok(header) => {
                     let cast = match self.way(header.dst).kind {

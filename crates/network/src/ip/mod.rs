@@ -7,6 +7,7 @@ mod offload;
 mod output;
 mod resolve;
 mod timers;
+mod v6;
 mod vlan;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -10,14 +10,14 @@ use septet_datalink::ethernet::{EtherType, Header as LinkHeader, MacAddr};
 use septet_datalink::vlan::{self, Tag};
 
 use super::input::drop_frame;
-use super::{DEFAULT_TTL, Interface, Ip, Kind, LOOPBACK_MTU, Way, cause_of, offload};
-use crate::icmp;
+use super::{DEFAULT_TTL, Interface, Ip, Kind, LOOPBACK_MTU, Way, cause_of, offload, v6};
 use crate::ipv4::{self, Header};
 use crate::neighbor::{Origin, Output, Waiting};
 use crate::route::Iface;
+use crate::{icmp, ipv6};
 
 /// What a datagram from a host to itself takes: about what Linux's `lo` does, and enough that time goes on.
-const LOOPBACK_DELAY: Duration = Duration::from_micros(5);
+pub(super) const LOOPBACK_DELAY: Duration = Duration::from_micros(5);
 
 /// Whether routers may cut a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,9 +98,13 @@ impl Ip {
     /// No way there, or too large.
     pub fn send(&mut self, now: Instant, to: &Outgoing, mut frame: Frame, out: &mut Out<'_>) -> Result<(), SendError> {
         self.counters.ip_out_requests += 1;
-        let (IpAddr::V4(src), IpAddr::V4(dst)) = (to.src, to.dst) else {
-            self.counters.ip_out_no_routes += 1;
-            return Err(SendError::NetworkUnreachable);
+        let (src, dst) = match (to.src, to.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => (src, dst),
+            (IpAddr::V6(src), IpAddr::V6(dst)) => return self.send_v6(now, to, (src, dst), frame, out),
+            _ => {
+                self.counters.ip_out_no_routes += 1;
+                return Err(SendError::NetworkUnreachable);
+            }
         };
         let way = self.way_out(dst)?;
         let src = if src.is_unspecified() { self.source(&way, dst)? } else { src };
@@ -159,9 +163,16 @@ impl Ip {
     /// # Errors
     /// No way there.
     pub fn source_for(&mut self, dst: IpAddr) -> Result<IpAddr, SendError> {
-        let IpAddr::V4(dst) = dst else { return Err(SendError::NetworkUnreachable) };
-        let way = self.way_out(dst)?;
-        self.source(&way, dst).map(IpAddr::V4)
+        match dst {
+            IpAddr::V4(dst) => {
+                let way = self.way_out(dst)?;
+                self.source(&way, dst).map(IpAddr::V4)
+            }
+            IpAddr::V6(dst) => {
+                let way = self.way_v6(dst)?;
+                self.source_v6(way, dst).map(IpAddr::V6)
+            }
+        }
     }
 
     /// The largest datagram that reaches `dst` whole, as far as is known.
@@ -169,9 +180,16 @@ impl Ip {
     /// # Errors
     /// No way there.
     pub fn mtu_to(&mut self, now: Instant, dst: IpAddr) -> Result<u32, SendError> {
-        let IpAddr::V4(dst) = dst else { return Err(SendError::NetworkUnreachable) };
-        let way = self.way_out(dst)?;
-        Ok(self.mtu_of(now, &way, dst))
+        match dst {
+            IpAddr::V4(dst) => {
+                let way = self.way_out(dst)?;
+                Ok(self.mtu_of(now, &way, dst))
+            }
+            IpAddr::V6(dst) => {
+                let way = self.way_v6(dst)?;
+                Ok(self.mtu_of_v6(now, way, dst))
+            }
+        }
     }
 
     /// Refuses what of `len` octets beyond the IP header would be cut on its way to `dst`, as far as is known.
@@ -180,7 +198,8 @@ impl Ip {
     /// `MessageTooLong`, or no way there.
     pub fn must_fit(&mut self, now: Instant, dst: IpAddr, len: usize) -> Result<(), SendError> {
         let mtu = self.mtu_to(now, dst)?;
-        if len + ipv4::HEADER_LEN > mtu as usize { Err(SendError::MessageTooLong { mtu }) } else { Ok(()) }
+        let header = if dst.is_ipv4() { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        if len + header > mtu as usize { Err(SendError::MessageTooLong { mtu }) } else { Ok(()) }
     }
 
     /// The interface that datagrams to `dst` leave by; `None` where they stay in the host.
@@ -189,9 +208,16 @@ impl Ip {
     /// No way there.
     #[inline]
     pub fn iface_to(&mut self, dst: IpAddr) -> Result<Option<Iface>, SendError> {
-        let IpAddr::V4(dst) = dst else { return Err(SendError::NetworkUnreachable) };
-        let way = self.way_out(dst)?;
-        Ok((way.kind != Kind::Local).then_some(way.iface))
+        match dst {
+            IpAddr::V4(dst) => {
+                let way = self.way_out(dst)?;
+                Ok((way.kind != Kind::Local).then_some(way.iface))
+            }
+            IpAddr::V6(dst) => Ok(match self.way_v6(dst)? {
+                v6::Way::Local => None,
+                v6::Way::Out(iface, _) => Some(iface),
+            }),
+        }
     }
 
     /// A storey above has proof that the next hop towards `dst` lives: RFC 4861 §7.3.1's forward progress.

@@ -5,12 +5,12 @@ use septet_core::{Instant, Storey, Trace};
 use super::{Endpoint, Entry, cx};
 use crate::tcp::connection::{Cx, widen};
 use crate::tcp::{Error, State};
-use crate::{IcmpError, Unreachable};
+use crate::{Belief, IcmpError, Unreachable};
 
 impl Endpoint {
-    /// Takes in an ICMP error about a segment that we sent.
-    pub fn icmp_error(&mut self, now: Instant, error: &IcmpError, trace: &mut Trace) {
-        let Some(index) = self.slots.find(error.local, error.remote) else { return };
+    /// Takes in an ICMP error about a segment that we sent, and says whether it quotes one that is in flight.
+    pub fn icmp_error(&mut self, now: Instant, error: &IcmpError, trace: &mut Trace) -> Belief {
+        let Some(index) = self.slots.find(error.local, error.remote) else { return Belief::No };
         let cause = trace.emit(Storey::Transport, "tcp.icmp", error.cause, |f| {
             f.set("local", error.local).set("remote", error.remote).set("reporter", error.reporter);
             f.set("type", error.icmp_type).set("code", error.code);
@@ -19,10 +19,12 @@ impl Endpoint {
             Entry::Request(r) => {
                 if r.opening.iss != error.seq {
                     self.mib.out_of_window_icmps += 1;
-                } else if !matches!(error.kind, Unreachable::TooBig { .. }) {
+                    return Belief::No;
+                }
+                if !matches!(error.kind, Unreachable::TooBig { .. }) {
                     self.drop_request(index, trace, "ICMP: unreachable");
                 }
-                return;
+                return Belief::Yes;
             }
             Entry::Connection(c) => {
                 // "the TCP sequence number contained in the payload of the ICMP error message … must be within the range
@@ -30,7 +32,7 @@ impl Endpoint {
                 let seq = widen(c.snd_una, error.seq);
                 if c.state == State::Closed || seq < c.snd_una || seq > c.snd_nxt {
                     self.mib.out_of_window_icmps += 1;
-                    return;
+                    return Belief::No;
                 }
                 c.because(cause);
                 let cx: &mut Cx<'_> = cx!(self, now, trace);
@@ -51,9 +53,10 @@ impl Endpoint {
                     }
                 }
             }
-            Entry::TimeWait(_) | Entry::Listener(_) | Entry::Free { .. } => return,
+            Entry::TimeWait(_) | Entry::Listener(_) | Entry::Free { .. } => return Belief::No,
         }
         self.after(index);
+        Belief::Yes
     }
 }
 

@@ -1,0 +1,126 @@
+//! ICMP for IPv6 (RFC 4443): messages, and when an error may be sent about a packet.
+
+use std::net::Ipv6Addr;
+
+use septet_core::{DropReason, Frame};
+
+use crate::icmp::{HEADER_LEN, Message};
+use crate::ipv4::protocol;
+use crate::ipv6::{self, Header, pseudo_header};
+
+/// Message types (IANA's `icmpv6-parameters`).
+pub mod kind {
+    /// Destination unreachable.
+    pub const UNREACHABLE: u8 = 1;
+    /// Packet too big.
+    pub const TOO_BIG: u8 = 2;
+    /// Time exceeded.
+    pub const TIME_EXCEEDED: u8 = 3;
+    /// Parameter problem.
+    pub const PARAMETER_PROBLEM: u8 = 4;
+    /// Echo request.
+    pub const ECHO: u8 = 128;
+    /// Echo reply.
+    pub const ECHO_REPLY: u8 = 129;
+}
+
+/// RFC 4443 §3.1: "Port unreachable".
+pub const PORT_UNREACHABLE: u8 = 4;
+
+/// Whether messages of this type report errors. RFC 4443 §2.1: "error messages have message types from 0 to 127".
+pub const fn is_error(icmp_type: u8) -> bool {
+    icmp_type < 128
+}
+
+/// Type and code of a message in words.
+pub const fn describe(icmp_type: u8, code: u8) -> &'static str {
+    match (icmp_type, code) {
+        (kind::UNREACHABLE, 0) => "no route to destination",
+        (kind::UNREACHABLE, 1 | 5 | 6) => "packet filtered",
+        (kind::UNREACHABLE, 2) => "beyond the scope of its source",
+        (kind::UNREACHABLE, 3) => "address unreachable",
+        (kind::UNREACHABLE, 4) => "destination port unreachable",
+        (kind::UNREACHABLE, _) => "destination unreachable",
+        (kind::TOO_BIG, _) => "packet too big",
+        (kind::TIME_EXCEEDED, 0) => "hop limit exceeded",
+        (kind::TIME_EXCEEDED, _) => "fragment reassembly time exceeded",
+        (kind::PARAMETER_PROBLEM, _) => "parameter problem",
+        (kind::ECHO, _) => "echo request",
+        (kind::ECHO_REPLY, _) => "echo reply",
+        _ => "unknown ICMPv6 message",
+    }
+}
+
+/// Reads the fixed part of the message in `frame`, which came from `src` to `dst`.
+///
+/// # Errors
+/// [`DropReason::Malformed`] where it is too short, [`DropReason::L4Checksum`] where RFC 4443 §2.3's checksum does not match.
+pub fn parse(frame: &Frame, src: Ipv6Addr, dst: Ipv6Addr) -> Result<Message, DropReason> {
+    let message = Message::parse(frame.bytes())?;
+    if pseudo_header(src, dst, protocol::ICMPV6, frame.len()).bytes(frame.bytes()).finish() != 0 {
+        return Err(DropReason::L4Checksum);
+    }
+    Ok(message)
+}
+
+/// Writes the fixed part of `message` with its checksum in front of the data that `frame` holds.
+pub fn push(message: &Message, frame: &mut Frame, src: Ipv6Addr, dst: Ipv6Addr) {
+    let [r0, r1, r2, r3] = message.rest.to_be_bytes();
+    frame.push(HEADER_LEN).copy_from_slice(&[message.icmp_type, message.code, 0, 0, r0, r1, r2, r3]);
+    let sum = pseudo_header(src, dst, protocol::ICMPV6, frame.len()).bytes(frame.bytes()).finish();
+    frame.header_mut(HEADER_LEN)[2..4].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// What an error quotes of `packet`. RFC 4443 §3.1: "As much of invoking packet as possible without the ICMPv6 packet
+/// exceeding the minimum IPv6 MTU".
+pub fn quote(packet: &[u8]) -> &[u8] {
+    &packet[..packet.len().min(ipv6::MIN_MTU as usize - ipv6::HEADER_LEN - HEADER_LEN)]
+}
+
+/// Whether RFC 4443 §2.4 (e) allows an error about `packet`, whose header is `header`: none "as a result of receiving …
+/// an ICMPv6 error message, … a packet destined to an IPv6 multicast address, … a packet whose source address does not
+/// uniquely identify a single node".
+pub fn may_report(header: &Header, packet: &[u8]) -> bool {
+    if header.dst.is_multicast() || header.src.is_multicast() || header.src.is_unspecified() {
+        return false;
+    }
+    header.next_header != protocol::ICMPV6 || packet.get(ipv6::HEADER_LEN).is_some_and(|&t| !is_error(t))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    const B: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+
+    #[test]
+    fn the_checksum_covers_the_addresses() {
+        let message = Message { icmp_type: kind::ECHO, code: 0, rest: 7 };
+        let mut frame = Frame::new(Frame::HEADROOM, b"odd");
+        push(&message, &mut frame, A, B);
+        assert_eq!(parse(&frame, A, B), Ok(message));
+        assert_eq!(parse(&frame, A, Ipv6Addr::LOCALHOST), Err(DropReason::L4Checksum));
+    }
+
+    #[test]
+    fn never_about_errors_or_groups() {
+        let header = |next_header, src, dst| Header {
+            traffic_class: 0,
+            flow_label: 0,
+            payload_len: 8,
+            next_header,
+            hop_limit: 1,
+            src,
+            dst,
+        };
+        let mut packet = [0; 48];
+        assert!(may_report(&header(17, A, B), &packet));
+        assert!(!may_report(&header(17, A, "ff02::1".parse().unwrap()), &packet));
+        assert!(!may_report(&header(17, Ipv6Addr::UNSPECIFIED, B), &packet));
+        assert!(!may_report(&header(58, A, B), &packet), "type zero is an error's");
+        packet[40] = kind::ECHO;
+        assert!(may_report(&header(58, A, B), &packet));
+        assert!(!may_report(&header(58, A, B), &packet[..40]));
+    }
+}

@@ -1,0 +1,310 @@
+//! IPv6 as far as it goes without neighbour discovery: between this host and neighbours whose link addresses were set by
+//! hand. What is for others is not passed on, own packets are not cut, and there are no extension headers.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use septet_core::{DropReason, Frame, FrameId, Instant, Out, Storey};
+use septet_datalink::ethernet::{EtherType, MacAddr};
+
+use super::output::{LOOPBACK_DELAY, with_cause};
+use super::{Cast, Datagram, Ip, LOOPBACK_MTU, Outgoing, Report, SendError, Up, cause_of, offload};
+use crate::icmp::{self, Message};
+use crate::icmp_limit::Allowed;
+use crate::icmpv6::{self, kind};
+use crate::ipv4::protocol;
+use crate::ipv6::{self, Header};
+use crate::route::{Iface, Target};
+
+/// Where packets for one destination go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    /// To this host itself.
+    Local,
+    /// Out of an interface, to a link address.
+    Out(Iface, MacAddr),
+}
+
+impl Ip {
+    /// Whether this host has an address of IPv6.
+    pub fn speaks_v6(&self) -> bool {
+        self.interfaces.iter().any(|i| i.addresses.iter().any(|a| a.addr().is_ipv6()))
+    }
+
+    /// Takes a packet that came in: `frame` begins at its IPv6 header, and the link addressed it to `cast`.
+    pub fn receive_v6(&mut self, now: Instant, iface: Iface, cast: Cast, frame: Frame, out: &mut Out<'_>) {
+        self.counters.ip_in_receives += 1;
+        self.take_v6(now, Some(iface), cast, frame, out);
+    }
+
+    /// The same, also for what never left the host.
+    pub(super) fn take_v6(
+        &mut self,
+        now: Instant,
+        iface: Option<Iface>,
+        cast: Cast,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        let header = match Header::parse(frame.bytes()) {
+            Ok(header) => header,
+            Err(why) => {
+                self.counters.ip_in_hdr_errors += 1;
+                return drop_packet(&frame, why, out);
+            }
+        };
+        frame.truncate(ipv6::HEADER_LEN + usize::from(header.payload_len));
+        // RFC 4291 §2.7: "Multicast addresses must not be used as source addresses"; §2.5.3: the loopback address "must not
+        // be used as the source address in IPv6 packets that are sent outside of a single node".
+        let from_outside = iface.is_some();
+        let martian =
+            header.src.is_multicast() || from_outside && (header.src.is_loopback() || self.is_local(header.src.into()));
+        if martian || cast != Cast::Unicast || !self.is_local(header.dst.into()) {
+            self.counters.ip_in_addr_errors += 1;
+            return drop_packet(&frame, DropReason::NotForUs, out);
+        }
+        self.counters.ip_in_delivers += 1;
+        match header.next_header {
+            protocol::TCP | protocol::UDP => {
+                frame.pull(ipv6::HEADER_LEN);
+                self.up.push_back(Up::Datagram(Datagram {
+                    iface,
+                    src: header.src.into(),
+                    dst: header.dst.into(),
+                    protocol: header.next_header,
+                    ttl: header.hop_limit,
+                    tos: header.traffic_class,
+                    cast,
+                    header_len: ipv6::HEADER_LEN as u16,
+                    frame,
+                }));
+            }
+            protocol::ICMPV6 => self.receive_icmpv6(now, &header, frame, out),
+            _ => {
+                self.counters.ip_in_delivers -= 1;
+                self.counters.ip_in_unknown_protos += 1;
+                drop_packet(&frame, DropReason::UnknownProtocol, out);
+            }
+        }
+    }
+
+    fn receive_icmpv6(&mut self, now: Instant, header: &Header, mut frame: Frame, out: &mut Out<'_>) {
+        self.counters.icmp_in_msgs += 1;
+        frame.pull(ipv6::HEADER_LEN);
+        let message = match icmpv6::parse(&frame, header.src, header.dst) {
+            Ok(message) => message,
+            Err(why) => {
+                self.counters.icmp_in_errors += 1;
+                self.counters.icmp_in_csum_errors += u64::from(why == DropReason::L4Checksum);
+                return drop_packet(&frame, why, out);
+            }
+        };
+        match message.icmp_type {
+            kind::ECHO => {
+                self.counters.icmp_in_echos += 1;
+                self.answer_echo_v6(now, header, &message, frame, out);
+            }
+            kind::UNREACHABLE | kind::TOO_BIG | kind::TIME_EXCEEDED | kind::PARAMETER_PROBLEM => {
+                self.receive_error_v6(now, header, &message, frame, out);
+            }
+            // RFC 4443 §2.4 (b): "If an ICMPv6 informational message of unknown type is received, it MUST be silently
+            // discarded."
+            _ => {}
+        }
+    }
+
+    /// RFC 4443 §4.2: "The data received in the ICMPv6 Echo Request message MUST be returned entirely and unmodified".
+    fn answer_echo_v6(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        message: &Message,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        frame.pull(icmp::HEADER_LEN);
+        icmpv6::push(&Message { icmp_type: kind::ECHO_REPLY, ..*message }, &mut frame, header.dst, header.src);
+        // A packet of its own, which no wire has carried yet, in the memory of the request.
+        frame.id = FrameId(0);
+        frame.cause = out.trace.emit(Storey::Network, "icmp.echo-reply", cause_of(&frame), |f| {
+            f.set("to", header.src).set("seq", message.seq()).set("why", "an echo request came");
+        });
+        self.counters.icmp_out_msgs += 1;
+        self.counters.icmp_out_echo_reps += 1;
+        let reply = Outgoing {
+            tos: header.traffic_class,
+            ..Outgoing::new(header.dst.into(), header.src.into(), protocol::ICMPV6)
+        };
+        // A reply that has no way back is lost, and nobody is left to tell.
+        let _ = self.send(now, &reply, frame, out);
+    }
+
+    /// An error about something that this host sent.
+    fn receive_error_v6(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        message: &Message,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        match message.icmp_type {
+            kind::TIME_EXCEEDED => self.counters.icmp_in_time_excds += 1,
+            kind::PARAMETER_PROBLEM => self.counters.icmp_in_parm_probs += 1,
+            _ => self.counters.icmp_in_dest_unreachs += 1,
+        }
+        frame.pull(icmp::HEADER_LEN);
+        let quoted = Header::of_quote(frame.bytes()).ok().filter(|_| frame.len() >= ipv6::HEADER_LEN + 8);
+        let Some(quoted) = quoted else {
+            self.counters.icmp_in_errors += 1;
+            return drop_packet(&frame, DropReason::Malformed, out);
+        };
+        if !self.is_local(quoted.src.into()) {
+            self.counters.icmp_in_errors += 1;
+            return drop_packet(&frame, DropReason::NotForUs, out);
+        }
+        let mtu = if message.icmp_type == kind::TOO_BIG { message.rest } else { 0 };
+        if mtu != 0 && quoted.next_header != protocol::TCP {
+            self.learn_path_mtu(now, quoted.dst.into(), mtu);
+        }
+        frame.cause = out.trace.emit(Storey::Network, "icmp.error-received", cause_of(&frame), |f| {
+            f.set("from", header.src).set("about", quoted.dst);
+            f.set("why", icmpv6::describe(message.icmp_type, message.code));
+        });
+        frame.pull(ipv6::HEADER_LEN);
+        self.up.push_back(Up::Error(Report {
+            reporter: header.src.into(),
+            src: quoted.src.into(),
+            dst: quoted.dst.into(),
+            protocol: quoted.next_header,
+            icmp_type: message.icmp_type,
+            code: message.code,
+            mtu,
+            quote: frame,
+        }));
+    }
+
+    /// Nothing listens on the port that `packet` is for. RFC 4443 §3.1: "A destination node SHOULD originate a Destination
+    /// Unreachable message with Code 4 in response to a packet for which the transport protocol … has no listener".
+    pub(super) fn port_unreachable_v6(&mut self, now: Instant, packet: &Frame, out: &mut Out<'_>) {
+        let Ok(header) = Header::parse(packet.bytes()) else { return };
+        let sender = IpAddr::V6(header.src);
+        if !icmpv6::may_report(&header, packet.bytes()) {
+            return;
+        }
+        if self.limiter.get_or_insert_default().allow(now, sender) == Allowed::No {
+            self.counters.icmp_out_rate_limit += 1;
+            return;
+        }
+        let message = Message { icmp_type: kind::UNREACHABLE, code: icmpv6::PORT_UNREACHABLE, rest: 0 };
+        let mut frame = Frame::new(Frame::HEADROOM, icmpv6::quote(packet.bytes()));
+        icmpv6::push(&message, &mut frame, header.dst, header.src);
+        let event = out.trace.emit(Storey::Network, "icmp.error", cause_of(packet), |f| {
+            f.set("to", sender).set("about", header.dst);
+            f.set("why", icmpv6::describe(message.icmp_type, message.code));
+        });
+        self.counters.icmp_out_dest_unreachs += 1;
+        self.counters.icmp_out_msgs += 1;
+        let to = Outgoing::new(header.dst.into(), sender, protocol::ICMPV6);
+        // Without a way back there is nobody to tell.
+        let _ = self.send(now, &to, with_cause(frame, event), out);
+    }
+
+    pub(super) fn send_v6(
+        &mut self,
+        now: Instant,
+        to: &Outgoing,
+        (src, dst): (Ipv6Addr, Ipv6Addr),
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Result<(), SendError> {
+        let way = self.way_v6(dst)?;
+        let src = if src.is_unspecified() { self.source_v6(way, dst)? } else { src };
+        let mtu = self.mtu_of_v6(now, way, dst);
+        // A super-segment is split at the port, into packets that its maker has sized.
+        let fits = frame.len() + ipv6::HEADER_LEN <= mtu as usize || frame.segment_size != 0;
+        if frame.len() > ipv6::MAX_PAYLOAD || !fits {
+            self.counters.ip_out_discards += 1;
+            return Err(SendError::MessageTooLong { mtu });
+        }
+        let header = Header {
+            traffic_class: to.tos,
+            flow_label: 0,
+            payload_len: frame.len() as u16,
+            next_header: to.protocol,
+            hop_limit: to.ttl,
+            src,
+            dst,
+        };
+        header.push(&mut frame);
+        match way {
+            Way::Local => self.loopback.push_back((now + LOOPBACK_DELAY, frame)),
+            Way::Out(iface, mac) => self.transmit_v6(iface, mac, frame, out),
+        }
+        Ok(())
+    }
+
+    fn transmit_v6(&mut self, iface: Iface, mac: MacAddr, packet: Frame, out: &mut Out<'_>) {
+        if packet.segment_size != 0 && !out.carries_super_segments(self.port_of(iface)) {
+            for segment in offload::split(&packet) {
+                self.transmit_v6(iface, mac, segment, out);
+            }
+            return;
+        }
+        self.interfaces[usize::from(iface)].send(mac, EtherType::IPV6, packet, out);
+    }
+
+    /// The way to `dst`. A neighbour that was not set by hand is out of reach.
+    pub(super) fn way_v6(&mut self, dst: Ipv6Addr) -> Result<Way, SendError> {
+        let way = self.find_v6(dst);
+        self.counters.ip_out_no_routes += u64::from(way.is_err());
+        way
+    }
+
+    fn find_v6(&self, dst: Ipv6Addr) -> Result<Way, SendError> {
+        if dst.is_loopback() {
+            return Ok(Way::Local);
+        }
+        if dst.is_unspecified() || dst.is_multicast() {
+            return Err(SendError::NetworkUnreachable);
+        }
+        let up = |i: Iface| self.interfaces[usize::from(i)].carrier == septet_core::Carrier::Up;
+        let (iface, next_hop) = match self.lookup(dst.into(), up) {
+            Some(Target::Local) => return Ok(Way::Local),
+            Some(Target::Link(iface)) => (iface, dst.into()),
+            Some(Target::Via(iface, gateway)) => (iface, gateway),
+            Some(Target::Unreachable) => return Err(SendError::HostUnreachable),
+            Some(Target::Broadcast(_)) | None => return Err(SendError::NetworkUnreachable),
+        };
+        let mac = self.neighbors.permanent(iface, next_hop).ok_or(SendError::NetworkUnreachable)?;
+        Ok(Way::Out(iface, mac))
+    }
+
+    pub(super) fn source_v6(&self, way: Way, dst: Ipv6Addr) -> Result<Ipv6Addr, SendError> {
+        let Way::Out(iface, _) = way else { return Ok(dst) };
+        let own = self.interfaces[usize::from(iface)].addresses.iter().filter_map(|a| match a.addr() {
+            IpAddr::V6(addr) => Some((addr, a.prefix())),
+            IpAddr::V4(_) => None,
+        });
+        let near = own.clone().find(|(_, prefix)| prefix.contains(dst.into()));
+        near.or(own.clone().next()).map(|(addr, _)| addr).ok_or(SendError::NetworkUnreachable)
+    }
+
+    pub(super) fn mtu_of_v6(&self, now: Instant, way: Way, dst: Ipv6Addr) -> u32 {
+        let Way::Out(iface, _) = way else { return LOOPBACK_MTU };
+        let link = self.interfaces[usize::from(iface)].mtu;
+        match self.path_mtu.get(&IpAddr::V6(dst)) {
+            Some(&(mtu, until)) if now < until => mtu.min(link),
+            _ => link,
+        }
+    }
+}
+
+/// Says why a packet goes no further.
+fn drop_packet(frame: &Frame, why: DropReason, out: &mut Out<'_>) {
+    out.trace.emit(Storey::Network, "ip.drop", cause_of(frame), |f| {
+        if let Ok(header) = Header::of_quote(frame.bytes()) {
+            f.set("src", header.src).set("dst", header.dst);
+        }
+        f.set("why", why).set("frame", frame.id);
+    });
+}
