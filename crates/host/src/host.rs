@@ -12,18 +12,16 @@ use septet_network::{Cidr, Iface, Ip};
 use septet_socket::NetRef;
 use septet_transport::tcp;
 
-use crate::middlebox::Flow;
-use crate::net::HostNet;
-use crate::registry::{self, HostKey};
-use crate::stack::Stack;
-use crate::{HostConfig, counters};
+use crate::handle::{self, HostKey, HostNet};
+use crate::stack::middlebox::Flow;
+use crate::stack::{self, HostConfig, Storeys};
 
 /// A computer on the network: a host, or a router where it forwards.
 ///
 /// It is switched on by the world. Its programs are started by the closures given to [`on_boot`](Self::on_boot), each
 /// time afresh.
 pub struct Host {
-    stack: Rc<RefCell<Stack>>,
+    stack: Rc<RefCell<Storeys>>,
     executor: Executor,
     boot: Vec<Box<dyn Fn(NetRef)>>,
     net: Arc<HostNet>,
@@ -48,8 +46,8 @@ impl Host {
         }
         let config = Arc::new(config);
         let executor = Executor::new();
-        let stack = Rc::new(RefCell::new(Stack::new(config.clone(), executor.handle())));
-        let key = registry::enter(&stack);
+        let stack = Rc::new(RefCell::new(Storeys::new(config.clone(), executor.handle())));
+        let key = handle::enter(&stack);
         let net = Arc::new(HostNet::new(key, executor.handle(), config));
         Ok(Self { stack, executor, boot: Vec::new(), net, key })
     }
@@ -72,7 +70,7 @@ impl Host {
 
     /// What the host counted since the world began, by the names of `nstat`.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        counters::all(&self.stack.borrow()).into_iter()
+        stack::counters(&self.stack.borrow()).into_iter()
     }
 
     /// What `ss -ti` shows at `now` of every connection that may still have something in flight.
@@ -251,7 +249,7 @@ impl Station for Host {
 impl Drop for Host {
     fn drop(&mut self) {
         // Programs that are dropped must find no host: their sockets are gone with it.
-        registry::leave(self.key);
+        handle::leave(self.key);
     }
 }
 

@@ -5,23 +5,11 @@
 //! while the host is in use: first the frame is handled, then tasks run until none is ready, then what they caused is
 //! sent.
 
-mod config;
-mod counters;
+mod handle;
 mod host;
-mod lens;
-mod listening;
-pub mod middlebox;
-mod net;
-mod ping;
-mod registry;
-mod slots;
 mod stack;
-mod tcp;
-mod udp;
-mod wakers;
 
-pub use config::{HostConfig, Neighbor, system_randomness};
 pub use host::Host;
-pub use lens::PacketLens;
-pub use listening::{Accept, Listening, ListeningRule};
 pub use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
+pub use stack::middlebox;
+pub use stack::{Accept, HostConfig, Listening, ListeningRule, Neighbor, PacketLens, system_randomness};

@@ -5,9 +5,11 @@
 
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::Poll;
+use std::io;
 use std::rc::{Rc, Weak};
 
-use crate::stack::Stack;
+use crate::stack::{Storeys, gone};
 
 /// Names one host of one world.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,12 +26,12 @@ thread_local! {
 }
 
 struct Table {
-    slots: Vec<(u64, Weak<RefCell<Stack>>)>,
+    slots: Vec<(u64, Weak<RefCell<Storeys>>)>,
     free: Vec<u32>,
 }
 
 /// Enters a host.
-pub(crate) fn enter(core: &Rc<RefCell<Stack>>) -> HostKey {
+pub(crate) fn enter(core: &Rc<RefCell<Storeys>>) -> HostKey {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     HOSTS.with(|table| {
         let mut table = table.borrow_mut();
@@ -64,7 +66,7 @@ pub(crate) fn leave(key: HostKey) {
 ///
 /// What happens in `f` happens because of the cause of the task that calls, and what `f` hands over, or tells, is the
 /// cause of what that task does next.
-pub(crate) fn with<R>(key: HostKey, f: impl FnOnce(&mut Stack) -> R) -> Option<R> {
+pub(super) fn with<R>(key: HostKey, f: impl FnOnce(&mut Storeys) -> R) -> Option<R> {
     let core = HOSTS
         .try_with(|table| {
             let table = table.try_borrow().ok()?;
@@ -82,4 +84,14 @@ pub(crate) fn with<R>(key: HostKey, f: impl FnOnce(&mut Stack) -> R) -> Option<R
         stack.tasks.because(stack.trace.cause());
     }
     Some(result)
+}
+
+/// Calls `f` with the host, or says that it is gone.
+pub(super) fn call<R>(key: HostKey, f: impl FnOnce(&mut Storeys) -> io::Result<R>) -> io::Result<R> {
+    with(key, f).unwrap_or_else(|| Err(gone()))
+}
+
+/// The same for what may have to wait.
+pub(super) fn poll<R>(key: HostKey, f: impl FnOnce(&mut Storeys) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+    with(key, f).unwrap_or_else(|| Poll::Ready(Err(gone())))
 }

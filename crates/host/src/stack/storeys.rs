@@ -1,10 +1,7 @@
-//! What a host is while it is switched on: storeys 2 to 4, the sockets, and what waits to be sent.
+//! Storeys 2 to 4 over one another: what climbs, what goes down, and what waits to be sent.
 
-use core::num::NonZeroU16;
-use core::task::{Context, Poll};
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, Storey, Trace};
@@ -12,18 +9,19 @@ use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
 use septet_datalink::stats::Ports;
 use septet_datalink::vlan;
 use septet_engine::executor;
-use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, DontFragment, Outgoing, Report, SendError, Up};
+use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
-use septet_network::{Iface, Ip, icmp, icmpv6};
+use septet_network::{Iface, Ip, icmp};
 use septet_transport::tcp::{Meta, Transmit};
 use septet_transport::udp;
-use septet_transport::{Belief, Ecn, IcmpError, Unreachable};
+use septet_transport::{Belief, Ecn, Unreachable};
 
-use crate::HostConfig;
-use crate::ping::Pings;
-use crate::slots::SlotId;
-use crate::tcp::Tcp;
-use crate::udp::{Udp, gone};
+use super::config::HostConfig;
+use super::errors::gone;
+use super::ping::Pings;
+use super::reports::{icmp_error, quoted};
+use super::tcp::Tcp;
+use super::udp::Udp;
 
 /// Bytes in a port's transmit queue from which on this host waits before it hands over more, as Linux's TCP small
 /// queues and a socket's send buffer have it.
@@ -36,14 +34,14 @@ const MIN_MTU: u32 = 576;
 
 /// Whose datagram waits.
 #[derive(Clone, Copy, Debug)]
-enum Owner {
+pub(super) enum Owner {
     Udp(udp::SocketId),
     Ping,
 }
 
 /// The state of a running host. Programs reach it through the registry, the engine through [`Host`](crate::Host).
 #[derive(Debug)]
-pub(crate) struct Stack {
+pub(crate) struct Storeys {
     pub(crate) now: Instant,
     pub(crate) power: Power,
     pub(crate) ip: Ip,
@@ -57,12 +55,12 @@ pub(crate) struct Stack {
     pub(crate) rng: Rng,
     pub(crate) config: Arc<HostConfig>,
     pub(crate) link: Ports,
-    outbox: VecDeque<(Outgoing, Frame, Owner)>,
+    pub(super) outbox: VecDeque<(Outgoing, Frame, Owner)>,
     /// The port whose transmit queue is full.
     blocked: Option<Port>,
 }
 
-impl Stack {
+impl Storeys {
     pub(crate) fn new(config: Arc<HostConfig>, tasks: executor::Handle) -> Self {
         let stream = |what: &str| config.randomness.stream(&format!("{what} {}", config.name));
         Self {
@@ -331,141 +329,10 @@ impl Stack {
         }
     }
 
-    pub(crate) fn bind_udp(&mut self, at: SocketAddr) -> io::Result<udp::SocketId> {
-        self.running()?;
-        let ip = at.ip();
-        let is_broadcast = matches!(ip, IpAddr::V4(a) if a.is_broadcast());
-        if !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || self.ip.is_local(ip)) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        }
-        self.udp.bind(at, &mut self.rng)
-    }
-
-    pub(crate) fn close_udp(&mut self, id: udp::SocketId) {
-        for group in self.udp.close(id) {
-            if let Ok(Some(iface)) = self.ip.iface_to(group) {
-                self.ip.leave(iface, group);
-            }
-        }
-    }
-
-    pub(crate) fn connect_udp(&mut self, id: udp::SocketId, peer: SocketAddr) -> io::Result<()> {
-        let local = self.ip.source_for(peer.ip())?;
-        self.udp.connect(id, local, peer)
-    }
-
-    pub(crate) fn join(&mut self, id: udp::SocketId, group: IpAddr) -> io::Result<()> {
-        if !group.is_multicast() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let iface = self.ip.iface_to(group)?.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        self.udp.join(id, group)?;
-        self.ip.join(self.now, iface, group).map_err(io::Error::other)
-    }
-
-    pub(crate) fn poll_send_udp(
-        &mut self,
-        cx: &Context<'_>,
-        id: udp::SocketId,
-        payload: &[u8],
-        segment_size: Option<NonZeroU16>,
-        to: Option<SocketAddr>,
-    ) -> Poll<io::Result<usize>> {
-        let Self { ip, udp, trace, now, .. } = self;
-        let way = |dst: IpAddr, bound: Option<IpAddr>| {
-            let src = bound.map_or_else(|| ip.source_for(dst), Ok)?;
-            // Whoever asks for segments gets those, uncut.
-            if let Some(size) = segment_size {
-                ip.must_fit(*now, dst, udp::wire::HEADER_LEN + payload.len().min(size.get().into()))?;
-            }
-            ip.iface_to(dst).map(|_| src)
-        };
-        let datagram = match udp.poll_send(cx, id, (payload, segment_size), to, way, trace) {
-            Poll::Ready(Ok(datagram)) => datagram,
-            Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-            Poll::Pending => return Poll::Pending,
-        };
-        let udp::Transmit { src, dst, ttl, ecn, frame } = datagram;
-        let ttl = ttl.unwrap_or(DEFAULT_TTL);
-        let to = Outgoing { ttl, tos: ecn.bits(), ..Outgoing::new(src, dst, protocol::UDP) };
-        self.outbox.push_back((to, frame, Owner::Udp(id)));
-        Poll::Ready(Ok(payload.len()))
-    }
-
-    pub(crate) fn send_ping(&mut self, id: SlotId, to: IpAddr, seq: u16, payload: &[u8]) -> io::Result<()> {
-        let src = self.ip.source_for(to)?;
-        let (ttl, dont_fragment, mut frame) = self.pings.request(id, seq, payload)?;
-        if dont_fragment == DontFragment::Yes {
-            self.ip.must_fit(self.now, to, frame.len())?;
-        }
-        frame.cause = self.ip.trace_echo(to, seq, self.trace.cause(), &mut self.trace);
-        let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol::ICMP) };
-        self.outbox.push_back((outgoing, frame, Owner::Ping));
-        Ok(())
-    }
-
     /// # Errors
     /// The host is switched off.
     pub(crate) fn running(&self) -> io::Result<()> {
         if self.power == Power::On { Ok(()) } else { Err(gone()) }
-    }
-}
-
-/// What storey 4 understands of an ICMP error.
-fn icmp_error(report: &Report) -> Option<IcmpError> {
-    let start = *report.quote.bytes().first_chunk()?;
-    let kind = if report.reporter.is_ipv4() { meaning_v4(report)? } else { meaning_v6(report)? };
-    let said = (report.icmp_type, report.code);
-    Some(quoted(report.reporter, report.src, report.dst, start, kind, said, report.quote.cause))
-}
-
-fn meaning_v4(report: &Report) -> Option<Unreachable> {
-    Some(match (report.icmp_type, report.code) {
-        (icmp::kind::UNREACHABLE, 0 | 6 | 11) => Unreachable::Network,
-        (icmp::kind::UNREACHABLE, 2) => Unreachable::Protocol,
-        (icmp::kind::UNREACHABLE, 3) => Unreachable::Port,
-        (icmp::kind::UNREACHABLE, 4) => Unreachable::TooBig { mtu: report.mtu },
-        (icmp::kind::UNREACHABLE, 9 | 10 | 13..=15) => Unreachable::Prohibited,
-        (icmp::kind::UNREACHABLE, _) => Unreachable::Host,
-        (icmp::kind::TIME_EXCEEDED, _) => Unreachable::TimeExceeded,
-        (icmp::kind::PARAMETER_PROBLEM, _) => Unreachable::ParameterProblem,
-        _ => return None,
-    })
-}
-
-fn meaning_v6(report: &Report) -> Option<Unreachable> {
-    Some(match (report.icmp_type, report.code) {
-        (icmpv6::kind::UNREACHABLE, 0) => Unreachable::Network,
-        (icmpv6::kind::UNREACHABLE, 1 | 5 | 6) => Unreachable::Prohibited,
-        (icmpv6::kind::UNREACHABLE, 4) => Unreachable::Port,
-        (icmpv6::kind::UNREACHABLE, _) => Unreachable::Host,
-        (icmpv6::kind::TOO_BIG, _) => Unreachable::TooBig { mtu: report.mtu },
-        (icmpv6::kind::TIME_EXCEEDED, _) => Unreachable::TimeExceeded,
-        (icmpv6::kind::PARAMETER_PROBLEM, _) => Unreachable::ParameterProblem,
-        _ => return None,
-    })
-}
-
-/// An error about what begins with `start`: ports, and a segment's sequence number.
-fn quoted(
-    reporter: IpAddr,
-    src: IpAddr,
-    dst: IpAddr,
-    start: [u8; 8],
-    kind: Unreachable,
-    (icmp_type, code): (u8, u8),
-    cause: EventId,
-) -> IcmpError {
-    let [s0, s1, d0, d1, q0, q1, q2, q3] = start;
-    IcmpError {
-        reporter,
-        local: SocketAddr::new(src, u16::from_be_bytes([s0, s1])),
-        remote: SocketAddr::new(dst, u16::from_be_bytes([d0, d1])),
-        seq: u32::from_be_bytes([q0, q1, q2, q3]),
-        kind,
-        icmp_type,
-        code,
-        cause,
     }
 }
 

@@ -12,7 +12,8 @@ use septet_transport::udp::{self, Endpoint, Error, Meta, Reach, Refused, SocketI
 use septet_transport::{Ecn, IcmpError, Unreachable};
 use smallvec::SmallVec;
 
-use crate::wakers::Wakers;
+use super::errors::gone;
+use super::wakers::Wakers;
 
 /// The tasks that wait for one socket.
 #[derive(Debug, Default)]
@@ -217,9 +218,4 @@ impl Udp {
     pub(crate) fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.endpoint.mib().iter()
     }
-}
-
-/// The error of a socket that is closed, or whose host is.
-pub(crate) fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::NetworkDown, "the host of this socket is switched off")
 }

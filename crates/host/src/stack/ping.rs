@@ -12,9 +12,9 @@ use septet_network::icmp::{HEADER_LEN, Message, kind};
 use septet_network::ip::{DEFAULT_TTL, DontFragment, Report};
 use septet_socket::{EchoReply, MtuDiscovery, Unreached};
 
-use crate::slots::{SlotId, Slots};
-use crate::udp::gone;
-use crate::wakers::Wakers;
+use super::errors::gone;
+use super::slots::{SlotId, Slots};
+use super::wakers::Wakers;
 
 /// Replies and errors that wait in one socket.
 const QUEUE: usize = 256;

@@ -11,7 +11,7 @@ use septet_network::ip::VlanInterfaceConfig;
 use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, StaticRoute};
 
-use crate::Listening;
+use super::listening::Listening;
 
 /// A host as it is before it is first switched on.
 ///

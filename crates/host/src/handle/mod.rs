@@ -1,0 +1,10 @@
+//! What programs hold of a host: its network and its sockets, as plain ids that find their host at each call.
+
+mod net;
+mod ping;
+mod registry;
+mod tcp;
+mod udp;
+
+pub(crate) use net::HostNet;
+pub(crate) use registry::{HostKey, enter, leave};

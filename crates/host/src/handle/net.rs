@@ -1,0 +1,151 @@
+//! `Net` of a simulated host: plain ids, resolved through the registry at each call.
+
+use core::time::Duration;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use septet_core::{EventId, Instant, Randomness, Recorder};
+use septet_engine::executor;
+use septet_socket::{
+    BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, Sleep, Spawned, TcpListener, TcpOptions, TcpStream,
+    UdpSocket,
+};
+
+use super::ping::PingHandle;
+use super::registry::{self, HostKey};
+use super::udp::UdpHandle;
+use crate::stack::{HostConfig, Storeys};
+
+/// The network as the programs of one host see it.
+#[derive(Debug)]
+pub(crate) struct HostNet {
+    key: HostKey,
+    executor: executor::Handle,
+    config: Arc<HostConfig>,
+    recorder: Recorder,
+}
+
+impl HostNet {
+    pub(crate) fn new(key: HostKey, executor: executor::Handle, config: Arc<HostConfig>) -> Self {
+        Self { key, executor, config, recorder: Recorder::new() }
+    }
+
+    pub(crate) fn own_recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+
+    pub(crate) fn config(&self) -> &HostConfig {
+        &self.config
+    }
+}
+
+impl Net for HostNet {
+    fn hostname(&self) -> String {
+        self.config.name.clone()
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        let of = |stack: &mut Storeys| stack.ip.addresses().map(|(_, a)| a.addr()).collect();
+        registry::with(self.key, of).unwrap_or_default()
+    }
+
+    fn name_servers(&self) -> Vec<SocketAddr> {
+        self.config.name_servers.clone()
+    }
+
+    fn search_domains(&self) -> Vec<String> {
+        self.config.search.clone()
+    }
+
+    fn hosts(&self, name: &str) -> Vec<IpAddr> {
+        // RFC 4343 §2: "comparisons on name lookup for DNS queries should be case insensitive"; the table is in lower case.
+        self.config.hosts.get(&name.to_ascii_lowercase()).cloned().unwrap_or_default()
+    }
+
+    fn now(&self) -> Instant {
+        self.executor.now()
+    }
+
+    fn unix_time(&self) -> Duration {
+        self.config.epoch + self.now().saturating_since(Instant::ZERO)
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep::new(self.executor.sleep_until(at))
+    }
+
+    fn spawn(&self, future: BoxFuture<'static, ()>) -> Spawned {
+        let executor = self.executor.clone();
+        let task = executor.spawn(future);
+        Spawned::new(move || executor.abort(task))
+    }
+
+    fn fill_random(&self, buf: &mut [u8]) {
+        match self.config.randomness {
+            Randomness::Seeded(_) => {
+                if registry::with(self.key, |stack| stack.rng.fill(buf)).is_none() {
+                    buf.fill(0);
+                }
+            }
+            Randomness::Given(fill) => fill(buf),
+        }
+    }
+
+    fn entropy(&self) -> Entropy {
+        match self.config.randomness {
+            Randomness::Seeded(_) => Entropy::Seeded,
+            Randomness::Given(_) => Entropy::System,
+        }
+    }
+
+    fn connect(&self, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
+        super::tcp::connect(self.key, to, options)
+    }
+
+    fn listen(&self, at: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
+        super::tcp::listen(self.key, at, options, &self.executor)
+    }
+
+    fn bind_udp(&self, at: SocketAddr) -> io::Result<UdpSocket> {
+        let id = registry::call(self.key, |stack| stack.bind_udp(at))?;
+        Ok(UdpSocket::new(UdpHandle { key: self.key, id }))
+    }
+
+    fn open_icmp(&self) -> io::Result<IcmpSocket> {
+        let id = registry::call(self.key, |stack| {
+            stack.running()?;
+            stack.pings.open(&mut stack.rng)
+        })?;
+        Ok(IcmpSocket::new(PingHandle { key: self.key, id }))
+    }
+
+    fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    fn is_traced(&self) -> bool {
+        registry::with(self.key, |stack| stack.trace.is_on()).unwrap_or(false)
+    }
+
+    fn note(&self, note: Note) {
+        let Note { storey, kind, fields } = note;
+        registry::with(self.key, |stack| {
+            // What a program does next, it does because of what it has just told.
+            let told = stack.trace.emit(storey, kind, stack.trace.cause(), |f| *f = fields);
+            stack.trace.set_cause(told);
+        });
+    }
+
+    fn cause(&self) -> EventId {
+        self.executor.cause()
+    }
+
+    fn because(&self, cause: EventId) {
+        self.executor.because(cause);
+    }
+
+    fn secret(&self, line: String) {
+        registry::with(self.key, |stack| stack.trace.secret(line));
+    }
+}

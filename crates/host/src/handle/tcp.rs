@@ -1,0 +1,162 @@
+//! TCP sockets as programs hold them.
+
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use septet_core::Frame;
+use septet_engine::executor;
+use septet_socket::{
+    BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl,
+};
+use septet_transport::tcp::{Linger, SocketOption};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::registry::{HostKey, call, poll, with};
+use crate::stack::{Late, TcpSocketId, nagle};
+
+pub(super) fn connect(key: HostKey, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
+    Box::pin(async move {
+        let opened = async {
+            let socket = call(key, |stack| stack.connect_tcp(to, &options))?;
+            // Dropped halfway, the stream closes the socket.
+            let stream = StreamHandle { key, socket };
+            poll_fn(|cx| poll(key, |stack| stack.tcp.poll_connected(cx, socket, &mut stack.trace))).await?;
+            Ok(TcpStream::new(stream))
+        };
+        let result: io::Result<_> = opened.await;
+        if let Err(e) = &result {
+            with(key, |stack| stack.tell_refusal(to, e));
+        }
+        result
+    })
+}
+
+pub(super) fn listen(
+    key: HostKey,
+    at: SocketAddr,
+    options: ListenOptions,
+    executor: &executor::Handle,
+) -> io::Result<TcpListener> {
+    let (socket, accept) = call(key, |stack| stack.listen_tcp(at, &options))?;
+    let late = accept.map(|accept| Late::new(accept, executor.clone()));
+    Ok(TcpListener::new(ListenerHandle { key, socket, late }))
+}
+
+/// A connection's handle.
+struct StreamHandle {
+    key: HostKey,
+    socket: TcpSocketId,
+}
+
+impl TcpStreamImpl for StreamHandle {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        call(self.key, |stack| {
+            let id = stack.tcp.resolve(self.socket)?;
+            Ok(stack.tcp.endpoint().local_addr(id)?)
+        })
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        call(self.key, |stack| {
+            let id = stack.tcp.resolve(self.socket)?;
+            Ok(stack.tcp.endpoint().peer_addr(id)?)
+        })
+    }
+
+    fn set_nodelay(&self, nodelay: Nodelay) -> io::Result<()> {
+        call(self.key, |stack| stack.set_tcp(self.socket, SocketOption::Nagle(nagle(nodelay))))
+    }
+
+    fn set_zero_linger(&self) -> io::Result<()> {
+        call(self.key, |stack| stack.set_tcp(self.socket, SocketOption::Linger(Linger::Reset)))
+    }
+
+    fn poll_write_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &Bytes) -> Poll<io::Result<usize>> {
+        poll(self.key, |stack| stack.write_bytes(cx, self.socket, bytes))
+    }
+
+    fn poll_write_synthetic(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        offset: u64,
+        len: u64,
+    ) -> Poll<io::Result<u64>> {
+        poll(self.key, |stack| stack.write_synthetic(cx, self.socket, offset, len))
+    }
+
+    fn poll_read_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Option<Frame>>> {
+        poll(self.key, |stack| stack.take_tcp(cx, self.socket))
+    }
+}
+
+impl AsyncRead for StreamHandle {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        poll(self.key, |stack| stack.read_tcp(cx, self.socket, buf))
+    }
+}
+
+impl AsyncWrite for StreamHandle {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        poll(self.key, |stack| stack.write_tcp(cx, self.socket, &[IoSlice::new(buf)]))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        poll(self.key, |stack| stack.write_tcp(cx, self.socket, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(call(self.key, |stack| stack.shutdown_tcp(self.socket)))
+    }
+}
+
+impl Drop for StreamHandle {
+    fn drop(&mut self) {
+        with(self.key, |stack| stack.close_tcp(self.socket));
+    }
+}
+
+/// A listener's handle.
+struct ListenerHandle {
+    key: HostKey,
+    socket: TcpSocketId,
+    late: Option<Late>,
+}
+
+impl TcpListenerImpl for ListenerHandle {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        call(self.key, |stack| {
+            let id = stack.tcp.resolve(self.socket)?;
+            Ok(stack.tcp.endpoint().local_addr(id)?)
+        })
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        if let Some(late) = &self.late {
+            ready!(late.poll(cx, |cx| poll(self.key, |stack| stack.tcp.poll_acceptable(cx, self.socket))))?;
+        }
+        let accepted = poll(self.key, |stack| stack.tcp.poll_accept(cx, self.socket, &mut stack.trace));
+        accepted.map_ok(|(socket, peer)| (TcpStream::new(StreamHandle { key: self.key, socket }), peer))
+    }
+}
+
+impl Drop for ListenerHandle {
+    fn drop(&mut self) {
+        with(self.key, |stack| stack.close_tcp(self.socket));
+    }
+}

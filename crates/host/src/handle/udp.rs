@@ -1,0 +1,67 @@
+//! A UDP socket as a program holds it.
+
+use core::num::NonZeroU16;
+use core::task::{Context, Poll};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use septet_socket::{Coalescing, Datagram, UdpSocketImpl, Unreached};
+use septet_transport::udp::SocketId;
+
+use super::registry::{HostKey, call, poll, with};
+
+/// A UDP socket's handle.
+pub(super) struct UdpHandle {
+    pub(super) key: HostKey,
+    pub(super) id: SocketId,
+}
+
+impl UdpSocketImpl for UdpHandle {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        call(self.key, |stack| stack.udp.local_addr(self.id))
+    }
+
+    fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        call(self.key, |stack| stack.connect_udp(self.id, peer))
+    }
+
+    fn set_ttl(&self, ttl: u8) -> io::Result<()> {
+        call(self.key, |stack| stack.udp.set_ttl(self.id, ttl))
+    }
+
+    fn join_multicast(&self, group: IpAddr) -> io::Result<()> {
+        call(self.key, |stack| stack.join(self.id, group))
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>> {
+        poll(self.key, |stack| stack.poll_send_udp(cx, self.id, payload, None, to))
+    }
+
+    fn poll_send_segmented(
+        &self,
+        cx: &mut Context<'_>,
+        payload: &[u8],
+        segment_size: NonZeroU16,
+        to: Option<SocketAddr>,
+    ) -> Poll<io::Result<usize>> {
+        poll(self.key, |stack| stack.poll_send_udp(cx, self.id, payload, Some(segment_size), to))
+    }
+
+    fn set_coalescing(&self, coalescing: Coalescing) -> io::Result<()> {
+        call(self.key, |stack| stack.udp.set_coalescing(self.id, coalescing))
+    }
+
+    fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Datagram>> {
+        poll(self.key, |stack| stack.udp.poll_receive(cx, self.id, buf, &mut stack.trace))
+    }
+
+    fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Result<Unreached>> {
+        poll(self.key, |stack| stack.udp.poll_error(cx, self.id, &mut stack.trace))
+    }
+}
+
+impl Drop for UdpHandle {
+    fn drop(&mut self) {
+        with(self.key, |stack| stack.close_udp(self.id));
+    }
+}

@@ -1,0 +1,30 @@
+//! What a host is: storeys 2 to 4 over one another, its sockets, and who waits for them.
+//!
+//! Nothing here knows how programs hold a socket; they call through [`handle`](crate::handle).
+
+mod config;
+mod counters;
+mod errors;
+mod lens;
+mod listening;
+pub mod middlebox;
+mod ping;
+mod reports;
+mod slots;
+mod storeys;
+mod tcp;
+mod tcp_calls;
+mod udp;
+mod udp_calls;
+mod wakers;
+
+pub use config::{HostConfig, Neighbor, system_randomness};
+pub(crate) use counters::all as counters;
+pub(crate) use errors::gone;
+pub use lens::PacketLens;
+pub(crate) use listening::Late;
+pub use listening::{Accept, Listening, ListeningRule};
+pub(crate) use slots::SlotId;
+pub(crate) use storeys::Storeys;
+pub(crate) use tcp::Socket as TcpSocketId;
+pub(crate) use tcp_calls::nagle;

@@ -1,0 +1,232 @@
+//! The TCP sockets of a host: the endpoint, and who waits for its connections.
+
+use core::task::{Context, Poll, Waker};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use septet_core::{EventId, Instant, Rng, Trace};
+use septet_transport::tcp::{self, Config, Endpoint, Error, Mib, Readiness, SocketId, State};
+
+use super::errors::gone;
+use super::middlebox::Flow;
+use super::wakers::Wakers;
+
+/// A socket of one life of a host: the next boot begins with new ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Socket {
+    boot: u32,
+    id: SocketId,
+}
+
+/// The tasks that wait for one connection.
+#[derive(Debug, Default)]
+struct Waiting {
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// All TCP of one host.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    /// Made when TCP is first used: most hosts of a large world never do.
+    endpoint: Option<Box<Endpoint>>,
+    config: Arc<Config>,
+    rng: Rng,
+    /// Whether the endpoint may have something to send.
+    pub(crate) dirty: bool,
+    /// When the endpoint's next timer fires.
+    pub(crate) deadline: Option<Instant>,
+    boot: u32,
+    waiting: Vec<Waiting>,
+    acceptors: BTreeMap<SocketId, Wakers>,
+    /// Writers that wait until the segments that are built have left.
+    pub(super) held: Vec<Waker>,
+    /// Counters of earlier lives.
+    past: Vec<u64>,
+}
+
+impl Tcp {
+    pub(crate) fn new(config: Arc<Config>, rng: Rng) -> Self {
+        Self {
+            endpoint: None,
+            config,
+            rng,
+            dirty: false,
+            deadline: None,
+            boot: 0,
+            waiting: Vec::new(),
+            acceptors: BTreeMap::new(),
+            held: Vec::new(),
+            past: Vec::new(),
+        }
+    }
+
+    /// Forgets all connections and begins a new life. Who waits for one from outside of the host finds it gone.
+    pub(crate) fn wipe(&mut self) {
+        let waiting = self.waiting.drain(..).flat_map(|Waiting { reader, writer }| [reader, writer]);
+        waiting.flatten().chain(self.held.drain(..)).for_each(Waker::wake);
+        self.acceptors.values_mut().for_each(Wakers::wake);
+        let past = if self.endpoint.is_some() { self.counters().map(|(_, n)| n).collect() } else { Vec::new() };
+        let fresh = Self::new(self.config.clone(), self.rng.clone());
+        *self = Self { boot: self.boot + 1, past, ..fresh };
+    }
+
+    #[inline]
+    pub(crate) fn endpoint(&mut self) -> &mut Endpoint {
+        let Self { endpoint, config, rng, .. } = self;
+        endpoint.get_or_insert_with(|| Box::new(Endpoint::new(config.clone(), rng)))
+    }
+
+    /// What `ss -ti` shows of each connection.
+    pub(crate) fn infos(&self, now: Instant) -> Vec<(SocketId, tcp::Info)> {
+        self.endpoint.as_ref().map(|e| e.infos(now).collect()).unwrap_or_default()
+    }
+
+    /// Every connection that is past its handshake and not yet over.
+    pub(crate) fn flows(&self) -> Vec<Flow> {
+        let flow = |c: &tcp::Connection| {
+            let (sent, expected) = c.sequence_numbers();
+            Flow { local: c.local(), remote: c.remote(), sent, expected }
+        };
+        self.endpoint.iter().flat_map(|e| e.living()).map(flow).collect()
+    }
+
+    pub(crate) fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let mib = self.endpoint.as_ref().map_or_else(Mib::default, |e| e.mib().clone());
+        let now: Vec<_> = mib.iter().collect();
+        let past = self.past.iter().copied().chain(core::iter::repeat(0));
+        now.into_iter().zip(past).map(|((name, now), past)| (name, now + past))
+    }
+
+    /// Wakes whoever waits for what has become ready, and takes note of the next deadline. Before each wake-up `because`
+    /// is called with what gives its cause.
+    pub(crate) fn settle(&mut self, mut because: impl FnMut(&dyn Fn() -> EventId)) {
+        while let Some((id, readiness)) = self.endpoint.as_mut().and_then(|e| e.poll_event()) {
+            because(&|| self.endpoint.as_ref().map_or(EventId::NONE, |e| e.cause(id)));
+            self.wake(id, readiness);
+        }
+        self.deadline = self.endpoint.as_mut().and_then(|e| e.poll_timeout());
+    }
+
+    /// Everything that was built has left.
+    #[inline]
+    pub(crate) fn drained(&mut self) {
+        self.held.drain(..).for_each(Waker::wake);
+    }
+
+    fn wake(&mut self, id: SocketId, readiness: Readiness) {
+        if let Some(waiting) = self.waiting.get_mut(id.index()) {
+            if readiness.is_readable()
+                && let Some(waker) = waiting.reader.take()
+            {
+                waker.wake();
+            }
+            if readiness.is_writable()
+                && let Some(waker) = waiting.writer.take()
+            {
+                waker.wake();
+            }
+        }
+        if readiness.is_readable()
+            && let Some(acceptors) = self.acceptors.get_mut(&id)
+        {
+            acceptors.wake();
+        }
+    }
+
+    fn waiting(&mut self, id: SocketId) -> &mut Waiting {
+        let at = id.index();
+        if at >= self.waiting.len() {
+            self.waiting.resize_with(at + 1, Waiting::default);
+        }
+        &mut self.waiting[at]
+    }
+
+    pub(crate) fn wait_readable(&mut self, id: SocketId, cx: &Context<'_>) {
+        store(&mut self.waiting(id).reader, cx);
+    }
+
+    pub(crate) fn wait_writable(&mut self, id: SocketId, cx: &Context<'_>) {
+        store(&mut self.waiting(id).writer, cx);
+    }
+
+    pub(super) fn socket(&self, id: SocketId) -> Socket {
+        Socket { boot: self.boot, id }
+    }
+
+    /// Nobody waits for a socket that is closed.
+    pub(super) fn forget(&mut self, id: SocketId) {
+        if let Some(waiting) = self.waiting.get_mut(id.index()) {
+            *waiting = Waiting::default();
+        }
+        self.acceptors.remove(&id);
+    }
+
+    pub(crate) fn resolve(&self, socket: Socket) -> io::Result<SocketId> {
+        if socket.boot == self.boot { Ok(socket.id) } else { Err(gone()) }
+    }
+
+    pub(crate) fn poll_connected(
+        &mut self,
+        cx: &Context<'_>,
+        socket: Socket,
+        trace: &mut Trace,
+    ) -> Poll<io::Result<()>> {
+        let id = self.resolve(socket)?;
+        let cause = self.endpoint().cause(id);
+        if let Some(error) = self.endpoint().take_error(id)? {
+            trace.set_cause(cause);
+            return Poll::Ready(Err(error.into()));
+        }
+        match self.endpoint().state(id)? {
+            State::SynSent | State::SynReceived => {
+                self.wait_writable(id, cx);
+                Poll::Pending
+            }
+            state => {
+                trace.set_cause(cause);
+                let gone = (state == State::Closed).then(|| Error::ConnectionAborted.into());
+                Poll::Ready(gone.map_or(Ok(()), Err))
+            }
+        }
+    }
+
+    /// Whether a connection waits to be accepted.
+    pub(crate) fn poll_acceptable(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<()>> {
+        let id = self.resolve(socket)?;
+        if self.endpoint().readiness(id)?.is_readable() {
+            return Poll::Ready(Ok(()));
+        }
+        self.acceptors.entry(id).or_default().register(cx);
+        Poll::Pending
+    }
+
+    pub(crate) fn poll_accept(
+        &mut self,
+        cx: &Context<'_>,
+        socket: Socket,
+        trace: &mut Trace,
+    ) -> Poll<io::Result<(Socket, SocketAddr)>> {
+        let id = self.resolve(socket)?;
+        match self.endpoint().accept(id) {
+            Ok((id, peer)) => {
+                trace.set_cause(self.endpoint().cause(id));
+                Poll::Ready(Ok((self.socket(id), peer)))
+            }
+            Err(Error::WouldBlock) => {
+                self.acceptors.entry(id).or_default().register(cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+}
+
+fn store(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}

@@ -1,0 +1,198 @@
+//! What programs ask of the TCP of their host.
+
+use core::task::{Context, Poll};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use septet_core::{Frame, Storey};
+use septet_socket::{ListenOptions, Nodelay, TcpOptions};
+use septet_transport::tcp::{self, Error, Keepalive, Nagle, Options, Shutdown, SocketOption};
+use tokio::io::ReadBuf;
+
+use super::listening::Accept;
+use super::storeys::Storeys;
+use super::tcp::Socket;
+
+/// Segments that writes of shared bytes build before the first of them leaves: with more, super-segments would no longer
+/// be in the processor's cache when they do.
+const BURST: usize = 8;
+
+impl Storeys {
+    pub(crate) fn connect_tcp(&mut self, to: SocketAddr, options: &TcpOptions) -> io::Result<Socket> {
+        self.running()?;
+        let options = self.tcp_options(options)?;
+        let source = self.ip.source_for(to.ip())?;
+        let mtu = self.ip.mtu_to(self.now, to.ip())?;
+        let local = SocketAddr::new(source, 0);
+        self.tcp.dirty = true;
+        let id = self.tcp.endpoint().connect(self.now, local, to, mtu, &options, &mut self.trace)?;
+        Ok(self.tcp.socket(id))
+    }
+
+    /// The program hears that it has no connection, and so does the trace.
+    pub(crate) fn tell_refusal(&mut self, to: SocketAddr, error: &io::Error) {
+        let told = self.trace.emit(Storey::Transport, "connect.failed", self.trace.cause(), |f| {
+            f.set("remote", to).set("why", error.to_string());
+        });
+        self.trace.set_cause(told);
+    }
+
+    /// A listening socket, and how late its program is to accept.
+    pub(crate) fn listen_tcp(
+        &mut self,
+        at: SocketAddr,
+        options: &ListenOptions,
+    ) -> io::Result<(Socket, Option<Accept>)> {
+        self.running()?;
+        if !at.ip().is_unspecified() && !self.ip.is_local(at.ip()) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let rule = self.config.listening.at(at.port());
+        let tcp = Options { defer_accept: rule.defer, ..self.tcp_options(&options.tcp)? };
+        let id = self.tcp.endpoint().listen(at, rule.backlog.unwrap_or(options.backlog), &tcp)?;
+        Ok((self.tcp.socket(id), rule.accept))
+    }
+
+    pub(crate) fn read_tcp(&mut self, cx: &Context<'_>, socket: Socket, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let id = self.tcp.resolve(socket)?;
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.tcp.dirty = true;
+        match self.tcp.endpoint().read(self.now, id, buf.initialize_unfilled(), &mut self.trace) {
+            Ok(n) => {
+                buf.advance(n);
+                Poll::Ready(Ok(()))
+            }
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_readable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
+    pub(crate) fn write_tcp(
+        &mut self,
+        cx: &Context<'_>,
+        socket: Socket,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let id = self.tcp.resolve(socket)?;
+        if pieces.iter().all(|piece| piece.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        self.tcp.dirty = true;
+        match self.tcp.endpoint().write_pieces(self.now, id, pieces, &mut self.trace) {
+            Ok(n) => Poll::Ready(Ok(n)),
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_writable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
+    pub(crate) fn write_bytes(&mut self, cx: &Context<'_>, socket: Socket, bytes: &Bytes) -> Poll<io::Result<usize>> {
+        let id = self.tcp.resolve(socket)?;
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.tcp.endpoint().built() >= BURST {
+            self.tcp.held.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.tcp.dirty = true;
+        match self.tcp.endpoint().write_bytes(self.now, id, bytes.clone(), &mut self.trace) {
+            Ok(n) => Poll::Ready(Ok(n)),
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_writable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
+    pub(crate) fn write_synthetic(
+        &mut self,
+        cx: &Context<'_>,
+        socket: Socket,
+        offset: u64,
+        len: u64,
+    ) -> Poll<io::Result<u64>> {
+        let id = self.tcp.resolve(socket)?;
+        self.tcp.dirty = true;
+        match self.tcp.endpoint().write_synthetic(self.now, id, offset, len, &mut self.trace) {
+            Ok(n) => Poll::Ready(Ok(n)),
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_writable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
+    pub(crate) fn take_tcp(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<Option<Frame>>> {
+        let id = self.tcp.resolve(socket)?;
+        match self.tcp.endpoint().take_frame(self.now, id, &mut self.trace) {
+            Ok(frame) => {
+                self.tcp.dirty = true;
+                Poll::Ready(Ok(frame))
+            }
+            Err(Error::WouldBlock) => {
+                self.tcp.wait_readable(id, cx);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+        }
+    }
+
+    pub(crate) fn shutdown_tcp(&mut self, socket: Socket) -> io::Result<()> {
+        let id = self.tcp.resolve(socket)?;
+        self.tcp.dirty = true;
+        Ok(self.tcp.endpoint().shutdown(self.now, id, Shutdown::Write, &mut self.trace)?)
+    }
+
+    pub(crate) fn set_tcp(&mut self, socket: Socket, option: SocketOption) -> io::Result<()> {
+        let id = self.tcp.resolve(socket)?;
+        self.tcp.dirty = true;
+        Ok(self.tcp.endpoint().set_option(self.now, id, option, &mut self.trace)?)
+    }
+
+    pub(crate) fn close_tcp(&mut self, socket: Socket) {
+        let Ok(id) = self.tcp.resolve(socket) else { return };
+        self.tcp.dirty = true;
+        self.tcp.forget(id);
+        // It fails only where the socket is gone already.
+        let _ = self.tcp.endpoint().close(self.now, id, &mut self.trace);
+    }
+
+    /// The host's defaults, and over them what the program asks for.
+    fn tcp_options(&self, asked: &TcpOptions) -> io::Result<Options> {
+        let TcpOptions { congestion, nodelay, send_buffer, receive_buffer, keepalive, user_timeout } = asked;
+        let mut options = self.config.tcp.options.clone();
+        if let Some(name) = congestion {
+            let known = tcp::controller_names().find(|n| n == name);
+            options.congestion = Some(known.ok_or(Error::NoSuchController)?);
+        }
+        if let Some(nodelay) = nodelay {
+            options.nagle = nagle(*nodelay);
+        }
+        options.send_buffer = send_buffer.or(options.send_buffer);
+        options.receive_buffer = receive_buffer.or(options.receive_buffer);
+        if let Some(idle) = keepalive {
+            options.keepalive = Some(Keepalive { idle: Some(*idle), ..Keepalive::default() });
+        }
+        options.user_timeout = user_timeout.or(options.user_timeout);
+        Ok(options)
+    }
+}
+
+/// Nagle's algorithm is what `TCP_NODELAY` switches off.
+pub(crate) const fn nagle(nodelay: Nodelay) -> Nagle {
+    match nodelay {
+        Nodelay::On => Nagle::Off,
+        Nodelay::Off => Nagle::On,
+    }
+}

@@ -1,0 +1,88 @@
+//! What programs ask of the UDP and the echo sockets of their host.
+
+use core::num::NonZeroU16;
+use core::task::{Context, Poll};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use septet_network::ip::{DEFAULT_TTL, DontFragment, Outgoing};
+use septet_network::ipv4::protocol;
+use septet_transport::udp;
+
+use super::slots::SlotId;
+use super::storeys::{Owner, Storeys};
+
+impl Storeys {
+    pub(crate) fn bind_udp(&mut self, at: SocketAddr) -> io::Result<udp::SocketId> {
+        self.running()?;
+        let ip = at.ip();
+        let is_broadcast = matches!(ip, IpAddr::V4(a) if a.is_broadcast());
+        if !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || self.ip.is_local(ip)) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        self.udp.bind(at, &mut self.rng)
+    }
+
+    pub(crate) fn close_udp(&mut self, id: udp::SocketId) {
+        for group in self.udp.close(id) {
+            if let Ok(Some(iface)) = self.ip.iface_to(group) {
+                self.ip.leave(iface, group);
+            }
+        }
+    }
+
+    pub(crate) fn connect_udp(&mut self, id: udp::SocketId, peer: SocketAddr) -> io::Result<()> {
+        let local = self.ip.source_for(peer.ip())?;
+        self.udp.connect(id, local, peer)
+    }
+
+    pub(crate) fn join(&mut self, id: udp::SocketId, group: IpAddr) -> io::Result<()> {
+        if !group.is_multicast() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let iface = self.ip.iface_to(group)?.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        self.udp.join(id, group)?;
+        self.ip.join(self.now, iface, group).map_err(io::Error::other)
+    }
+
+    pub(crate) fn poll_send_udp(
+        &mut self,
+        cx: &Context<'_>,
+        id: udp::SocketId,
+        payload: &[u8],
+        segment_size: Option<NonZeroU16>,
+        to: Option<SocketAddr>,
+    ) -> Poll<io::Result<usize>> {
+        let Self { ip, udp, trace, now, .. } = self;
+        let way = |dst: IpAddr, bound: Option<IpAddr>| {
+            let src = bound.map_or_else(|| ip.source_for(dst), Ok)?;
+            // Whoever asks for segments gets those, uncut.
+            if let Some(size) = segment_size {
+                ip.must_fit(*now, dst, udp::wire::HEADER_LEN + payload.len().min(size.get().into()))?;
+            }
+            ip.iface_to(dst).map(|_| src)
+        };
+        let datagram = match udp.poll_send(cx, id, (payload, segment_size), to, way, trace) {
+            Poll::Ready(Ok(datagram)) => datagram,
+            Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+            Poll::Pending => return Poll::Pending,
+        };
+        let udp::Transmit { src, dst, ttl, ecn, frame } = datagram;
+        let ttl = ttl.unwrap_or(DEFAULT_TTL);
+        let to = Outgoing { ttl, tos: ecn.bits(), ..Outgoing::new(src, dst, protocol::UDP) };
+        self.outbox.push_back((to, frame, Owner::Udp(id)));
+        Poll::Ready(Ok(payload.len()))
+    }
+
+    pub(crate) fn send_ping(&mut self, id: SlotId, to: IpAddr, seq: u16, payload: &[u8]) -> io::Result<()> {
+        let src = self.ip.source_for(to)?;
+        let (ttl, dont_fragment, mut frame) = self.pings.request(id, seq, payload)?;
+        if dont_fragment == DontFragment::Yes {
+            self.ip.must_fit(self.now, to, frame.len())?;
+        }
+        frame.cause = self.ip.trace_echo(to, seq, self.trace.cause(), &mut self.trace);
+        let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol::ICMP) };
+        self.outbox.push_back((outgoing, frame, Owner::Ping));
+        Ok(())
+    }
+}
