@@ -10,13 +10,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use septet_core::StationId;
-use septet_socket::{NetRef, TcpOptions};
-use tokio::net::{TcpListener, UdpSocket};
+use septet_socket::{Accepted, Acceptor, NetRef, Nodelay, Places, Stream, TcpListener, TcpOptions, Way};
+use tokio::net::UdpSocket;
 use tokio::task::spawn_local;
 
-use crate::accept::{PAUSE, Spares, Trouble};
+use crate::border::{Inside, cross};
+use crate::kernel::{self, KernelNet};
 use crate::pump::Pump;
-use crate::relay::{End, Way, relay};
+use crate::spares::Spares;
 
 /// UDP peers that a forward remembers at most; the one that was silent for longest makes room.
 const UDP_PEERS: usize = 1024;
@@ -150,17 +151,23 @@ pub struct ForwardCounters {
 
 /// An open forward.
 pub struct Forwarder {
+    socket: Socket,
+    way: Inwards,
+}
+
+/// The machine's side.
+enum Socket {
+    Tcp(TcpListener),
+    Udp(Rc<UdpSocket>),
+}
+
+/// Where what comes goes.
+struct Inwards {
     pump: Pump,
     from: StationId,
     net: NetRef,
     to: SocketAddr,
-    socket: Socket,
     counters: Rc<Cell<ForwardCounters>>,
-}
-
-enum Socket {
-    Tcp(TcpListener),
-    Udp(Rc<UdpSocket>),
 }
 
 impl Forwarder {
@@ -178,7 +185,10 @@ impl Forwarder {
         pump: Pump,
     ) -> io::Result<Self> {
         let socket = match protocol {
-            Protocol::Tcp => TcpListener::bind(listen).await.map(Socket::Tcp),
+            Protocol::Tcp => tokio::net::TcpListener::bind(listen).await.map(|listener| {
+                let options = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
+                Socket::Tcp(kernel::tcp::wrap(listener, options))
+            }),
             Protocol::Udp => UdpSocket::bind(listen).await.map(|s| Socket::Udp(Rc::new(s))),
         }
         .map_err(|e| {
@@ -190,7 +200,7 @@ impl Forwarder {
             };
             io::Error::new(e.kind(), format!("{} {listen}: {e}{hint}", protocol.as_str()))
         })?;
-        Ok(Self { pump, from, net, to, socket, counters: Rc::default() })
+        Ok(Self { socket, way: Inwards { pump, from, net, to, counters: Rc::default() } })
     }
 
     /// Where it listens; the port that was chosen, where zero was asked for.
@@ -206,7 +216,7 @@ impl Forwarder {
 
     /// A view of what it carries, which stays current.
     pub fn counters(&self) -> Rc<Cell<ForwardCounters>> {
-        self.counters.clone()
+        self.way.counters.clone()
     }
 
     /// Carries, for ever. Needs a [`tokio::task::LocalSet`].
@@ -214,60 +224,52 @@ impl Forwarder {
     /// # Errors
     /// The kernel's.
     pub async fn run(self) -> io::Result<()> {
-        match &self.socket {
-            Socket::Tcp(listener) => self.run_tcp(listener).await,
-            Socket::Udp(socket) => self.run_udp(socket).await,
+        match self.socket {
+            Socket::Tcp(listener) => self.way.run_tcp(listener).await,
+            Socket::Udp(socket) => self.way.run_udp(&socket).await,
         }
     }
+}
 
-    async fn run_tcp(&self, listener: &TcpListener) -> io::Result<()> {
-        let mut spares = Spares::new(1);
+impl Inwards {
+    async fn run_tcp(&self, listener: TcpListener) -> io::Result<()> {
+        let outside = KernelNet::new()?.into_net();
+        let mut acceptor = Acceptor::new(listener, &Places::default()).with_reserve(Spares::new(1));
         loop {
-            spares.take_back();
-            let mut kernel = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(e) => match Trouble::of(&e) {
-                    Trouble::Listener => return Err(e),
-                    Trouble::Connection => continue,
-                    Trouble::Exhausted => {
-                        // Refused at once, it can come again; not taken, it would wait for nobody knows how long.
-                        if let Some((refused, _)) = spares.spend(listener.accept()) {
-                            refused.reset_on_drop();
-                            count(&self.counters, |c| {
-                                c.accepted += 1;
-                                c.failed += 1;
-                            });
-                        }
-                        tokio::time::sleep(PAUSE).await;
-                        continue;
-                    }
-                },
+            let ((near, _), place) = match acceptor.accept(&outside).await? {
+                Accepted::Placed(taken, place) => (taken, place),
+                Accepted::Spared((refused, _)) => {
+                    refused.reset_on_drop();
+                    count(&self.counters, |c| {
+                        c.accepted += 1;
+                        c.failed += 1;
+                    });
+                    continue;
+                }
             };
-            // It may be reset already; then its relay hears of it.
-            let _ = kernel.set_nodelay(true);
             count(&self.counters, |c| {
                 c.accepted += 1;
                 c.open += 1;
             });
-            let (net, to, counters) = (self.net.clone(), self.to, self.counters.clone());
+            let (pump, host, net, to) = (self.pump.clone(), self.from, self.net.clone(), self.to);
+            let (outside, counters) = (outside.clone(), self.counters.clone());
             let carry = async move {
-                match net.connect(to, TcpOptions::default()).await {
-                    Ok(mut lab) => {
-                        let carried = |way, n| {
-                            count(&counters, |c| match way {
-                                Way::Forth => c.bytes_in += n,
-                                Way::Back => c.bytes_out += n,
-                            });
-                        };
-                        // Each side hears of the other's end by the end of its own connection.
-                        let _ = relay(&mut kernel, &mut lab, carried).await;
-                    }
-                    Err(_) => {
-                        kernel.reset_on_drop();
-                        count(&counters, |c| c.failed += 1);
-                    }
-                }
-                count(&counters, |c| c.open -= 1);
+                let carried = |way, n| {
+                    count(&counters, |c| match way {
+                        Way::Forth => c.bytes_in += n,
+                        Way::Back => c.bytes_out += n,
+                    });
+                };
+                let far = async {
+                    let stream = net.connect(to, TcpOptions::default()).await?;
+                    Ok(Inside { pump, host, stream })
+                };
+                let crossed = cross(&outside, near, far, carried).await;
+                count(&counters, |c| {
+                    c.open -= 1;
+                    c.failed += u64::from(crossed.is_err());
+                });
+                drop(place);
             };
             spawn_local(self.pump.drive(self.from, carry));
         }
@@ -367,8 +369,8 @@ impl Forwarder {
 impl fmt::Debug for Forwarder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Forwarder")
-            .field("to", &self.to)
-            .field("counters", &self.counters.get())
+            .field("to", &self.way.to)
+            .field("counters", &self.way.counters.get())
             .finish_non_exhaustive()
     }
 }

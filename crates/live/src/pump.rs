@@ -211,7 +211,7 @@ impl Pump {
     }
 
     /// Lets `host` see the time, and what was done to its sockets.
-    fn settle(&self, host: StationId) {
+    pub(crate) fn settle(&self, host: StationId) {
         self.with(|world| world.with::<Host, _>(host, |host, now, out| host.on_deadline(now, out)));
     }
 

@@ -4,17 +4,26 @@
 //! a TAP, and on the kernel's sockets. Streams implement tokio's [`AsyncRead`](tokio::io::AsyncRead) and
 //! [`AsyncWrite`](tokio::io::AsyncWrite) without needing tokio's runtime. Errors are [`std::io::Error`] with the kinds
 //! that the kernel would give.
+//!
+//! What every server needs is here as well, once: [`Acceptor`] takes connections, [`relay()`] carries bytes between two
+//! ends, and [`Stream`] is what all ends have in common.
 
+mod accept;
 mod ext;
 mod icmp;
 mod net;
 mod options;
+mod relay;
+mod stream;
 mod tcp;
 mod udp;
 
+pub use accept::{Accepted, Acceptor, Full, Listener, Place, Places, Reserve};
 pub use ext::{Elapsed, NetExt};
 pub use icmp::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
 pub use net::{BoxFuture, Entropy, Net, NetRef, Note, Sleep, Spawned};
 pub use options::{ListenOptions, Nodelay, TcpOptions};
+pub use relay::{Bounds, End, GATHERED_FOR, Way, relay};
+pub use stream::{Stream, Writes};
 pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};
 pub use udp::{Coalescing, Datagram, UdpSocket, UdpSocketImpl};

@@ -221,12 +221,18 @@ impl TcpListener {
         self.0.local_addr()
     }
 
-    /// Takes the next established connection and the address of its far end.
+    /// Takes the next established connection and the address of its far end. A server takes them by an
+    /// [`Acceptor`](crate::Acceptor), which bounds them and outlives those that fail.
     ///
     /// # Errors
     /// Those of the network.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        poll_fn(|cx| self.0.poll_accept(cx)).await
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// The same as a step: [`Poll::Pending`] where none waits.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        self.0.poll_accept(cx)
     }
 }
 

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use septet_core::Storey;
-use septet_socket::{NetExt, NetRef, TcpStream};
-use tokio::io::{AsyncRead, AsyncWrite};
+use septet_socket::{Bounds, End, NetExt, NetRef, Stream, TcpStream, Way, relay};
 
 use super::backend::{Attempt, Backends, Wanted};
-use super::pump::{self, End, Side};
 use super::{Limits, nodelay};
+
+/// The most that is held in one direction of a connection.
+const BUFFER: usize = 16 * 1024;
 
 /// What its connections share.
 pub(super) struct Connections {
@@ -23,11 +24,8 @@ pub(super) struct Connections {
 impl Connections {
     /// Passes bytes until the connection ends. Where no backend takes it the client is reset, for bytes know no word
     /// that says so.
-    pub(super) async fn serve<S>(&self, client_side: S, client: SocketAddr)
-    where
-        S: AsyncRead + AsyncWrite + Side + Unpin,
-    {
-        let Some((server_side, attempt)) = self.connect(client).await else {
+    pub(super) async fn serve(&self, mut client_side: impl Stream, client: SocketAddr) {
+        let Some((mut server_side, attempt)) = self.connect(client).await else {
             self.net.count("balancer.refused");
             self.net.trace(Storey::Application, "balancer.refused", |f| {
                 f.set("client", client).set("why", "no backend took the connection");
@@ -35,16 +33,22 @@ impl Connections {
             client_side.reset_on_drop();
             return;
         };
-        let passed = pump::pass(&self.net, client_side, server_side, self.idle_timeout).await;
-        let bytes = (passed.to_backend + passed.to_client) as f64;
+        let (mut to_backend, mut to_client) = (0, 0);
+        let count = |way, n| match way {
+            Way::Forth => to_backend += n,
+            Way::Back => to_client += n,
+        };
+        let bounds = Bounds { buffer: BUFFER, idle: Some(self.idle_timeout) };
+        let end = relay(&self.net, &mut client_side, &mut server_side, bounds, count).await;
+        let bytes = (to_backend + to_client) as f64;
         self.net.observe("balancer.bytes", bytes);
         self.net.observe(&format!("backend.{}.bytes", attempt.name()), bytes);
         self.net.trace(Storey::Application, "balancer.close", |f| {
             f.set("client", client).set("backend", attempt.name().to_owned());
-            f.set("to_backend", passed.to_backend).set("to_client", passed.to_client);
+            f.set("to_backend", to_backend).set("to_client", to_client);
             f.set(
                 "why",
-                match &passed.end {
+                match &end {
                     End::Closed => "both sides have closed".to_owned(),
                     End::Reset(e) => format!("a side broke off, and so the other was reset: {e}"),
                     End::Idle => "nothing came for too long".to_owned(),

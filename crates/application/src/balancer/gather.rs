@@ -5,17 +5,13 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use septet_socket::{NetExt, NetRef, Sleep};
+use septet_socket::{GATHERED_FOR, NetExt, NetRef, Sleep};
 
-/// What is gathered goes on when it is this much: four full records.
+/// What is gathered goes on when it is this much, four full records, or when it has waited for [`GATHERED_FOR`].
 const ENOUGH: usize = 64 * 1024;
-/// ... or when it has waited for this long: some hundred segments on a fast link, and nothing to a person.
-pub(super) const WAIT: Duration = Duration::from_millis(1);
-
 /// Gathers the pieces of a body.
 pub(super) struct Gather {
     net: NetRef,
@@ -32,7 +28,14 @@ pub(super) struct Gather {
 impl Gather {
     /// Gathers what comes of `body` after its head, which is held back as well until the first piece is gathered.
     pub(super) fn new(net: &NetRef, body: Incoming) -> Self {
-        Self { net: net.clone(), body, held: BytesMut::new(), tail: None, timer: Some(net.sleep(WAIT)), ripe: false }
+        Self {
+            net: net.clone(),
+            body,
+            held: BytesMut::new(),
+            tail: None,
+            timer: Some(net.sleep(GATHERED_FOR)),
+            ripe: false,
+        }
     }
 
     /// Takes in what comes; ready when what is held should wait no longer.
@@ -48,7 +51,7 @@ impl Gather {
                     if self.held.is_empty() && self.timer.is_none() {
                         return Poll::Pending;
                     }
-                    let timer = self.timer.get_or_insert_with(|| self.net.sleep(WAIT));
+                    let timer = self.timer.get_or_insert_with(|| self.net.sleep(GATHERED_FOR));
                     ready!(Pin::new(timer).poll(cx));
                     break;
                 }

@@ -5,7 +5,9 @@ use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, ready};
 use std::io;
+use std::net::SocketAddr;
 
+use septet_socket::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// So many bytes of records are gathered at most: four full ones.
@@ -30,9 +32,19 @@ impl<S> Gathered<S> {
     pub(super) fn begin(&self) {
         self.gathers.store(true, Ordering::Relaxed);
     }
+}
 
-    pub(super) fn get_ref(&self) -> &S {
-        &self.stream
+impl<S: Stream> Stream for Gathered<S> {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.peer_addr()
+    }
+
+    fn reset_on_drop(&self) {
+        self.stream.reset_on_drop();
     }
 }
 

@@ -9,7 +9,6 @@ mod gather;
 mod gathered;
 mod health;
 pub mod policy;
-mod pump;
 mod relay;
 mod requests;
 mod serve;
@@ -24,15 +23,12 @@ use std::sync::Arc;
 use septet_core::Metric;
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
-use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
 
 use backend::Backends;
 use connections::Connections;
 use gathered::Gathered;
 pub use health::Health;
-use pump::Side;
 use requests::Requests;
 
 /// A server that connections or requests are passed to.
@@ -84,8 +80,6 @@ struct Limits {
     retries: u32,
 }
 
-/// How many connections are passed at once; further ones wait in the backlog.
-const CONNECTIONS: usize = 16_384;
 /// How long a client may take over the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -190,23 +184,11 @@ impl Balancer {
             }
         };
         let worker = Arc::new(Worker { net: net.clone(), tls, front });
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-            let (stream, client) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(_) => {
-                    // Out of descriptors or memory: a moment later there may be some.
-                    net.sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            };
+        let pass = |(stream, client)| {
             let worker = worker.clone();
-            let _ = net.spawn(Box::pin(async move {
-                worker.pass(stream, client).await;
-                drop(place);
-            }));
-        }
+            async move { worker.pass(stream, client).await }
+        };
+        Acceptor::new(listener, &Places::default()).serve(&net, pass).await
     }
 }
 
@@ -244,7 +226,7 @@ impl Worker {
 
     async fn serve<S>(&self, stream: S, client: SocketAddr, alpn: Option<String>)
     where
-        S: AsyncRead + AsyncWrite + Side + Unpin + Send + Sync + 'static,
+        S: Stream + Send + Sync + 'static,
     {
         match &self.front {
             Front::Connections(connections) => connections.serve(stream, client).await,

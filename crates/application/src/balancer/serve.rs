@@ -11,8 +11,7 @@ use http::Request;
 use http::header::{CONNECTION, HeaderValue};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use septet_socket::NetRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use septet_socket::{NetRef, Stream};
 
 use super::requests::{Answer, Requests};
 use crate::http::{Gate, Io, NetExecutor, NetTimer, Passed, close};
@@ -30,7 +29,7 @@ const FIELDS: u32 = 16 * 1024;
 /// Those of the stream, and `TimedOut` where the client is too slow.
 pub(super) async fn http1<S>(net: &NetRef, stream: S, requests: &Requests, client: SocketAddr) -> io::Result<()>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + Sync,
+    S: Stream + Send + Sync,
 {
     let passed = Passed::default();
     let gate = Gate::new(net, stream, passed.clone());
@@ -70,7 +69,7 @@ async fn answer(
 /// Speaks HTTP/2 until one side ends it.
 pub(super) async fn http2<S>(net: &NetRef, stream: S, requests: Arc<Requests>, client: SocketAddr)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Stream + Send + 'static,
 {
     let service = service_fn(move |request| {
         let requests = requests.clone();

@@ -4,11 +4,10 @@ use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hickory_proto::op::{Message, ResponseCode};
 use septet_core::{Instant, Metric, Storey};
-use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpListener, TcpOptions, TcpStream, UdpSocket};
+use septet_socket::{Acceptor, Full, ListenOptions, NetExt, NetRef, Nodelay, Places, TcpOptions, TcpStream, UdpSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::message::{Carrier, LARGEST_UDP, PLAIN_UDP, Response, respond};
@@ -77,7 +76,7 @@ impl Server {
     /// # Errors
     /// `AddrInUse` and `AddrNotAvailable` where it cannot listen; nothing a client does ends it.
     pub async fn serve(self, net: NetRef) -> io::Result<()> {
-        let connections = Arc::new(AtomicUsize::new(0));
+        let places = Places::new(CONNECTIONS, Full::IsClosed);
         let mut tasks = Vec::new();
         // TCP first: with port 0 both sockets of an address would get different ones, so tests pick their port.
         for at in &self.listen {
@@ -85,8 +84,8 @@ impl Server {
                 ListenOptions { tcp: TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() }, backlog: 128 };
             let listener = net.listen(*at, options)?;
             let socket = net.bind_udp(*at)?;
-            let (zones, connections) = (self.zones.clone(), connections.clone());
-            tasks.push(task::spawn(&net, Box::pin(over_tcp(net.clone(), zones, listener, connections))));
+            let acceptor = Acceptor::new(listener, &places);
+            tasks.push(task::spawn(&net, Box::pin(over_tcp(net.clone(), self.zones.clone(), acceptor))));
             tasks.push(task::spawn(&net, Box::pin(over_udp(net.clone(), self.zones.clone(), socket))));
         }
         core::future::pending::<()>().await;
@@ -111,26 +110,15 @@ async fn over_udp(net: NetRef, zones: Zones, socket: UdpSocket) {
     }
 }
 
-async fn over_tcp(net: NetRef, zones: Zones, listener: TcpListener, connections: Arc<AtomicUsize>) {
-    loop {
-        let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(_) => {
-                // Out of descriptors or memory: a moment later there may be some.
-                net.sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        if connections.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
-            connections.fetch_sub(1, Ordering::Relaxed);
-            continue;
+async fn over_tcp(net: NetRef, zones: Zones, acceptor: Acceptor) {
+    let serve = |(stream, from)| {
+        let (net, zones) = (net.clone(), zones.clone());
+        async move {
+            // An error is the client's.
+            let _ = serve_stream(&net, &zones, stream, from).await;
         }
-        let (zones, connections, net2) = (zones.clone(), connections.clone(), net.clone());
-        let _ = net.spawn(Box::pin(async move {
-            let _ = serve_stream(&net2, &zones, stream, from).await;
-            connections.fetch_sub(1, Ordering::Relaxed);
-        }));
-    }
+    };
+    let _ = acceptor.serve(&net, serve).await;
 }
 
 async fn serve_stream(net: &NetRef, zones: &Zones, mut stream: TcpStream, from: SocketAddr) -> io::Result<()> {

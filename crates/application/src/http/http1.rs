@@ -11,9 +11,8 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
-use septet_presentation::tls;
-use septet_socket::{Elapsed, NetExt, NetRef, TcpStream};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use septet_socket::{Elapsed, NetExt, NetRef, Stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answers::Cut;
 use super::body::Payload;
@@ -35,32 +34,13 @@ pub(super) trait Answer {
     fn max_body(&self) -> u64;
 }
 
-/// A stream that can be reset.
-pub(super) trait Break {
-    /// Lets the drop of the stream reset the connection.
-    fn reset(&self);
-}
-
-impl Break for TcpStream {
-    fn reset(&self) {
-        // A connection that is gone cannot be reset, and need not be.
-        let _ = self.set_zero_linger();
-    }
-}
-
-impl Break for tls::Stream<TcpStream> {
-    fn reset(&self) {
-        self.get_ref().reset();
-    }
-}
-
 /// Serves a connection until one side ends it.
 ///
 /// # Errors
 /// Those of the stream, and `TimedOut` where the client is too slow.
 pub(super) async fn serve<S, A>(net: &NetRef, stream: S, answer: &A) -> io::Result<()>
 where
-    S: AsyncRead + AsyncWrite + Break + Unpin + Send + Sync,
+    S: Stream + Send + Sync,
     A: Answer + Sync,
 {
     let passed = Passed::default();
@@ -79,7 +59,7 @@ where
     let stream = connection.into_parts().io.into_stream().into_stream();
     match (passed.is_cut(), served) {
         (Some(Cut::Reset), _) => {
-            stream.reset();
+            stream.reset_on_drop();
             Ok(())
         }
         (None, Err(e)) => Err(io::Error::other(e)),
@@ -88,10 +68,7 @@ where
 }
 
 /// RFC 9112 §9.6: "the server … then enters the lingering close": half-close, and read until the client ends as well.
-pub(crate) async fn close<S: AsyncRead + AsyncWrite + Unpin + Send + Sync>(
-    net: &NetRef,
-    mut stream: S,
-) -> io::Result<()> {
+pub(crate) async fn close(net: &NetRef, mut stream: impl Stream + Send + Sync) -> io::Result<()> {
     let drain = async {
         stream.shutdown().await?;
         let mut buf = [0; 1024];

@@ -15,20 +15,15 @@ use hyper::body::Body;
 use septet_core::{Metric, Storey};
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
-use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpListener, TcpOptions, TcpStream};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
 
 use super::answers::{Cut, Place, Rules};
 use super::body::Payload;
-use super::http1::Break;
 use super::site::{Page, Site};
 use super::{http1, http2};
 
 /// How long a client may take over the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How many connections are served at once; further ones wait in the backlog.
-const CONNECTIONS: usize = 16_384;
 
 /// An HTTP server.
 #[derive(Clone, Debug)]
@@ -67,52 +62,27 @@ impl Server {
         if self.listen.is_empty() {
             self.listen.push((SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80), None));
         }
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let places = Places::default();
         let rules = Arc::new(self.site.rules());
         let mut tasks = Vec::new();
         for (at, identity) in self.listen {
             let tcp = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
             let listener = net.listen(at, ListenOptions { tcp, ..ListenOptions::default() })?;
             let tls = identity.map(|id| tls::Server::new(&net, &id, &[tls::H2, tls::HTTP_1_1])).transpose()?;
-            let (site, rules, places) = (self.site.clone(), rules.clone(), places.clone());
-            let acceptor = Acceptor { net: net.clone(), site, rules, tls, places };
-            tasks.push(crate::task::spawn(&net, Box::pin(acceptor.run(listener))));
+            let acceptor = Acceptor::new(listener, &places);
+            let (net2, site, rules) = (net.clone(), self.site.clone(), rules.clone());
+            let serve = async move {
+                let connection = |(stream, peer)| {
+                    let (net, site, rules) = (net2.clone(), site.clone(), rules.clone());
+                    Handler { net, site, rules, peer }.connection(stream, tls.clone())
+                };
+                acceptor.serve(&net2, connection).await
+            };
+            tasks.push(crate::task::spawn(&net, Box::pin(async move { drop(serve.await) })));
         }
         core::future::pending::<()>().await;
         drop(tasks);
         Ok(())
-    }
-}
-
-struct Acceptor {
-    net: NetRef,
-    site: Arc<Site>,
-    rules: Arc<Rules>,
-    tls: Option<tls::Server>,
-    places: Arc<Semaphore>,
-}
-
-impl Acceptor {
-    async fn run(self, listener: TcpListener) {
-        loop {
-            // The semaphore is never closed.
-            let Ok(place) = self.places.clone().acquire_owned().await else { return };
-            let (stream, peer) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(_) => {
-                    // Out of descriptors or memory: a moment later there may be some.
-                    self.net.sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            };
-            let (net, site, rules) = (self.net.clone(), self.site.clone(), self.rules.clone());
-            let handler = Handler { net, site, rules, peer };
-            let tls = self.tls.clone();
-            let _ = self.net.spawn(Box::pin(async move {
-                handler.connection(stream, tls).await;
-                drop(place);
-            }));
-        }
     }
 }
 
@@ -136,7 +106,7 @@ impl Handler {
         }
     }
 
-    async fn http1(self, stream: impl AsyncRead + AsyncWrite + Break + Unpin + Send + Sync + 'static) {
+    async fn http1(self, stream: impl Stream + Send + Sync + 'static) {
         let net = self.net.clone();
         // An error is the client's: it reset the connection, or was too slow.
         if let Err(e) = http1::serve(&net, stream, &self).await {
@@ -146,7 +116,7 @@ impl Handler {
         }
     }
 
-    async fn http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn http2(self, stream: impl Stream + Send + 'static) {
         let net = self.net.clone();
         http2::serve(&net, stream, self).await;
     }

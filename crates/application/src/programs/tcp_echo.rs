@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use septet_core::Storey;
-use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, TcpStream};
+use septet_socket::{Acceptor, BoxFuture, ListenOptions, NetExt, NetRef, Places, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::args;
@@ -52,19 +52,19 @@ impl Program for TcpEcho {
 
 async fn serve(net: &NetRef, port: u16) -> io::Result<()> {
     let listener = net.listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port), ListenOptions::default())?;
-    loop {
-        let (stream, from) = listener.accept().await?;
+    let serve = |(stream, from)| {
         net.count("echo.connections");
-        let net2 = net.clone();
-        let _ = net.spawn(Box::pin(async move {
-            if let Err(e) = echo(&net2, stream).await {
-                net2.count("echo.error");
-                net2.trace(Storey::Application, "echo.failed", |f| {
+        let net = net.clone();
+        async move {
+            if let Err(e) = echo(&net, stream).await {
+                net.count("echo.error");
+                net.trace(Storey::Application, "echo.failed", |f| {
                     f.set("from", from).set("why", e.to_string());
                 });
             }
-        }));
-    }
+        }
+    };
+    Acceptor::new(listener, &Places::default()).serve(net, serve).await
 }
 
 async fn echo(net: &NetRef, mut stream: TcpStream) -> io::Result<()> {

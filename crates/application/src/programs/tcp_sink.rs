@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use septet_core::{Metric, Storey};
-use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, TcpOptions, TcpStream};
+use septet_socket::{Accepted, Acceptor, BoxFuture, ListenOptions, NetExt, NetRef, Places, TcpOptions, TcpStream};
 use tokio::io::AsyncReadExt;
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
@@ -126,17 +126,21 @@ impl Options {
 async fn serve(context: &Context, options: Options) -> io::Result<u8> {
     let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), options.port);
     let listener = context.net.listen(at, options.listen.clone())?;
-    loop {
-        let (stream, from) = listener.accept().await?;
-        let (context2, options2) = (context.clone(), options.clone());
-        let work = async move { take(&context2, &options2, stream, from).await };
-        if options.once {
-            return Ok(work.await);
+    let mut acceptor = Acceptor::new(listener, &Places::default());
+    if options.once {
+        loop {
+            if let Accepted::Placed((stream, from), _place) = acceptor.accept(&context.net).await? {
+                return Ok(take(context, &options, stream, from).await);
+            }
         }
-        let _ = context.net.spawn(Box::pin(async move {
-            work.await;
-        }));
     }
+    let serve = |(stream, from)| {
+        let (context, options) = (context.clone(), options.clone());
+        async move {
+            take(&context, &options, stream, from).await;
+        }
+    };
+    acceptor.serve(&context.net, serve).await.map(|()| 0)
 }
 
 /// Reads one connection to its end.

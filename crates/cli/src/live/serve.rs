@@ -11,7 +11,7 @@ use septet_live::linux::interface::Interface;
 use septet_live::linux::stack::{Stack, host_config};
 use septet_live::linux::tap::{Offload, Persistence, Tap};
 use septet_network::{InterfaceConfig, Prefix};
-use septet_socket::{ListenOptions, NetRef, TcpOptions, TcpStream};
+use septet_socket::{Acceptor, ListenOptions, NetRef, Places, TcpOptions, TcpStream};
 use septet_transport::tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -127,14 +127,12 @@ where
     net.spawn(Box::pin(async move {
         let result = async {
             let listener = inner.listen(at, ListenOptions::default())?;
-            loop {
-                let (stream, _) = listener.accept().await?;
+            let serve = |(stream, _)| {
                 let serving = serve(stream);
                 // How a peer ends its connection is its own affair.
-                inner.spawn(Box::pin(async move {
-                    let _ = serving.await;
-                }));
-            }
+                async move { drop(serving.await) }
+            };
+            Acceptor::new(listener, &Places::default()).serve(&inner, serve).await
         };
         complain(what, result.await);
     }));

@@ -1,6 +1,7 @@
 //! The lab's end: accepts connections and hands requests to whoever runs the lab.
 
 use core::future::Future;
+use core::task::{Context, Poll};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,12 +9,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use septet_socket::{Accepted, Acceptor, Listener, Places};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::protocol::{Reply, Request};
 use super::{descriptor, path};
-use crate::accept::{PAUSE, Spares, Trouble};
+use crate::kernel::KernelNet;
+use crate::spares::Spares;
 
 /// Longer lines are refused.
 const LONGEST_LINE: u64 = 64 * 1024;
@@ -86,8 +89,19 @@ impl Answer {
 /// The listening socket; dropping it removes its file.
 #[derive(Debug)]
 pub struct Server {
-    listener: UnixListener,
+    clients: Clients,
     path: PathBuf,
+}
+
+#[derive(Debug)]
+struct Clients(UnixListener);
+
+impl Listener for Clients {
+    type Taken = UnixStream;
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
+        self.0.poll_accept(cx).map_ok(|(stream, _)| stream)
+    }
 }
 
 impl Server {
@@ -109,7 +123,7 @@ impl Server {
             _ => {}
         }
         let listener = UnixListener::bind(&path)?;
-        let this = Self { listener, path };
+        let this = Self { clients: Clients(listener), path };
         fs::set_permissions(&this.path, fs::Permissions::from_mode(0o600))?;
         Ok(this)
     }
@@ -124,23 +138,12 @@ impl Server {
     /// # Errors
     /// The socket's; not those of a connection, and not that there are no descriptors for more of them.
     pub async fn serve<H: Handler>(&self, handler: Rc<H>) -> io::Result<()> {
-        let mut spares = Spares::new(SPARES);
+        let net = KernelNet::new()?.into_net();
+        let mut acceptor = Acceptor::new(&self.clients, &Places::default()).with_reserve(Spares::new(SPARES));
         loop {
-            spares.take_back();
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(e) => match Trouble::of(&e) {
-                    Trouble::Listener => return Err(e),
-                    Trouble::Connection => continue,
-                    Trouble::Exhausted => match spares.spend(self.listener.accept()) {
-                        Some((stream, _)) => stream,
-                        // It waits until another one has ended.
-                        None => {
-                            tokio::time::sleep(PAUSE).await;
-                            continue;
-                        }
-                    },
-                },
+            let (stream, place) = match acceptor.accept(&net).await? {
+                Accepted::Placed(stream, place) => (stream, Some(place)),
+                Accepted::Spared(stream) => (stream, None),
             };
             let handler = handler.clone();
             tokio::task::spawn_local(async move {
@@ -151,6 +154,7 @@ impl Server {
                         break;
                     }
                 }
+                drop(place);
             });
         }
     }

@@ -3,7 +3,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 mod resolv;
-mod tcp;
+pub(crate) mod tcp;
 mod udp;
 
 use core::fmt;

@@ -34,7 +34,12 @@ pub(super) fn listen(at: SocketAddr, options: ListenOptions) -> io::Result<TcpLi
     socket.bind(&at.into())?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     let listener = tokio::net::TcpListener::from_std(socket.into())?;
-    Ok(TcpListener::new(Listener { listener, options: options.tcp }))
+    Ok(wrap(listener, options.tcp))
+}
+
+/// Listens as it does already; accepted connections get `options`.
+pub(crate) fn wrap(listener: tokio::net::TcpListener, options: TcpOptions) -> TcpListener {
+    TcpListener::new(Listener { listener, options })
 }
 
 fn apply(socket: &SockRef<'_>, options: &TcpOptions) -> io::Result<()> {
@@ -134,9 +139,10 @@ impl TcpListenerImpl for Listener {
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let Poll::Ready((stream, from)) = self.listener.poll_accept(cx)? else { return Poll::Pending };
-        // Linux lets accepted sockets inherit all but this.
+        // Linux lets accepted sockets inherit all but this. It fails where the connection was reset already; whoever takes
+        // it hears of that.
         if let Some(nodelay) = self.options.nodelay {
-            stream.set_nodelay(nodelay == Nodelay::On)?;
+            let _ = stream.set_nodelay(nodelay == Nodelay::On);
         }
         Poll::Ready(Ok((TcpStream::new(Stream(stream)), from)))
     }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use septet_core::StationId;
 use septet_lab::{Node, Outside};
-use septet_socket::{ListenOptions, NetRef};
-use tokio::net::TcpStream;
+use septet_socket::{Accepted, Acceptor, ListenOptions, NetRef, Nodelay, Places, TcpOptions};
 use tokio::task::spawn_local;
 
+use crate::border::{Inside, cross};
+use crate::kernel::KernelNet;
 use crate::pump::Pump;
-use crate::relay::{End, relay};
 
 /// The doors of a node.
 pub(super) fn of(node: &Node) -> impl Iterator<Item = (u16, SocketAddr)> {
@@ -29,28 +29,36 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Opens a door. It closes where its host is switched off, and opens again with it.
 pub(super) fn open(pump: &Pump, station: StationId, net: NetRef, port: u16, target: SocketAddr) -> io::Result<()> {
     let at = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
-    let mut listener = pump.with(|_| net.listen(at, ListenOptions::default()))?;
+    let places = Places::default();
+    let listen = {
+        let net = net.clone();
+        move || net.listen(at, ListenOptions::default()).map(|listener| Acceptor::new(listener, &places))
+    };
+    let mut acceptor: Acceptor = pump.with(|_| listen())?;
+    let outside = KernelNet::new()?.into_net();
     let inner = pump.clone();
     let serve = async move {
         loop {
-            let Ok((mut lab, _)) = listener.accept().await else {
-                listener = loop {
-                    tokio::time::sleep(AGAIN).await;
-                    if let Ok(listener) = net.listen(at, ListenOptions::default()) {
-                        break listener;
-                    }
-                };
-                continue;
-            };
-            let carry = async move {
-                match TcpStream::connect(target).await {
-                    Ok(mut kernel) => {
-                        let _ = kernel.set_nodelay(true);
-                        // Each side hears of the other's end by the end of its own connection.
-                        let _ = relay(&mut lab, &mut kernel, |_, _| ()).await;
-                    }
-                    Err(_) => lab.reset_on_drop(),
+            let (stream, place) = match acceptor.accept(&net).await {
+                Ok(Accepted::Placed((stream, _), place)) => (stream, place),
+                Ok(Accepted::Spared(_)) => continue,
+                Err(_) => {
+                    acceptor = loop {
+                        tokio::time::sleep(AGAIN).await;
+                        if let Ok(acceptor) = listen() {
+                            break acceptor;
+                        }
+                    };
+                    continue;
                 }
+            };
+            let (pump, outside) = (inner.clone(), outside.clone());
+            let carry = async move {
+                let far = outside.connect(target, TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() });
+                let inside = Inside { pump, host: station, stream };
+                // Where nobody listens the lab's side is reset, which is all that there is to tell.
+                let _ = cross(&outside, inside, far, |_, _| ()).await;
+                drop(place);
             };
             spawn_local(inner.drive(station, carry));
         }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use rustls::CommonState;
 use septet_core::Storey;
-use septet_socket::{NetExt, NetRef};
+use septet_socket::{NetExt, NetRef, Writes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
@@ -60,6 +60,28 @@ impl<S> Stream<S> {
 
     fn note_alert(&self, way: &'static str, description: String, why: Option<String>) {
         note_alert(&self.net, self.peer, way, description, why);
+    }
+}
+
+impl<S: septet_socket::Stream> septet_socket::Stream for Stream<S> {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.get_ref().local_addr()
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.get_ref().peer_addr()
+    }
+
+    fn reset_on_drop(&self) {
+        self.get_ref().reset_on_drop();
+    }
+
+    fn alpn(&self) -> Option<&str> {
+        self.alpn()
+    }
+
+    fn writes(&self) -> Writes {
+        Writes::InRecords
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use septet_core::Storey;
-use septet_socket::{ListenOptions, NetExt, NetRef, TcpListener, TcpStream, UdpSocket};
+use septet_socket::{Accepted, Acceptor, ListenOptions, NetExt, NetRef, Place, Places, TcpStream, UdpSocket};
 use tokio::io::AsyncReadExt;
 
 use super::TestError;
@@ -27,13 +27,14 @@ pub(super) async fn run(context: &Context, options: &Options) -> Result<(), Test
     let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), options.port);
     let listen = ListenOptions { tcp: options.tcp.clone(), ..ListenOptions::default() };
     let listener = net.listen(at, listen).map_err(TestError::Listen)?;
+    let mut acceptor = Acceptor::new(listener, &Places::default());
     for test in 1.. {
         if !options.json {
             let line = "-".repeat(59);
             let text = format!("{line}\nServer listening on {} (test #{test})\n{line}\n", options.port);
             context.console.out(text.as_bytes());
         }
-        let outcome = serve(context, options, &listener).await;
+        let outcome = serve(context, options, &mut acceptor).await;
         if options.one_off {
             return outcome;
         }
@@ -54,9 +55,9 @@ enum Streams {
     Udp(UdpSocket, Vec<SocketAddr>),
 }
 
-async fn serve(context: &Context, options: &Options, listener: &TcpListener) -> Result<(), TestError> {
+async fn serve(context: &Context, options: &Options, acceptor: &mut Acceptor) -> Result<(), TestError> {
     let net = &context.net;
-    let (mut control, client) = listener.accept().await.map_err(TestError::Listen)?;
+    let ((mut control, client), _place) = next(net, acceptor).await.map_err(TestError::Listen)?;
     let _ = control.set_nodelay(septet_socket::Nodelay::On);
     let cookie = patiently(net, Cookie::read(&mut control)).await?;
     patiently(net, protocol::send_state(&mut control, state::PARAM_EXCHANGE)).await?;
@@ -77,7 +78,7 @@ async fn serve(context: &Context, options: &Options, listener: &TcpListener) -> 
     };
     patiently(net, protocol::send_state(&mut control, state::CREATE_STREAMS)).await?;
     let mut streams = match udp {
-        None => Streams::Tcp(patiently(net, accept_streams(net, listener, params, &cookie)).await?),
+        None => Streams::Tcp(patiently(net, accept_streams(net, acceptor, params, &cookie)).await?),
         Some(socket) => {
             let peers = patiently(net, greet(&socket, params)).await?;
             Streams::Udp(socket, peers)
@@ -113,16 +114,25 @@ async fn patiently<T>(net: &NetRef, work: impl Future<Output = std::io::Result<T
     net.timeout(PATIENCE, work).await.unwrap_or_else(|e| Err(e.into())).map_err(TestError::control)
 }
 
+/// The next connection.
+async fn next(net: &NetRef, acceptor: &mut Acceptor) -> std::io::Result<((TcpStream, SocketAddr), Place)> {
+    loop {
+        if let Accepted::Placed(taken, place) = acceptor.accept(net).await? {
+            return Ok((taken, place));
+        }
+    }
+}
+
 /// Takes the streams of the test that `cookie` names; another client is turned away.
 async fn accept_streams(
     net: &NetRef,
-    listener: &TcpListener,
+    acceptor: &mut Acceptor,
     params: &Params,
     cookie: &Cookie,
 ) -> std::io::Result<Vec<TcpStream>> {
     let mut streams = Vec::new();
     while streams.len() < params.streams as usize {
-        let (mut stream, _) = listener.accept().await?;
+        let ((mut stream, _), _place) = next(net, acceptor).await?;
         match net.timeout(PATIENCE, Cookie::read(&mut stream)).await {
             Ok(Ok(read)) if read == *cookie => streams.push(stream),
             Ok(Ok(_)) => drop(protocol::send_state(&mut stream, state::ACCESS_DENIED).await),
