@@ -12,7 +12,7 @@ use septet_network::{Cidr, Iface, Ip};
 use septet_socket::NetRef;
 use septet_transport::tcp;
 
-use crate::handle::{self, HostKey, HostNet};
+use crate::handle::{self, HostKey, HostNet, Sockets};
 use crate::stack::middlebox::Flow;
 use crate::stack::{self, HostConfig, Storeys};
 
@@ -61,6 +61,11 @@ impl Host {
     /// must be told to look at the host again, as `World::station_mut` does.
     pub fn net(&self) -> NetRef {
         self.net.clone()
+    }
+
+    /// The host's sockets for callers that never wait. As for [`net`](Self::net), the world must be told of their use.
+    pub fn sockets(&self) -> Sockets {
+        Sockets::new(self.key)
     }
 
     /// Counters and series of the host's programs.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use libc::{epoll_event, iovec, msghdr, nfds_t, pollfd, size_t, sockaddr, socklen_t, ssize_t, timeval, useconds_t};
-use septet_script::bench::{EpollEvent, Errno, Fd, PollEntry, Reply, Request};
+use septet_posix::{EpollEvent, Errno, Fd, PollEntry, Reply, Request};
 
 use crate::host::{self, Host, call, perform};
 use crate::memory::{self, EFAULT};
@@ -79,7 +79,7 @@ pub(crate) extern "C" fn socket(_: *mut c_void, domain: c_int, kind: c_int, prot
     number(with_placeholder(|fd| {
         at_once(move |host| {
             host.follow_sysctls();
-            host.bench.socket(fd, domain, kind, protocol)
+            host.bench.with(|p| p.socket(fd, domain, kind, protocol))
         })
     }))
 }
@@ -93,7 +93,7 @@ pub(crate) unsafe extern "C" fn bind(_: *mut c_void, fd: c_int, to: *const socka
 pub(crate) extern "C" fn listen(_: *mut c_void, fd: c_int, backlog: c_int) -> c_int {
     number(at_once(move |host| {
         host.follow_sysctls();
-        host.bench.listen(fd, backlog).map(|()| 0)
+        host.bench.with(|p| p.listen(fd, backlog)).map(|()| 0)
     }))
 }
 
@@ -190,7 +190,7 @@ unsafe fn receive_into(fd: Fd, pieces: &[iovec], flags: c_int) -> Result<(i64, O
     let max = pieces.iter().map(|p| p.iov_len).fold(0, usize::saturating_add);
     // The kernel finds out before it takes anything off the queue.
     if pieces.iter().any(|p| p.iov_base.is_null() && p.iov_len > 0) {
-        let waiting = at_once(move |host| host.bench.ioctl(fd, libc::FIONREAD))?;
+        let waiting = at_once(move |host| host.bench.with(|p| p.ioctl(fd, libc::FIONREAD)))?;
         if waiting > 0 {
             return Err(EFAULT);
         }
@@ -199,7 +199,7 @@ unsafe fn receive_into(fd: Fd, pieces: &[iovec], flags: c_int) -> Result<(i64, O
     let Reply::Data { data, .. } = reply else { return Err(DEAD) };
     // SAFETY: the caller's promise.
     unsafe { memory::scatter(&data, pieces) }?;
-    let inq = call(move |host| host.bench.inq(fd)).flatten();
+    let inq = call(move |host| host.bench.with(|p| p.inq(fd))).flatten();
     Ok((data.len() as i64, inq))
 }
 
@@ -293,11 +293,11 @@ fn send_from(fd: Fd, data: Vec<u8>, flags: c_int, to: Option<SocketAddr>) -> Res
 }
 
 pub(crate) extern "C" fn fcntl(_: *mut c_void, fd: c_int, command: c_int, value: c_long) -> c_int {
-    number(at_once(move |host| host.bench.fcntl(fd, command, value as c_int).map(i64::from)))
+    number(at_once(move |host| host.bench.with(|p| p.fcntl(fd, command, value as c_int)).map(i64::from)))
 }
 
 pub(crate) unsafe extern "C" fn ioctl(_: *mut c_void, fd: c_int, request: c_ulong, value: *mut c_int) -> c_int {
-    number(at_once(move |host| host.bench.ioctl(fd, request)).and_then(|result| {
+    number(at_once(move |host| host.bench.with(|p| p.ioctl(fd, request))).and_then(|result| {
         // SAFETY: the requests that are known write one int, for which the caller gives room.
         unsafe { memory::copy_out(&result.to_ne_bytes(), value.cast(), size_of::<c_int>()) }.map(|()| 0)
     }))
@@ -313,7 +313,7 @@ pub(crate) extern "C" fn close(_: *mut c_void, fd: c_int) -> c_int {
 }
 
 pub(crate) extern "C" fn shutdown(_: *mut c_void, fd: c_int, how: c_int) -> c_int {
-    number(at_once(move |host| host.bench.shutdown(fd, how).map(|()| 0)))
+    number(at_once(move |host| host.bench.with(|p| p.shutdown(fd, how)).map(|()| 0)))
 }
 
 pub(crate) unsafe extern "C" fn getsockopt(
@@ -329,7 +329,7 @@ pub(crate) unsafe extern "C" fn getsockopt(
     }
     // SAFETY: not null, and so a length by the caller's promise.
     let room = unsafe { *len } as usize;
-    let result = at_once(move |host| host.bench.get_option(fd, level, name)).and_then(|mut octets| {
+    let result = at_once(move |host| host.bench.with(|p| p.get_option(fd, level, name))).and_then(|mut octets| {
         if (level, name) == (libc::SOL_TCP, libc::TCP_INFO) {
             // A caller whose structure has grown beyond ours finds zeros there.
             octets.resize(octets.len().max(room), 0);
@@ -353,7 +353,11 @@ pub(crate) unsafe extern "C" fn setsockopt(
 ) -> c_int {
     // SAFETY: the caller's promise, as for setsockopt(2).
     let value = unsafe { memory::copy_in(value, len as usize) };
-    number(value.and_then(|value| at_once(move |host| host.bench.set_option(fd, level, name, &value).map(|()| 0))))
+    number(
+        value.and_then(|value| {
+            at_once(move |host| host.bench.with(|p| p.set_option(fd, level, name, &value)).map(|()| 0))
+        }),
+    )
 }
 
 fn timeout(millis: c_int) -> Option<Duration> {
@@ -431,7 +435,7 @@ pub(crate) unsafe extern "C" fn gettimeofday(_: *mut c_void, time: *mut timeval,
 pub(crate) extern "C" fn epoll_create(_: *mut c_void, _size: c_int) -> c_int {
     number(with_placeholder(|fd| {
         at_once(move |host| {
-            host.bench.epoll_create(fd);
+            host.bench.with(|p| p.epoll_create(fd));
             Ok(())
         })
     }))
@@ -451,7 +455,7 @@ pub(crate) unsafe extern "C" fn epoll_ctl(
         let event = unsafe { event.read_unaligned() };
         EpollEvent { events: event.events, data: event.u64 }
     };
-    number(at_once(move |host| host.bench.epoll_control(epoll, operation, fd, event).map(|()| 0)))
+    number(at_once(move |host| host.bench.with(|p| p.epoll_control(epoll, operation, fd, event)).map(|()| 0)))
 }
 
 pub(crate) unsafe extern "C" fn epoll_wait(

@@ -8,7 +8,9 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use septet_core::{Instant, Seed};
-use septet_script::bench::{Bench, Errno, Fd, Operation, Reply, Request, SYSCTLS, Setup, set_sysctl};
+use septet_posix::{Errno, Fd, Operation, Reply, Request};
+use septet_script::bench::{Bench, Setup};
+use septet_transport::tcp::sysctl::{NAMES as SYSCTLS, set as set_sysctl};
 
 /// The virtual time at which the bench starts, so that nothing looks like the beginning of the world.
 const BEGIN: Instant = Instant::from_secs(1_000_000);
@@ -206,7 +208,7 @@ impl Host {
 
     fn begin(&mut self, request: Request, answer: Sender<Answer>) {
         self.follow_sysctls_for(&request);
-        let operation = Operation::start(&mut self.bench, request);
+        let operation = self.bench.start(request);
         self.waiting.push(Waiting { operation, answer });
     }
 
@@ -218,10 +220,10 @@ impl Host {
 
     fn perform_now(&mut self, request: Request) -> Result<Reply, Errno> {
         self.follow_sysctls_for(&request);
-        let mut operation = Operation::start(&mut self.bench, request);
+        let mut operation = self.bench.start(request);
         let until = self.bench.now() + HORIZON;
         loop {
-            if let Some(result) = operation.poll(&mut self.bench) {
+            if let Some(result) = self.bench.poll(&mut operation) {
                 return result;
             }
             let next = self.next_deadline().into_iter().chain(operation.deadline()).min();
@@ -236,7 +238,7 @@ impl Host {
     fn wake(&mut self) {
         let now = self.bench.now();
         let bench = &mut self.bench;
-        self.waiting.retain_mut(|waiting| match waiting.operation.poll(bench) {
+        self.waiting.retain_mut(|waiting| match bench.poll(&mut waiting.operation) {
             Some(result) => {
                 let _ = waiting.answer.send((result, now));
                 false

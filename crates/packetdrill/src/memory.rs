@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use libc::{iovec, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
-use septet_script::bench::Errno;
+use septet_posix::Errno;
 
 pub(crate) const EFAULT: Errno = Errno(libc::EFAULT);
 const EINVAL: Errno = Errno(libc::EINVAL);

@@ -1,64 +1,18 @@
-//! A host on the bench: our storey 4 under a small storey 3, with the kernel's socket calls, raw packets in and out,
-//! and a clock that only moves when it is told to.
+//! A host on the bench: the very stack that labs and live networks run, alone at the end of two cables, with raw packets in
+//! and out and a clock that only moves when it is told to.
 //!
-//! The interpreter and the shared object that packetdrill loads both stand on it.
+//! The interpreter and the shared object that packetdrill loads both stand on it; their system calls are
+//! [`septet_posix`]'s.
 
-mod epoll;
-mod info;
-mod ip;
-mod operation;
-mod option;
-mod socket;
-mod sysctl;
-mod udp;
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use septet_core::{EventId, Frame, Instant, Rng, Seed, Trace};
-use septet_transport::tcp::{self, Config, Endpoint, Info, State};
-
-pub use epoll::{EpollEvent, Trigger};
-pub use info::{octets as info_octets, values as info_values};
-pub use operation::{Operation, PollEntry, Reply, Request};
-pub use sysctl::{NAMES as SYSCTLS, set as set_sysctl};
-
-use socket::Descriptor;
-
-/// A file descriptor.
-pub type Fd = i32;
-
-/// An error of a system call: Linux's number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Errno(pub i32);
-
-#[allow(missing_docs)]
-impl Errno {
-    pub const ENOENT: Self = Self(2);
-    pub const EBADF: Self = Self(9);
-    pub const EAGAIN: Self = Self(11);
-    pub const EEXIST: Self = Self(17);
-    pub const EINVAL: Self = Self(22);
-    pub const EPIPE: Self = Self(32);
-    pub const EDESTADDRREQ: Self = Self(89);
-    pub const EMSGSIZE: Self = Self(90);
-    pub const ENOPROTOOPT: Self = Self(92);
-    pub const EPROTONOSUPPORT: Self = Self(93);
-    pub const EOPNOTSUPP: Self = Self(95);
-    pub const EAFNOSUPPORT: Self = Self(97);
-    pub const EADDRINUSE: Self = Self(98);
-    pub const EADDRNOTAVAIL: Self = Self(99);
-    pub const EISCONN: Self = Self(106);
-    pub const ENOTCONN: Self = Self(107);
-    pub const EALREADY: Self = Self(114);
-    pub const EINPROGRESS: Self = Self(115);
-}
-
-impl From<tcp::Error> for Errno {
-    fn from(error: tcp::Error) -> Self {
-        Self(error.errno())
-    }
-}
+use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Randomness, Seed, Station as _, Trace, Wire};
+use septet_datalink::ethernet::{EtherType, HEADER_LEN, Header, MIN_FRAME, MacAddr};
+use septet_host::{Host, HostConfig, InterfaceConfig, Neighbor, StaticRoute};
+use septet_network::{Cidr, Iface, Prefix};
+use septet_posix::{Errno, Fd, Operation, Process, Reply, Request};
+use septet_transport::tcp::Config;
 
 /// A packet that left the host.
 #[derive(Clone, Debug)]
@@ -80,7 +34,7 @@ pub struct Setup {
     pub local4: Ipv4Addr,
     /// The host's IPv6 address.
     pub local6: Ipv6Addr,
-    /// The MTU of its link, for IPv4 and for IPv6.
+    /// The MTU of its link for IPv4 and of its link for IPv6.
     pub mtu: [u32; 2],
     /// The personality.
     pub config: Config,
@@ -100,38 +54,85 @@ impl Default for Setup {
     }
 }
 
+/// The interfaces: one for each version of IP, so that each has an MTU of its own.
+const FOUR: Iface = 0;
+const SIX: Iface = 1;
+
+/// Who is at the other end of both cables and takes everything on.
+const GATEWAY: MacAddr = MacAddr::local(2);
+
 /// The host on the bench.
 pub struct Bench {
     now: Instant,
-    tcp: Endpoint,
-    udp: septet_transport::udp::Endpoint,
-    udp_ports: Rng,
-    local4: IpAddr,
-    local6: IpAddr,
-    mtu: [u32; 2],
-    descriptors: BTreeMap<Fd, Descriptor>,
-    sent: VecDeque<Sent>,
+    host: Host,
+    process: Process,
+    cables: Cables,
     trace: Trace,
-    next_id: u16,
+}
+
+/// What the host has sent.
+#[derive(Default)]
+struct Cables {
+    now: Instant,
+    sent: VecDeque<Sent>,
+}
+
+impl Wire for Cables {
+    fn send(&mut self, _: Port, frame: Frame, _: &mut Trace) {
+        // Without neighbours to ask for, all there is behind the link's header is IP, and what pads it to the shortest frame.
+        let mut packet = frame.bytes()[HEADER_LEN..].to_vec();
+        packet.truncate(packet_len(&packet));
+        self.sent.push_back(Sent { at: self.now, packet });
+    }
+
+    fn backlog(&self, _: Port) -> usize {
+        0
+    }
+
+    fn wake_below(&mut self, _: Port, _: usize) {}
+}
+
+/// How long an IP packet says that it is.
+fn packet_len(packet: &[u8]) -> usize {
+    let word = |at: usize| packet.get(at..at + 2).map_or(0, |w| usize::from(u16::from_be_bytes([w[0], w[1]])));
+    match packet.first().map(|first| first >> 4) {
+        Some(4) => word(2),
+        Some(6) => septet_network::ipv6::HEADER_LEN + word(4),
+        _ => packet.len(),
+    }
 }
 
 impl Bench {
     /// A host that has nothing open.
     pub fn new(setup: Setup) -> Self {
         let Setup { seed, begin, local4, local6, mtu, config } = setup;
-        Self {
-            now: begin,
-            tcp: Endpoint::new(config, &mut seed.stream("tcp")),
-            udp: septet_transport::udp::Endpoint::default(),
-            udp_ports: seed.stream("udp"),
-            local4: local4.into(),
-            local6: local6.into(),
+        let interface = |number: u64, address: IpAddr, mtu| InterfaceConfig {
+            mac: MacAddr::local(1 << 8 | number),
+            addresses: vec![Cidr::new(address, link_len(address)).expect("the length fits the address")],
             mtu,
-            descriptors: BTreeMap::new(),
-            sent: VecDeque::new(),
-            trace: Trace::off(),
-            next_id: 1,
+        };
+        let way = |prefix, iface, local: IpAddr| {
+            let gateway = gateway(local);
+            (StaticRoute::new(prefix, gateway), Neighbor { iface, address: gateway, mac: GATEWAY })
+        };
+        let ways = [way(Prefix::DEFAULT_V4, FOUR, local4.into()), way(Prefix::DEFAULT_V6, SIX, local6.into())];
+        let host = Host::new(HostConfig {
+            interfaces: vec![interface(1, local4.into(), mtu[0]), interface(2, local6.into(), mtu[1])],
+            routes: ways.iter().map(|(route, _)| *route).collect(),
+            neighbors: ways.iter().map(|(_, neighbor)| *neighbor).collect(),
+            tcp: config.into(),
+            randomness: Randomness::Seeded(seed),
+            ..HostConfig::new("bench")
+        });
+        let mut host = host.expect("the gateways are on the links");
+        let process = Process::new(host.sockets());
+        let (mut cables, mut trace) = (Cables { now: begin, sent: VecDeque::new() }, Trace::off());
+        let out = &mut Out::new(&mut cables, &mut trace);
+        host.on_power(begin, Power::On, out);
+        for iface in [FOUR, SIX] {
+            host.on_carrier(begin, Port(iface), Carrier::Up, out);
         }
+        Self { now: begin, host, process, cables, trace }
     }
 
     /// The time.
@@ -139,19 +140,17 @@ impl Bench {
         self.now
     }
 
-    /// When a timer next expires.
-    pub fn next_deadline(&mut self) -> Option<Instant> {
-        self.tcp.poll_timeout()
+    /// When the host next has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.host.deadline()
     }
 
     /// Lets time pass until `to`; timers expire at their own times, in order.
     pub fn advance(&mut self, to: Instant) {
         while let Some(next) = self.next_deadline().filter(|next| *next <= to) {
-            self.now = self.now.max(next);
-            self.tcp.on_timeout(self.now, &mut self.trace);
-            self.flush();
+            self.run(self.now.max(next));
         }
-        self.now = self.now.max(to);
+        self.run(self.now.max(to));
     }
 
     /// Sets `net.ipv4.NAME`, for sockets made from now on.
@@ -159,90 +158,92 @@ impl Bench {
     /// # Errors
     /// A name that is not known, or a value that it does not take.
     pub fn configure(&mut self, name: &str, value: &str) -> Result<(), String> {
-        sysctl::set(self.tcp.config_mut(), name, value)
+        self.process.sysctl(name, value)
     }
 
     /// A packet arrives. What does not parse, or is not for anything here, is dropped as a host drops it.
     pub fn inject(&mut self, packet: &[u8]) {
-        let Some(arrival) = ip::arrive(packet) else { return };
-        // The address is whatever the world of the script takes it to be.
-        match arrival.dst {
-            IpAddr::V4(_) => self.local4 = arrival.dst,
-            IpAddr::V6(_) => self.local6 = arrival.dst,
+        let (iface, ether_type) = match packet.first().map(|first| first >> 4) {
+            Some(4) => (FOUR, EtherType::IPV4),
+            Some(6) => (SIX, EtherType::IPV6),
+            _ => return,
+        };
+        let Some((destination, mtu)) = self.host.with_ip(|ip| ip.mac(iface).zip(ip.mtu(iface))) else { return };
+        let mut frame = Frame::new(Frame::HEADROOM, packet);
+        Header { destination, source: GATEWAY, ether_type }.push(&mut frame);
+        frame.pad_to(MIN_FRAME);
+        if frame.len() > HEADER_LEN + mtu as usize {
+            // The kernel's tun takes in what is longer than its MTU, and so does a card that has put segments together.
+            frame.segment_size = packet.len().min(usize::from(u16::MAX)) as u16;
         }
-        match arrival.protocol {
-            6 => {
-                let mtu = self.mtu_for(arrival.src);
-                let meta = tcp::Meta { src: arrival.src, dst: arrival.dst, ecn: arrival.ecn, ttl: arrival.ttl, mtu };
-                // Why it went no further shows in what the stack sends, or does not.
-                let _ = self.tcp.receive(self.now, &meta, arrival.frame, &mut self.trace);
-            }
-            17 => self.receive_udp(arrival),
-            1 | 58 => match ip::icmp_error(&arrival) {
-                Some((6, error)) => {
-                    let _ = self.tcp.icmp_error(self.now, &error, &mut self.trace);
-                }
-                Some((17, error)) => self.udp.icmp_error(&error, &mut self.trace),
-                _ => {}
-            },
-            _ => {}
-        }
-        self.flush();
+        let out = &mut Out::new(&mut self.cables, &mut self.trace);
+        self.host.receive(self.now, Port(iface), frame, out);
+        self.run(self.now);
     }
 
     /// The next packet that left, if any.
     pub fn take_sent(&mut self) -> Option<Sent> {
-        self.sent.pop_front()
+        self.cables.sent.pop_front()
     }
 
     /// The same without taking it.
     pub fn peek_sent(&self) -> Option<&Sent> {
-        self.sent.front()
+        self.cables.sent.front()
     }
 
-    /// `TCP_INFO`.
+    /// Makes system calls; what they lead to has left the host when this returns.
+    pub fn with<T>(&mut self, calls: impl FnOnce(&mut Process) -> T) -> T {
+        let result = calls(&mut self.process);
+        self.run(self.now);
+        result
+    }
+
+    /// Begins a call that may wait.
+    pub fn start(&mut self, request: Request) -> Operation {
+        self.with(|process| Operation::start(process, request))
+    }
+
+    /// Lets a call go on; `None` while it has to wait.
+    pub fn poll(&mut self, operation: &mut Operation) -> Option<Result<Reply, Errno>> {
+        self.with(|process| operation.poll(process))
+    }
+
+    /// The process, to be asked what changes nothing.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// `bind(2)`. The address becomes one of the host's: whatever the world of a script takes it to be.
     ///
     /// # Errors
-    /// `EBADF`; `EOPNOTSUPP` where it is no TCP socket.
-    pub fn info(&self, fd: Fd) -> Result<Info, Errno> {
-        match self.tcp_id(fd)? {
-            Some(id) => match self.tcp.info(self.now, id) {
-                // A listener is asked too, and has little to tell.
-                Err(_) if self.state(id) == State::Listen => Ok(Info { tcpi_state: State::Listen, ..Info::default() }),
-                info => Ok(info?),
-            },
-            None => Ok(Info::default()),
+    /// As `bind(2)`.
+    pub fn bind(&mut self, fd: Fd, address: SocketAddr) -> Result<(), Errno> {
+        let ip = address.ip().to_canonical();
+        if !ip.is_unspecified() && !self.host.with_ip(|own| own.is_local(ip)) {
+            let iface = if ip.is_ipv4() { FOUR } else { SIX };
+            let own = Cidr::new(ip, link_len(ip)).expect("the length fits the address");
+            self.host.with_ip_mut(|host| host.add_address(iface, own)).expect("the interface is there");
         }
+        self.with(|process| process.bind(fd, address))
     }
 
-    /// Hands to the wire what the stack has to send, and to the sockets what it has to tell.
-    fn flush(&mut self) {
-        while let Some(transmit) = self.tcp.poll_transmit(self.now, &mut self.trace) {
-            let tcp::Transmit { src, dst, ecn, frame, .. } = transmit;
-            let tos = self.tos_of(&frame, src, dst);
-            for segment in tcp::split(&frame, src, dst) {
-                self.send(segment, src, dst, 6, tos & !3 | ecn.bits());
-            }
-        }
-        while let Some((id, _)) = self.tcp.poll_event() {
-            self.note_wake(id);
-        }
+    /// Lets the host do what it has to do now.
+    fn run(&mut self, now: Instant) {
+        (self.now, self.cables.now) = (now, now);
+        let out = &mut Out::new(&mut self.cables, &mut self.trace);
+        self.host.on_deadline(now, out);
     }
+}
 
-    fn send(&mut self, mut frame: Frame, src: IpAddr, dst: IpAddr, protocol: u8, tos: u8) {
-        let id = self.next_id;
-        self.next_id = self.next_id.wrapping_add(1);
-        frame.cause = EventId::NONE;
-        ip::depart(&mut frame, &ip::Departure { src, dst, protocol, tos, ttl: 64, id });
-        self.sent.push_back(Sent { at: self.now, packet: frame.bytes().to_vec() });
-    }
+/// The length of the prefix of a link with this address.
+fn link_len(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 16 } else { 64 }
+}
 
-    fn mtu_for(&self, address: IpAddr) -> u32 {
-        self.mtu[usize::from(address.is_ipv6())]
-    }
-
-    /// Our address towards `remote`.
-    fn local_for(&self, remote: IpAddr) -> IpAddr {
-        if remote.is_ipv4() { self.local4 } else { self.local6 }
+/// The last but one address of `local`'s link.
+fn gateway(local: IpAddr) -> IpAddr {
+    match local {
+        IpAddr::V4(four) => Ipv4Addr::from_bits(four.to_bits() | 0xfffe).into(),
+        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() | 0xfffe).into(),
     }
 }

@@ -1,6 +1,6 @@
 //! What the names in scripts stand for: Linux's numbers.
 
-use crate::Errno;
+use septet_posix::Errno;
 
 /// The number that a name of the C library's headers stands for.
 pub fn value(name: &str) -> Option<i64> {

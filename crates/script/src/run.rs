@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use septet_core::Instant;
+use septet_posix::Fd;
 
-use crate::bench::{Bench, Fd, Setup};
+use crate::bench::{Bench, Setup};
 use crate::code::Names;
 use crate::error::{At, Error};
 use crate::flow::Flow;

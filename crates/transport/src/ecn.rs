@@ -15,9 +15,12 @@ pub enum Ecn {
 }
 
 impl Ecn {
+    /// The bits of the octet in the IP header that are ECN's.
+    pub const MASK: u8 = 3;
+
     /// The codepoint in the two low bits of `byte`.
     pub const fn from_bits(byte: u8) -> Self {
-        match byte & 3 {
+        match byte & Self::MASK {
             0 => Self::NotEct,
             1 => Self::Ect1,
             2 => Self::Ect0,

@@ -3,8 +3,10 @@
 mod net;
 mod ping;
 mod registry;
+mod sockets;
 mod tcp;
 mod udp;
 
 pub(crate) use net::HostNet;
 pub(crate) use registry::{HostKey, enter, leave};
+pub use sockets::Sockets;

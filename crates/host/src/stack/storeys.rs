@@ -85,7 +85,7 @@ impl Storeys {
         let counters = core::mem::take(&mut self.ip.counters);
         self.ip = build_ip(&self.config);
         self.ip.counters = counters;
-        self.tcp.wipe();
+        self.tcp.wipe(self.config.tcp.clone());
         self.udp.wipe();
         self.pings.wipe();
         self.outbox.clear();
@@ -280,9 +280,10 @@ impl Storeys {
     }
 
     fn send_segment(&mut self, now: Instant, segment: Transmit, out: &mut Out<'_>) {
-        let Transmit { src, dst, ecn, dont_fragment, frame } = segment;
+        let Transmit { src, dst, ecn, traffic_class, dont_fragment, frame } = segment;
         let dont_fragment = if dont_fragment { DontFragment::Yes } else { DontFragment::No };
-        let to = Outgoing { tos: ecn.bits(), dont_fragment, ..Outgoing::new(src, dst, protocol::TCP) };
+        let tos = traffic_class | ecn.bits();
+        let to = Outgoing { tos, dont_fragment, ..Outgoing::new(src, dst, protocol::TCP) };
         let (start, cause) = (frame.bytes().first_chunk().copied(), frame.cause);
         // Without a way the segment is lost, and sent again like any other that is.
         if let Err(SendError::MessageTooLong { mtu }) = self.ip.send(now, &to, frame, out)

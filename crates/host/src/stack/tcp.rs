@@ -13,9 +13,9 @@ use super::errors::gone;
 use super::middlebox::Flow;
 use super::wakers::Wakers;
 
-/// A socket of one life of a host: the next boot begins with new ones.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Socket {
+/// Names a TCP socket of one life of a host: the next boot begins with new ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Socket {
     boot: u32,
     id: SocketId,
 }
@@ -25,6 +25,8 @@ pub(crate) struct Socket {
 struct Waiting {
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// How many times its readiness has changed.
+    changes: u64,
 }
 
 /// All TCP of one host.
@@ -64,12 +66,12 @@ impl Tcp {
     }
 
     /// Forgets all connections and begins a new life. Who waits for one from outside of the host finds it gone.
-    pub(crate) fn wipe(&mut self) {
-        let waiting = self.waiting.drain(..).flat_map(|Waiting { reader, writer }| [reader, writer]);
+    pub(crate) fn wipe(&mut self, config: Arc<Config>) {
+        let waiting = self.waiting.drain(..).flat_map(|Waiting { reader, writer, .. }| [reader, writer]);
         waiting.flatten().chain(self.held.drain(..)).for_each(Waker::wake);
         self.acceptors.values_mut().for_each(Wakers::wake);
         let past = if self.endpoint.is_some() { self.counters().map(|(_, n)| n).collect() } else { Vec::new() };
-        let fresh = Self::new(self.config.clone(), self.rng.clone());
+        let fresh = Self::new(config, self.rng.clone());
         *self = Self { boot: self.boot + 1, past, ..fresh };
     }
 
@@ -77,6 +79,31 @@ impl Tcp {
     pub(crate) fn endpoint(&mut self) -> &mut Endpoint {
         let Self { endpoint, config, rng, .. } = self;
         endpoint.get_or_insert_with(|| Box::new(Endpoint::new(config.clone(), rng)))
+    }
+
+    /// The defaults of sockets.
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Changes the defaults of sockets for this life of the host.
+    pub(crate) fn configure<T>(&mut self, change: impl FnOnce(&mut Config) -> T) -> T {
+        let result = change(Arc::make_mut(&mut self.config));
+        if let Some(endpoint) = &mut self.endpoint {
+            *endpoint.config_mut() = Config::clone(&self.config);
+        }
+        result
+    }
+
+    /// From now on the changes of this socket's readiness are counted.
+    pub(super) fn count_changes(&mut self, socket: Socket) {
+        self.waiting(socket.id);
+    }
+
+    /// How many times the readiness of a socket has changed.
+    pub(crate) fn changes(&self, socket: Socket) -> u64 {
+        let waiting = self.resolve(socket).ok().and_then(|id| self.waiting.get(id.index()));
+        waiting.map_or(0, |waiting| waiting.changes)
     }
 
     /// What `ss -ti` shows of each connection.
@@ -118,6 +145,7 @@ impl Tcp {
 
     fn wake(&mut self, id: SocketId, readiness: Readiness) {
         if let Some(waiting) = self.waiting.get_mut(id.index()) {
+            waiting.changes += 1;
             if readiness.is_readable()
                 && let Some(waker) = waiting.reader.take()
             {

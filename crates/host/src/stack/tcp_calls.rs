@@ -20,14 +20,8 @@ const BURST: usize = 8;
 
 impl Storeys {
     pub(crate) fn connect_tcp(&mut self, to: SocketAddr, options: &TcpOptions) -> io::Result<Socket> {
-        self.running()?;
         let options = self.tcp_options(options)?;
-        let source = self.ip.source_for(to.ip())?;
-        let mtu = self.ip.mtu_to(self.now, to.ip())?;
-        let local = SocketAddr::new(source, 0);
-        self.tcp.dirty = true;
-        let id = self.tcp.endpoint().connect(self.now, local, to, mtu, &options, &mut self.trace)?;
-        Ok(self.tcp.socket(id))
+        self.open_tcp(None, to, &options)
     }
 
     /// The program hears that it has no connection, and so does the trace.
@@ -171,7 +165,7 @@ impl Storeys {
     /// The host's defaults, and over them what the program asks for.
     fn tcp_options(&self, asked: &TcpOptions) -> io::Result<Options> {
         let TcpOptions { congestion, nodelay, send_buffer, receive_buffer, keepalive, user_timeout } = asked;
-        let mut options = self.config.tcp.options.clone();
+        let mut options = self.tcp.config().options.clone();
         if let Some(name) = congestion {
             let known = tcp::controller_names().find(|n| n == name);
             options.congestion = Some(known.ok_or(Error::NoSuchController)?);

@@ -38,7 +38,9 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self(match error {
             Error::BadSocket => gone(),
-            other => other.kind().into(),
+            // What only says to wait is said often.
+            Error::WouldBlock => io::ErrorKind::WouldBlock.into(),
+            other => other.into(),
         })
     }
 }
@@ -80,6 +82,14 @@ impl Udp {
         let Ok(groups) = self.endpoint.close(id) else { return SmallVec::new() };
         self.waiting[id.index()] = Waiting::default();
         groups
+    }
+
+    pub(crate) fn is_readable(&self, id: SocketId) -> io::Result<bool> {
+        self.endpoint.is_readable(id).map_err(io_error)
+    }
+
+    pub(crate) fn take_error(&mut self, id: SocketId) -> io::Result<Option<Error>> {
+        self.endpoint.take_error(id).map_err(io_error)
     }
 
     pub(crate) fn local_addr(&self, id: SocketId) -> io::Result<SocketAddr> {

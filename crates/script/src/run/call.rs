@@ -4,10 +4,9 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use septet_core::Instant;
+use septet_posix::{Errno, Fd, Operation, PollEntry, Reply, Request};
 
 use super::{FIRST_REMOTE_PORT, Family, PORT, Runner, UnderTest};
-use crate::Errno;
-use crate::bench::{Fd, Operation, PollEntry, Reply, Request};
 use crate::error::{At, Error};
 use crate::flow::{Flow, pattern, stream};
 use crate::names;
@@ -50,7 +49,7 @@ impl Runner {
                 _ => super::BEGIN,
             };
             let until = call.until.map(|end| start + end);
-            let operation = Operation::start(&mut self.bench, request);
+            let operation = self.bench.start(request);
             self.pending.push(Pending { at, call: call.clone(), operation, until });
             return self.poll_pending(at);
         }
@@ -63,7 +62,7 @@ impl Runner {
         let now = self.bench.now();
         let mut waiting = Vec::new();
         for mut pending in core::mem::take(&mut self.pending) {
-            match pending.operation.poll(&mut self.bench) {
+            match self.bench.poll(&mut pending.operation) {
                 Some(result) => self.returned(&pending, result, now)?,
                 None if pending.until.is_none_or(|until| until < now) => {
                     let when = pending.until.map_or("at once".to_owned(), |t| format!("at {}", Self::clock(t)));
@@ -128,7 +127,7 @@ impl Runner {
     }
 
     fn is_datagram(&self, fd: Fd) -> bool {
-        self.bench.is_datagram(fd)
+        self.bench.process().is_datagram(fd)
     }
 
     fn compare(&mut self, at: At, call: &Call, result: Result<Returned, Errno>) -> Result<(), Error> {
@@ -163,7 +162,7 @@ impl Runner {
         Ok(Some(match call.name.as_str() {
             "accept" => {
                 count(3)?;
-                Request::Accept { listener: self.fd(call, 0)?, fd: self.bench.free_fd() }
+                Request::Accept { listener: self.fd(call, 0)?, fd: self.bench.process().free_fd() }
             }
             "connect" => {
                 count(3)?;
@@ -244,8 +243,8 @@ impl Runner {
                     other => self.number(other)?,
                 };
                 let (kind, protocol) = (self.number(argument(1)?)?, self.number(argument(2)?)?);
-                let fd = self.bench.free_fd();
-                let made = self.bench.socket(fd, family as i32, kind as i32, protocol as i32);
+                let fd = self.bench.process().free_fd();
+                let made = self.bench.with(|p| p.socket(fd, family as i32, kind as i32, protocol as i32));
                 if made.is_ok() {
                     self.subject = Some(fd);
                     self.under_test = UnderTest::Fresh;
@@ -256,23 +255,29 @@ impl Runner {
             }
             "bind" => done(self.bench.bind(self.fd(call, 0)?, SocketAddr::new(self.local, PORT))),
             "listen" => {
-                let listening = self.bench.listen(self.fd(call, 0)?, self.number(argument(1)?)? as i32);
+                let (fd, backlog) = (self.fd(call, 0)?, self.number(argument(1)?)? as i32);
+                let listening = self.bench.with(|p| p.listen(fd, backlog));
                 if listening.is_ok() {
                     self.under_test = UnderTest::Listening;
                 }
                 done(listening)
             }
-            "shutdown" => done(self.bench.shutdown(self.fd(call, 0)?, self.number(argument(1)?)? as i32)),
+            "shutdown" => {
+                let (fd, how) = (self.fd(call, 0)?, self.number(argument(1)?)? as i32);
+                done(self.bench.with(|p| p.shutdown(fd, how)))
+            }
             "fcntl" => {
                 let value = match call.arguments.get(2) {
                     Some(value) => self.number(value)?,
                     None => 0,
                 };
                 let command = self.number(argument(1)?)? as i32;
-                self.bench.fcntl(self.fd(call, 0)?, command, value as i32).map(|v| Returned::Number(v.into()))
+                let fd = self.fd(call, 0)?;
+                self.bench.with(|p| p.fcntl(fd, command, value as i32)).map(|v| Returned::Number(v.into()))
             }
             "ioctl" => {
-                let asked = self.bench.ioctl(self.fd(call, 0)?, self.number(argument(1)?)? as u64);
+                let (fd, request) = (self.fd(call, 0)?, self.number(argument(1)?)? as u64);
+                let asked = self.bench.with(|p| p.ioctl(fd, request));
                 match (asked, argument(2)?) {
                     (Ok(value), Expr::List(list)) => {
                         let said = list.first().map(|e| self.number(e)).transpose()?;
@@ -288,11 +293,13 @@ impl Runner {
             "setsockopt" => {
                 let (level, name) = (self.number(argument(1)?)?, self.number(argument(2)?)?);
                 let value = self.option_value(argument(3)?)?;
-                done(self.bench.set_option(self.fd(call, 0)?, level as i32, name as i32, &value))
+                let fd = self.fd(call, 0)?;
+                done(self.bench.with(|p| p.set_option(fd, level as i32, name as i32, &value)))
             }
             "getsockopt" => {
                 let (level, name) = (self.number(argument(1)?)?, self.number(argument(2)?)?);
-                match self.bench.get_option(self.fd(call, 0)?, level as i32, name as i32) {
+                let fd = self.fd(call, 0)?;
+                match self.bench.with(|p| p.get_option(fd, level as i32, name as i32)) {
                     Ok(value) => {
                         let said = self.option_value(argument(3)?)?;
                         // A name fills the rest of its octets with zeros; a structure may be compared in part.
@@ -315,7 +322,7 @@ impl Runner {
         {
             return;
         }
-        let port = self.bench.local_port(fd);
+        let port = self.bench.with(|p| p.local_port(fd));
         self.flows.push(Flow::new(SocketAddr::new(self.local, port), to));
         self.under_test = UnderTest::Flow(self.flows.len() - 1);
     }

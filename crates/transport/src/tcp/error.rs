@@ -108,6 +108,10 @@ impl std::error::Error for Error {}
 
 impl From<Error> for io::Error {
     fn from(e: Error) -> Self {
-        Self::new(e.kind(), e)
+        match e {
+            // What only says to wait is said often.
+            Error::WouldBlock => e.kind().into(),
+            other => Self::new(other.kind(), other),
+        }
     }
 }

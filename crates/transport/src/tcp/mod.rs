@@ -14,6 +14,7 @@ mod options;
 mod readiness;
 mod recovery;
 mod state;
+pub mod sysctl;
 pub mod wire;
 
 pub use config::{Config, EcnMode, MtuProbing, TwReuse};

@@ -38,6 +38,8 @@ pub struct Options {
     /// A listener's connections are not to be accepted before data comes, or this long has passed: `TCP_DEFER_ACCEPT`.
     /// One that connects holds back the last segment of the handshake, for data to carry it.
     pub defer_accept: Option<Duration>,
+    /// Differentiated services in the upper six bits; the others are ECN's: `IP_TOS`, `IPV6_TCLASS`.
+    pub traffic_class: u8,
     /// The largest super-segment that the path takes; `None` for the endpoint's.
     pub gso_max_size: Option<u32>,
 }
@@ -153,6 +155,8 @@ pub enum SocketOption {
     MaxPacingRate(u64),
     /// `TCP_DEFER_ACCEPT`
     DeferAccept(Option<Duration>),
+    /// `IP_TOS`, `IPV6_TCLASS`
+    TrafficClass(u8),
 }
 
 /// The shortest time between keepalive probes; Linux's is a second, its unit.
@@ -239,6 +243,7 @@ impl Options {
             SocketOption::NotsentLowat(bytes) => self.notsent_lowat = Some(bytes),
             SocketOption::MaxPacingRate(rate) => self.max_pacing_rate = Some(rate),
             SocketOption::DeferAccept(span) => self.defer_accept = span,
+            SocketOption::TrafficClass(class) => self.traffic_class = class,
             SocketOption::Quickack(_) | SocketOption::ReceiveLowat(_) => {}
         }
         Ok(())

@@ -217,6 +217,7 @@ impl Connection {
             }
             SocketOption::Keepalive(keepalive) => self.set_keepalive(cx, keepalive),
             SocketOption::DeferAccept(span) => self.rare().defer_accept = span.is_some(),
+            SocketOption::TrafficClass(class) => self.rare().traffic_class = class,
             SocketOption::UserTimeout(timeout) => {
                 self.rare().user_timeout_ms = timeout.map_or(0, |d: Duration| d.as_millis().min(1 << 31) as u32);
             }

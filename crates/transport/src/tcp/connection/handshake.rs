@@ -23,6 +23,8 @@ pub(crate) struct Opening {
     pub(crate) ecn: bool,
     pub(crate) rcv_wnd: u32,
     pub(crate) rcv_wscale: u8,
+    /// The listener's: `IP_TOS`.
+    pub(crate) traffic_class: u8,
     pub(crate) mtu: u32,
     pub(crate) ts_offset: u32,
     pub(crate) ts_recent: u32,
@@ -124,6 +126,7 @@ impl Connection {
                 notsent_lowat: options.notsent_lowat,
                 max_pacing_rate: options.max_pacing_rate,
                 defer_accept: options.defer_accept.is_some(),
+                traffic_class: options.traffic_class,
                 link_mtu: mtu,
                 ..Rare::default()
             })

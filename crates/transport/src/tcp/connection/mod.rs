@@ -296,6 +296,8 @@ pub(crate) struct Rare {
     pub(crate) max_pacing_rate: Option<u64>,
     /// `TCP_DEFER_ACCEPT` is set.
     pub(crate) defer_accept: bool,
+    /// Differentiated services: `IP_TOS`.
+    pub(crate) traffic_class: u8,
     pub(crate) mtu: Option<rfc4821_plpmtud::Probing>,
     /// Data between the urgent pointer's place and here is tolerated, not treated.
     pub(crate) urgent_seen: bool,

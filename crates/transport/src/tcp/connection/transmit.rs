@@ -106,6 +106,7 @@ impl Connection {
             src: self.local().ip(),
             dst: self.remote().ip(),
             ecn,
+            traffic_class: self.rare.as_ref().map_or(0, |rare| rare.traffic_class) & !Ecn::MASK,
             dont_fragment: cx.config.pmtu_discovery,
             frame,
         }

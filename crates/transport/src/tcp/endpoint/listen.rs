@@ -111,7 +111,14 @@ fn build_synack(
         f.set("local", local).set("remote", remote).set("flags", flags.to_string()).set("seq", 0u32).set("len", 0u32);
         f.set("ack", 1u32).set("window", u32::from(header.window)).set("why", why);
     });
-    Transmit { src: local.ip(), dst: remote.ip(), ecn: Ecn::NotEct, dont_fragment: config.pmtu_discovery, frame }
+    Transmit {
+        src: local.ip(),
+        dst: remote.ip(),
+        ecn: Ecn::NotEct,
+        traffic_class: opening.traffic_class & !Ecn::MASK,
+        dont_fragment: config.pmtu_discovery,
+        frame,
+    }
 }
 
 impl Endpoint {
@@ -232,6 +239,7 @@ impl Endpoint {
             ecn,
             rcv_wnd,
             rcv_wscale,
+            traffic_class: listener.options.traffic_class,
             mtu: meta.mtu,
             ts_offset,
             ts_recent: options.timestamps.map_or(0, |t| t.value),
@@ -537,6 +545,7 @@ impl Endpoint {
             ecn,
             rcv_wnd,
             rcv_wscale,
+            traffic_class: listener.options.traffic_class,
             mtu: meta.mtu,
             ts_offset,
             ts_recent: ts.map_or(0, |t| t.value),

@@ -52,6 +52,8 @@ pub struct Transmit {
     pub dst: IpAddr,
     /// The ECN codepoint for the IP header.
     pub ecn: Ecn,
+    /// The other bits of the octet that has the ECN codepoint: differentiated services (`IP_TOS`).
+    pub traffic_class: u8,
     /// Whether routers may not fragment it (path MTU discovery).
     pub dont_fragment: bool,
     /// The bytes from the TCP header on, with headroom in front; a super-segment where `segment_size` is not zero.

@@ -77,5 +77,12 @@ fn finish(
         f.set("local", local).set("remote", remote).set("flags", header.flags.to_string()).set("len", 0u32);
         f.set("why", why);
     });
-    Transmit { src: local.ip(), dst: remote.ip(), ecn: Ecn::NotEct, dont_fragment: config.pmtu_discovery, frame }
+    Transmit {
+        src: local.ip(),
+        dst: remote.ip(),
+        ecn: Ecn::NotEct,
+        traffic_class: 0,
+        dont_fragment: config.pmtu_discovery,
+        frame,
+    }
 }

@@ -1,16 +1,18 @@
 //! Calls that may wait: each is begun once and asked again whenever something has happened.
 
 use core::time::Duration;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use septet_core::Instant;
-use septet_transport::tcp::{self, Follows, State};
+use septet_host::TcpSocketId;
+use septet_transport::tcp::{Follows, State};
 
-use super::epoll::EpollEvent;
-use super::socket::{Object, Stage, canonical, mapped};
-use super::{Bench, Errno, Fd};
+use crate::epoll::EpollEvent;
+use crate::socket::{Object, Stage, canonical, mapped};
+use crate::{Errno, Fd, Process};
 
-pub(super) const MSG_PEEK: i32 = 0x2;
+pub(crate) const MSG_PEEK: i32 = 0x2;
 const MSG_DONTWAIT: i32 = 0x40;
 const MSG_EOR: i32 = 0x80;
 const MSG_WAITALL: i32 = 0x100;
@@ -126,23 +128,23 @@ pub struct Operation {
     /// The sender found no room and waits until there is enough.
     waits_for_room: bool,
     /// The connection that a lingering close waits for.
-    lingering: Option<tcp::SocketId>,
+    lingering: Option<TcpSocketId>,
 }
 
 impl Operation {
     /// A call that begins now; ask it with [`poll`](Self::poll).
-    pub fn start(bench: &mut Bench, request: Request) -> Self {
+    pub fn start(process: &mut Process, request: Request) -> Self {
         let timeout = match &request {
             Request::Poll { timeout, .. } | Request::EpollWait { timeout, .. } => *timeout,
             Request::Receive { fd, .. } | Request::Accept { listener: fd, .. } => {
-                bench.tcp_socket(*fd).ok().and_then(|s| s.receive_timeout)
+                process.tcp_socket(*fd).ok().and_then(|s| s.receive_timeout)
             }
             Request::Send { fd, .. } | Request::Connect { fd, .. } => {
-                bench.tcp_socket(*fd).ok().and_then(|s| s.send_timeout)
+                process.tcp_socket(*fd).ok().and_then(|s| s.send_timeout)
             }
             Request::Close { .. } => None,
         };
-        let deadline = timeout.map(|t| bench.now() + t);
+        let deadline = timeout.map(|t| process.now() + t);
         Self { request, deadline, begun: false, done: 0, received: Vec::new(), waits_for_room: false, lingering: None }
     }
 
@@ -152,90 +154,90 @@ impl Operation {
     }
 
     /// Goes on as far as it can; `None` while it has to wait.
-    pub fn poll(&mut self, bench: &mut Bench) -> Option<Result<Reply, Errno>> {
+    pub fn poll(&mut self, process: &mut Process) -> Option<Result<Reply, Errno>> {
         let result = match self.request.clone() {
-            Request::Accept { listener, fd } => self.accept(bench, listener, fd),
-            Request::Connect { fd, to } => self.connect(bench, fd, to),
-            Request::Receive { fd, max, flags } => self.receive(bench, fd, max, flags),
-            Request::Send { fd, flags, to, .. } => self.send(bench, fd, flags, to),
-            Request::Poll { entries, .. } => self.poll_entries(bench, entries),
-            Request::EpollWait { fd, max, .. } => self.epoll_wait(bench, fd, max),
-            Request::Close { fd } => self.close(bench, fd),
+            Request::Accept { listener, fd } => self.accept(process, listener, fd),
+            Request::Connect { fd, to } => self.connect(process, fd, to),
+            Request::Receive { fd, max, flags } => self.receive(process, fd, max, flags),
+            Request::Send { fd, flags, to, .. } => self.send(process, fd, flags, to),
+            Request::Poll { entries, .. } => self.poll_entries(process, entries),
+            Request::EpollWait { fd, max, .. } => self.epoll_wait(process, fd, max),
+            Request::Close { fd } => self.close(process, fd),
         };
         self.begun = true;
         result
     }
 
-    fn expired(&self, bench: &Bench) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= bench.now())
+    fn expired(&self, process: &Process) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= process.now())
     }
 
     /// `EAGAIN` where the caller does not wait or has waited long enough.
-    fn wait(&self, bench: &Bench, fd: Fd, flags: i32) -> Option<Result<Reply, Errno>> {
-        let waits = bench.is_blocking(fd) && flags & MSG_DONTWAIT == 0 && !self.expired(bench);
+    fn wait(&self, process: &Process, fd: Fd, flags: i32) -> Option<Result<Reply, Errno>> {
+        let waits = process.is_blocking(fd) && flags & MSG_DONTWAIT == 0 && !self.expired(process);
         if waits { None } else { Some(Err(Errno::EAGAIN)) }
     }
 
-    fn accept(&self, bench: &mut Bench, listener: Fd, fd: Fd) -> Option<Result<Reply, Errno>> {
-        let id = match bench.tcp_socket(listener).map(|s| s.stage) {
+    fn accept(&self, process: &mut Process, listener: Fd, fd: Fd) -> Option<Result<Reply, Errno>> {
+        let id = match process.tcp_socket(listener).map(|s| s.stage) {
             Ok(Stage::Listening(id)) => id,
             Ok(_) => return Some(Err(Errno::EINVAL)),
             Err(errno) => return Some(Err(errno)),
         };
-        match bench.tcp.accept(id) {
+        match process.sockets.accept(id) {
             Ok((id, peer)) => {
-                let family = bench.tcp_socket(listener).map_or(0, |s| s.family);
-                let adopted = bench.adopt(listener, fd, id);
+                let family = process.tcp_socket(listener).map_or(0, |s| s.family);
+                let adopted = process.adopt(listener, fd, id);
                 Some(adopted.map(|()| Reply::Accepted { fd, peer: mapped(peer, family) }))
             }
-            Err(tcp::Error::WouldBlock) => self.wait(bench, listener, 0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(process, listener, 0),
             Err(error) => Some(Err(error.into())),
         }
     }
 
-    fn connect(&mut self, bench: &mut Bench, fd: Fd, to: Option<SocketAddr>) -> Option<Result<Reply, Errno>> {
+    fn connect(&mut self, process: &mut Process, fd: Fd, to: Option<SocketAddr>) -> Option<Result<Reply, Errno>> {
         let done = Some(Ok(Reply::Number(0)));
         let to = to.map(canonical);
-        match bench.object_mut(fd) {
+        match process.object_mut(fd) {
             Ok(Object::Tcp(_)) => {}
-            Ok(Object::Udp(_)) => return Some(bench.connect_udp(fd, to).map(|()| Reply::Number(0))),
+            Ok(Object::Udp(_)) => return Some(process.connect_udp(fd, to).map(|()| Reply::Number(0))),
             Ok(Object::Epoll(_)) => return Some(Err(Errno::EOPNOTSUPP)),
             Err(errno) => return Some(Err(errno)),
         }
-        let Some(to) = to else { return Some(bench.disconnect(fd).map(|()| Reply::Number(0))) };
-        let stage = match bench.tcp_socket(fd) {
+        let Some(to) = to else { return Some(process.disconnect(fd).map(|()| Reply::Number(0))) };
+        let stage = match process.tcp_socket(fd) {
             Ok(socket) => socket.stage,
             Err(errno) => return Some(Err(errno)),
         };
         let id = match stage {
-            Stage::New => match bench.open(fd, to) {
+            Stage::New => match process.open(fd, to) {
                 Ok(id) => id,
                 Err(errno) => return Some(Err(errno)),
             },
             Stage::Connecting(id) if self.begun => id,
-            Stage::Connecting(id) if matches!(bench.state(id), State::SynSent | State::SynReceived) => {
+            Stage::Connecting(id) if matches!(process.state(id), State::SynSent | State::SynReceived) => {
                 return Some(Err(Errno::EALREADY));
             }
             Stage::Connecting(id) => id,
             Stage::Connected(_) => return Some(Err(Errno::EISCONN)),
             Stage::Listening(_) => return Some(Err(Errno::EISCONN)),
         };
-        match bench.state(id) {
+        match process.state(id) {
             State::SynSent | State::SynReceived => {
-                if bench.is_blocking(fd) && !self.expired(bench) {
+                if process.is_blocking(fd) && !self.expired(process) {
                     None
                 } else {
                     Some(Err(Errno::EINPROGRESS))
                 }
             }
-            _ => match bench.tcp.take_error(id).ok().flatten() {
+            _ => match process.sockets.take_error(id).ok().flatten() {
                 Some(error) => {
                     // The socket may connect again.
-                    bench.forget_connection(fd);
+                    process.forget_connection(fd);
                     Some(Err(error.into()))
                 }
                 None => {
-                    if let Ok(socket) = bench.tcp_socket(fd) {
+                    if let Ok(socket) = process.tcp_socket(fd) {
                         socket.stage = Stage::Connected(id);
                     }
                     done
@@ -244,15 +246,15 @@ impl Operation {
         }
     }
 
-    fn receive(&mut self, bench: &mut Bench, fd: Fd, max: usize, flags: i32) -> Option<Result<Reply, Errno>> {
+    fn receive(&mut self, process: &mut Process, fd: Fd, max: usize, flags: i32) -> Option<Result<Reply, Errno>> {
         let peeked = flags & MSG_PEEK != 0;
-        if bench.is_datagram(fd) {
-            return match bench.receive_from_udp(fd, max) {
+        if process.is_datagram(fd) {
+            return match process.receive_from_udp(fd, max) {
                 Some(result) => Some(result.map(|data| Reply::Data { data, peeked: false })),
-                None => self.wait(bench, fd, flags),
+                None => self.wait(process, fd, flags),
             };
         }
-        let id = match bench.tcp_id(fd) {
+        let id = match process.tcp_id(fd) {
             Ok(Some(id)) => id,
             Ok(None) => return Some(Err(Errno::ENOTCONN)),
             Err(errno) => return Some(Err(errno)),
@@ -262,55 +264,66 @@ impl Operation {
         }
         let wanted = max - self.received.len();
         let mut buffer = vec![0; wanted];
-        let read = if peeked { bench.tcp.peek(id, &mut buffer) } else { bench.read(id, &mut buffer) };
+        let read = if peeked { process.sockets.peek(id, &mut buffer) } else { process.sockets.read(id, &mut buffer) };
         match read {
             Ok(0) => {}
             Ok(len) => {
                 self.received.extend(&buffer[..len]);
                 let all = flags & MSG_WAITALL != 0 && !peeked && self.received.len() < max;
-                if all && self.wait(bench, fd, flags).is_none() {
+                if all && self.wait(process, fd, flags).is_none() {
                     return None;
                 }
             }
-            Err(tcp::Error::WouldBlock) if self.received.is_empty() => return self.wait(bench, fd, flags),
-            Err(tcp::Error::WouldBlock) => self.wait(bench, fd, flags).map(drop)?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let gives_up = self.wait(process, fd, flags);
+                if self.received.is_empty() {
+                    return gives_up;
+                }
+                gives_up.map(drop)?;
+            }
             Err(error) if self.received.is_empty() => return Some(Err(error.into())),
             Err(_) => {}
         }
         Some(Ok(Reply::Data { data: core::mem::take(&mut self.received), peeked }))
     }
 
-    fn send(&mut self, bench: &mut Bench, fd: Fd, flags: i32, to: Option<SocketAddr>) -> Option<Result<Reply, Errno>> {
+    fn send(
+        &mut self,
+        process: &mut Process,
+        fd: Fd,
+        flags: i32,
+        to: Option<SocketAddr>,
+    ) -> Option<Result<Reply, Errno>> {
         let Request::Send { data, .. } = &self.request else { return Some(Err(Errno::EINVAL)) };
-        if bench.is_datagram(fd) {
-            return Some(bench.send_udp(fd, data, to.map(canonical)).map(|n| Reply::Number(n as i64)));
+        if process.is_datagram(fd) {
+            return Some(process.send_udp(fd, data, to.map(canonical)).map(|n| Reply::Number(n as i64)));
         }
-        let id = match bench.tcp_id(fd) {
+        let id = match process.tcp_id(fd) {
             Ok(Some(id)) => id,
             // Linux: writing to a socket that never was connected is writing to a broken pipe.
             Ok(None) => return Some(Err(Errno::EPIPE)),
             Err(errno) => return Some(Err(errno)),
         };
-        if self.waits_for_room && !bench.tcp.readiness(id).is_ok_and(|r| r.is_writable()) {
-            return self.no_room(bench, fd, flags);
+        if self.waits_for_room && !process.sockets.readiness(id).is_ok_and(|r| r.is_writable()) {
+            return self.no_room(process, fd, flags);
         }
         let how = match flags {
             _ if flags & MSG_MORE != 0 => Follows::More,
             _ if flags & MSG_EOR != 0 => Follows::Record,
             _ => Follows::Nothing,
         };
-        match bench.write(id, &data[self.done..], how) {
+        match process.sockets.write(id, &data[self.done..], how) {
             Ok(written) => {
                 self.done += written;
                 if self.done == data.len() {
                     return Some(Ok(Reply::Number(self.done as i64)));
                 }
                 self.waits_for_room = true;
-                self.no_room(bench, fd, flags)
+                self.no_room(process, fd, flags)
             }
-            Err(tcp::Error::WouldBlock) => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.waits_for_room = true;
-                self.no_room(bench, fd, flags)
+                self.no_room(process, fd, flags)
             }
             Err(_) if self.done > 0 => Some(Ok(Reply::Number(self.done as i64))),
             Err(error) => Some(Err(error.into())),
@@ -318,46 +331,46 @@ impl Operation {
     }
 
     /// The rest has to wait; what is done is reported where the caller does not.
-    fn no_room(&self, bench: &Bench, fd: Fd, flags: i32) -> Option<Result<Reply, Errno>> {
-        match self.wait(bench, fd, flags) {
+    fn no_room(&self, process: &Process, fd: Fd, flags: i32) -> Option<Result<Reply, Errno>> {
+        match self.wait(process, fd, flags) {
             Some(_) if self.done > 0 => Some(Ok(Reply::Number(self.done as i64))),
             other => other,
         }
     }
 
-    fn poll_entries(&self, bench: &mut Bench, mut entries: Vec<PollEntry>) -> Option<Result<Reply, Errno>> {
+    fn poll_entries(&self, process: &mut Process, mut entries: Vec<PollEntry>) -> Option<Result<Reply, Errno>> {
         for entry in &mut entries {
             // Errors and hang-ups are reported whether asked for or not.
-            let always = super::socket::POLLERR | super::socket::POLLHUP | super::socket::POLLNVAL;
-            entry.revents = bench.poll_events(entry.fd) & (entry.events | always);
+            let always = crate::socket::POLLERR | crate::socket::POLLHUP | crate::socket::POLLNVAL;
+            entry.revents = process.poll_events(entry.fd) & (entry.events | always);
         }
         let ready = entries.iter().any(|e| e.revents != 0);
-        if ready || self.expired(bench) { Some(Ok(Reply::Ready(entries))) } else { None }
+        if ready || self.expired(process) { Some(Ok(Reply::Ready(entries))) } else { None }
     }
 
-    fn epoll_wait(&self, bench: &mut Bench, fd: Fd, max: usize) -> Option<Result<Reply, Errno>> {
-        match bench.epoll_collect(fd, max) {
+    fn epoll_wait(&self, process: &mut Process, fd: Fd, max: usize) -> Option<Result<Reply, Errno>> {
+        match process.epoll_collect(fd, max) {
             Err(errno) => Some(Err(errno)),
-            Ok(events) if events.is_empty() && !self.expired(bench) => None,
+            Ok(events) if events.is_empty() && !self.expired(process) => None,
             Ok(events) => Some(Ok(Reply::Events(events))),
         }
     }
 
-    fn close(&mut self, bench: &mut Bench, fd: Fd) -> Option<Result<Reply, Errno>> {
+    fn close(&mut self, process: &mut Process, fd: Fd) -> Option<Result<Reply, Errno>> {
         let done = Some(Ok(Reply::Number(0)));
         let Some(id) = self.lingering else {
-            let linger = bench.tcp_socket(fd).map_or([0; 2], |s| s.linger);
-            let blocking = bench.is_blocking(fd);
-            let id = match bench.release(fd) {
+            let linger = process.tcp_socket(fd).map_or([0; 2], |s| s.linger);
+            let blocking = process.is_blocking(fd);
+            let id = match process.release(fd) {
                 Ok(id) => id,
                 Err(errno) => return Some(Err(errno)),
             };
             // With SO_LINGER the caller waits until all is acknowledged, the FIN too, or the time is over.
             let (true, true, Some(id)) = (linger[0] != 0 && linger[1] > 0, blocking, id) else { return done };
-            self.deadline = Some(bench.now() + Duration::from_secs(linger[1] as u64));
+            self.deadline = Some(process.now() + Duration::from_secs(linger[1] as u64));
             self.lingering = Some(id);
-            return if bench.is_closing(id) { None } else { done };
+            return if process.is_closing(id) { None } else { done };
         };
-        if bench.is_closing(id) && !self.expired(bench) { None } else { done }
+        if process.is_closing(id) && !self.expired(process) { None } else { done }
     }
 }

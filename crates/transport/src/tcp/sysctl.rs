@@ -1,8 +1,8 @@
-//! `net.ipv4.*` by name: how scripts, and the files under `/proc/sys`, choose a personality.
+//! `net.ipv4.*` by name: a personality as `sysctl(8)` and the files under `/proc/sys` choose it.
 
 use core::time::Duration;
 
-use septet_transport::tcp::{Config, EcnMode, MtuProbing, TwReuse, controller_names};
+use super::{Config, EcnMode, MtuProbing, TwReuse, controller_names};
 
 /// The names that [`set`] knows, below `net.ipv4.`.
 pub const NAMES: &[&str] = &[

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use septet_transport::tcp::{Cork, Keepalive, Linger, Nagle, Options, Quickack, SocketOption, controller_names};
 
-use super::socket::{Object, Stage};
-use super::{Bench, Errno, Fd};
+use crate::socket::{Object, Stage};
+use crate::{Errno, Fd, Process};
 
 const SOL_IP: i32 = 0;
 const SOL_SOCKET: i32 = 1;
@@ -45,7 +45,7 @@ const TCP_INQ: i32 = 36;
 const IP_TOS: i32 = 1;
 const IPV6_TCLASS: i32 = 67;
 
-impl Bench {
+impl Process {
     /// `setsockopt(2)`
     ///
     /// # Errors
@@ -133,8 +133,8 @@ impl Bench {
                 self.keep(fd, level, name, number)
             }
             (SOL_IP, IP_TOS) | (SOL_IPV6, IPV6_TCLASS) => {
-                // The ECN bits of a TCP socket are TCP's own.
-                self.tcp_socket(fd)?.tos = number as u8 & !3;
+                let class = number as u8;
+                self.apply(fd, SocketOption::TrafficClass(class), |o| o.traffic_class = class)?;
                 self.keep(fd, level, name, number)
             }
             (SOL_TCP, TCP_INQ) if !(0..=1).contains(&number) => Err(Errno::EINVAL),
@@ -163,7 +163,7 @@ impl Bench {
         let id = self.tcp_id(fd)?;
         match (level, name) {
             (SOL_SOCKET, SO_ERROR) => {
-                int(id.and_then(|id| self.tcp.take_error(id).ok().flatten()).map_or(0, |e| e.errno()))
+                int(id.and_then(|id| self.sockets.take_error(id).ok().flatten()).map_or(0, |e| e.errno()))
             }
             (SOL_SOCKET, SO_TYPE) => int(1),
             (SOL_SOCKET, SO_SNDBUF) => int(self.buffer(fd, Way::Send)? as i32),
@@ -179,17 +179,17 @@ impl Bench {
             (SOL_TCP, TCP_CORK) => int(self.tcp_socket(fd)?.cork),
             (SOL_TCP, TCP_MAXSEG) => int(match id {
                 Some(id) if !matches!(self.tcp_socket(fd)?.stage, Stage::Listening(_)) => {
-                    self.tcp.info(self.now, id)?.tcpi_snd_mss as i32
+                    self.sockets.info(id)?.tcpi_snd_mss as i32
                 }
                 // Linux: the bound where one is set, else the default of RFC 9293 §3.7.1.
                 _ => self.options(fd)?.max_segment.unwrap_or(536).into(),
             }),
-            (SOL_TCP, TCP_INFO) => Ok(super::info_octets(&self.info(fd)?)),
+            (SOL_TCP, TCP_INFO) => Ok(crate::info_octets(&self.info(fd)?)),
             (SOL_TCP, TCP_CC_INFO) => Ok(Vec::new()),
             (SOL_TCP, TCP_CONGESTION) => {
                 let name = match id {
-                    Some(id) => self.tcp.info(self.now, id)?.congestion,
-                    None => self.options(fd)?.congestion.unwrap_or(self.tcp.config().congestion_control),
+                    Some(id) => self.sockets.info(id)?.congestion,
+                    None => self.options(fd)?.congestion.unwrap_or(self.sockets.config().congestion_control),
                 };
                 let mut text = name.as_bytes().to_vec();
                 text.resize(16, 0);
@@ -197,7 +197,7 @@ impl Bench {
             }
             (SOL_TCP, TCP_KEEPIDLE | TCP_KEEPINTVL | TCP_KEEPCNT) => {
                 let times = self.tcp_socket(fd)?.keepalive_times;
-                let config = self.tcp.config();
+                let config = self.sockets.config();
                 int(match name {
                     TCP_KEEPIDLE => times.idle.unwrap_or(config.keepalive_time).as_secs() as i32,
                     TCP_KEEPINTVL => times.interval.unwrap_or(config.keepalive_interval).as_secs() as i32,
@@ -206,7 +206,7 @@ impl Bench {
             }
             (SOL_TCP, TCP_DEFER_ACCEPT) => {
                 let options = self.options(fd)?.clone();
-                int(options.deferred_for(self.tcp.config()).as_secs() as i32)
+                int(options.deferred_for(&self.sockets.config()).as_secs() as i32)
             }
             _ => match self.tcp_socket(fd)?.kept.get(&(level, name)) {
                 Some(value) => int(*value),
@@ -229,8 +229,7 @@ impl Bench {
 
     fn set_on_connection(&mut self, fd: Fd, option: SocketOption) -> Result<(), Errno> {
         if let Some(id) = self.tcp_id(fd)? {
-            self.tcp.set_option(self.now, id, option, &mut self.trace)?;
-            self.flush();
+            self.sockets.set_option(id, option)?;
         }
         Ok(())
     }
@@ -278,7 +277,7 @@ impl Bench {
         // Linux doubles the value "to allow space for bookkeeping overhead" (socket(7)), with a least of 4608 and 2304.
         let (set, least) = if way == Way::Send { (options.send_buffer, 4608) } else { (options.receive_buffer, 2304) };
         let set = set.map(|size| size.saturating_mul(2).max(least));
-        let config = self.tcp.config();
+        let config = self.sockets.config();
         let first = if way == Way::Send { config.wmem[1] } else { config.rmem[1] };
         Ok(set.unwrap_or(first))
     }

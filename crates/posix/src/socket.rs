@@ -3,18 +3,18 @@
 use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_core::Frame;
-use septet_transport::tcp::{self, Follows, Keepalive, Options, Readiness, SocketId, State};
+use septet_host::TcpSocketId;
+use septet_transport::tcp::{self, Keepalive, Options, Readiness, State};
 
-use super::epoll::Epoll;
-use super::udp::UdpSocket;
-use super::{Bench, Errno, Fd};
+use crate::epoll::Epoll;
+use crate::udp::UdpSocket;
+use crate::{Errno, Fd, Process};
 
-pub(super) const AF_INET: i32 = 2;
-pub(super) const AF_INET6: i32 = 10;
+pub(crate) const AF_INET: i32 = 2;
+pub(crate) const AF_INET6: i32 = 10;
 const SOCK_STREAM: i32 = 1;
 const SOCK_DGRAM: i32 = 2;
-pub(super) const O_NONBLOCK: i32 = 0o4000;
+pub(crate) const O_NONBLOCK: i32 = 0o4000;
 const O_RDWR: i32 = 2;
 const F_GETFL: i32 = 3;
 const F_SETFL: i32 = 4;
@@ -22,25 +22,25 @@ const SIOCINQ: u64 = 0x541b;
 const SIOCOUTQ: u64 = 0x5411;
 const SIOCOUTQNSD: u64 = 0x894b;
 
-pub(super) const POLLIN: i16 = 0x001;
-pub(super) const POLLOUT: i16 = 0x004;
-pub(super) const POLLERR: i16 = 0x008;
-pub(super) const POLLHUP: i16 = 0x010;
-pub(super) const POLLNVAL: i16 = 0x020;
-pub(super) const POLLRDHUP: i16 = 0x2000;
+pub(crate) const POLLIN: i16 = 0x001;
+pub(crate) const POLLOUT: i16 = 0x004;
+pub(crate) const POLLERR: i16 = 0x008;
+pub(crate) const POLLHUP: i16 = 0x010;
+pub(crate) const POLLNVAL: i16 = 0x020;
+pub(crate) const POLLRDHUP: i16 = 0x2000;
 const POLLRDNORM: i16 = 0x040;
 const POLLWRNORM: i16 = 0x100;
 
 /// What a descriptor is for.
 #[derive(Debug)]
-pub(super) struct Descriptor {
+pub(crate) struct Descriptor {
     /// `O_NONBLOCK` is set.
-    pub(super) nonblocking: bool,
-    pub(super) object: Object,
+    pub(crate) nonblocking: bool,
+    pub(crate) object: Object,
 }
 
 #[derive(Debug)]
-pub(super) enum Object {
+pub(crate) enum Object {
     Tcp(Box<TcpSocket>),
     Udp(UdpSocket),
     Epoll(Epoll),
@@ -48,37 +48,34 @@ pub(super) enum Object {
 
 /// A TCP socket.
 #[derive(Debug)]
-pub(super) struct TcpSocket {
-    pub(super) family: i32,
-    pub(super) bound: Option<SocketAddr>,
-    pub(super) stage: Stage,
+pub(crate) struct TcpSocket {
+    pub(crate) family: i32,
+    pub(crate) bound: Option<SocketAddr>,
+    pub(crate) stage: Stage,
     /// What was set before there was a connection.
-    pub(super) options: Options,
-    pub(super) nodelay: i32,
-    pub(super) cork: i32,
-    pub(super) tos: u8,
-    pub(super) receive_timeout: Option<Duration>,
-    pub(super) send_timeout: Option<Duration>,
+    pub(crate) options: Options,
+    pub(crate) nodelay: i32,
+    pub(crate) cork: i32,
+    pub(crate) receive_timeout: Option<Duration>,
+    pub(crate) send_timeout: Option<Duration>,
     /// `SO_LINGER` as it was set: whether, and how long.
-    pub(super) linger: [i32; 2],
-    pub(super) keepalive_times: Keepalive,
-    /// How many times the stack has told that the socket's readiness changed: what edge-triggered epoll waits for.
-    pub(super) wakes: u64,
+    pub(crate) linger: [i32; 2],
+    pub(crate) keepalive_times: Keepalive,
     /// Options that only read back what was set.
-    pub(super) kept: std::collections::BTreeMap<(i32, i32), i32>,
+    pub(crate) kept: std::collections::BTreeMap<(i32, i32), i32>,
 }
 
 /// How far a TCP socket is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// Neither connected nor listening.
     New,
     /// Listening.
-    Listening(SocketId),
+    Listening(TcpSocketId),
     /// A connect is under way or has succeeded, and no call has told the caller so.
-    Connecting(SocketId),
+    Connecting(TcpSocketId),
     /// Connected, or it was.
-    Connected(SocketId),
+    Connected(TcpSocketId),
 }
 
 impl TcpSocket {
@@ -90,17 +87,15 @@ impl TcpSocket {
             options,
             nodelay: 0,
             cork: 0,
-            tos: 0,
             receive_timeout: None,
             send_timeout: None,
             linger: [0; 2],
             keepalive_times: Keepalive::default(),
-            wakes: 1,
             kept: std::collections::BTreeMap::new(),
         }
     }
 
-    pub(super) fn id(&self) -> Option<SocketId> {
+    pub(crate) fn id(&self) -> Option<TcpSocketId> {
         match self.stage {
             Stage::New => None,
             Stage::Listening(id) | Stage::Connecting(id) | Stage::Connected(id) => Some(id),
@@ -108,7 +103,7 @@ impl TcpSocket {
     }
 }
 
-impl Bench {
+impl Process {
     /// The lowest descriptor that is free: what `socket` would return.
     pub fn free_fd(&self) -> Fd {
         (3..).find(|fd| !self.descriptors.contains_key(fd)).expect("descriptors are few")
@@ -124,7 +119,7 @@ impl Bench {
         }
         let nonblocking = kind & O_NONBLOCK != 0;
         let object = match (kind & 0xf, protocol) {
-            (SOCK_STREAM, 0 | 6) => Object::Tcp(Box::new(TcpSocket::new(family, self.tcp.config().options.clone()))),
+            (SOCK_STREAM, 0 | 6) => Object::Tcp(Box::new(TcpSocket::new(family, self.sockets.defaults()))),
             (SOCK_DGRAM, 0 | 17) => Object::Udp(UdpSocket::new(family)),
             _ => return Err(Errno::EPROTONOSUPPORT),
         };
@@ -135,19 +130,14 @@ impl Bench {
     /// `bind(2)`
     ///
     /// # Errors
-    /// `EBADF`, `EINVAL` where it is bound already.
+    /// `EBADF`, `EINVAL` where it is bound already, `EADDRNOTAVAIL` where the address is not the host's.
     pub fn bind(&mut self, fd: Fd, address: SocketAddr) -> Result<(), Errno> {
         let address = canonical(address);
-        if !address.ip().is_unspecified() {
-            match address.ip() {
-                IpAddr::V4(_) => self.local4 = address.ip(),
-                IpAddr::V6(_) => self.local6 = address.ip(),
-            }
-        }
+        let is_own = address.ip().is_unspecified() || self.sockets.is_local(address.ip());
         match self.object_mut(fd)? {
             Object::Tcp(socket) if socket.bound.is_none() && socket.stage == Stage::New => {
-                socket.bound = Some(address);
-                Ok(())
+                socket.bound = Some(address).filter(|_| is_own);
+                socket.bound.map(drop).ok_or(Errno::EADDRNOTAVAIL)
             }
             Object::Udp(_) => self.bind_udp(fd, address),
             _ => Err(Errno::EINVAL),
@@ -165,7 +155,7 @@ impl Bench {
             Stage::New => {
                 let at = socket.bound.unwrap_or(SocketAddr::new(unspecified, 0));
                 let options = socket.options.clone();
-                let id = self.tcp.listen(at, backlog.max(0) as usize, &options)?;
+                let id = self.sockets.listen(at, backlog.max(0) as usize, &options)?;
                 self.tcp_socket(fd)?.stage = Stage::Listening(id);
                 Ok(())
             }
@@ -186,9 +176,7 @@ impl Bench {
             _ => return Err(Errno::EINVAL),
         };
         let id = self.tcp_id(fd)?.ok_or(Errno::ENOTCONN)?;
-        let result = self.tcp.shutdown(self.now, id, how, &mut self.trace);
-        self.flush();
-        Ok(result?)
+        Ok(self.sockets.shutdown(id, how)?)
     }
 
     /// `fcntl(2)` with `F_GETFL` and `F_SETFL`.
@@ -216,7 +204,7 @@ impl Bench {
         if matches!(self.tcp_socket(fd)?.stage, Stage::Listening(_)) {
             return Err(Errno::EINVAL);
         }
-        let info = self.tcp.info(self.now, id)?;
+        let info = self.sockets.info(id)?;
         match request {
             SIOCINQ => Ok(info.receive_queue as i32),
             SIOCOUTQ => Ok(info.send_queue as i32),
@@ -226,7 +214,7 @@ impl Bench {
     }
 
     /// Lets go of a descriptor: what `close(2)` does before it may linger.
-    pub(super) fn release(&mut self, fd: Fd) -> Result<Option<SocketId>, Errno> {
+    pub(crate) fn release(&mut self, fd: Fd) -> Result<Option<TcpSocketId>, Errno> {
         let descriptor = self.descriptors.remove(&fd).ok_or(Errno::EBADF)?;
         self.forget_in_epolls(fd);
         let id = match descriptor.object {
@@ -238,9 +226,7 @@ impl Bench {
             Object::Epoll(_) => None,
         };
         if let Some(id) = id {
-            // A socket that nothing has become of is not known to the endpoint any more.
-            let _ = self.tcp.close(self.now, id, &mut self.trace);
-            self.flush();
+            self.sockets.close(id);
         }
         Ok(id)
     }
@@ -257,7 +243,7 @@ impl Bench {
         let (family, bound) = (socket.family, socket.bound);
         let unspecified = if family == AF_INET { [0; 4].into() } else { IpAddr::from([0u16; 8]) };
         let id = socket.id();
-        let known = id.and_then(|id| self.tcp.local_addr(id).ok());
+        let known = id.and_then(|id| self.sockets.local_addr(id).ok());
         Ok(mapped(known.or(bound).unwrap_or(SocketAddr::new(unspecified, 0)), family))
     }
 
@@ -277,7 +263,7 @@ impl Bench {
     }
 
     /// What `poll(2)` would report of `fd`, of all events.
-    pub(super) fn poll_events(&self, fd: Fd) -> i16 {
+    pub(crate) fn poll_events(&self, fd: Fd) -> i16 {
         match self.descriptors.get(&fd).map(|d| &d.object) {
             None => POLLNVAL,
             Some(Object::Udp(socket)) => self.udp_events(socket),
@@ -291,23 +277,23 @@ impl Bench {
             Some(Object::Tcp(socket)) => match socket.id() {
                 // A socket that never was connected hangs up on both sides.
                 None => POLLOUT | POLLWRNORM | POLLHUP,
-                Some(id) => self.tcp.readiness(id).map_or(POLLNVAL, events_of),
+                Some(id) => self.sockets.readiness(id).map_or(POLLNVAL, events_of),
             },
         }
     }
 
-    pub(super) fn object_mut(&mut self, fd: Fd) -> Result<&mut Object, Errno> {
+    pub(crate) fn object_mut(&mut self, fd: Fd) -> Result<&mut Object, Errno> {
         self.descriptors.get_mut(&fd).map(|d| &mut d.object).ok_or(Errno::EBADF)
     }
 
-    pub(super) fn tcp_socket(&mut self, fd: Fd) -> Result<&mut TcpSocket, Errno> {
+    pub(crate) fn tcp_socket(&mut self, fd: Fd) -> Result<&mut TcpSocket, Errno> {
         match self.object_mut(fd)? {
             Object::Tcp(socket) => Ok(socket),
             _ => Err(Errno::EOPNOTSUPP),
         }
     }
 
-    pub(super) fn tcp_id(&self, fd: Fd) -> Result<Option<SocketId>, Errno> {
+    pub(crate) fn tcp_id(&self, fd: Fd) -> Result<Option<TcpSocketId>, Errno> {
         match self.descriptors.get(&fd).map(|d| &d.object) {
             Some(Object::Tcp(socket)) => Ok(socket.id()),
             Some(_) => Err(Errno::EOPNOTSUPP),
@@ -315,84 +301,43 @@ impl Bench {
         }
     }
 
-    pub(super) fn state(&self, id: SocketId) -> State {
-        self.tcp.state(id).unwrap_or(State::Closed)
-    }
-
-    /// What is to be written into the traffic class beside the ECN bits of a segment.
-    pub(super) fn tos_of(&self, segment: &Frame, src: IpAddr, dst: IpAddr) -> u8 {
-        let Some(ports) = segment.bytes().first_chunk::<4>() else { return 0 };
-        let local = SocketAddr::new(src, u16::from_be_bytes([ports[0], ports[1]]));
-        let remote = SocketAddr::new(dst, u16::from_be_bytes([ports[2], ports[3]]));
-        let owner = self.descriptors.values().find_map(|d| match &d.object {
-            Object::Tcp(socket) => {
-                let connection = self.tcp.connection(socket.id()?).ok()?;
-                (connection.local() == local && connection.remote() == remote).then_some(socket.tos)
-            }
-            Object::Udp(_) | Object::Epoll(_) => None,
-        });
-        owner.unwrap_or(0)
+    pub(crate) fn state(&self, id: TcpSocketId) -> State {
+        self.sockets.state(id).unwrap_or(State::Closed)
     }
 
     /// Begins to connect.
-    pub(super) fn open(&mut self, fd: Fd, to: SocketAddr) -> Result<SocketId, Errno> {
-        let local = match self.tcp_socket(fd)?.bound {
-            Some(bound) if !bound.ip().is_unspecified() => bound,
-            other => SocketAddr::new(self.local_for(to.ip()), other.map_or(0, |a| a.port())),
-        };
-        let options = self.tcp_socket(fd)?.options.clone();
-        let id = self.tcp.connect(self.now, local, to, self.mtu_for(to.ip()), &options, &mut self.trace)?;
+    pub(crate) fn open(&mut self, fd: Fd, to: SocketAddr) -> Result<TcpSocketId, Errno> {
+        let socket = self.tcp_socket(fd)?;
+        let (bound, options) = (socket.bound, socket.options.clone());
+        let id = self.sockets.connect(bound, to, &options)?;
         self.tcp_socket(fd)?.stage = Stage::Connecting(id);
-        self.flush();
         Ok(id)
     }
 
     /// `connect(2)` with `AF_UNSPEC`: the socket is as new, its connection is reset.
-    pub(super) fn disconnect(&mut self, fd: Fd) -> Result<(), Errno> {
+    pub(crate) fn disconnect(&mut self, fd: Fd) -> Result<(), Errno> {
         if let Some(id) = self.tcp_id(fd)? {
-            let _ = self.tcp.abort(self.now, id, &mut self.trace);
+            let _ = self.sockets.abort(id);
             self.tcp_socket(fd)?.stage = Stage::New;
-            self.flush();
         }
         Ok(())
     }
 
     /// The connection failed before it was one: the socket may connect again.
-    pub(super) fn forget_connection(&mut self, fd: Fd) {
+    pub(crate) fn forget_connection(&mut self, fd: Fd) {
         let _ = self.disconnect(fd);
     }
 
     /// Whether a socket that was let go still has something to send.
-    pub(super) fn is_closing(&self, id: SocketId) -> bool {
-        matches!(self.tcp.state(id), Ok(State::FinWait1 | State::Closing | State::LastAck))
+    pub(crate) fn is_closing(&self, id: TcpSocketId) -> bool {
+        matches!(self.sockets.state(id), Ok(State::FinWait1 | State::Closing | State::LastAck))
     }
 
-    pub(super) fn read(&mut self, id: SocketId, buffer: &mut [u8]) -> Result<usize, tcp::Error> {
-        let result = self.tcp.read(self.now, id, buffer, &mut self.trace);
-        self.flush();
-        result
-    }
-
-    pub(super) fn write(&mut self, id: SocketId, data: &[u8], follows: Follows) -> Result<usize, tcp::Error> {
-        let result = self.tcp.write_with(self.now, id, data, follows, &mut self.trace);
-        self.flush();
-        result
-    }
-
-    pub(super) fn note_wake(&mut self, id: SocketId) {
-        for descriptor in self.descriptors.values_mut() {
-            if let Object::Tcp(socket) = &mut descriptor.object
-                && socket.id() == Some(id)
-            {
-                socket.wakes += 1;
-            }
-        }
-    }
-
-    pub(super) fn wakes(&self, fd: Fd) -> u64 {
+    /// How many times the host has told that the socket's readiness changed: what edge-triggered epoll waits for.
+    pub(crate) fn wakes(&self, fd: Fd) -> u64 {
         match self.descriptors.get(&fd).map(|d| &d.object) {
-            Some(Object::Tcp(socket)) => socket.wakes,
-            _ => 1,
+            Some(Object::Tcp(socket)) => socket.id().map_or(0, |id| self.sockets.changes(id)),
+            _ => 0,
         }
     }
 
@@ -403,13 +348,13 @@ impl Bench {
         let asked = self.tcp_socket(fd).ok()?.kept.get(&(SOL_TCP, TCP_INQ)).is_some_and(|v| *v != 0);
         let id = self.tcp_id(fd).ok()??;
         // The end of the stream counts as one, as the kernel has it.
-        let info = self.tcp.info(self.now, id).ok().filter(|_| asked)?;
-        let ended = self.tcp.readiness(id).is_ok_and(|r| r.contains(Readiness::READ_CLOSED));
+        let info = self.sockets.info(id).ok().filter(|_| asked)?;
+        let ended = self.sockets.readiness(id).is_ok_and(|r| r.contains(Readiness::READ_CLOSED));
         Some(info.receive_queue as i32 + i32::from(ended && info.receive_queue == 0))
     }
 
     /// Gives an accepted connection a descriptor of its own.
-    pub(super) fn adopt(&mut self, listener: Fd, fd: Fd, id: SocketId) -> Result<(), Errno> {
+    pub(crate) fn adopt(&mut self, listener: Fd, fd: Fd, id: TcpSocketId) -> Result<(), Errno> {
         let parent = self.tcp_socket(listener)?;
         let child = TcpSocket {
             family: parent.family,
@@ -418,12 +363,10 @@ impl Bench {
             options: parent.options.clone(),
             nodelay: parent.nodelay,
             cork: parent.cork,
-            tos: parent.tos,
             receive_timeout: parent.receive_timeout,
             send_timeout: parent.send_timeout,
             linger: parent.linger,
             keepalive_times: parent.keepalive_times,
-            wakes: 1,
             kept: parent.kept.clone(),
         };
         self.descriptors.insert(fd, Descriptor { nonblocking: false, object: Object::Tcp(Box::new(child)) });
@@ -448,12 +391,12 @@ fn events_of(readiness: Readiness) -> i16 {
 }
 
 /// An IPv4 address where it is one that is mapped into IPv6.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// The address as a socket of `family` shows it.
-pub(super) fn mapped(address: SocketAddr, family: i32) -> SocketAddr {
+pub(crate) fn mapped(address: SocketAddr, family: i32) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(four) if family == AF_INET6 => SocketAddr::new(IpAddr::V6(four.to_ipv6_mapped()), address.port()),
         _ => address,

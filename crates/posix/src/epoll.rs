@@ -1,9 +1,9 @@
-//! `epoll(7)` over the bench's descriptors.
+//! `epoll(7)` over a process's descriptors.
 
 use std::collections::BTreeMap;
 
-use super::socket::{Descriptor, Object, POLLERR, POLLHUP};
-use super::{Bench, Errno, Fd};
+use crate::socket::{Descriptor, Object, POLLERR, POLLHUP};
+use crate::{Errno, Fd, Process};
 
 const EPOLL_CTL_ADD: i32 = 1;
 const EPOLL_CTL_DEL: i32 = 2;
@@ -31,7 +31,7 @@ pub enum Trigger {
 
 /// An epoll instance.
 #[derive(Debug, Default)]
-pub(super) struct Epoll {
+pub(crate) struct Epoll {
     watched: BTreeMap<Fd, Watch>,
 }
 
@@ -39,13 +39,13 @@ pub(super) struct Epoll {
 struct Watch {
     event: EpollEvent,
     trigger: Trigger,
-    /// How many times the socket had become ready for something when it was last reported.
-    reported: u64,
+    /// How many times the socket had become ready for something when it was last reported; `None` where it never was.
+    reported: Option<u64>,
     /// Whether it was reported once and is not to be again (`EPOLLONESHOT`).
     spent: bool,
 }
 
-impl Bench {
+impl Process {
     /// `epoll_create(2)`, which gives the new descriptor the number `fd`.
     pub fn epoll_create(&mut self, fd: Fd) {
         self.descriptors.insert(fd, Descriptor { nonblocking: false, object: Object::Epoll(Epoll::default()) });
@@ -61,7 +61,7 @@ impl Bench {
         }
         let Object::Epoll(epoll) = self.object_mut(epoll)? else { return Err(Errno::EINVAL) };
         let trigger = if event.events & EPOLLET != 0 { Trigger::Edge } else { Trigger::Level };
-        let watch = Watch { event, trigger, reported: 0, spent: false };
+        let watch = Watch { event, trigger, reported: None, spent: false };
         match (operation, epoll.watched.contains_key(&fd)) {
             (EPOLL_CTL_ADD, true) => Err(Errno::EEXIST),
             (EPOLL_CTL_ADD, false) | (EPOLL_CTL_MOD, true) => {
@@ -78,16 +78,16 @@ impl Bench {
     }
 
     /// The events that `epoll_wait` would report now, at most `max` of them.
-    pub(super) fn epoll_collect(&mut self, epoll: Fd, max: usize) -> Result<Vec<EpollEvent>, Errno> {
+    pub(crate) fn epoll_collect(&mut self, epoll: Fd, max: usize) -> Result<Vec<EpollEvent>, Errno> {
         let Object::Epoll(instance) = self.object_mut(epoll)? else { return Err(Errno::EINVAL) };
-        let watched: Vec<(Fd, EpollEvent, Trigger, u64, bool)> =
+        let watched: Vec<(Fd, EpollEvent, Trigger, Option<u64>, bool)> =
             instance.watched.iter().map(|(fd, w)| (*fd, w.event, w.trigger, w.reported, w.spent)).collect();
         let mut out = Vec::new();
         for (fd, event, trigger, reported, spent) in watched {
             let wakes = self.wakes(fd);
             let always = (POLLERR | POLLHUP) as u16;
             let ready = u32::from(self.poll_events(fd) as u16 & (event.events as u16 | always));
-            let news = trigger == Trigger::Level || wakes > reported;
+            let news = trigger == Trigger::Level || reported != Some(wakes);
             if out.len() == max || spent || ready == 0 || !news {
                 continue;
             }
@@ -95,21 +95,21 @@ impl Bench {
             if let Ok(Object::Epoll(instance)) = self.object_mut(epoll)
                 && let Some(watch) = instance.watched.get_mut(&fd)
             {
-                watch.reported = wakes;
+                watch.reported = Some(wakes);
                 watch.spent = event.events & EPOLLONESHOT != 0;
             }
         }
         Ok(out)
     }
 
-    pub(super) fn epoll_is_ready(&self, epoll: &Epoll) -> bool {
+    pub(crate) fn epoll_is_ready(&self, epoll: &Epoll) -> bool {
         epoll.watched.iter().any(|(fd, watch)| {
             let always = (POLLERR | POLLHUP) as u16;
             !watch.spent && self.poll_events(*fd) as u16 & (watch.event.events as u16 | always) != 0
         })
     }
 
-    pub(super) fn forget_in_epolls(&mut self, fd: Fd) {
+    pub(crate) fn forget_in_epolls(&mut self, fd: Fd) {
         for descriptor in self.descriptors.values_mut() {
             if let Object::Epoll(epoll) = &mut descriptor.object {
                 epoll.watched.remove(&fd);

@@ -1,0 +1,112 @@
+//! UDP sockets.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+
+use septet_transport::udp::SocketId;
+
+use crate::socket::{AF_INET, Object, POLLIN, POLLOUT};
+use crate::{Errno, Fd, Process};
+
+/// A UDP socket.
+#[derive(Debug)]
+pub(crate) struct UdpSocket {
+    family: i32,
+    /// Absent until it is bound, connected or sends.
+    id: Option<SocketId>,
+}
+
+impl UdpSocket {
+    pub(crate) fn new(family: i32) -> Self {
+        Self { family, id: None }
+    }
+
+    fn unspecified(&self) -> SocketAddr {
+        let ip = if self.family == AF_INET { IpAddr::from([0; 4]) } else { IpAddr::from([0u16; 8]) };
+        SocketAddr::new(ip, 0)
+    }
+}
+
+impl Process {
+    fn udp_socket(&mut self, fd: Fd) -> Result<&mut UdpSocket, Errno> {
+        match self.object_mut(fd)? {
+            Object::Udp(socket) => Ok(socket),
+            _ => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    /// The socket at its ephemeral port, where it has none yet.
+    fn udp_id(&mut self, fd: Fd) -> Result<SocketId, Errno> {
+        let socket = self.udp_socket(fd)?;
+        if let Some(id) = socket.id {
+            return Ok(id);
+        }
+        let unspecified = socket.unspecified();
+        self.bind_udp(fd, unspecified)?;
+        self.udp_socket(fd)?.id.ok_or(Errno::EBADF)
+    }
+
+    pub(crate) fn bind_udp(&mut self, fd: Fd, address: SocketAddr) -> Result<(), Errno> {
+        if self.udp_socket(fd)?.id.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        let id = self.sockets.bind_udp(address)?;
+        self.udp_socket(fd)?.id = Some(id);
+        Ok(())
+    }
+
+    pub(crate) fn connect_udp(&mut self, fd: Fd, to: Option<SocketAddr>) -> Result<(), Errno> {
+        let to = to.ok_or(Errno::EINVAL)?;
+        let id = self.udp_id(fd)?;
+        Ok(self.sockets.connect_udp(id, to)?)
+    }
+
+    pub(crate) fn close_udp(&mut self, socket: &UdpSocket) {
+        if let Some(id) = socket.id {
+            self.sockets.close_udp(id);
+        }
+    }
+
+    pub(crate) fn send_udp(&mut self, fd: Fd, data: &[u8], to: Option<SocketAddr>) -> Result<usize, Errno> {
+        let id = self.udp_id(fd)?;
+        Ok(self.sockets.send_udp(id, data, to)?)
+    }
+
+    /// The next datagram, as much of it as fits; `None` where there is none.
+    pub(crate) fn receive_from_udp(&mut self, fd: Fd, max: usize) -> Option<Result<Vec<u8>, Errno>> {
+        let id = match self.udp_id(fd) {
+            Ok(id) => id,
+            Err(errno) => return Some(Err(errno)),
+        };
+        let mut data = vec![0; max.min(usize::from(u16::MAX))];
+        match self.sockets.receive_udp(id, &mut data) {
+            Ok(received) => {
+                data.truncate(received.len);
+                Some(Ok(data))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    pub(crate) fn take_udp_error(&mut self, fd: Fd) -> i32 {
+        let id = self.udp_socket(fd).ok().and_then(|s| s.id);
+        id.and_then(|id| self.sockets.take_udp_error(id).ok().flatten()).map_or(0, |e| e.errno())
+    }
+
+    pub(crate) fn udp_addr(&mut self, fd: Fd) -> Result<SocketAddr, Errno> {
+        let socket = self.udp_socket(fd)?;
+        let unspecified = socket.unspecified();
+        let id = socket.id;
+        Ok(id.and_then(|id| self.sockets.udp_addr(id).ok()).unwrap_or(unspecified))
+    }
+
+    pub(crate) fn udp_events(&self, socket: &UdpSocket) -> i16 {
+        let Some(id) = socket.id else { return POLLOUT };
+        let mut events = POLLOUT;
+        if self.sockets.is_udp_readable(id).unwrap_or(false) {
+            events |= POLLIN;
+        }
+        events
+    }
+}
