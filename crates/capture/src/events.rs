@@ -5,7 +5,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `id` | its name, a number that grows |
+//! | `id` | its name, a number: `(station + 1) << 40 \| n` for the `n`th event of a station, where the lab itself is 0 |
 //! | `t` | virtual time in seconds, as text with nine decimals, so that no reader rounds it |
 //! | `node` | where it happened; `""` for the lab itself |
 //! | `storey` | `lab`, `physical`, `data link`, `network`, `transport`, `session`, `presentation`, `application` |

@@ -1,6 +1,8 @@
 //! The bounded memory of recent events, so that a cause can be told in words.
 
-use septet_core::{Event, EventId};
+use std::collections::HashMap;
+
+use septet_core::{Event, EventId, FixedState};
 
 /// How many events are remembered at least. Few stay in the cache.
 const FEWEST: usize = 2 * 1024;
@@ -15,10 +17,12 @@ const TOLD: usize = 256;
 /// The latest events by name, and the tellings of those that were needed last.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    /// Names are numbers that grow, give or take those that were reserved for later: each has its place in a ring. It
-    /// grows before frames are on their way for longer than it remembers.
+    /// In the order in which they were told. It grows before frames are on their way for longer than it remembers.
     ring: Vec<Option<Event>>,
-    latest: EventId,
+    /// How many were told.
+    count: u64,
+    /// Which in this order each event that is remembered was.
+    places: HashMap<EventId, u64, FixedState>,
     told: Vec<(EventId, String)>,
 }
 
@@ -26,7 +30,8 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             ring: empty(FEWEST),
-            latest: EventId::NONE,
+            count: 0,
+            places: HashMap::default(),
             told: core::iter::repeat_with(Default::default).take(TOLD).collect(),
         }
     }
@@ -35,14 +40,17 @@ impl Default for Memory {
 impl Memory {
     /// Remembers `event` and forgets an old one.
     pub(crate) fn add(&mut self, event: Event) {
-        self.latest = self.latest.max(event.id);
-        let place = self.place(event.id);
-        self.ring[place] = Some(event);
+        self.places.insert(event.id, self.count);
+        let place = self.place(self.count);
+        self.count += 1;
+        if let Some(old) = self.ring[place].replace(event) {
+            self.places.remove(&old.id);
+        }
     }
 
     /// The event called `id`, where it is not forgotten.
     pub(crate) fn get(&self, id: EventId) -> Option<&Event> {
-        self.ring[self.place(id)].as_ref().filter(|e| e.id == id)
+        self.ring[self.place(*self.places.get(&id)?)].as_ref()
     }
 
     /// The telling of `id`, written by `tell` where it is not at hand.
@@ -50,11 +58,13 @@ impl Memory {
         if id == EventId::NONE {
             return None;
         }
-        if self.latest.0.saturating_sub(id.0) > self.ring.len() as u64 / SPARE {
+        let number = self.places.get(&id).copied();
+        if number.is_none_or(|number| self.count - number > self.ring.len() as u64 / SPARE) {
             self.grow();
         }
-        let event = self.ring[self.place(id)].as_ref().filter(|e| e.id == id)?;
-        let at = (id.0 % TOLD as u64) as usize;
+        let number = number?;
+        let event = self.ring[self.place(number)].as_ref()?;
+        let at = (number % TOLD as u64) as usize;
         if self.told[at].0 != id {
             let mut text = core::mem::take(&mut self.told[at].1);
             text.clear();
@@ -69,15 +79,15 @@ impl Memory {
         if self.ring.len() < MOST {
             let more = empty(self.ring.len() * 4);
             for event in core::mem::replace(&mut self.ring, more).into_iter().flatten() {
-                let place = self.place(event.id);
+                let place = self.place(self.places[&event.id]);
                 self.ring[place] = Some(event);
             }
         }
     }
 
-    /// Where the event called `id` has its place.
-    fn place(&self, id: EventId) -> usize {
-        id.0 as usize & (self.ring.len() - 1)
+    /// Where the event has its place that so many were told before.
+    fn place(&self, number: u64) -> usize {
+        number as usize & (self.ring.len() - 1)
     }
 }
 
@@ -107,13 +117,17 @@ mod tests {
     #[test]
     fn forgets_the_oldest_and_finds_the_rest_across_gaps() {
         let mut memory = Memory::default();
-        let last = FEWEST as u64 + 10;
-        for id in (1..=last).filter(|id| id % 12 != 0) {
+        // Two stations that tell in turns, and not of all that they named.
+        let other = |id: u64| 5 << 40 | id;
+        for id in (1..).filter(|id| id % 12 != 0).take(FEWEST / 2 + 10) {
             memory.add(event(id));
+            memory.add(event(other(id)));
         }
-        for (id, known) in [(1, false), (10, false), (11, true), (12, false), (13, true), (last - 1, true), (0, false)]
-        {
-            assert_eq!(memory.get(EventId(id)).map(|e| e.id.0), known.then_some(id), "{id}");
+        let last = memory.ring.iter().flatten().map(|e| e.id.0).filter(|id| *id < other(0)).max().unwrap();
+        for (id, known) in [(1, false), (10, false), (11, true), (12, false), (13, true), (last, true), (0, false)] {
+            for id in [id, other(id)] {
+                assert_eq!(memory.get(EventId(id)).map(|e| e.id.0), known.then_some(id), "{id}");
+            }
         }
         let told = memory.told(EventId(13), |_, e, out| out.push_str(&format!("event {}", e.id.0))).unwrap();
         assert_eq!(told, "event 13");

@@ -4,11 +4,26 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use std::rc::Rc;
 
-use crate::{EventId, Instant};
+use crate::{EventId, Instant, StationId};
 
-/// Names a frame in traces and captures; zero until a wire first carries it.
+/// Names a frame in traces and captures; zero until a wire first carries it. Made as an [`EventId`]: the station that
+/// sent it first, and which of that one's frames it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct FrameId(pub u64);
+
+impl FrameId {
+    /// The `n`th frame that `station` sent first, counted from one.
+    #[inline]
+    pub const fn new(station: StationId, n: u64) -> Self {
+        Self(station.name(n))
+    }
+
+    /// The station that sent it first, and which of that one's frames it is, counted from one.
+    #[inline]
+    pub const fn parts(self) -> (StationId, u64) {
+        StationId::of_name(self.0)
+    }
+}
 
 /// Whether the Internet checksums in a frame are known to be right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -60,15 +75,15 @@ pub struct Frame {
 struct Buf {
     bytes: Vec<u8>,
     /// The hash of `bytes[start..end]`, kept while nothing in that range is written.
-    body: Cell<Option<(u32, u32, u64)>>,
+    rest: Cell<Option<(u32, u32, u64)>>,
 }
 
 impl Frame {
     /// Headroom that suffices for every header of storeys 2 to 4 (Ethernet with tags, IPv6, TCP with options).
     pub const HEADROOM: usize = 128;
 
-    /// Where the hash of a frame is split: headers change at every hop, the body behind them does not.
-    const HASH_SPLIT: usize = 64;
+    /// Where the digest of a frame is split: headers change at every hop, what is behind them does not.
+    pub const HEAD: usize = 64;
 
     /// A frame holding `payload` with `headroom` bytes free in front.
     pub fn new(headroom: usize, payload: &[u8]) -> Self {
@@ -220,20 +235,22 @@ impl Frame {
         }
     }
 
-    /// A hash (XXH3) of the bytes: of the first 64, and of the rest, which is remembered while it does not change.
-    pub fn hash(&self) -> (u64, u64) {
-        let bytes = self.bytes();
-        let split = bytes.len().min(Self::HASH_SPLIT);
-        let start = self.head + split as u32;
-        let body = match self.buf().body.get() {
-            Some((s, e, hash)) if s == start && e == self.tail => hash,
+    /// The first [`HEAD`](Self::HEAD) bytes, or all where there are fewer, and a hash (XXH3) of the rest, which is
+    /// remembered while that does not change.
+    #[inline]
+    pub fn digest(&self) -> (&[u8], u64) {
+        let buf = self.buf();
+        let (head, tail) = (self.head as usize, self.tail as usize);
+        let split = tail.min(head + Self::HEAD);
+        let rest = match buf.rest.get() {
+            Some((start, end, hash)) if start as usize == split && end == self.tail => hash,
             _ => {
-                let hash = xxhash_rust::xxh3::xxh3_64(&bytes[split..]);
-                self.buf().body.set(Some((start, self.tail, hash)));
+                let hash = xxhash_rust::xxh3::xxh3_64(&buf.bytes[split..tail]);
+                buf.rest.set(Some((split as u32, self.tail, hash)));
                 hash
             }
         };
-        (xxhash_rust::xxh3::xxh3_64(&bytes[..split]), body)
+        (&buf.bytes[head..split], rest)
     }
 
     #[inline]
@@ -248,10 +265,10 @@ impl Frame {
             self.unshare();
         }
         let buf = self.buf.as_mut().and_then(Rc::get_mut).expect("present until drop, and unshared by now");
-        if let Some((s, _, _)) = buf.body.get()
+        if let Some((s, _, _)) = buf.rest.get()
             && (end > s as usize || start == end)
         {
-            buf.body.set(None);
+            buf.rest.set(None);
         }
         buf
     }
@@ -263,7 +280,7 @@ impl Frame {
         let inner = Rc::get_mut(&mut copy).expect("the pool holds no shared buffer");
         inner.bytes.clear();
         inner.bytes.extend_from_slice(&rc.bytes[..self.tail as usize]);
-        inner.body.set(rc.body.get());
+        inner.rest.set(rc.rest.get());
         pool::give(core::mem::replace(rc, copy));
     }
 
@@ -332,7 +349,7 @@ mod pool {
 
     pub(super) fn give(mut buf: Rc<Buf>) {
         let Some(inner) = Rc::get_mut(&mut buf) else { return };
-        inner.body.set(None);
+        inner.rest.set(None);
         let (class, kept) = if inner.bytes.capacity() > LARGE { (1, KEPT_LARGE) } else { (0, KEPT) };
         // Where the thread is ending the pool is gone, and the buffer goes to the allocator.
         let _ = POOL.try_with(|pool| {
@@ -366,40 +383,45 @@ mod tests {
         assert_eq!((frame.bytes(), shared.bytes()), (&b"header|body"[..], &b"header|Body"[..]));
     }
 
-    #[test]
-    fn hash_follows_every_change() {
-        let fresh = |bytes: &[u8]| Frame::new(16, bytes).hash();
-        let mut bytes: Vec<u8> = (0..200).collect();
-        let mut frame = Frame::new(16, &bytes);
-        assert_eq!(frame.hash(), fresh(&bytes));
-        for at in [0, 10, 63, 64, 150, 199] {
-            bytes[at] ^= 0xff;
-            frame.bytes_mut()[at] ^= 0xff;
-            assert_eq!(frame.hash(), fresh(&bytes), "byte {at}");
-        }
-        bytes[3] = 0;
-        frame.header_mut(14)[3] = 0;
-        assert_eq!(frame.hash(), fresh(&bytes));
-        frame.extend(b"tail");
-        bytes.extend(b"tail");
-        assert_eq!(frame.hash(), fresh(&bytes));
-        frame.truncate(100);
-        assert_eq!(frame.hash(), fresh(&bytes[..100]));
-        frame.pad_to(120);
-        bytes.truncate(100);
-        bytes.resize(120, 0);
-        assert_eq!(frame.hash(), fresh(&bytes));
-        frame.pull(14);
-        assert_eq!(frame.hash(), fresh(&bytes[14..]));
+    fn told(frame: &Frame) -> (Vec<u8>, u64) {
+        let (head, rest) = frame.digest();
+        (head.to_vec(), rest)
     }
 
     #[test]
-    fn header_rewrite_keeps_the_body_hash() {
+    fn the_digest_follows_every_change() {
+        let fresh = |bytes: &[u8]| told(&Frame::new(16, bytes));
+        let mut bytes: Vec<u8> = (0..200).collect();
+        let mut frame = Frame::new(16, &bytes);
+        assert_eq!(told(&frame), fresh(&bytes));
+        for at in [0, 10, 63, 64, 150, 199] {
+            bytes[at] ^= 0xff;
+            frame.bytes_mut()[at] ^= 0xff;
+            assert_eq!(told(&frame), fresh(&bytes), "byte {at}");
+        }
+        bytes[3] = 0;
+        frame.header_mut(14)[3] = 0;
+        assert_eq!(told(&frame), fresh(&bytes));
+        frame.extend(b"tail");
+        bytes.extend(b"tail");
+        assert_eq!(told(&frame), fresh(&bytes));
+        frame.truncate(100);
+        assert_eq!(told(&frame), fresh(&bytes[..100]));
+        frame.pad_to(120);
+        bytes.truncate(100);
+        bytes.resize(120, 0);
+        assert_eq!(told(&frame), fresh(&bytes));
+        frame.pull(14);
+        assert_eq!(told(&frame), fresh(&bytes[14..]));
+    }
+
+    #[test]
+    fn a_header_rewrite_keeps_the_hash_of_the_rest() {
         let mut frame = Frame::new(16, &[7; 500]);
-        frame.hash();
+        frame.digest();
         frame.pull(14);
         frame.push(14).fill(1);
-        assert!(frame.buf().body.get().is_some());
+        assert!(frame.buf().rest.get().is_some());
     }
 
     #[test]

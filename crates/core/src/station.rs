@@ -9,6 +9,28 @@ use crate::{Frame, Instant, Trace};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct StationId(pub u32);
 
+impl StationId {
+    /// The station of what has no one place: the world itself.
+    pub const WORLD: Self = Self(u32::MAX);
+
+    /// The most stations that a world can have, so that the names of events and frames hold their numbers.
+    pub const MOST: usize = (1 << 24) - 1;
+
+    /// A name of the station's own, the `n`th of its kind, counted from one: `station + 1` in the bits above the lowest
+    /// 40, where the world itself is zero. So each station names what it makes without asking others.
+    pub(crate) const fn name(self, n: u64) -> u64 {
+        (self.0.wrapping_add(1) as u64) << NAME_BITS | n
+    }
+
+    /// Whose name this is, and which of its names.
+    pub(crate) const fn of_name(name: u64) -> (Self, u64) {
+        (Self(((name >> NAME_BITS) as u32).wrapping_sub(1)), name & ((1 << NAME_BITS) - 1))
+    }
+}
+
+/// Bits of a name below the station.
+const NAME_BITS: u32 = 40;
+
 /// Which port of a station, counted from zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Port(pub u16);

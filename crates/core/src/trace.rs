@@ -57,13 +57,19 @@ impl fmt::Display for Storey {
     }
 }
 
-/// Names an event so that later ones can give it as their cause.
+/// Names an event so that later ones can give it as their cause: `station + 1` in the bits above the lowest 40, where
+/// zero is the world itself, and below which of that station's events it is, counted from one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct EventId(pub u64);
 
 impl EventId {
     /// No event: the trace is off, or nothing in the world caused this.
     pub const NONE: Self = Self(0);
+
+    /// The station whose event it is, and which of that one's, counted from one.
+    pub const fn parts(self) -> (StationId, u64) {
+        StationId::of_name(self.0)
+    }
 }
 
 impl fmt::Debug for EventId {
@@ -195,11 +201,12 @@ pub enum Record {
 #[derive(Debug, Default)]
 pub struct Trace {
     on: bool,
-    next: u64,
     at: Instant,
     station: StationId,
     /// The cause of events that name none themselves.
     cause: EventId,
+    /// How many events each station named, the world itself first.
+    named: Vec<u64>,
     records: Vec<Record>,
 }
 
@@ -211,7 +218,7 @@ impl Trace {
 
     /// A trace that records.
     pub fn on() -> Self {
-        Self { on: true, next: 1, ..Self::default() }
+        Self { on: true, ..Self::default() }
     }
 
     /// Whether it records; ask before computing what only the trace needs.
@@ -257,15 +264,18 @@ impl Trace {
         id
     }
 
-    /// A name for an event that will be emitted later, so that what it causes can already point at it. Where the
-    /// trace is off, it is [`EventId::NONE`].
+    /// A name for an event of the scene's station that will be emitted later, so that what it causes can already point
+    /// at it. Where the trace is off, it is [`EventId::NONE`].
     pub fn reserve(&mut self) -> EventId {
         if !self.on {
             return EventId::NONE;
         }
-        let id = EventId(self.next);
-        self.next += 1;
-        id
+        let at = self.station.0.wrapping_add(1) as usize;
+        if at >= self.named.len() {
+            self.named.resize(at + 1, 0);
+        }
+        self.named[at] += 1;
+        EventId(self.station.name(self.named[at]))
     }
 
     /// Records an event under a name that [`reserve`](Self::reserve) gave.
@@ -414,6 +424,21 @@ mod tests {
         let id = trace.emit(Storey::Transport, "tcp.syn", EventId(9), |_| panic!("built while off"));
         assert_eq!(id, EventId(9));
         assert!(trace.is_empty());
+    }
+
+    #[test]
+    fn each_station_counts_its_own_events() {
+        let mut trace = Trace::on();
+        let mut named = |station| {
+            trace.set_scene(Instant::ZERO, station);
+            trace.reserve().parts()
+        };
+        let (first, third) = (StationId(0), StationId(2));
+        let stations = [third, StationId::WORLD, third, first, StationId::WORLD];
+        let found: Vec<_> = stations.map(&mut named).into_iter().collect();
+        assert_eq!(found, [(third, 1), (StationId::WORLD, 1), (third, 2), (first, 1), (StationId::WORLD, 2)]);
+        trace.set_scene(Instant::ZERO, StationId(StationId::MOST as u32 - 1));
+        assert_eq!(trace.reserve().0, 0xff_ffff << 40 | 1);
     }
 
     #[test]

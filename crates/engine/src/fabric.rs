@@ -50,16 +50,23 @@ pub(crate) struct End {
     pub(crate) port: Port,
 }
 
+/// What leads out of a station.
+#[derive(Default)]
+pub(crate) struct Outlets {
+    /// By port: the path that leads out.
+    pub(crate) paths: SmallVec<[u32; 4]>,
+    /// How many frames the station was the first to send.
+    frames: u64,
+}
+
 /// All paths and the agenda.
 #[derive(Default)]
 pub(crate) struct Fabric {
     pub(crate) now: Instant,
     pub(crate) agenda: Agenda,
     pub(crate) paths: Vec<Path>,
-    /// By station and port: the path that leads out.
-    pub(crate) outlets: Vec<SmallVec<[u32; 4]>>,
+    pub(crate) outlets: Vec<Outlets>,
     pub(crate) unplugged: u64,
-    frames: u64,
     pub(crate) splitter: Option<Splitter>,
     pub(crate) watch: Option<Box<Watch>>,
     /// The station whose programs let no time pass.
@@ -103,7 +110,7 @@ impl Default for Cold {
 impl Fabric {
     #[inline]
     pub(crate) fn outlet(&self, station: StationId, port: Port) -> Option<u32> {
-        let path = *self.outlets.get(station.0 as usize)?.get(usize::from(port.0))?;
+        let path = *self.outlets.get(station.0 as usize)?.paths.get(usize::from(port.0))?;
         (path != UNPLUGGED).then_some(path)
     }
 
@@ -166,7 +173,7 @@ impl Fabric {
         {
             return self.send_through(path, frame, None, trace);
         }
-        self.name(&mut frame);
+        self.name(&mut frame, station);
         let Some(path) = path else {
             self.unplugged += 1;
             tell_drop(trace, "link.drop", port, &frame, DropReason::Carrier, "no cable is plugged in");
@@ -176,11 +183,13 @@ impl Fabric {
         self.act(path, trace, |direction, told| direction.send(now, frame, told));
     }
 
-    /// Gives a frame its name where it has none yet.
-    pub(crate) fn name(&mut self, frame: &mut Frame) {
+    /// Gives a frame its name where it has none yet: `station` is the first to send it.
+    #[inline]
+    pub(crate) fn name(&mut self, frame: &mut Frame, station: StationId) {
         if frame.id == FrameId(0) {
-            self.frames += 1;
-            frame.id = FrameId(self.frames);
+            let frames = &mut self.outlets[station.0 as usize].frames;
+            *frames += 1;
+            frame.id = FrameId::new(station, *frames);
         }
     }
 
@@ -188,20 +197,20 @@ impl Fabric {
     pub(crate) fn send_through(&mut self, path: u32, frame: Frame, after: Option<FilterId>, trace: &mut Trace) {
         let now = self.now;
         let p = &mut self.paths[path as usize];
-        let port = p.from.port;
+        let End { station, port } = p.from;
         let Some(gates) = p.gates() else { return };
         let mut judged = gates.sides[Side::Out as usize].judge(now, frame, after);
         p.cold_mut().matched += u64::from(judged.matched);
         let mut cause = None;
         if let Some(mut stopped) = judged.stopped {
-            self.name(&mut stopped.frame);
+            self.name(&mut stopped.frame, station);
             let p = &mut self.paths[path as usize];
             p.direction.count_drop(DropReason::Filter);
             let event = tell_stopped(trace, port, &stopped);
             cause = Some(event);
             for mut answer in stopped.back {
                 answer.cause = event;
-                self.name(&mut answer);
+                self.name(&mut answer, station);
                 if let Some(gates) = self.paths[path as usize].gates() {
                     gates.back.push_back(answer);
                 }
@@ -211,7 +220,7 @@ impl Fabric {
             if let Some(cause) = cause {
                 frame.cause = cause;
             }
-            self.name(&mut frame);
+            self.name(&mut frame, station);
             self.act(path, trace, |direction, told| direction.send(now, frame, told));
         }
         self.schedule_gates(path);

@@ -14,7 +14,7 @@ const PAGES: usize = 100;
 
 /// Keeps every event.
 #[derive(Clone, Default)]
-struct Kept(Rc<RefCell<BTreeMap<EventId, Event>>>);
+struct Kept(Rc<RefCell<Vec<Event>>>);
 
 impl Monitor for Kept {
     fn interest(&self) -> Interest {
@@ -22,14 +22,17 @@ impl Monitor for Kept {
     }
 
     fn event(&mut self, event: &Event) {
-        self.0.borrow_mut().insert(event.id, event.clone());
+        self.0.borrow_mut().push(event.clone());
     }
 }
 
 /// What happened in a run.
 struct Past {
     lab: String,
-    events: BTreeMap<EventId, Event>,
+    /// In the order of their telling.
+    events: Vec<Event>,
+    /// Where each of them stands.
+    places: BTreeMap<EventId, usize>,
 }
 
 /// Plays a lab; gives its events and its short story.
@@ -45,7 +48,9 @@ fn play(name: &str, text: &str) -> (Past, String) {
     drop(run);
     let story = story.into_inner().unwrap().finish().unwrap();
     let events = kept.0.take();
-    (Past { lab: name.to_owned(), events }, String::from_utf8(story).unwrap())
+    let places: BTreeMap<_, _> = events.iter().enumerate().map(|(place, event)| (event.id, place)).collect();
+    assert_eq!(places.len(), events.len(), "{name}: every name is given once");
+    (Past { lab: name.to_owned(), events, places }, String::from_utf8(story).unwrap())
 }
 
 fn text<'a>(event: &'a Event, field: &str) -> std::borrow::Cow<'a, str> {
@@ -54,12 +59,13 @@ fn text<'a>(event: &'a Event, field: &str) -> std::borrow::Cow<'a, str> {
 
 impl Past {
     fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Event> {
-        self.events.values().filter(move |e| e.kind == kind)
+        self.events.iter().filter(move |e| e.kind == kind)
     }
 
     /// What led to `event`, the nearest first.
     fn causes<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = &'a Event> {
-        core::iter::successors(self.events.get(&event.cause), |e| self.events.get(&e.cause))
+        let named = |id| self.places.get(&id).map(|place| &self.events[*place]);
+        core::iter::successors(named(event.cause), move |e| named(e.cause))
     }
 
     /// The nearest cause at the same place that `is`.
@@ -78,7 +84,7 @@ impl Past {
 
     /// What holds of every event of every program.
     fn check(&self) {
-        for event in self.events.values() {
+        for event in &self.events {
             if event.kind == "tcp.retransmit" && self.causes(event).next().is_none() {
                 self.blame(event, "sent again for no reason");
             }
@@ -93,7 +99,7 @@ impl Past {
         if !root && self.causes(event).next().is_none() {
             self.blame(event, "an event of a program without a cause");
         }
-        if event.cause >= event.id {
+        if self.places.get(&event.cause) >= self.places.get(&event.id) {
             self.blame(event, "caused by what comes later");
         }
         // What a fault does to a packet is because of the fault, and so is what follows.

@@ -5,6 +5,7 @@
 //! and who waits is derived from the times of departure. Other disciplines decide at the moment of transmission and
 //! have an event for it ([`Direction::next_transmit`]). Either way only the head of what is in flight is an event.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -488,21 +489,30 @@ impl Direction {
         self.line.rewind(first);
         self.packets -= waiting.packets;
         self.bytes -= waiting.bytes;
-        let mut frames = BTreeMap::new();
+        // In the order in which they would have begun. Several may begin at once, with one delivery opportunity: those keep
+        // the order in which they lie here.
+        let mut frames: Vec<(Instant, Frame)> = Vec::new();
+        let mut known = BTreeMap::new();
         for flight in core::mem::take(&mut self.flights) {
-            if flight.start > now {
-                // Copies of one frame are one; of several with one delivery opportunity each is its own.
-                frames.insert((flight.start, flight.frame.id), flight.frame);
-            } else {
-                self.flights.push_back(flight);
+            let Flight { start, frame } = flight;
+            if start <= now {
+                self.flights.push_back(Flight { start, frame });
+            } else if let Entry::Vacant(place) = known.entry((start, frame.id)) {
+                // Copies of one frame are one.
+                place.insert(frames.len());
+                frames.push((start, frame));
             }
         }
         let Cold { damaged, drops, originals, .. } = self.rest.cold();
         for Original { start, frame, fate } in originals.drain(..).filter(|o| o.start > now) {
             take_back(fate, damaged, drops);
-            frames.insert((start, frame.id), frame);
+            match known.get(&(start, frame.id)) {
+                Some(&at) => frames[at].1 = frame,
+                None => frames.push((start, frame)),
+            }
         }
-        frames.into_values().collect()
+        frames.sort_by_key(|(start, _)| *start);
+        frames.into_iter().map(|(_, frame)| frame).collect()
     }
 }
 

@@ -33,26 +33,45 @@ pub(super) enum Show {
 /// Octets of TCP that are kept of a frame shown already: the ports, and what a reader finds no sequence analysis in.
 pub(super) const TCP_KEPT: usize = 8;
 
-/// The frames that were seen, by their numbers, which count up as they are first sent.
+/// The frames that were seen.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
+    /// Of each station those that it was the first to send; of the world itself none.
+    stations: Vec<Window>,
+}
+
+/// The frames of one station, by their numbers, which count up as they are first sent.
+#[derive(Clone, Debug, Default)]
+struct Window {
     /// The number of the first bit of `words`; whatever is below was seen.
     base: u64,
     words: VecDeque<u64>,
 }
 
 impl Seen {
-    /// Words remembered: frames that wait in a queue while so many others are sent are taken for seen.
-    const WORDS: usize = 1 << 16;
-
     /// Takes note of a frame, and tells whether it is the first time.
     pub(super) fn is_first(&mut self, frame: FrameId) -> bool {
-        let Some(at) = frame.0.checked_sub(self.base) else { return false };
+        let (station, number) = frame.parts();
+        let at = station.0.wrapping_add(1) as usize;
+        if at >= self.stations.len() {
+            self.stations.resize(at + 1, Window::default());
+        }
+        self.stations[at].is_first(number)
+    }
+}
+
+impl Window {
+    /// Words remembered: frames that wait in a queue while the station sends so many others are taken for seen.
+    const WORDS: usize = 1 << 12;
+
+    /// Takes note of a frame, and tells whether it is the first time.
+    fn is_first(&mut self, frame: u64) -> bool {
+        let Some(at) = frame.checked_sub(self.base) else { return false };
         let mut word = (at / 64) as usize;
         if word >= self.words.len() + Self::WORDS {
             // So far ahead that nothing of what is remembered still counts.
             self.words.clear();
-            self.base = frame.0 / 64 * 64;
+            self.base = frame / 64 * 64;
             word = 0;
         }
         while word >= self.words.len() {
@@ -71,27 +90,39 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use septet_core::StationId;
+
     use super::*;
 
     #[test]
     fn each_frame_is_first_once() {
         let mut seen = Seen::default();
-        for id in [0, 1, 3, 2, 200, 199, 64] {
-            assert!(seen.is_first(FrameId(id)), "{id}");
-            assert!(!seen.is_first(FrameId(id)), "{id} again");
+        for station in [2, 0, 1].map(StationId) {
+            let mut is_first = |n| seen.is_first(FrameId::new(station, n));
+            for n in [0, 1, 3, 2, 200, 199, 64] {
+                assert!(is_first(n), "{n}");
+                assert!(!is_first(n), "{n} again");
+            }
+            for n in 0..10_000 {
+                let known = [0, 1, 2, 3, 64, 199, 200].contains(&n);
+                assert_eq!(is_first(n), !known, "{n}");
+            }
+            let far = 1 << 30;
+            assert!(is_first(far));
+            assert!(!is_first(5));
+            assert!(!is_first(far));
         }
-        for id in 0..10_000 {
-            let known = [0, 1, 2, 3, 64, 199, 200].contains(&id);
-            assert_eq!(seen.is_first(FrameId(id)), !known, "{id}");
-        }
-        assert!(seen.words.len() < 2, "what is complete is forgotten");
-        assert!(seen.is_first(FrameId(1 << 40)));
-        assert!(!seen.is_first(FrameId(5)));
-        assert!(!seen.is_first(FrameId(1 << 40)));
+    }
+
+    #[test]
+    fn what_is_complete_is_forgotten_and_the_rest_is_bounded() {
+        let mut window = Window::default();
+        (0..10_000).for_each(|n| assert!(window.is_first(n), "{n}"));
+        assert!(window.words.len() < 2);
         // One frame that never comes does not hold the others up for ever.
-        for id in (1 << 40) + 2..(1 << 40) + 64 * (Seen::WORDS as u64 + 10) {
-            assert!(seen.is_first(FrameId(id)), "{id}");
+        for n in 10_001..10_000 + 64 * (Window::WORDS as u64 + 10) {
+            assert!(window.is_first(n), "{n}");
         }
-        assert!(seen.words.len() <= Seen::WORDS);
+        assert!(window.words.len() <= Window::WORDS);
     }
 }

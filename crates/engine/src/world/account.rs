@@ -78,7 +78,7 @@ impl World {
 
     /// How many ports of `station` ever had a cable, those between included.
     pub fn ports(&self, station: StationId) -> u16 {
-        self.fabric().outlets.get(station.0 as usize).map_or(0, |outlets| outlets.len() as u16)
+        self.fabric().outlets.get(station.0 as usize).map_or(0, |outlets| outlets.paths.len() as u16)
     }
 
     /// The port at the other end of the cable.

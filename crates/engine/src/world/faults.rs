@@ -89,7 +89,7 @@ impl World {
         slot.power = power;
         let kind = if power == Power::On { "power.on" } else { "power.off" };
         let event = self.emit(Some(station), Storey::Physical, kind, cause, |_| {});
-        let outlets = self.fabric.outlets[station.0 as usize].clone();
+        let outlets = self.fabric.outlets[station.0 as usize].paths.clone();
         let out: Vec<u32> = outlets.into_iter().filter(|p| *p != UNPLUGGED).collect();
         match power {
             Power::Off => {
@@ -138,8 +138,8 @@ impl World {
     }
 
     pub(super) fn tell_carriers(&mut self, id: StationId, cause: EventId) {
-        for port in 0..self.fabric.outlets[id.0 as usize].len() {
-            let path = self.fabric.outlets[id.0 as usize][port];
+        for port in 0..self.fabric.outlets[id.0 as usize].paths.len() {
+            let path = self.fabric.outlets[id.0 as usize].paths[port];
             if path != UNPLUGGED {
                 let carrier = self.fabric.paths[path as usize].direction.carrier();
                 self.call(id, cause, |station, now, out| station.on_carrier(now, Port(port as u16), carrier, out));

@@ -13,6 +13,7 @@ use septet_physical::{Blind, Direction, Heading, Lens, Medium, Origin};
 
 use crate::Digest;
 use crate::agenda::{Key, Kind};
+use crate::digest::Chain;
 use crate::fabric::{Door, End, Fabric, Path, UNPLUGGED};
 
 mod account;
@@ -67,7 +68,6 @@ pub struct World {
     fabric: Fabric,
     trace: Trace,
     stations: Vec<Slot>,
-    digest: Digest,
     stats: Stats,
     /// Events since time last moved.
     at_this_instant: u64,
@@ -89,6 +89,8 @@ struct Slot {
     /// The earliest deadline in the agenda; `FAR_FUTURE` where there is none.
     armed: Instant,
     power: Power,
+    /// Over what was delivered to it.
+    chain: Chain,
 }
 
 struct Link {
@@ -112,7 +114,6 @@ impl World {
             fabric: Fabric::default(),
             trace: Trace::off(),
             stations: Vec::new(),
-            digest: Digest::default(),
             stats: Stats::default(),
             at_this_instant: 0,
             storm_limit: None,
@@ -140,9 +141,14 @@ impl World {
     }
 
     /// Adds a station. Where the world has started it is switched on at once.
+    ///
+    /// # Panics
+    /// If there are [`StationId::MOST`] already.
     pub fn add_station(&mut self, name: &str, station: Box<dyn Station>) -> StationId {
         let id = StationId(self.stations.len() as u32);
-        self.stations.push(Slot { station, armed: Instant::FAR_FUTURE, power: Power::On });
+        assert!(self.stations.len() < StationId::MOST, "no world has more stations than this");
+        let (armed, chain) = (Instant::FAR_FUTURE, Chain::default());
+        self.stations.push(Slot { station, armed, power: Power::On, chain });
         self.names.push(name.into());
         self.fabric.outlets.push(Default::default());
         if self.started {
@@ -172,13 +178,13 @@ impl World {
             let path = self.fabric.paths.len() as u32;
             let direction = Direction::new(medium, &origin, heading);
             self.fabric.paths.push(Path::new(from, to, direction));
-            let outlets = &mut self.fabric.outlets[from.station.0 as usize];
+            let outlets = &mut self.fabric.outlets[from.station.0 as usize].paths;
             let port = usize::from(from.port.0);
             if outlets.len() <= port {
                 outlets.resize(port + 1, UNPLUGGED);
             }
             assert!(outlets[port] == UNPLUGGED, "port {} of `{}` has a cable", from.port, self.name(from.station));
-            self.fabric.outlets[from.station.0 as usize][port] = path;
+            self.fabric.outlets[from.station.0 as usize].paths[port] = path;
         }
         self.links.push(Link { origin, plugged: Carrier::Up, carrier: Carrier::Up, media });
         if self.started {
@@ -213,8 +219,8 @@ impl World {
             self.start();
         }
         frame.ingress = self.now();
-        self.fabric.name(&mut frame);
         if self.is_on(station) {
+            self.fabric.name(&mut frame, station);
             self.deliver(End { station, port }, frame);
         }
     }
@@ -274,7 +280,7 @@ impl World {
         cause: EventId,
         build: impl FnOnce(&mut Fields),
     ) -> EventId {
-        self.trace.set_scene(self.fabric.now, station.unwrap_or(NOWHERE));
+        self.trace.set_scene(self.fabric.now, station.unwrap_or(StationId::WORLD));
         let id = self.trace.emit(storey, kind, cause, build);
         self.hand_on();
         id
@@ -302,7 +308,7 @@ impl World {
 
     /// The digest over everything that was delivered so far.
     pub fn digest(&self) -> Digest {
-        self.digest
+        Digest::of(self.stations.iter().map(|slot| slot.chain))
     }
 
     /// What was done so far.
@@ -368,9 +374,6 @@ impl World {
     }
 }
 
-/// The station of events that have no one place.
-const NOWHERE: StationId = StationId(u32::MAX);
-
 impl Slot {
     fn deadline(&self) -> Option<Instant> {
         if self.power == Power::On { self.station.deadline() } else { None }
@@ -411,7 +414,7 @@ impl fmt::Debug for World {
             .field("now", &self.fabric.now)
             .field("stations", &self.stations.len())
             .field("links", &self.links.len())
-            .field("digest", &self.digest)
+            .field("digest", &self.digest())
             .finish_non_exhaustive()
     }
 }

@@ -247,7 +247,7 @@ impl World {
             }
             for mut answer in stopped.back {
                 answer.cause = event;
-                self.fabric.name(&mut answer);
+                self.fabric.name(&mut answer, to.station);
                 self.fabric.act(path ^ 1, &mut self.trace, |direction, told| direction.send(now, answer, told));
             }
         }
@@ -255,7 +255,7 @@ impl World {
             if let Some(cause) = cause {
                 frame.cause = cause;
             }
-            self.fabric.name(&mut frame);
+            self.fabric.name(&mut frame, to.station);
             if self.is_on(to.station) {
                 self.take_in(path, frame);
             } else {
@@ -299,7 +299,7 @@ impl World {
 
     pub(super) fn deliver(&mut self, to: End, frame: Frame) {
         self.stats.deliveries += 1;
-        self.digest.deliver(self.fabric.now, to.station, to.port, &frame);
+        self.stations[to.station.0 as usize].chain.deliver(self.fabric.now, to.station, to.port, &frame);
         if let Some(watch) = &mut self.fabric.watch {
             watch.received(self.fabric.now, to.station, to.port, &frame, Fate::Passed);
         }
