@@ -245,7 +245,7 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
 /// Says what of a lab means nothing in virtual time.
 pub(crate) fn warn_of_what_is_real(lab: &septet_lab::Lab) {
     for node in &lab.nodes {
-        let spec = &node.spec;
+        let Some(spec) = node.spec.host() else { continue };
         let outside = spec.services.iter().any(|s| s.name() == "outside");
         for (key, given) in [("exec", spec.exec.is_some()), ("tap", spec.tap.is_some()), ("outside", outside)] {
             if given {

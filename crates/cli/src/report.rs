@@ -39,7 +39,7 @@ pub(crate) fn programs(
     }
     for (_, output) in outputs {
         let Some(node) = lab.nodes.get(output.node) else { continue };
-        let Some(command) = node.spec.commands.get(output.command) else { continue };
+        let Some(command) = node.commands().get(output.command) else { continue };
         let text = output.console.output() + &output.console.errors();
         let lines: Vec<&str> = text.lines().collect();
         let cut_off = |u: &Unfinished| u.since.is_some() && u.node == node.name && u.command == command.line;

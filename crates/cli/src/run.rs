@@ -142,7 +142,7 @@ fn play(run: &mut Run, keep: Option<&Keep>, progress: &mut Progress) -> Result<(
 fn named(run: &Run) -> Vec<(String, Output)> {
     let name = |output: &Output| {
         let node = run.lab().nodes.get(output.node)?;
-        let command = node.spec.commands.get(output.command)?;
+        let command = node.commands().get(output.command)?;
         Some(format!("{}-{}-{}", node.name, output.command + 1, command.program))
     };
     let outputs = run.outputs();

@@ -25,8 +25,8 @@ use septet_language::nearest::suggest;
 use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 
-use crate::lab::Lab;
 use crate::model::files::Files;
+use crate::model::layout::Layout;
 use crate::model::topology::LinkRef;
 
 /// Something that goes wrong.
@@ -77,7 +77,9 @@ impl FaultKind {
 
 /// What is known when a fault is read.
 struct Context<'a> {
-    lab: &'a Lab,
+    lab: Layout<'a>,
+    /// When the lab stops.
+    stop: Instant,
     files: &'a Files,
     at: Instant,
     until: Option<Instant>,
@@ -141,7 +143,7 @@ pub(crate) fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Reads a fault; without a time it begins with the run.
-pub(crate) fn parse(text: &Text, lab: &Lab, files: &Files) -> Result<Fault, Wrong> {
+pub(crate) fn parse(text: &Text, lab: Layout<'_>, stop: Instant, files: &Files) -> Result<Fault, Wrong> {
     let whole = Word { text: &text.text, at: 0 };
     let (time, what) = match whole.split_once(":") {
         Some((time, what)) => (Some(time), what),
@@ -152,7 +154,7 @@ pub(crate) fn parse(text: &Text, lab: &Lab, files: &Files) -> Result<Fault, Wron
         None => (Instant::ZERO, None),
     };
     let time = time.map_or(0..0, Word::range);
-    let context = Context { lab, files, at, until, time };
+    let context = Context { lab, stop, files, at, until, time };
     let mut words = Words::new(what);
     let verb = words.expect("a fault", "`5s..7s: loss 20% on r1--r2`")?;
     let is_netem = crate::model::medium::is_word(verb.text);

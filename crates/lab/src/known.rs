@@ -1,5 +1,7 @@
 //! What a lab file can name, each with a word of explanation.
 
+use septet_language::schema::AnyKey;
+
 use crate::expect;
 use crate::fault;
 use crate::model::medium;
@@ -20,11 +22,11 @@ pub type Listing = fn() -> Vec<Known>;
 
 /// The kinds of things that can be listed, and what there is of each.
 pub const KINDS: &[(&str, Listing)] = &[
-    ("media", || list(medium::keys().iter().map(|k| (k.name, k.doc)))),
+    ("media", || list(medium::keys().iter().map(|key| (key.name(), key.doc())))),
     ("queues", || list(septet_physical::queue::DISCIPLINES.iter().map(|d| (d.name, d.help)))),
     ("phys", || list(septet_physical::phy::TABLE.iter().map(|p| (p.name, p.cable)))),
     ("controllers", || list(septet_transport::tcp::controllers())),
-    ("services", || list(service::KEYS.iter().map(|k| (k.name, k.doc)))),
+    ("services", || list(service::keys().iter().map(|key| (key.name(), key.doc())))),
     ("policies", || list(septet_application::balancer::policy::POLICIES.iter().map(|p| (p.name, p.summary)))),
     ("flaws", || list(septet_presentation::ca::FLAWS.iter().map(|f| (f.name, f.summary)))),
     ("programs", || list(septet_application::programs::PROGRAMS.iter().map(|p| (p.name(), p.summary())))),

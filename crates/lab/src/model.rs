@@ -3,7 +3,10 @@
 pub(crate) mod address;
 pub(crate) mod command;
 pub(crate) mod files;
+pub(crate) mod layout;
+pub(crate) mod link;
 pub(crate) mod link_text;
 pub(crate) mod medium;
 pub(crate) mod node;
+pub(crate) mod switch;
 pub(crate) mod topology;

@@ -3,11 +3,14 @@
 pub(crate) mod edit;
 pub(crate) mod idle;
 pub(crate) mod keys;
+mod lab;
 pub(crate) mod links;
 pub(crate) mod listeners;
+pub(crate) mod node;
 pub(crate) mod segments;
 pub(crate) mod shared_line;
 pub(crate) mod starts;
 pub(crate) mod sweep;
+pub(crate) mod switch;
 pub(crate) mod tcp;
 pub(crate) mod vlans;

@@ -127,16 +127,16 @@ impl Run {
     /// runs, its name is told.
     fn at_work(&self, node: usize) -> Option<String> {
         const MOST: usize = 4;
-        let Node { name, spec, .. } = &self.lab.nodes[node];
+        let here = &self.lab.nodes[node];
         let outputs = self.outputs.borrow();
         let own = outputs.iter().filter(|output| output.node == node && output.progress.is_unfinished());
-        let commands = own.filter_map(|output| Some(spec.commands.get(output.command)?.line.clone()));
-        let mut works: Vec<String> = commands.chain(spec.services.iter().map(|s| s.name().to_owned())).collect();
+        let commands = own.filter_map(|output| Some(here.commands().get(output.command)?.line.clone()));
+        let mut works: Vec<String> = commands.chain(here.services().iter().map(|s| s.name().to_owned())).collect();
         let more = works.len().saturating_sub(MOST);
         works.truncate(MOST);
         let works = works.iter().map(|work| format!("`{work}`")).collect::<Vec<_>>().join(", ");
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        (!works.is_empty()).then(|| format!("`{name}` runs {works}{more}"))
+        (!works.is_empty()).then(|| format!("`{}` runs {works}{more}", here.name))
     }
 
     /// Who lets no time pass, in a sentence.
@@ -177,7 +177,7 @@ impl Run {
             names.station(station, &node.name);
             for (number, port) in node.ports.iter().enumerate() {
                 let number = PortNumber(number as u16);
-                if node.kind.has_addresses() {
+                if node.kind().has_addresses() {
                     names.mac(station, number, port.mac);
                 }
                 if let Some(cidr) = port.address {
@@ -196,7 +196,7 @@ impl Run {
                 }
             }
         }
-        for service in self.lab.nodes.iter().flat_map(|n| &n.spec.services) {
+        for service in self.lab.nodes.iter().flat_map(Node::services) {
             for (name, data) in service.names() {
                 let address = match data {
                     RecordData::Node(node) => self.lab.address(node),
@@ -245,7 +245,7 @@ impl Run {
             let (Some(n), Some(&station)) = (self.lab.nodes.get(*node), self.places.stations.get(*node)) else {
                 continue;
             };
-            let Some(c) = n.spec.commands.get(*command) else { continue };
+            let Some(c) = n.commands().get(*command) else { continue };
             let mut add = |since| {
                 let (node, command) = (n.name.clone(), c.line.clone());
                 unfinished.push((station, Unfinished { node, command, since }));

@@ -24,9 +24,9 @@ use septet_application::programs::Transport;
 use crate::model::topology::Topology;
 use crate::stage::boot::{Boot, Ground};
 use crate::stage::build::BuildError;
-use septet_language::document::{Table, Text};
+use septet_language::document::Text;
 use septet_language::mistake::{Mistake, Mistakes, Span};
-use septet_language::schema::Key;
+use septet_language::schema::{AnyKey, Entry, Key, Table, TableOf};
 use septet_language::units::Refusal;
 use septet_language::words::{Word, Wrong};
 
@@ -67,8 +67,8 @@ pub trait Service: fmt::Debug + Send + Sync + Any {
 
 /// A kind of service.
 struct ServiceKind {
-    key: Key,
-    /// Reads its table, which has been checked for keys and types. `None` where there are mistakes.
+    key: &'static Key<TableOf>,
+    /// What its table says. `None` where there are mistakes.
     read: fn(&Table, &mut Reading<'_>) -> Option<Arc<dyn Service>>,
 }
 
@@ -90,23 +90,16 @@ impl Reading<'_> {
 const KINDS: &[ServiceKind] = &[dns::KIND, http::KIND, balancer::KIND, outside::KIND];
 
 /// The keys of all services.
-pub(crate) const KEYS: &[Key] = &{
-    let mut keys = [KINDS[0].key; KINDS.len()];
-    let mut i = 0;
-    while i < keys.len() {
-        keys[i] = KINDS[i].key;
-        i += 1;
-    }
-    keys
-};
+pub(crate) fn keys() -> Vec<&'static dyn AnyKey> {
+    KINDS.iter().map(|kind| kind.key as &dyn AnyKey).collect()
+}
 
 /// Reads the services in a host's table.
 pub(crate) fn read(host: &Table, topology: &Topology, mistakes: &mut Mistakes) -> Vec<Arc<dyn Service>> {
     let mut services: Vec<Arc<dyn Service>> = Vec::new();
     let mut taken: BTreeMap<u16, (&'static str, Span)> = BTreeMap::new();
     for kind in KINDS {
-        let Some((name, _)) = host.entry(kind.key.name) else { continue };
-        let Some(table) = host.table(kind.key.name) else { continue };
+        let Some(Entry { name, value: table, .. }) = host.entry(kind.key) else { continue };
         let mut reading = Reading { topology, mistakes, span: name.span.clone() };
         let Some(service) = (kind.read)(table, &mut reading) else { continue };
         for port in service.ports() {

@@ -20,7 +20,7 @@ fn everything_in_it_is_understood() {
     assert_eq!((wan.delay.as_millis(), wan.loss.get(), wan.queue.name()), (25, 0.005, "fq_codel"));
     assert_eq!((lab.faults.len(), lab.expectations.len()), (4, 7));
     let services: Vec<_> =
-        lab.nodes.iter().flat_map(|n| n.spec.services.iter().map(|s| (n.name.as_str(), s.name()))).collect();
+        lab.nodes.iter().flat_map(|n| n.services().iter().map(|s| (n.name.as_str(), s.name()))).collect();
     assert_eq!(services, [("dns", "dns"), ("lb", "balancer"), ("web1", "http"), ("web2", "http"), ("web3", "http")]);
 }
 
@@ -30,7 +30,7 @@ fn addresses_come_by_themselves() {
     let addresses: Vec<_> = lab
         .nodes
         .iter()
-        .filter(|n| n.kind != NodeKind::Switch)
+        .filter(|n| n.kind() != NodeKind::Switch)
         .flat_map(|n| n.ports.iter().map(|p| format!("{} {}", n.name, p.address.unwrap())))
         .collect();
     assert_eq!(

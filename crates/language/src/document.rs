@@ -1,13 +1,9 @@
 //! The TOML document as a tree in which everything knows its place, in the order of the file.
 
-use core::time::Duration;
-
-use septet_core::Bytes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::mistake::{Mistake, Mistakes, Span};
-use crate::units;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
@@ -135,77 +131,6 @@ impl Table {
         match self.get(key) {
             Some(Item { value: Value::Text(text), .. }) => Some(text),
             _ => None,
-        }
-    }
-
-    /// The time under `key`, where there is one that can be understood.
-    pub fn time(&self, key: &str) -> Option<Duration> {
-        units::time(&self.text(key)?.text).ok()
-    }
-
-    /// The size under `key`, as a number of bytes or with a unit.
-    pub fn size(&self, key: &str) -> Option<Bytes> {
-        match &self.get(key)?.value {
-            Value::Integer(n) => u64::try_from(*n).ok().map(Bytes),
-            Value::Text(text) => units::size(&text.text).ok(),
-            _ => None,
-        }
-    }
-
-    /// The whole number under `key`.
-    pub fn count(&self, key: &str) -> Option<u64> {
-        match &self.get(key)?.value {
-            Value::Integer(n) => u64::try_from(*n).ok(),
-            _ => None,
-        }
-    }
-
-    /// Whether `true` or `false` stands under `key`.
-    pub fn switch(&self, key: &str) -> Option<bool> {
-        match self.get(key)?.value {
-            Value::Bool(on) => Some(on),
-            _ => None,
-        }
-    }
-
-    /// What is written under `key`, a number as its text.
-    pub fn phrase(&self, key: &str) -> Option<Text> {
-        let item = self.get(key)?;
-        match &item.value {
-            Value::Text(text) => Some(text.clone()),
-            Value::Integer(n) => Some(Text::bare(n.to_string(), item.span.clone())),
-            Value::Float(n) => Some(Text::bare(n.to_string(), item.span.clone())),
-            _ => None,
-        }
-    }
-
-    /// What both tables say; where they disagree, this one.
-    pub fn over(&self, other: &Self) -> Self {
-        let mut entries = self.entries.clone();
-        for (name, item) in &other.entries {
-            let Some((_, mine)) = entries.iter_mut().find(|(n, _)| n.text == name.text) else {
-                entries.push((name.clone(), item.clone()));
-                continue;
-            };
-            if let (Value::Table(a), Value::Table(b)) = (&mut mine.value, &item.value) {
-                *a = a.over(b);
-            }
-        }
-        Self { entries }
-    }
-
-    /// The strings under `key`, which may hold one or a list of them.
-    pub fn texts(&self, key: &str) -> Vec<&Text> {
-        match self.get(key) {
-            Some(Item { value: Value::Text(text), .. }) => vec![text],
-            Some(Item { value: Value::List(list), .. }) => list
-                .iter()
-                .filter_map(|item| match &item.value {
-                    Value::Text(text) => Some(text),
-                    _ => None,
-                })
-                .collect(),
-            _ => Vec::new(),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use septet_application::programs::{self, Context};
 use septet_core::{Instant, StationId};
 use septet_host::Host;
-use septet_lab::{FaultId, Mistake, Mistakes, NodeKind, Outcome, Run, Standing};
+use septet_lab::{FaultId, HostSpec, Mistake, Mistakes, NodeKind, Outcome, Run, Standing};
 use septet_socket::NetRef;
 use tokio::task::{LocalSet, spawn_local};
 
@@ -157,7 +157,7 @@ impl Up {
     fn new(run: Run, name: Option<String>, before: Before) -> Self {
         let lab = run.lab();
         let station = |(index, node): (usize, &septet_lab::Node)| {
-            run.station(index).map(|station| (node.name.clone(), node.kind, station))
+            run.station(index).map(|station| (node.name.clone(), node.kind(), station))
         };
         let nodes = lab.nodes.iter().enumerate().filter_map(station).collect();
         let name = name.unwrap_or_else(|| lab.name.clone());
@@ -179,8 +179,11 @@ impl Up {
         let mut doors = Vec::new();
         self.pump.with_holder(|run: &mut Run| {
             for node in &run.lab().nodes {
-                wanted.extend(node.spec.tap.iter().map(|tap| (node.name.clone(), tap.clone())));
-                commands.extend(node.spec.exec.iter().map(|command| (node.name.clone(), command.clone())));
+                let spec = node.spec.host();
+                let tap = spec.and_then(|host| host.tap.clone());
+                let exec = spec.and_then(|host| host.exec.clone());
+                wanted.extend(tap.map(|tap| (node.name.clone(), tap)));
+                commands.extend(exec.map(|command| (node.name.clone(), command)));
                 doors.extend(doors::of(node).map(|door| (node.name.clone(), door)));
             }
         });
@@ -234,11 +237,8 @@ impl Up {
             let nodes = run.lab().nodes.iter().enumerate();
             nodes
                 .filter(|(index, node)| {
-                    *index != target
-                        && node.kind == NodeKind::Host
-                        && node.spec.services.is_empty()
-                        && node.spec.exec.is_none()
-                        && node.spec.tap.is_none()
+                    let idle = |host: &HostSpec| host.services.is_empty() && host.exec.is_none() && host.tap.is_none();
+                    *index != target && node.spec.host().is_some_and(idle)
                 })
                 .map(|(index, _)| index)
                 .next()

@@ -117,7 +117,7 @@ impl Sim {
 
     fn no_host(&self, name: &str) -> Error {
         let nodes = self.run.lab().nodes.iter();
-        let hosts = nodes.filter(|n| n.kind.has_addresses()).map(|n| n.name.clone()).collect();
+        let hosts = nodes.filter(|n| n.kind().has_addresses()).map(|n| n.name.clone()).collect();
         Error::NoHost { name: name.to_owned(), hosts }
     }
 }

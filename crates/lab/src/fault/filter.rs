@@ -137,7 +137,9 @@ fn filter<'t>(
     for word in places {
         let here = spots(context.lab, word, way)?;
         if matches!(action, Action::Reject(_))
-            && here.iter().any(|s| s.framing == Framing::Serial || context.lab.is_shared_link(s.gate.link))
+            && here
+                .iter()
+                .any(|s| s.framing == Framing::Serial || context.lab.is_shared(context.lab.links[s.gate.link].ends))
         {
             return Err(Wrong::new("filter", word.range(), "nothing is refused on a serial or shared line")
                 .label("no Ethernet of its own")

@@ -26,7 +26,7 @@ fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
     if down.is_zero() || down >= period {
         return Err(Wrong::new("window", at, "a cable that flaps is down for a part of each period"));
     }
-    let end = context.until.unwrap_or(context.lab.stop).min(context.lab.stop);
+    let end = context.until.unwrap_or(context.stop).min(context.stop);
     let mut spans: Vec<(Instant, Option<Instant>)> = Vec::new();
     let mut from = context.at;
     while from < end {

@@ -17,7 +17,7 @@ pub(super) const NETEM: FaultKind = FaultKind::new(
 
 /// Reads netem words up to `on`, and the links behind it.
 fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
-    let changes = medium::phrases(words, Some("on"), context.files)?;
+    let changes = medium::with_files(medium::phrases(words, Some("on"))?, context.files)?;
     if !words.take("on") {
         let end = words.rest().at;
         return Err(Wrong::new("incomplete", end..end, "which link?")

@@ -12,7 +12,7 @@ use septet_network::icmp::kind as icmp;
 use septet_transport::tcp::wire::Flags;
 
 use crate::fault::places::Way;
-use crate::lab::Lab;
+use crate::model::layout::Layout;
 
 /// Which packets are meant.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -107,7 +107,7 @@ pub(super) fn spoken_of(words: Words<'_>) -> bool {
 
 /// Reads the words about packets up to one that ends them.
 pub(super) struct Reader<'a, 't> {
-    pub(super) lab: &'a Lab,
+    pub(super) lab: Layout<'a>,
     pub(super) packets: Packets,
     /// Words that say something else and end those about packets.
     pub(super) ends: &'static [&'static str],

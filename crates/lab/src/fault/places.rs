@@ -7,7 +7,7 @@ use septet_language::words::{Word, Wrong};
 use septet_network::filter::Framing;
 
 use crate::fault::board::Gate;
-use crate::lab::Lab;
+use crate::model::layout::Layout;
 use crate::model::link_text;
 use crate::model::topology::Place;
 
@@ -41,7 +41,7 @@ pub(super) enum Way {
 
 /// The gates that `word` stands for: `r1--r2` the far ends of both directions, `r1->r2` of one, `r1.eth0` a port, `r1` all
 /// ports of a node. At a port what arrives is looked at and what the node itself sends, unless `way` says otherwise.
-pub(super) fn spots(lab: &Lab, word: Word<'_>, way: Option<(Way, Word<'_>)>) -> Result<Vec<Spot>, Wrong> {
+pub(super) fn spots(lab: Layout<'_>, word: Word<'_>, way: Option<(Way, Word<'_>)>) -> Result<Vec<Spot>, Wrong> {
     if word.text.contains("--") || word.text.contains("->") {
         let links = lab.topology.links(word)?;
         if let Some((_, said)) = way {
@@ -70,7 +70,7 @@ pub(super) fn spots(lab: &Lab, word: Word<'_>, way: Option<(Way, Word<'_>)>) -> 
 }
 
 /// The gates at all ports of a node, or at one.
-pub(super) fn of_node(lab: &Lab, node: usize, port: Option<u16>, way: Option<Way>) -> Vec<Spot> {
+pub(super) fn of_node(lab: Layout<'_>, node: usize, port: Option<u16>, way: Option<Way>) -> Vec<Spot> {
     let mut found = Vec::new();
     let plugged = lab.nodes[node].ports.iter().enumerate().filter_map(|(number, p)| Some((number as u16, p.link?)));
     for (number, link) in plugged.filter(|(number, _)| port.is_none_or(|only| only == *number)) {
@@ -86,10 +86,10 @@ pub(super) fn of_node(lab: &Lab, node: usize, port: Option<u16>, way: Option<Way
     found
 }
 
-fn spot(lab: &Lab, gate: Gate, scope: Scope) -> Spot {
+fn spot(lab: Layout<'_>, gate: Gate, scope: Scope) -> Spot {
     let link = &lab.links[gate.link];
     let serial =
-        link.cables[gate.way].serial.is_some() && link.ends.iter().all(|e| lab.nodes[e.node].kind.has_addresses());
+        link.cables[gate.way].serial.is_some() && link.ends.iter().all(|e| lab.nodes[e.node].kind().has_addresses());
     // A direction leads from its end of the same number to the other.
     let at = link.ends[if gate.side == Side::Out { gate.way } else { 1 - gate.way }];
     let address = lab.nodes[at.node].ports[usize::from(at.port)].address.and_then(|cidr| match cidr.addr() {

@@ -25,7 +25,7 @@ fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
     let word = words.expect("a node, or two", "`reset client->web1`")?;
     let nodes = |word: Word<'_>| -> Result<Vec<usize>, Wrong> {
         let found = context.lab.topology.nodes(word)?;
-        let deaf = found.iter().find(|node| !context.lab.nodes[**node].kind.has_addresses());
+        let deaf = found.iter().find(|node| !context.lab.nodes[**node].kind().has_addresses());
         match deaf {
             Some(node) => {
                 let reason = format!("`{}` has no connections", context.lab.topology.name(*node));

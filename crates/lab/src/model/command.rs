@@ -21,6 +21,8 @@ pub struct Command {
     pub arguments: Vec<String>,
     /// The command line as written, without the schedule.
     pub line: String,
+    /// As it stands in the file.
+    pub(crate) text: Text,
     /// What it asks of its host.
     pub(crate) needs: Needs,
     /// Where the program is named, in bytes of the string.
@@ -80,7 +82,7 @@ pub(crate) fn parse(text: &Text) -> Result<Command, Wrong> {
     } else {
         known.check(&arguments).map_err(|misuse| misused(*known, misuse, &arguments, &words, line))?
     };
-    Ok(Command { schedule, program, arguments, line: line.text.to_owned(), needs, at, words })
+    Ok(Command { schedule, program, arguments, line: line.text.to_owned(), text: text.clone(), needs, at, words })
 }
 
 /// What a command line has before its command.

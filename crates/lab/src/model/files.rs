@@ -10,8 +10,8 @@ use septet_physical::DeliveryTrace;
 /// Files beside a lab file, each read once.
 #[derive(Debug)]
 pub(crate) struct Files {
-    /// The lab file's directory; where absent, nothing is read and every file is taken to be there.
-    beside: Option<PathBuf>,
+    /// The lab file's directory.
+    beside: PathBuf,
     read: RefCell<BTreeMap<String, Read>>,
 }
 
@@ -28,23 +28,15 @@ impl Files {
     /// Those that a lab file called `source` names.
     pub(crate) fn beside(source: &str) -> Self {
         let directory = Path::new(source).parent().map(Path::to_path_buf).unwrap_or_default();
-        Self { beside: Some(directory), read: RefCell::default() }
-    }
-
-    /// For a look at the words alone.
-    pub(crate) fn unread() -> Self {
-        Self { beside: None, read: RefCell::default() }
+        Self { beside: directory, read: RefCell::default() }
     }
 
     /// The trace in the file `name`, or why there is none, in words.
     pub(crate) fn trace(&self, name: &str) -> Result<Arc<DeliveryTrace>, String> {
-        let Some(directory) = &self.beside else {
-            return DeliveryTrace::parse("1").map(Arc::new).map_err(|invalid| invalid.to_string());
-        };
         if let Some(known) = self.read.borrow().get(name) {
             return Ok(known.trace.clone());
         }
-        let path = directory.join(name);
+        let path = self.beside.join(name);
         let shown = path.display();
         let unreadable = |e: std::io::Error| format!("{shown} cannot be read: {e}");
         let metadata = std::fs::metadata(&path).map_err(unreadable)?;

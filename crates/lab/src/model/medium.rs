@@ -1,5 +1,6 @@
 //! What links are made of: the words of `tc-netem`, in media, in link strings and in faults alike.
 
+use core::ops::Range;
 use core::time::Duration;
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +10,7 @@ use septet_datalink::lapb::Arq;
 use septet_datalink::ppp::Compression;
 use septet_language::document::Text;
 use septet_language::nearest::suggest;
-use septet_language::schema::{Key, Kind, Phrase};
+use septet_language::schema::{AnyKey, Key, Phrase, Section};
 use septet_language::units::{self, Refusal};
 use septet_language::words::{Commas, Word, Words, Wrong};
 use septet_physical::channel::{EFFECTS, EffectKind, EffectSpec};
@@ -74,6 +75,15 @@ impl Cable {
         cable
     }
 
+    /// Its rate, ten megabits where nothing is said: that of a line that stations share.
+    pub(crate) fn shared_rate(&self) -> Rate {
+        const TEN: Rate = match Rate::from_bits_per_sec(10_000_000) {
+            Some(rate) => rate,
+            None => unreachable!(),
+        };
+        self.medium.rate.unwrap_or(TEN)
+    }
+
     /// Makes the changes, in order.
     pub(crate) fn apply(&mut self, changes: &[Change]) {
         for change in changes {
@@ -87,6 +97,8 @@ impl Cable {
                     (self.medium.rate, self.medium.order) = (trace.mean_rate(), Order::Kept);
                     self.medium.trace = Some(trace.clone());
                 }
+                // What its file says is not known yet.
+                Change::Recording { .. } => {}
                 Change::Delay(delay) => self.medium.delay = *delay,
                 Change::Jitter(jitter) => self.medium.jitter = *jitter,
                 Change::Loss(ratio) => self.medium.loss = *ratio,
@@ -201,6 +213,12 @@ pub struct Reliable {
 pub(crate) enum Change {
     Rate(Option<Rate>),
     Trace(Arc<DeliveryTrace>),
+    /// A rate that follows a recording, which is still to be read from its file.
+    Recording {
+        file: String,
+        /// Where the file is named, in bytes of the string.
+        at: Range<usize>,
+    },
     Delay(Duration),
     Jitter(Duration),
     Loss(Ratio),
@@ -222,7 +240,7 @@ impl Change {
     /// What is changed: of two changes of the same the second leaves nothing of the first.
     pub(crate) fn what(&self) -> &'static str {
         match self {
-            Self::Rate(_) | Self::Trace(_) => "rate",
+            Self::Rate(_) | Self::Trace(_) | Self::Recording { .. } => "rate",
             Self::Delay(_) => "delay",
             Self::Jitter(_) => "jitter",
             Self::Loss(_) => "loss",
@@ -252,8 +270,18 @@ fn effect_slot(name: &'static str) -> &'static str {
     }
 }
 
-/// The kind of mistake that a file which is no trace is.
-pub(crate) const TRACE: &str = "trace";
+/// The changes, with the recordings that they name read from their files.
+pub(crate) fn with_files(changes: Vec<Change>, files: &Files) -> Result<Vec<Change>, Wrong> {
+    let open = |change| match change {
+        Change::Recording { file, at } => files.trace(&file).map(Change::Trace).map_err(|reason| {
+            Wrong::new("trace", at, reason)
+                .label("this file")
+                .help("a line of it is a millisecond at which 1504 bytes may pass; it lies beside the lab".to_owned())
+        }),
+        change => Ok(change),
+    };
+    changes.into_iter().map(open).collect()
+}
 
 /// A word of the medium language.
 struct MediumWord {
@@ -261,7 +289,7 @@ struct MediumWord {
     example: &'static str,
     doc: &'static str,
     /// Reads what stands behind it.
-    read: fn(&mut Words<'_>, &Files) -> Result<Vec<Change>, Wrong>,
+    read: fn(&mut Words<'_>) -> Result<Vec<Change>, Wrong>,
 }
 
 /// The words that are no effect; effects come from the table of storey 1. Applied in this order.
@@ -270,7 +298,7 @@ const WORDS: &[MediumWord] = &[
         name: "phy",
         example: "100base-tx",
         doc: "the physical layer, which fixes the rate; with `length` also the delay",
-        read: |words, _| {
+        read: |words| {
             let word = words.expect("the name of a PHY", "`100base-tx`")?;
             let phy = Phy::find(word.text).ok_or_else(|| {
                 let names = phy::TABLE.iter().map(|p| p.name);
@@ -285,16 +313,11 @@ const WORDS: &[MediumWord] = &[
         name: "rate",
         example: "20mbit",
         doc: "the bit rate of the transmitter; `unlimited` for none, `trace FILE` for one that follows a recording",
-        read: |words, files| {
+        read: |words| {
             let word = words.expect("a rate", "`20mbit`")?;
             if word.text == "trace" {
                 let name = words.expect("the name of a file", "`trace cellular.up`")?;
-                let trace = files.trace(name.text);
-                return trace.map(|trace| vec![Change::Trace(trace)]).map_err(|reason| {
-                    Wrong::new(TRACE, name.range(), reason).label("this file").help(
-                        "a line of it is a millisecond at which 1504 bytes may pass; it lies beside the lab".to_owned(),
-                    )
-                });
+                return Ok(vec![Change::Recording { file: name.text.to_owned(), at: name.range() }]);
             }
             if word.text == "unlimited" {
                 return Ok(vec![Change::Rate(None)]);
@@ -306,7 +329,7 @@ const WORDS: &[MediumWord] = &[
         name: "length",
         example: "100m",
         doc: "the length of the cable, which gives its delay",
-        read: |words, _| {
+        read: |words| {
             let word = words.expect("a length", "`100m`")?;
             let metres = understood(word, units::length(word.text))?;
             Ok(vec![Change::Length(Length((metres * 1000.0).round() as u64))])
@@ -316,7 +339,7 @@ const WORDS: &[MediumWord] = &[
         name: "delay",
         example: "25ms",
         doc: "from the first bit out to the first bit in, as in netem: `TIME [JITTER [CORRELATION] [distribution NAME]]`",
-        read: |words, _| {
+        read: |words| {
             let word = words.expect("a time", "`25ms`")?;
             let delay = understood(word, units::time(word.text))?;
             let mut jitter = Duration::ZERO;
@@ -343,7 +366,7 @@ const WORDS: &[MediumWord] = &[
         name: "jitter",
         example: "5ms",
         doc: "each frame's delay is uniform in `delay ± jitter`; without a rate it may reorder",
-        read: |words, _| {
+        read: |words| {
             let word = words.expect("a time", "`5ms`")?;
             Ok(vec![Change::Jitter(understood(word, units::time(word.text))?)])
         },
@@ -353,7 +376,7 @@ const WORDS: &[MediumWord] = &[
         example: "0.5%",
         doc: "the share of frames that the channel loses, as in netem: `RATIO [CORRELATION]`, `gemodel P R 1-H 1-K`, \
               `state P13 P31 P32 P23 P14`",
-        read: |words, _| {
+        read: |words| {
             for name in ["gemodel", "state"] {
                 if words.take(name) {
                     let kind = EFFECTS.iter().find(|e| e.name == name);
@@ -378,13 +401,13 @@ const WORDS: &[MediumWord] = &[
         name: "ber",
         example: "1e-6",
         doc: "the share of bits that arrive flipped",
-        read: |words, _| Ok(vec![Change::BitErrors(to_ratio(words.expect("a ratio", "`1e-6`")?)?)]),
+        read: |words| Ok(vec![Change::BitErrors(to_ratio(words.expect("a ratio", "`1e-6`")?)?)]),
     },
     MediumWord {
         name: "limit",
         example: "64kb",
         doc: "how much may wait before the transmitter, in bytes (`64kb`) or packets (`100p`)",
-        read: |words, _| {
+        read: |words| {
             let word = words.expect("a limit", "`64kb` or `100p`")?;
             let limit = match understood(word, units::limit(word.text))? {
                 units::Limit::Bytes(Bytes(n)) => Limit::Bytes(n),
@@ -397,7 +420,7 @@ const WORDS: &[MediumWord] = &[
         name: "queue",
         example: "fq_codel",
         doc: "the queue discipline before the transmitter, with its settings as in tc: `codel target 5ms`",
-        read: |words, _| {
+        read: |words| {
             let word = words.expect("a queue discipline", "`drop-tail`")?;
             let discipline = discipline(word)?;
             let (settings, range) = named_settings(words, discipline.parameters, &[], word)?;
@@ -411,7 +434,7 @@ const WORDS: &[MediumWord] = &[
         example: "ethernet",
         doc: "how frames travel: `ethernet` (with preamble, FCS and gap), `bare` (nothing beside its bytes), or `ppp` \
               (a serial line, HDLC framing)",
-        read: |words, _| {
+        read: |words| {
             let word = words.expect("a framing", "`ethernet`")?;
             match word.text {
                 "ethernet" => Ok(vec![Change::Framing(Framing::ETHERNET), Change::Serial(None)]),
@@ -426,7 +449,7 @@ const WORDS: &[MediumWord] = &[
         name: "arq",
         example: "go-back-n",
         doc: "how a serial line repeats what was damaged: `SCHEME [window N] [t1 TIME]`",
-        read: |words, _| {
+        read: |words| {
             let word = words.expect("a scheme", "`go-back-n`")?;
             let arq =
                 Arq::find(word.text).ok_or_else(|| {
@@ -454,7 +477,7 @@ const WORDS: &[MediumWord] = &[
         name: "lcp",
         example: "fcs 32",
         doc: "what the ends of a serial line ask each other for: `[fcs 16|32] [accm HEX] [compression] [echo TIME]`",
-        read: |words, _| {
+        read: |words| {
             let mut lcp = LcpOptions::default();
             let mut any = false;
             loop {
@@ -503,7 +526,7 @@ const WORDS: &[MediumWord] = &[
         name: "mtu",
         example: "1500",
         doc: "the largest packet that the ends of the link send, in bytes",
-        read: |words, _| {
+        read: |words| {
             let word = words.expect("a size", "`1500`")?;
             Ok(vec![Change::Mtu(mtu(word)?)])
         },
@@ -535,7 +558,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 /// Reads phrases such as `loss 20% delay 50ms` up to the end, or to a word that `ends` them.
-pub(crate) fn phrases(words: &mut Words<'_>, end: Option<&str>, files: &Files) -> Result<Vec<Change>, Wrong> {
+pub(crate) fn phrases(words: &mut Words<'_>, end: Option<&str>) -> Result<Vec<Change>, Wrong> {
     let mut changes = Vec::new();
     words.take_commas(Commas::Part);
     while let Some(word) = words.peek() {
@@ -543,16 +566,16 @@ pub(crate) fn phrases(words: &mut Words<'_>, end: Option<&str>, files: &Files) -
             break;
         }
         words.next();
-        changes.extend(phrase(word, words, files)?);
+        changes.extend(phrase(word, words)?);
     }
     words.take_commas(Commas::Belong);
     Ok(changes)
 }
 
 /// Reads what stands behind the medium word `word`.
-fn phrase(word: Word<'_>, words: &mut Words<'_>, files: &Files) -> Result<Vec<Change>, Wrong> {
+fn phrase(word: Word<'_>, words: &mut Words<'_>) -> Result<Vec<Change>, Wrong> {
     if let Some(known) = WORDS.iter().find(|w| w.name == word.text) {
-        return (known.read)(words, files);
+        return (known.read)(words);
     }
     if let Some(kind) = effects().find(|e| e.name == word.text) {
         return effect(kind, word, words);
@@ -575,7 +598,7 @@ fn effect(kind: &'static EffectKind, word: Word<'_>, words: &mut Words<'_>) -> R
     Ok(vec![Change::Effect(built(kind.name, settings, range)?)])
 }
 
-fn built(name: &str, settings: Settings, range: core::ops::Range<usize>) -> Result<EffectSpec, Wrong> {
+fn built(name: &str, settings: Settings, range: Range<usize>) -> Result<EffectSpec, Wrong> {
     EffectSpec::new(name, settings).map_err(|invalid| invalid_setting(invalid, range))
 }
 
@@ -585,7 +608,7 @@ fn named_settings(
     parameters: &'static [Parameter],
     positions: &[&Parameter],
     head: Word<'_>,
-) -> Result<(Settings, core::ops::Range<usize>), Wrong> {
+) -> Result<(Settings, Range<usize>), Wrong> {
     let mut settings = Settings::new();
     let mut positions = positions.iter();
     let mut range = head.range();
@@ -632,7 +655,7 @@ fn setting(parameter: &Parameter, word: Word<'_>) -> Result<Setting, Wrong> {
     })
 }
 
-fn invalid_setting(invalid: InvalidSetting, range: core::ops::Range<usize>) -> Wrong {
+fn invalid_setting(invalid: InvalidSetting, range: Range<usize>) -> Wrong {
     Wrong::new("unknown-value", range, format!("`{}` {}", invalid.name, invalid.reason))
 }
 
@@ -660,11 +683,11 @@ fn understood<T>(word: Word<'_>, result: Result<T, Refusal>) -> Result<T, Wrong>
 }
 
 /// What the key `name` of a medium says.
-pub(crate) fn value(name: &str, text: &Text, files: &Files) -> Result<Vec<Change>, Wrong> {
+fn value(name: &str, text: &Text) -> Result<Vec<Change>, Wrong> {
     let mut words = Words::of(text);
     let head = Word { text: name, at: 0 };
     words.take_commas(Commas::Part);
-    let changes = match phrase(head, &mut words, files) {
+    let changes = match phrase(head, &mut words) {
         Ok(changes) => changes,
         // The head is no part of the text: what is wrong with it as a whole is wrong with all of the text.
         Err(wrong) if wrong.at == head.range() => return Err(Wrong { at: 0..text.text.len(), ..wrong }),
@@ -677,26 +700,27 @@ pub(crate) fn value(name: &str, text: &Text, files: &Files) -> Result<Vec<Change
     }
 }
 
-/// The order in which the keys of a medium are applied, so that the order in the file does not matter.
-pub(crate) fn rank(name: &str) -> usize {
-    names().position(|n| n == name).unwrap_or(usize::MAX)
-}
+/// A key of a medium: what it says of the cable, and its text.
+pub(crate) type MediumKey = Key<Phrase<(Text, Vec<Change>)>>;
 
-static PHRASE: Phrase = Phrase {
+const NETEM: Phrase<(Text, Vec<Change>)> = Phrase {
     what: "netem words",
     example: "25ms",
-    check: |name, text| value(name, text, &Files::unread()).map(|_| ()),
+    read: |name, text| value(name, text).map(|changes| (text.clone(), changes)),
 };
 
-/// The keys of a medium.
-pub(crate) fn keys() -> &'static [Key] {
-    static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
-        let words = WORDS.iter().map(|w| Key { example: w.example, ..Key::new(w.name, Kind::Phrase(&PHRASE), w.doc) });
-        let effects = effects().map(|e| Key::new(e.name, Kind::Phrase(&PHRASE), e.help));
-        words.chain(effects).collect()
+/// The keys of a medium, in the order in which they are applied, so that the order in the file does not matter.
+pub(crate) fn keys() -> &'static [MediumKey] {
+    static KEYS: LazyLock<Vec<MediumKey>> = LazyLock::new(|| {
+        let words = WORDS.iter().map(|w| Key::new(w.name, NETEM, w.doc).example(w.example));
+        words.chain(effects().map(|e| Key::new(e.name, NETEM, e.help))).collect()
     });
     &KEYS
 }
+
+/// A medium: what one kind of link is made of.
+pub(crate) static MEDIUM: Section = Section::new("What one kind of link is made of, in the words of tc-netem.", &[])
+    .more(|| keys().iter().map(|key| key as &dyn AnyKey).collect());
 
 #[cfg(test)]
 mod tests {
@@ -705,7 +729,7 @@ mod tests {
     fn read(phrase: &str) -> Result<Cable, String> {
         let text = Text::bare(phrase.to_owned(), 0..phrase.len());
         let mut cable = Cable::perfect();
-        cable.apply(&phrases(&mut Words::of(&text), None, &Files::unread()).map_err(|w| w.refusal.reason)?);
+        cable.apply(&phrases(&mut Words::of(&text), None).map_err(|w| w.refusal.reason)?);
         Ok(cable)
     }
 

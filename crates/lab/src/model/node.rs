@@ -1,42 +1,63 @@
-//! The nodes of a lab, and how their tables are read.
+//! The nodes of a lab: what each is, its ports, and what the file says of it.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use septet_datalink::vlan::VlanId;
+use septet_datalink::switch::PortMode;
 use septet_host::Listening;
-use septet_language::document::{Item, Table, Text, Value};
-use septet_language::mistake::{Mistake, Mistakes, Span};
-use septet_language::names;
-use septet_language::words::Word;
+use septet_language::document::Text;
+use septet_language::mistake::Span;
 use septet_network::Cidr;
 use septet_transport::tcp;
 
-use crate::model::address::{self, Cidr4};
-use crate::model::command::{self, Command};
-use crate::model::medium;
-use crate::model::topology::Topology;
-use crate::read::listeners;
-use crate::service::{self, Service};
-use crate::stage::cards::{Duplex, Management};
+use crate::model::address::Cidr4;
+use crate::model::command::Command;
+use crate::model::switch::SwitchSpec;
+use crate::service::Service;
 
 /// A node of a lab.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Its name, which is also its DNS name in the domain `lab`.
     pub name: String,
-    /// What it is.
-    pub kind: NodeKind,
     /// Its ports, by number.
     pub ports: Vec<Port>,
     /// The node at the other end of each of its links, and the link, by port.
     pub(crate) neighbours: Vec<(usize, usize)>,
+    /// The gateway that the file gives it.
+    pub(crate) gateway: Option<IpAddr>,
     /// What the file says of it; nodes of one range share it.
     pub spec: Arc<NodeSpec>,
 }
 
 impl Node {
+    /// What it is.
+    pub fn kind(&self) -> NodeKind {
+        self.spec.kind()
+    }
+
+    /// The programs that it runs.
+    pub fn commands(&self) -> &[Command] {
+        self.spec.stack().map_or(&[], |stack| &stack.commands)
+    }
+
+    /// The services that it offers.
+    pub fn services(&self) -> &[Arc<dyn Service>] {
+        self.spec.host().map_or(&[], |host| &host.services)
+    }
+
+    /// Whether it is a switch that looks at tags.
+    pub(crate) fn looks_at_tags(&self) -> bool {
+        self.spec.switch().is_some_and(SwitchSpec::has_vlans)
+    }
+
+    /// How its port to the node `neighbour` treats tags, where it is a switch that looks at them.
+    pub(crate) fn mode(&self, neighbour: usize) -> Option<PortMode> {
+        self.spec.switch().and_then(|switch| switch.mode(neighbour))
+    }
+
     /// Its addresses: of each port, then of the VLANs at it.
     pub fn addresses(&self) -> impl Iterator<Item = Cidr> + '_ {
         let of = |port: &Port| port.address.into_iter().chain(port.vlans.iter().filter_map(|s| s.address)).collect();
@@ -105,30 +126,90 @@ pub struct Subinterface {
     pub address: Option<Cidr>,
 }
 
-/// What the file says of a node, or of all nodes of a range.
-#[derive(Clone, Debug, Default)]
-pub struct NodeSpec {
+/// What the file says of a node, or of all nodes of a range: of each kind what there is to say of it.
+#[derive(Clone, Debug)]
+pub enum NodeSpec {
+    /// Of a repeater nothing.
+    Hub,
+    /// Of a switch.
+    Switch(SwitchSpec),
+    /// Of a host that forwards.
+    Router(StackSpec),
+    /// Of a host.
+    Host(HostSpec),
+}
+
+impl NodeSpec {
+    /// The kind of node that it is of.
+    pub fn kind(&self) -> NodeKind {
+        match self {
+            Self::Hub => NodeKind::Hub,
+            Self::Switch(_) => NodeKind::Switch,
+            Self::Router(_) => NodeKind::Router,
+            Self::Host(_) => NodeKind::Host,
+        }
+    }
+
+    /// Of a switch.
+    pub fn switch(&self) -> Option<&SwitchSpec> {
+        match self {
+            Self::Switch(switch) => Some(switch),
+            Self::Hub | Self::Router(_) | Self::Host(_) => None,
+        }
+    }
+
+    /// Of a host or a router, what they have in common.
+    pub fn stack(&self) -> Option<&StackSpec> {
+        match self {
+            Self::Router(stack) => Some(stack),
+            Self::Host(host) => Some(&host.stack),
+            Self::Hub | Self::Switch(_) => None,
+        }
+    }
+
+    /// Whether it sends to the node `neighbour` while it hears it.
+    pub(crate) fn duplex(&self, neighbour: usize) -> Duplex {
+        match self {
+            Self::Switch(switch) if switch.half_duplex.contains(&neighbour) => Duplex::Half,
+            Self::Hub | Self::Switch(_) => Duplex::Full,
+            Self::Router(stack) | Self::Host(HostSpec { stack, .. }) => stack.duplex,
+        }
+    }
+
+    /// Of a host.
+    pub fn host(&self) -> Option<&HostSpec> {
+        match self {
+            Self::Host(host) => Some(host),
+            Self::Hub | Self::Switch(_) | Self::Router(_) => None,
+        }
+    }
+}
+
+/// What the file says of a host or a router.
+#[derive(Clone, Debug)]
+pub struct StackSpec {
     /// The defaults of its TCP.
     pub tcp: Arc<tcp::Config>,
     /// How its programs and services listen.
     pub listening: Arc<Listening>,
     /// The programs it runs.
     pub commands: Vec<Command>,
-    /// The services it offers.
-    pub services: Vec<Arc<dyn Service>>,
-    /// How long a switch remembers an address.
-    pub ageing: Option<Duration>,
-    /// How many addresses a switch remembers.
-    pub table: Option<usize>,
-    /// VLANs, spanning tree, mirroring and flow control of a switch.
-    pub management: Management,
-    /// Whether a host's ports send and receive at once.
+    /// Whether its ports send and receive at once.
     pub duplex: Duplex,
-    /// How long a host takes from the end of a frame to its answer, where the file says so.
+    /// How long it takes from the end of a frame to its answer, where the file says so.
     pub turnaround: Option<Duration>,
-    pub(crate) address: Option<(Cidr4, Span)>,
+    pub(crate) address: Option<GivenAddress>,
     pub(crate) mtu: Option<u16>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
+}
+
+/// What the file says of a host.
+#[derive(Clone, Debug)]
+pub struct HostSpec {
+    /// What it has in common with routers.
+    pub stack: StackSpec,
+    /// The services it offers.
+    pub services: Vec<Arc<dyn Service>>,
     /// A real program that takes the host's place when the lab is live.
     pub exec: Option<String>,
     /// A TAP interface that takes the host's place when the lab is live.
@@ -137,10 +218,23 @@ pub struct NodeSpec {
     pub(crate) resolvers: Option<Vec<Text>>,
 }
 
+/// Whether a port may send while it receives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Duplex {
+    /// It may.
+    #[default]
+    Full,
+    /// It may not.
+    Half,
+}
+
+/// An address that the file gives, and where.
+pub(crate) type GivenAddress = (Cidr4, Span);
+
 /// What the file says of a port.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PortSpec {
-    pub(crate) address: Option<(Cidr4, Span)>,
+    pub(crate) address: Option<GivenAddress>,
     pub(crate) mtu: Option<u16>,
     pub(crate) vlans: BTreeMap<u16, VlanSpec>,
     pub(crate) span: Span,
@@ -149,141 +243,6 @@ pub(crate) struct PortSpec {
 /// What the file says of a VLAN at a port.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct VlanSpec {
-    pub(crate) address: Option<(Cidr4, Span)>,
+    pub(crate) address: Option<GivenAddress>,
     pub(crate) span: Span,
-}
-
-/// A node's declaration: its name and its table.
-pub(crate) struct Declared {
-    pub(crate) name: String,
-    pub(crate) kind: NodeKind,
-    /// Shared by the nodes of a range.
-    pub(crate) table: Arc<Table>,
-    /// Its key in the file, which may be a range.
-    pub(crate) key: String,
-    pub(crate) span: Span,
-}
-
-/// All nodes that the file declares, in its order, their ranges expanded. A node that is declared by name and as part
-/// of a range has the keys of both; its own go before those of the range.
-pub(crate) fn declared(root: &Table, mistakes: &mut Mistakes) -> Vec<Declared> {
-    let mut sections = Vec::new();
-    for (section, kind) in NodeKind::SECTIONS {
-        for (name, item) in root.table(section).map(|t| t.entries.as_slice()).unwrap_or_default() {
-            // What is not a table has been reported.
-            let Item { value: Value::Table(table), .. } = item else { continue };
-            match names::expand(Word { text: &name.text, at: 0 }) {
-                Ok(all) => sections.push((name, kind, table, all)),
-                Err(wrong) => {
-                    // Quotes around the key are part of its place.
-                    let quoted = usize::from(name.span.len() == name.text.len() + 2);
-                    let at = name.span.start + quoted;
-                    let place = at + wrong.at.start..at + wrong.at.end;
-                    mistakes.push(Mistake::refused(wrong.code, place, wrong.label, wrong.refusal));
-                }
-            }
-        }
-    }
-    sections.sort_by_key(|(name, ..)| name.span.start);
-    let mut nodes: Vec<Declared> = Vec::new();
-    let mut known: BTreeMap<String, (usize, bool)> = BTreeMap::new();
-    for (name, kind, table, all) in sections {
-        let ranged = name.text.contains('[');
-        let table = Arc::new(table.clone());
-        for node in all {
-            let key = node.to_ascii_lowercase();
-            match known.get(&key) {
-                None => {
-                    known.insert(key, (nodes.len(), ranged));
-                    let (key, span) = (name.text.clone(), name.span.clone());
-                    nodes.push(Declared { name: node, kind, table: table.clone(), key, span });
-                }
-                Some(&(index, other_ranged)) if ranged != other_ranged && nodes[index].kind == kind => {
-                    let before = &mut nodes[index];
-                    let merged = if ranged { before.table.over(&table) } else { table.over(&before.table) };
-                    before.table = Arc::new(merged);
-                    before.key.clone_from(&before.name);
-                }
-                Some(&(index, _)) => {
-                    mistakes.push(
-                        Mistake::new(
-                            "duplicate-node",
-                            name.span.clone(),
-                            format!("two nodes are called `{node}`"),
-                            "again here",
-                        )
-                        .also(nodes[index].span.clone(), "first here"),
-                    );
-                }
-            }
-        }
-    }
-    nodes
-}
-
-impl NodeSpec {
-    /// Reads a node's table, which has been checked for keys and types.
-    pub(crate) fn read(
-        table: &Table,
-        defaults: &Arc<tcp::Config>,
-        topology: &Topology,
-        mistakes: &mut Mistakes,
-    ) -> Self {
-        let mut ports = BTreeMap::new();
-        for (name, item) in &table.entries {
-            if let (Some(number), Value::Table(port)) = (name.text.strip_prefix("eth"), &item.value)
-                && let Ok(number) = number.parse::<u16>()
-            {
-                let vlans = vlans(port, mistakes);
-                let span = name.span.clone();
-                ports.insert(number, PortSpec { address: address(port), mtu: mtu(port), vlans, span });
-            }
-        }
-        Self {
-            tcp: match table.get("tcp") {
-                Some(_) => Arc::new(crate::read::tcp::read(table, defaults)),
-                None => defaults.clone(),
-            },
-            listening: listeners::read(table, mistakes),
-            commands: table.texts("run").into_iter().filter_map(|text| command::parse(text).ok()).collect(),
-            services: service::read(table, topology, mistakes),
-            ageing: table.time("ageing"),
-            table: table.count("table").and_then(|n| usize::try_from(n).ok()),
-            management: Management::read(table, topology, mistakes),
-            duplex: Duplex::read(table),
-            turnaround: table.time("turnaround"),
-            address: address(table),
-            mtu: mtu(table),
-            ports,
-            exec: table.text("exec").map(|t| t.text.clone()),
-            tap: table.text("tap").map(|t| t.text.clone()),
-            gateway: table.text("gateway").cloned(),
-            resolvers: table.get("resolver").map(|_| table.texts("resolver").into_iter().cloned().collect()),
-        }
-    }
-}
-
-/// The tables of a port that are named by a VLAN's number.
-fn vlans(port: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, VlanSpec> {
-    let mut vlans = BTreeMap::new();
-    for (name, item) in &port.entries {
-        let (Ok(number), Value::Table(table)) = (name.text.parse::<u16>(), &item.value) else { continue };
-        if VlanId::new(number).is_none() {
-            let reason = format!("there is no VLAN {number}");
-            mistakes
-                .push(Mistake::new("vlan", name.span.clone(), reason, "not a VLAN").help("from 1 to 4094".to_owned()));
-            continue;
-        }
-        vlans.insert(number, VlanSpec { address: address(table), span: name.span.clone() });
-    }
-    vlans
-}
-
-fn address(table: &Table) -> Option<(Cidr4, Span)> {
-    let text = table.text("address")?;
-    Some((address::parse(&text.text).ok()?, text.inner()))
-}
-
-fn mtu(table: &Table) -> Option<u16> {
-    medium::mtu(Word { text: &table.phrase("mtu")?.text, at: 0 }).ok()
 }

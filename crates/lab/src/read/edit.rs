@@ -92,11 +92,11 @@ mod tests {
         assert_eq!(shop("lab.seed", "9").seed, 9);
         assert_eq!(shop("lab.stop", "5s").stop.as_millis(), 5000);
         let lab = shop("host.client.tcp", "reno");
-        assert_eq!(lab.nodes[lab.node("client").unwrap()].spec.tcp.congestion_control, "reno");
+        assert_eq!(lab.nodes[lab.node("client").unwrap()].spec.stack().unwrap().tcp.congestion_control, "reno");
         let lab = shop("host.lb.tcp.sack", "false");
-        assert!(!lab.nodes[lab.node("lb").unwrap()].spec.tcp.sack);
+        assert!(!lab.nodes[lab.node("lb").unwrap()].spec.stack().unwrap().tcp.sack);
         let lab = shop("host.web2.http.think", "1s");
-        let http = |node: &str| format!("{:?}", lab.nodes[lab.node(node).unwrap()].spec.services[0]);
+        let http = |node: &str| format!("{:?}", lab.nodes[lab.node(node).unwrap()].services()[0]);
         assert!(
             http("web2").contains("think: 1s") && http("web1").contains("think: 2ms"),
             "{} {}",

@@ -1,17 +1,22 @@
 //! Keys that say nothing where they stand: a key without an effect is a mistake, for whoever wrote it wanted one.
 
-use std::sync::Arc;
-
-use septet_language::document::{Table, Text};
+use septet_language::document::{Name, Text};
 use septet_language::mistake::{Mistake, Mistakes, Span};
+use septet_language::schema::Table;
 use septet_language::words::{Word, Words};
 
-use crate::model::node::Declared;
-use crate::read::links::Link;
+use crate::model::link::Link;
+use crate::model::medium::{self, Change};
+use crate::read::node::{Declared, addresses_twice, firsts};
 
 /// What is looked at.
 pub(crate) struct Idle<'a> {
-    pub(crate) root: &'a Table,
+    /// What the file says of each medium.
+    pub(crate) media: &'a [(Name, Table)],
+    /// The link strings.
+    pub(crate) texts: &'a [Text],
+    /// The faults.
+    pub(crate) faults: &'a [Text],
     pub(crate) declared: &'a [Declared],
     pub(crate) links: &'a [Link],
     /// Where each link stands.
@@ -30,28 +35,23 @@ impl Idle<'_> {
     pub(crate) fn check(&self, mistakes: &mut Mistakes) {
         self.media(mistakes);
         self.serial(mistakes);
-        let mut last: Option<*const Table> = None;
-        for node in self.declared {
-            // The nodes of a range share one table.
-            let first = last.replace(Arc::as_ptr(&node.table)) != Some(Arc::as_ptr(&node.table));
-            if first && node.kind.has_addresses() {
-                host(node, mistakes);
+        for node in firsts(self.declared).filter(|node| node.kind.has_addresses()) {
+            if let Some(address) = addresses_twice(&node.table) {
+                let reason = format!("the port of `{}` has an address of its own", node.name);
+                mistakes.push(idle(address, reason, "keep one of the two"));
             }
         }
     }
 
     /// Media whose queue never holds anything, or whose length is overruled.
     fn media(&self, mistakes: &mut Mistakes) {
-        let texts = self.root.table("topology").map(|t| t.texts("links")).unwrap_or_default();
-        let faults = self.root.table("faults").map(|t| t.texts("script")).unwrap_or_default();
         // A fault may give a rate to a link that has none.
-        if faults.iter().any(|fault| Words::of(fault).any(|word| word.text == "rate")) {
+        if self.faults.iter().any(|fault| Words::of(fault).any(|word| word.text == "rate")) {
             return;
         }
         self.links(mistakes);
-        for (name, item) in self.root.table("media").map(|t| t.entries.as_slice()).unwrap_or_default() {
-            let septet_language::document::Value::Table(medium) = &item.value else { continue };
-            let key = |key: &str| medium.entry(key).map(|(name, _)| name);
+        for (name, medium) in self.media {
+            let key = |key: &str| medium.place(key);
             if let (Some(length), Some(_), None) = (key("length"), key("delay"), key("phy")) {
                 mistakes.push(idle(
                     length.span.clone(),
@@ -62,11 +62,11 @@ impl Idle<'_> {
                     "keep one of `length` and `delay`",
                 ));
             }
-            if key("rate").is_some() || key("phy").is_some() || shapes(medium.text("queue")) {
+            if key("rate").is_some() || key("phy").is_some() || shapes(medium) {
                 continue;
             }
             // What a link says behind the medium's name goes before it.
-            let rated = texts.iter().filter_map(|text| behind(text)).any(|words| {
+            let rated = self.texts.iter().filter_map(behind).any(|words| {
                 let words: Vec<_> = Words::new(words).map(|word| word.text).collect();
                 words.contains(&name.text.as_str()) && words.iter().any(|w| ["rate", "phy"].contains(w))
             });
@@ -78,14 +78,14 @@ impl Idle<'_> {
 
     /// Words of a link string about a queue before a medium without a rate.
     fn links(&self, mistakes: &mut Mistakes) {
-        let media = self.root.table("media");
-        for text in self.root.table("topology").map(|t| t.texts("links")).unwrap_or_default() {
+        for text in self.texts {
             // Two media, one a direction, are looked at by themselves.
             for words in behind(text).into_iter().flat_map(|words| words.split("/").collect::<Vec<_>>()) {
                 let words: Vec<Word<'_>> = Words::new(words).collect();
-                let Some(medium) = words.first().and_then(|first| media?.table(first.text)) else { continue };
-                let has = |word: &str| medium.get(word).is_some() || words.iter().any(|w| w.text == word);
-                if has("rate") || has("phy") || shapes(medium.text("queue")) {
+                let named = |first: &Word<'_>| self.media.iter().find(|(name, _)| name.text == first.text);
+                let Some((_, medium)) = words.first().and_then(named) else { continue };
+                let has = |word: &str| medium.place(word).is_some() || words.iter().any(|w| w.text == word);
+                if has("rate") || has("phy") || shapes(medium) {
                     continue;
                 }
                 if words.windows(2).any(|pair| pair[0].text == "queue" && SHAPERS.contains(&pair[1].text)) {
@@ -116,18 +116,6 @@ impl Idle<'_> {
     }
 }
 
-/// Keys of a host or router that another one overrules.
-fn host(node: &Declared, mistakes: &mut Mistakes) {
-    let table = &node.table;
-    let ports = || table.entries.iter().filter(|(name, _)| name.text.starts_with("eth"));
-    if let Some((address, _)) = table.entry("address")
-        && ports().any(|(name, _)| table.table(&name.text).is_some_and(|port| port.get("address").is_some()))
-    {
-        let reason = format!("the port of `{}` has an address of its own", node.name);
-        mistakes.push(idle(address.span.clone(), reason, "keep one of the two"));
-    }
-}
-
 fn no_rate(span: Span, word: &str, what: &str) -> Mistake {
     idle(
         span,
@@ -136,8 +124,9 @@ fn no_rate(span: Span, word: &str, what: &str) -> Mistake {
     )
 }
 
-fn shapes(queue: Option<&Text>) -> bool {
-    queue.and_then(|text| Words::of(text).next()).is_some_and(|word| SHAPERS.contains(&word.text))
+fn shapes(medium: &Table) -> bool {
+    let changes = medium::keys().iter().filter_map(|key| medium.get(key)).flat_map(|(_, changes)| changes);
+    changes.into_iter().any(|change| matches!(change, Change::Queue(discipline, _) if SHAPERS.contains(&discipline)))
 }
 
 /// What stands behind the colon of a link string.

@@ -9,21 +9,12 @@ use septet_language::nearest::suggest;
 use septet_language::words::{Commas, Word, Words, Wrong};
 
 use crate::model::files::Files;
+use crate::model::link::Link;
 use crate::model::link_text::{self, EndText, Joint, Pair};
 use crate::model::medium::{self, Cable};
-use crate::model::node::{Declared, NodeKind};
+use crate::model::node::NodeKind;
 use crate::model::topology::{Place, Topology};
-
-/// A link between two ports.
-#[derive(Clone, Debug)]
-pub struct Link {
-    /// Its name: `r1--r2`; of several between the same nodes, with their ports.
-    pub name: String,
-    /// What it joins.
-    pub ends: [Place; 2],
-    /// What it is made of, from the first end to the second and back.
-    pub cables: [Arc<Cable>; 2],
-}
+use crate::read::node::Declared;
 
 /// The plugged ports of each node, with the links in them.
 pub(crate) type Plugged = Vec<BTreeMap<u16, usize>>;
@@ -64,9 +55,9 @@ impl Half<'_> {
 
 impl Wiring<'_> {
     /// The links, where each stands in the file, and the plugged ports of each node.
-    pub(crate) fn links(&mut self, texts: &[&Text], topology: &mut Topology) -> (Vec<Link>, Vec<Span>, Plugged) {
+    pub(crate) fn links(&mut self, texts: &[Text], topology: &mut Topology) -> (Vec<Link>, Vec<Span>, Plugged) {
         let mut parsed = Vec::new();
-        for &text in texts {
+        for text in texts {
             match link_text::parse(text) {
                 Ok(link) => parsed.push((link, text)),
                 Err(wrong) => self.mistakes.push(wrong.mistake(text)),
@@ -368,7 +359,7 @@ impl Wiring<'_> {
                         .help(suggest(first.text, "media", known.iter().copied()))
                 })?
             };
-            let changes = medium::phrases(&mut words, None, self.files)?;
+            let changes = medium::with_files(medium::phrases(&mut words, None)?, self.files)?;
             if changes.is_empty() {
                 return Ok(base.clone());
             }

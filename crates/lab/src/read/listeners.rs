@@ -3,43 +3,44 @@
 use std::sync::Arc;
 
 use septet_host::{Accept, Listening, ListeningRule};
-use septet_language::document::{Table, Text, Value};
+use septet_language::document::Text;
 use septet_language::mistake::{Mistake, Mistakes};
-use septet_language::schema::{Key, Kind, Phrase, Section, none};
+use septet_language::schema::{Count, Key, Named, Phrase, Section, Table, TableOf, Time};
 use septet_language::units;
 use septet_language::words::Wrong;
 
-/// What may be said of the listeners of one port.
-pub(crate) static LISTENER: Section = Section {
-    doc: "How a program or service listens on a port.",
-    groups: &[&[
-        Key::new(
-            "backlog",
-            Kind::Count(0, 65_535),
-            "how many connections may wait to be accepted; as in Linux the queue takes one more (4096)",
-        ),
-        Key::new(
-            "accept_delay",
-            Kind::Phrase(&DELAY),
-            "how long the program takes to accept a connection, one after the other (0s); `never` to accept none",
-        ),
-        Key::new(
-            "defer_accept",
-            Kind::Time,
-            "connections are accepted when data has come, or after this time: `TCP_DEFER_ACCEPT`",
-        ),
-    ]],
-    more: none,
-    required: &[],
-    numbered: None,
-};
+pub(crate) static LISTENERS: Key<Named<TableOf>> = Key::new(
+    "listeners",
+    Named("port", TableOf(&LISTENER)),
+    "how its programs and services listen, by port or for `any`: `80 = { backlog = 8 }`",
+);
 
-static DELAY: Phrase = Phrase {
+/// What may be said of the listeners of one port.
+static LISTENER: Section =
+    Section::new("How a program or service listens on a port.", &[&[&BACKLOG, &ACCEPT_DELAY, &DEFER_ACCEPT]]);
+
+static BACKLOG: Key<Count<usize>> = Key::new(
+    "backlog",
+    Count(0, 65_535),
+    "how many connections may wait to be accepted; as in Linux the queue takes one more (4096)",
+);
+static ACCEPT_DELAY: Key<Phrase<Accept>> = Key::new(
+    "accept_delay",
+    DELAY,
+    "how long the program takes to accept a connection, one after the other (0s); `never` to accept none",
+);
+static DEFER_ACCEPT: Key<Time> = Key::new(
+    "defer_accept",
+    Time,
+    "connections are accepted when data has come, or after this time: `TCP_DEFER_ACCEPT`",
+);
+
+const DELAY: Phrase<Accept> = Phrase {
     what: "a time, or `never`",
     example: "5s",
-    check: |_, text| {
+    read: |_, text| {
         let refused = |refusal| Wrong::refused("unit", 0..text.text.len(), refusal).label("not understood");
-        accept(text).map(|_| ()).map_err(refused)
+        accept(text).map_err(refused)
     },
 };
 
@@ -53,15 +54,14 @@ fn accept(text: &Text) -> Result<Accept, units::Refusal> {
 /// The name of the rule for all ports.
 const ANY: &str = "any";
 
-/// Reads the table `listeners` of a host, which has been checked for keys and types.
+/// What the table `listeners` of a host says.
 pub(crate) fn read(host: &Table, mistakes: &mut Mistakes) -> Arc<Listening> {
     let mut listening = Listening::default();
-    for (name, item) in host.table("listeners").map(|t| t.entries.as_slice()).unwrap_or_default() {
-        let Value::Table(table) = &item.value else { continue };
+    for (name, table) in host.get(&LISTENERS).unwrap_or_default() {
         let rule = ListeningRule {
-            backlog: table.count("backlog").and_then(|n| usize::try_from(n).ok()),
-            accept: table.text("accept_delay").and_then(|text| accept(text).ok()),
-            defer: table.time("defer_accept"),
+            backlog: table.get(&BACKLOG),
+            accept: table.get(&ACCEPT_DELAY),
+            defer: table.get(&DEFER_ACCEPT),
         };
         match name.text.parse() {
             Ok(port) if port > 0 => {

@@ -7,9 +7,9 @@ use septet_datalink::switch::PortMode;
 use septet_datalink::vlan::VlanId;
 
 use crate::model::address::{Seat, Segment, Spot};
+use crate::model::link::Link;
 use crate::model::node::{Node, NodeKind, Subinterface};
 use crate::model::topology::Place;
-use crate::read::links::Link;
 
 /// The segments, in the order of their first links; on one link what travels without a tag comes before VLANs, in their
 /// order. A router's port at a trunk gets an interface for each VLAN that has stations, unless the file names those that it
@@ -22,7 +22,7 @@ pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
     for (index, link) in links.iter().enumerate() {
         for (place, beyond) in [(link.ends[0], link.ends[1]), (link.ends[1], link.ends[0])] {
             let node = &nodes[place.node];
-            if !node.kind.has_addresses() {
+            if !node.kind().has_addresses() {
                 continue;
             }
             if speaks_untagged(nodes, place, beyond) {
@@ -35,7 +35,7 @@ pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
                     seats.entry(segment).or_default().push(seat(node, place, Some(sub.vlan)));
                 }
             }
-            if port.vlans.is_empty() && node.kind == NodeKind::Router {
+            if port.vlans.is_empty() && node.kind() == NodeKind::Router {
                 greedy.push((index, place));
             }
         }
@@ -61,18 +61,20 @@ pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
 
 /// Whether what `place` sends without a tag gets anywhere: a trunk without a native VLAN takes none of it.
 pub(crate) fn speaks_untagged(nodes: &[Node], place: Place, beyond: Place) -> bool {
-    !matches!(nodes[beyond.node].spec.management.mode(place.node), Some(PortMode::Trunk { native: None, .. }))
+    !matches!(nodes[beyond.node].mode(place.node), Some(PortMode::Trunk { native: None, .. }))
 }
 
 fn seat(node: &Node, place: Place, vlan: Option<u16>) -> Seat {
-    let port = node.spec.ports.get(&place.port);
+    let stack = node.spec.stack();
+    let port = stack.and_then(|stack| stack.ports.get(&place.port));
     let given = match vlan {
         Some(vlan) => port.and_then(|p| p.vlans.get(&vlan)).and_then(|sub| sub.address.clone()),
         None => {
-            port.and_then(|p| p.address.clone()).or_else(|| node.spec.address.clone().filter(|_| node.ports.len() == 1))
+            let of_all = || stack.and_then(|stack| stack.address.clone()).filter(|_| node.ports.len() == 1);
+            port.and_then(|port| port.address.clone()).or_else(of_all)
         }
     };
-    Seat { spot: Spot { place, vlan }, router: node.kind == NodeKind::Router, given }
+    Seat { spot: Spot { place, vlan }, router: node.kind() == NodeKind::Router, given }
 }
 
 /// Links, each as many times as there are kinds of frames on it (without a tag, and of each VLAN), and which of them a
@@ -91,10 +93,10 @@ impl Lines {
     fn new(nodes: &[Node], links: &[Link]) -> Self {
         let mut tags = BTreeSet::new();
         for node in nodes {
-            if node.spec.management.has_vlans() {
-                tags.insert(VlanId::DEFAULT.get());
+            if let Some(switch) = node.spec.switch() {
+                tags.extend(switch.has_vlans().then_some(VlanId::DEFAULT.get()));
+                tags.extend(switch.named_vlans());
             }
-            tags.extend(node.spec.management.named_vlans());
             tags.extend(node.ports.iter().flat_map(|port| &port.vlans).map(|sub| sub.vlan));
         }
         let tags: Vec<u16> = tags.into_iter().collect();
@@ -102,10 +104,10 @@ impl Lines {
         for link in links {
             let carries_tags = |own: Place, beyond: Place| {
                 let node = &nodes[own.node];
-                let is_plain = !node.kind.has_addresses() && !node.spec.management.has_vlans();
+                let is_plain = !node.kind().has_addresses() && !node.looks_at_tags();
                 let has_subinterfaces =
-                    node.kind.has_addresses() && !node.ports[usize::from(own.port)].vlans.is_empty();
-                let mode = node.spec.management.mode(beyond.node);
+                    node.kind().has_addresses() && !node.ports[usize::from(own.port)].vlans.is_empty();
+                let mode = node.mode(beyond.node);
                 is_plain || has_subinterfaces || matches!(mode, Some(PortMode::Trunk { .. }))
             };
             let tagged = !tags.is_empty()
@@ -119,9 +121,9 @@ impl Lines {
 
     /// Joins what each hub and switch joins.
     fn join(&mut self, nodes: &[Node]) {
-        for node in nodes.iter().filter(|n| !n.kind.has_addresses()) {
+        for node in nodes.iter().filter(|n| !n.kind().has_addresses()) {
             let plugged: Vec<usize> = node.ports.iter().filter_map(|p| p.link).collect();
-            if !node.spec.management.has_vlans() {
+            if !node.looks_at_tags() {
                 // What looks at no tag passes all on as it came.
                 self.unite(plugged.iter().map(|link| self.first[*link]).collect());
                 for at in 0..self.tags.len() {
@@ -133,7 +135,7 @@ impl Lines {
             for at in 0..self.tags.len() {
                 let vlan = self.tags[at];
                 let ports = node.neighbours.iter().filter_map(|(beyond, link)| {
-                    let mode = node.spec.management.mode(*beyond)?;
+                    let mode = node.mode(*beyond)?;
                     match mode {
                         _ if mode.untagged().map(VlanId::get) == Some(vlan) => Some(self.first[*link]),
                         PortMode::Trunk { .. } if VlanId::new(vlan).is_some_and(|vlan| mode.carries(vlan)) => {
@@ -178,7 +180,7 @@ impl Lines {
     /// Whether the switch at the other end of a router's link sends it this VLAN with a tag.
     fn is_trunk(&self, nodes: &[Node], links: &[Link], link: usize, place: Place, vlan: u16) -> bool {
         let beyond = links[link].ends.iter().find(|end| **end != place);
-        let mode = beyond.and_then(|end| nodes[end.node].spec.management.mode(place.node));
+        let mode = beyond.and_then(|end| nodes[end.node].mode(place.node));
         let Some((PortMode::Trunk { native, .. }, vlan)) = mode.as_ref().zip(VlanId::new(vlan)) else { return false };
         *native != Some(vlan) && mode.as_ref().is_some_and(|mode| mode.carries(vlan))
     }

@@ -9,17 +9,16 @@ use septet_datalink::card::half_duplex::parameters::SLOT;
 use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::units::{Dimension, render};
 
-use crate::model::medium::Cable;
-use crate::model::node::{Node, NodeKind};
-use crate::read::links::Link;
-use crate::stage::cards;
+use crate::model::link::Link;
+use crate::model::node::{Duplex, Node, NodeKind};
+use crate::model::topology::Place;
 
 /// What a link that stations share must be made of, for example.
 const MEND: &str = "a hub's links are short and slow: leave the words away, or write `rate 10mbit delay 500ns`";
 
 /// Reports what cannot work; `spans` says where each link stands.
 pub(crate) fn check(nodes: &[Node], links: &[Link], spans: &[Span], mistakes: &mut Mistakes) {
-    let is_hub = |node: usize| nodes[node].kind == NodeKind::Hub;
+    let is_hub = |node: usize| nodes[node].kind() == NodeKind::Hub;
     let mut seen = vec![false; links.len()];
     for (first, link) in links.iter().enumerate() {
         if !seen[first] && link.ends.iter().any(|end| is_hub(end.node)) {
@@ -28,8 +27,8 @@ pub(crate) fn check(nodes: &[Node], links: &[Link], spans: &[Span], mistakes: &m
         }
     }
     for (index, link) in links.iter().enumerate() {
-        if !seen[index] && cards::is_half_duplex(nodes, link.ends) {
-            let rate = cards::rate(&link.cables[0]).min(cards::rate(&link.cables[1]));
+        if !seen[index] && is_half_duplex(nodes, link.ends) {
+            let rate = link.cables[0].shared_rate().min(link.cables[1].shared_rate());
             if let Some(reason) = too_long(delay(link), rate) {
                 mistakes.push(
                     Mistake::new("shared-line", spans[index].clone(), reason, "too long for half duplex")
@@ -44,6 +43,12 @@ pub(crate) fn check(nodes: &[Node], links: &[Link], spans: &[Span], mistakes: &m
     }
 }
 
+/// Whether an end of a link between two stations says that it is half duplex.
+fn is_half_duplex(nodes: &[Node], [a, b]: [Place; 2]) -> bool {
+    let says_so = |own: Place, beyond: Place| nodes[own.node].spec.duplex(beyond.node) == Duplex::Half;
+    says_so(a, b) || says_so(b, a)
+}
+
 /// All that one collision domain is: its links, and where its stations are.
 struct Line {
     links: Vec<usize>,
@@ -55,7 +60,7 @@ struct Line {
 
 /// Walks over the hubs that `first` leads to.
 fn line(nodes: &[Node], links: &[Link], first: usize, seen: &mut [bool]) -> Line {
-    let is_hub = |node: usize| nodes[node].kind == NodeKind::Hub;
+    let is_hub = |node: usize| nodes[node].kind() == NodeKind::Hub;
     let hub = links[first].ends.iter().map(|end| end.node).find(|node| is_hub(*node)).unwrap_or_default();
     let Walk { reached, links: all, loops } = walk(nodes, links, hub);
     for &link in &all {
@@ -88,7 +93,7 @@ fn walk(nodes: &[Node], links: &[Link], hub: usize) -> Walk {
     while let Some((node, far, by)) = todo.pop() {
         for link in nodes[node].ports.iter().filter_map(|port| port.link).filter(|link| Some(*link) != by) {
             let Some(beyond) = links[link].ends.iter().map(|end| end.node).find(|n| *n != node) else { continue };
-            let is_hub = nodes[beyond].kind == NodeKind::Hub;
+            let is_hub = nodes[beyond].kind() == NodeKind::Hub;
             found.links.push(link);
             if is_hub && (beyond == hub || found.reached.contains_key(&beyond)) {
                 found.loops = Some(link);
@@ -116,7 +121,7 @@ fn check_line(line: &Line, links: &[Link], spans: &[Span], mistakes: &mut Mistak
         );
         return;
     }
-    let of = |link: usize| links[link].cables.iter().map(cards_rate);
+    let of = |link: usize| links[link].cables.iter().map(|cable| cable.shared_rate());
     let rate = line.links.iter().flat_map(|link| of(*link)).min();
     let Some(rate) = rate else { return };
     for &link in &line.links {
@@ -159,10 +164,6 @@ fn too_long(delay: Duration, rate: Rate) -> Option<String> {
 
 fn delay(link: &Link) -> Duration {
     link.cables.iter().map(|cable| cable.medium.delay + cable.medium.jitter).max().unwrap_or_default()
-}
-
-fn cards_rate(cable: &std::sync::Arc<Cable>) -> Rate {
-    cards::rate(cable)
 }
 
 fn show_rate(rate: Rate) -> String {

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use septet_application::programs::{Lasts, Transport};
 use septet_core::Instant;
-use septet_language::document::{Table, Text};
 use septet_language::mistake::{Gravity, Mistake, Mistakes, Span};
 use septet_language::nearest::suggest;
+use septet_language::schema::Table;
 use septet_language::units;
+use septet_transport::tcp::controller_names;
 
-use crate::model::command::{self, Command, Schedule};
-use crate::model::node::{Declared, Node};
+use crate::model::command::{Command, Schedule};
+use crate::model::node::Node;
 use crate::model::topology::Topology;
-use crate::read::keys;
+use crate::read::node::Declared;
 use crate::service::RecordData;
 
 /// When a lab stops, and how grave it is to begin later.
@@ -35,12 +36,6 @@ impl Stop {
     }
 }
 
-/// A command and its text in the file.
-struct Line<'a> {
-    text: &'a Text,
-    command: Command,
-}
-
 /// Reports what cannot run.
 pub(crate) fn check(declared: &[Declared], nodes: &[Node], topology: &Topology, stop: Stop, mistakes: &mut Mistakes) {
     let names = Names::new(nodes, topology);
@@ -50,23 +45,21 @@ pub(crate) fn check(declared: &[Declared], nodes: &[Node], topology: &Topology, 
         if last.replace(Arc::as_ptr(&declared.table)) == Some(Arc::as_ptr(&declared.table)) {
             continue;
         }
-        let texts = declared.table.texts("run");
-        let lines = texts.into_iter().filter_map(|text| Some(Line { text, command: command::parse(text).ok()? }));
-        let lines: Vec<Line<'_>> = lines.collect();
-        times(&lines, stop, mistakes);
-        ports(&lines, node, &declared.table, mistakes);
-        for line in &lines {
-            names.check(line, mistakes);
-            controller(line, mistakes);
+        let commands = node.commands();
+        times(commands, stop, mistakes);
+        ports(commands, node, &declared.table, mistakes);
+        for command in commands {
+            names.check(command, mistakes);
+            controller(command, mistakes);
         }
     }
 }
 
 /// Commands that never start.
-fn times(lines: &[Line<'_>], stop: Stop, mistakes: &mut Mistakes) {
-    let mut before: Option<&Line<'_>> = None;
-    for line in lines {
-        let Line { text, command } = line;
+fn times(commands: &[Command], stop: Stop, mistakes: &mut Mistakes) {
+    let mut before: Option<&Command> = None;
+    for command in commands {
+        let text = &command.text;
         match command.schedule {
             Schedule::At(from) | Schedule::Every { from, .. } if from >= stop.at => {
                 mistakes.push(stop.too_late(text.inner(), "this starts"));
@@ -76,11 +69,11 @@ fn times(lines: &[Line<'_>], stop: Stop, mistakes: &mut Mistakes) {
                     Mistake::new("schedule", text.inner(), "no command stands before this one", "`then` what?")
                         .help("leave `then` out, or write `at 1s:`".to_owned()),
                 ),
-                Some(endless) if endless.command.needs.lasts == Lasts::Forever => mistakes.push(
+                Some(endless) if endless.needs.lasts == Lasts::Forever => mistakes.push(
                     Mistake::new(
                         "schedule",
                         text.inner(),
-                        format!("this never starts: `{}` does not end", endless.command.line),
+                        format!("this never starts: `{}` does not end", endless.line),
                         "waits for ever",
                     )
                     .also(endless.text.inner(), "this one does not end")
@@ -90,28 +83,27 @@ fn times(lines: &[Line<'_>], stop: Stop, mistakes: &mut Mistakes) {
             },
             _ => {}
         }
-        before = Some(line);
+        before = Some(command);
     }
 }
 
 /// Ports that two want on one host.
-fn ports(lines: &[Line<'_>], node: &Node, table: &Table, mistakes: &mut Mistakes) {
+fn ports(commands: &[Command], node: &Node, table: &Table, mistakes: &mut Mistakes) {
     let mut taken: BTreeMap<(Transport, u16), (String, Span)> = BTreeMap::new();
-    for service in &node.spec.services {
-        let span = table.entry(service.name()).map(|(name, _)| name.span.clone()).unwrap_or_default();
+    for service in node.services() {
+        let span = table.place(service.name()).map(|name| name.span.clone()).unwrap_or_default();
         for port in service.ports() {
             for &transport in service.transports() {
                 taken.insert((transport, port), (format!("the service `{}`", service.name()), span.clone()));
             }
         }
     }
-    let mut listeners: Vec<_> = lines.iter().filter(|line| line.command.needs.listens.is_some()).collect();
+    let mut listeners: Vec<_> = commands.iter().filter(|command| command.needs.listens.is_some()).collect();
     // Who comes first has the port; what begins with the host is there before all else.
-    listeners.sort_by_key(|line| start(&line.command));
-    for line in listeners {
-        let Line { text, command } = line;
+    listeners.sort_by_key(|command| start(command));
+    for command in listeners {
         let Some(listens @ (transport, port)) = command.needs.listens else { continue };
-        let place = text.place(command.at.clone());
+        let place = command.text.place(command.at.clone());
         if let Some((who, first)) = taken.get(&listens) {
             let whose = match transport {
                 Transport::Tcp => "TCP",
@@ -149,22 +141,22 @@ fn start(command: &Command) -> Instant {
 }
 
 /// A controller that a program asks for must be one.
-fn controller(line: &Line<'_>, mistakes: &mut Mistakes) {
-    let Some(name) = &line.command.needs.congestion else { return };
-    if !keys::controllers().contains(&name.as_str()) {
+fn controller(command: &Command, mistakes: &mut Mistakes) {
+    let Some(name) = &command.needs.congestion else { return };
+    if septet_transport::tcp::controller(name).is_none() {
         let reason = format!("no congestion controller is called `{name}`");
-        let help = suggest(name, "controllers", keys::controllers().iter().copied());
-        mistakes.push(Mistake::new("arguments", place(line, name), reason, "unknown controller").help(help));
+        let help = suggest(name, "controllers", controller_names().collect::<Vec<_>>());
+        mistakes.push(Mistake::new("arguments", place(command, name), reason, "unknown controller").help(help));
     }
 }
 
 /// Where an argument stands that is `what`, or holds it.
-fn place(line: &Line<'_>, what: &str) -> Span {
-    let Command { arguments, words, .. } = &line.command;
+fn place(command: &Command, what: &str) -> Span {
+    let Command { text, at, arguments, words, .. } = command;
     let find = |fits: &dyn Fn(&str) -> bool| arguments.iter().position(|a| fits(&a.to_ascii_lowercase()));
     let what = what.to_ascii_lowercase();
     let found = find(&|word| word == what).or_else(|| find(&|word| word.contains(&what)));
-    line.text.place(found.map_or(line.command.at.clone(), |at| words[at].clone()))
+    text.place(found.map_or(at.clone(), |at| words[at].clone()))
 }
 
 /// The names that programs of the lab can find.
@@ -177,7 +169,7 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new(nodes: &[Node], topology: &'a Topology) -> Self {
-        let services = || nodes.iter().flat_map(|node| &node.spec.services);
+        let services = || nodes.iter().flat_map(Node::services);
         let known: Vec<(String, RecordData)> = services().flat_map(|service| service.names()).collect();
         let zones = services().flat_map(|service| service.zones()).collect();
         Self { topology, zones, full: known.into_iter().map(|(name, _)| name.to_ascii_lowercase()).collect() }
@@ -185,8 +177,8 @@ impl<'a> Names<'a> {
 
     /// Reports hosts that no name server of the lab knows. That a name is not found may be what a lab is about, so that a
     /// name with dots is only warned of; a bare one stands for a node.
-    fn check(&self, line: &Line<'_>, mistakes: &mut Mistakes) {
-        for host in &line.command.needs.hosts {
+    fn check(&self, command: &Command, mistakes: &mut Mistakes) {
+        for host in &command.needs.hosts {
             let name = host.trim_end_matches('.').to_ascii_lowercase();
             if self.knows(&name) {
                 continue;
@@ -195,9 +187,14 @@ impl<'a> Names<'a> {
             let known = self.topology.names().chain(self.full.iter().map(String::as_str));
             let mistake = if bare.contains('.') {
                 let reason = format!("no name server of the lab knows `{host}`");
-                Mistake::new("unknown-host", place(line, host), reason, "unknown host").warning()
+                Mistake::new("unknown-host", place(command, host), reason, "unknown host").warning()
             } else {
-                Mistake::new("unknown-node", place(line, host), format!("no node is called `{host}`"), "unknown node")
+                Mistake::new(
+                    "unknown-node",
+                    place(command, host),
+                    format!("no node is called `{host}`"),
+                    "unknown node",
+                )
             };
             let help = match host.contains(['$', '*', '{']) {
                 true => Some("nothing is expanded in a command: write the name out".to_owned()),

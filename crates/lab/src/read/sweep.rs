@@ -2,7 +2,6 @@
 
 use core::ops::Range;
 
-use septet_language::document::{self, Table, Value};
 use septet_language::mistake::{Gravity, Mistake, Mistakes};
 use septet_language::nearest::suggest;
 use septet_language::schema;
@@ -10,19 +9,18 @@ use septet_language::schema;
 use crate::lab::Lab;
 use crate::model::node::NodeKind;
 use crate::read::edit::{SettingError, with_setting};
-use crate::read::keys;
+use crate::read::keys::{self, Sweep};
 
 /// Values that are tried one by one when a file is read; the rest is found wrong when its run is prepared.
 const MOST_TRIED: usize = 1000;
 
 /// Reads the table: the paths, and the values to try for each, as text.
-pub(crate) fn read(root: &Table, mistakes: &mut Mistakes) -> Vec<(String, Vec<String>)> {
+pub(crate) fn read(said: &Sweep, mistakes: &mut Mistakes) -> Vec<(String, Vec<String>)> {
     let mut sweep = Vec::new();
-    for (path, item) in root.table("sweep").map(|t| t.entries.as_slice()).unwrap_or_default() {
-        let Value::List(values) = &item.value else { continue };
+    for (path, (span, values)) in said {
         let mut texts = Vec::new();
         for value in values {
-            match text(&value.value) {
+            match value.plain() {
                 Some(text) => texts.push(text),
                 None => {
                     let reason = format!("{} cannot be a value of a sweep", value.value.what());
@@ -33,42 +31,25 @@ pub(crate) fn read(root: &Table, mistakes: &mut Mistakes) -> Vec<(String, Vec<St
         }
         if texts.is_empty() && values.is_empty() {
             let reason = format!("the sweep over `{}` has no values", path.text);
-            mistakes.push(Mistake::new("type", item.span.clone(), reason, "empty"));
+            mistakes.push(Mistake::new("type", span.clone(), reason, "empty"));
         }
         sweep.push((path.text.clone(), texts));
     }
     sweep
 }
 
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Text(text) => Some(text.text.clone()),
-        Value::Integer(n) => Some(n.to_string()),
-        Value::Float(n) => Some(n.to_string()),
-        Value::Bool(b) => Some(b.to_string()),
-        _ => None,
-    }
-}
-
 /// Tries every value of `[sweep]`, with the first of each other key, and reports at the value what the lab says to it.
-pub(crate) fn check(lab: &Lab, source: &str) -> Mistakes {
+pub(crate) fn check(lab: &Lab, said: &Sweep, source: &str) -> Mistakes {
     let mut mistakes = Mistakes::new(source, &lab.text);
-    if lab.sweep.is_empty() {
-        return mistakes;
-    }
-    // The text was read before, so it is TOML.
-    let root = document::parse(&lab.text, &mut Mistakes::new(source, &lab.text));
-    let entries = root.table("sweep").map(|t| t.entries.as_slice()).unwrap_or_default();
     let firsts: Vec<(&str, &str)> =
         lab.sweep.iter().filter_map(|(path, values)| Some((path.as_str(), values.first()?.as_str()))).collect();
-    for (path, item) in entries {
+    for (path, (_, values)) in said {
         if let Err(wrong) = known(lab, &path.text) {
             mistakes.push(wrong.at(path.span.clone()));
             continue;
         }
-        let Value::List(values) = &item.value else { continue };
         for value in values.iter().take(MOST_TRIED) {
-            let Some(text) = text(&value.value) else { continue };
+            let Some(text) = value.plain() else { continue };
             let others = firsts.iter().copied().filter(|(other, _)| *other != path.text && known(lab, other).is_ok());
             if let Err(wrong) = tried(lab, others, (&path.text, &text)) {
                 mistakes.push(wrong.at(value.span.clone()));
@@ -120,19 +101,17 @@ fn known(lab: &Lab, path: &str) -> Result<(), Unfit> {
         ["sweep", ..] => unfit("sweep", "a sweep cannot set what is swept".to_owned(), None),
         [kind, name, _, ..] if NodeKind::SECTIONS.iter().any(|(section, _)| *section == kind) => {
             let ranged = name.contains('[');
-            if ranged || lab.node(name).is_some_and(|node| lab.nodes[node].kind.as_str() == kind) {
+            if ranged || lab.node(name).is_some_and(|node| lab.nodes[node].kind().as_str() == kind) {
                 return Ok(());
             }
-            let nodes = lab.nodes.iter().filter(|node| node.kind.as_str() == kind).map(|node| node.name.as_str());
+            let nodes = lab.nodes.iter().filter(|node| node.kind().as_str() == kind).map(|node| node.name.as_str());
             unfit("unknown-node", format!("no {kind} is called `{name}`"), suggest(name, "there are", nodes))
         }
         ["media", name, _, ..] => {
-            let root = document::parse(&lab.text, &mut Mistakes::new("", &lab.text));
-            let media = root.table("media").map(|t| t.entries.as_slice()).unwrap_or_default();
-            let names: Vec<&str> = media.iter().map(|(name, _)| name.text.as_str()).collect();
-            if names.contains(&name) || name == "lan" {
+            if lab.media.contains_key(name) {
                 return Ok(());
             }
+            let names = lab.media.keys().map(String::as_str);
             unfit("unknown-medium", format!("no medium is called `{name}`"), suggest(name, "media", names))
         }
         _ => Ok(()),

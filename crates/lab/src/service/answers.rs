@@ -13,11 +13,11 @@ use septet_language::units::{self, Refusal};
 use septet_language::words::{Word, Words, Wrong};
 
 /// A rule in the lab file.
-pub(super) static ANSWER: Phrase =
-    Phrase { what: "an answer", example: "/flaky: 503 for 30%", check: |_, text| rule(text).map(|_| ()) };
+pub(super) const ANSWER: Phrase<Rule> =
+    Phrase { what: "an answer", example: "/flaky: 503 for 30%", read: |_, text| rule(text) };
 
 /// Reads `ABOUT: ANSWER`, `/slow: after 2s`.
-pub(super) fn rule(text: &Text) -> Result<Rule, Wrong> {
+fn rule(text: &Text) -> Result<Rule, Wrong> {
     let whole = Word { text: &text.text, at: 0 };
     let Some((about, answer)) = split(whole) else {
         return Err(Wrong::new("answer", whole.range(), "it is not said which requests this is about")

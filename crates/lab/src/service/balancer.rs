@@ -2,84 +2,80 @@
 
 use core::time::Duration;
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use septet_application::balancer::{self as application, Target, Unit, policy};
-use septet_language::document::{Table, Text};
+use septet_application::balancer::policy::{self, POLICIES};
+use septet_application::balancer::{self as application, Target, Unit};
+use septet_language::document::Text;
 use septet_language::mistake::Mistake;
-use septet_language::schema::{Key, Kind, Phrase, Section, later, none};
+use septet_language::schema::{AtLeast, Choice, Count, Key, Phrase, Section, Table, TableOf, Texts, Time};
 use septet_language::words::{Word, Wrong};
 
 use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
 use crate::stage::boot::{Boot, Ground, serve};
 use crate::stage::build::BuildError;
 
-pub(super) const KIND: ServiceKind =
-    ServiceKind { key: Key::new("balancer", Kind::Table(&SECTION), "a load balancer"), read };
+pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
 
-static SECTION: Section = Section {
-    doc: "A load balancer: it spreads the requests of HTTP, or else connections, over its backends.",
-    groups: &[&[
-        Key::new(
-            "listen",
-            Kind::Phrase(&LISTEN),
-            "where it listens: requests at `https://www.shop.test` and `http://:80`, connections at `tcp://:80` and `tls://www.shop.test:993`",
-        ),
-        certificate::KEY,
-        Key::new("to", Kind::Texts(&BACKEND), "the backends, by name and port: `web[1..3]:80`"),
-        Key::new("policy", Kind::Choice(policies), "which backend gets the next request or connection (round-robin)"),
-        Key::new("health", Kind::Table(&HEALTH), "how backends are probed; without it none is ever taken out"),
-        Key::new("connect_timeout", Kind::Time, "how long a backend may take to accept a connection (1s)"),
-        Key::new(
-            "response_timeout",
-            Kind::Time,
-            "how long a backend may keep silent before and within a response (60s)",
-        ),
-        Key::new(
-            "retries",
-            Kind::Count(0, 1000),
-            "how often a request is given to another backend, where it may be repeated (3)",
-        ),
-    ]],
-    more: none,
-    required: &["listen", "to"],
-    numbered: None,
-};
+static KEY: Key<TableOf> = Key::new("balancer", TableOf(&SECTION), "a load balancer");
 
-static HEALTH: Section = Section {
-    doc: "How backends are probed.",
-    groups: &[&[
-        Key::new("every", Kind::Span(Duration::from_millis(1)), "from one probe to the next (2s)"),
-        Key::new("path", Kind::Phrase(&PATH), "what is asked for over HTTP; a status below 400 is well (`/`)"),
-        Key::new("timeout", Kind::Span(Duration::from_millis(1)), "how long an answer may take (that of `every`)"),
-        Key::new("fall", Kind::Count(1, 1000), "probes in a row that must fail before a backend is out (3)"),
-        Key::new("rise", Kind::Count(1, 1000), "probes in a row that must succeed before it is in again (2)"),
-    ]],
-    more: none,
-    required: &[],
-    numbered: None,
-};
+static SECTION: Section = Section::new(
+    "A load balancer: it spreads the requests of HTTP, or else connections, over its backends.",
+    &[&[&LISTEN, &certificate::KEY, &TO, &POLICY, &HEALTH, &CONNECT_TIMEOUT, &RESPONSE_TIMEOUT, &RETRIES]],
+)
+.required(&["listen", "to"]);
 
-static LISTEN: Phrase = Phrase {
+static LISTEN: Key<Phrase<Listen>> = Key::new(
+    "listen",
+    LISTENER,
+    "where it listens: requests at `https://www.shop.test` and `http://:80`, connections at `tcp://:80` and `tls://www.shop.test:993`",
+);
+static TO: Key<Texts<Text>> = Key::new("to", Texts(BACKEND), "the backends, by name and port: `web[1..3]:80`");
+static POLICY: Key<Choice<&'static str>> = Key::new(
+    "policy",
+    Choice(|| POLICIES.iter().map(|policy| (policy.name, policy.name)).collect()),
+    "which backend gets the next request or connection (round-robin)",
+);
+static HEALTH: Key<TableOf> =
+    Key::new("health", TableOf(&PROBED), "how backends are probed; without it none is ever taken out");
+static CONNECT_TIMEOUT: Key<Time> =
+    Key::new("connect_timeout", Time, "how long a backend may take to accept a connection (1s)");
+static RESPONSE_TIMEOUT: Key<Time> =
+    Key::new("response_timeout", Time, "how long a backend may keep silent before and within a response (60s)");
+static RETRIES: Key<Count<u32>> = Key::new(
+    "retries",
+    Count(0, 1000),
+    "how often a request is given to another backend, where it may be repeated (3)",
+);
+
+static PROBED: Section = Section::new("How backends are probed.", &[&[&EVERY, &PATH, &TIMEOUT, &FALL, &RISE]]);
+
+static EVERY: Key<AtLeast> = Key::new("every", MILLISECOND, "from one probe to the next (2s)");
+static PATH: Key<Phrase<String>> =
+    Key::new("path", RESOURCE, "what is asked for over HTTP; a status below 400 is well (`/`)");
+static TIMEOUT: Key<AtLeast> = Key::new("timeout", MILLISECOND, "how long an answer may take (that of `every`)");
+static FALL: Key<Count<u32>> =
+    Key::new("fall", Count(1, 1000), "probes in a row that must fail before a backend is out (3)");
+static RISE: Key<Count<u32>> =
+    Key::new("rise", Count(1, 1000), "probes in a row that must succeed before it is in again (2)");
+
+const MILLISECOND: AtLeast = AtLeast(Duration::from_millis(1));
+
+const LISTENER: Phrase<Listen> = Phrase {
     what: "a listener",
     example: "https://www.shop.test",
-    check: |_, text| service::listen(Word { text: &text.text, at: 0 }).map(|_| ()),
+    read: |_, text| service::listen(Word { text: &text.text, at: 0 }),
 };
-static PATH: Phrase = Phrase {
+const RESOURCE: Phrase<String> = Phrase {
     what: "a path",
     example: "/health",
-    check: |_, text| match text.text.starts_with('/') && !text.text.contains(|c: char| c.is_whitespace()) {
-        true => Ok(()),
+    read: |_, text| match text.text.starts_with('/') && !text.text.contains(|c: char| c.is_whitespace()) {
+        true => Ok(text.text.clone()),
         false => Err(Wrong::new("url", 0..text.text.len(), format!("`{}` is not a path", text.text))
             .help("a path begins with a slash and has no blanks: `/health`".to_owned())),
     },
 };
-static BACKEND: Phrase = Phrase { what: "backends", example: "web[1..3]:80", check: later };
-
-fn policies() -> &'static [&'static str] {
-    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| policy::POLICIES.iter().map(|p| p.name).collect());
-    &NAMES
-}
+const BACKEND: Phrase<Text> = Phrase::later("backends", "web[1..3]:80");
 
 /// A load balancer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -165,31 +161,32 @@ impl Service for Balancer {
 
 fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     let mut to = Vec::new();
-    for text in table.texts("to") {
+    let texts = table.get(&TO).unwrap_or_default();
+    for text in &texts {
         let backends = backends(text, reading);
         to.extend(reading.or_report(text, backends).unwrap_or_default());
     }
-    let listen = service::listen(Word { text: &table.text("listen")?.text, at: 0 }).ok()?;
-    let health = table.table("health").map(|health| {
-        let every = health.time("every").unwrap_or(Duration::from_secs(2));
+    let listen = table.get(&LISTEN)?;
+    let health = table.get(&HEALTH).map(|health| {
+        let every = health.get(&EVERY).unwrap_or(Duration::from_secs(2));
         Health {
             every,
-            timeout: health.time("timeout").unwrap_or(every),
-            path: health.text("path").map_or_else(|| "/".to_owned(), |t| t.text.clone()),
-            fall: health.count("fall").unwrap_or(3) as u32,
-            rise: health.count("rise").unwrap_or(2) as u32,
+            timeout: health.get(&TIMEOUT).unwrap_or(every),
+            path: health.get(&PATH).unwrap_or_else(|| "/".to_owned()),
+            fall: health.get(&FALL).unwrap_or(3),
+            rise: health.get(&RISE).unwrap_or(2),
         }
     });
     if to.is_empty() {
-        if table.texts("to").is_empty() && table.get("to").is_some() {
+        if texts.is_empty() && table.name(&TO).is_some() {
             service::missing("a balancer without backends", reading);
         }
         return None;
     }
-    let policy = table.text("policy").map_or_else(|| policies()[0].to_owned(), |t| t.text.clone());
+    let policy = table.get(&POLICY).unwrap_or(POLICIES[0].name);
     let certificate = certificate::read(table, core::slice::from_ref(&listen), reading);
     if !matches!(listen.scheme, Scheme::Http | Scheme::Https) {
-        for (key, _) in ["response_timeout", "retries"].iter().filter_map(|key| table.entry(key)) {
+        for key in ["response_timeout", "retries"].iter().filter_map(|key| table.place(key)) {
             let reason = format!("`{}` is of requests, and this balances connections", key.text);
             let mistake = Mistake::new("no-effect", key.span.clone(), reason, "has no effect");
             reading.mistakes.push(mistake.help("`listen` on `http` or `https` balances requests".to_owned()));
@@ -198,12 +195,12 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     Some(Arc::new(Balancer {
         listen,
         to,
-        policy,
+        policy: policy.to_owned(),
         health,
         certificate,
-        connect_timeout: table.time("connect_timeout"),
-        response_timeout: table.time("response_timeout"),
-        retries: table.count("retries").and_then(|n| u32::try_from(n).ok()),
+        connect_timeout: table.get(&CONNECT_TIMEOUT),
+        response_timeout: table.get(&RESPONSE_TIMEOUT),
+        retries: table.get(&RETRIES),
     }))
 }
 

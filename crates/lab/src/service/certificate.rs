@@ -1,11 +1,9 @@
 //! `certificate`: what the certificate of a service is like, where it is not the usual one.
 
 use core::time::Duration;
-use std::sync::LazyLock;
 
-use septet_language::document::{Item, Table, Text, Value};
 use septet_language::mistake::Mistake;
-use septet_language::schema::{Key, Kind, Phrase, Section, none};
+use septet_language::schema::{Choice, Either, Entry, Key, OneOf, Phrase, Section, Table, TableOf, Texts, Time};
 use septet_language::units::Refusal;
 use septet_language::words::Wrong;
 use septet_presentation::ca::{self, FLAWS, Flaw, IssuedBy, Order};
@@ -13,45 +11,35 @@ use septet_presentation::ca::{self, FLAWS, Flaw, IssuedBy, Order};
 use crate::service::{Listen, Reading};
 
 /// The key of a service that may listen with TLS.
-pub(super) const KEY: Key =
-    Key::new("certificate", FLAW_OR_TABLE, "what is wrong with its certificate, or a table; without it nothing is");
+pub(super) static KEY: Key<OneOf<Choice<Flaw>, TableOf>> = Key::new(
+    "certificate",
+    OneOf(FLAW, TableOf(&SECTION)),
+    "what is wrong with its certificate, or a table; without it nothing is",
+);
 
-const FLAW_OR_TABLE: Kind = Kind::Either(&Kind::Choice(flaws), &Kind::Table(&SECTION));
+static SECTION: Section =
+    Section::new("What the certificate is like.", &[&[&OF_A_FLAW, &NAMES, &FROM, &UNTIL, &ISSUER]]);
 
-static SECTION: Section = Section {
-    doc: "What the certificate is like.",
-    groups: &[&[
-        Key::new("flaw", Kind::Choice(flaws), "what is wrong with it (nothing)"),
-        Key::new("names", Kind::Texts(&NAME), "whom it is for (the host of `listen`, the node's names and address)"),
-        Key::new("from", Kind::Time, "when in the run it begins to hold (a day before)"),
-        Key::new("until", Kind::Time, "when in the run it expires (397 days in)"),
-        Key::new(
-            "issuer",
-            Kind::Choice(issuers),
-            "who signs it; the intermediate's certificate is sent along (intermediate)",
-        ),
-    ]],
-    more: none,
-    required: &[],
-    numbered: None,
-};
+static OF_A_FLAW: Key<Choice<Flaw>> = Key::new("flaw", FLAW, "what is wrong with it (nothing)");
+static NAMES: Key<Texts<String>> =
+    Key::new("names", Texts(NAME), "whom it is for (the host of `listen`, the node's names and address)");
+static FROM: Key<Time> = Key::new("from", Time, "when in the run it begins to hold (a day before)");
+static UNTIL: Key<Time> = Key::new("until", Time, "when in the run it expires (397 days in)");
+static ISSUER: Key<Choice<IssuedBy>> = Key::new(
+    "issuer",
+    Choice(|| vec![("intermediate", IssuedBy::Intermediate), ("root", IssuedBy::Root)]),
+    "who signs it; the intermediate's certificate is sent along (intermediate)",
+);
 
-static NAME: Phrase = Phrase {
+const FLAW: Choice<Flaw> = Choice(|| FLAWS.iter().map(|known| (known.name, known.flaw)).collect());
+const NAME: Phrase<String> = Phrase {
     what: "a name",
     example: "www.shop.test",
-    check: |_, text| {
-        ca::check_name(&text.text).map_err(|e| Wrong::refused("name", 0..text.text.len(), Refusal::new(e.to_string())))
+    read: |_, text| match ca::check_name(&text.text) {
+        Ok(_) => Ok(text.text.clone()),
+        Err(e) => Err(Wrong::refused("name", 0..text.text.len(), Refusal::new(e.to_string()))),
     },
 };
-
-fn flaws() -> &'static [&'static str] {
-    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| FLAWS.iter().map(|f| f.name).collect());
-    &NAMES
-}
-
-fn issuers() -> &'static [&'static str] {
-    &["intermediate", "root"]
-}
 
 /// What the certificate of a service is like.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -78,26 +66,21 @@ impl Certificate {
 
 /// Reads it from the table of a service that listens at `listen`.
 pub(super) fn read(service: &Table, listen: &[Listen], reading: &mut Reading<'_>) -> Certificate {
-    let Some((key, item)) = service.entry(KEY.name) else { return Certificate::default() };
+    let Some(Entry { name, value, .. }) = service.entry(&KEY) else { return Certificate::default() };
     if !listen.iter().any(|l| l.scheme.is_secure()) {
         let reason = "no certificate is shown here, for nothing listens on `https`";
-        reading.mistakes.push(Mistake::new("no-effect", key.span.clone(), reason, "has no effect"));
+        reading.mistakes.push(Mistake::new("no-effect", name.span.clone(), reason, "has no effect"));
     }
-    let flaw_of = |text: &Text| FLAWS.iter().find(|f| f.name == text.text).map(|f| f.flaw);
-    let table = match &item.value {
-        Value::Text(text) => return Certificate { flaw: flaw_of(text), ..Certificate::default() },
-        Value::Table(table) => table,
-        _ => return Certificate::default(),
+    let table = match value {
+        Either::This(flaw) => return Certificate { flaw: Some(*flaw), ..Certificate::default() },
+        Either::That(table) => table,
     };
     let certificate = Certificate {
-        flaw: table.text("flaw").and_then(flaw_of),
-        names: table.texts("names").into_iter().map(|t| t.text.clone()).collect(),
-        from: table.time("from"),
-        until: table.time("until"),
-        issued_by: match table.text("issuer").map(|t| t.text.as_str()) {
-            Some("root") => IssuedBy::Root,
-            _ => IssuedBy::Intermediate,
-        },
+        flaw: table.get(&OF_A_FLAW),
+        names: table.get(&NAMES).unwrap_or_default(),
+        from: table.get(&FROM),
+        until: table.get(&UNTIL),
+        issued_by: table.get(&ISSUER).unwrap_or_default(),
     };
     // What a flaw settles cannot be said once more.
     let settled: &[&str] = match certificate.flaw {
@@ -106,13 +89,12 @@ pub(super) fn read(service: &Table, listen: &[Listen], reading: &mut Reading<'_>
         Some(Flaw::SelfSigned | Flaw::MissingIntermediate) => &["issuer"],
         Some(Flaw::UntrustedRoot) | None => &[],
     };
-    for (key, _) in settled.iter().filter_map(|key| table.entry(key)) {
+    for key in settled.iter().filter_map(|key| table.place(key)) {
         let reason = format!("`{}` has no effect beside this `flaw`", key.text);
         reading.mistakes.push(Mistake::new("no-effect", key.span.clone(), reason, "has no effect"));
     }
-    if let (Some(from), Some(until), Some(Item { span, .. })) =
-        (certificate.from, certificate.until, table.get("until"))
-        && from >= until
+    if let (Some(from), Some(Entry { span, value: until, .. })) = (certificate.from, table.entry(&UNTIL))
+        && from >= *until
     {
         let reason = "the certificate expires before it begins to hold";
         reading.mistakes.push(Mistake::new("window", span.clone(), reason, "backwards"));

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use septet_application::dns;
 use septet_application::programs::Transport;
 use septet_core::Instant;
-use septet_language::document::{Item, Table, Text, Value};
+use septet_language::document::Text;
 use septet_language::mistake::Mistake;
-use septet_language::schema::{Key, Kind, Phrase, Section, later, none};
+use septet_language::schema::{Count, Key, Named, Phrase, Section, Table, TableOf, Texts, Time};
 use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 
@@ -21,32 +21,28 @@ use crate::service::{Reading, Service, ServiceKind};
 use crate::stage::boot::{Boot, Ground, serve};
 use crate::stage::build::BuildError;
 
-pub(super) const KIND: ServiceKind = ServiceKind {
-    key: Key::new("dns", Kind::Table(&SECTION), "an authoritative name server; hosts of the lab ask it for names"),
-    read,
-};
+pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
 
-static SECTION: Section = Section {
-    doc: "An authoritative name server. Beside its zones it knows every node as `NAME.lab`.",
-    groups: &[&[
-        Key::new("ttl", Kind::Time, "how long others may keep what they were told, where a record does not say (1h)"),
-        Key::new(
-            "udp_size",
-            Kind::Count(512, 65_507),
-            "the largest datagram that it sends, in bytes; longer answers go over TCP (4096)",
-        ),
-        Key::new(
-            "zones",
-            Kind::Named("zone", &Kind::Named("name", &Kind::Texts(&RECORD))),
-            "by zone and name what is known: a node, an address, or a record such as `CNAME www`",
-        ),
-    ]],
-    more: none,
-    required: &[],
-    numbered: None,
-};
+static KEY: Key<TableOf> =
+    Key::new("dns", TableOf(&SECTION), "an authoritative name server; hosts of the lab ask it for names");
 
-static RECORD: Phrase = Phrase { what: "a record", example: "lb", check: later };
+static SECTION: Section = Section::new(
+    "An authoritative name server. Beside its zones it knows every node as `NAME.lab`.",
+    &[&[&LIFETIME, &UDP_SIZE, &ZONES]],
+);
+
+static LIFETIME: Key<Time> =
+    Key::new("ttl", Time, "how long others may keep what they were told, where a record does not say (1h)");
+static UDP_SIZE: Key<Count<u16>> = Key::new(
+    "udp_size",
+    Count(512, 65_507),
+    "the largest datagram that it sends, in bytes; longer answers go over TCP (4096)",
+);
+static ZONES: Key<Named<Named<Texts<Text>>>> = Key::new(
+    "zones",
+    Named("zone", Named("name", Texts(Phrase::later("a record", "lb")))),
+    "by zone and name what is known: a node, an address, or a record such as `CNAME www`",
+);
 
 /// An authoritative name server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -234,8 +230,7 @@ impl RecordData {
 
 fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     let mut zones = Vec::new();
-    for (origin, item) in table.table("zones").map(|t| t.entries.as_slice()).unwrap_or_default() {
-        let Item { value: Value::Table(names), .. } = item else { continue };
+    for (origin, names) in table.get(&ZONES).unwrap_or_default() {
         let mut zone = ZoneSpec { origin: origin.text.trim_end_matches('.').to_ascii_lowercase(), records: Vec::new() };
         if zone.origin == "lab" {
             let mistake =
@@ -250,10 +245,10 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
                 continue;
             }
         };
-        for (name, _) in &names.entries {
-            for text in names.texts(&name.text) {
-                let record = record(text, reading);
-                let Some(spec) = reading.or_report(text, record) else { continue };
+        for (name, texts) in names {
+            for text in texts {
+                let record = record(&text, reading);
+                let Some(spec) = reading.or_report(&text, record) else { continue };
                 // Records that take turns need not go together.
                 let always = spec.window == ALWAYS;
                 let tried = if always { &mut checked } else { &mut checked.clone() };
@@ -265,8 +260,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         }
         zones.push(zone);
     }
-    let udp_size = table.count("udp_size").and_then(|n| u16::try_from(n).ok());
-    Some(Arc::new(Dns { zones, ttl: table.time("ttl"), udp_size }))
+    Some(Arc::new(Dns { zones, ttl: table.get(&LIFETIME), udp_size: table.get(&UDP_SIZE) }))
 }
 
 fn unfit(code: &'static str, span: core::ops::Range<usize>, why: &dns::ZoneError) -> Mistake {

@@ -5,38 +5,34 @@ use std::sync::Arc;
 
 use septet_application::http::{Page, Rule, Server, Site};
 use septet_core::Bytes;
-use septet_language::document::{Table, Text};
-use septet_language::schema::{Key, Kind, Phrase, Section, none};
+use septet_language::document::Text;
+use septet_language::schema::{Key, Phrase, Section, Size, Table, TableOf, Texts, Time};
 use septet_language::words::{Word, Wrong};
 
-use super::answers::{self, ANSWER};
+use super::answers::ANSWER;
 use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
 use crate::stage::boot::{Boot, Ground, serve};
 use crate::stage::build::BuildError;
 
-pub(super) const KIND: ServiceKind = ServiceKind { key: Key::new("http", Kind::Table(&SECTION), "a web server"), read };
+pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
 
-static SECTION: Section = Section {
-    doc: "A web server that answers every request with the same body, but for those that `answers` names.",
-    groups: &[&[
-        Key::new(
-            "answers",
-            Kind::Texts(&ANSWER),
-            "what some requests get on purpose, the first that fits: `/flaky: 503 for 30%`",
-        ),
-        Key::new("body", Kind::Size, "the size of the body of every answer (1kb)"),
-        Key::new("think", Kind::Time, "how long it takes to begin an answer (0s)"),
-        Key::new("listen", Kind::Texts(&LISTEN), "where it listens (`http://:80`)"),
-        Key::new("max_body", Kind::Size, "the largest body of a request; a larger one is answered 413 (1mb)"),
-        certificate::KEY,
-    ]],
-    more: none,
-    required: &[],
-    numbered: None,
-};
+static KEY: Key<TableOf> = Key::new("http", TableOf(&SECTION), "a web server");
 
-static LISTEN: Phrase =
-    Phrase { what: "a listener", example: "https://www.shop.test", check: |_, text| http_only(text).map(|_| ()) };
+static SECTION: Section = Section::new(
+    "A web server that answers every request with the same body, but for those that `answers` names.",
+    &[&[&ANSWERS, &BODY, &THINK, &LISTEN, &MAX_BODY, &certificate::KEY]],
+);
+
+static ANSWERS: Key<Texts<Rule>> =
+    Key::new("answers", Texts(ANSWER), "what some requests get on purpose, the first that fits: `/flaky: 503 for 30%`");
+static BODY: Key<Size> = Key::new("body", Size, "the size of the body of every answer (1kb)");
+static THINK: Key<Time> = Key::new("think", Time, "how long it takes to begin an answer (0s)");
+static LISTEN: Key<Texts<Listen>> = Key::new("listen", Texts(LISTENER), "where it listens (`http://:80`)");
+static MAX_BODY: Key<Size> =
+    Key::new("max_body", Size, "the largest body of a request; a larger one is answered 413 (1mb)");
+
+const LISTENER: Phrase<Listen> =
+    Phrase { what: "a listener", example: "https://www.shop.test", read: |_, text| http_only(text) };
 
 /// A web server.
 #[derive(Clone, PartialEq, Debug)]
@@ -89,18 +85,17 @@ impl Service for Http {
 }
 
 fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
-    let mut listen: Vec<_> = table.texts("listen").into_iter().filter_map(|text| http_only(text).ok()).collect();
+    let mut listen = table.get(&LISTEN).unwrap_or_default();
     if listen.is_empty() {
         listen.push(Listen { scheme: Scheme::Http, host: String::new(), port: 80 });
     }
     let certificate = certificate::read(table, &listen, reading);
     Some(Arc::new(Http {
-        body: table.size("body").unwrap_or(Bytes(1024)),
-        think: table.time("think").unwrap_or_default(),
+        body: table.get(&BODY).unwrap_or(Bytes(1024)),
+        think: table.get(&THINK).unwrap_or_default(),
         listen,
-        max_body: table.size("max_body"),
-        // Those that will not do were reported when the keys were checked.
-        answers: table.texts("answers").into_iter().filter_map(|text| answers::rule(text).ok()).collect(),
+        max_body: table.get(&MAX_BODY),
+        answers: table.get(&ANSWERS).unwrap_or_default(),
         certificate,
     }))
 }

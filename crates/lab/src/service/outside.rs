@@ -3,27 +3,29 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use septet_language::document::{Table, Text};
-use septet_language::schema::{Key, Kind, Phrase, Section, none};
+use septet_language::document::Text;
+use septet_language::schema::{Key, Phrase, Section, Table, TableOf, Texts};
 use septet_language::words::{Word, Wrong};
 
 use crate::service::{Reading, Service, ServiceKind};
 use crate::stage::boot::{Boot, Ground};
 use crate::stage::build::BuildError;
 
-pub(super) const KIND: ServiceKind =
-    ServiceKind { key: Key::new("outside", Kind::Table(&SECTION), "a door out of the lab, when it is live"), read };
+pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
 
-static SECTION: Section = Section {
-    doc: "Connections to this host go on to the machine that the lab runs on. In virtual time there is no outside.",
-    groups: &[&[Key::new("allow", Kind::Texts(&DOOR), "which: `127.0.0.1:8080`, or `80 = 127.0.0.1:8080`")]],
-    more: none,
-    required: &["allow"],
-    numbered: None,
-};
+static KEY: Key<TableOf> = Key::new("outside", TableOf(&SECTION), "a door out of the lab, when it is live");
 
-static DOOR: Phrase =
-    Phrase { what: "a door", example: "80 = 127.0.0.1:8080", check: |_, text| door(text).map(|_| ()) };
+static SECTION: Section = Section::new(
+    "Connections to this host go on to the machine that the lab runs on. In virtual time there is no outside.",
+    &[&[&ALLOW]],
+)
+.required(&["allow"]);
+
+static ALLOW: Key<Texts<(u16, SocketAddr)>> =
+    Key::new("allow", Texts(DOOR), "which: `127.0.0.1:8080`, or `80 = 127.0.0.1:8080`");
+
+const DOOR: Phrase<(u16, SocketAddr)> =
+    Phrase { what: "a door", example: "80 = 127.0.0.1:8080", read: |_, text| door(text) };
 
 /// What may be reached outside.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,8 +50,7 @@ impl Service for Outside {
 }
 
 fn read(table: &Table, _: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
-    let doors = table.texts("allow").into_iter().filter_map(|text| door(text).ok()).collect();
-    Some(Arc::new(Outside { doors }))
+    Some(Arc::new(Outside { doors: table.get(&ALLOW).unwrap_or_default() }))
 }
 
 fn door(text: &Text) -> Result<(u16, SocketAddr), Wrong> {

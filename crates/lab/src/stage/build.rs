@@ -23,9 +23,10 @@ use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_transport::tcp;
 
 use crate::fault::board::{self, Board};
-use crate::lab::{self, Lab};
+use crate::lab::Lab;
 use crate::model::medium::Cable;
-use crate::model::node::{Node, NodeKind, Port, Subinterface};
+use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Subinterface};
+use crate::model::switch::SwitchSpec;
 use crate::run::{Output, Places, Run};
 use crate::stage::boot::{self, Consoles, Ground, Progress};
 use crate::stage::gauges;
@@ -118,13 +119,14 @@ impl Lab {
         let mut places = Places::default();
         let mut board = Board::default();
         for (index, (node, routes)) in self.nodes.iter().zip(self.routes()).enumerate() {
-            let (station, recorder) = match node.kind {
-                NodeKind::Hub => (world.add_station(&node.name, Box::new(Hub::new())), None),
-                NodeKind::Switch => {
-                    let station = self.fit(index, Box::new(switch(node, self.management(index))), seed);
+            let (station, recorder) = match &*node.spec {
+                NodeSpec::Hub => (world.add_station(&node.name, Box::new(Hub::new())), None),
+                NodeSpec::Switch(spec) => {
+                    let management = self.management(index, spec);
+                    let station = self.fit(index, Box::new(switch(node, spec, management)), seed);
                     (world.add_station(&node.name, station), None)
                 }
-                NodeKind::Router | NodeKind::Host => {
+                NodeSpec::Router(stack) | NodeSpec::Host(HostSpec { stack, .. }) => {
                     let config = HostConfig {
                         name: node.name.clone(),
                         interfaces: interfaces(node),
@@ -133,8 +135,8 @@ impl Lab {
                         neighbors: self.across_serial_lines(index),
                         guide: routes.guide,
                         forwarding: forwarding(node),
-                        tcp: segmented(&node.spec.tcp, options.segmentation),
-                        listening: node.spec.listening.clone(),
+                        tcp: segmented(&stack.tcp, options.segmentation),
+                        listening: stack.listening.clone(),
                         name_servers: self.name_servers(node, &resolvers),
                         search: vec!["lab".to_owned()],
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },
@@ -145,10 +147,10 @@ impl Lab {
                         },
                     };
                     let mut host = Host::new(config).map_err(|e| BuildError::Host(node.name.clone(), e))?;
-                    for service in &node.spec.services {
+                    for service in node.services() {
                         host.on_boot(service.boot(index, &ground)?);
                     }
-                    if let Some(boot) = boot::programs(index, &node.spec.commands, &trust, &consoles) {
+                    if let Some(boot) = boot::programs(index, &stack.commands, &trust, &consoles) {
                         host.on_boot(boot);
                     }
                     let recorder = host.recorder();
@@ -163,7 +165,7 @@ impl Lab {
         for (index, link) in self.links.iter().enumerate() {
             // Links of one medium share it.
             let [ab, ba] = [0, 1].map(|way| {
-                if self.is_shared_link(index) {
+                if self.layout().is_shared(link.ends) {
                     return Arc::new(self.medium(index, way));
                 }
                 let cable = &link.cables[way];
@@ -198,7 +200,7 @@ impl Lab {
 
     /// The lab's certificate authority, where a service speaks TLS.
     fn authority(&self, seed: Seed, keys: Keys) -> Result<Option<Authority>, CaError> {
-        let services = self.nodes.iter().flat_map(|n| &n.spec.services);
+        let services = self.nodes.iter().flat_map(Node::services);
         if services.flat_map(|s| s.certificate_names()).next().is_none() {
             return Ok(None);
         }
@@ -211,14 +213,14 @@ impl Lab {
 
     /// The addresses of the lab's name servers.
     fn resolvers(&self) -> Vec<IpAddr> {
-        let serves = |n: &Node| n.spec.services.iter().any(|s| s.name() == "dns");
+        let serves = |n: &Node| n.services().iter().any(|s| s.name() == "dns");
         let servers = self.nodes.iter().enumerate().filter(|(_, n)| serves(n));
         servers.filter_map(|(index, _)| self.address(index)).collect()
     }
 
     /// Whom `node` asks for names.
     fn name_servers(&self, node: &Node, default: &[IpAddr]) -> Vec<SocketAddr> {
-        let own = node.spec.resolvers.as_ref().map(|texts| {
+        let own = node.spec.host().and_then(|host| host.resolvers.as_ref()).map(|texts| {
             let address = |text: &str| text.parse().ok().or_else(|| self.address(self.node(text)?));
             texts.iter().filter_map(|t| address(&t.text)).collect::<Vec<IpAddr>>()
         });
@@ -264,7 +266,7 @@ impl Lab {
         }
         let mut routes = topology.compute();
         for (node, routes) in self.nodes.iter().zip(&mut routes) {
-            if let Ok(Some(gateway)) = lab::gateway(node, &self.nodes, &self.topology) {
+            if let Some(gateway) = node.gateway {
                 routes.own.retain(|r| r.prefix != Prefix::DEFAULT_V4);
                 routes.own.push(StaticRoute::new(Prefix::DEFAULT_V4, gateway));
             }
@@ -284,17 +286,17 @@ fn segmented(tcp: &Arc<tcp::Config>, segmentation: Segmentation) -> Arc<tcp::Con
 }
 
 fn forwarding(node: &Node) -> Forwarding {
-    match node.kind {
+    match node.kind() {
         NodeKind::Router => Forwarding::On,
         NodeKind::Host | NodeKind::Switch | NodeKind::Hub => Forwarding::Off,
     }
 }
 
-fn switch(node: &Node, management: Option<switch::Management>) -> switch::Switch {
+fn switch(node: &Node, spec: &SwitchSpec, management: Option<switch::Management>) -> switch::Switch {
     let default = switch::Config::default();
     switch::Switch::new(switch::Config {
-        ageing: node.spec.ageing.unwrap_or(default.ageing),
-        capacity: node.spec.table.unwrap_or(default.capacity),
+        ageing: spec.ageing.unwrap_or(default.ageing),
+        capacity: spec.table.unwrap_or(default.capacity),
         mtus: node.ports.iter().map(|p| usize::from(p.mtu)).collect(),
         management,
     })

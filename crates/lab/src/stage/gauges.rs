@@ -41,8 +41,6 @@ pub(crate) const METRICS: &[Metric] = &[
 
 /// How often, where an expectation wants a gauge and the file does not say.
 const USUAL: Duration = Duration::from_millis(10);
-/// No lab may look more often.
-pub(crate) const SHORTEST: Duration = Duration::from_micros(100);
 
 /// What begins the names of these metrics.
 const TCP: &str = "tcp.";

@@ -29,19 +29,19 @@ pub fn json(root: &Section) -> Value {
 fn section(section: &Section) -> Value {
     let mut properties = Map::new();
     for key in section.keys() {
-        let mut value = kind(&key.kind);
+        let mut value = kind(&key.kind());
         if let Value::Object(map) = &mut value {
-            map.insert("description".into(), json!(key.doc));
-            if !key.example.is_empty() {
-                map.insert("examples".into(), json!([key.example]));
+            map.insert("description".into(), json!(key.doc()));
+            if !key.example().is_empty() {
+                map.insert("examples".into(), json!([key.example()]));
             }
         }
-        properties.insert(key.name.into(), value);
+        properties.insert(key.name().into(), value);
     }
     let mut schema = json!({ "type": "object", "description": section.doc, "properties": properties });
     let Value::Object(map) = &mut schema else { unreachable!("written as an object") };
-    if let Some((prefix, of)) = &section.numbered {
-        map.insert("patternProperties".into(), json!({ format!("^{prefix}[0-9]+$"): kind(of) }));
+    if let Some(key) = section.numbered {
+        map.insert("patternProperties".into(), json!({ format!("^{}[0-9]+$", key.name()): kind(&key.kind()) }));
     }
     map.insert("additionalProperties".into(), json!(false));
     if !section.required.is_empty() {
@@ -53,16 +53,16 @@ fn section(section: &Section) -> Value {
 fn kind(of: &Kind) -> Value {
     match of {
         Kind::Text => json!({ "type": "string" }),
-        Kind::Choice(words) => json!({ "enum": words() }),
-        Kind::Time | Kind::Span(_) => json!({ "$ref": "#/$defs/time" }),
+        Kind::Choice(words) => json!({ "enum": words }),
+        Kind::Time => json!({ "$ref": "#/$defs/time" }),
         Kind::Size => json!({ "$ref": "#/$defs/size" }),
         Kind::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Switch => json!({ "type": "boolean" }),
         Kind::Date => json!({ "$ref": "#/$defs/date" }),
-        Kind::Phrase(phrase) => json!({ "type": ["string", "number"], "examples": [phrase.example] }),
-        Kind::Texts(phrase) => json!({
+        Kind::Phrase { example, .. } => json!({ "type": ["string", "number"], "examples": [example] }),
+        Kind::Texts { example, .. } => json!({
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
-            "examples": [[phrase.example]],
+            "examples": [[example]],
         }),
         Kind::Table(of) => section(of),
         Kind::Named(_, of) => json!({ "type": "object", "additionalProperties": kind(of) }),

@@ -16,7 +16,7 @@ use crate::pump::Pump;
 
 /// The doors of a node.
 pub(super) fn of(node: &Node) -> impl Iterator<Item = (u16, SocketAddr)> {
-    let outside = node.spec.services.iter().filter_map(|service| {
+    let outside = node.services().iter().filter_map(|service| {
         let any: &dyn Any = &**service;
         any.downcast_ref::<Outside>()
     });

@@ -142,8 +142,8 @@ impl Places {
             let [port] = &host.ports[..] else {
                 return Err(format!("`{name}` has {} ports; only a host with one can be taken", host.ports.len()));
             };
-            if host.kind != NodeKind::Host {
-                return Err(format!("`{name}` is a {}; only the place of a host can be taken", host.kind.as_str()));
+            if host.kind() != NodeKind::Host {
+                return Err(format!("`{name}` is a {}; only the place of a host can be taken", host.kind().as_str()));
             }
             let v4 = port.address.and_then(|cidr| match cidr.addr() {
                 IpAddr::V4(address) => Some((address, cidr.prefix_len())),

@@ -1,0 +1,372 @@
+//! How the text of a lab file becomes a lab.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use septet_core::Instant;
+use septet_language::document::{self, Text};
+use septet_language::mistake::{Gravity, Mistake, Mistakes};
+use septet_language::schema::{self, Entry, Table};
+use septet_language::words::{Word, Wrong};
+use septet_network::Cidr;
+use septet_transport::tcp::Config;
+
+use crate::expect::{self, Expectation};
+use crate::fault::{self, Fault};
+use crate::lab::{Lab, SHORTEST_SAMPLE};
+use crate::model::address::{self, Spot};
+use crate::model::files::Files;
+use crate::model::link::Link;
+use crate::model::medium::{self, Cable};
+use crate::model::node::{Node, NodeSpec, Port, Subinterface};
+use crate::model::topology::{Place, Topology};
+use crate::read::idle::Idle;
+use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, Sweep, TOPOLOGY};
+use crate::read::links::Wiring;
+use crate::read::node::{self, Declared, firsts};
+use crate::read::starts::{self, Stop};
+use crate::read::{segments, shared_line, sweep, tcp, vlans};
+
+/// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
+const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+const STOP: Duration = Duration::from_secs(60);
+/// Ethernet's (IEEE 802.3 §3.2.7: at most 1500 octets of client data).
+const MTU: u16 = 1500;
+
+impl Lab {
+    /// Reads a lab file. `source` names it in messages.
+    ///
+    /// ```
+    /// let lab = septet_lab::Lab::parse("two.toml", r#"
+    ///     [topology]
+    ///     links = ["a -- b"]
+    ///     [host.a]
+    ///     [host.b]
+    /// "#)?;
+    /// assert_eq!(lab.links[0].name, "a--b");
+    /// let mistakes = septet_lab::Lab::parse("two.toml", "topology.links = ['a -- b']\n[host.a]").unwrap_err();
+    /// assert_eq!(mistakes.iter().next().unwrap().reason(), "no node is called `b`");
+    /// # Ok::<(), septet_lab::Mistakes>(())
+    /// ```
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn parse(source: &str, text: &str) -> Result<Self, Mistakes> {
+        let (lab, sweep) = Self::read(source, text, Gravity::Error)?;
+        let mistakes = sweep::check(&lab, &sweep, source);
+        if mistakes.has_errors() { Err(mistakes.sorted()) } else { Ok(lab) }
+    }
+
+    /// Reads a lab file some of whose values were changed, by a sweep or on the command line. Unlike
+    /// [`parse`](Self::parse) it tries none of the values of its `[sweep]`, and only warns of what begins after the lab's
+    /// end, which may have been changed for a short run.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn parse_changed(source: &str, text: &str) -> Result<Self, Mistakes> {
+        Self::read(source, text, Gravity::Warning).map(|(lab, _)| lab)
+    }
+
+    fn read(source: &str, text: &str, late: Gravity) -> Result<(Self, Sweep), Mistakes> {
+        let mut mistakes = Mistakes::new(source, text);
+        let root = document::parse(text, &mut mistakes);
+        // After a syntax error the rest may have been read as something else.
+        if mistakes.has_errors() {
+            return Err(mistakes.sorted());
+        }
+        let root = schema::read(&root, &keys::ROOT, &mut mistakes);
+        let files = Files::beside(source);
+        let lab = Reader { root: &root, files: &files, mistakes: &mut mistakes, late }.lab(source, text);
+        if mistakes.has_errors() {
+            return Err(mistakes.sorted());
+        }
+        let lab = Self { warnings: mistakes.sorted(), files: files.contents(), ..lab };
+        Ok((lab, root.get(&SWEEP).unwrap_or_default()))
+    }
+
+    /// Reads a fault as in the file's `[faults]`, for a lab that runs already.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn fault(&self, text: &str) -> Result<Fault, Mistakes> {
+        let text = Text::bare(text.to_owned(), 0..text.len());
+        fault::parse(&text, self.layout(), self.stop, &Files::beside(&self.source)).map_err(|wrong| {
+            let mut mistakes = Mistakes::new("fault", &text.text);
+            mistakes.push(wrong.mistake(&text));
+            mistakes
+        })
+    }
+}
+
+struct Reader<'a> {
+    root: &'a Table,
+    files: &'a Files,
+    mistakes: &'a mut Mistakes,
+    /// How grave it is to begin after the end that the file gives.
+    late: Gravity,
+}
+
+impl Reader<'_> {
+    /// Reads as much as can be; where there are mistakes the result is not used.
+    fn lab(&mut self, source: &str, text: &str) -> Lab {
+        let lab = self.root.get(&LAB).unwrap_or_default();
+        let stem = source.rsplit(['/', '\\']).next().unwrap_or(source);
+        let said = lab.get(&keys::STOP);
+        let stop = Instant::ZERO + said.unwrap_or(STOP);
+        let mut topology = Topology::default();
+        let declared = node::declared(self.root, self.mistakes);
+        for node in firsts(&declared) {
+            node.missing(self.mistakes);
+        }
+        for node in &declared {
+            topology.add_node(&node.name);
+        }
+        let media = self.media();
+        let texts = self.root.get(&TOPOLOGY).and_then(|joined| joined.get(&LINKS)).unwrap_or_default();
+        let faults = self.root.get(&FAULTS).and_then(|faults| faults.get(&SCRIPT)).unwrap_or_default();
+        let (hub, files) = (Arc::new(Cable::hub()), self.files);
+        let mut wiring = Wiring { declared: &declared, media: &media, hub, files, mistakes: &mut *self.mistakes };
+        let (links, spans, ports) = wiring.links(&texts, &mut topology);
+        self.unused(&texts, &media, &links);
+        let nodes = self.nodes(&declared, &links, ports, &tcp::of_all(&lab), &topology);
+        shared_line::check(&nodes, &links, &spans, self.mistakes);
+        let gravity = if said.is_some() { self.late } else { Gravity::Warning };
+        let ends = Stop { at: stop, gravity };
+        let said = self.root.get(&MEDIA).unwrap_or_default();
+        let idle =
+            Idle { media: &said, texts: &texts, faults: &faults, declared: &declared, links: &links, spans: &spans };
+        idle.check(self.mistakes);
+        starts::check(&declared, &nodes, &topology, ends, self.mistakes);
+        let mut made = Lab {
+            name: lab.get(&keys::NAME).map_or_else(|| stem.trim_end_matches(".toml").to_owned(), |name| name.text),
+            description: lab.get(&keys::DESCRIPTION).map(|text| text.text),
+            seed: lab.get(&keys::SEED).unwrap_or(1),
+            stop,
+            epoch: lab.get(&keys::EPOCH).unwrap_or(EPOCH),
+            sample: self.sample(&lab),
+            faults: Vec::new(),
+            expectations: self.expectations(&topology, ends),
+            sweep: sweep::read(&self.root.get(&SWEEP).unwrap_or_default(), self.mistakes),
+            nodes,
+            links,
+            warnings: Mistakes::new(source, text),
+            text: text.to_owned(),
+            files: BTreeMap::new(),
+            source: source.to_owned(),
+            media,
+            says_when_to_stop: lab.name(&keys::STOP).is_some(),
+            topology,
+        };
+        made.faults = self.faults(&faults, &made, ends);
+        made
+    }
+
+    /// Looking more often than every tenth of a millisecond would be most of what a run does.
+    fn sample(&mut self, lab: &Table) -> Option<Duration> {
+        let Entry { span, value: &sample, .. } = lab.entry(&keys::SAMPLE)?;
+        if sample < SHORTEST_SAMPLE {
+            let span = span.clone();
+            self.mistakes.push(Mistake::new("sample", span, "a sample is taken every 100us at most", "too often"));
+        }
+        Some(sample.max(SHORTEST_SAMPLE))
+    }
+
+    fn or_report<T>(&mut self, text: &Text, result: Result<T, Wrong>) -> Option<T> {
+        result.map_err(|wrong| self.mistakes.push(wrong.mistake(text))).ok()
+    }
+
+    fn media(&mut self) -> BTreeMap<String, Arc<Cable>> {
+        let mut media = BTreeMap::from([("lan".to_owned(), Arc::new(Cable::lan()))]);
+        for (name, table) in self.root.get(&MEDIA).unwrap_or_default() {
+            if medium::is_word(&name.text) || name.text.contains(|c: char| c.is_whitespace() || c == '/') {
+                let reason = format!("a medium cannot be called `{}`", name.text);
+                self.mistakes.push(
+                    Mistake::new("name", name.span.clone(), reason, "not a name for a medium")
+                        .help("it would read as one of netem's words in a link".to_owned()),
+                );
+            }
+            let mut cable = Cable::perfect();
+            for (text, changes) in medium::keys().iter().filter_map(|key| table.get(key)) {
+                let changes = medium::with_files(changes, self.files);
+                cable.apply(&self.or_report(&text, changes).unwrap_or_default());
+            }
+            media.insert(name.text, Arc::new(cable));
+        }
+        media
+    }
+
+    /// Media that no link is made of; netem words behind a medium's name make another one of it.
+    fn unused(&mut self, texts: &[Text], media: &BTreeMap<String, Arc<Cable>>, links: &[Link]) {
+        let mentioned: BTreeSet<&str> = texts.iter().flat_map(|t| t.text.split([' ', ':', '/'])).collect();
+        for (name, _) in self.root.get(&MEDIA).unwrap_or_default() {
+            let Some(cable) = media.get(&name.text) else { continue };
+            let used = links.iter().any(|l| l.cables.iter().any(|c| Arc::ptr_eq(c, cable)));
+            if !used && !mentioned.contains(name.text.as_str()) {
+                let reason = format!("no link is made of `{}`", name.text);
+                self.mistakes.push(Mistake::new("unused-medium", name.span.clone(), reason, "unused").warning());
+            }
+        }
+    }
+
+    fn nodes(
+        &mut self,
+        declared: &[Declared],
+        links: &[Link],
+        ports: Vec<BTreeMap<u16, usize>>,
+        defaults: &Arc<Config>,
+        topology: &Topology,
+    ) -> Vec<Node> {
+        let mut nodes: Vec<Node> = Vec::with_capacity(declared.len());
+        let mut last: Option<(*const Table, Arc<NodeSpec>)> = None;
+        for (index, (node, plugged)) in declared.iter().zip(ports).enumerate() {
+            // The nodes of a range share one table, and so one spec.
+            let table = Arc::as_ptr(&node.table);
+            let spec = match &last {
+                Some((of, spec)) if core::ptr::eq(*of, table) => spec.clone(),
+                _ => Arc::new(node.spec(defaults, topology, self.mistakes)),
+            };
+            last = Some((table, spec.clone()));
+            let stack = spec.stack();
+            let given = |number: u16| stack.and_then(|stack| stack.ports.get(&number));
+            for (number, port) in stack.iter().flat_map(|stack| &stack.ports) {
+                if !plugged.contains_key(number) {
+                    let reason = format!("port eth{number} of `{}` has no link", node.name);
+                    self.mistakes.push(Mistake::new("port", port.span.clone(), reason, "no link here"));
+                }
+            }
+            if let Some((_, span)) = stack.and_then(|stack| stack.address.as_ref())
+                && plugged.len() > 1
+            {
+                let reason = format!("`{}` has {} ports, and one address for them", node.name, plugged.len());
+                self.mistakes.push(Mistake::new("address", span.clone(), reason, "of which port?").help(format!(
+                    "write it in a table of the port: `[{}.{}.eth0]`",
+                    node.kind.as_str(),
+                    node.name
+                )));
+            }
+            let count = plugged.keys().next_back().map_or(0, |last| usize::from(*last) + 1);
+            let ports = (0..count as u16)
+                .map(|number| {
+                    let link = plugged.get(&number).copied();
+                    let of_link = link.and_then(|l| links[l].cables.iter().filter_map(|c| c.mtu).min());
+                    let own = given(number).and_then(|port| port.mtu).or(stack.and_then(|stack| stack.mtu));
+                    let vlans = given(number).into_iter().flat_map(|port| port.vlans.keys());
+                    Port {
+                        link,
+                        mac: address::mac(Place { node: index, port: number }),
+                        address: None,
+                        vlans: vlans.map(|vlan| Subinterface { vlan: *vlan, address: None }).collect(),
+                        mtu: own.or(of_link).unwrap_or(MTU),
+                    }
+                })
+                .collect();
+            let neighbours = plugged.values().filter_map(|link| {
+                let beyond = links[*link].ends.iter().map(|end| end.node).find(|node| *node != index)?;
+                Some((beyond, *link))
+            });
+            let neighbours = neighbours.collect();
+            nodes.push(Node { name: node.name.clone(), ports, neighbours, gateway: None, spec });
+        }
+        vlans::check(&nodes, links, self.mistakes);
+        let segments = segments::segments(&mut nodes, links);
+        let names = |Spot { place, vlan }: Spot| {
+            let vlan = vlan.map_or_else(String::new, |vlan| format!(".{vlan}"));
+            format!("`{}` eth{}{vlan}", nodes[place.node].name, place.port)
+        };
+        for (Spot { place, vlan }, cidr) in address::assign(&segments, &names, self.mistakes) {
+            let port = &mut nodes[place.node].ports[usize::from(place.port)];
+            match vlan {
+                None => port.address = Some(cidr.into()),
+                Some(vlan) => {
+                    port.vlans.iter_mut().filter(|s| s.vlan == vlan).for_each(|s| s.address = Some(cidr.into()));
+                }
+            }
+        }
+        self.unconnected(declared, &nodes);
+        self.gateways(&mut nodes, topology);
+        nodes
+    }
+
+    /// Nodes to which no link leads; those of one range are named together.
+    fn unconnected(&mut self, declared: &[Declared], nodes: &[Node]) {
+        let alone = declared.iter().zip(nodes).filter(|(_, node)| node.ports.is_empty()).map(|(declared, _)| declared);
+        let mut alone = alone.peekable();
+        while let Some(first) = alone.next() {
+            let mut more = 0u32;
+            while alone.next_if(|next| next.span == first.span).is_some() {
+                more += 1;
+            }
+            let others = if more > 0 { format!(" and {more} more of its range") } else { String::new() };
+            let reason = format!("no link leads to `{}`{others}", first.name);
+            self.mistakes.push(Mistake::new("unconnected", first.span.clone(), reason, "unconnected").warning());
+        }
+    }
+
+    /// Finds the gateways that the file names, and looks whether the resolvers are there.
+    fn gateways(&mut self, nodes: &mut [Node], topology: &Topology) {
+        let mut seen: Option<*const NodeSpec> = None;
+        for index in 0..nodes.len() {
+            let spec = nodes[index].spec.clone();
+            let Some(host) = spec.host() else { continue };
+            if let Some(text) = &host.gateway {
+                let gateway = gateway(text, &nodes[index], nodes, topology);
+                nodes[index].gateway = self.or_report(text, gateway);
+            }
+            if seen.replace(Arc::as_ptr(&spec)) != Some(Arc::as_ptr(&spec)) {
+                for text in host.resolvers.iter().flatten().filter(|text| text.text.parse::<IpAddr>().is_err()) {
+                    let found = topology.node(Word { text: &text.text, at: 0 });
+                    self.or_report(text, found);
+                }
+            }
+        }
+    }
+
+    fn faults(&mut self, texts: &[Text], lab: &Lab, stop: Stop) -> Vec<Fault> {
+        texts
+            .iter()
+            .filter_map(|text| {
+                let fault = fault::parse(text, lab.layout(), lab.stop, self.files);
+                let fault = self.or_report(text, fault)?;
+                if fault.at >= stop.at {
+                    self.mistakes.push(stop.too_late(text.inner(), "this begins"));
+                }
+                Some(fault)
+            })
+            .collect()
+    }
+
+    fn expectations(&mut self, topology: &Topology, stop: Stop) -> Vec<Expectation> {
+        let mut list = Vec::new();
+        for (name, text) in self.root.get(&EXPECT).unwrap_or_default() {
+            let parsed = expect::parse(&text.text, topology, expect::counters());
+            let Some((condition, moments)) = self.or_report(&text, parsed) else { continue };
+            for moment in moments.into_iter().filter(|moment| moment.until > stop.at) {
+                self.mistakes.push(stop.too_late(text.place(moment.at), "this"));
+            }
+            list.push(Expectation { name: name.text, text: text.text, condition });
+        }
+        list
+    }
+}
+
+/// The gateway that the file gives a host, which must be on one of its networks.
+fn gateway(text: &Text, node: &Node, nodes: &[Node], topology: &Topology) -> Result<IpAddr, Wrong> {
+    let word = Word { text: &text.text, at: 0 };
+    let own: Vec<Cidr> = node.addresses().collect();
+    if let Ok(address) = text.text.parse::<IpAddr>() {
+        if own.iter().any(|net| net.prefix().contains(address)) {
+            return Ok(address);
+        }
+        return Err(Wrong::new("gateway", word.range(), format!("{address} is on no network of `{}`", node.name))
+            .label("out of reach"));
+    }
+    let gateway = topology.node(word)?;
+    nodes[gateway].addresses().map(Cidr::addr).find(|a| own.iter().any(|net| net.prefix().contains(*a))).ok_or_else(
+        || {
+            Wrong::new("gateway", word.range(), format!("`{}` is on no network of `{}`", text.text, node.name))
+                .label("out of reach")
+        },
+    )
+}

@@ -1,0 +1,249 @@
+//! `[hub.NAME]`, `[switch.NAME]`, `[router.NAME]`, `[host.NAME]`: what may be said of a node, and how that is read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use septet_datalink::vlan::VlanId;
+use septet_language::document::Text;
+use septet_language::mistake::{Mistake, Mistakes, Span};
+use septet_language::names;
+use septet_language::schema::{
+    AnyKey, Choice, Entry, Key, Line, Named, Phrase, PieceOf, Section, Table, TableOf, Texts, Time,
+};
+use septet_language::words::{Word, Wrong};
+use septet_transport::tcp;
+
+use crate::model::address;
+use crate::model::command::{self, Command};
+use crate::model::medium;
+use crate::model::node::{Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, StackSpec, VlanSpec};
+use crate::model::topology::Topology;
+use crate::read::listeners;
+use crate::read::switch::{self, SWITCH};
+use crate::read::tcp::TCP;
+use crate::service;
+
+/// The tables of nodes by the name of the section, and so by kind.
+type NodesOf = Key<Named<PieceOf>>;
+
+pub(crate) static HUBS: NodesOf =
+    Key::new("hub", Named("hub", PieceOf(&HUB)), "repeaters, by name: all on them share one line");
+pub(crate) static SWITCHES: NodesOf =
+    Key::new("switch", Named("switch", PieceOf(&SWITCH)), "learning Ethernet switches, by name");
+pub(crate) static ROUTERS: NodesOf =
+    Key::new("router", Named("router", PieceOf(&ROUTER)), "hosts that forward, by name");
+pub(crate) static HOSTS: NodesOf =
+    Key::new("host", Named("host", PieceOf(&HOST)), "hosts, by name or range: `\"web[1..3]\"`");
+
+static HUB: Section =
+    Section::new("A repeater: what comes in at one port goes out at all others, and its links are half duplex.", &[]);
+static ROUTER: Section = Section::new("A host that forwards.", &[STACK]).numbered(&PORTS);
+static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(service::keys).numbered(&PORTS);
+
+/// What hosts and routers have in common.
+const STACK: &[&dyn AnyKey] = &[&ADDRESS, &MTU, &TCP, &listeners::LISTENERS, &DUPLEX, &TURNAROUND, &RUN];
+
+const HOSTS_OWN: &[&dyn AnyKey] = &[&GATEWAY, &EXEC, &TAP, &RESOLVER];
+
+static ADDRESS: Key<Phrase<GivenAddress>> =
+    Key::new("address", CIDR, "the IPv4 address with its prefix, where there is one port only");
+static MTU: Key<Phrase<u16>> = Key::new("mtu", BYTES, "the largest packet that it sends, in bytes (1500)");
+static DUPLEX: Key<Choice<Duplex>> = Key::new(
+    "duplex",
+    Choice(|| vec![("full", Duplex::Full), ("half", Duplex::Half)]),
+    "`half` where the ports must not send while they receive (full)",
+);
+static TURNAROUND: Key<Time> = Key::new(
+    "turnaround",
+    Time,
+    "how long it takes from the end of a frame to its answer (0s; 20us where it has a port at a shared line)",
+);
+static RUN: Key<Texts<Command>> = Key::new("run", Texts(COMMAND), "programs and when they start: `at 1s: ping web1`");
+static GATEWAY: Key<Line> = Key::new("gateway", Line, "the router of its default route, by name or address");
+static EXEC: Key<Line> = Key::new(
+    "exec",
+    Line,
+    "a real program that takes this host's place when the lab is live: `nginx -g 'daemon off;'`",
+);
+static TAP: Key<Line> =
+    Key::new("tap", Line, "a TAP interface that takes this host's place when the lab is live: `tap0`");
+static RESOLVER: Key<Texts<Text>> = Key::new(
+    "resolver",
+    Texts(Phrase::later("a name server", "dns")),
+    "whom it asks for names, by name or address (the lab's DNS hosts)",
+);
+
+static PORTS: Key<TableOf> = Key::new("eth", TableOf(&PORT), "one port");
+static PORT: Section = Section::new("One port of a host or router.", &[&[&PORT_ADDRESS, &MTU]]).numbered(&VLAN_PORTS);
+static PORT_ADDRESS: Key<Phrase<GivenAddress>> =
+    Key::new("address", CIDR, "the IPv4 address with its prefix: `10.0.1.5/24`");
+static VLAN_PORTS: Key<TableOf> = Key::new("", TableOf(&VLAN_PORT), "the interface for one VLAN");
+static VLAN_PORT: Section =
+    Section::new("The interface for one VLAN at a port, named by its number.", &[&[&PORT_ADDRESS]]);
+
+const COMMAND: Phrase<Command> =
+    Phrase { what: "a command", example: "at 1s: ping web1", read: |_, text| command::parse(text) };
+const CIDR: Phrase<GivenAddress> = Phrase {
+    what: "an address",
+    example: "10.0.1.5/24",
+    read: |_, text| {
+        let address = address::parse(&text.text);
+        let address = address.map_err(|refusal| Wrong::refused("address", 0..text.text.len(), refusal))?;
+        Ok((address, text.inner()))
+    },
+};
+const BYTES: Phrase<u16> =
+    Phrase { what: "a size", example: "1500", read: |_, text| medium::mtu(Word { text: &text.text, at: 0 }) };
+
+/// The kinds of nodes, with their tables.
+const SECTIONS: &[(NodeKind, &NodesOf)] =
+    &[(NodeKind::Hub, &HUBS), (NodeKind::Switch, &SWITCHES), (NodeKind::Router, &ROUTERS), (NodeKind::Host, &HOSTS)];
+
+/// A node's declaration: its name and its table.
+pub(crate) struct Declared {
+    pub(crate) name: String,
+    pub(crate) kind: NodeKind,
+    /// Shared by the nodes of a range.
+    pub(crate) table: Arc<Table>,
+    /// Its key in the file, which may be a range.
+    pub(crate) key: String,
+    pub(crate) span: Span,
+}
+
+/// All nodes that the file declares, in its order, their ranges expanded. A node that is declared by name and as part
+/// of a range has the keys of both; its own go before those of the range.
+pub(crate) fn declared(root: &Table, mistakes: &mut Mistakes) -> Vec<Declared> {
+    let mut sections = Vec::new();
+    for (kind, section) in SECTIONS {
+        for (name, table) in root.get(*section).unwrap_or_default() {
+            let kind = *kind;
+            match names::expand(Word { text: &name.text, at: 0 }) {
+                Ok(all) => sections.push((name, kind, table, all)),
+                Err(wrong) => {
+                    // Quotes around the key are part of its place.
+                    let quoted = usize::from(name.span.len() == name.text.len() + 2);
+                    let at = name.span.start + quoted;
+                    let place = at + wrong.at.start..at + wrong.at.end;
+                    mistakes.push(Mistake::refused(wrong.code, place, wrong.label, wrong.refusal));
+                }
+            }
+        }
+    }
+    sections.sort_by_key(|(name, ..)| name.span.start);
+    let mut nodes: Vec<Declared> = Vec::new();
+    let mut known: BTreeMap<String, (usize, bool)> = BTreeMap::new();
+    for (name, kind, table, all) in sections {
+        let ranged = name.text.contains('[');
+        let table = Arc::new(table);
+        for node in all {
+            let key = node.to_ascii_lowercase();
+            match known.get(&key) {
+                None => {
+                    known.insert(key, (nodes.len(), ranged));
+                    let (key, span) = (name.text.clone(), name.span.clone());
+                    nodes.push(Declared { name: node, kind, table: table.clone(), key, span });
+                }
+                Some(&(index, other_ranged)) if ranged != other_ranged && nodes[index].kind == kind => {
+                    let before = &mut nodes[index];
+                    let merged = if ranged { before.table.over(&table) } else { table.over(&before.table) };
+                    before.table = Arc::new(merged);
+                    before.key.clone_from(&before.name);
+                }
+                Some(&(index, _)) => {
+                    mistakes.push(
+                        Mistake::new(
+                            "duplicate-node",
+                            name.span.clone(),
+                            format!("two nodes are called `{node}`"),
+                            "again here",
+                        )
+                        .also(nodes[index].span.clone(), "first here"),
+                    );
+                }
+            }
+        }
+    }
+    nodes
+}
+
+/// The first of the nodes of each table: what is wrong with it need be said once.
+pub(crate) fn firsts(declared: &[Declared]) -> impl Iterator<Item = &Declared> {
+    let mut last: Option<*const Table> = None;
+    declared.iter().filter(move |node| last.replace(Arc::as_ptr(&node.table)) != Some(Arc::as_ptr(&node.table)))
+}
+
+impl Declared {
+    /// Reports keys that are missing where all that the file says of the node is put together.
+    pub(crate) fn missing(&self, mistakes: &mut Mistakes) {
+        let section = match self.kind {
+            NodeKind::Hub => &HUB,
+            NodeKind::Switch => &SWITCH,
+            NodeKind::Router => &ROUTER,
+            NodeKind::Host => &HOST,
+        };
+        let path = format!("{}.{}", self.kind.as_str(), self.key);
+        self.table.missing(section, &path, &self.span, mistakes);
+    }
+
+    /// What the file says of the node.
+    pub(crate) fn spec(&self, defaults: &Arc<tcp::Config>, topology: &Topology, mistakes: &mut Mistakes) -> NodeSpec {
+        match self.kind {
+            NodeKind::Hub => NodeSpec::Hub,
+            NodeKind::Switch => NodeSpec::Switch(switch::read(&self.table, topology, mistakes)),
+            NodeKind::Router => NodeSpec::Router(stack(&self.table, defaults, mistakes)),
+            NodeKind::Host => NodeSpec::Host(host(&self.table, defaults, topology, mistakes)),
+        }
+    }
+}
+
+fn host(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistakes: &mut Mistakes) -> HostSpec {
+    HostSpec {
+        stack: stack(table, defaults, mistakes),
+        services: service::read(table, topology, mistakes),
+        exec: table.get(&EXEC).map(|text| text.text),
+        tap: table.get(&TAP).map(|text| text.text),
+        gateway: table.get(&GATEWAY),
+        resolvers: table.get(&RESOLVER),
+    }
+}
+
+fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) -> StackSpec {
+    let port = |(number, port): (u16, Entry<'_, Table>)| {
+        let vlans = vlans(port.value, mistakes);
+        let (address, mtu) = (port.value.get(&PORT_ADDRESS), port.value.get(&MTU));
+        (number, PortSpec { address, mtu, vlans, span: port.name.span.clone() })
+    };
+    let ports = table.numbered(&PORTS).into_iter().map(port).collect();
+    StackSpec {
+        tcp: crate::read::tcp::read(table, defaults),
+        listening: listeners::read(table, mistakes),
+        commands: table.get(&RUN).unwrap_or_default(),
+        duplex: table.get(&DUPLEX).unwrap_or_default(),
+        turnaround: table.get(&TURNAROUND),
+        address: table.get(&ADDRESS),
+        mtu: table.get(&MTU),
+        ports,
+    }
+}
+
+/// Whether a port of a host or router has an address in a table of its own, and where its key `address` is written.
+pub(crate) fn addresses_twice(table: &Table) -> Option<Span> {
+    let own = |(_, port): (u16, Entry<'_, Table>)| port.value.name(&PORT_ADDRESS).is_some();
+    let address = table.name(&ADDRESS)?;
+    table.numbered(&PORTS).into_iter().any(own).then(|| address.span.clone())
+}
+
+/// The tables of a port that are named by a VLAN's number.
+fn vlans(port: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, VlanSpec> {
+    let mut vlans = BTreeMap::new();
+    for (number, Entry { name, value, .. }) in port.numbered(&VLAN_PORTS) {
+        if VlanId::new(number).is_none() {
+            let reason = format!("there is no VLAN {number}");
+            mistakes
+                .push(Mistake::new("vlan", name.span.clone(), reason, "not a VLAN").help("from 1 to 4094".to_owned()));
+            continue;
+        }
+        vlans.insert(number, VlanSpec { address: value.get(&PORT_ADDRESS), span: name.span.clone() });
+    }
+    vlans
+}
