@@ -16,15 +16,11 @@ mod task;
 
 use septet_core::Metric;
 
-/// Everything that services and programs record, each name once.
-pub fn metrics() -> Vec<&'static Metric> {
-    let services = [http::METRICS, dns::METRICS, dns::SERVER_METRICS, balancer::METRICS, programs::METRICS];
-    let programs = programs::PROGRAMS.iter().map(|program| program.metrics());
-    let mut all: Vec<&Metric> = Vec::new();
-    for metric in programs.chain(services).flatten() {
-        if all.iter().all(|known| known.name != metric.name) {
-            all.push(metric);
-        }
-    }
-    all
+/// Who records something, and what: services, programs, and what they use.
+pub fn recorders() -> impl Iterator<Item = (&'static str, &'static [Metric])> {
+    let services =
+        [("web server", http::METRICS), ("name server", dns::SERVER_METRICS), ("load balancer", balancer::METRICS)];
+    let programs = programs::PROGRAMS.iter().map(|program| (program.name(), program.metrics()));
+    let shared = [("every program that looks names up", dns::METRICS), ("every program", programs::METRICS)];
+    services.into_iter().chain(programs).chain(shared)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use septet_lab::{KINDS, Known, Listing};
+use septet_lab::{Counted, KINDS, Known, Listing, Reading};
 use serde_json::json;
 
 use crate::args::ListArgs;
@@ -33,8 +33,18 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
 
 fn objects(chosen: &[Kind], out: &mut impl Write) -> io::Result<()> {
     for (kind, find) in chosen {
-        for Known { name, meaning } in find() {
-            let line = json!({"septet": "list", "version": VERSION, "kind": kind, "name": name, "meaning": meaning});
+        for Known { name, meaning, counted } in find() {
+            let mut line =
+                json!({"septet": "list", "version": VERSION, "kind": kind, "name": name, "meaning": meaning});
+            if let Some(Counted { reading, unit, by }) = counted {
+                let reading = match reading {
+                    Reading::Sum => "sum",
+                    Reading::Each => "each",
+                };
+                line["reading"] = reading.into();
+                line["unit"] = unit.as_str().into();
+                line["by"] = by.into();
+            }
             writeln!(out, "{line}")?;
         }
     }
@@ -49,7 +59,7 @@ fn words(chosen: &[Kind], out: &mut impl Write) -> io::Result<()> {
         let indent = if chosen.len() > 1 { "  " } else { "" };
         let all = find();
         let width = all.iter().map(|k| k.name.len()).max().unwrap_or(0);
-        for Known { name, meaning } in all {
+        for Known { name, meaning, .. } in all {
             writeln!(out, "{indent}{name:width$}  {meaning}")?;
         }
     }

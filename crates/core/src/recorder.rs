@@ -15,10 +15,10 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// All observations under one name, in the order of time.
+/// All observations under one name, in the order of time. A clone shares them: it is as they were when it was made.
 #[derive(Clone, Default, Debug)]
 pub struct Series {
-    samples: Vec<Sample>,
+    samples: Arc<Vec<Sample>>,
     /// Number and sum of the observations that were let go.
     gone: (usize, f64),
 }
@@ -42,9 +42,17 @@ impl Series {
     /// Lets the older half go where there are `most`.
     fn trim(&mut self, most: usize) {
         if self.samples.len() >= most {
-            let older = self.samples.drain(..self.samples.len().div_ceil(2));
+            let half = self.samples.len().div_ceil(2);
+            let older = Arc::make_mut(&mut self.samples).drain(..half);
             self.gone = older.fold(self.gone, |(n, sum), s| (n + 1, sum + s.value));
         }
+    }
+}
+
+impl FromIterator<Sample> for Series {
+    /// The samples must come in the order of time.
+    fn from_iter<I: IntoIterator<Item = Sample>>(samples: I) -> Self {
+        Self { samples: Arc::new(samples.into_iter().collect()), gone: (0, 0.0) }
     }
 }
 
@@ -74,10 +82,11 @@ impl Recorder {
                 if *most > 0 {
                     series.trim(*most);
                 }
-                series.samples.push(sample);
+                // Copied only where somebody holds what was recorded so far.
+                Arc::make_mut(&mut series.samples).push(sample);
             }
             None => {
-                map.insert(name.to_owned(), Series { samples: vec![sample], gone: (0, 0.0) });
+                map.insert(name.to_owned(), Series::from_iter([sample]));
             }
         }
     }
@@ -88,7 +97,7 @@ impl Recorder {
         self.lock().most = most;
     }
 
-    /// A copy of the series called `name`.
+    /// The series called `name`, as it is now; what was recorded is shared and not copied.
     pub fn series(&self, name: &str) -> Option<Series> {
         self.lock().series.get(name).cloned()
     }
@@ -113,6 +122,17 @@ impl fmt::Debug for Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_held_stays_as_it_was() {
+        let recorder = Recorder::new();
+        recorder.record(Instant::ZERO, "x", 1.0);
+        let held = recorder.series("x").unwrap();
+        let again = recorder.series("x").unwrap();
+        assert!(core::ptr::eq(held.samples(), again.samples()), "the samples were copied");
+        recorder.record(Instant::from_secs(1), "x", 2.0);
+        assert_eq!((held.sum(), recorder.series("x").unwrap().sum()), (1.0, 3.0));
+    }
 
     #[test]
     fn what_is_let_go_still_counts() {

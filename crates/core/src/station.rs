@@ -3,7 +3,7 @@
 use core::any::Any;
 use core::fmt;
 
-use crate::{Frame, Instant, Trace};
+use crate::{Frame, Instant, PortReport, Trace};
 
 /// Which station of the world, in the order of declaration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -86,6 +86,16 @@ pub trait Station: Any {
     /// The station is switched on or off. Each station is switched on once when the world starts.
     fn on_power(&mut self, now: Instant, power: Power, out: &mut Out<'_>) {
         let _ = (now, power, out);
+    }
+
+    /// Shows `see` what it counted as a whole, by the names that its crate declares. A station inside is asked for itself.
+    fn show_counters(&self, now: Instant, see: &mut dyn FnMut(&'static str, u64)) {
+        let _ = (now, see);
+    }
+
+    /// Adds to `report` what it counted at `port`, beside what the wire counts there. A station inside is asked for itself.
+    fn show_port(&self, port: Port, report: &mut PortReport) {
+        let _ = (port, report);
     }
 
     /// The station inside, where this one only stands around it (as cards in its ports do).

@@ -1,7 +1,7 @@
 //! A repeater (IEEE 802.3 clause 9; with more than two ports, a hub): what comes in at one port goes out at all
 //! others, bit by bit, and where two talk at once all hear the jam. One collision domain.
 
-use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Station, Storey};
+use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Station, Storey, counters};
 use septet_physical::Signal;
 
 /// A repeater. It understands no frame; its cables have no rate of their own, and the cards at their other ends keep
@@ -23,13 +23,13 @@ struct PortState {
     says: Signal,
 }
 
-/// What a hub counts.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Counters {
-    /// Frames repeated.
-    pub frames: u64,
-    /// Collisions.
-    pub collisions: u64,
+counters! {
+    /// What a hub counts.
+    #[derive(Copy)]
+    pub struct Counters {
+        frames = "hub_frames", "frames that a hub repeated";
+        collisions = "hub_collisions", "collisions at a hub";
+    }
 }
 
 impl Hub {
@@ -106,6 +106,10 @@ impl Station for Hub {
         }
         self.ports[at] = Some(PortState { carrier, hears: Signal::Off, says: Signal::Off });
         self.repeat(out);
+    }
+
+    fn show_counters(&self, _: Instant, see: &mut dyn FnMut(&'static str, u64)) {
+        self.counters.show(see);
     }
 
     fn on_power(&mut self, _: Instant, power: Power, _: &mut Out<'_>) {

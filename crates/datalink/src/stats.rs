@@ -1,8 +1,7 @@
 //! What storey 2 counts at a port, by the names that Linux gives to an interface's counters (`ip -s -s link`,
 //! `struct rtnl_link_stats64`).
 
-use septet_core::DropReason;
-use septet_physical::Tally;
+use septet_core::{DropReason, PortReport, Tally};
 
 /// The counters of one port that the wire cannot know. What the wire knows, packets and octets that passed, the engine
 /// counts.
@@ -105,6 +104,39 @@ impl LinkStats {
         self.octets_in_vain += octets_in_vain;
         for (reason, n) in drops.iter() {
             self.drops.add_many(reason, n);
+        }
+    }
+
+    /// Adds this to what the wire counted at the same port.
+    pub fn add_to(&self, report: &mut PortReport) {
+        let Self {
+            rx_crc_errors,
+            rx_frame_errors,
+            rx_length_errors,
+            rx_dropped,
+            tx_aborted_errors,
+            tx_window_errors,
+            tx_dropped,
+            collisions,
+            delivered_in_vain,
+            octets_in_vain,
+            drops,
+        } = self;
+        let PortReport { counted, drops: all } = report;
+        counted.rx_packets = counted.rx_packets.saturating_sub(*delivered_in_vain);
+        counted.rx_bytes = counted.rx_bytes.saturating_sub(*octets_in_vain);
+        counted.rx_errors += self.rx_errors();
+        counted.rx_crc_errors += rx_crc_errors;
+        counted.rx_frame_errors += rx_frame_errors;
+        counted.rx_length_errors += rx_length_errors;
+        counted.rx_dropped += rx_dropped;
+        counted.tx_errors += tx_aborted_errors + tx_window_errors;
+        counted.tx_aborted_errors += tx_aborted_errors;
+        counted.tx_window_errors += tx_window_errors;
+        counted.tx_dropped += tx_dropped;
+        counted.collisions += collisions;
+        for (reason, n) in drops.iter() {
+            all.add_many(reason, n);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The cables between stations, and what is due on them: all that a station touches while it runs.
 
-use septet_core::{DropReason, EventId, Fate, Frame, FrameId, Instant, Port, StationId, Storey, Trace, Wire};
-use septet_physical::{Direction, Observer, Splitter, Tally};
+use septet_core::{DropReason, EventId, Fate, Frame, FrameId, Instant, Port, StationId, Storey, Tally, Trace, Wire};
+use septet_physical::{Direction, Observer, Splitter};
 use smallvec::SmallVec;
 
 use crate::agenda::{Agenda, Key, Kind};

@@ -4,8 +4,7 @@ use core::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use septet_core::{Carrier, EventId, Frame, Instant, Out, Port, Power, Recorder, Station, Storey};
-use septet_datalink::stats::LinkStats;
+use septet_core::{Carrier, EventId, Frame, Instant, Out, Port, PortReport, Power, Recorder, Station, Storey};
 use septet_engine::executor::{Executor, Round};
 use septet_network::ip::ConfigError;
 use septet_network::{Cidr, Iface, Ip};
@@ -86,11 +85,6 @@ impl Host {
     /// Every TCP connection that is past its handshake and not yet over.
     pub fn flows(&self) -> Vec<Flow> {
         self.stack.borrow().tcp.flows()
-    }
-
-    /// What storey 2 counted at `port`; `None` where nothing was.
-    pub fn link_stats(&self, port: Port) -> Option<LinkStats> {
-        self.stack.borrow().link.get(port.0).cloned()
     }
 
     /// Looks at storey 3: routes, neighbours, addresses.
@@ -240,6 +234,16 @@ impl Station for Host {
             stack.on_room(port);
         }
         self.settle(now, out);
+    }
+
+    fn show_counters(&self, _: Instant, see: &mut dyn FnMut(&'static str, u64)) {
+        self.counters().for_each(|(name, n)| see(name, n));
+    }
+
+    fn show_port(&self, port: Port, report: &mut PortReport) {
+        if let Some(stats) = self.stack.borrow().link.get(port.0) {
+            stats.add_to(report);
+        }
     }
 
     fn on_power(&mut self, now: Instant, power: Power, out: &mut Out<'_>) {

@@ -13,4 +13,6 @@ pub use handle::Sockets;
 pub use host::Host;
 pub use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
 pub use stack::middlebox;
-pub use stack::{Accept, HostConfig, Listening, ListeningRule, Neighbor, PacketLens, TcpSocketId, system_randomness};
+pub use stack::{
+    Accept, HostConfig, Listening, ListeningRule, Neighbor, PacketLens, TcpSocketId, metrics, system_randomness,
+};

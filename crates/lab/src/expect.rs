@@ -17,39 +17,20 @@ pub use eval::{Excess, Found, Observed, Unit, Verdict};
 pub use metric::{Amount, LinkMetric, reading};
 pub use septet_core::Reading;
 
+pub(crate) use metric::{counters, dimension, recorded};
 pub(crate) use parser::parse;
 
 use core::ops::Range;
-use std::sync::LazyLock;
 
 use septet_core::Instant;
-use septet_host::{Host, HostConfig};
 
 use crate::model::topology::LinkRef;
-use crate::stage::cards;
 use septet_language::units::Dimension;
-
-/// What nodes count as wholes: hosts and routers by the names of `nstat`, cards by those of `ethtool -S`, switches and hubs
-/// by their own.
-pub(crate) fn counters() -> &'static [&'static str] {
-    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
-        let host = Host::new(HostConfig::new("any"));
-        let mut names: Vec<_> = host.map(|h| h.counters().map(|(name, _)| name).collect()).unwrap_or_default();
-        names.extend(cards::COUNTERS);
-        names
-    });
-    &NAMES
-}
 
 /// The functions, each with what it means.
 pub(crate) fn functions() -> impl Iterator<Item = (&'static str, &'static str)> {
     let percentile = ("p99", "the value that 99 % of the samples do not exceed; likewise p50, p99.9 and others");
     function::FUNCTIONS.iter().map(|(name, _, doc)| (*name, *doc)).chain([percentile])
-}
-
-/// What programs and services record, each with what it means.
-pub(crate) fn metrics() -> impl Iterator<Item = (&'static str, &'static str)> {
-    metric::all().iter().map(|m| (m.name, m.doc))
 }
 
 /// An expectation of a lab, checked and resolved.

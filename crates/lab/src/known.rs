@@ -1,20 +1,32 @@
 //! What a lab file can name, each with a word of explanation.
 
+use septet_core::{Metric, PortReport, Reading};
 use septet_language::schema::AnyKey;
 
-use crate::expect;
-use crate::fault;
+use crate::expect::Unit;
 use crate::model::medium;
-use crate::service;
-use crate::stage::ports;
+use crate::{expect, fault, service};
 
 /// Something that a lab file can name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Known {
     /// Its name.
     pub name: &'static str,
     /// What it is.
     pub meaning: &'static str,
+    /// How it is counted, where it is something that nodes record or count.
+    pub counted: Option<Counted>,
+}
+
+/// How something is recorded or counted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Counted {
+    /// How its samples are read as a whole.
+    pub reading: Reading,
+    /// What its values count.
+    pub unit: Unit,
+    /// Who records or counts it.
+    pub by: Vec<&'static str>,
 }
 
 /// Lists all things of one kind.
@@ -32,16 +44,18 @@ pub const KINDS: &[(&str, Listing)] = &[
     ("programs", || list(septet_application::programs::PROGRAMS.iter().map(|p| (p.name(), p.summary())))),
     ("faults", || list(fault::known())),
     ("functions", || list(expect::functions())),
-    ("metrics", || list(expect::metrics())),
-    ("counters", || list(expect::counters().iter().map(|name| (*name, "as `nstat` or `ethtool -S` counts it")))),
-    ("port-counters", || list(ports::NAMES.iter().copied().chain([DROPS]))),
+    ("metrics", || expect::recorded().iter().map(|declared| metric(&declared.metric, declared.by.clone())).collect()),
+    ("counters", || expect::counters().map(|(by, counter)| metric(counter, vec![by])).collect()),
+    ("port-counters", || PortReport::metrics().map(|counter| metric(counter, vec!["port"])).collect()),
 ];
 
-/// Every reason is a counter of its own.
-const DROPS: (&str, &str) = ("drop.*", "frames dropped for this reason: `drop.queue`, `drop.fcs`, `drop.stp-blocking`");
+fn metric(metric: &Metric, by: Vec<&'static str>) -> Known {
+    let counted = Counted { reading: metric.reading, unit: Unit::from(expect::dimension(metric.unit)), by };
+    Known { name: metric.name, meaning: metric.doc, counted: Some(counted) }
+}
 
 fn list(of: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Known> {
-    of.map(|(name, meaning)| Known { name, meaning }).collect()
+    of.map(|(name, meaning)| Known { name, meaning, counted: None }).collect()
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub use expect::{
 };
 pub use fault::Fault;
 pub use fault::board::{FaultId, Standing};
-pub use known::{KINDS, Known, Listing};
+pub use known::{Counted, KINDS, Known, Listing};
 pub use lab::Lab;
 pub use model::command::{Command, Schedule};
 pub use model::link::Link;
@@ -33,6 +33,7 @@ pub use model::topology::{LinkRef, Place, Ways};
 pub use read::edit::{SettingError, with_setting};
 pub use read::sweep::Unfit;
 pub use run::{Outcome, Output, Run, Unfinished};
+pub use septet_core::PortReport;
 pub use septet_language::mistake::{Gravity, Mistake, Mistakes, Span};
 pub use septet_language::units::{parse_size, parse_time};
 pub use service::{
@@ -40,7 +41,6 @@ pub use service::{
 };
 pub use stage::boot::{Boot, Ground};
 pub use stage::build::{BuildError, BuildOptions, Keys, Segmentation};
-pub use stage::ports::PortReport;
 
 /// The JSON Schema of a lab file.
 pub fn json_schema() -> serde_json::Value {

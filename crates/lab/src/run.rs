@@ -10,7 +10,7 @@ use std::sync::Arc;
 use septet_application::programs::Captured;
 use septet_capture::summary::{self, End, Summary};
 use septet_capture::{Flow, LinkType, Names};
-use septet_core::{EventId, Instant, Port as PortNumber, Recorder, StationId, Storey};
+use septet_core::{EventId, Instant, Port as PortNumber, PortReport, Recorder, StationId, Storey};
 use septet_engine::{Circle, Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
 use septet_presentation::ca::{Authority, TrustStore};
@@ -24,7 +24,6 @@ use crate::model::medium::Cable;
 use crate::model::node::Node;
 use crate::service::RecordData;
 use crate::stage::boot::Progress;
-use crate::stage::ports::{self, PortReport};
 use crate::stage::readings::Readings;
 
 /// Where the parts of a lab are in its world, each by its index in the lab.
@@ -288,12 +287,12 @@ impl Run {
         let mut counters = BTreeMap::new();
         let mut ports = BTreeMap::new();
         for (node, &station) in self.lab.nodes.iter().zip(&self.places.stations) {
-            if let Some(host) = self.world.station::<Host>(station) {
-                let counted: BTreeMap<_, _> = host.counters().filter(|(_, n)| *n > 0).collect();
-                counters.insert(node.name.clone(), counted);
-            }
+            let mut counted: BTreeMap<&'static str, u64> = BTreeMap::new();
+            self.world.show_counters(station, &mut |name, n| *counted.entry(name).or_default() += n);
+            counted.retain(|_, n| *n > 0);
+            counters.insert(node.name.clone(), counted);
             for number in 0..node.ports.len() as u16 {
-                if let Some(counted) = ports::read(&self.world, station, PortNumber(number)) {
+                if let Some(counted) = self.world.port_report(station, PortNumber(number)) {
                     ports.insert(format!("{} eth{number}", node.name), counted);
                 }
             }
@@ -354,7 +353,7 @@ pub struct Outcome {
     pub verdicts: Vec<Verdict>,
     /// What the programs of each host recorded.
     pub recorders: Vec<(String, Recorder)>,
-    /// What each host counted, by the names of `nstat`; what is zero is left out.
+    /// What each node counted as a whole, hosts by the names of `nstat`; what is zero is left out.
     pub counters: BTreeMap<String, BTreeMap<&'static str, u64>>,
     /// What each port counted, by node and port: `client eth0`.
     pub ports: BTreeMap<String, PortReport>,

@@ -33,17 +33,22 @@ fn holds(name: &str, settings: &[(&str, &str)]) -> Outcome {
     outcome
 }
 
-/// What programs record can be named in expectations.
+/// What is recorded and counted can be named in expectations.
 fn known_metrics_only(outcome: &Outcome) {
-    let (_, known) = septet_lab::KINDS.iter().find(|(kind, _)| *kind == "metrics").unwrap();
-    let known = known();
+    let known = |kind: &str| septet_lab::KINDS.iter().find(|(name, _)| *name == kind).unwrap().1();
+    let (recorded, counted) = (known("metrics"), known("counters"));
     for (node, recorder) in &outcome.recorders {
         for name in recorder.names() {
-            let is_known = known.iter().any(|k| match k.name.split_once('*') {
+            let is_known = recorded.iter().any(|k| match k.name.split_once('*') {
                 Some((start, end)) => name.starts_with(start) && name.ends_with(end),
                 None => name == k.name,
             });
             assert!(is_known, "{node} records {name}, which no expectation can name");
+        }
+    }
+    for (node, counters) in &outcome.counters {
+        for name in counters.keys() {
+            assert!(counted.iter().any(|k| k.name == *name), "{node} counts {name}, which no expectation can name");
         }
     }
 }

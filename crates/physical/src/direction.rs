@@ -9,14 +9,14 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use septet_core::{Carrier, DropReason, Fate, Frame, Instant};
+use septet_core::{Carrier, DropReason, Fate, Frame, Instant, Tally};
 
 use crate::channel::{Channel, Outcome, Turn};
 use crate::egress::{Egress, Original};
 use crate::line::{Line, later};
 use crate::origin::{Heading, Origin};
 use crate::queue::{Dequeue, Limit, Occupancy};
-use crate::{Medium, Meter, Order, Tally};
+use crate::{Medium, Meter, Order};
 
 /// Hears what becomes of frames. It must not change their bytes.
 pub trait Observer {

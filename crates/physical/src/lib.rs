@@ -18,7 +18,6 @@ pub mod phy;
 pub mod queue;
 pub mod settings;
 mod signal;
-mod tally;
 
 pub use delivery::{DeliveryTrace, InvalidTrace};
 pub use direction::{Counters, Direction, Observer};
@@ -28,4 +27,3 @@ pub use meter::{Meter, Violation};
 pub use origin::{Heading, Origin};
 pub use settings::InvalidSetting;
 pub use signal::Signal;
-pub use tally::Tally;

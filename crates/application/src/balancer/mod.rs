@@ -245,18 +245,24 @@ impl Worker {
 /// What a load balancer records.
 pub const METRICS: &[Metric] = &[
     Metric::counter("balancer.connections", "connections that a balancer took"),
-    Metric::counter("balancer.requests", "requests that a balancer took"),
-    Metric::counter("balancer.refused", "connections and requests that no backend took"),
+    Metric::counter("balancer.requests", "requests that a balancer took, where requests are balanced"),
+    Metric::counter(
+        "balancer.refused",
+        "clients turned away because no backend took their connection or answered their request",
+    ),
     Metric::counter("balancer.retries", "connections and requests given to another backend, after one failed"),
-    Metric::counter("balancer.handshake_failed", "TLS handshakes that failed at a balancer"),
-    Metric::counter("balancer.up", "backends that came back"),
-    Metric::counter("balancer.down", "backends that went"),
+    Metric::counter("balancer.handshake_failed", "TLS handshakes that came to nothing at a balancer"),
+    Metric::counter("balancer.up", "backends that were taken in again"),
+    Metric::counter("balancer.down", "backends that were taken out"),
     Metric::counter("balancer.checks.ok", "health checks that went well"),
     Metric::counter("balancer.checks.failed", "health checks that failed"),
-    Metric::bytes("balancer.bytes", "bytes passed on"),
+    Metric::bytes("balancer.bytes", "bytes passed, both ways, of each connection; or the body of each response"),
     Metric::counter("backend.*.requests", "requests that a balancer gave to this backend: `lb.backend.web1.requests`"),
-    Metric::counter("backend.*.connections", "connections that a balancer opened to this backend"),
+    Metric::counter(
+        "backend.*.connections",
+        "connections that a balancer opened to this backend, health checks left out",
+    ),
     Metric::counter("backend.*.failed", "connections and requests at which this backend failed"),
-    Metric::bytes("backend.*.bytes", "bytes passed on for this backend"),
+    Metric::bytes("backend.*.bytes", "what was passed for this backend, as in `balancer.bytes`"),
     Metric::times("backend.*.time", "from a request to the head of this backend's response"),
 ];

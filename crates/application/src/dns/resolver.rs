@@ -512,11 +512,11 @@ fn transfer_ended(message: &Message) -> bool {
 
 /// What whoever looks a name up records.
 pub const METRICS: &[Metric] = &[
-    Metric::counter("dns.ok", "lookups that a server answered"),
-    Metric::counter("dns.error", "lookups without an answer"),
-    Metric::counter("dns.retries", "questions asked again"),
-    Metric::counter("dns.ignored", "answers that fit no question"),
-    Metric::times("dns.time", "from a question to its answer"),
+    Metric::counter("dns.ok", "questions that were answered"),
+    Metric::counter("dns.error", "questions without an answer"),
+    Metric::counter("dns.retries", "questions asked again, or of the next server"),
+    Metric::counter("dns.ignored", "datagrams that are no answer to the question asked"),
+    Metric::times("dns.time", "from a question to its answer, retries left out"),
 ];
 
 #[cfg(test)]

@@ -166,6 +166,6 @@ fn note(net: &NetRef, to: SocketAddr, carrier: Carrier, message: &Message, why: 
 
 /// What a name server records.
 pub const METRICS: &[Metric] = &[
-    Metric::counter("dns.queries", "questions that a name server took"),
-    Metric::counter("dns.failed", "questions that a name server could not answer"),
+    Metric::counter("dns.queries", "questions answered"),
+    Metric::counter("dns.failed", "questions answered with neither `NOERROR` nor `NXDOMAIN`"),
 ];

@@ -12,7 +12,7 @@ use http::header::{
 };
 use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use hyper::body::Body;
-use septet_core::{Metric, Storey};
+use septet_core::{Metric, Star, Storey};
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
 use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
@@ -297,13 +297,13 @@ fn parse_range(field: &HeaderValue, len: u64) -> Option<Result<(u64, u64), ()>> 
 
 /// What a web server records.
 pub const METRICS: &[Metric] = &[
-    Metric::counter("http.connections", "connections that a server took"),
-    Metric::counter("http.requests", "requests that a server took"),
-    Metric::counter("http.handshake_failed", "TLS handshakes that failed at a server"),
-    Metric::bytes("http.received", "bytes of bodies that a server received"),
-    Metric::bytes("http.sent", "bytes of bodies that a server sent"),
-    Metric::counter("http.answers.*", "answers of a server with this status"),
-    Metric::counter("http.refused", "requests that a server refused before it looked for a page"),
+    Metric::counter("http.connections", "connections that a web server took"),
+    Metric::counter("http.requests", "requests that a web server took"),
+    Metric::counter("http.handshake_failed", "TLS handshakes that came to nothing at a web server"),
+    Metric::bytes("http.received", "bytes of the body of each request that has one"),
+    Metric::bytes("http.sent", "bytes of the body of each response"),
+    Metric::counter("http.answers.*", "answers of a server with this status").of(Star::Number),
+    Metric::counter("http.refused", "bytes that are no HTTP, or a head too long, or too late"),
 ];
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ impl fmt::Debug for Context {
 }
 
 /// What running any program records.
-pub const METRICS: &[Metric] = &[Metric::counter("program.*", "exit statuses of programs: `program.curl.exit`")];
+pub const METRICS: &[Metric] = &[Metric::counter("program.*.exit", "exit statuses of programs: `program.curl.exit`")];
 
 /// The program called `name`.
 pub fn find(name: &str) -> Option<&'static dyn Program> {

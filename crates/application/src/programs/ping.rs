@@ -463,8 +463,8 @@ pub(super) fn describe(icmp_type: u8, code: u8) -> String {
 const METRICS: &[Metric] = &[
     Metric::counter("ping.sent", "echo requests sent"),
     Metric::counter("ping.ok", "echo replies received"),
-    Metric::counter("ping.lost", "echo requests without a reply"),
-    Metric::counter("ping.error", "errors that came instead of a reply"),
+    Metric::counter("ping.lost", "once at the end: requests without a reply"),
+    Metric::counter("ping.error", "ICMP errors that came instead of a reply"),
     Metric::times("ping.time", "round-trip times"),
 ];
 

@@ -172,7 +172,7 @@ pub(super) fn rate_text(bytes: u64, took: Duration) -> String {
 
 /// What it records.
 const METRICS: &[Metric] = &[
-    Metric::bytes("send.bytes", "bytes that `tcp-send` and `udp-send` handed to the network"),
+    Metric::bytes("send.bytes", "bytes handed to the network; for TCP in samples at least 10 ms apart"),
     Metric::counter("send.ok", "transfers of `tcp-send` that ended well"),
     Metric::counter("send.error", "transfers that broke, datagrams that could not leave"),
     Metric::times(

@@ -205,6 +205,6 @@ const METRICS: &[Metric] = &[
     Metric::counter("sink.ok", "connections of `tcp-sink` that were closed in order"),
     Metric::counter("sink.error", "connections of `tcp-sink` that broke"),
     Metric::counter("sink.corrupt", "connections of `tcp-sink --check` with other bytes than were sent"),
-    Metric::bytes("sink.bytes", "bytes that `tcp-sink` and `udp-sink` read"),
+    Metric::bytes("sink.bytes", "bytes read; for TCP in samples at least 10 ms apart"),
     Metric::times("sink.time", "how long `tcp-sink` read a connection"),
 ];

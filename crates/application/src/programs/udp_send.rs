@@ -245,7 +245,7 @@ async fn receive(context: &Context, socket: &UdpSocket, back: &mut (u64, u64)) -
 
 /// What it records.
 const METRICS: &[Metric] = &[
-    Metric::bytes("send.bytes", "bytes that `tcp-send` and `udp-send` handed to the network"),
+    Metric::bytes("send.bytes", "bytes handed to the network; for TCP in samples at least 10 ms apart"),
     Metric::counter("send.error", "transfers that broke, datagrams that could not leave"),
     Metric::times(
         "send.time",

@@ -196,12 +196,12 @@ fn take(context: &Context, tally: &mut Tally, datagram: &[u8]) {
 
 /// What it records.
 const METRICS: &[Metric] = &[
-    Metric::bytes("sink.bytes", "bytes that `tcp-sink` and `udp-sink` read"),
+    Metric::bytes("sink.bytes", "bytes read; for TCP in samples at least 10 ms apart"),
     Metric::counter("sink.datagrams", "datagrams that `udp-sink` got"),
     Metric::counter("sink.late", "datagrams that came after a later one"),
     Metric::counter("sink.duplicates", "datagrams that had come before"),
-    Metric::counter("sink.lost", "datagrams that are missing at the end"),
-    Metric::times("sink.delay", "from a datagram's sender to its receiver"),
+    Metric::counter("sink.lost", "once at the end, with `--time`: datagrams missing"),
+    Metric::times("sink.delay", "from the sender's clock to the receiver's"),
 ];
 
 #[cfg(test)]

@@ -64,6 +64,67 @@ fn lists_name_what_a_lab_can_name() {
     assert!(ended.err.contains("`queue`") && ended.err.contains("queues"), "{}", ended.err);
 }
 
+/// A lab with a node of each kind, which expects this of them.
+fn expecting(expectations: &[String]) -> String {
+    let lines: String = expectations.iter().enumerate().map(|(n, e)| format!("e{n} = '{e}'\n")).collect();
+    format!(
+        "[topology]\nlinks = ['a -- s1 -- b', 'c, d -- h1', 'c -- a']\n[host.a]\n[host.b]\n[host.c]\n[host.d]\n\
+         [switch.s1]\n[hub.h1]\n[expect]\n{lines}"
+    )
+}
+
+#[test]
+fn whatever_is_counted_can_be_expected() {
+    let mut expectations = Vec::new();
+    for kind in ["metrics", "counters", "port-counters"] {
+        for line in run(["list", kind, "--json"]).out.lines() {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            let name = object["name"].as_str().unwrap();
+            // What differs within a family: a port, a reason, a status, a name.
+            let star = match name.split('.').next().unwrap() {
+                "queue" | "backlog" => "eth0",
+                "drop" => "fcs",
+                _ => "404",
+            };
+            let node = match object["by"][0].as_str().unwrap() {
+                "switch" => "s1",
+                "hub" => "h1",
+                _ => "a",
+            };
+            let metric = format!("{node}.{}", name.replace('*', star));
+            let each = object["reading"] == "each";
+            expectations.push(if each { format!("count({metric}) >= 0") } else { format!("{metric} >= 0") });
+        }
+    }
+    assert!(expectations.len() > 200, "{expectations:?}");
+    let path = lab(&scratch("counted"), &expecting(&expectations));
+    let ended = run(["check".as_ref(), path.as_os_str()]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn what_nobody_counts_there_cannot_be_expected() {
+    for (metric, why) in [
+        ("a.http.okay", "nothing is recorded under the name"),
+        ("a.http.status.fine", "nothing is recorded under the name"),
+        ("a.program.curl.start", "nothing is recorded under the name"),
+        ("a.drop.fsc", "nothing is recorded under the name"),
+        ("a.IpInReceive", "nothing is recorded under the name"),
+        ("a.eth7.rx_packets", "`a` has no port eth7"),
+        ("s1.http.ok", "`s1` is a switch, and has no `http.ok`"),
+        ("s1.IpInReceives", "`s1` is a switch, and has no `IpInReceives`"),
+        ("a.switch_flooded", "`a` is a host, and has no `switch_flooded`"),
+        ("s1.hub_frames", "`s1` is a switch, and has no `hub_frames`"),
+    ] {
+        let path = lab(&scratch("uncounted"), &expecting(&[format!("{metric} >= 0")]));
+        let ended = run(["check".as_ref(), path.as_os_str()]);
+        assert_eq!(ended.code, Some(3), "{metric}");
+        assert!(ended.err.contains(why), "{metric}: {}", ended.err);
+    }
+    let path = lab(&scratch("uncounted"), &expecting(&["count(a.queue.eth7) >= 0".to_owned()]));
+    assert!(run(["check".as_ref(), path.as_os_str()]).err.contains("`a` has no port eth7"));
+}
+
 #[test]
 fn the_schema_is_json_and_completions_are_a_script() {
     let ended = run(["schema"]);

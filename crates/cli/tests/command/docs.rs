@@ -21,6 +21,8 @@ fn renewed(text: &str) -> String {
             Some(("keys", path)) => keys(path),
             Some(("list", kind)) => list(kind),
             Some(("file", name)) => file(name),
+            Some(("recorded by", who)) => counted("metrics", |by| who.split(", ").any(|one| one == by)),
+            Some(("counted", kind)) => counted(kind, |_| true),
             _ => continue,
         };
         for old in lines.by_ref() {
@@ -88,6 +90,27 @@ fn list(kind: &str) -> String {
     format!("| name | meaning |\n|---|---|\n{}", ended.out.lines().map(row).collect::<String>())
 }
 
+/// What `septet list KIND` prints of those who are `wanted`, as a table that says who counts it and what its values are.
+fn counted(kind: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let mut table = "| name | values | by | meaning |\n|---|---|---|---|\n".to_owned();
+    for line in run(["list", kind, "--json"]).out.lines() {
+        let object: Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| object[key].as_str().unwrap().replace('|', "\\|");
+        let by: Vec<&str> = object["by"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        if by.iter().any(|by| wanted(by)) {
+            let unit = match object["unit"].as_str().unwrap() {
+                "" => "numbers",
+                "s" => "seconds",
+                "B" => "bytes",
+                other => other,
+            };
+            let reading = if object["reading"] == "sum" { ", added up" } else { "" };
+            table += &format!("| `{}` | {unit}{reading} | {} | {} |\n", text("name"), by.join(", "), text("meaning"));
+        }
+    }
+    table
+}
+
 fn bless() -> bool {
     std::env::var_os("SEPTET_BLESS").is_some_and(|v| v == "1")
 }
@@ -96,7 +119,7 @@ const MEND: &str = "SEPTET_BLESS=1 cargo test -p septet-cli --test command docs"
 
 #[test]
 fn the_tables_of_the_references_have_every_key_and_name() {
-    for name in ["docs/lab.md", "docs/output.md"] {
+    for name in ["docs/lab.md", "docs/metrics.md", "docs/output.md"] {
         let path = root().join(name);
         let text = fs::read_to_string(&path).unwrap();
         let new = renewed(&text);
@@ -105,6 +128,21 @@ fn the_tables_of_the_references_have_every_key_and_name() {
         } else {
             same(name, &text, &new);
         }
+    }
+}
+
+#[test]
+fn the_metrics_are_documented_one_and_all() {
+    let page = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let listed = ["metrics", "counters"].map(|kind| run(["list", kind, "--json"]).out).concat();
+    for line in listed.lines() {
+        let object: Value = serde_json::from_str(line).unwrap();
+        let name = object["name"].as_str().unwrap();
+        assert!(
+            page.contains(&format!("| `{name}` |")),
+            "docs/metrics.md has no `{name}`, recorded by {}",
+            object["by"]
+        );
     }
 }
 

@@ -7,7 +7,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Power, Rate, Rng, Storey};
+use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Power, Rate, Rng, Storey, counters};
 use septet_physical::Signal;
 
 use super::{Card, Line};
@@ -44,15 +44,13 @@ pub mod parameters {
 
 use parameters::{ATTEMPTS, BACKOFF, FCS, GAP, GAP_PART_1, JAM, PREAMBLE, SLOT};
 
-/// What the card counts beside [`LinkStats`], by the names of IEEE 802.3 §30.3.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-struct Counters {
-    /// Frames that had to wait for silence.
-    deferred: u64,
-    /// Frames that collided once and were then sent.
-    single_collision_frames: u64,
-    /// Frames that collided more than once and were then sent.
-    multiple_collision_frames: u64,
+counters! {
+    /// What the card counts beside [`LinkStats`], by the names of IEEE 802.3 §30.3.
+    pub(crate) struct Counters {
+        deferred = "deferred", "frames that had to wait for silence";
+        single_collision_frames = "single_collision_frames", "frames that collided once and were then sent";
+        multiple_collision_frames = "multiple_collision_frames", "frames that collided more than once and were then sent";
+    }
 }
 
 /// A card for a line that several stations share.
@@ -344,12 +342,7 @@ impl Card for HalfDuplexCard {
         self.stats.clone()
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let Counters { deferred, single_collision_frames, multiple_collision_frames } = self.counters;
-        vec![
-            ("deferred", deferred),
-            ("single_collision_frames", single_collision_frames),
-            ("multiple_collision_frames", multiple_collision_frames),
-        ]
+    fn show_counters(&self, see: &mut dyn FnMut(&'static str, u64)) {
+        self.counters.show(see);
     }
 }

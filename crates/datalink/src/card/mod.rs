@@ -5,13 +5,21 @@
 
 use std::collections::VecDeque;
 
-use septet_core::{Carrier, DropReason, Frame, Instant, Out, Port, Power, Station, Storey, Trace, Wire};
+use septet_core::{
+    Carrier, DropReason, Frame, Instant, Metric, Out, Port, PortReport, Power, Station, Storey, Trace, Wire,
+};
 
+use crate::lapb;
 use crate::stats::LinkStats;
 
 pub mod half_duplex;
 pub mod pause;
 pub mod serial;
+
+/// What cards count, beside what ports do.
+pub fn metrics() -> impl Iterator<Item = &'static Metric> {
+    half_duplex::Counters::METRICS.iter().chain(pause::Counters::METRICS).chain(lapb::Counters::METRICS)
+}
 
 /// A card in a port.
 pub trait Card {
@@ -51,8 +59,8 @@ pub trait Card {
     /// What the card counts, by the names of `ip -s -s link`.
     fn link_stats(&self) -> LinkStats;
 
-    /// What it counts beside that, by the names of `ethtool -S`.
-    fn counters(&self) -> Vec<(&'static str, u64)>;
+    /// Shows `see` what it counts beside that, by the names of `ethtool -S` which [`metrics`] declares.
+    fn show_counters(&self, see: &mut dyn FnMut(&'static str, u64));
 }
 
 /// Where a card's answers go: to its cable, and up to its station.
@@ -290,6 +298,16 @@ impl Station for Fitted {
         }
         self.in_station(out, |station, out| station.on_power(now, power, out));
         self.settle(now, out);
+    }
+
+    fn show_counters(&self, _: Instant, see: &mut dyn FnMut(&'static str, u64)) {
+        self.cards().for_each(|card| card.show_counters(see));
+    }
+
+    fn show_port(&self, port: Port, report: &mut PortReport) {
+        if let Some(card) = self.card(port) {
+            card.link_stats().add_to(report);
+        }
     }
 
     fn inner(&self) -> Option<&dyn Station> {

@@ -4,7 +4,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use septet_core::{DropReason, Frame, Instant, Power, Rate, Storey};
+use septet_core::{DropReason, Frame, Instant, Power, Rate, Storey, counters};
 
 use super::{Card, Line};
 use crate::ethernet::{EtherType, HEADER_LEN, Header, MacAddr};
@@ -52,21 +52,26 @@ pub struct PauseCard {
     waiting: VecDeque<Frame>,
     bytes: usize,
     paused_until: Instant,
+    /// How long it had to be silent in all.
+    paused: Duration,
     counters: Counters,
     stats: LinkStats,
 }
 
-#[derive(Clone, Copy, Default, Debug)]
-struct Counters {
-    rx_pause: u64,
-    paused: Duration,
+counters! {
+    /// What the card counts beside [`LinkStats`].
+    #[derive(Copy)]
+    pub(crate) struct Counters {
+        rx_pause = "rx_pause", "PAUSE frames received";
+        paused_us = "paused_us", "microseconds in which a card had to be silent";
+    }
 }
 
 impl PauseCard {
     /// A card on a cable of `rate` that holds up to `limit` frames.
     pub fn new(rate: Rate, limit: usize) -> Self {
         let (waiting, counters, stats) = (VecDeque::new(), Counters::default(), LinkStats::default());
-        Self { rate, limit, waiting, bytes: 0, paused_until: Instant::ZERO, counters, stats }
+        Self { rate, limit, waiting, bytes: 0, paused_until: Instant::ZERO, paused: Duration::ZERO, counters, stats }
     }
 
     fn feed(&mut self, now: Instant, line: &mut Line<'_>) {
@@ -100,8 +105,8 @@ impl Card for PauseCard {
         let Some(quanta) = parse(&frame).filter(|_| frame.fcs.is_none()) else { return line.deliver(frame) };
         self.counters.rx_pause += 1;
         let until = now + quanta.time(self.rate);
-        self.counters.paused += until - now;
-        self.counters.paused = self.counters.paused.saturating_sub(self.paused_until.saturating_since(now));
+        self.paused += until - now;
+        self.paused = self.paused.saturating_sub(self.paused_until.saturating_since(now));
         self.paused_until = until;
         let port = line.port();
         line.trace.emit(Storey::DataLink, "eth.pause", frame.cause, |f| {
@@ -139,8 +144,8 @@ impl Card for PauseCard {
         self.stats.clone()
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let Counters { rx_pause, paused } = self.counters;
-        vec![("rx_pause", rx_pause), ("paused_us", u64::try_from(paused.as_micros()).unwrap_or(u64::MAX))]
+    fn show_counters(&self, see: &mut dyn FnMut(&'static str, u64)) {
+        let paused_us = u64::try_from(self.paused.as_micros()).unwrap_or(u64::MAX);
+        Counters { paused_us, ..self.counters }.show(see);
     }
 }

@@ -219,18 +219,9 @@ impl Card for SerialCard {
         stats
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let mut counters = Vec::new();
+    fn show_counters(&self, see: &mut dyn FnMut(&'static str, u64)) {
         if let Some(link) = self.ppp.reliable() {
-            let c = link.counters();
-            counters.extend([
-                ("lapb_sent", c.sent),
-                ("lapb_repeated", c.repeated),
-                ("lapb_delivered", c.delivered),
-                ("lapb_discarded", c.discarded),
-                ("lapb_timeouts", c.timeouts),
-            ]);
+            link.counters().show(see);
         }
-        counters
     }
 }

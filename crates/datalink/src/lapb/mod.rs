@@ -165,19 +165,16 @@ pub enum Readiness {
     Busy,
 }
 
-/// What a link counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counters {
-    /// I frames sent, repetitions included.
-    pub sent: u64,
-    /// I frames of these that were repetitions.
-    pub repeated: u64,
-    /// Information fields delivered.
-    pub delivered: u64,
-    /// I frames discarded as out of order or seen before.
-    pub discarded: u64,
-    /// Times that T1 ran out.
-    pub timeouts: u64,
+septet_core::counters! {
+    /// What a link counts.
+    #[derive(Copy)]
+    pub struct Counters {
+        sent = "lapb_sent", "I frames sent, repetitions included";
+        repeated = "lapb_repeated", "I frames of these that were repetitions";
+        delivered = "lapb_delivered", "information fields delivered";
+        discarded = "lapb_discarded", "I frames discarded as out of order or seen before";
+        timeouts = "lapb_timeouts", "times that T1 ran out";
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,8 +3,9 @@
 
 use core::time::Duration;
 
-use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Port, Power, Station, Storey};
-use septet_physical::Tally;
+use septet_core::{
+    Carrier, DropReason, EventId, Frame, Instant, Metric, Out, Port, PortReport, Power, Station, Storey, Tally,
+};
 
 use crate::ethernet::{self, Header, MacAddr};
 use crate::stats::{LinkStats, Ports};
@@ -47,6 +48,33 @@ pub struct Counters {
     pub filtered: u64,
     /// Frames dropped, by reason.
     pub drops: Tally,
+}
+
+/// Reads what is counted under a metric.
+type Reader = fn(&Switch, Instant) -> u64;
+
+/// What is shown of a switch: a metric a line.
+const COUNTED: &[(Metric, Reader)] = &[
+    (
+        Metric::counter("switch_forwarded", "frames forwarded to the one port where their destination is"),
+        |switch, _| switch.counters.forwarded,
+    ),
+    (Metric::counter("switch_flooded", "frames sent to all other ports"), |switch, _| switch.counters.flooded),
+    (Metric::counter("switch_filtered", "frames whose destination is where they came from"), |switch, _| {
+        switch.counters.filtered
+    }),
+    (Metric::counter("switch_drops", "frames that a switch dropped"), |switch, _| switch.counters.drops.total()),
+    (Metric::counter("switch_addresses", "addresses that a switch knows"), |switch, now| {
+        switch.table.iter(now).count() as u64
+    }),
+    (Metric::counter("switch_blocked_ports", "ports that the spanning tree keeps from forwarding"), |switch, _| {
+        switch.blocked_ports() as u64
+    }),
+];
+
+/// What a switch counts as a whole.
+pub fn metrics() -> impl Iterator<Item = &'static Metric> {
+    COUNTED.iter().map(|(metric, _)| metric)
 }
 
 /// A learning switch.
@@ -219,6 +247,16 @@ impl Station for Switch {
             }
         }
         self.on_managed_carrier(now, port, carrier, out);
+    }
+
+    fn show_counters(&self, now: Instant, see: &mut dyn FnMut(&'static str, u64)) {
+        COUNTED.iter().for_each(|(metric, read)| see(metric.name, read(self, now)));
+    }
+
+    fn show_port(&self, port: Port, report: &mut PortReport) {
+        if let Some(stats) = self.link_stats(port) {
+            stats.add_to(report);
+        }
     }
 
     fn on_power(&mut self, now: Instant, power: Power, out: &mut Out<'_>) {

@@ -1,8 +1,8 @@
 //! What ports and queues counted.
 
-use septet_core::{DropReason, Instant, Port, StationId};
+use septet_core::{DropReason, Instant, LinkCounters, Port, PortReport, Station, StationId, Tally};
+use septet_physical::Violation;
 use septet_physical::queue::{Limit, Occupancy};
-use septet_physical::{Tally, Violation};
 
 use crate::{Heading, LinkId, World};
 
@@ -74,6 +74,44 @@ impl World {
             drops: sent.drops,
             tx_filtered: fabric.paths[path as usize].cold().map_or(0, |c| c.matched),
         })
+    }
+
+    /// What `port` counted so far, the wire, the card and the station put together; `None` where it has no cable.
+    pub fn port_report(&self, station: StationId, port: Port) -> Option<PortReport> {
+        let wire = self.port_counters(station, port)?;
+        // What the line code made unreadable was a frame until the end of the cable: the other end counts it as sent.
+        let sent = self.peer(station, port).and_then(|(station, port)| self.port_counters(station, port));
+        let unreadable = |reason| sent.as_ref().map_or(0, |sent| sent.drops.get(reason));
+        let (broken, cut) = (unreadable(DropReason::CodeViolation), unreadable(DropReason::Runt));
+        let counted = LinkCounters {
+            rx_packets: wire.rx_packets,
+            rx_bytes: wire.rx_bytes,
+            rx_errors: broken + cut,
+            rx_dropped: wire.rx_dropped,
+            rx_length_errors: cut,
+            tx_packets: wire.tx_packets,
+            tx_bytes: wire.tx_bytes,
+            tx_errors: wire.tx_errors,
+            tx_dropped: wire.tx_dropped,
+            tx_carrier_errors: wire.drops.get(DropReason::Carrier) + wire.drops.get(DropReason::Power),
+            ..LinkCounters::default()
+        };
+        let mut report = PortReport { counted, drops: wire.drops };
+        self.nested(station).for_each(|station| station.show_port(port, &mut report));
+        Some(report)
+    }
+
+    /// Shows `see` what a station counted as a whole, with what stands around it or inside. What is shown twice under one
+    /// name adds up.
+    pub fn show_counters(&self, station: StationId, see: &mut dyn FnMut(&'static str, u64)) {
+        let now = self.now();
+        self.nested(station).for_each(|station| station.show_counters(now, see));
+    }
+
+    /// A station, and then what is inside it, and inside that.
+    fn nested(&self, station: StationId) -> impl Iterator<Item = &dyn Station> {
+        let outermost = self.stations.get(station.0 as usize).map(|s| &*s.station);
+        core::iter::successors(outermost, |station| station.inner())
     }
 
     /// How many ports of `station` ever had a cable, those between included.

@@ -21,6 +21,7 @@ mod wakers;
 
 pub use config::{HostConfig, Neighbor, system_randomness};
 pub(crate) use counters::all as counters;
+pub use counters::metrics;
 pub(crate) use errors::gone;
 pub use lens::PacketLens;
 pub(crate) use listening::Late;

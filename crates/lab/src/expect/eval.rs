@@ -1,9 +1,9 @@
 //! What an expectation comes to at the end of a run.
 
 use core::fmt;
-use core::ops::Range;
+use core::ops::{Deref, Range};
 
-use septet_core::{Instant, Sample};
+use septet_core::{Instant, Sample, Series as Recorded};
 use septet_language::units::{self, Dimension};
 
 use crate::expect::{
@@ -17,8 +17,8 @@ pub trait Observed {
     /// When the run ended.
     fn end(&self) -> Instant;
 
-    /// What the programs of `node` recorded under `name`, in the order of time.
-    fn samples(&self, node: usize, name: &str) -> Vec<Sample>;
+    /// What was recorded at `node` under `name`; an empty series where nothing was.
+    fn series(&self, node: usize, name: &str) -> Recorded;
 
     /// How much the counter `name` of `node` grew in `window`.
     fn counter(&self, node: usize, name: &str, window: Window) -> Option<f64>;
@@ -302,7 +302,7 @@ impl Judge<'_> {
     ) -> bool {
         match subject {
             Subject::Samples { series } => {
-                let samples = self.samples(series);
+                let samples = &*self.samples(series);
                 let wanted = quantifier != Quantifier::Always;
                 let decisive = samples.iter().find(|s| comparison.holds(s.value, bound) == wanted);
                 let held = decisive.is_some() == (quantifier == Quantifier::Eventually);
@@ -353,10 +353,7 @@ impl Judge<'_> {
                 Some(samples[after.checked_sub(1)?].value)
             }
             ExprKind::Fairness(series) => {
-                let sum = |node: &usize| {
-                    let samples = self.observed.samples(*node, &series.name);
-                    samples.iter().filter(|s| series.window.holds(s.at)).map(|s| s.value).sum::<f64>()
-                };
+                let sum = |node: &usize| self.within(*node, series).iter().map(|s| s.value).sum::<f64>();
                 function::fairness(&series.nodes.iter().map(sum).collect::<Vec<f64>>())
             }
             ExprKind::Apply { function, arguments } => {
@@ -394,22 +391,43 @@ impl Judge<'_> {
         }
     }
 
-    fn samples(&self, series: &Series) -> Vec<Sample> {
-        let mut samples: Vec<_> = series
-            .nodes
-            .iter()
-            .flat_map(|node| self.observed.samples(*node, &series.name))
-            .filter(|s| series.window.holds(s.at))
-            .collect();
-        if series.nodes.len() > 1 {
-            samples.sort_by_key(|s| s.at);
+    /// The samples of all nodes, in the order of time.
+    fn samples(&self, series: &Series) -> Samples {
+        if let [node] = series.nodes[..] {
+            return self.within(node, series);
         }
-        samples
+        let parts: Vec<Samples> = series.nodes.iter().map(|node| self.within(*node, series)).collect();
+        let mut merged = parts.iter().map(|part| &**part).collect::<Vec<_>>().concat();
+        merged.sort_by_key(|s| s.at);
+        let range = 0..merged.len();
+        Samples { of: merged.into_iter().collect(), range }
+    }
+
+    /// The samples of one node that lie in the series' window.
+    fn within(&self, node: usize, series: &Series) -> Samples {
+        let of = self.observed.series(node, &series.name);
+        let until = |at| of.samples().partition_point(|s| s.at < at);
+        let range = until(series.window.after)..until(series.window.before);
+        Samples { of, range }
     }
 
     fn note(&mut self, at: &Range<usize>, held: bool, value: String, number: Option<f64>, dimension: Dimension) {
         let comparison = self.text[at.clone()].to_owned();
         self.found.push(Found { comparison, held, value, number, unit: dimension.into() });
+    }
+}
+
+/// A part of what was recorded, which stays where it is.
+struct Samples {
+    of: Recorded,
+    range: Range<usize>,
+}
+
+impl Deref for Samples {
+    type Target = [Sample];
+
+    fn deref(&self) -> &[Sample] {
+        &self.of.samples()[self.range.clone()]
     }
 }
 

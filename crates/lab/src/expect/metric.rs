@@ -2,9 +2,11 @@
 
 use std::sync::LazyLock;
 
-use septet_core::{Metric, Reading, Unit};
+use septet_core::{Metric, Reading, Star, Unit};
+use septet_datalink::{card, hub, switch};
 use septet_language::units::Dimension;
 
+use crate::model::node::NodeKind;
 use crate::stage::gauges;
 
 /// How the metric called `name` behind a node's name is read; what is not known is a series.
@@ -43,21 +45,63 @@ const OWN: &str = "app.*";
 /// What the lab itself records at its nodes, and leaves to others to record.
 const METRICS: &[Metric] = &[
     Metric::counter("service.failed.*", "services that could not run"),
-    Metric::counter(OWN, "what programs of your own record; `app.….time` in seconds, `app.….bytes` in bytes"),
+    Metric::counter(OWN, "what programs of your own record; `app.….time` in seconds, `app.….bytes` in bytes")
+        .of(Star::Anything),
 ];
 
-/// Everything that is recorded, as those declare it who do.
-pub(crate) fn all() -> &'static [Metric] {
-    static ALL: LazyLock<Vec<Metric>> = LazyLock::new(|| {
-        let others = septet_application::metrics().into_iter();
-        others.chain(gauges::METRICS).chain(METRICS).copied().collect()
+/// A metric, and who records or counts it.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub(crate) metric: Metric,
+    pub(crate) by: Vec<&'static str>,
+}
+
+/// Everything that is recorded at hosts and routers, as those declare it who do.
+pub(crate) fn recorded() -> &'static [Declared] {
+    static ALL: LazyLock<Vec<Declared>> = LazyLock::new(|| {
+        let others = septet_application::recorders().flat_map(|(by, metrics)| metrics.iter().map(move |m| (by, *m)));
+        let gauges = gauges::metrics().map(|metric| ("`lab.sample`", metric));
+        let own = METRICS.iter().map(|metric| ("the lab", *metric));
+        let mut all: Vec<Declared> = Vec::new();
+        for (by, metric) in others.chain(gauges).chain(own) {
+            match all.iter_mut().find(|known| known.metric.name == metric.name) {
+                Some(known) => known.by.push(by),
+                None => all.push(Declared { metric, by: vec![by] }),
+            }
+        }
+        all
     });
     &ALL
 }
 
+/// What a node of this kind counts as a whole, as its station and the cards in its ports declare it.
+pub(crate) fn counted(kind: NodeKind) -> Box<dyn Iterator<Item = &'static Metric>> {
+    let cards = card::metrics();
+    match kind {
+        NodeKind::Host | NodeKind::Router => Box::new(septet_host::metrics().chain(cards)),
+        NodeKind::Switch => Box::new(switch::metrics().chain(cards)),
+        NodeKind::Hub => Box::new(hub::Counters::METRICS.iter()),
+    }
+}
+
+/// What nodes of any kind count as wholes, with who does: hosts and routers by the names of `nstat`, cards by those of
+/// `ethtool -S`, switches and hubs by their own.
+pub(crate) fn counters() -> impl Iterator<Item = (&'static str, &'static Metric)> {
+    let hubs = hub::Counters::METRICS.iter().map(|metric| ("hub", metric));
+    let hosts = septet_host::metrics().map(|metric| ("host, router", metric));
+    let cards = card::metrics().map(|metric| ("card", metric));
+    hosts.chain(cards).chain(switch::metrics().map(|metric| ("switch", metric))).chain(hubs)
+}
+
+/// Whether a node of this kind counts something as a whole under `name`.
+pub(crate) fn counts(kind: NodeKind, name: &str) -> bool {
+    counted(kind).any(|metric| metric.name == name)
+}
+
 fn known(name: &str) -> Option<&'static Metric> {
+    let all = || recorded().iter().map(|declared| &declared.metric);
     // A full name goes before a family that it would belong to.
-    all().iter().find(|m| m.name == name).or_else(|| all().iter().find(|m| m.is(name)))
+    all().find(|m| m.name == name && !name.contains('*')).or_else(|| all().find(|m| m.is(name)))
 }
 
 /// What is known of links.
@@ -98,13 +142,28 @@ pub enum Amount {
 
 #[cfg(test)]
 mod tests {
+    use septet_core::PortReport;
+
     use super::*;
 
     #[test]
     fn names_are_unique() {
-        for (i, metric) in all().iter().enumerate() {
-            assert!(all()[..i].iter().all(|m| m.name != metric.name), "{}", metric.name);
-            assert!(!metric.doc.is_empty());
+        let recorded = recorded().iter().map(|declared| &declared.metric);
+        let counted = counters().map(|(_, metric)| metric).chain(PortReport::metrics());
+        let all: Vec<&Metric> = recorded.chain(counted).collect();
+        for (i, metric) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|m| m.name != metric.name), "{}", metric.name);
+            assert!(!metric.doc.is_empty(), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn what_several_record_is_one_thing() {
+        for (by, metrics) in septet_application::recorders() {
+            for metric in metrics {
+                let known = recorded().iter().find(|known| known.metric.name == metric.name).unwrap();
+                assert_eq!(known.metric, *metric, "{by} declares another thing than {:?}", known.by);
+            }
         }
     }
 
@@ -118,6 +177,7 @@ mod tests {
         assert_eq!(read("http.refused"), (Reading::Sum, Unit::Number));
         assert_eq!(find("backend.web1.requests").unwrap().name, "backend.*.requests");
         assert!(find("backend.requests").is_none() && find("backend.web1.okay").is_none());
-        assert!(find("http.status.").is_none() && find("http.okay").is_none());
+        assert!(find("http.status.").is_none() && find("http.okay").is_none() && find("http.status.ok").is_none());
+        assert!(find("queue.eth0").is_some() && find("queue.s1").is_none() && find("program.curl.time").is_none());
     }
 }

@@ -4,7 +4,7 @@ mod call;
 
 use core::ops::Range;
 
-use septet_core::{Instant, Reading};
+use septet_core::{Instant, Metric, PortReport, Reading, Star};
 use septet_language::nearest::suggest;
 use septet_language::units::{self, Dimension};
 use septet_language::words::{Word, Wrong};
@@ -13,6 +13,7 @@ use crate::expect::function;
 use crate::expect::lexer::{self, Token, TokenKind};
 use crate::expect::metric::{self, Amount};
 use crate::expect::{Comparison, Condition, Expr, ExprKind, Operator, Quantifier, Series, Subject, Window};
+use crate::model::node::NodeKind;
 use crate::model::topology::{LinkRef, Topology};
 use crate::stage::ports;
 
@@ -30,9 +31,13 @@ pub(crate) struct Moment {
     pub(crate) until: Instant,
 }
 
-/// Reads the text of an expectation, and the moments from which on something counts in it. `counters` are the names that
-/// nodes count under.
-pub(crate) fn parse(text: &str, topology: &Topology, counters: &[&str]) -> Result<(Condition, Vec<Moment>), Wrong> {
+/// Reads the text of an expectation, and the moments from which on something counts in it. `kinds` says of what kind a node
+/// is.
+pub(crate) fn parse(
+    text: &str,
+    topology: &Topology,
+    kinds: &dyn Fn(usize) -> NodeKind,
+) -> Result<(Condition, Vec<Moment>), Wrong> {
     let tokens = lexer::tokens(text)?;
     if let Some(beyond) = tokens.get(LONGEST) {
         let reason = format!("an expectation of {} words and signs, more than {LONGEST}", tokens.len());
@@ -40,7 +45,7 @@ pub(crate) fn parse(text: &str, topology: &Topology, counters: &[&str]) -> Resul
             .label("too long")
             .help("part it into several: all of them must hold".to_owned()));
     }
-    let mut parser = Parser { text, tokens: &tokens, next: 0, depth: 0, topology, counters, moments: Vec::new() };
+    let mut parser = Parser { text, tokens: &tokens, next: 0, depth: 0, topology, kinds, moments: Vec::new() };
     let condition = parser.or()?;
     match parser.peek() {
         None => Ok((condition, parser.moments)),
@@ -59,7 +64,7 @@ struct Parser<'t> {
     next: usize,
     depth: usize,
     topology: &'t Topology,
-    counters: &'t [&'t str],
+    kinds: &'t dyn Fn(usize) -> NodeKind,
     moments: Vec<Moment>,
 }
 
@@ -301,6 +306,7 @@ impl<'t> Parser<'t> {
         let name = &text[dot + 1..];
         let at = token.at.clone();
         if let Some(metric) = metric::find(name) {
+            self.recorded_at(&metric, name, &nodes, &at)?;
             let dimension = metric::dimension(metric.unit);
             let series = Series { nodes, name: name.to_owned(), dimension, window: Window::ALL };
             let kind = match metric.reading {
@@ -311,20 +317,55 @@ impl<'t> Parser<'t> {
             };
             return Ok(Operand { kind, at });
         }
-        let counts_at_ports = match ports::split(name) {
-            (Some(port), counter) => ports::is_name(counter) && nodes.iter().all(|n| self.topology.has_port(*n, port)),
-            (None, counter) => ports::is_name(counter),
-        };
-        if counts_at_ports || self.counters.contains(&name) {
+        let (port, counter) = ports::split(name);
+        let at_ports = PortReport::is_name(counter);
+        if at_ports && let Some(port) = port {
+            self.has_port(port, &nodes, &at)?;
+        }
+        let counted = metric::counters().any(|(_, metric)| metric.name == name);
+        if counted && let Some(node) = nodes.iter().find(|node| !metric::counts((self.kinds)(**node), name)) {
+            return Err(self.not_there(*node, name, &at));
+        }
+        if at_ports || counted {
             let kind = ExprKind::Counter { nodes, name: name.to_owned(), window: Window::ALL };
             return Ok(Operand { kind: OperandKind::Value(Expr { kind, dimension: Dimension::Number }), at });
         }
-        let counted = self.counters.iter().copied().chain(ports::NAMES.iter().map(|(name, _)| *name));
-        let known = metric::all().iter().map(|m| m.name).chain(counted);
+        let recorded = metric::recorded().iter().map(|declared| &declared.metric);
+        let counted = metric::counters().map(|(_, metric)| metric).chain(PortReport::metrics());
+        let known: Vec<&str> = recorded.chain(counted).map(|metric| metric.name).collect();
         let place = token.at.start + dot + 1..token.at.end;
         Err(Wrong::new("unknown-metric", place, format!("nothing is recorded under the name `{name}`"))
             .label("unknown metric")
             .help(suggest(name, "metrics", known)))
+    }
+
+    /// Whether `metric` can be recorded under `name` at all of `nodes`.
+    fn recorded_at(&self, metric: &Metric, name: &str, nodes: &[usize], at: &Range<usize>) -> Result<(), Wrong> {
+        if let Some(node) = nodes.iter().find(|node| !(self.kinds)(**node).has_addresses()) {
+            return Err(self.not_there(*node, name, at));
+        }
+        match metric.star_of(name).filter(|_| metric.star == Star::Port).and_then(ports::number) {
+            Some(port) => self.has_port(port, nodes, at),
+            None => Ok(()),
+        }
+    }
+
+    fn has_port(&self, port: u16, nodes: &[usize], at: &Range<usize>) -> Result<(), Wrong> {
+        match nodes.iter().find(|node| !self.topology.has_port(**node, port)) {
+            None => Ok(()),
+            Some(node) => {
+                let reason = format!("`{}` has no port eth{port}", self.topology.name(*node));
+                Err(Wrong::new("unknown-metric", at.clone(), reason).label("no such port"))
+            }
+        }
+    }
+
+    /// A node of another kind would have what is asked for.
+    fn not_there(&self, node: usize, name: &str, at: &Range<usize>) -> Wrong {
+        let kind = (self.kinds)(node).as_str();
+        let reason = format!("`{}` is a {kind}, and has no `{name}`", self.topology.name(node));
+        let counts: Vec<_> = metric::counted((self.kinds)(node)).map(|metric| metric.name).collect();
+        Wrong::new("unknown-metric", at.clone(), reason).label("not there").help(suggest(name, "metrics", counts))
     }
 
     /// The value of an operand; a series has none until a function folds it.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use septet_core::{Instant, Sample};
 
 use super::*;
+use crate::model::node::NodeKind;
 use crate::model::topology::{Place, Topology, Ways};
 
 fn topology() -> Topology {
@@ -23,14 +24,14 @@ impl Observed for Made {
         Instant::from_secs(10)
     }
 
-    fn samples(&self, node: usize, name: &str) -> Vec<Sample> {
+    fn series(&self, node: usize, name: &str) -> septet_core::Series {
         let sample = |s: u64, value| Sample { at: Instant::from_secs(s), value };
         match (node, name) {
             (0, "http.ok") => (1..=10).map(|s| sample(s, 1.0)).collect(),
             (0, "http.time") => (1..=10).map(|s| sample(s, s as f64 / 10.0)).collect(),
             (0, "http.bytes") => (1..=10).map(|s| sample(s, 1000.0)).collect(),
-            (3 | 4, "http.requests") => vec![sample(node as u64, 1.0)],
-            _ => Vec::new(),
+            (3 | 4, "http.requests") => [sample(node as u64, 1.0)].into_iter().collect(),
+            _ => septet_core::Series::default(),
         }
     }
 
@@ -57,7 +58,7 @@ impl Observed for Made {
 }
 
 fn expectation(text: &str) -> Result<Expectation, String> {
-    let condition = parse(text, &topology(), &["IpForwDatagrams"]).map_err(|w| w.refusal.reason)?;
+    let condition = parse(text, &topology(), &|_| NodeKind::Router).map_err(|w| w.refusal.reason)?;
     Ok(Expectation { name: "x".into(), text: text.into(), condition: condition.0 })
 }
 

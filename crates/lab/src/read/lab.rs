@@ -147,7 +147,7 @@ impl Reader<'_> {
             epoch: lab.get(&keys::EPOCH).unwrap_or(EPOCH),
             sample: self.sample(&lab),
             faults: Vec::new(),
-            expectations: self.expectations(&topology, ends),
+            expectations: self.expectations(&declared, &topology, ends),
             sweep: sweep::read(&self.root.get(&SWEEP).unwrap_or_default(), self.mistakes),
             nodes,
             links,
@@ -337,10 +337,10 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn expectations(&mut self, topology: &Topology, stop: Stop) -> Vec<Expectation> {
+    fn expectations(&mut self, declared: &[Declared], topology: &Topology, stop: Stop) -> Vec<Expectation> {
         let mut list = Vec::new();
         for (name, text) in self.root.get(&EXPECT).unwrap_or_default() {
-            let parsed = expect::parse(&text.text, topology, expect::counters());
+            let parsed = expect::parse(&text.text, topology, &|node| declared[node].kind);
             let Some((condition, moments)) = self.or_report(&text, parsed) else { continue };
             for moment in moments.into_iter().filter(|moment| moment.until > stop.at) {
                 self.mistakes.push(stop.too_late(text.place(moment.at), "this"));

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use septet_core::{Instant, Rate, Seed};
+use septet_core::{Rate, Seed};
 use septet_datalink::card::half_duplex::{self, HalfDuplexCard};
 use septet_datalink::card::pause::PauseCard;
 use septet_datalink::card::serial::{self, SerialCard};
@@ -14,7 +14,7 @@ use septet_datalink::lapb::{Arq, Modulo, Side};
 use septet_datalink::ppp;
 use septet_datalink::stp::bpdu::BridgeId;
 use septet_datalink::stp::{Parameters, path_cost, rapid};
-use septet_datalink::switch::{self, FlowControl, Switch, Tree, Version, Vlans};
+use septet_datalink::switch::{self, FlowControl, Tree, Version, Vlans};
 use septet_datalink::turnaround::Turnaround;
 use septet_host::Neighbor;
 use septet_physical::queue::Limit;
@@ -212,46 +212,3 @@ fn window(medium: &Medium, arq: Arq) -> u8 {
         arq.largest_window(Modulo::OneTwentyEight)
     }
 }
-
-/// What the cards of a station count under `name`, summed over its ports; `None` where none does.
-pub(crate) fn counter(fitted: &Fitted, name: &str) -> Option<u64> {
-    let mut counted = fitted.cards().flat_map(|card| card.counters()).filter(|(n, _)| *n == name).map(|(_, n)| n);
-    let first = counted.next()?;
-    Some(first + counted.sum::<u64>())
-}
-
-/// What a switch counts under `name`.
-pub(crate) fn switch_counter(switch: &Switch, now: Instant, name: &str) -> Option<u64> {
-    let counters = switch.counters();
-    Some(match name {
-        "switch_forwarded" => counters.forwarded,
-        "switch_flooded" => counters.flooded,
-        "switch_filtered" => counters.filtered,
-        "switch_drops" => counters.drops.total(),
-        "switch_addresses" => switch.table().iter(now).count() as u64,
-        "switch_blocked_ports" => switch.blocked_ports() as u64,
-        _ => return None,
-    })
-}
-
-/// The names under which cards, switches and hubs count, each with what it means.
-pub(crate) const COUNTERS: &[&str] = &[
-    "deferred",
-    "single_collision_frames",
-    "multiple_collision_frames",
-    "rx_pause",
-    "paused_us",
-    "lapb_sent",
-    "lapb_repeated",
-    "lapb_delivered",
-    "lapb_discarded",
-    "lapb_timeouts",
-    "switch_forwarded",
-    "switch_flooded",
-    "switch_filtered",
-    "switch_drops",
-    "switch_addresses",
-    "switch_blocked_ports",
-    "hub_frames",
-    "hub_collisions",
-];

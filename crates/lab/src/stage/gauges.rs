@@ -4,52 +4,115 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use septet_core::{Instant, Metric, Recorder};
+use septet_core::{Instant, Metric, Recorder, Star};
 use septet_engine::{Heading, LinkId, World};
 use septet_host::Host;
+use septet_physical::queue::Occupancy;
 use septet_transport::tcp::{CcInfo, Info, SocketId};
 
 use crate::lab::Lab;
 use crate::model::node::Port;
 use crate::run::Places;
 
-/// What is looked at.
-pub(crate) const METRICS: &[Metric] = &[
-    Metric::sizes("tcp.cwnd", "the congestion window of each connection, looked at every `lab.sample`, as all below"),
-    Metric::sizes("tcp.ssthresh", "the slow start threshold, once there is one"),
-    Metric::sizes("tcp.flight", "bytes sent and neither acknowledged nor held to be lost"),
-    Metric::sizes("tcp.window", "the window that the peer offers"),
-    Metric::times("tcp.rtt", "the smoothed round-trip time"),
-    Metric::times("tcp.min_rtt", "the least round-trip time of late"),
-    Metric::times("tcp.rto", "the retransmission timeout"),
-    Metric::rates("tcp.delivery_rate", "the rate at which data was last delivered"),
-    Metric::rates("tcp.pacing_rate", "the rate that segments are spaced by, or would be"),
-    Metric::numbers("tcp.dctcp.alpha", "DCTCP's estimate of the share that is marked"),
-    Metric::rates("tcp.bbr.bw", "BBR's estimate of the bottleneck's bandwidth"),
-    Metric::times("tcp.bbr.min_rtt", "BBR's estimate of the propagation time"),
-    Metric::numbers("tcp.bbr.pacing_gain", "BBR's pacing gain: 1.25, 0.75 and six times 1 while it probes"),
-    Metric::numbers("tcp.bbr.cwnd_gain", "BBR's window gain"),
-    Metric::counter(
-        "tcp.reductions",
-        "congestion signals answered: fast recoveries, ECN, time-outs; of BBR those it was told",
+/// A metric, and what reads it.
+type Reading<T, V> = (Metric, fn(&T) -> V);
+
+/// What is recorded of a connection each time that it is looked at: a metric a line.
+const LEVELS: &[Reading<Info, Option<f64>>] = &[
+    (
+        Metric::sizes(
+            "tcp.cwnd",
+            "the congestion window of each connection, looked at every `lab.sample`, as all below",
+        ),
+        |tcp| Some(tcp.cwnd_bytes as f64),
     ),
-    Metric::counter("tcp.retransmits", "segments sent again"),
-    Metric::counter("tcp.timeouts", "retransmission time-outs"),
-    Metric::sizes("queue.*", "bytes that wait before a port: `r1.queue.eth1`"),
-    Metric::numbers("backlog.*", "packets that wait before a port: `r1.backlog.eth1`"),
+    (Metric::sizes("tcp.ssthresh", "the slow start threshold, once there is one"), |tcp| {
+        tcp.ssthresh_bytes.map(|bytes| bytes as f64)
+    }),
+    (Metric::sizes("tcp.flight", "bytes sent and neither acknowledged nor held to be lost"), |tcp| {
+        Some(tcp.flight_bytes as f64)
+    }),
+    (Metric::sizes("tcp.window", "the window that the peer offers"), |tcp| Some(tcp.tcpi_snd_wnd.into())),
+    (Metric::times("tcp.rtt", "the smoothed round-trip time"), |tcp| (tcp.tcpi_rtt > 0).then(|| micros(tcp.tcpi_rtt))),
+    (Metric::times("tcp.min_rtt", "the least round-trip time of late"), |tcp| measured(tcp.tcpi_min_rtt)),
+    (Metric::times("tcp.rto", "the retransmission timeout"), |tcp| (tcp.tcpi_rtt > 0).then(|| micros(tcp.tcpi_rto))),
+    (Metric::rates("tcp.delivery_rate", "the rate at which data was last delivered, as `ss -ti` shows it"), |tcp| {
+        (tcp.tcpi_delivery_rate > 0).then_some(tcp.tcpi_delivery_rate as f64 * 8.0)
+    }),
+    (Metric::rates("tcp.pacing_rate", "the rate that segments are spaced by, or would be"), |tcp| {
+        (tcp.tcpi_pacing_rate != u64::MAX).then_some(tcp.tcpi_pacing_rate as f64 * 8.0)
+    }),
+    (Metric::numbers("tcp.dctcp.alpha", "DCTCP's estimate of the share that is marked"), |tcp| match tcp.cc {
+        CcInfo::Dctcp { dctcp_alpha, .. } => Some(f64::from(dctcp_alpha) / 1024.0),
+        CcInfo::Plain | CcInfo::Bbr { .. } => None,
+    }),
+    (Metric::rates("tcp.bbr.bw", "BBR's estimate of the bottleneck's bandwidth"), |tcp| match tcp.cc {
+        CcInfo::Bbr { bbr_bw, .. } => Some(bbr_bw as f64 * 8.0),
+        CcInfo::Plain | CcInfo::Dctcp { .. } => None,
+    }),
+    (Metric::times("tcp.bbr.min_rtt", "BBR's estimate of the propagation time"), |tcp| match tcp.cc {
+        CcInfo::Bbr { bbr_min_rtt, .. } => measured(bbr_min_rtt),
+        CcInfo::Plain | CcInfo::Dctcp { .. } => None,
+    }),
+    (Metric::numbers("tcp.bbr.pacing_gain", "BBR's pacing gain: 1.25, 0.75 and six times 1 while it probes"), |tcp| {
+        match tcp.cc {
+            CcInfo::Bbr { bbr_pacing_gain, .. } => Some(f64::from(bbr_pacing_gain) / 256.0),
+            CcInfo::Plain | CcInfo::Dctcp { .. } => None,
+        }
+    }),
+    (Metric::numbers("tcp.bbr.cwnd_gain", "BBR's window gain"), |tcp| match tcp.cc {
+        CcInfo::Bbr { bbr_cwnd_gain, .. } => Some(f64::from(bbr_cwnd_gain) / 256.0),
+        CcInfo::Plain | CcInfo::Dctcp { .. } => None,
+    }),
 ];
+
+/// What is recorded of a connection by its growth since it was last looked at: a metric a line.
+const GROWTHS: [Reading<Info, u32>; 3] = [
+    (
+        Metric::counter(
+            "tcp.reductions",
+            "congestion signals answered: one for each fast recovery, ECN episode, or time-out outside of one; of BBR those \
+             it was told",
+        ),
+        |tcp| tcp.reductions,
+    ),
+    (Metric::counter("tcp.retransmits", "segments sent again"), |tcp| tcp.tcpi_total_retrans),
+    (Metric::counter("tcp.timeouts", "expiries of the retransmission timer"), |tcp| tcp.tcpi_total_rto.into()),
+];
+
+/// What is recorded of the queue before each port that has a rate: a metric a line.
+const QUEUES: [Reading<Occupancy, f64>; 2] = [
+    (
+        Metric::sizes("queue.*", "bytes that wait before a port that has a rate: `r1.queue.eth1`").of(Star::Port),
+        |queued| queued.bytes as f64,
+    ),
+    (
+        Metric::numbers("backlog.*", "packets that wait before such a port: `r1.backlog.eth1`").of(Star::Port),
+        |queued| queued.packets as f64,
+    ),
+];
+
+/// What is looked at.
+pub(crate) fn metrics() -> impl Iterator<Item = Metric> {
+    let levels = LEVELS.iter().map(|(metric, _)| *metric);
+    levels.chain(GROWTHS.iter().map(|(metric, _)| *metric)).chain(QUEUES.iter().map(|(metric, _)| *metric))
+}
+
+fn micros(micros: u32) -> f64 {
+    f64::from(micros) / 1e6
+}
+
+/// A time that is the largest there is as long as nothing was measured.
+fn measured(time: u32) -> Option<f64> {
+    (time != u32::MAX).then(|| micros(time))
+}
 
 /// How often, where an expectation wants a gauge and the file does not say.
 const USUAL: Duration = Duration::from_millis(10);
 
-/// What begins the names of these metrics.
-const TCP: &str = "tcp.";
-const QUEUE: &str = "queue.";
-const BACKLOG: &str = "backlog.";
-
 /// Whether `name`, as programs and services record, is recorded here.
 pub(crate) fn is_gauge(name: &str) -> bool {
-    [TCP, QUEUE, BACKLOG].iter().any(|family| name.starts_with(family))
+    metrics().any(|metric| metric.is(name))
 }
 
 /// Looks at `world` from time to time, for what `lab` or its expectations want.
@@ -101,20 +164,14 @@ struct Gauge {
     queues: Vec<Queue>,
 }
 
-/// What of a connection is recorded by its growth.
-#[derive(Clone, Copy, Default)]
-struct Counted {
-    reductions: u32,
-    retransmits: u32,
-    timeouts: u16,
-}
+/// What had grown how far, in the order of [`GROWTHS`].
+type Counted = [u32; GROWTHS.len()];
 
-/// A queue with the names of its series.
+/// A queue with the names of its series, in the order of [`QUEUES`].
 struct Queue {
     link: LinkId,
     heading: Heading,
-    bytes: String,
-    packets: String,
+    names: [String; QUEUES.len()],
 }
 
 impl Gauge {
@@ -128,8 +185,7 @@ impl Gauge {
             Some(Queue {
                 link: places.links[link],
                 heading: if way == 0 { Heading::AToB } else { Heading::BToA },
-                bytes: format!("{QUEUE}eth{number}"),
-                packets: format!("{BACKLOG}eth{number}"),
+                names: QUEUES.each_ref().map(|(metric, _)| metric.name.replace('*', &format!("eth{number}"))),
             })
         };
         let queues = lab.nodes[node].ports.iter().enumerate().filter_map(queue).collect();
@@ -139,8 +195,9 @@ impl Gauge {
     fn look(&mut self, world: &mut World, places: &Places, now: Instant) {
         for queue in &self.queues {
             if let Some(queued) = world.queue_use(queue.link, queue.heading) {
-                self.recorder.record(now, &queue.bytes, queued.now.bytes as f64);
-                self.recorder.record(now, &queue.packets, queued.now.packets as f64);
+                for (name, (_, read)) in queue.names.iter().zip(QUEUES) {
+                    self.recorder.record(now, name, read(&queued.now));
+                }
             }
         }
         let station = places.stations[self.node];
@@ -155,53 +212,20 @@ impl Gauge {
 
 /// What a moment of one connection adds to the series of its node.
 fn connection(recorder: &Recorder, now: Instant, info: &Info, before: &mut Counted) {
-    let record = |name: &str, value: f64| recorder.record(now, name, value);
-    record("tcp.cwnd", info.cwnd_bytes as f64);
-    if let Some(ssthresh) = info.ssthresh_bytes {
-        record("tcp.ssthresh", ssthresh as f64);
-    }
-    record("tcp.flight", info.flight_bytes as f64);
-    record("tcp.window", f64::from(info.tcpi_snd_wnd));
-    if info.tcpi_rtt > 0 {
-        record("tcp.rtt", f64::from(info.tcpi_rtt) / 1e6);
-        record("tcp.rto", f64::from(info.tcpi_rto) / 1e6);
-    }
-    if info.tcpi_min_rtt != u32::MAX {
-        record("tcp.min_rtt", f64::from(info.tcpi_min_rtt) / 1e6);
-    }
-    if info.tcpi_delivery_rate > 0 {
-        record("tcp.delivery_rate", info.tcpi_delivery_rate as f64 * 8.0);
-    }
-    if info.tcpi_pacing_rate != u64::MAX {
-        record("tcp.pacing_rate", info.tcpi_pacing_rate as f64 * 8.0);
-    }
-    match info.cc {
-        CcInfo::Plain => {}
-        CcInfo::Dctcp { dctcp_alpha, dctcp_ab_ecn: _, dctcp_ab_tot: _ } => {
-            record("tcp.dctcp.alpha", f64::from(dctcp_alpha) / 1024.0);
-        }
-        CcInfo::Bbr { bbr_bw, bbr_min_rtt, bbr_pacing_gain, bbr_cwnd_gain } => {
-            record("tcp.bbr.bw", bbr_bw as f64 * 8.0);
-            if bbr_min_rtt != u32::MAX {
-                record("tcp.bbr.min_rtt", f64::from(bbr_min_rtt) / 1e6);
-            }
-            record("tcp.bbr.pacing_gain", f64::from(bbr_pacing_gain) / 256.0);
-            record("tcp.bbr.cwnd_gain", f64::from(bbr_cwnd_gain) / 256.0);
+    for (metric, read) in LEVELS {
+        if let Some(value) = read(info) {
+            recorder.record(now, metric.name, value);
         }
     }
-    let counted =
-        Counted { reductions: info.reductions, retransmits: info.tcpi_total_retrans, timeouts: info.tcpi_total_rto };
+    let counted = GROWTHS.each_ref().map(|(_, read)| read(info));
     // After a crash another connection may go by the same number.
-    if counted.retransmits < before.retransmits {
+    if counted.iter().zip(&*before).any(|(now, before)| now < before) {
         *before = Counted::default();
     }
-    let grown = |name: &str, now: u32, before: u32| {
-        if now > before {
-            record(name, f64::from(now - before));
+    for ((metric, _), (grown, before)) in GROWTHS.iter().zip(counted.iter().zip(&*before)) {
+        if grown > before {
+            recorder.record(now, metric.name, f64::from(grown - before));
         }
-    };
-    grown("tcp.reductions", counted.reductions, before.reductions);
-    grown("tcp.retransmits", counted.retransmits, before.retransmits);
-    grown("tcp.timeouts", counted.timeouts.into(), before.timeouts.into());
+    }
     *before = counted;
 }

@@ -4,18 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use septet_core::{Instant, Sample};
-use septet_datalink::card::Fitted;
-use septet_datalink::hub::Hub;
-use septet_datalink::switch::Switch;
+use septet_core::{Instant, Port, PortReport, Series};
 use septet_engine::{Heading, LinkId, PortCounters, QueueWatch, World};
-use septet_host::Host;
 use septet_physical::queue::Limit;
 
 use crate::expect::{Amount, Excess, LinkMetric, Observed, Probe, QueueProbe, Window};
 use crate::model::topology::LinkRef;
 use crate::run::Places;
-use crate::stage::cards;
 use crate::stage::ports;
 
 /// Readings at chosen times, taken while the world runs.
@@ -71,9 +66,8 @@ impl Readings {
                     for at in borders(window) {
                         let (log, places, name) = (readings.log.clone(), places.clone(), name.clone());
                         world.at(at, move |world| {
-                            if let Some(value) = counter(world, &places, node, &name) {
-                                log.borrow_mut().counters.insert((node, name, at), value);
-                            }
+                            let value = counter(world, &places, node, &name);
+                            log.borrow_mut().counters.insert((node, name, at), value);
                         });
                     }
                 }
@@ -102,26 +96,20 @@ fn port(world: &World, link: LinkId, way: usize) -> PortCounters {
     world.ends(link).and_then(|ends| world.port_counters(ends[way].0, ends[way].1)).unwrap_or_default()
 }
 
-fn counter(world: &World, places: &Places, node: usize, name: &str) -> Option<u64> {
+/// What a node counts under `name`: `eth0.NAME` at one of its ports, `NAME` at all of them or as a whole.
+fn counter(world: &World, places: &Places, node: usize, name: &str) -> u64 {
     let station = places.stations[node];
-    if let Some(value) = ports::counter(world, station, name) {
-        return Some(value);
+    let (port, at_port) = ports::split(name);
+    if PortReport::is_name(at_port) {
+        let value = |port: u16| world.port_report(station, Port(port)).and_then(|report| report.get(at_port));
+        return match port {
+            Some(port) => value(port).unwrap_or(0),
+            None => (0..world.ports(station)).filter_map(value).sum(),
+        };
     }
-    if let Some(value) = world.station::<Fitted>(station).and_then(|fitted| cards::counter(fitted, name)) {
-        return Some(value);
-    }
-    if let Some(host) = world.station::<Host>(station) {
-        return Some(host.counters().find(|(n, _)| *n == name).map_or(0, |(_, value)| value));
-    }
-    if let Some(switch) = world.station::<Switch>(station) {
-        return cards::switch_counter(switch, world.now(), name);
-    }
-    let hub = world.station::<Hub>(station)?.counters();
-    match name {
-        "hub_frames" => Some(hub.frames),
-        "hub_collisions" => Some(hub.collisions),
-        _ => None,
-    }
+    let mut sum = 0;
+    world.show_counters(station, &mut |shown, n| sum += if shown == name { n } else { 0 });
+    sum
 }
 
 /// The answers at the end of a run.
@@ -142,14 +130,13 @@ impl AtEnd<'_> {
         logged.unwrap_or_else(|| port(&world, self.places.links[link], way))
     }
 
-    fn counter_at(&self, node: usize, name: &str, at: Instant) -> Option<f64> {
-        let world = self.world.borrow();
-        let value = counter(&world, self.places, node, name)?;
+    fn counter_at(&self, node: usize, name: &str, at: Instant) -> f64 {
         if at == Instant::ZERO {
-            return Some(0.0);
+            return 0.0;
         }
+        // A moment that the run did not reach is its end.
         let logged = self.readings.log.borrow().counters.get(&(node, name.to_owned(), at)).copied();
-        Some(logged.unwrap_or(value) as f64)
+        logged.unwrap_or_else(|| counter(&self.world.borrow(), self.places, node, name)) as f64
     }
 
     /// What waited before a link in the mean over a part of the run.
@@ -193,13 +180,12 @@ impl Observed for AtEnd<'_> {
         self.world.borrow().now()
     }
 
-    fn samples(&self, node: usize, name: &str) -> Vec<Sample> {
-        let recorder = self.places.recorders[node].as_ref();
-        recorder.and_then(|r| r.series(name)).map(|s| s.samples().to_vec()).unwrap_or_default()
+    fn series(&self, node: usize, name: &str) -> Series {
+        self.places.recorders[node].as_ref().and_then(|r| r.series(name)).unwrap_or_default()
     }
 
     fn counter(&self, node: usize, name: &str, window: Window) -> Option<f64> {
-        Some(self.counter_at(node, name, window.before)? - self.counter_at(node, name, window.after)?)
+        Some(self.counter_at(node, name, window.before) - self.counter_at(node, name, window.after))
     }
 
     fn link(&self, LinkRef { link, ways }: LinkRef, metric: LinkMetric, window: Window) -> Option<f64> {

@@ -1,197 +1,83 @@
 //! The counters of `/proc/net/snmp` and `/proc/net/netstat`, by the names that `nstat` prints.
 
-macro_rules! mib {
-    ($($(#[$doc:meta])* $field:ident = $name:literal),* $(,)?) => {
-        /// Counters of one endpoint since it was made.
-        #[derive(Clone, PartialEq, Eq, Debug, Default)]
-        pub struct Mib {
-            $($(#[$doc])* pub $field: u64,)*
-        }
-
-        impl Mib {
-            /// The counter that `nstat` calls `name`.
-            pub fn get(&self, name: &str) -> Option<u64> {
-                match name {
-                    $($name => Some(self.$field),)*
-                    _ => None,
-                }
-            }
-
-            /// All counters with their names.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$(($name, self.$field)),*].into_iter()
-            }
-        }
-    };
-}
-
-mib! {
-    /// Connections opened by us.
-    active_opens = "TcpActiveOpens",
-    /// Connections opened by peers.
-    passive_opens = "TcpPassiveOpens",
-    /// Connections that failed while opening.
-    attempt_fails = "TcpAttemptFails",
-    /// Established connections that were reset.
-    estab_resets = "TcpEstabResets",
-    /// Connections now established (a gauge).
-    curr_estab = "TcpCurrEstab",
-    /// Segments received.
-    in_segs = "TcpInSegs",
-    /// Segments sent, retransmissions not counted.
-    out_segs = "TcpOutSegs",
-    /// Segments sent again.
-    retrans_segs = "TcpRetransSegs",
-    /// Segments received in error.
-    in_errs = "TcpInErrs",
-    /// Resets sent.
-    out_rsts = "TcpOutRsts",
-    /// Segments with a wrong checksum.
-    in_csum_errors = "TcpInCsumErrors",
-    /// Cookies sent.
-    syncookies_sent = "TcpExtSyncookiesSent",
-    /// Cookies received.
-    syncookies_recv = "TcpExtSyncookiesRecv",
-    /// Cookies that were wrong.
-    syncookies_failed = "TcpExtSyncookiesFailed",
-    /// Resets in SYN-RECEIVED.
-    embryonic_rsts = "TcpExtEmbryonicRsts",
-    /// ICMP errors whose sequence number was out of the window.
-    out_of_window_icmps = "TcpExtOutOfWindowIcmps",
-    /// TIME-WAIT entered.
-    tw = "TcpExtTW",
-    /// TIME-WAIT taken over.
-    tw_recycled = "TcpExtTWRecycled",
-    /// Segments dropped by PAWS when connecting.
-    paws_active = "TcpExtPAWSActive",
-    /// Segments dropped by PAWS.
-    paws_estab = "TcpExtPAWSEstab",
-    /// Delayed ACKs sent.
-    delayed_acks = "TcpExtDelayedACKs",
-    /// Delayed ACKs caused a retransmission.
-    delayed_ack_lost = "TcpExtDelayedACKLost",
-    /// Accept queue overflowed.
-    listen_overflows = "TcpExtListenOverflows",
-    /// SYNs dropped by listeners.
-    listen_drops = "TcpExtListenDrops",
-    /// ACKs without data that a listener with `TCP_DEFER_ACCEPT` let pass.
-    defer_accept_drop = "TcpExtTCPDeferAcceptDrop",
-    /// SYNs dropped because the SYN queue was full.
-    req_q_full_drop = "TcpExtTCPReqQFullDrop",
-    /// SYNs answered with a cookie because it was.
-    req_q_full_cookies = "TcpExtTCPReqQFullDoCookies",
-    /// Segments taken by header prediction.
-    hp_hits = "TcpExtTCPHPHits",
-    /// ACKs without data.
-    pure_acks = "TcpExtTCPPureAcks",
-    /// ACKs taken by header prediction.
-    hp_acks = "TcpExtTCPHPAcks",
-    /// Recoveries entered without SACK.
-    reno_recovery = "TcpExtTCPRenoRecovery",
-    /// Recoveries entered with SACK.
-    sack_recovery = "TcpExtTCPSackRecovery",
-    /// The peer forgot what it had acknowledged selectively.
-    sack_reneging = "TcpExtTCPSACKReneging",
-    /// Reordering seen through SACK.
-    sack_reorder = "TcpExtTCPSACKReorder",
-    /// Reordering seen without SACK.
-    reno_reorder = "TcpExtTCPRenoReorder",
-    /// Reordering seen through timestamps.
-    ts_reorder = "TcpExtTCPTSReorder",
-    /// Congestion state fully undone.
-    full_undo = "TcpExtTCPFullUndo",
-    /// Congestion state undone by a partial ACK.
-    partial_undo = "TcpExtTCPPartialUndo",
-    /// Congestion state undone by DSACK.
-    dsack_undo = "TcpExtTCPDSACKUndo",
-    /// Congestion state undone after a time-out.
-    loss_undo = "TcpExtTCPLossUndo",
-    /// Retransmissions that were lost.
-    lost_retransmit = "TcpExtTCPLostRetransmit",
-    /// Time-outs during NewReno recovery.
-    reno_failures = "TcpExtTCPRenoFailures",
-    /// Time-outs during SACK recovery.
-    sack_failures = "TcpExtTCPSackFailures",
-    /// Time-outs during loss recovery.
-    loss_failures = "TcpExtTCPLossFailures",
-    /// Fast retransmissions.
-    fast_retrans = "TcpExtTCPFastRetrans",
-    /// Retransmissions in slow start.
-    slow_start_retrans = "TcpExtTCPSlowStartRetrans",
-    /// Time-outs.
-    timeouts = "TcpExtTCPTimeouts",
-    /// Tail loss probes sent.
-    loss_probes = "TcpExtTCPLossProbes",
-    /// Losses that a probe repaired.
-    loss_probe_recovery = "TcpExtTCPLossProbeRecovery",
-    /// DSACKs sent for old segments.
-    dsack_old_sent = "TcpExtTCPDSACKOldSent",
-    /// DSACKs sent for out-of-order segments.
-    dsack_ofo_sent = "TcpExtTCPDSACKOfoSent",
-    /// DSACKs received.
-    dsack_recv = "TcpExtTCPDSACKRecv",
-    /// DSACKs for out-of-order segments received.
-    dsack_ofo_recv = "TcpExtTCPDSACKOfoRecv",
-    /// DSACKs that were ignored.
-    dsack_ignored = "TcpExtTCPDSACKIgnoredOld",
-    /// SACK blocks that made no sense.
-    sack_discard = "TcpExtTCPSACKDiscard",
-    /// Spurious time-outs detected by F-RTO.
-    spurious_rtos = "TcpExtTCPSpuriousRTOs",
-    /// Connections reset with unread data.
-    abort_on_data = "TcpExtTCPAbortOnData",
-    /// Connections reset by a close with unread data.
-    abort_on_close = "TcpExtTCPAbortOnClose",
-    /// Connections given up after time-outs.
-    abort_on_timeout = "TcpExtTCPAbortOnTimeout",
-    /// Orphans dropped in FIN-WAIT-2.
-    abort_on_linger = "TcpExtTCPAbortOnLinger",
-    /// Challenge ACKs sent.
-    challenge_ack = "TcpExtTCPChallengeACK",
-    /// SYNs in a connection answered with a challenge ACK.
-    syn_challenge = "TcpExtTCPSYNChallenge",
-    /// Keepalive probes sent.
-    keepalive = "TcpExtTCPKeepAlive",
-    /// Segments dropped for lack of window.
-    rcv_q_drop = "TcpExtTCPRcvQDrop",
-    /// Zero window announced.
-    to_zero_window = "TcpExtTCPToZeroWindowAdv",
-    /// Window reopened after zero.
-    from_zero_window = "TcpExtTCPFromZeroWindowAdv",
-    /// Reopening announced at once.
-    want_zero_window = "TcpExtTCPWantZeroWindowAdv",
-    /// Out-of-order segments queued.
-    ofo_queue = "TcpExtTCPOFOQueue",
-    /// Out-of-order segments dropped.
-    ofo_drop = "TcpExtTCPOFODrop",
-    /// Out-of-order segments let go because they cost too much memory.
-    ofo_pruned = "TcpExtOfoPruned",
-    /// Out-of-order segments merged.
-    ofo_merge = "TcpExtTCPOFOMerge",
-    /// SYN and SYN-ACK retransmissions.
-    syn_retrans = "TcpExtTCPSynRetrans",
-    /// Data sent for the first time.
-    orig_data_sent = "TcpExtTCPOrigDataSent",
-    /// Data segments delivered.
-    delivered = "TcpExtTCPDelivered",
-    /// The same, marked.
-    delivered_ce = "TcpExtTCPDeliveredCE",
-    /// HyStart left slow start by ACK trains.
-    hystart_train_detect = "TcpExtTCPHystartTrainDetect",
-    /// HyStart left slow start by delay.
-    hystart_delay_detect = "TcpExtTCPHystartDelayDetect",
-    /// Unacceptable ACKs skipped by rate limit.
-    ack_skipped = "TcpExtTCPACKSkippedChallenge",
-    /// Path MTU probes that were lost.
-    mtup_fail = "TcpExtTCPMTUPFail",
-    /// Path MTU probes that arrived.
-    mtup_success = "TcpExtTCPMTUPSuccess",
-    /// ACKs compressed.
-    ack_compressed = "TcpExtTCPAckCompressed",
-    /// Data beyond the window dropped.
-    zero_window_drop = "TcpExtTCPZeroWindowDrop",
-    /// Persist probes sent.
-    win_probe = "TcpExtTCPWinProbe",
-    /// Autocorking and Nagle held a segment.
-    nagle_held = "TcpExtTCPNagleHeld",
+septet_core::counters! {
+    /// Counters of one endpoint since it was made.
+    pub struct Mib {
+        active_opens = "TcpActiveOpens", "connections opened by us";
+        passive_opens = "TcpPassiveOpens", "connections opened by peers";
+        attempt_fails = "TcpAttemptFails", "connections that failed while opening";
+        estab_resets = "TcpEstabResets", "established connections that were reset";
+        curr_estab = "TcpCurrEstab", "connections now established (a gauge)";
+        in_segs = "TcpInSegs", "segments received";
+        out_segs = "TcpOutSegs", "segments sent, retransmissions not counted";
+        retrans_segs = "TcpRetransSegs", "segments sent again";
+        in_errs = "TcpInErrs", "segments received in error";
+        out_rsts = "TcpOutRsts", "resets sent";
+        in_csum_errors = "TcpInCsumErrors", "segments with a wrong checksum";
+        syncookies_sent = "TcpExtSyncookiesSent", "cookies sent";
+        syncookies_recv = "TcpExtSyncookiesRecv", "cookies received";
+        syncookies_failed = "TcpExtSyncookiesFailed", "cookies that were wrong";
+        embryonic_rsts = "TcpExtEmbryonicRsts", "resets in SYN-RECEIVED";
+        out_of_window_icmps = "TcpExtOutOfWindowIcmps", "ICMP errors whose sequence number was out of the window";
+        tw = "TcpExtTW", "TIME-WAIT entered";
+        tw_recycled = "TcpExtTWRecycled", "TIME-WAIT taken over";
+        paws_active = "TcpExtPAWSActive", "segments dropped by PAWS when connecting";
+        paws_estab = "TcpExtPAWSEstab", "segments dropped by PAWS";
+        delayed_acks = "TcpExtDelayedACKs", "delayed ACKs sent";
+        delayed_ack_lost = "TcpExtDelayedACKLost", "delayed ACKs caused a retransmission";
+        listen_overflows = "TcpExtListenOverflows", "accept queue overflowed";
+        listen_drops = "TcpExtListenDrops", "SYNs dropped by listeners";
+        defer_accept_drop = "TcpExtTCPDeferAcceptDrop", "ACKs without data that a listener with `TCP_DEFER_ACCEPT` let pass";
+        req_q_full_drop = "TcpExtTCPReqQFullDrop", "SYNs dropped because the SYN queue was full";
+        req_q_full_cookies = "TcpExtTCPReqQFullDoCookies", "SYNs answered with a cookie because it was";
+        reno_recovery = "TcpExtTCPRenoRecovery", "recoveries entered without SACK";
+        sack_recovery = "TcpExtTCPSackRecovery", "recoveries entered with SACK";
+        sack_reneging = "TcpExtTCPSACKReneging", "the peer forgot what it had acknowledged selectively";
+        sack_reorder = "TcpExtTCPSACKReorder", "reordering seen through SACK";
+        reno_reorder = "TcpExtTCPRenoReorder", "reordering seen without SACK";
+        ts_reorder = "TcpExtTCPTSReorder", "reordering seen through timestamps";
+        full_undo = "TcpExtTCPFullUndo", "congestion state fully undone";
+        partial_undo = "TcpExtTCPPartialUndo", "congestion state undone by a partial ACK";
+        dsack_undo = "TcpExtTCPDSACKUndo", "congestion state undone by DSACK";
+        loss_undo = "TcpExtTCPLossUndo", "congestion state undone after a time-out";
+        lost_retransmit = "TcpExtTCPLostRetransmit", "retransmissions that were lost";
+        reno_failures = "TcpExtTCPRenoFailures", "time-outs during NewReno recovery";
+        sack_failures = "TcpExtTCPSackFailures", "time-outs during SACK recovery";
+        loss_failures = "TcpExtTCPLossFailures", "time-outs during loss recovery";
+        fast_retrans = "TcpExtTCPFastRetrans", "fast retransmissions";
+        slow_start_retrans = "TcpExtTCPSlowStartRetrans", "retransmissions in slow start";
+        timeouts = "TcpExtTCPTimeouts", "time-outs";
+        loss_probes = "TcpExtTCPLossProbes", "tail loss probes sent";
+        loss_probe_recovery = "TcpExtTCPLossProbeRecovery", "losses that a probe repaired";
+        dsack_old_sent = "TcpExtTCPDSACKOldSent", "DSACKs sent for old segments";
+        dsack_ofo_sent = "TcpExtTCPDSACKOfoSent", "DSACKs sent for out-of-order segments";
+        dsack_recv = "TcpExtTCPDSACKRecv", "DSACKs received";
+        dsack_ofo_recv = "TcpExtTCPDSACKOfoRecv", "DSACKs for out-of-order segments received";
+        dsack_ignored = "TcpExtTCPDSACKIgnoredOld", "DSACKs that were ignored";
+        sack_discard = "TcpExtTCPSACKDiscard", "SACK blocks that made no sense";
+        spurious_rtos = "TcpExtTCPSpuriousRTOs", "spurious time-outs detected by F-RTO";
+        abort_on_data = "TcpExtTCPAbortOnData", "connections reset with unread data";
+        abort_on_close = "TcpExtTCPAbortOnClose", "connections reset by a close with unread data";
+        abort_on_timeout = "TcpExtTCPAbortOnTimeout", "connections given up after time-outs";
+        abort_on_linger = "TcpExtTCPAbortOnLinger", "orphans dropped in FIN-WAIT-2";
+        challenge_ack = "TcpExtTCPChallengeACK", "challenge ACKs sent";
+        syn_challenge = "TcpExtTCPSYNChallenge", "SYNs in a connection answered with a challenge ACK";
+        keepalive = "TcpExtTCPKeepAlive", "keepalive probes sent";
+        rcv_q_drop = "TcpExtTCPRcvQDrop", "segments dropped for lack of window";
+        to_zero_window = "TcpExtTCPToZeroWindowAdv", "zero window announced";
+        from_zero_window = "TcpExtTCPFromZeroWindowAdv", "window reopened after zero";
+        want_zero_window = "TcpExtTCPWantZeroWindowAdv", "reopening announced at once";
+        ofo_queue = "TcpExtTCPOFOQueue", "out-of-order segments queued";
+        ofo_drop = "TcpExtTCPOFODrop", "out-of-order segments dropped";
+        ofo_pruned = "TcpExtOfoPruned", "out-of-order segments let go because they cost too much memory";
+        ofo_merge = "TcpExtTCPOFOMerge", "out-of-order segments merged";
+        syn_retrans = "TcpExtTCPSynRetrans", "SYN and SYN-ACK retransmissions";
+        orig_data_sent = "TcpExtTCPOrigDataSent", "data sent for the first time";
+        ack_skipped = "TcpExtTCPACKSkippedChallenge", "unacceptable ACKs skipped by rate limit";
+        mtup_fail = "TcpExtTCPMTUPFail", "path MTU probes that were lost";
+        mtup_success = "TcpExtTCPMTUPSuccess", "path MTU probes that arrived";
+        ack_compressed = "TcpExtTCPAckCompressed", "ACKs compressed";
+        zero_window_drop = "TcpExtTCPZeroWindowDrop", "data beyond the window dropped";
+        win_probe = "TcpExtTCPWinProbe", "persist probes sent";
+    }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use septet_core::Metric;
+use septet_core::{Metric, Star};
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -231,16 +231,16 @@ impl Tally {
 
 /// What a transfer records.
 pub(super) const METRICS: &[Metric] = &[
-    Metric::counter("http.ok", "requests answered with a status below 400 and a whole body"),
-    Metric::counter("http.error", "requests without such an answer"),
-    Metric::counter("http.retries", "requests tried again"),
-    Metric::counter("http.corrupt", "bodies that did not match their digest"),
-    Metric::counter("http.status.*", "answers with this status"),
-    Metric::counter("http.exit.*", "failures by curl's exit status"),
-    Metric::bytes("http.bytes", "bytes of bodies received"),
-    Metric::times("http.time", "from the start of a request to the last byte of its answer"),
-    Metric::times("http.time.lookup", "from the start of a request until the name was known"),
-    Metric::times("http.time.connect", "from the start of a request until the connection stood"),
-    Metric::times("http.time.handshake", "from the start of a request until TLS stood"),
-    Metric::times("http.time.first_byte", "from the start of a request to the first byte of its answer"),
+    Metric::counter("http.ok", "transfers that ended well: with a status below 400 and, under `--repeat`, a body that is what the server's `Repr-Digest` says"),
+    Metric::counter("http.error", "transfers that did not end well"),
+    Metric::counter("http.retries", "transfers that `--retry` tried again"),
+    Metric::counter("http.corrupt", "bodies that differ from the server's digest"),
+    Metric::counter("http.status.*", "responses with this status: `http.status.404`").of(Star::Number),
+    Metric::counter("http.exit.*", "transfers that failed with this exit status of curl: 6 no such name, 7 no connection, 18 short body, 28 timeout, 35 and 60 TLS, 52 no answer, 56 broken off").of(Star::Number),
+    Metric::bytes("http.bytes", "bytes of the body of each transfer"),
+    Metric::times("http.time", "from the beginning of a transfer that ends well to its end"),
+    Metric::times("http.time.lookup", "from the beginning of such a transfer to the name found"),
+    Metric::times("http.time.connect", "from the beginning of such a transfer to the connection open"),
+    Metric::times("http.time.handshake", "from the beginning of such a transfer to TLS agreed"),
+    Metric::times("http.time.first_byte", "from the beginning of such a transfer to the first byte of the response"),
 ];

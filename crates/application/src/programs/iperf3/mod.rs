@@ -148,10 +148,10 @@ impl TestError {
 
 /// What it records.
 const METRICS: &[Metric] = &[
-    Metric::bytes("iperf3.sent", "bytes that a sender of iperf3 sent"),
-    Metric::bytes("iperf3.received", "bytes that a receiver of iperf3 received"),
+    Metric::bytes("iperf3.sent", "bytes that a sender sent, in each interval"),
+    Metric::bytes("iperf3.received", "bytes that a receiver received, in each interval"),
     Metric::rates("iperf3.bitrate", "once a test: the rate at the receiver"),
     Metric::times("iperf3.jitter", "once a test over UDP: the jitter"),
-    Metric::counter("iperf3.lost", "datagrams that a test over UDP lost"),
-    Metric::counter("iperf3.error", "streams of iperf3 that broke"),
+    Metric::counter("iperf3.lost", "once a test over UDP: the datagrams lost"),
+    Metric::counter("iperf3.error", "streams that broke"),
 ];

@@ -1,6 +1,6 @@
 //! Drops counted by reason.
 
-use septet_core::DropReason;
+use crate::DropReason;
 
 /// How often each reason applied; empty and without memory until the first.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -23,7 +23,8 @@ impl Tally {
         }
     }
 
-    pub(crate) fn take_back(&mut self, reason: DropReason) {
+    /// One less for `reason`: what was counted did not happen after all.
+    pub fn take_back(&mut self, reason: DropReason) {
         if let Some((_, n)) = self.0.iter_mut().find(|(r, _)| *r == reason) {
             *n = n.saturating_sub(1);
         }

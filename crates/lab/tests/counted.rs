@@ -1,0 +1,182 @@
+//! What nodes record and count while labs play is what is declared: nothing else, and all of it but for what is listed here.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use septet_lab::{BuildOptions, Lab, NodeKind, Run};
+
+fn built(text: &str) -> Run {
+    let lab = Lab::parse("lab.toml", text).unwrap_or_else(|e| panic!("{e}"));
+    lab.build(&BuildOptions::default()).unwrap()
+}
+
+fn declared(kind: &str) -> Vec<septet_lab::Known> {
+    septet_lab::KINDS.iter().find(|(name, _)| *name == kind).unwrap().1()
+}
+
+/// Nodes of each kind, with each kind of card.
+const STATIONS: &str = r#"
+[lab]
+stop = "2s"
+[media]
+line = { rate = "10mbit", delay = "500ns" }
+serial = { rate = "1mbit", delay = "1ms", arq = "go-back-n" }
+[topology]
+links = ["hub -- a, b : line", "a -- r : serial", "r -- s1", "s1 -- c"]
+[hub.hub]
+[switch.s1]
+flow_control = true
+[router.r]
+[host.a]
+[host.b]
+[host.c]
+"#;
+
+#[test]
+fn stations_count_what_is_declared_of_their_kind() {
+    let mut run = built(STATIONS);
+    run.play().unwrap();
+    let mut shown: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for (index, node) in run.lab().nodes.iter().enumerate() {
+        run.world.show_counters(run.station(index).unwrap(), &mut |name, _| {
+            let by = match node.kind() {
+                NodeKind::Host | NodeKind::Router if name.starts_with(char::is_uppercase) => "host, router",
+                NodeKind::Switch if name.starts_with("switch_") => "switch",
+                NodeKind::Hub => "hub",
+                NodeKind::Host | NodeKind::Router | NodeKind::Switch => "card",
+            };
+            shown.insert((by, name));
+        });
+    }
+    let declared = declared("counters");
+    let declared: BTreeSet<(&str, &str)> =
+        declared.iter().map(|known| (known.counted.as_ref().unwrap().by[0], known.name)).collect();
+    let difference: Vec<_> = shown.symmetric_difference(&declared).collect();
+    assert!(difference.is_empty(), "shown or declared alone: {difference:?}");
+}
+
+/// Everything that programs and services record in the course of their work, and much of what they record when it fails.
+const BUSY: &str = r#"
+[lab]
+stop = "40s"
+sample = "5ms"
+[topology]
+links = ["c -- r : rate 10mbit delay 5ms", "r -- web, lb, names, sink : rate 100mbit delay 1ms", "r -- bad, dctcp, bbr : delay 1ms"]
+[router.r]
+[host.web.http]
+listen = ["http://:80", "https://web"]
+answers = ["/none: 404"]
+[host.bad.http]
+listen = ["http://:80", "https://bad"]
+certificate = "self-signed"
+[host.lb.balancer]
+listen = "https://lb"
+to = "web:80, bad:80"
+health = { every = "500ms" }
+[host.bad.balancer]
+listen = "http://:8080"
+to = "sink:81, web:80"
+[host.names.dns]
+zones = { "x.test" = { www = "web" } }
+[host.dctcp]
+tcp = "dctcp"
+run = ["at 3s: tcp-send sink 5001 1mb"]
+[host.bbr]
+tcp = "bbr"
+run = ["at 3s: tcp-send sink 5001 1mb"]
+[host.sink]
+run = ["tcp-sink 5001 --check", "tcp-echo 7", "udp-echo 7", "udp-sink 5002 --time 20s", "iperf3 -s"]
+[host.c]
+run = [
+    "at 1s: curl -s http://web/",
+    "at 1s: curl -s http://web/none -d hello",
+    "at 2s: curl -s https://www.x.test/",
+    "at 2s: curl -s https://bad/",
+    "at 2s: curl -s https://lb/ --repeat 20 --interval 100ms",
+    "at 12s: curl -s http://r/ --retry 1 --retry-connrefused",
+    "at 2s: dig none.x.test",
+    "at 2s: dig @web www.x.test",
+    "at 2s: ping -c 3 -i 1s sink",
+    "at 2s: ping -c 1 192.0.2.1",
+    "at 2s: traceroute sink",
+    "at 3s: tcp-send sink 5001 1mb",
+    "at 3s: tcp-send sink 7 10kb --receive",
+    "at 3s: tcp-send r 9 1kb",
+    "at 3s: udp-send sink 7 --size 100 --count 5 --receive",
+    "at 4s: udp-send sink 5002 --size 100 --rate 1mbit --count 200",
+    "at 8s: iperf3 -c sink -t 2",
+    "at 13s: iperf3 -c sink -u -t 2",
+    "at 3s: curl -s http://bad:8080/",
+    "at 3s: curl -s http://sink:5001/ -m 1",
+    "at 3s: tcp-send web 80 1kb",
+    "at 3s: tcp-send lb 443 1kb",
+    "at 3s: dig other.test",
+    "at 14.9s: curl -s http://www.x.test/",
+    "at 15.1s: curl -s http://www.x.test/",
+    "at 18.1s: curl -s https://lb/",
+    "at 22s: curl -s https://lb/",
+    "at 22s: tcp-send sink 5001 10mb",
+    "at 22s: tcp-send sink 7 10mb --receive",
+]
+[faults]
+script = ["3s..6s: loss 20% on r->sink", "4s..6s: duplicate 20% on r->sink", "4s..6s: reorder 20% on r->sink", "6s: crash bad", "9s: restart bad",
+    "15s..17s: drop udp dport 53 on r", "18s: crash web, bad", "24s: reset c->sink"]
+"#;
+
+/// What the lab above does not come to: what is recorded where things go wrong in rare ways, or by programs of one's own.
+const ELSEWHERE: &[&str] = &["http.corrupt", "iperf3.error", "dns.ignored", "service.failed.*", "app.*"];
+
+#[test]
+fn programs_and_services_record_what_is_declared() {
+    let mut recorded: BTreeSet<&str> = BTreeSet::new();
+    let declared = declared("metrics");
+    let outcome = built(BUSY).finish().unwrap();
+    for (node, recorder) in &outcome.recorders {
+        for name in recorder.names() {
+            // A full name goes before a family.
+            let of = declared.iter().find(|known| known.name == name).or_else(|| {
+                declared.iter().find(|known| {
+                    known
+                        .name
+                        .split_once('*')
+                        .is_some_and(|(start, end)| name.starts_with(start) && name.ends_with(end))
+                })
+            });
+            recorded.insert(of.unwrap_or_else(|| panic!("{node} records {name}, which is not declared")).name);
+        }
+    }
+    let missing: Vec<&str> = declared.iter().map(|known| known.name).filter(|name| !recorded.contains(name)).collect();
+    assert_eq!(missing, ELSEWHERE);
+}
+
+/// The sources of a crate, in one text.
+fn sources(directory: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// A counter that nobody counts up would be zero for ever, and an expectation of it would say nothing.
+#[test]
+fn whatever_is_declared_is_counted_by_somebody() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut all = 0;
+    for name in ["network", "transport", "datalink"] {
+        let mut text = String::new();
+        sources(&crates.join(name).join("src"), &mut text);
+        for block in text.split("counters! {").skip(1) {
+            let rows = block.lines().take_while(|line| !line.starts_with('}'));
+            for field in rows.filter_map(|row| Some(row.split_once(" = \"")?.0.trim())) {
+                all += 1;
+                let counts = ["{} += ", "&mut self.mib.{}", "{}, .."].map(|how| how.replace("{}", field));
+                assert!(counts.iter().any(|c| text.contains(c)), "{name} declares `{field}`, and nobody counts it");
+            }
+        }
+    }
+    assert!(all > 120, "the search has lost its way: {all}");
+}
