@@ -104,6 +104,21 @@ fn what_may_not_be_repeated_is_not() {
 }
 
 #[test]
+fn the_first_failed_check_moves_what_waits_for_an_answer() {
+    // It is never taken out, and a response may take a minute.
+    let checked = "listen = \"http://:80\"\nhealth = { every = \"500ms\", fall = 1000 }";
+    let client = r#""at 1s: curl http://lb/ --repeat 80 --interval 100ms""#;
+    let faults = "[lab]\nstop = \"30s\"\n[faults]\nscript = [\"5.05s: crash w1\"]";
+    let outcome = play(&pair(checked, client, faults));
+    assert_eq!((sum(&outcome, "c", "http.ok"), sum(&outcome, "lb", "balancer.down")), (80.0, 0.0));
+    let (_, recorder) = outcome.recorders.iter().find(|(name, _)| name == "c").unwrap();
+    let slowest = recorder.series("http.time").unwrap().samples().iter().map(|s| s.value).fold(0.0, f64::max);
+    // The next check begins within half a second, and takes as long to fail.
+    assert!((0.1..1.05).contains(&slowest), "{slowest} s");
+    assert!(sum(&outcome, "lb", "balancer.retries") >= 1.0);
+}
+
+#[test]
 fn without_a_server_clients_are_turned_away_at_once_and_served_when_one_is_back() {
     let faults = "[lab]\nstop = \"40s\"\n[faults]\nscript = [\"5s: crash w1, w2\", \"20s: restart w1\"]\n[expect]\n\
         quick = \"p99(c.http.time, after = 8s, before = 20s) < 10ms or c.http.ok > 0\"\n\

@@ -23,6 +23,8 @@ pub(super) struct Backends {
     health: Option<Health>,
     /// Told when a backend is taken out.
     gone: Vec<Arc<Notify>>,
+    /// Told when a check of a backend fails, or nobody can connect to it: it may have crashed.
+    doubted: Vec<Arc<Notify>>,
     inner: Mutex<Inner>,
 }
 
@@ -53,8 +55,8 @@ pub(super) struct Wanted<'a> {
 impl Backends {
     pub(super) fn new(net: NetRef, targets: Vec<Target>, policy: Box<dyn Policy>, health: Option<Health>) -> Arc<Self> {
         let states = vec![State::default(); targets.len()];
-        let gone = targets.iter().map(|_| Arc::default()).collect();
-        Arc::new(Self { net, targets, health, gone, inner: Mutex::new(Inner { policy, states }) })
+        let [gone, doubted] = [(), ()].map(|()| targets.iter().map(|_| Arc::default()).collect());
+        Arc::new(Self { net, targets, health, gone, doubted, inner: Mutex::new(Inner { policy, states }) })
     }
 
     pub(super) fn targets(&self) -> &[Target] {
@@ -103,10 +105,18 @@ impl Backends {
         Some(Attempt { backends: self.clone(), index })
     }
 
+    /// Whether there is another backend that is in favour, those that were `tried` already left out.
+    pub(super) fn has_better(&self, tried: &[usize]) -> bool {
+        let now = self.net.now();
+        let well = |state: &State| !state.down && state.shunned_until.is_none_or(|until| until <= now);
+        self.lock().states.iter().enumerate().any(|(i, state)| !tried.contains(&i) && well(state))
+    }
+
     /// Takes note of a health check.
     pub(super) fn checked(&self, index: usize, outcome: Result<(), String>) {
-        if outcome.is_ok() {
-            self.lock().states[index].shunned_until = None;
+        match outcome {
+            Ok(()) => self.lock().states[index].shunned_until = None,
+            Err(_) => self.doubted[index].notify_waiters(),
         }
         self.count(index, &outcome);
     }
@@ -179,6 +189,23 @@ impl Attempt {
     /// Completes when the backend is taken out, if that is after this call.
     pub(super) fn taken_out(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
         self.backends.gone[self.index].clone().notified_owned()
+    }
+
+    /// Completes when a check of the backend fails, or somebody cannot connect to it, if that is after this call.
+    pub(super) fn doubted(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
+        self.backends.doubted[self.index].clone().notified_owned()
+    }
+
+    /// It could not be connected to: whoever waits for its answer may wait in vain.
+    pub(super) fn doubt(&self) {
+        self.backends.doubted[self.index].notify_waiters();
+    }
+
+    /// Another is asked in its place, because it may have failed: it is passed over as one that has, but that alone does
+    /// not take it out, however many wait there.
+    pub(super) fn given_up(&self) {
+        self.backends.net.count(&format!("backend.{}.failed", self.name()));
+        self.backends.lock().states[self.index].shunned_until = Some(self.backends.net.now() + PENALTY);
     }
 
     pub(super) fn succeeded(&self) {

@@ -3,14 +3,13 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use septet_socket::{NetExt, NetRef};
 
 use super::backend::Backends;
 use super::{Target, nodelay};
-use crate::http::{Connection, Version};
+use crate::http::{Body, Connection, Version};
 use crate::task::{self, Owned};
 
 /// How backends are checked.
@@ -70,7 +69,7 @@ async fn check(net: &NetRef, target: &Target, health: &Health) -> Result<(), Str
             .header("host", target.at.to_string())
             .header("user-agent", "septet-balancer")
             .header("connection", "close")
-            .body(Full::<Bytes>::default())
+            .body(Body::default())
             .map_err(|e| e.to_string())?;
         let mut response = connection.send(request).await.map_err(|e| broken(&e))?;
         while let Some(frame) = response.body_mut().frame().await {

@@ -11,7 +11,6 @@ mod health;
 pub mod policy;
 mod relay;
 mod requests;
-mod serve;
 mod upload;
 mod upstream;
 
@@ -30,6 +29,8 @@ use connections::Connections;
 use gathered::Gathered;
 pub use health::Health;
 use requests::Requests;
+
+use crate::http::converse;
 
 /// A server that connections or requests are passed to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -212,32 +213,21 @@ impl Worker {
     async fn pass(&self, stream: TcpStream, client: SocketAddr) {
         self.net.count("balancer.connections");
         match &self.tls {
-            None => self.serve(stream, client, None).await,
+            None => self.serve(stream, client).await,
             Some(tls) => match self.net.timeout(HANDSHAKE_TIMEOUT, tls.accept(client, Gathered::new(stream))).await {
                 Ok(Ok(stream)) => {
                     stream.get_ref().begin();
-                    let alpn = stream.alpn().map(str::to_owned);
-                    self.serve(stream, client, alpn).await;
+                    self.serve(stream, client).await;
                 }
                 Ok(Err(_)) | Err(_) => self.net.count("balancer.handshake_failed"),
             },
         }
     }
 
-    async fn serve<S>(&self, stream: S, client: SocketAddr, alpn: Option<String>)
-    where
-        S: Stream + Send + Sync + 'static,
-    {
+    async fn serve(&self, stream: impl Stream + Send + Sync + 'static, client: SocketAddr) {
         match &self.front {
             Front::Connections(connections) => connections.serve(stream, client).await,
-            Front::Requests(requests) => {
-                if alpn.as_deref() == Some(tls::H2) {
-                    serve::http2(&self.net, stream, requests.clone(), client).await;
-                } else {
-                    // An error is the client's: it reset the connection, or was too slow.
-                    let _ = serve::http1(&self.net, stream, requests, client).await;
-                }
-            }
+            Front::Requests(requests) => converse(&self.net, stream, client, requests.clone()).await,
         }
     }
 }

@@ -3,32 +3,29 @@
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::Poll;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, DATE, HOST, HeaderValue, SERVER};
+use http::header::{HOST, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use septet_core::Storey;
-use septet_socket::{NetExt, NetRef};
+use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use super::backend::{Attempt, Backends, Wanted};
 use super::budget::Budget;
 use super::relay::Relay;
-use super::upload::{Progress, Taken, Upload};
+use super::upload::{Progress, Upload};
 use super::upstream::{self, Outgoing, Pool};
 use super::{Limits, fields, nodelay};
-use crate::http::Passed;
+use crate::http::{self as ours, Peer, Service};
 
 /// A body of this size is held, so that it can be sent to another backend.
 const HELD: u64 = 64 * 1024;
-
-/// What goes to a client.
-pub(super) type Answer = Response<Either<Relay, Full<Bytes>>>;
 
 /// What its requests share.
 pub(super) struct Requests {
@@ -45,7 +42,18 @@ pub(super) struct Requests {
 /// The body of a request that may have to be sent again.
 enum Content {
     Held(Bytes),
-    Passing(Option<Taken>),
+    Passing(Option<ours::Body>),
+}
+
+/// How often a request may still be given to another backend.
+#[derive(Clone, Copy)]
+struct Tries<'t> {
+    /// The backends that were asked, the present one included.
+    tried: &'t [usize],
+    /// It may be sent twice.
+    may_move: bool,
+    /// It was not tried as often as it may be.
+    are_left: bool,
 }
 
 /// Why a backend gave no response.
@@ -66,6 +74,8 @@ enum Blame {
     Chance,
     /// The backend was taken out while the response was waited for: that is known already.
     Known,
+    /// The backend may have crashed, and another one is asked instead: that is paid for already.
+    Doubted,
     Client,
 }
 
@@ -85,13 +95,8 @@ impl Requests {
         }
     }
 
-    /// Answers a request of `client`; whom it `passed` is told when its body has ended.
-    pub(super) async fn answer(
-        &self,
-        client: SocketAddr,
-        request: Request<Incoming>,
-        passed: Option<Passed>,
-    ) -> Answer {
+    /// Answers a request of `client`.
+    async fn answer(&self, client: SocketAddr, request: Request<ours::Body>) -> Response<ours::Body> {
         self.net.count("balancer.requests");
         self.budget.deposit();
         let (mut head, body) = request.into_parts();
@@ -103,7 +108,7 @@ impl Requests {
         if !head.headers.contains_key(HOST) {
             head.headers.insert(HOST, HeaderValue::from_static(""));
         }
-        let mut content = match self.take_in(body, passed).await {
+        let mut content = match self.take_in(body).await {
             Ok(content) => content,
             Err(status) => return self.say(status),
         };
@@ -112,7 +117,7 @@ impl Requests {
             Ok(mut response) => {
                 fields::of_response(response.headers_mut(), &self.name);
                 *response.version_mut() = Version::HTTP_11;
-                response.map(Either::Left)
+                response.map(ours::Body::new)
             }
             Err((status, why)) => {
                 self.net.count("balancer.refused");
@@ -126,8 +131,7 @@ impl Requests {
     }
 
     /// Holds a short body; one that is longer, or of unknown length, passes through.
-    async fn take_in(&self, body: Incoming, passed: Option<Passed>) -> Result<Content, StatusCode> {
-        let body = Taken { body, passed };
+    async fn take_in(&self, body: ours::Body) -> Result<Content, StatusCode> {
         if body.size_hint().exact().is_none_or(|length| length > HELD) {
             return Ok(Content::Passing(Some(body)));
         }
@@ -135,7 +139,10 @@ impl Requests {
         match self.net.timeout(self.limits.response, collect).await {
             Ok(Ok(whole)) => Ok(Content::Held(whole.to_bytes())),
             Ok(Err(e)) if e.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
-            Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+            Ok(Err(e)) => match e.downcast_ref().map(io::Error::kind) {
+                Some(io::ErrorKind::TimedOut) => Err(StatusCode::REQUEST_TIMEOUT),
+                _ => Err(StatusCode::BAD_REQUEST),
+            },
             Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
         }
     }
@@ -165,11 +172,13 @@ impl Requests {
             let progress = Progress::default();
             let Some(outgoing) = self.outgoing(content, &progress) else { break };
             let request = request(head, outgoing);
-            let failure = match self.exchange(attempt, request, content, &progress).await {
+            tried.push(index);
+            let may_move = matches!(content, Content::Held(_)) && head.method.is_idempotent();
+            let tries = Tries { tried: &tried, may_move, are_left: retries < self.limits.retries };
+            let failure = match self.exchange(attempt, request, &progress, tries).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => failure,
             };
-            tried.push(index);
             if failure.blame == Blame::Chance {
                 by_chance = Some(index);
             }
@@ -187,7 +196,7 @@ impl Requests {
                 Some("; it may not be sent twice")
             } else if retries == self.limits.retries {
                 Some("; it was tried often enough")
-            } else if !self.budget.withdraw() {
+            } else if failure.blame != Blame::Doubted && !self.budget.withdraw() {
                 Some("; there are too many retries already")
             } else {
                 None
@@ -224,25 +233,35 @@ impl Requests {
         &self,
         attempt: Attempt,
         request: Request<Outgoing>,
-        content: &Content,
         progress: &Progress,
+        tries: Tries<'_>,
     ) -> Result<Response<Relay>, Failure> {
         let index = attempt.index();
-        let may_move = request.method().is_idempotent() && matches!(content, Content::Held(_));
         let mut taken_out = pin!(attempt.taken_out());
+        let mut doubted = Box::pin(attempt.doubted());
+        let moved = |why: &str, blame| {
+            Poll::Ready(Err(Failure { status: StatusCode::BAD_GATEWAY, why: why.to_owned(), unsent: None, blame }))
+        };
         let outcome = {
             let mut ask = pin!(self.ask(&attempt, request, progress));
             poll_fn(|cx| {
                 if let Poll::Ready(outcome) = ask.as_mut().poll(cx) {
                     return Poll::Ready(outcome);
                 }
-                match may_move {
-                    true => taken_out.as_mut().poll(cx).map(|()| {
-                        let why = "it was taken out before it answered".to_owned();
-                        Err(Failure { status: StatusCode::BAD_GATEWAY, why, unsent: None, blame: Blame::Known })
-                    }),
-                    false => Poll::Pending,
+                if !tries.may_move {
+                    return Poll::Pending;
                 }
+                if taken_out.as_mut().poll(cx).is_ready() {
+                    return moved("it was taken out before it answered", Blame::Known);
+                }
+                while doubted.as_mut().poll(cx).is_ready() {
+                    // One that only may have failed is left for a better one, and only as often as retries are no load.
+                    if tries.are_left && self.backends.has_better(tries.tried) && self.budget.withdraw() {
+                        return moved("it may have failed before it answered", Blame::Doubted);
+                    }
+                    doubted = Box::pin(attempt.doubted());
+                }
+                Poll::Pending
             })
             .await
         };
@@ -258,8 +277,10 @@ impl Requests {
             Err(failure) => {
                 // Others of its connections are no better.
                 self.pools[index].clear();
-                if failure.blame == Blame::Backend {
-                    attempt.failed(&failure.why);
+                match failure.blame {
+                    Blame::Backend => attempt.failed(&failure.why),
+                    Blame::Doubted => attempt.given_up(),
+                    Blame::Chance | Blame::Known | Blame::Client => {}
                 }
                 Err(failure)
             }
@@ -277,7 +298,8 @@ impl Requests {
             None => match self.connect(attempt).await {
                 Ok(new) => (new, Blame::Backend),
                 Err(e) => {
-                    let timed_out = e.kind() == std::io::ErrorKind::TimedOut;
+                    attempt.doubt();
+                    let timed_out = e.kind() == io::ErrorKind::TimedOut;
                     let status = if timed_out { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
                     let unsent = Some(request.into_body());
                     return Err(Failure { status, why: format!("cannot connect: {e}"), unsent, blame: Blame::Backend });
@@ -324,7 +346,7 @@ impl Requests {
         }
     }
 
-    async fn connect(&self, attempt: &Attempt) -> std::io::Result<upstream::Sender> {
+    async fn connect(&self, attempt: &Attempt) -> io::Result<upstream::Sender> {
         let connect = self.net.connect(attempt.address(), nodelay());
         let stream = self.net.timeout(self.limits.connect, connect).await??;
         self.net.count(&format!("backend.{}.connections", attempt.name()));
@@ -332,16 +354,23 @@ impl Requests {
     }
 
     /// A page of the balancer's own.
-    pub(super) fn say(&self, status: StatusCode) -> Answer {
-        let mut response = Response::new(Either::Right(Full::from(format!("{status}\n"))));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        headers.insert(SERVER, HeaderValue::from_static("septet"));
-        if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(UNIX_EPOCH + self.net.unix_time())) {
-            headers.insert(DATE, date);
-        }
+    fn say(&self, status: StatusCode) -> Response<ours::Body> {
+        let mut response = ours::plain(status);
+        ours::sign(&*self.net, &mut response);
         response
+    }
+}
+
+impl Service for Requests {
+    fn call(&self, request: Request<ours::Body>) -> BoxFuture<'_, Response<ours::Body>> {
+        let client = request.extensions().get().map(|Peer(client)| *client);
+        // Whoever serves a connection says whose it is.
+        let client = client.unwrap_or_else(|| SocketAddr::from(([0; 4], 0)));
+        Box::pin(self.answer(client, request))
+    }
+
+    fn refuse(&self, status: StatusCode) -> Response<ours::Body> {
+        self.say(status)
     }
 }
 

@@ -3,14 +3,15 @@
 use core::pin::Pin;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll, ready};
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use septet_core::Instant;
 use septet_socket::NetRef;
 
-use crate::http::Passed;
+use crate::http;
 
 /// When something last passed, in nanoseconds of the network's time.
 #[derive(Clone, Default)]
@@ -26,47 +27,18 @@ impl Progress {
     }
 }
 
-/// A body as it comes, whose end is told to the gate that it passed.
-pub(super) struct Taken {
-    pub(super) body: Incoming,
-    pub(super) passed: Option<Passed>,
-}
-
-impl Body for Taken {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none()
-            && let Some(passed) = &self.passed
-        {
-            passed.body_ended();
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// A body that passes through.
 pub(super) struct Upload {
     pub(super) net: NetRef,
-    pub(super) body: Taken,
+    pub(super) body: http::Body,
     pub(super) progress: Progress,
 }
 
 impl Body for Upload {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         self.progress.note(self.net.now());
         Poll::Ready(frame)

@@ -1,5 +1,6 @@
 //! Answers on purpose: which requests get a status, a delay, or a broken answer instead of a page.
 
+use core::fmt;
 use core::time::Duration;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,10 +99,25 @@ impl Cut {
     }
 }
 
+impl Cut {
+    /// How an answer breaks off whose body failed with `error`, where that was on purpose.
+    pub(super) fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the answer breaks off on purpose")
+    }
+}
+
+impl std::error::Error for Cut {}
+
 impl From<Cut> for io::Error {
     fn from(cut: Cut) -> Self {
         let kind = if cut == Cut::Reset { io::ErrorKind::ConnectionReset } else { io::ErrorKind::ConnectionAborted };
-        Self::new(kind, "the answer breaks off on purpose")
+        Self::new(kind, cut)
     }
 }
 

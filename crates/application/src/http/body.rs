@@ -1,17 +1,17 @@
-//! Bodies made from their length alone: content that is generated, not stored.
+//! Bodies: of bytes that are held, of a pattern that is generated and not stored, or of what something else brings.
 
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Frame, SizeHint};
 use septet_core::Seed;
+use septet_socket::Elapsed;
 
 use super::answers::Cut;
-use super::gate::Passed;
 
 /// The pattern repeats after this many bytes: a prime, so that a piece that is lost or sent twice (pieces tend to be
 /// powers of two) shifts what follows visibly.
@@ -56,76 +56,77 @@ fn period() -> &'static Bytes {
     })
 }
 
-/// What a response carries.
+/// The body of a request or a response: its bytes as they come, and the trailers behind them.
 #[derive(Default)]
-pub(super) struct Payload {
+pub struct Body {
     source: Source,
     /// After how many more bytes it breaks off, and how.
     cut: Option<(u64, Cut)>,
-    /// Who breaks the connection; without, the body ends in an error.
-    breaker: Option<Passed>,
 }
 
 #[derive(Default)]
 enum Source {
     Pattern(Pattern),
     Bytes(Bytes),
+    Other(Pin<Box<dyn hyper::body::Body<Data = Bytes, Error = io::Error> + Send>>),
     #[default]
     Empty,
 }
 
-impl Payload {
-    pub(super) fn pattern(range: Range<u64>) -> Self {
-        Self { source: Source::Pattern(Pattern::new(range)), ..Self::default() }
+impl Body {
+    /// What another body brings.
+    pub fn new(body: impl hyper::body::Body<Data = Bytes, Error = io::Error> + Send + 'static) -> Self {
+        Self { source: Source::Other(Box::pin(body)), cut: None }
     }
 
-    pub(super) fn bytes(bytes: Bytes) -> Self {
-        Self { source: Source::Bytes(bytes), ..Self::default() }
+    /// What a pattern holds.
+    pub fn pattern(range: Range<u64>) -> Self {
+        Self { source: Source::Pattern(Pattern::new(range)), cut: None }
     }
 
-    /// Breaks off after `bytes`.
-    pub(super) fn cut(&mut self, bytes: u64, cut: Cut) {
-        self.cut = Some((bytes, cut));
-    }
-
-    pub(super) fn break_through(&mut self, passed: &Passed) {
-        if self.cut.is_some() {
-            self.breaker = Some(passed.clone());
-        }
-    }
-
-    /// The next piece, of at most `max` bytes.
-    fn take(&mut self, max: usize) -> Option<Bytes> {
-        match &mut self.source {
-            Source::Pattern(pattern) => pattern.next(max),
-            Source::Bytes(bytes) if !bytes.is_empty() => Some(bytes.split_to(bytes.len().min(max))),
-            Source::Bytes(_) | Source::Empty => None,
-        }
+    /// The same, but that it breaks off after `bytes`.
+    #[must_use]
+    pub fn cut(self, bytes: u64, cut: Cut) -> Self {
+        Self { cut: Some((bytes, cut)), ..self }
     }
 }
 
-impl Body for Payload {
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self { source: Source::Bytes(bytes), cut: None }
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         let max = match this.cut {
             Some((0, Cut::Stall)) => return Poll::Pending,
-            Some((0, cut)) => {
-                return match &this.breaker {
-                    Some(passed) => {
-                        // What has been sent must leave first, and then nobody polls this body again.
-                        passed.cut(cut);
-                        Poll::Pending
-                    }
-                    None => Poll::Ready(Some(Err(cut.into()))),
-                };
-            }
+            Some((0, cut)) => return Poll::Ready(Some(Err(cut.into()))),
             Some((left, _)) => usize::try_from(left).unwrap_or(usize::MAX),
             None => usize::MAX,
         };
-        let piece = this.take(max);
+        let piece = match &mut this.source {
+            Source::Pattern(pattern) => pattern.next(max),
+            Source::Bytes(bytes) if !bytes.is_empty() => Some(bytes.split_to(bytes.len().min(max))),
+            Source::Bytes(_) | Source::Empty => None,
+            Source::Other(body) => match ready!(body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(mut data) => Some(data.split_to(data.len().min(max))),
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                other => return Poll::Ready(other),
+            },
+        };
         if let (Some((left, _)), Some(piece)) = (&mut this.cut, &piece) {
             *left -= piece.len() as u64;
         }
@@ -133,7 +134,10 @@ impl Body for Payload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.size_hint().exact() == Some(0)
+        match &self.source {
+            Source::Other(body) => body.is_end_stream(),
+            _ => self.size_hint().exact() == Some(0),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -141,8 +145,22 @@ impl Body for Payload {
             Source::Pattern(p) => p.left.end.saturating_sub(p.left.start),
             Source::Bytes(b) => b.len() as u64,
             Source::Empty => 0,
+            Source::Other(body) => return body.size_hint(),
         })
     }
+}
+
+impl core::fmt::Debug for Body {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Body").field("len", &hyper::body::Body::size_hint(self)).finish_non_exhaustive()
+    }
+}
+
+/// Why hyper's body broke off; `TimedOut` where the peer was too slow.
+pub(super) fn failed(e: hyper::Error) -> io::Error {
+    let source = std::error::Error::source(&e).and_then(|s| s.downcast_ref::<io::Error>());
+    let elapsed = source.and_then(io::Error::get_ref).is_some_and(|inner| inner.is::<Elapsed>());
+    io::Error::new(if elapsed { io::ErrorKind::TimedOut } else { io::ErrorKind::Other }, e)
 }
 
 #[cfg(test)]

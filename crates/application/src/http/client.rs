@@ -2,14 +2,13 @@
 
 use std::io;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use septet_socket::NetRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::body::Body;
 use super::runtime::{Errand, Io, NetExecutor, NetTimer};
 
 /// Which HTTP is spoken.
@@ -28,8 +27,8 @@ pub struct Connection {
 }
 
 enum Sender {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
+    Http1(http1::SendRequest<Body>),
+    Http2(http2::SendRequest<Body>),
 }
 
 impl Connection {
@@ -69,7 +68,7 @@ impl Connection {
     ///
     /// # Errors
     /// Those of the stream.
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
+    pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, hyper::Error> {
         self.errand.ask();
         let response = match &mut self.sender {
             Sender::Http1(sender) => {

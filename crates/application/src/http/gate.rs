@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use super::answers::Cut;
 use super::head::{self, After, Framing, MAX_HEAD};
 use super::patience::{self, Pace};
+use super::room::Room;
 
 /// Room for what most heads need.
 const HEAD_PIECE: usize = 2 * 1024;
@@ -30,30 +31,49 @@ const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r
 
 /// What the gate and the service tell each other of the request under way.
 #[derive(Clone, Default)]
-pub(crate) struct Passed(Arc<Mutex<Request>>);
+pub(super) struct Passed(Arc<Mutex<Request>>);
 
 #[derive(Default)]
 struct Request {
+    number: u64,
     refused: Option<StatusCode>,
     kept_alive_by: Option<Version>,
     chunks_ended: bool,
+    abandoned: bool,
     cut: Option<Cut>,
 }
 
 impl Passed {
+    /// Which request of the connection is under way.
+    pub(super) fn number(&self) -> u64 {
+        self.lock().number
+    }
+
     /// With what the request must be refused.
-    pub(crate) fn refused(&self) -> Option<StatusCode> {
+    pub(super) fn refused(&self) -> Option<StatusCode> {
         self.lock().refused
     }
 
     /// Whether the client must be told in so many words that the connection stays (HTTP/1.0).
-    pub(crate) fn asked_to_keep_alive(&self) -> bool {
+    pub(super) fn asked_to_keep_alive(&self) -> bool {
         self.lock().kept_alive_by == Some(Version::HTTP_10)
     }
 
-    /// The service has seen the end of the body.
-    pub(crate) fn body_ended(&self) {
-        self.lock().chunks_ended = true;
+    /// The service has seen the end of the body of the request with this number.
+    pub(super) fn body_ended(&self, number: u64) {
+        let mut request = self.lock();
+        request.chunks_ended |= request.number == number;
+    }
+
+    /// The service wants no more of the body of the request with this number, which has not ended.
+    pub(super) fn body_abandoned(&self, number: u64) {
+        let mut request = self.lock();
+        request.abandoned |= request.number == number;
+    }
+
+    /// Whether the end of the body will not be seen.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
     }
 
     /// The connection breaks off here, when everything written so far has left.
@@ -66,13 +86,18 @@ impl Passed {
         self.lock().cut
     }
 
+    fn next(&self, request: Request) {
+        let mut under_way = self.lock();
+        *under_way = Request { number: under_way.number + 1, ..request };
+    }
+
     fn lock(&self) -> MutexGuard<'_, Request> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The gate before a stream.
-pub(crate) struct Gate<S> {
+pub(super) struct Gate<S> {
     net: NetRef,
     stream: S,
     passed: Passed,
@@ -85,6 +110,7 @@ pub(crate) struct Gate<S> {
     writing: Alarm,
     /// How the answers leave, since the connection last waited for a request.
     written: Pace,
+    room: Room,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -118,16 +144,16 @@ enum Chunk {
 const SIZE_LINE: usize = 20 * 1024;
 
 impl<S> Gate<S> {
-    pub(crate) fn new(net: &NetRef, stream: S, passed: Passed) -> Self {
+    pub(super) fn new(net: &NetRef, stream: S, passed: Passed) -> Self {
         let net = net.clone();
         // As in nginx, the time of the first head counts from when the connection stood.
         let state = State::Waiting { until: net.now() + patience::HEAD };
         let (reading, writing) = (Alarm::default(), Alarm::default());
         let (input, cleared, written) = (BytesMut::new(), Bytes::new(), Pace::default());
-        Self { net, stream, passed, state, input, cleared, reading, writing, written }
+        Self { net, stream, passed, state, input, cleared, reading, writing, written, room: Room::default() }
     }
 
-    pub(crate) fn into_stream(self) -> S {
+    pub(super) fn into_stream(self) -> S {
         self.stream
     }
 
@@ -159,7 +185,7 @@ impl<S> Gate<S> {
 
     fn pass(&mut self, head: &head::Head, bytes: Bytes) {
         let kept_alive_by = (head.after == After::KeepAlive).then_some(head.version);
-        *self.passed.lock() = Request { kept_alive_by, ..Request::default() };
+        self.passed.next(Request { kept_alive_by, ..Request::default() });
         // RFC 9110 §6.2: "A server SHOULD send a response version equal to the highest version to which the server is
         // conformant that has a major version less than or equal to the one received in the request." hyper answers in
         // the version of the request.
@@ -191,7 +217,7 @@ impl<S> Gate<S> {
     }
 
     fn refuse(&mut self, status: StatusCode) {
-        *self.passed.lock() = Request { refused: Some(status), ..Request::default() };
+        self.passed.next(Request { refused: Some(status), ..Request::default() });
         self.cleared = Bytes::from_static(STAND_IN);
         self.state = State::Over;
     }
@@ -298,7 +324,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Gate<S> {
-    /// Whoever is woken by the alarm finds a little room at times, though the stream had too little to tell of it.
+    /// Whether it is not too late for this.
     fn in_time(&self) -> io::Result<()> {
         if self.written.is_over(self.net.now()) { Err(Elapsed.into()) } else { Ok(()) }
     }
@@ -308,7 +334,11 @@ impl<S: AsyncWrite + Unpin> Gate<S> {
         let now = self.net.now();
         match polled {
             Poll::Ready(Ok(n)) => {
-                self.written.moved(now, n);
+                if self.written.is_waiting() && !self.room.is_told() {
+                    self.written.found_room(n);
+                } else {
+                    self.written.moved(now, n);
+                }
                 Poll::Ready(Ok(n))
             }
             Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
@@ -323,7 +353,8 @@ impl<S: AsyncWrite + Unpin> Gate<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.in_time()?;
-        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.stream).poll_write(&mut Context::from_waker(this.room.waker(cx)), bytes);
         self.watch(cx, polled)
     }
 
@@ -333,7 +364,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.in_time()?;
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        let this = &mut *self;
+        let mut by_stream = Context::from_waker(this.room.waker(cx));
+        let polled = Pin::new(&mut this.stream).poll_write_vectored(&mut by_stream, pieces);
         self.watch(cx, polled)
     }
 
@@ -342,7 +375,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.stream).poll_flush(&mut Context::from_waker(this.room.waker(cx)));
         ready!(self.watch(cx, polled.map_ok(|()| 0)))?;
         // hyper flushes when it has handed over all that it has.
         Poll::Ready(self.passed.is_cut().map_or(Ok(()), |cut| Err(cut.into())))

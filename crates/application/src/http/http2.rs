@@ -2,25 +2,27 @@
 
 use core::future::poll_fn;
 use core::pin::{Pin, pin};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use septet_core::Instant;
 use septet_socket::NetRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answers::Cut;
-use super::body::Payload;
+use super::body::{Body, failed};
 use super::gate::Alarm;
-use super::http1::{Answer, take};
 use super::patience::{self, Pace};
 use super::runtime::{Io, NetExecutor, NetTimer};
+use super::service::{Broken, Peer, Service};
 
 /// A silent client is pinged after this time, as long as it has requests open.
 const PING: Duration = Duration::from_secs(60);
@@ -34,16 +36,17 @@ const RESETS: usize = 20;
 const LOOK: Duration = Duration::from_secs(15);
 
 /// Serves a connection until one side ends it.
-pub(super) async fn serve<S, A>(net: &NetRef, stream: S, answer: A)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A: Answer + Clone + Send + Sync + 'static,
-{
+pub(super) async fn serve(
+    net: &NetRef,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    service: Arc<dyn Service>,
+) {
     let watch = Watch::new(net);
     let watched = Watched { stream, watch: watch.clone() };
-    let service = {
+    let respond = {
         let watch = watch.clone();
-        service_fn(move |request| respond(answer.clone(), watch.clone(), request))
+        service_fn(move |request| respond(service.clone(), peer, watch.clone(), request))
     };
     let connection = hyper::server::conn::http2::Builder::new(NetExecutor(net.clone()))
         .timer(NetTimer(net.clone()))
@@ -52,7 +55,7 @@ where
         .max_header_list_size(FIELDS)
         .max_pending_accept_reset_streams(RESETS)
         .auto_date_header(false)
-        .serve_connection(Io::new(watched), service);
+        .serve_connection(Io::new(watched), respond);
     let mut connection = pin!(connection);
     let mut alarm = Alarm::default();
     let mut leaving = None;
@@ -89,22 +92,27 @@ where
     .await;
 }
 
-async fn respond<A: Answer>(answer: A, watch: Watch, request: Request<Incoming>) -> io::Result<Response<Watching>> {
-    let mut open = watch.open();
-    let (head, body) = request.into_parts();
-    let response = match take(body, answer.max_body()).await {
-        Ok(taken) => {
-            open.turn(Turn::Ours);
-            match answer.answer(head, taken).await {
-                Ok(response) => response,
-                Err(Cut::Stall) => return core::future::pending().await,
-                Err(cut) => return Err(cut.into()),
-            }
+async fn respond(
+    service: Arc<dyn Service>,
+    peer: SocketAddr,
+    watch: Watch,
+    request: Request<Incoming>,
+) -> io::Result<Response<Leaving>> {
+    let open = watch.open();
+    let mut request = request.map(|body| match body.is_end_stream() {
+        true => Body::default(),
+        false => Body::new(Coming { body, open: Arc::downgrade(&open) }),
+    });
+    request.extensions_mut().insert(Peer(peer));
+    let response = service.call(request).await;
+    match response.extensions().get() {
+        Some(Broken(Cut::Stall)) => core::future::pending().await,
+        Some(Broken(cut)) => Err((*cut).into()),
+        None => {
+            open.turn(Turn::Theirs);
+            Ok(response.map(|body| Leaving { body, open }))
         }
-        Err(status) => answer.refuse(status),
-    };
-    open.turn(Turn::Theirs);
-    Ok(response.map(|payload| Watching { payload, _open: open }))
+    }
 }
 
 /// What a connection is about.
@@ -144,14 +152,14 @@ impl Watch {
         }
     }
 
-    fn open(&self) -> Open {
+    fn open(&self) -> Arc<Open> {
         let mut state = self.lock();
         if state.open == 0 {
             state.moved = Pace::default();
         }
-        (state.open, state.limit) = (state.open + 1, patience::IDLE);
+        (state.open, state.ours, state.limit) = (state.open + 1, state.ours + 1, patience::IDLE);
         drop(state);
-        Open { watch: self.clone(), turn: Turn::Theirs }
+        Arc::new(Open { watch: self.clone(), ours: AtomicBool::new(true) })
     }
 
     fn moved(&self, bytes: usize) {
@@ -168,7 +176,7 @@ impl Watch {
 /// A request that is open; over when it is dropped.
 struct Open {
     watch: Watch,
-    turn: Turn,
+    ours: AtomicBool,
 }
 
 /// Who has to do something about a request.
@@ -179,11 +187,11 @@ enum Turn {
 }
 
 impl Open {
-    fn turn(&mut self, to: Turn) {
-        let ours = |turn| usize::from(turn == Turn::Ours);
+    fn turn(&self, to: Turn) {
+        let ours = to == Turn::Ours;
+        let were = self.ours.swap(ours, Ordering::Relaxed);
         let mut state = self.watch.lock();
-        state.ours = state.ours + ours(to) - ours(self.turn);
-        self.turn = to;
+        state.ours = state.ours + usize::from(ours) - usize::from(were);
     }
 }
 
@@ -199,26 +207,55 @@ impl Drop for Open {
     }
 }
 
-/// A body whose request is over when it is.
-struct Watching {
-    payload: Payload,
-    _open: Open,
+/// The body of a request on its way in: as long as the service waits for more of it, it is the client's turn.
+struct Coming {
+    body: Incoming,
+    open: Weak<Open>,
 }
 
-impl Body for Watching {
+impl hyper::body::Body for Coming {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Pin::new(&mut self.payload).poll_frame(cx)
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(open) = self.open.upgrade() {
+            open.turn(if polled.is_pending() { Turn::Theirs } else { Turn::Ours });
+        }
+        polled.map(|frame| frame.map(|f| f.map_err(failed)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.payload.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.payload.size_hint()
+        self.body.size_hint()
+    }
+}
+
+/// The body of a response, whose request is over when it is. It is the client's turn but while the service has nothing.
+struct Leaving {
+    body: Body,
+    open: Arc<Open>,
+}
+
+impl hyper::body::Body for Leaving {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.open.turn(if polled.is_pending() { Turn::Ours } else { Turn::Theirs });
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -8,23 +8,26 @@ mod gate;
 mod head;
 mod http1;
 mod http2;
+mod pages;
 mod patience;
+mod room;
 mod runtime;
 mod server;
+mod service;
 mod site;
 
 /// What rules and pages are made of.
-pub use ::http::{HeaderName, HeaderValue, Method, StatusCode, header::LOCATION};
+pub use ::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header::LOCATION};
 pub use answers::{About, Answer, Cut, Place, Rule, Which};
-pub use body::Pattern;
+pub use body::{Body, Pattern};
 pub use client::{Connection, Version};
 pub use digest::Digester;
 pub use server::{METRICS, Server};
+pub use service::{Peer, Service, broken, converse, plain};
 pub use site::{Content, Page, Site};
 
-pub(crate) use gate::{Gate, Passed};
-pub(crate) use http1::close;
-pub(crate) use runtime::{Io, NetExecutor, NetTimer};
+pub(crate) use runtime::Io;
+pub(crate) use service::sign;
 
 /// Takes from the machine what can only be taken once and is never seen afterwards, while a world is built: the moment
 /// that hyper's clock counts from (only differences to it matter), and the keys of this thread's hash maps (h2 has

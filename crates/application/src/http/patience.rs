@@ -31,6 +31,11 @@ impl Pace {
         }
     }
 
+    /// So much has moved that there had been room for, while we wait for the client as before.
+    pub(super) fn found_room(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+    }
+
     /// We wait for the client: until when at the latest.
     pub(super) fn wait(&mut self, now: Instant) -> Instant {
         let since = *self.since.get_or_insert(now);

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Spawns on the network's host.
 #[derive(Clone)]
-pub(crate) struct NetExecutor(pub(crate) NetRef);
+pub(super) struct NetExecutor(pub(super) NetRef);
 
 impl<F> Executor<F> for NetExecutor
 where
@@ -31,7 +31,7 @@ where
 
 /// Counts the network's time.
 #[derive(Clone)]
-pub(crate) struct NetTimer(pub(crate) NetRef);
+pub(super) struct NetTimer(pub(super) NetRef);
 
 /// The moment that stands for the network's time zero: hyper speaks of `std::time::Instant`, which cannot be made from
 /// a number. Only differences to it are ever used.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::answers::{Rule, Rules};
-use super::body::{Pattern, Payload};
+use super::body::{Body, Pattern};
 use super::digest::Digester;
 
 /// Larger content gets no digest: computing it would take longer than sending it.
@@ -38,11 +38,11 @@ impl Content {
     }
 
     /// The bytes from `from` up to `to`.
-    pub(super) fn slice(&self, from: u64, to: u64) -> Payload {
+    pub(super) fn slice(&self, from: u64, to: u64) -> Body {
         match self {
-            Self::Pattern(_) => Payload::pattern(from..to),
+            Self::Pattern(_) => Body::pattern(from..to),
             // Both ends were checked against the length, which fits a usize here.
-            Self::Bytes(bytes) => Payload::bytes(bytes.slice(from as usize..to as usize)),
+            Self::Bytes(bytes) => bytes.slice(from as usize..to as usize).into(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use septet_core::{Instant, Storey};
 use septet_presentation::tls;
@@ -20,7 +20,7 @@ use super::options::{Connections, Fail, Family, Http, Options, Show};
 use super::output::{Sink, Teller, head_text, status_line};
 use super::url::{Scheme, Url};
 use crate::dns::Resolver;
-use crate::http::{Connection, Digester, Version};
+use crate::http::{Body as Outgoing, Connection, Digester, Version};
 
 /// What transfers share: the names that were looked up, and connections that are kept.
 pub(super) struct Session {
@@ -217,7 +217,7 @@ impl Session {
         method: &str,
         data: Option<Vec<u8>>,
         version: Version,
-    ) -> Result<Request<Full<Bytes>>, CurlError> {
+    ) -> Result<Request<Outgoing>, CurlError> {
         let bad = |e: http::Error| CurlError::Url(e.to_string());
         let mut fields: Vec<(HeaderName, String)> = Vec::new();
         if version == Version::Http1 {
@@ -249,8 +249,11 @@ impl Session {
             Version::Http1 => url.target.clone(),
             Version::Http2 => url.to_string(),
         };
-        let mut request =
-            Request::builder().method(method).uri(uri).body(Full::from(data.unwrap_or_default())).map_err(bad)?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(Bytes::from(data.unwrap_or_default()).into())
+            .map_err(bad)?;
         *request.headers_mut() = headers;
         Ok(request)
     }
