@@ -3,7 +3,14 @@
 use std::net::SocketAddr;
 
 use super::round_robin::RoundRobin;
-use super::{Candidate, Pick, Policy};
+use super::{Candidate, Entry, Pick, Policy};
+
+/// The table's entry.
+pub(super) const POLICY: Entry = Entry {
+    name: "least-connections",
+    summary: "the backend with the fewest open connections or requests",
+    build: || Box::new(LeastConnections::default()),
+};
 
 /// Takes turns among those that are equally busy.
 #[derive(Default)]

@@ -45,23 +45,7 @@ pub struct Entry {
 }
 
 /// Every policy; the first is the default.
-pub static POLICIES: &[Entry] = &[
-    Entry {
-        name: "round-robin",
-        summary: "each backend in turn",
-        build: || Box::new(round_robin::RoundRobin::default()),
-    },
-    Entry {
-        name: "least-connections",
-        summary: "the backend with the fewest open connections or requests",
-        build: || Box::new(least_connections::LeastConnections::default()),
-    },
-    Entry {
-        name: "source-hash",
-        summary: "the same backend for the same client address",
-        build: || Box::new(source_hash::SourceHash),
-    },
-];
+pub static POLICIES: &[Entry] = &[round_robin::POLICY, least_connections::POLICY, source_hash::POLICY];
 
 /// The policy called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -2,7 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::{Candidate, Pick, Policy};
+use super::{Candidate, Entry, Pick, Policy};
+
+/// The table's entry.
+pub(super) const POLICY: Entry =
+    Entry { name: "round-robin", summary: "each backend in turn", build: || Box::new(RoundRobin::default()) };
 
 /// Remembers whose turn comes next.
 #[derive(Default)]

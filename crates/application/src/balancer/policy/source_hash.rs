@@ -4,7 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Candidate, Pick, Policy};
+use super::{Candidate, Entry, Pick, Policy};
+
+/// The table's entry.
+pub(super) const POLICY: Entry = Entry {
+    name: "source-hash",
+    summary: "the same backend for the same client address",
+    build: || Box::new(SourceHash),
+};
 
 /// Highest random weight ("rendezvous") hashing: when a backend leaves, only its own clients move.
 pub(super) struct SourceHash;

@@ -4,7 +4,14 @@ use core::time::Duration;
 
 use septet_core::Instant;
 
-use super::{Ack, CongestionController, Window, reno};
+use super::{Ack, CongestionController, Controller, Window, reno};
+
+/// The table's entry.
+pub(super) const CONTROLLER: Controller = Controller {
+    name: "aimd",
+    help: "additive increase, multiplicative decrease, and no slow start",
+    build: || Box::new(Aimd),
+};
 
 /// The sawtooth of the textbook.
 #[derive(Debug)]
@@ -12,7 +19,7 @@ pub(crate) struct Aimd;
 
 impl CongestionController for Aimd {
     fn name(&self) -> &'static str {
-        "aimd"
+        CONTROLLER.name
     }
 
     fn init(&mut self, window: &mut Window, _: Instant, _: Duration) {

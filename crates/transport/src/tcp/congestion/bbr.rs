@@ -6,8 +6,15 @@ use core::time::Duration;
 use septet_core::Instant;
 
 use super::bbr_policer::{Finding, Policer};
-use super::{Ack, CaEvent, CongestionController, RateSample, Window};
+use super::{Ack, CaEvent, CongestionController, Controller, RateSample, Window};
 use crate::tcp::{CaState, CcInfo};
+
+/// The table's entry.
+pub(super) const CONTROLLER: Controller = Controller {
+    name: "bbr",
+    help: "version 1, as in Linux: paces by a model of the path's bandwidth and delay",
+    build: || Box::new(Bbr::default()),
+};
 
 /// Gains are in 256ths.
 const UNIT: u64 = 256;
@@ -403,7 +410,7 @@ impl Bbr {
 
 impl CongestionController for Bbr {
     fn name(&self) -> &'static str {
-        "bbr"
+        CONTROLLER.name
     }
 
     fn init(&mut self, window: &mut Window, now: Instant, srtt: Duration) {

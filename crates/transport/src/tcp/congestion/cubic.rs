@@ -6,8 +6,22 @@ use septet_core::Instant;
 
 use super::hystart::{Exit, Hystart, LinuxHystart};
 use super::hystart_plus_plus::HystartPlusPlus;
-use super::{Ack, CaEvent, CongestionController, Window};
+use super::{Ack, CaEvent, CongestionController, Controller, Window};
 use crate::tcp::CaState;
+
+/// The table's entry.
+pub(super) const CUBIC: Controller = Controller {
+    name: "cubic",
+    help: "RFC 9438 with Linux's HyStart: grows by a cubic function of the time since the last loss",
+    build: || Box::new(Cubic::linux()),
+};
+
+/// The table's entry.
+pub(super) const WITH_HYSTART_PLUS_PLUS: Controller = Controller {
+    name: "cubic-hystart++",
+    help: "RFC 9438 with HyStart++ (RFC 9406) in slow start",
+    build: || Box::new(Cubic::hystart_plus_plus()),
+};
 
 /// β_cubic = 0.7, in 1024ths.
 const BETA: u64 = 717;
@@ -162,8 +176,8 @@ fn cubic_root(a: u64) -> u64 {
 impl CongestionController for Cubic {
     fn name(&self) -> &'static str {
         match self.hystart {
-            Slowstart::Linux(_) => "cubic",
-            Slowstart::PlusPlus(_) => "cubic-hystart++",
+            Slowstart::Linux(_) => CUBIC.name,
+            Slowstart::PlusPlus(_) => WITH_HYSTART_PLUS_PLUS.name,
         }
     }
 

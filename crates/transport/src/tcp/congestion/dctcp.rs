@@ -2,8 +2,15 @@
 
 use septet_core::Instant;
 
-use super::{Ack, CongestionController, Window, reno};
+use super::{Ack, CongestionController, Controller, Window, reno};
 use crate::tcp::{CaState, CcInfo};
+
+/// The table's entry.
+pub(super) const CONTROLLER: Controller = Controller {
+    name: "dctcp",
+    help: "RFC 8257: falls by the share of marks, not by half; wants a queue that marks",
+    build: || Box::new(Dctcp::default()),
+};
 
 /// g = 1/16.
 const SHIFT_G: u32 = 4;
@@ -29,7 +36,7 @@ impl Default for Dctcp {
 
 impl CongestionController for Dctcp {
     fn name(&self) -> &'static str {
-        "dctcp"
+        CONTROLLER.name
     }
 
     fn needs_ecn(&self) -> bool {

@@ -5,8 +5,22 @@ use core::time::Duration;
 
 use septet_core::Instant;
 
-use super::{Ack, CongestionController, RateSample, Window};
+use super::{Ack, CongestionController, Controller, RateSample, Window};
 use crate::tcp::CaState;
+
+/// The table's entry.
+pub(super) const SLIDING: Controller = Controller {
+    name: "fixed-window",
+    help: "a sliding window that never moves: no congestion control",
+    build: || Box::new(FixedWindow::sliding()),
+};
+
+/// The table's entry.
+pub(super) const STOP_AND_WAIT: Controller = Controller {
+    name: "stop-and-wait",
+    help: "one segment at a time",
+    build: || Box::new(FixedWindow::stop_and_wait()),
+};
 
 /// So many segments, whatever happens.
 #[derive(Debug)]
@@ -18,12 +32,12 @@ pub(crate) struct FixedWindow {
 impl FixedWindow {
     /// The window of the sliding-window protocol.
     pub(crate) fn sliding() -> Self {
-        Self { name: "fixed-window", segments: 16 }
+        Self { name: SLIDING.name, segments: 16 }
     }
 
     /// The window of stop-and-wait.
     pub(crate) fn stop_and_wait() -> Self {
-        Self { name: "stop-and-wait", segments: 1 }
+        Self { name: STOP_AND_WAIT.name, segments: 1 }
     }
 
     fn bytes(&self, window: &Window) -> u64 {

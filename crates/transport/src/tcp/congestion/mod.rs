@@ -23,55 +23,45 @@ mod window;
 
 pub use window::Window;
 
-/// A function that makes a controller.
-type Constructor = fn() -> Box<dyn CongestionController>;
-
-/// All controllers: name, what it is in a line, how it is made.
-static TABLE: &[(&str, &str, Constructor)] = &[
-    ("cubic", "RFC 9438 with Linux's HyStart: grows by a cubic function of the time since the last loss", || {
-        Box::new(cubic::Cubic::linux())
-    }),
-    ("cubic-hystart++", "RFC 9438 with HyStart++ (RFC 9406) in slow start", || {
-        Box::new(cubic::Cubic::hystart_plus_plus())
-    }),
-    ("reno", "RFC 5681, by the bytes acknowledged: slow start, a segment more a round trip, half on loss", || {
-        Box::new(reno::Reno)
-    }),
-    (
-        "newreno",
-        "RFC 5681 by the ACK, as papers and ns-3 have it: half as fast as `reno` where ACKs are delayed",
-        || Box::new(newreno::NewReno),
-    ),
-    ("dctcp", "RFC 8257: falls by the share of marks, not by half; wants a queue that marks", || {
-        Box::new(dctcp::Dctcp::default())
-    }),
-    ("bbr", "version 1, as in Linux: paces by a model of the path's bandwidth and delay", || {
-        Box::new(bbr::Bbr::default())
-    }),
-    ("tahoe", "fast retransmit without fast recovery: each loss leads back to slow start", || Box::new(tahoe::Tahoe)),
-    ("aimd", "additive increase, multiplicative decrease, and no slow start", || Box::new(aimd::Aimd)),
-    ("slow-start", "doubles each round trip until a loss, then begins again at one segment", || {
-        Box::new(slow_start::SlowStart)
-    }),
-    ("fixed-window", "a sliding window that never moves: no congestion control", || {
-        Box::new(fixed_window::FixedWindow::sliding())
-    }),
-    ("stop-and-wait", "one segment at a time", || Box::new(fixed_window::FixedWindow::stop_and_wait())),
+/// All controllers.
+static CONTROLLERS: &[Controller] = &[
+    cubic::CUBIC,
+    cubic::WITH_HYSTART_PLUS_PLUS,
+    reno::CONTROLLER,
+    newreno::CONTROLLER,
+    dctcp::CONTROLLER,
+    bbr::CONTROLLER,
+    tahoe::CONTROLLER,
+    aimd::CONTROLLER,
+    slow_start::CONTROLLER,
+    fixed_window::SLIDING,
+    fixed_window::STOP_AND_WAIT,
 ];
+
+/// A controller by name.
+#[derive(Clone, Copy, Debug)]
+struct Controller {
+    /// Its name in a lab file and in `TCP_CONGESTION`.
+    name: &'static str,
+    /// What it is, in one line, with the document that it follows.
+    help: &'static str,
+    /// Makes one for a connection.
+    build: fn() -> Box<dyn CongestionController>,
+}
 
 /// A fresh controller called `name`.
 pub fn controller(name: &str) -> Option<Box<dyn CongestionController>> {
-    TABLE.iter().find(|(n, ..)| *n == name).map(|(.., make)| make())
+    CONTROLLERS.iter().find(|kind| kind.name == name).map(|kind| (kind.build)())
 }
 
 /// The names of all controllers.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|(name, ..)| *name)
+    CONTROLLERS.iter().map(|kind| kind.name)
 }
 
 /// All controllers: the name, and what it is in a line.
 pub fn controllers() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TABLE.iter().map(|(name, summary, _)| (*name, *summary))
+    CONTROLLERS.iter().map(|kind| (kind.name, kind.help))
 }
 
 /// What an ACK brought.

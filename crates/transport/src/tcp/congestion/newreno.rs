@@ -3,7 +3,14 @@
 
 use septet_core::Instant;
 
-use super::{Ack, CongestionController, Window, reno};
+use super::{Ack, CongestionController, Controller, Window, reno};
+
+/// The table's entry.
+pub(super) const CONTROLLER: Controller = Controller {
+    name: "newreno",
+    help: "RFC 5681 by the ACK, as papers and ns-3 have it: half as fast as `reno` where ACKs are delayed",
+    build: || Box::new(NewReno),
+};
 
 /// Reno that counts ACKs: with a receiver that acknowledges every second segment it grows half as fast as `reno`, which is
 /// what Linux calls by that name. ns-3's TcpNewReno is this one.
@@ -12,7 +19,7 @@ pub(crate) struct NewReno;
 
 impl CongestionController for NewReno {
     fn name(&self) -> &'static str {
-        "newreno"
+        CONTROLLER.name
     }
 
     fn on_ack(&mut self, window: &mut Window, ack: &Ack) {

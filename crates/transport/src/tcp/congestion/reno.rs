@@ -2,7 +2,14 @@
 
 use septet_core::Instant;
 
-use super::{Ack, CongestionController, Window};
+use super::{Ack, CongestionController, Controller, Window};
+
+/// The table's entry.
+pub(super) const CONTROLLER: Controller = Controller {
+    name: "reno",
+    help: "RFC 5681, by the bytes acknowledged: slow start, a segment more a round trip, half on loss",
+    build: || Box::new(Reno),
+};
 
 /// Linux's `reno`.
 #[derive(Debug, Default)]
@@ -10,7 +17,7 @@ pub(crate) struct Reno;
 
 impl CongestionController for Reno {
     fn name(&self) -> &'static str {
-        "reno"
+        CONTROLLER.name
     }
 
     fn on_ack(&mut self, window: &mut Window, ack: &Ack) {

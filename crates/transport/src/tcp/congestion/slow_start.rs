@@ -4,7 +4,14 @@ use core::time::Duration;
 
 use septet_core::Instant;
 
-use super::{Ack, CongestionController, OnLoss, Window};
+use super::{Ack, CongestionController, Controller, OnLoss, Window};
+
+/// The table's entry.
+pub(super) const CONTROLLER: Controller = Controller {
+    name: "slow-start",
+    help: "doubles each round trip until a loss, then begins again at one segment",
+    build: || Box::new(SlowStart),
+};
 
 /// Exponential growth and nothing else.
 #[derive(Debug)]
@@ -12,7 +19,7 @@ pub(crate) struct SlowStart;
 
 impl CongestionController for SlowStart {
     fn name(&self) -> &'static str {
-        "slow-start"
+        CONTROLLER.name
     }
 
     fn init(&mut self, window: &mut Window, _: Instant, _: Duration) {

@@ -2,7 +2,14 @@
 
 use septet_core::Instant;
 
-use super::{Ack, CongestionController, OnLoss, Window, reno};
+use super::{Ack, CongestionController, Controller, OnLoss, Window, reno};
+
+/// The table's entry.
+pub(super) const CONTROLLER: Controller = Controller {
+    name: "tahoe",
+    help: "fast retransmit without fast recovery: each loss leads back to slow start",
+    build: || Box::new(Tahoe),
+};
 
 /// TCP of 1988.
 #[derive(Debug)]
@@ -10,7 +17,7 @@ pub(crate) struct Tahoe;
 
 impl CongestionController for Tahoe {
     fn name(&self) -> &'static str {
-        "tahoe"
+        CONTROLLER.name
     }
 
     fn on_ack(&mut self, window: &mut Window, ack: &Ack) {
