@@ -3,9 +3,11 @@
 use septet_core::{Metric, PortReport, Reading};
 use septet_language::schema::AnyKey;
 
-use crate::expect::Unit;
+use crate::expect::eval::Unit;
+use crate::expect::{function, metric as metrics};
+use crate::fault::script;
 use crate::model::medium;
-use crate::{expect, fault, service};
+use crate::service;
 
 /// Something that a lab file can name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,15 +44,15 @@ pub const KINDS: &[(&str, Listing)] = &[
     ("policies", || list(septet_application::balancer::policy::POLICIES.iter().map(|p| (p.name, p.summary)))),
     ("flaws", || list(septet_presentation::ca::FLAWS.iter().map(|f| (f.name, f.summary)))),
     ("programs", || list(septet_application::programs::PROGRAMS.iter().map(|p| (p.name(), p.summary())))),
-    ("faults", || list(fault::known())),
-    ("functions", || list(expect::functions())),
-    ("metrics", || expect::recorded().iter().map(|declared| metric(&declared.metric, declared.by.clone())).collect()),
-    ("counters", || expect::counters().map(|(by, counter)| metric(counter, vec![by])).collect()),
+    ("faults", || list(script::known())),
+    ("functions", || list(function::known())),
+    ("metrics", || metrics::recorded().iter().map(|declared| metric(&declared.metric, declared.by.clone())).collect()),
+    ("counters", || metrics::counters().map(|(by, counter)| metric(counter, vec![by])).collect()),
     ("port-counters", || PortReport::metrics().map(|counter| metric(counter, vec!["port"])).collect()),
 ];
 
 fn metric(metric: &Metric, by: Vec<&'static str>) -> Known {
-    let counted = Counted { reading: metric.reading, unit: Unit::from(expect::dimension(metric.unit)), by };
+    let counted = Counted { reading: metric.reading, unit: Unit::from(metrics::dimension(metric.unit)), by };
     Known { name: metric.name, meaning: metric.doc, counted: Some(counted) }
 }
 

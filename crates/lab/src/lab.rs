@@ -10,8 +10,8 @@ use septet_language::mistake::Mistakes;
 use septet_language::units;
 use septet_network::Cidr;
 
-use crate::expect::Expectation;
-use crate::fault::Fault;
+use crate::expect::expr::Expectation;
+use crate::fault::kind::Fault;
 use crate::model::layout::Layout;
 use crate::model::link::Link;
 use crate::model::medium::Cable;

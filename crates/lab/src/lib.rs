@@ -4,6 +4,7 @@
 //! expectations. All its mistakes come back at once as [`Mistakes`], each with its place, its reason and, where it can be
 //! guessed, the mend.
 
+mod build;
 mod choice;
 mod expect;
 mod fault;
@@ -15,13 +16,15 @@ mod run;
 mod service;
 mod stage;
 
+pub use build::{BuildError, BuildOptions, Keys, Segmentation};
 pub use choice::{FrameChoice, Which};
-pub use expect::{
-    Amount, Excess, Expectation, Found, LinkMetric, Observed, Probe, QueueProbe, Reading, Unit, Verdict, Window,
-    reading,
-};
-pub use fault::Fault;
-pub use fault::board::{FaultId, Standing};
+pub use expect::eval::{Excess, Found, Observed, Unit, Verdict};
+pub use expect::expr::{Expectation, Probe, QueueProbe};
+pub use expect::metric::{Amount, LinkMetric, reading};
+pub use expect::window::Window;
+pub use fault::board::Standing;
+pub use fault::damage::FaultId;
+pub use fault::kind::Fault;
 pub use known::{Counted, KINDS, Known, Listing};
 pub use lab::Lab;
 pub use model::command::{Command, Schedule};
@@ -34,13 +37,13 @@ pub use read::edit::{SettingError, with_setting};
 pub use read::sweep::Unfit;
 pub use run::{Outcome, Output, Run, Unfinished};
 pub use septet_core::PortReport;
+pub use septet_core::Reading;
 pub use septet_language::mistake::{Gravity, Mistake, Mistakes, Span};
 pub use septet_language::units::{parse_size, parse_time};
 pub use service::{
     Balancer, Certificate, Dns, Health, Http, Listen, Outside, RecordData, RecordSpec, Scheme, Service, ZoneSpec,
 };
 pub use stage::boot::{Boot, Ground};
-pub use stage::build::{BuildError, BuildOptions, Keys, Segmentation};
 
 /// The JSON Schema of a lab file.
 pub fn json_schema() -> serde_json::Value {

@@ -10,3 +10,4 @@ pub(crate) mod medium;
 pub(crate) mod node;
 pub(crate) mod switch;
 pub(crate) mod topology;
+pub(crate) mod whereabouts;

@@ -15,26 +15,17 @@ use septet_engine::{Circle, Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
 use septet_presentation::ca::{Authority, TrustStore};
 
-use crate::expect::Verdict;
-use crate::fault::Fault;
-use crate::fault::board::{self, FaultId, SharedBoard, Standing};
+use crate::expect::eval::Verdict;
+use crate::expect::readings::Readings;
+use crate::fault::board::{self, SharedBoard, Standing};
+use crate::fault::damage::FaultId;
+use crate::fault::kind::Fault;
 use crate::lab::Lab;
 use crate::model::command::Schedule;
-use crate::model::medium::Cable;
 use crate::model::node::Node;
+use crate::model::whereabouts::Whereabouts;
 use crate::service::RecordData;
 use crate::stage::boot::Progress;
-use crate::stage::readings::Readings;
-
-/// Where the parts of a lab are in its world, each by its index in the lab.
-#[derive(Debug, Default)]
-pub(crate) struct Places {
-    pub(crate) stations: Vec<StationId>,
-    pub(crate) links: Vec<LinkId>,
-    pub(crate) cables: Vec<[Arc<Cable>; 2]>,
-    /// Switches have none.
-    pub(crate) recorders: Vec<Option<Recorder>>,
-}
 
 /// What a program printed.
 #[derive(Clone, Debug)]
@@ -66,7 +57,7 @@ pub struct Run {
     pub(crate) seed: u64,
     /// The world; monitors are added and time is moved here.
     pub world: World,
-    pub(crate) places: Rc<Places>,
+    pub(crate) places: Rc<Whereabouts>,
     pub(crate) board: SharedBoard,
     pub(crate) readings: Readings,
     pub(crate) authority: Option<Authority>,

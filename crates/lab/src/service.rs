@@ -21,9 +21,9 @@ use std::sync::Arc;
 
 use septet_application::programs::Transport;
 
+use crate::build::BuildError;
 use crate::model::topology::Topology;
 use crate::stage::boot::{Boot, Ground};
-use crate::stage::build::BuildError;
 use septet_language::document::Text;
 use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::schema::{AnyKey, Entry, Key, Table, TableOf};

@@ -6,10 +6,12 @@ use core::ops::{Deref, Range};
 use septet_core::{Instant, Sample, Series as Recorded};
 use septet_language::units::{self, Dimension};
 
-use crate::expect::{
-    Amount, Comparison, Condition, Expectation, Expr, ExprKind, LinkMetric, Operator, Probe, Quantifier, QueueProbe,
-    Series, Subject, Window, function, metric,
+use crate::expect::expr::{
+    Comparison, Condition, Expectation, Expr, ExprKind, Operator, Probe, Quantifier, QueueProbe, Series, Subject,
 };
+use crate::expect::function;
+use crate::expect::metric::{self, Amount, LinkMetric};
+use crate::expect::window::Window;
 use crate::model::topology::LinkRef;
 
 /// What a run has to say to expectations.

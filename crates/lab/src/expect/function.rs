@@ -3,8 +3,8 @@
 use septet_core::Sample;
 use septet_language::units::Dimension;
 
-use crate::expect::Window;
 use crate::expect::metric::{Amount, LinkMetric};
+use crate::expect::window::Window;
 
 /// Folds the samples of a series within a window into one value.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -196,6 +196,12 @@ pub(super) fn find(name: &str) -> Option<Function> {
 /// The names of all functions, some percentiles among them.
 pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
     FUNCTIONS.iter().map(|(name, ..)| *name).chain(["p50", "p90", "p95", "p99", "p99.9"])
+}
+
+/// The functions, each with what it means.
+pub(crate) fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let percentile = ("p99", "the value that 99 % of the samples do not exceed; likewise p50, p99.9 and others");
+    FUNCTIONS.iter().map(|(name, _, doc)| (*name, *doc)).chain([percentile])
 }
 
 #[cfg(test)]

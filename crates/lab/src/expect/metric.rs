@@ -6,8 +6,8 @@ use septet_core::{Metric, Reading, Star, Unit};
 use septet_datalink::{card, hub, switch};
 use septet_language::units::Dimension;
 
+use crate::expect::gauges;
 use crate::model::node::NodeKind;
-use crate::stage::gauges;
 
 /// How the metric called `name` behind a node's name is read; what is not known is a series.
 pub fn reading(name: &str) -> Reading {

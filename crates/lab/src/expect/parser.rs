@@ -9,13 +9,14 @@ use septet_language::nearest::suggest;
 use septet_language::units::{self, Dimension};
 use septet_language::words::{Word, Wrong};
 
+use crate::expect::expr::{Comparison, Condition, Expr, ExprKind, Operator, Quantifier, Series, Subject};
 use crate::expect::function;
 use crate::expect::lexer::{self, Token, TokenKind};
 use crate::expect::metric::{self, Amount};
-use crate::expect::{Comparison, Condition, Expr, ExprKind, Operator, Quantifier, Series, Subject, Window};
+use crate::expect::ports;
+use crate::expect::window::Window;
 use crate::model::node::NodeKind;
 use crate::model::topology::{LinkRef, Topology};
-use crate::stage::ports;
 
 /// How deep parentheses and signs may nest.
 const DEEPEST: usize = 64;

@@ -3,9 +3,13 @@
 use proptest::prelude::*;
 use septet_core::{Instant, Sample};
 
-use super::*;
+use crate::expect::eval::*;
+use crate::expect::expr::*;
+use crate::expect::metric::*;
+use crate::expect::parser::parse;
+use crate::expect::window::Window;
 use crate::model::node::NodeKind;
-use crate::model::topology::{Place, Topology, Ways};
+use crate::model::topology::{LinkRef, Place, Topology, Ways};
 
 fn topology() -> Topology {
     let mut topology = Topology::default();

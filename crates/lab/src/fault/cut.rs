@@ -2,8 +2,8 @@
 
 use septet_language::words::{Words, Wrong};
 
-use crate::fault::board::Stage;
-use crate::fault::{Context, Effect, FaultKind, Plan};
+use crate::fault::injector::Injector;
+use crate::fault::kind::{Context, Effect, FaultKind, Plan};
 use crate::model::topology::LinkRef;
 
 /// Cuts a cable.
@@ -21,9 +21,9 @@ fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
 pub(super) struct Cut(pub(super) Vec<LinkRef>);
 
 impl Effect for Cut {
-    fn begin(&self, stage: &mut Stage<'_>) {
+    fn begin(&self, with: &mut Injector<'_>) {
         for link in &self.0 {
-            stage.cut(link.link);
+            with.cut(link.link);
         }
     }
 }

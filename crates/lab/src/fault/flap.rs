@@ -8,7 +8,7 @@ use septet_language::units;
 use septet_language::words::{Words, Wrong};
 
 use crate::fault::cut::Cut;
-use crate::fault::{Context, FaultKind, Plan};
+use crate::fault::kind::{Context, FaultKind, Plan};
 
 /// The most times that one fault may cut a cable.
 const MOST: usize = 100_000;

@@ -2,8 +2,8 @@
 
 use septet_language::words::{Words, Wrong};
 
-use crate::fault::board::Stage;
-use crate::fault::{Context, Effect, FaultKind, Plan};
+use crate::fault::injector::Injector;
+use crate::fault::kind::{Context, Effect, FaultKind, Plan};
 use crate::model::medium::{self, Change};
 use crate::model::topology::LinkRef;
 
@@ -36,9 +36,9 @@ struct Worse {
 }
 
 impl Effect for Worse {
-    fn begin(&self, stage: &mut Stage<'_>) {
+    fn begin(&self, with: &mut Injector<'_>) {
         for link in &self.links {
-            stage.change(*link, &self.changes);
+            with.change(*link, &self.changes);
         }
     }
 }

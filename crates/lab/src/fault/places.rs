@@ -6,7 +6,7 @@ use septet_engine::Side;
 use septet_language::words::{Word, Wrong};
 use septet_network::filter::Framing;
 
-use crate::fault::board::Gate;
+use crate::fault::damage::Gate;
 use crate::model::layout::Layout;
 use crate::model::link_text;
 use crate::model::topology::Place;

@@ -1,7 +1,7 @@
 //! `crash web2` and `restart web2`: a node without power, which knows nothing of before when it comes back.
 
-use crate::fault::board::Stage;
-use crate::fault::{Effect, FaultKind};
+use crate::fault::injector::Injector;
+use crate::fault::kind::{Effect, FaultKind};
 
 /// Switches nodes off, for a time or until a restart.
 pub(super) const CRASH: FaultKind = FaultKind::new("crash", "10s: crash web2", "fault.crash", |words, context| {
@@ -19,9 +19,9 @@ pub(super) const RESTART: FaultKind =
 struct Off(Vec<usize>);
 
 impl Effect for Off {
-    fn begin(&self, stage: &mut Stage<'_>) {
+    fn begin(&self, with: &mut Injector<'_>) {
         for &node in &self.0 {
-            stage.switch_off(node);
+            with.switch_off(node);
         }
     }
 }
@@ -31,9 +31,9 @@ impl Effect for Off {
 struct Restart(Vec<usize>);
 
 impl Effect for Restart {
-    fn begin(&self, stage: &mut Stage<'_>) {
+    fn begin(&self, with: &mut Injector<'_>) {
         for &node in &self.0 {
-            stage.restart(node);
+            with.restart(node);
         }
     }
 }

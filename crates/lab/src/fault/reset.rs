@@ -12,9 +12,9 @@ use septet_host::middlebox::{self, Endpoint};
 use septet_language::words::{Word, Words, Wrong};
 use septet_network::filter::Headers;
 
-use crate::fault::board::Stage;
+use crate::fault::injector::Injector;
+use crate::fault::kind::{Context, Effect, FaultKind, Plan};
 use crate::fault::places::{self, Scope, Spot};
-use crate::fault::{Context, Effect, FaultKind, Plan};
 
 /// Ends connections.
 pub(super) const RESET: FaultKind =
@@ -93,24 +93,24 @@ impl Whose {
 }
 
 impl Effect for Reset {
-    fn begin(&self, stage: &mut Stage<'_>) {
+    fn begin(&self, with: &mut Injector<'_>) {
         let mut resets = Vec::new();
-        for node in 0..stage.nodes() {
-            let Some(host) = stage.world.station::<Host>(stage.station(node)) else { continue };
+        for node in 0..with.nodes() {
+            let Some(host) = with.world.station::<Host>(with.station(node)) else { continue };
             for flow in host.flows().into_iter().filter(|flow| self.whose.means(flow.local, flow.remote)) {
-                resets.extend(stage.port_of(node, flow.local.ip()).map(|port| (node, port, flow)));
+                resets.extend(with.port_of(node, flow.local.ip()).map(|port| (node, port, flow)));
             }
         }
         // First all are looked at, then all are told: none has yet heard of the other's end.
         for (node, port, flow) in resets {
             let (SocketAddr::V4(to), SocketAddr::V4(from)) = (flow.local, flow.remote) else { continue };
-            let (mac, beyond) = (stage.mac(node, port), stage.mac_towards(node, port, flow.remote.ip()));
+            let (mac, beyond) = (with.mac(node, port), with.mac_towards(node, port, flow.remote.ip()));
             let to = Endpoint { mac, address: *to.ip(), port: to.port() };
             let from = Endpoint { mac: beyond, address: *from.ip(), port: from.port() };
-            stage.receive(node, port, middlebox::reset(to, from, flow.expected, flow.sent));
+            with.receive(node, port, middlebox::reset(to, from, flow.expected, flow.sent));
         }
         for spot in &self.spots {
-            stage.filter(spot.gate, Box::new(Judge { spot: *spot, whose: self.whose.clone() }));
+            with.filter(spot.gate, Box::new(Judge { spot: *spot, whose: self.whose.clone() }));
         }
     }
 }

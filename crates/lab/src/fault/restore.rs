@@ -2,8 +2,8 @@
 
 use septet_language::words::{Words, Wrong};
 
-use crate::fault::board::Stage;
-use crate::fault::{Context, Effect, FaultKind, Plan, list};
+use crate::fault::injector::Injector;
+use crate::fault::kind::{Context, Effect, FaultKind, Plan, list};
 
 /// Ends the faults of links and nodes.
 pub(super) const RESTORE: FaultKind = FaultKind::new("restore", "12s: restore r1--r2", "fault.restore", read);
@@ -31,11 +31,11 @@ enum Mended {
 }
 
 impl Effect for Restore {
-    fn begin(&self, stage: &mut Stage<'_>) {
+    fn begin(&self, with: &mut Injector<'_>) {
         for mended in &self.0 {
             match mended {
-                Mended::Link(link) => stage.restore_link(*link),
-                Mended::Node(node) => stage.restore_node(*node),
+                Mended::Link(link) => with.restore_link(*link),
+                Mended::Node(node) => with.restore_node(*node),
             }
         }
     }

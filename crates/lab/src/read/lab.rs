@@ -13,8 +13,10 @@ use septet_language::words::{Word, Wrong};
 use septet_network::Cidr;
 use septet_transport::tcp::Config;
 
-use crate::expect::{self, Expectation};
-use crate::fault::{self, Fault};
+use crate::expect::expr::Expectation;
+use crate::expect::parser;
+use crate::fault::kind::Fault;
+use crate::fault::script;
 use crate::lab::{Lab, SHORTEST_SAMPLE};
 use crate::model::address::{self, Spot};
 use crate::model::files::Files;
@@ -92,7 +94,7 @@ impl Lab {
     /// What is wrong with it.
     pub fn fault(&self, text: &str) -> Result<Fault, Mistakes> {
         let text = Text::bare(text.to_owned(), 0..text.len());
-        fault::parse(&text, self.layout(), self.stop, &Files::beside(&self.source)).map_err(|wrong| {
+        script::parse(&text, self.layout(), self.stop, &Files::beside(&self.source)).map_err(|wrong| {
             let mut mistakes = Mistakes::new("fault", &text.text);
             mistakes.push(wrong.mistake(&text));
             mistakes
@@ -327,7 +329,7 @@ impl Reader<'_> {
         texts
             .iter()
             .filter_map(|text| {
-                let fault = fault::parse(text, lab.layout(), lab.stop, self.files);
+                let fault = script::parse(text, lab.layout(), lab.stop, self.files);
                 let fault = self.or_report(text, fault)?;
                 if fault.at >= stop.at {
                     self.mistakes.push(stop.too_late(text.inner(), "this begins"));
@@ -340,7 +342,7 @@ impl Reader<'_> {
     fn expectations(&mut self, declared: &[Declared], topology: &Topology, stop: Stop) -> Vec<Expectation> {
         let mut list = Vec::new();
         for (name, text) in self.root.get(&EXPECT).unwrap_or_default() {
-            let parsed = expect::parse(&text.text, topology, &|node| declared[node].kind);
+            let parsed = parser::parse(&text.text, topology, &|node| declared[node].kind);
             let Some((condition, moments)) = self.or_report(&text, parsed) else { continue };
             for moment in moments.into_iter().filter(|moment| moment.until > stop.at) {
                 self.mistakes.push(stop.too_late(text.place(moment.at), "this"));

@@ -11,9 +11,9 @@ use septet_language::mistake::Mistake;
 use septet_language::schema::{AtLeast, Choice, Count, Key, Phrase, Section, Table, TableOf, Texts, Time};
 use septet_language::words::{Word, Wrong};
 
+use crate::build::BuildError;
 use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
 use crate::stage::boot::{Boot, Ground, serve};
-use crate::stage::build::BuildError;
 
 pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
 

@@ -16,10 +16,10 @@ use septet_language::schema::{Count, Key, Named, Phrase, Section, Table, TableOf
 use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 
+use crate::build::BuildError;
 use crate::lab::Lab;
 use crate::service::{Reading, Service, ServiceKind};
 use crate::stage::boot::{Boot, Ground, serve};
-use crate::stage::build::BuildError;
 
 pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
 

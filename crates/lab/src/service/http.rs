@@ -10,9 +10,9 @@ use septet_language::schema::{Key, Phrase, Section, Size, Table, TableOf, Texts,
 use septet_language::words::{Word, Wrong};
 
 use super::answers::ANSWER;
+use crate::build::BuildError;
 use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
 use crate::stage::boot::{Boot, Ground, serve};
-use crate::stage::build::BuildError;
 
 pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
 

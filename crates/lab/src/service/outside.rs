@@ -7,9 +7,9 @@ use septet_language::document::Text;
 use septet_language::schema::{Key, Phrase, Section, Table, TableOf, Texts};
 use septet_language::words::{Word, Wrong};
 
+use crate::build::BuildError;
 use crate::service::{Reading, Service, ServiceKind};
 use crate::stage::boot::{Boot, Ground};
-use crate::stage::build::BuildError;
 
 pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::schema::{Kind, Section};
+use crate::schema::key::{Kind, Section};
 
 /// The schema of the file whose top is `root`.
 pub fn json(root: &Section) -> Value {

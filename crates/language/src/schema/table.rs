@@ -1,37 +1,15 @@
 //! A table as its section reads it: of each key what it says.
 
 use core::any::Any;
-use core::fmt;
-use std::sync::Arc;
 
 use crate::document::{self, Item, Name, Value};
 use crate::mistake::{Mistake, Mistakes, Span};
 use crate::nearest::suggest;
-use crate::schema::{AnyKey, Key, KeyType, Missing, Place, Section};
+use crate::schema::key::{AnyKey, Erased, Key, KeyType, Missing, Place, Section};
 
 /// Reads a whole document.
 pub fn read(root: &document::Table, section: &'static Section, mistakes: &mut Mistakes) -> Table {
     Table::read(root, section, Place { path: "", missing: Missing::Here }, &(0..0), mistakes)
-}
-
-/// A value of which only its key knows the type.
-#[derive(Clone)]
-pub struct Erased(Arc<dyn Any + Send + Sync>);
-
-impl Erased {
-    pub(super) fn new<V: Any + Send + Sync>(value: V) -> Self {
-        Self(Arc::new(value))
-    }
-
-    pub(super) fn get<V: Any>(&self) -> Option<&V> {
-        self.0.downcast_ref()
-    }
-}
-
-impl fmt::Debug for Erased {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
 }
 
 /// What a table of the file says, key by key, in its order.

@@ -8,7 +8,9 @@ use septet_core::Bytes;
 use crate::document::{Item, Name, Text, Value};
 use crate::mistake::{Mistake, Mistakes, Span};
 use crate::nearest::suggest;
-use crate::schema::{KeyType, Kind, Missing, Place, Section, Table, date};
+use crate::schema::date;
+use crate::schema::key::{KeyType, Kind, Missing, Place, Section};
+use crate::schema::table::Table;
 use crate::units::{self, Refusal};
 use crate::words::Wrong;
 

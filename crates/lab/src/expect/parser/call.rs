@@ -9,10 +9,11 @@ use septet_language::units::Dimension;
 use septet_language::words::{Word, Wrong};
 
 use super::{Moment, Operand, OperandKind, Parser, fold};
+use crate::expect::expr::{Expr, ExprKind, Series};
 use crate::expect::function::{self, Function, Pure};
 use crate::expect::lexer::{Token, TokenKind};
 use crate::expect::metric::{Amount, LinkMetric};
-use crate::expect::{Expr, ExprKind, Series, Window};
+use crate::expect::window::Window;
 use crate::model::topology::LinkRef;
 
 impl Parser<'_> {

@@ -10,9 +10,9 @@ use septet_host::Host;
 use septet_physical::queue::Occupancy;
 use septet_transport::tcp::{CcInfo, Info, SocketId};
 
-use crate::lab::Lab;
+use crate::model::layout::Layout;
 use crate::model::node::Port;
-use crate::run::Places;
+use crate::model::whereabouts::Whereabouts;
 
 /// A metric, and what reads it.
 type Reading<T, V> = (Metric, fn(&T) -> V);
@@ -115,29 +115,33 @@ pub(crate) fn is_gauge(name: &str) -> bool {
     metrics().any(|metric| metric.is(name))
 }
 
-/// Looks at `world` from time to time, for what `lab` or its expectations want.
-pub(crate) fn watch(world: &mut World, lab: &Lab, places: &Rc<Places>) {
-    let asked: BTreeSet<usize> = lab
-        .expectations
-        .iter()
-        .flat_map(|e| e.series())
-        .filter(|series| is_gauge(&series.name))
-        .flat_map(|series| series.nodes.iter().copied())
-        .collect();
-    let wanted = |node: usize| lab.sample.is_some() || asked.contains(&node);
-    let nodes = (0..lab.nodes.len()).filter(|node| wanted(*node));
-    let gauges: Vec<Gauge> = nodes.filter_map(|node| Gauge::new(lab, places, node)).collect();
-    if !gauges.is_empty() {
-        let every = lab.sample.unwrap_or(USUAL);
-        let round = Round { gauges, places: places.clone(), every, stop: lab.stop };
-        world.at(Instant::ZERO + every, move |world| round.look(world));
+/// What is looked at from time to time, and how often.
+pub(crate) struct Watched<'a> {
+    pub(crate) layout: Layout<'a>,
+    /// The nodes.
+    pub(crate) nodes: BTreeSet<usize>,
+    /// How often, where the file says.
+    pub(crate) every: Option<Duration>,
+    pub(crate) stop: Instant,
+}
+
+impl Watched<'_> {
+    /// Looks at them in `world`.
+    pub(crate) fn watch(self, world: &mut World, places: &Rc<Whereabouts>) {
+        let Self { layout, nodes, every, stop } = self;
+        let gauges: Vec<Gauge> = nodes.into_iter().filter_map(|node| Gauge::new(layout, places, node)).collect();
+        if !gauges.is_empty() {
+            let every = every.unwrap_or(USUAL);
+            let round = Round { gauges, places: places.clone(), every, stop };
+            world.at(Instant::ZERO + every, move |world| round.look(world));
+        }
     }
 }
 
 /// All gauges of a world.
 struct Round {
     gauges: Vec<Gauge>,
-    places: Rc<Places>,
+    places: Rc<Whereabouts>,
     every: Duration,
     stop: Instant,
 }
@@ -175,7 +179,7 @@ struct Queue {
 }
 
 impl Gauge {
-    fn new(lab: &Lab, places: &Places, node: usize) -> Option<Self> {
+    fn new(lab: Layout<'_>, places: &Whereabouts, node: usize) -> Option<Self> {
         let recorder = places.recorders[node].clone()?;
         let queue = |(number, port): (usize, &Port)| {
             let link = port.link?;
@@ -192,7 +196,7 @@ impl Gauge {
         Some(Self { node, recorder, counted: BTreeMap::new(), queues })
     }
 
-    fn look(&mut self, world: &mut World, places: &Places, now: Instant) {
+    fn look(&mut self, world: &mut World, places: &Whereabouts, now: Instant) {
         for queue in &self.queues {
             if let Some(queued) = world.queue_use(queue.link, queue.heading) {
                 for (name, (_, read)) in queue.names.iter().zip(QUEUES) {

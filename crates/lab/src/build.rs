@@ -2,7 +2,7 @@
 
 use core::fmt;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,15 +22,16 @@ use septet_network::{Cidr, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_transport::tcp;
 
+use crate::expect::gauges::{self, Watched};
+use crate::expect::readings::Readings;
 use crate::fault::board::{self, Board};
 use crate::lab::Lab;
 use crate::model::medium::Cable;
 use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Subinterface};
 use crate::model::switch::SwitchSpec;
-use crate::run::{Output, Places, Run};
+use crate::model::whereabouts::Whereabouts;
+use crate::run::{Output, Run};
 use crate::stage::boot::{self, Consoles, Ground, Progress};
-use crate::stage::gauges;
-use crate::stage::readings::Readings;
 
 /// How a run differs from what the lab file says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -116,7 +117,7 @@ impl Lab {
         let names = Arc::new(self.hosts_file());
         let resolvers = self.resolvers();
 
-        let mut places = Places::default();
+        let mut places = Whereabouts::default();
         let mut board = Board::default();
         for (index, (node, routes)) in self.nodes.iter().zip(self.routes()).enumerate() {
             let (station, recorder) = match &*node.spec {
@@ -157,7 +158,7 @@ impl Lab {
                     (world.add_station(&node.name, self.fit(index, Box::new(host), seed)), Some(recorder))
                 }
             };
-            board.add_node(station, node);
+            board.damage.add_node(station, node);
             places.stations.push(station);
             places.recorders.push(recorder);
         }
@@ -173,7 +174,7 @@ impl Lab {
             });
             let [a, b] = link.ends.map(|end| (places.stations[end.node], PortNumber(end.port)));
             let id = world.connect(a, b, ab, ba, &link.name);
-            board.add_link(id, link.cables.clone());
+            board.damage.add_link(id, link.cables.clone());
             places.links.push(id);
             places.cables.push(link.cables.clone());
         }
@@ -183,7 +184,8 @@ impl Lab {
         }
         let places = Rc::new(places);
         let probes = self.expectations.iter().flat_map(|e| e.probes()).collect();
-        gauges::watch(&mut world, self, &places);
+        let watched = Watched { layout: self.layout(), nodes: self.watched(), every: self.sample, stop: self.stop };
+        watched.watch(&mut world, &places);
         let readings = Readings::prepare(&mut world, &places, probes);
         Ok(Run {
             lab: self.clone(),
@@ -196,6 +198,16 @@ impl Lab {
             outputs,
             stop_told: false,
         })
+    }
+
+    /// The nodes that are looked at from time to time: all where the file says how often, otherwise those of which an
+    /// expectation asks for it.
+    fn watched(&self) -> BTreeSet<usize> {
+        if self.sample.is_some() {
+            return (0..self.nodes.len()).collect();
+        }
+        let series = self.expectations.iter().flat_map(|e| e.series());
+        series.filter(|series| gauges::is_gauge(&series.name)).flat_map(|series| series.nodes.iter().copied()).collect()
     }
 
     /// The lab's certificate authority, where a service speaks TLS.

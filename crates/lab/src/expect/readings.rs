@@ -8,10 +8,13 @@ use septet_core::{Instant, Port, PortReport, Series};
 use septet_engine::{Heading, LinkId, PortCounters, QueueWatch, World};
 use septet_physical::queue::Limit;
 
-use crate::expect::{Amount, Excess, LinkMetric, Observed, Probe, QueueProbe, Window};
+use crate::expect::eval::{Excess, Observed};
+use crate::expect::expr::{Probe, QueueProbe};
+use crate::expect::metric::{Amount, LinkMetric};
+use crate::expect::ports;
+use crate::expect::window::Window;
 use crate::model::topology::LinkRef;
-use crate::run::Places;
-use crate::stage::ports;
+use crate::model::whereabouts::Whereabouts;
 
 /// Readings at chosen times, taken while the world runs.
 #[derive(Debug, Default)]
@@ -31,7 +34,7 @@ pub(crate) struct Readings {
 
 impl Readings {
     /// Prepares `world` for the probes.
-    pub(crate) fn prepare(world: &mut World, places: &Rc<Places>, probes: Vec<Probe>) -> Self {
+    pub(crate) fn prepare(world: &mut World, places: &Rc<Whereabouts>, probes: Vec<Probe>) -> Self {
         let mut readings = Self::default();
         for probe in probes {
             match probe {
@@ -77,7 +80,7 @@ impl Readings {
     }
 
     /// What the run came to; `world` is at its end.
-    pub(crate) fn at_end<'a>(&'a self, world: &'a mut World, places: &'a Places) -> AtEnd<'a> {
+    pub(crate) fn at_end<'a>(&'a self, world: &'a mut World, places: &'a Whereabouts) -> AtEnd<'a> {
         AtEnd { readings: self, places, world: RefCell::new(world) }
     }
 }
@@ -97,7 +100,7 @@ fn port(world: &World, link: LinkId, way: usize) -> PortCounters {
 }
 
 /// What a node counts under `name`: `eth0.NAME` at one of its ports, `NAME` at all of them or as a whole.
-fn counter(world: &World, places: &Places, node: usize, name: &str) -> u64 {
+fn counter(world: &World, places: &Whereabouts, node: usize, name: &str) -> u64 {
     let station = places.stations[node];
     let (port, at_port) = ports::split(name);
     if PortReport::is_name(at_port) {
@@ -115,7 +118,7 @@ fn counter(world: &World, places: &Places, node: usize, name: &str) -> u64 {
 /// The answers at the end of a run.
 pub(crate) struct AtEnd<'a> {
     readings: &'a Readings,
-    places: &'a Places,
+    places: &'a Whereabouts,
     world: RefCell<&'a mut World>,
 }
 
