@@ -12,4 +12,5 @@ pub mod stats;
 pub mod stp;
 pub mod switch;
 pub mod turnaround;
-pub mod vlan;
+
+pub use septet_wire::vlan;

@@ -6,17 +6,12 @@
 //! ([`route`]), [`fragment`]ation, and [`routes`], which computes the tables of a whole topology.
 
 mod addr;
-pub mod arp;
 mod counters;
 pub mod filter;
 pub mod fragment;
-pub mod icmp;
 mod icmp_limit;
-pub mod icmpv6;
 pub mod igmp;
 pub mod ip;
-pub mod ipv4;
-pub mod ipv6;
 pub mod neighbor;
 pub mod route;
 pub mod routes;
@@ -25,4 +20,6 @@ mod trie;
 pub use addr::{Cidr, Prefix, PrefixError};
 pub use counters::Counters;
 pub use ip::{Forwarding, InterfaceConfig, Ip};
+pub use septet_wire::{arp, icmp, icmpv6, ipv4, ipv6};
+
 pub use route::{Iface, Route, StaticRoute, Target};

@@ -5,7 +5,6 @@
 
 mod ecn;
 mod icmp;
-mod sum;
 pub mod tcp;
 pub mod udp;
 

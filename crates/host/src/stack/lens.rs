@@ -1,34 +1,18 @@
 //! How storey 1 sees packets: which flow they are of, where they carry ECN marks, and what a super-segment stands for.
 
 use septet_core::Frame;
-use septet_datalink::ethernet::MIN_FRAME;
 use septet_network::ip;
 use septet_physical::{Lens, Marked, Splitter};
+use septet_wire::ethernet::{EtherType, MIN_FRAME, payload};
+use septet_wire::packet::{Packet, ports};
+use septet_wire::{ipv4, ipv6, protocol};
 
 /// Reads IPv4 and IPv6 in Ethernet, VLAN tags allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PacketLens;
 
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
-const VLAN: [u16; 2] = [0x8100, 0x88a8];
-const TCP: u8 = 6;
-const UDP: u8 = 17;
 /// RFC 3168 §5: the two bits of ECN, and both set for Congestion Experienced.
 const CE: u8 = 0b11;
-
-/// The EtherType of a frame and where its payload begins.
-fn payload(bytes: &[u8]) -> Option<(u16, usize)> {
-    let mut at = 12;
-    loop {
-        let kind = u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?);
-        at += 2;
-        if !VLAN.contains(&kind) {
-            return Some((kind, at));
-        }
-        at += 2;
-    }
-}
 
 /// Mixes a word into a hash: the finaliser of MurmurHash3.
 fn mix(hash: u64, word: u64) -> u64 {
@@ -49,22 +33,20 @@ fn mix_bytes(hash: u64, bytes: &[u8]) -> u64 {
 /// A hash over addresses, protocol and ports; fragments but the first have no ports, so fragments go without.
 fn flow(bytes: &[u8]) -> Option<u64> {
     let (kind, at) = payload(bytes)?;
-    let packet = bytes.get(at..)?;
-    let (protocol, hash, upper) = match kind {
-        IPV4 => {
-            let header = packet.get(..20)?;
-            let fragmented = u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0;
-            let upper = if fragmented { None } else { packet.get(usize::from(header[0] & 0xf) * 4..) };
-            (header[9], mix_bytes(4, &header[12..20]), upper)
+    let bytes = bytes.get(at..)?;
+    if !matches!(kind, EtherType::IPV4 | EtherType::IPV6) {
+        return Some(mix(u64::from(kind.0), 0));
+    }
+    let packet = Packet::read(bytes)?;
+    let hash = if packet.src.is_ipv4() { mix_bytes(4, &bytes[12..20]) } else { mix_bytes(6, &bytes[8..40]) };
+    let protocol = packet.protocol.unwrap_or_default();
+    let ports = match ports(packet.upper(bytes)) {
+        Some((from, to)) if !packet.is_fragment && matches!(protocol, protocol::TCP | protocol::UDP) => {
+            u64::from(from) << 16 | u64::from(to)
         }
-        IPV6 => (*packet.get(6)?, mix_bytes(6, packet.get(8..40)?), packet.get(40..)),
-        _ => return Some(mix(u64::from(kind), 0)),
-    };
-    let ports = match upper.and_then(|u| u.get(..4)) {
-        Some(ports) if protocol == TCP || protocol == UDP => u32::from_be_bytes(ports.try_into().ok()?),
         _ => 0,
     };
-    Some(mix(hash, u64::from(protocol) << 32 | u64::from(ports)))
+    Some(mix(hash, u64::from(protocol) << 32 | ports))
 }
 
 /// The priority code point of the tag; without one the precedence that IP asks for (RFC 2474 §4.2.2.1: the upper three
@@ -75,8 +57,8 @@ fn priority(bytes: &[u8]) -> Option<u8> {
         return bytes.get(14).map(|control| control >> 5);
     }
     match kind {
-        IPV4 => bytes.get(at + 1).map(|tos| tos >> 5),
-        IPV6 => bytes.get(at).map(|first| first >> 1 & 7),
+        EtherType::IPV4 => bytes.get(at + 1).map(|tos| tos >> 5),
+        EtherType::IPV6 => bytes.get(at).map(|first| first >> 1 & 7),
         _ => None,
     }
 }
@@ -93,30 +75,24 @@ impl Lens for PacketLens {
     fn mark(&self, frame: &mut Frame) -> Marked {
         let Some((kind, at)) = payload(frame.bytes()) else { return Marked::No };
         let len = match kind {
-            IPV4 => 20,
-            IPV6 => 2,
+            EtherType::IPV4 => ipv4::HEADER_LEN,
+            EtherType::IPV6 => 2,
             _ => return Marked::No,
         };
         if frame.len() < at + len {
             return Marked::No;
         }
         // IPv4 keeps ECN in the low bits of its second octet; IPv6 in bits 4 and 5 of its second.
-        let shift = if kind == IPV4 { 0 } else { 4 };
+        let shift = if kind == EtherType::IPV4 { 0 } else { 4 };
         match frame.bytes()[at + 1] >> shift & CE {
             0 => return Marked::No,
             CE => return Marked::Yes,
             _ => {}
         }
         let header = &mut frame.header_mut(at + len)[at..];
-        let before = u16::from_be_bytes([header[0], header[1]]);
-        header[1] |= CE << shift;
-        if kind == IPV4 {
-            // RFC 1624 §3: HC' = ~(~HC + ~m + m').
-            let after = u16::from_be_bytes([header[0], header[1]]);
-            let sum = u32::from(!u16::from_be_bytes([header[10], header[11]])) + u32::from(!before) + u32::from(after);
-            let folded = (sum & 0xffff) + (sum >> 16);
-            let folded = (folded & 0xffff) + (folded >> 16);
-            header[10..12].copy_from_slice(&(!(folded as u16)).to_be_bytes());
+        match kind {
+            EtherType::IPV4 => ipv4::mark_congestion(header),
+            _ => ipv6::mark_congestion(header),
         }
         Marked::Yes
     }
@@ -128,7 +104,7 @@ impl Lens for PacketLens {
 
 /// Hands on the frames that a super-segment stands for. A bridge on the way may have one whole, and a slower cable next.
 fn split(frame: Frame, hand_on: &mut dyn FnMut(Frame)) {
-    let Some((IPV4 | IPV6, at)) = payload(frame.bytes()) else { return };
+    let Some((EtherType::IPV4 | EtherType::IPV6, at)) = payload(frame.bytes()) else { return };
     let header = frame.bytes()[..at].to_vec();
     let mut packet = frame;
     packet.pull(at);
@@ -142,11 +118,10 @@ fn split(frame: Frame, hand_on: &mut dyn FnMut(Frame)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use septet_network::ipv4;
 
     /// An IPv4 packet in Ethernet, with `tags` before its EtherType.
     fn packet(tos: u8, ports: [u8; 4], tags: &[u8]) -> Frame {
-        let mut ip = vec![0x45, tos, 0, 28, 0, 1, 0, 0, 64, UDP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        let mut ip = vec![0x45, tos, 0, 28, 0, 1, 0, 0, 64, protocol::UDP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         let sum = ip.chunks(2).map(|c| u32::from(u16::from_be_bytes([c[0], c[1]]))).sum::<u32>();
         let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
         ip[10..12].copy_from_slice(&sum.to_be_bytes());

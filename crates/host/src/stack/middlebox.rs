@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use septet_core::Frame;
-use septet_network::filter::{Framing, Headers};
-use septet_network::icmp::{self, Error, Message};
-use septet_network::ipv4::{self, protocol};
-use septet_transport::tcp::wire::{self, Flags};
+use septet_wire::ethernet::{self, EtherType, MacAddr};
+use septet_wire::icmp::{self, Error, Message};
+use septet_wire::tcp::{self as wire, Flags};
+use septet_wire::{ipv4, protocol};
 
 /// How a packet is refused: what iptables' REJECT may answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -76,11 +76,8 @@ pub fn reset(to: Endpoint, from: Endpoint, next: u32, acknowledged: u32) -> Fram
         ..wire::Header::default()
     };
     let mut frame = segment(&header, from.address, to.address);
-    let link = frame.push(14);
-    link[..6].copy_from_slice(&to.mac);
-    link[6..12].copy_from_slice(&from.mac);
-    link[12..].copy_from_slice(&[0x08, 0x00]);
-    pad(&mut frame);
+    let (destination, source) = (MacAddr(to.mac), MacAddr(from.mac));
+    ethernet::Header { destination, source, ether_type: EtherType::IPV4 }.push(&mut frame);
     frame
 }
 
@@ -117,13 +114,13 @@ struct Seen<'f> {
 
 impl<'f> Seen<'f> {
     fn read(frame: &'f Frame) -> Option<Self> {
-        let at = Headers::read(frame.bytes(), Framing::Ethernet).packet_at?;
+        let (_, at) = ethernet::payload(frame.bytes()).filter(|(kind, _)| *kind == EtherType::IPV4)?;
         let (link, packet) = frame.bytes().split_at(at);
         // Nobody in particular sent to a group.
         if link[..2] == [0, 0] || link[0] & MULTICAST_MAC != 0 {
             return None;
         }
-        let ip = ipv4::Header::parse(packet).ok().filter(|_| link.ends_with(&[0x08, 0x00]))?;
+        let ip = ipv4::Header::parse(packet).ok()?;
         let packet = packet.get(..usize::from(ip.total_len))?;
         Some(Self { link, packet, ip })
     }
@@ -197,7 +194,7 @@ fn header(protocol: u8, src: Ipv4Addr, dst: Ipv4Addr) -> ipv4::Header {
 
 /// IEEE 802.3 §3.2.8: at least 46 octets of data, and with the header 60.
 fn pad(frame: &mut Frame) {
-    frame.pad_to(septet_datalink::ethernet::MIN_FRAME);
+    frame.pad_to(ethernet::MIN_FRAME);
 }
 
 #[cfg(test)]

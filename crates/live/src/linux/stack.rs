@@ -10,13 +10,12 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use septet_core::{
-    Carrier, Checksums, DropReason, Frame, Instant, Out, Port, Power, Station, Storey, Trace, Wire, checksum::Sum,
-};
-use septet_datalink::ethernet::MIN_FRAME;
+use septet_core::{Carrier, Checksums, DropReason, Frame, Instant, Out, Port, Power, Station, Storey, Trace, Wire};
 use septet_host::{Host, HostConfig, system_randomness};
 use septet_socket::NetRef;
 use septet_transport::tcp::Config;
+use septet_wire::ethernet::{self, EtherType, MIN_FRAME};
+use septet_wire::{ipv4, protocol, pseudo_header, tcp};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
@@ -279,12 +278,6 @@ impl Wire for TapWire {
     }
 }
 
-const ETHERNET: usize = 14;
-const ETHER_TYPE_IPV4: [u8; 2] = [0x08, 0x00];
-const TCP: u8 = 6;
-const TCP_CHECKSUM: usize = 16;
-const FLAG_CWR: u8 = 0x80;
-
 /// What the kernel is told of a frame of ours. A super-segment's checksum field gets the pseudo-header's sum.
 fn offload(frame: &mut Frame) -> Header {
     let checksum = match frame.checksums {
@@ -296,22 +289,18 @@ fn offload(frame: &mut Frame) -> Header {
         return whole;
     }
     let bytes = frame.bytes();
-    let (Some(ether_type), Some(&version)) = (bytes.get(12..14), bytes.get(ETHERNET)) else { return whole };
-    let start = ETHERNET + usize::from(version & 0x0f) * 4;
-    if ether_type != ETHER_TYPE_IPV4 || version >> 4 != 4 || bytes[ETHERNET + 9] != TCP || bytes.len() < start + 20 {
-        return whole;
-    }
-    let headers = start + usize::from(bytes[start + 12] >> 4) * 4;
-    let ecn = if bytes[start + 13] & FLAG_CWR != 0 { Ecn::Cwr } else { Ecn::No };
-    let pseudo = Sum::new()
-        .bytes(&bytes[ETHERNET + 12..ETHERNET + 20])
-        .word(TCP.into())
-        .dword((bytes.len() - start) as u32)
-        .finish();
+    let Some((EtherType::IPV4, at)) = ethernet::payload(bytes) else { return whole };
+    let Ok(ip) = ipv4::Header::parse(&bytes[at..]) else { return whole };
+    let start = at + usize::from(ip.header_len);
+    let Some(segment) = tcp::Fixed::of(&bytes[start..]).filter(|_| ip.protocol == protocol::TCP) else { return whole };
+    let headers = start + segment.header_len();
+    let ecn = if segment.flags().has(tcp::Flags::CWR) { Ecn::Cwr } else { Ecn::No };
+    let pseudo = pseudo_header(ip.src.into(), ip.dst.into(), protocol::TCP, bytes.len() - start).finish();
     // The field holds the sum itself, not its complement, for the rest to be added.
-    frame.header_mut(headers)[start + TCP_CHECKSUM..start + TCP_CHECKSUM + 2].copy_from_slice(&(!pseudo).to_be_bytes());
+    let field = start + tcp::CHECKSUM_AT;
+    frame.header_mut(headers)[field..field + 2].copy_from_slice(&(!pseudo).to_be_bytes());
     Header {
-        checksum: Checksum::Partial { start: start as u16, offset: TCP_CHECKSUM as u16 },
+        checksum: Checksum::Partial { start: start as u16, offset: tcp::CHECKSUM_AT as u16 },
         segmentation: Some(Segmentation {
             kind: SegmentKind::TcpV4,
             ecn,
@@ -381,13 +370,17 @@ pub fn host_config(name: &str, interface: septet_network::InterfaceConfig, tcp: 
 mod tests {
     use super::*;
 
+    /// Where IPv4 begins.
+    const AT: usize = ethernet::HEADER_LEN;
+
     /// Ethernet, IPv4 and TCP headers and 3000 bytes.
     fn segment() -> Frame {
-        let mut bytes = vec![0; ETHERNET + 20 + 32 + 3000];
-        bytes[12..14].copy_from_slice(&ETHER_TYPE_IPV4);
-        (bytes[ETHERNET], bytes[ETHERNET + 9]) = (0x45, TCP);
-        bytes[ETHERNET + 12..ETHERNET + 20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
-        bytes[ETHERNET + 20 + 12] = 8 << 4;
+        let mut bytes = vec![0; AT + 20 + 32 + 3000];
+        bytes[12..14].copy_from_slice(&EtherType::IPV4.0.to_be_bytes());
+        bytes[AT + 2..AT + 4].copy_from_slice(&3052u16.to_be_bytes());
+        (bytes[AT], bytes[AT + 9]) = (0x45, protocol::TCP);
+        bytes[AT + 12..AT + 20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        bytes[AT + 20 + 12] = 8 << 4;
         let mut frame = Frame::new(Frame::HEADROOM, &bytes);
         frame.checksums = Checksums::Good;
         frame
@@ -397,7 +390,7 @@ mod tests {
     fn a_super_segment_is_described_and_its_checksum_begun() {
         let mut frame = segment();
         frame.segment_size = 1448;
-        frame.header_mut(60)[ETHERNET + 20 + 13] = FLAG_CWR | 0x10;
+        frame.header_mut(60)[AT + 20 + 13] = tcp::Flags::CWR.bits() | 0x10;
         let header = offload(&mut frame);
         assert_eq!(header.checksum, Checksum::Partial { start: 34, offset: 16 });
         let expected = Segmentation { kind: SegmentKind::TcpV4, ecn: Ecn::Cwr, size: 1448, headers: 66 };

@@ -1,20 +1,10 @@
 //! What a filter reads of a frame: as much of its headers as is there, and nothing that the bytes do not say.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use crate::ipv4::{self, protocol};
-
-/// Numbers of protocols over Ethernet (IANA's `ieee-802-numbers`).
-pub mod ether_type {
-    /// Internet Protocol version 4.
-    pub const IPV4: u16 = 0x0800;
-    /// Address Resolution Protocol.
-    pub const ARP: u16 = 0x0806;
-    /// Internet Protocol version 6.
-    pub const IPV6: u16 = 0x86dd;
-    /// Tags of IEEE 802.1Q and 802.1ad.
-    pub const TAGS: [u16; 2] = [0x8100, 0x88a8];
-}
+use septet_wire::ethernet::{self, EtherType};
+use septet_wire::packet::{Packet, ports};
+use septet_wire::{arp, protocol, tcp};
 
 /// How frames are framed on a line.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -61,19 +51,9 @@ impl Headers {
     }
 
     fn ethernet(frame: &[u8]) -> Self {
-        let mut at = 12;
-        let ether_type = loop {
-            let Some(&[high, low]) = frame.get(at..at + 2) else { return Self::default() };
-            at += 2;
-            let kind = u16::from_be_bytes([high, low]);
-            if !ether_type::TAGS.contains(&kind) {
-                break kind;
-            }
-            at += 2;
-        };
+        let Some((ether_type, at)) = ethernet::payload(frame) else { return Self::default() };
         let payload = frame.get(at..).unwrap_or_default();
-        // IEEE 802.3 §3.2.6: a value of less than 1536 is a length.
-        if ether_type < 1536 {
+        if ether_type.is_length() {
             return Self { len: payload.len(), ..Self::default() };
         }
         Self { packet_at: Some(at), ..Self::packet(ether_type, payload) }
@@ -103,60 +83,28 @@ impl Headers {
             _ => None,
         });
         match { ip }.next() {
-            Some(packet) => Self { packet_at: None, ..Self::packet(ether_type::IPV4, packet) },
+            Some(packet) => Self { packet_at: None, ..Self::packet(EtherType::IPV4, packet) },
             None => Self { len: octets.len(), ..Self::default() },
         }
     }
 
-    fn packet(kind: u16, packet: &[u8]) -> Self {
-        let headers = Self { ether_type: Some(kind), len: packet.len(), ..Self::default() };
+    fn packet(kind: EtherType, packet: &[u8]) -> Self {
+        let headers = Self { ether_type: Some(kind.0), len: packet.len(), ..Self::default() };
         match kind {
-            ether_type::IPV4 => headers.ipv4(packet),
-            ether_type::IPV6 => headers.ipv6(packet),
-            ether_type::ARP => headers.arp(packet),
+            EtherType::IPV4 | EtherType::IPV6 => headers.ip(kind, packet),
+            EtherType::ARP => headers.arp(packet),
             _ => headers,
         }
     }
 
-    fn ipv4(self, packet: &[u8]) -> Self {
-        let Ok(header) = ipv4::Header::parse(packet) else { return self };
-        let upper_at = (header.fragment_offset == 0).then_some(usize::from(header.header_len));
-        let headers = Self {
-            len: usize::from(header.total_len),
-            src: Some(header.src.into()),
-            dst: Some(header.dst.into()),
-            protocol: Some(header.protocol),
-            ..self
-        };
-        headers.upper(packet, upper_at)
-    }
-
-    /// The fixed header, hop-by-hop and destination options, routing and fragment headers (RFC 8200 §4).
-    fn ipv6(self, packet: &[u8]) -> Self {
-        let Some(fixed) = packet.first_chunk::<40>() else { return self };
-        let address = |at: usize| {
-            let octets: [u8; 16] = core::array::from_fn(|i| fixed[at + i]);
-            Some(IpAddr::from(Ipv6Addr::from(octets)))
-        };
-        let len = 40 + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
-        let mut headers = Self { len, src: address(8), dst: address(24), ..self };
-        let (mut next, mut at) = (fixed[6], 40);
-        loop {
-            let Some(&[following, length, high, low]) = packet.get(at..at + 4) else { return headers };
-            match next {
-                0 | 43 | 60 => at += (usize::from(length) + 1) * 8,
-                44 if u16::from_be_bytes([high, low]) & 0xfff8 != 0 => {
-                    headers.protocol = Some(following);
-                    return headers;
-                }
-                44 => at += 8,
-                _ => {
-                    headers.protocol = Some(next);
-                    return headers.upper(packet, Some(at));
-                }
-            }
-            next = following;
+    fn ip(self, kind: EtherType, packet: &[u8]) -> Self {
+        let Some(ip) = Packet::read(packet) else { return self };
+        let is_v4 = kind == EtherType::IPV4;
+        if ip.src.is_ipv4() != is_v4 || is_v4 && ip.len > packet.len() {
+            return self;
         }
+        let headers = Self { len: ip.len, src: Some(ip.src), dst: Some(ip.dst), protocol: ip.protocol, ..self };
+        headers.upper(packet, ip.upper_at)
     }
 
     fn upper(mut self, packet: &[u8], at: Option<usize>) -> Self {
@@ -164,11 +112,9 @@ impl Headers {
         let Some(upper) = at.and_then(|at| packet.get(at..)) else { return self };
         match self.protocol {
             Some(protocol::TCP | protocol::UDP) => {
-                if let Some(&[a, b, c, d]) = upper.first_chunk::<4>() {
-                    self.ports = Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])));
-                }
+                self.ports = ports(upper);
                 if self.protocol == Some(protocol::TCP) {
-                    self.flags = upper.get(13).copied();
+                    self.flags = tcp::Fixed::of(upper).map(|tcp| tcp.flags().bits());
                 }
             }
             Some(protocol::ICMP | protocol::ICMPV6) => {
@@ -181,9 +127,7 @@ impl Headers {
 
     /// RFC 826, for IPv4 over Ethernet.
     fn arp(self, packet: &[u8]) -> Self {
-        let Some(packet) = packet.first_chunk::<28>() else { return self };
-        let address =
-            |at: usize| Some(IpAddr::from(Ipv4Addr::new(packet[at], packet[at + 1], packet[at + 2], packet[at + 3])));
-        Self { len: 28, src: address(14), dst: address(24), ..self }
+        let Ok(read) = arp::Packet::parse(packet) else { return self };
+        Self { len: arp::LEN, src: Some(read.sender_ip.into()), dst: Some(read.target_ip.into()), ..self }
     }
 }

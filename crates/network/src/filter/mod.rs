@@ -8,7 +8,7 @@ pub use headers::{Framing, Headers};
 
 use crate::Prefix;
 use crate::ipv4::protocol;
-use headers::ether_type;
+use septet_wire::ethernet::EtherType;
 
 /// What a rule asks of a packet: all of its clauses.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -79,7 +79,7 @@ pub enum Kind {
 
 impl Kind {
     /// Address resolution.
-    pub const ARP: Self = Self::EtherType(ether_type::ARP);
+    pub const ARP: Self = Self::EtherType(EtherType::ARP.0);
     /// TCP.
     pub const TCP: Self = Self::Protocol(protocol::TCP);
     /// UDP.
@@ -87,7 +87,7 @@ impl Kind {
 
     fn fits(self, headers: &Headers) -> bool {
         match self {
-            Self::Ip => matches!(headers.ether_type, Some(ether_type::IPV4 | ether_type::IPV6)),
+            Self::Ip => [EtherType::IPV4, EtherType::IPV6].iter().any(|kind| headers.ether_type == Some(kind.0)),
             Self::EtherType(kind) => headers.ether_type == Some(kind),
             Self::Protocol(protocol) => headers.protocol == Some(protocol),
             Self::Icmp => matches!(headers.protocol, Some(protocol::ICMP | protocol::ICMPV6)),

@@ -10,7 +10,7 @@ use super::output::with_cause;
 use super::{Datagram, DontFragment, Ip, Outgoing, Report, Up, cause_of};
 use crate::icmp::{self, Message, kind};
 use crate::icmp_limit::Allowed;
-use crate::ipv4::{self, Header, protocol};
+use crate::ipv4::{Header, protocol};
 use crate::ipv6;
 
 /// RFC 1191 §6.3: "10 minutes"; Linux's `net.ipv4.route.mtu_expires`.
@@ -37,7 +37,7 @@ impl Ip {
         if self.is_local(sender) {
             return self.report_to_self(error, header, packet, out);
         }
-        if !error.is_unlimited() {
+        if !is_unlimited(error) {
             let limiter = self.limiter.get_or_insert_default();
             if limiter.allow(now, sender) == Allowed::No {
                 self.counters.icmp_out_rate_limit += 1;
@@ -128,7 +128,7 @@ impl Ip {
         }
         frame.pull(icmp::HEADER_LEN);
         // The quote is cut short, so its length field tells more than is there.
-        let quoted = quoted_header(frame.bytes());
+        let quoted = Header::of_quote(frame.bytes()).ok();
         let Some(quoted) = quoted.filter(|q| frame.len() >= usize::from(q.header_len) + 8) else {
             self.counters.icmp_in_errors += 1;
             return drop_frame(&frame, septet_core::DropReason::Malformed, out);
@@ -180,14 +180,7 @@ impl Ip {
     }
 }
 
-/// The header of a datagram that is quoted in part only.
-fn quoted_header(bytes: &[u8]) -> Option<Header> {
-    let mut head: [u8; ipv4::HEADER_LEN] = *bytes.first_chunk()?;
-    let total_len = u16::from_be_bytes([head[2], head[3]]);
-    let header_len = (head[0] & 0x0f) * 4;
-    // Lengths that `parse` can hold against what is there; the true ones are put back below.
-    head[0] = head[0] & 0xf0 | 5;
-    head[2..4].copy_from_slice(&(ipv4::HEADER_LEN as u16).to_be_bytes());
-    let header = Header::parse(&head).ok()?;
-    (usize::from(header_len) >= ipv4::HEADER_LEN).then_some(Header { total_len, header_len, ..header })
+/// Whether Linux exempts it from the rate limit: path MTU discovery depends on it.
+const fn is_unlimited(error: icmp::Error) -> bool {
+    matches!(error, icmp::Error::FragmentationNeeded { .. })
 }

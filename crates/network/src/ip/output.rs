@@ -12,9 +12,9 @@ use septet_datalink::vlan::{self, Tag};
 use super::input::drop_frame;
 use super::{DEFAULT_TTL, Interface, Ip, Kind, LOOPBACK_MTU, Way, cause_of, offload, v6};
 use crate::ipv4::{self, Header};
+use crate::ipv6;
 use crate::neighbor::{Origin, Output, Waiting};
 use crate::route::Iface;
-use crate::{icmp, ipv6};
 
 /// What a datagram from a host to itself takes: about what Linux's `lo` does, and enough that time goes on.
 pub(super) const LOOPBACK_DELAY: Duration = Duration::from_micros(5);
@@ -354,13 +354,6 @@ impl Interface {
 fn multicast_mac(group: Ipv4Addr) -> MacAddr {
     let [_, b, c, d] = group.octets();
     MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
-}
-
-impl icmp::Error {
-    /// Whether Linux exempts it from the rate limit: path MTU discovery depends on it.
-    pub(super) const fn is_unlimited(self) -> bool {
-        matches!(self, Self::FragmentationNeeded { .. })
-    }
 }
 
 /// Puts the events that lead to a frame into it.

@@ -4,7 +4,7 @@ use septet_core::{Checksums, DropReason, Frame};
 
 use super::Meta;
 use super::wire::{Flags, HEADER_LEN, Header, PROTOCOL};
-use crate::sum::pseudo_header;
+use septet_wire::pseudo_header;
 
 /// Flows that are being merged at a time; the kernel has as many per bucket.
 const FLOWS: usize = 8;

@@ -15,7 +15,8 @@ mod readiness;
 mod recovery;
 mod state;
 pub mod sysctl;
-pub mod wire;
+
+pub use septet_wire::tcp as wire;
 
 pub use config::{Config, EcnMode, MtuProbing, TwReuse};
 pub use congestion::{

@@ -5,7 +5,8 @@ mod error;
 mod meaning;
 mod mib;
 mod segment;
-pub mod wire;
+
+pub use septet_wire::udp as wire;
 
 pub use endpoint::{Cast, Coalescing, Endpoint, Meta, Reach, Readiness, Received, Refused, SocketId, Transmit};
 pub use error::Error;

@@ -4,9 +4,9 @@ use septet_core::{Checksums, Frame, Storey};
 
 use super::{Connection, Cx};
 use crate::Ecn;
-use crate::sum::pseudo_header;
 use crate::tcp::Transmit;
 use crate::tcp::wire::{Flags, HEADER_LEN, Header, HeaderOptions, PROTOCOL, SackBlocks};
+use septet_wire::pseudo_header;
 
 /// A segment to be built.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use septet_core::{Checksums, DropReason, Frame};
 
-use crate::sum::pseudo_header;
+use crate::pseudo_header;
 
 /// IP's number for TCP.
 pub const PROTOCOL: u8 = 6;
@@ -38,11 +38,13 @@ impl Flags {
     pub const CWR: Self = Self(0x80);
 
     /// The byte of the header.
+    #[inline]
     pub const fn bits(self) -> u8 {
         self.0
     }
 
     /// From the byte of the header.
+    #[inline]
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits)
     }
@@ -60,6 +62,7 @@ impl Flags {
     }
 
     /// These without `other`.
+    #[inline]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
@@ -116,6 +119,7 @@ pub struct SackBlocks {
 
 impl SackBlocks {
     /// Adds a block from its first sequence number to the one behind its last; a fifth is ignored.
+    #[inline]
     pub fn push(&mut self, start: u32, end: u32) {
         if let Some(slot) = self.blocks.get_mut(usize::from(self.len)) {
             *slot = (start, end);
@@ -183,6 +187,7 @@ impl Header {
     ///
     /// # Errors
     /// `Malformed` for a header that does not fit, `L4Checksum` for a wrong sum.
+    #[inline]
     pub fn take(src: IpAddr, dst: IpAddr, frame: &mut Frame) -> Result<Self, DropReason> {
         let (header, len) = Self::parse(frame.bytes())?;
         if frame.checksums == Checksums::Unverified {
@@ -199,6 +204,7 @@ impl Header {
     ///
     /// # Errors
     /// `Malformed` for a header that does not fit.
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Result<(Self, usize), DropReason> {
         let Some((fixed, _)) = bytes.split_first_chunk::<HEADER_LEN>() else { return Err(DropReason::Malformed) };
         let len = usize::from(fixed[12] >> 4) * 4;
@@ -221,6 +227,7 @@ impl Header {
     }
 
     /// The length of the header when built, options included.
+    #[inline]
     pub fn wire_len(&self) -> usize {
         HEADER_LEN + self.options.len()
     }
@@ -229,6 +236,7 @@ impl Header {
     ///
     /// # Panics
     /// If `out` has another length.
+    #[inline]
     pub fn write(&self, out: &mut [u8]) {
         assert_eq!(out.len(), self.wire_len(), "room for the header");
         out[0..2].copy_from_slice(&self.src_port.to_be_bytes());
@@ -244,10 +252,50 @@ impl Header {
     }
 }
 
+/// The fixed part of a header as it stands in a packet, which may be cut short behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed<'b>(&'b [u8; HEADER_LEN]);
+
+impl<'b> Fixed<'b> {
+    /// The header at the start of `bytes`; `None` where there is less.
+    #[inline]
+    pub fn of(bytes: &'b [u8]) -> Option<Self> {
+        bytes.first_chunk().map(Self)
+    }
+
+    /// The ports, from and to.
+    #[inline]
+    pub const fn ports(self) -> (u16, u16) {
+        (u16::from_be_bytes([self.0[0], self.0[1]]), u16::from_be_bytes([self.0[2], self.0[3]]))
+    }
+
+    /// The sequence number.
+    #[inline]
+    pub const fn seq(self) -> u32 {
+        u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]])
+    }
+
+    /// Octets of the header as it says, options included.
+    #[inline]
+    pub const fn header_len(self) -> usize {
+        (self.0[12] >> 4) as usize * 4
+    }
+
+    /// The control bits.
+    #[inline]
+    pub const fn flags(self) -> Flags {
+        Flags(self.0[13])
+    }
+}
+
+/// Where in a header the checksum stands.
+pub const CHECKSUM_AT: usize = 16;
+
 /// Writes the checksum of the segment that `frame` holds, whose header was written with none.
 ///
 /// # Panics
 /// If the frame is shorter than a header.
+#[inline]
 pub fn seal(src: IpAddr, dst: IpAddr, frame: &mut Frame) {
     let sum = pseudo_header(src, dst, PROTOCOL, frame.len()).bytes(frame.bytes()).finish();
     frame.header_mut(HEADER_LEN)[16..18].copy_from_slice(&sum.to_be_bytes());
@@ -345,6 +393,7 @@ impl HeaderOptions {
     }
 
     /// In Linux's order: MSS, SACK permitted, timestamps, window scale, SACK.
+    #[inline]
     fn write(&self, mut out: &mut [u8]) {
         fn put<const N: usize>(out: &mut &mut [u8], bytes: [u8; N]) {
             let (head, tail) = core::mem::take(out).split_at_mut(N);

@@ -87,6 +87,23 @@ impl Header {
         })
     }
 
+    /// The same of a datagram that is quoted in part only, as an ICMP error does: lengths may say more than is there.
+    ///
+    /// # Errors
+    /// [`DropReason::Malformed`]: too short for a header, not version 4, or a header shorter than one.
+    pub fn of_quote(bytes: &[u8]) -> Result<Self, DropReason> {
+        let Some(mut head) = bytes.first_chunk::<HEADER_LEN>().copied() else { return Err(DropReason::Malformed) };
+        let total_len = u16::from_be_bytes([head[2], head[3]]);
+        let header_len = (head[0] & 0x0f) * 4;
+        if usize::from(header_len) < HEADER_LEN {
+            return Err(DropReason::Malformed);
+        }
+        // Lengths that `parse` can hold against what is there; the true ones are put back below.
+        head[0] = head[0] & 0xf0 | 5;
+        head[2..4].copy_from_slice(&(HEADER_LEN as u16).to_be_bytes());
+        Ok(Self { total_len, header_len, ..Self::parse(&head)? })
+    }
+
     /// Whether it is a piece of a datagram and not a whole one.
     #[inline]
     pub fn is_fragment(&self) -> bool {
@@ -94,6 +111,7 @@ impl Header {
     }
 
     /// Octets behind the header.
+    #[inline]
     pub fn payload_len(&self) -> usize {
         usize::from(self.total_len) - usize::from(self.header_len)
     }
@@ -103,6 +121,7 @@ impl Header {
     ///
     /// # Panics
     /// If the payload is longer than a datagram can be.
+    #[inline]
     pub fn push(&self, frame: &mut Frame) {
         self.push_with(&[], frame);
     }
@@ -111,6 +130,7 @@ impl Header {
     ///
     /// # Panics
     /// If the payload is longer than a datagram can be, or the options are no multiple of four up to forty.
+    #[inline]
     pub fn push_with(&self, options: &[u8], frame: &mut Frame) {
         assert!(options.len().is_multiple_of(4) && options.len() <= 40, "{} octets of options", options.len());
         let len = HEADER_LEN + options.len();
@@ -120,6 +140,7 @@ impl Header {
         self.write(header, total);
     }
 
+    #[inline]
     fn write(&self, h: &mut [u8], total_len: u16) {
         h[0] = 0x40 | (h.len() / 4) as u8;
         h[1] = self.tos;
@@ -140,6 +161,7 @@ impl Header {
 }
 
 /// Whether the checksum of a header of `header_len` octets at the start of `bytes` is right.
+#[inline]
 pub fn checksum_ok(bytes: &[u8], header_len: u8) -> bool {
     bytes.get(..usize::from(header_len)).is_some_and(|h| checksum::of(h) == 0)
 }
@@ -158,8 +180,23 @@ pub fn decrement_ttl(header: &mut [u8]) {
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
+/// Marks the header at the start of `header` as having met congestion (RFC 3168 §5), and mends the checksum.
+///
+/// # Panics
+/// If `header` is shorter than 12 octets.
+pub fn mark_congestion(header: &mut [u8]) {
+    let old = u16::from_be_bytes([header[0], header[1]]);
+    header[1] |= 0b11;
+    let new = u16::from_be_bytes([header[0], header[1]]);
+    let sum = checksum::update(u16::from_be_bytes([header[10], header[11]]), old, new);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+}
+
 /// Sets length, fragment offset and MF of the header at the start of `header`, and computes its checksum anew.
-pub(crate) fn rewrite_fragment(header: &mut [u8], total_len: u16, offset: u16, more_fragments: MoreFragments) {
+///
+/// # Panics
+/// If `header` is shorter than 12 octets.
+pub fn rewrite_fragment(header: &mut [u8], total_len: u16, offset: u16, more_fragments: MoreFragments) {
     header[2..4].copy_from_slice(&total_len.to_be_bytes());
     let frag = (offset >> 3) | if more_fragments == MoreFragments::Yes { MF } else { 0 };
     header[6..8].copy_from_slice(&frag.to_be_bytes());
@@ -170,8 +207,10 @@ pub(crate) fn rewrite_fragment(header: &mut [u8], total_len: u16, offset: u16, m
 
 /// The MF flag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum MoreFragments {
+pub enum MoreFragments {
+    /// Others follow.
     Yes,
+    /// It is the last.
     No,
 }
 

@@ -68,6 +68,7 @@ impl Tag {
 ///
 /// # Errors
 /// [`DropReason::Malformed`] where the tag is cut short or names VLAN 4095.
+#[inline]
 pub fn parse(bytes: &[u8]) -> Result<Option<Tag>, DropReason> {
     match bytes {
         [_, _, _, _, _, _, _, _, _, _, _, _, 0x81, 0x00, rest @ ..] => {
@@ -79,6 +80,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Tag>, DropReason> {
 }
 
 /// Puts `tag` into the Ethernet frame `frame`; one that is shorter than its header stays as it is.
+#[inline]
 pub fn push(frame: &mut Frame, tag: Tag) {
     if frame.len() < HEADER_LEN {
         return;
@@ -92,6 +94,7 @@ pub fn push(frame: &mut Frame, tag: Tag) {
 }
 
 /// Takes the tag out of the Ethernet frame `frame`, which has one, and pads what is too short without it.
+#[inline]
 pub fn pop(frame: &mut Frame) {
     if frame.len() < HEADER_LEN + TAG_LEN {
         return;
@@ -107,6 +110,7 @@ pub fn pop(frame: &mut Frame) {
 ///
 /// # Errors
 /// [`DropReason::Malformed`] where the tag is cut short or names VLAN 4095.
+#[inline]
 pub fn pull(frame: &mut Frame) -> Result<(Tag, EtherType), DropReason> {
     let Some(&[a, b, high, low]) = frame.bytes().first_chunk() else { return Err(DropReason::Malformed) };
     let tag = Tag::from_control(u16::from_be_bytes([a, b]))?;

@@ -119,6 +119,7 @@ impl Message {
     ///
     /// # Errors
     /// [`DropReason::Malformed`] where it is too short.
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self, DropReason> {
         let Some(h) = bytes.first_chunk::<HEADER_LEN>() else { return Err(DropReason::Malformed) };
         Ok(Self { icmp_type: h[0], code: h[1], rest: u32::from_be_bytes([h[4], h[5], h[6], h[7]]) })
@@ -140,6 +141,7 @@ impl Message {
     }
 
     /// Writes the fixed part with its checksum in front of the data that `frame` holds.
+    #[inline]
     pub fn push(&self, frame: &mut Frame) {
         let [r0, r1, r2, r3] = self.rest.to_be_bytes();
         let mut h = [self.icmp_type, self.code, 0, 0, r0, r1, r2, r3];

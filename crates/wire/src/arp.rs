@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use septet_core::{DropReason, Frame};
-use septet_datalink::ethernet::MacAddr;
+
+use crate::ethernet::MacAddr;
 
 /// Octets of a packet.
 pub const LEN: usize = 28;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use septet_core::{Checksums, DropReason, Frame};
 
-use crate::sum::pseudo_header;
+use crate::pseudo_header;
 
 /// IP's number for UDP.
 pub const PROTOCOL: u8 = 17;
@@ -25,6 +25,7 @@ impl Header {
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
+    #[inline]
     pub fn take(src: IpAddr, dst: IpAddr, frame: &mut Frame) -> Result<Self, DropReason> {
         let (header, len) = Self::parse(src, dst, frame)?;
         frame.truncate(len);
@@ -36,6 +37,7 @@ impl Header {
     ///
     /// # Errors
     /// `Malformed` for lengths that do not fit, `L4Checksum` for a wrong sum, or for none over IPv6.
+    #[inline]
     pub fn parse(src: IpAddr, dst: IpAddr, frame: &Frame) -> Result<(Self, usize), DropReason> {
         let bytes = frame.bytes();
         let Some(&[a, b, c, d, e, f, g, h]) = bytes.first_chunk::<HEADER_LEN>() else {
@@ -61,6 +63,7 @@ impl Header {
     }
 
     /// Puts the header in front of the payload, checksum included.
+    #[inline]
     pub fn push(self, src: IpAddr, dst: IpAddr, frame: &mut Frame) {
         let len = frame.len() + HEADER_LEN;
         let bytes = frame.push(HEADER_LEN);

@@ -38,6 +38,7 @@ impl Header {
     ///
     /// # Errors
     /// [`DropReason::Malformed`]: too short, not version 6, or longer than what is there.
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self, DropReason> {
         let header = Self::of_quote(bytes)?;
         if HEADER_LEN + usize::from(header.payload_len) > bytes.len() {
@@ -50,6 +51,7 @@ impl Header {
     ///
     /// # Errors
     /// [`DropReason::Malformed`]: too short for a header, or not version 6.
+    #[inline]
     pub fn of_quote(bytes: &[u8]) -> Result<Self, DropReason> {
         let Some(h) = bytes.first_chunk::<HEADER_LEN>() else { return Err(DropReason::Malformed) };
         let first = u32::from_be_bytes([h[0], h[1], h[2], h[3]]);
@@ -71,6 +73,7 @@ impl Header {
     ///
     /// # Panics
     /// If the payload is longer than a packet can be.
+    #[inline]
     pub fn push(&self, frame: &mut Frame) {
         let len = u16::try_from(frame.len()).expect("the sender bounds a payload to 65,535 octets");
         let first = 6 << 28 | u32::from(self.traffic_class) << 20 | self.flow_label & 0xf_ffff;
@@ -84,11 +87,22 @@ impl Header {
     }
 }
 
+/// Marks the header at the start of `header` as having met congestion (RFC 3168 §5).
+///
+/// # Panics
+/// If `header` is shorter than two octets.
+pub fn mark_congestion(header: &mut [u8]) {
+    // The traffic class lies across the first two octets, and its lowest bits in the upper half of the second.
+    header[1] |= 0b11 << 4;
+}
+
+#[inline]
 fn address(octets: &[u8]) -> Ipv6Addr {
     Ipv6Addr::from(<[u8; 16]>::try_from(octets).expect("sixteen octets"))
 }
 
 /// RFC 8200 §8.1: the sum over the pseudo-header of what `len` octets of `next_header` are checked with.
+#[inline]
 pub fn pseudo_header(src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, len: usize) -> Sum {
     Sum::new().bytes(&src.octets()).bytes(&dst.octets()).dword(len as u32).word(next_header.into())
 }
