@@ -76,6 +76,11 @@ pub struct TaskId {
     number: u64,
 }
 
+impl TaskId {
+    /// No task.
+    const NONE: Self = Self { slot: usize::MAX, number: 0 };
+}
+
 /// Programs woke one another at one instant without an end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Runaway;
@@ -185,27 +190,32 @@ impl Handle {
     /// Starts a task; it is first polled when the executor next runs. Where the executor is gone, the future is
     /// dropped.
     pub fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> TaskId {
+        let Some((tasks, done)) = self.admit() else { return TaskId::NONE };
+        let (id, shared) = (done.id, self.shared.clone());
+        let task = async_task::Builder::new().metadata(Cause::new(0));
+        begin(tasks, id, task.spawn(|_| watched(done, future), move |runnable| shared.schedule(runnable)))
+    }
+
+    /// The same for a future that must stay on its thread, be it a program that is not `Send` or a coroutine.
+    ///
+    /// # Panics
+    /// The executor panics where it polls or drops the task on another thread than that of this call.
+    pub fn spawn_local(&self, future: Pin<Box<dyn Future<Output = ()>>>) -> TaskId {
+        let Some((tasks, done)) = self.admit() else { return TaskId::NONE };
+        let (id, shared) = (done.id, self.shared.clone());
+        let task = async_task::Builder::new().metadata(Cause::new(0));
+        begin(tasks, id, task.spawn_local(|_| watched(done, future), move |runnable| shared.schedule(runnable)))
+    }
+
+    /// The list of tasks, and the name of a new one; `None` where the executor is gone.
+    fn admit(&self) -> Option<(MutexGuard<'_, Tasks>, Done)> {
         let mut tasks = lock(&self.shared.tasks);
         if !tasks.open {
-            drop(tasks);
-            drop(future);
-            return TaskId { slot: usize::MAX, number: 0 };
+            return None;
         }
         tasks.spawned += 1;
         let id = TaskId { slot: tasks.slots.vacant_key(), number: tasks.spawned };
-        let done = Done { shared: self.shared.clone(), id };
-        let shared = self.shared.clone();
-        let (runnable, task) = async_task::Builder::new().metadata(Cause::new(0)).spawn(
-            |_| async move {
-                let _done = done;
-                future.await;
-            },
-            move |runnable| shared.schedule(runnable),
-        );
-        tasks.slots.insert(Slot { number: id.number, task });
-        drop(tasks);
-        runnable.schedule();
-        id
+        Some((tasks, Done { shared: self.shared.clone(), id }))
     }
 
     /// Ends a task; its future is dropped before it is polled again.
@@ -313,6 +323,20 @@ impl Drop for Done {
             task.detach();
         }
     }
+}
+
+/// Enters a task in the list, and lets it be run.
+fn begin(mut tasks: MutexGuard<'_, Tasks>, id: TaskId, (runnable, task): (Runnable, Task)) -> TaskId {
+    tasks.slots.insert(Slot { number: id.number, task });
+    drop(tasks);
+    runnable.schedule();
+    id
+}
+
+/// A task's future, which takes the task off the list when it is over.
+async fn watched(done: Done, future: impl Future<Output = ()>) {
+    let _done = done;
+    future.await;
 }
 
 /// A timer that waits.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use septet_core::{Carrier, EventId, Frame, Instant, Out, Port, PortReport, Power, Recorder, Station, Storey};
-use septet_engine::executor::{Executor, Round};
+use septet_engine::executor::{self, Executor, Round};
 use septet_network::ip::ConfigError;
 use septet_network::{Cidr, Iface, Ip};
 use septet_socket::NetRef;
@@ -47,7 +47,7 @@ impl Host {
         let executor = Executor::new();
         let stack = Rc::new(RefCell::new(Storeys::new(config.clone(), executor.handle())));
         let key = handle::enter(&stack);
-        let net = Arc::new(HostNet::new(key, executor.handle(), config));
+        let net = Arc::new(HostNet::new(key.clone(), executor.handle(), config));
         Ok(Self { stack, executor, boot: Vec::new(), net, key })
     }
 
@@ -64,7 +64,13 @@ impl Host {
 
     /// The host's sockets for callers that never wait. As for [`net`](Self::net), the world must be told of their use.
     pub fn sockets(&self) -> Sockets {
-        Sockets::new(self.key)
+        Sockets::new(self.key.clone())
+    }
+
+    /// Starts tasks beside the host's programs, those that are not `Send` too: they may run in the midst of a program's
+    /// turn, and end with the host.
+    pub fn tasks(&self) -> executor::Handle {
+        self.executor.handle()
     }
 
     /// Counters and series of the host's programs.
@@ -108,6 +114,9 @@ impl Host {
         loop {
             {
                 let mut stack = self.stack.borrow_mut();
+                if self.key.has_dropped() {
+                    self.key.take_dropped().into_iter().for_each(|socket| stack.close(socket, out.trace));
+                }
                 stack.climb(now, out);
             }
             let mut round = Round::Done;
@@ -117,7 +126,7 @@ impl Host {
             let mut stack = self.stack.borrow_mut();
             stack.flush(now, out);
             // The deadline says that programs wait to go on.
-            if round == Round::Paused || stack.is_settled() && !self.executor.is_ready() {
+            if round == Round::Paused || stack.is_settled() && !self.executor.is_ready() && !self.key.has_dropped() {
                 return;
             }
         }
@@ -126,9 +135,7 @@ impl Host {
     /// Runs programs; what they tell goes to the world's trace.
     fn run_programs(&mut self, now: Instant, out: &mut Out<'_>) -> Round {
         let before = out.trace.cause();
-        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
-        let result = self.executor.run(now);
-        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
+        let result = handle::lend(&mut self.stack.borrow_mut(), out.trace, || self.executor.run(now));
         out.trace.set_cause(before);
         result.unwrap_or_else(|runaway| {
             let cause = self.executor.handle().cause();
@@ -155,13 +162,13 @@ impl Host {
         self.stack.borrow_mut().power = Power::On;
         self.executor.set_now(now);
         let (before, tasks) = (out.trace.cause(), self.executor.handle());
-        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
-        for boot in &self.boot {
-            tasks.because(before);
-            boot(self.net.clone());
-        }
+        handle::lend(&mut self.stack.borrow_mut(), out.trace, || {
+            for boot in &self.boot {
+                tasks.because(before);
+                boot(self.net.clone());
+            }
+        });
         tasks.because(EventId::NONE);
-        core::mem::swap(&mut self.stack.borrow_mut().trace, out.trace);
         out.trace.set_cause(before);
         self.settle(now, out);
     }
@@ -180,7 +187,7 @@ impl Station for Host {
             stack.receive(now, port, frame, out);
             stack.is_settled()
         };
-        if !settled || self.executor.is_ready() {
+        if !settled || self.executor.is_ready() || self.key.has_dropped() {
             self.settle(now, out);
         }
     }
@@ -205,7 +212,7 @@ impl Station for Host {
         if stack.power == Power::Off {
             return None;
         }
-        if self.executor.is_ready() {
+        if self.executor.is_ready() || self.key.has_dropped() {
             return Some(stack.now);
         }
         match (stack.deadline(), self.executor.deadline()) {
@@ -258,7 +265,7 @@ impl Station for Host {
 impl Drop for Host {
     fn drop(&mut self) {
         // Programs that are dropped must find no host: their sockets are gone with it.
-        handle::leave(self.key);
+        handle::leave(&self.key);
     }
 }
 

@@ -455,26 +455,6 @@ fn a_cut_cable_and_a_crash_are_survived() {
 }
 
 #[test]
-fn handles_are_harmless_when_the_world_is_gone() {
-    let stolen = Arc::new(Mutex::new(None));
-    let keep = stolen.clone();
-    let (mut world, ..) = pair(move |net| {
-        let keep = keep.clone();
-        async move {
-            let udp = net.bind_udp("0.0.0.0:5".parse().unwrap()).unwrap();
-            *keep.lock().unwrap() = Some((net.clone(), udp));
-        }
-    });
-    world.run_until(Instant::from_secs(1)).unwrap();
-    drop(world);
-    let (net, udp) = stolen.lock().unwrap().take().unwrap();
-    assert_eq!(udp.local_addr().unwrap_err().kind(), std::io::ErrorKind::NetworkDown);
-    assert!(net.bind_udp("0.0.0.0:5".parse().unwrap()).is_err());
-    net.spawn(Box::pin(async { panic!("nobody runs this") }));
-    std::thread::spawn(move || assert!(udp.set_ttl(3).is_err())).join().unwrap();
-}
-
-#[test]
 fn loopback_and_own_addresses_need_no_wire() {
     let log = Log::default();
     let mut world = World::new(Seed::new(1));

@@ -3,10 +3,12 @@
 mod net;
 mod ping;
 mod registry;
+mod scope;
 mod sockets;
 mod tcp;
 mod udp;
 
 pub(crate) use net::HostNet;
 pub(crate) use registry::{HostKey, enter, leave};
+pub(crate) use scope::lend;
 pub use sockets::Sockets;

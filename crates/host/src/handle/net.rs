@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use septet_core::{EventId, Instant, Randomness, Recorder};
+use septet_core::{EventId, Instant, Randomness, Recorder, Trace};
 use septet_engine::executor;
 use septet_socket::{
     BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, Sleep, Spawned, TcpListener, TcpOptions, TcpStream,
@@ -46,8 +46,8 @@ impl Net for HostNet {
     }
 
     fn addresses(&self) -> Vec<IpAddr> {
-        let of = |stack: &mut Storeys| stack.ip.addresses().map(|(_, a)| a.addr()).collect();
-        registry::with(self.key, of).unwrap_or_default()
+        let of = |stack: &mut Storeys, _: &mut Trace| stack.ip.addresses().map(|(_, a)| a.addr()).collect();
+        registry::with(&self.key, of).unwrap_or_default()
     }
 
     fn name_servers(&self) -> Vec<SocketAddr> {
@@ -84,7 +84,7 @@ impl Net for HostNet {
     fn fill_random(&self, buf: &mut [u8]) {
         match self.config.randomness {
             Randomness::Seeded(_) => {
-                if registry::with(self.key, |stack| stack.rng.fill(buf)).is_none() {
+                if registry::with(&self.key, |stack, _| stack.rng.fill(buf)).is_err() {
                     buf.fill(0);
                 }
             }
@@ -100,24 +100,24 @@ impl Net for HostNet {
     }
 
     fn connect(&self, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
-        super::tcp::connect(self.key, to, options)
+        super::tcp::connect(self.key.clone(), to, options)
     }
 
     fn listen(&self, at: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
-        super::tcp::listen(self.key, at, options, &self.executor)
+        super::tcp::listen(self.key.clone(), at, options, &self.executor)
     }
 
     fn bind_udp(&self, at: SocketAddr) -> io::Result<UdpSocket> {
-        let id = registry::call(self.key, |stack| stack.bind_udp(at))?;
-        Ok(UdpSocket::new(UdpHandle { key: self.key, id }))
+        let id = registry::call(&self.key, |stack, _| stack.bind_udp(at))?;
+        Ok(UdpSocket::new(UdpHandle { key: self.key.clone(), id }))
     }
 
     fn open_icmp(&self) -> io::Result<IcmpSocket> {
-        let id = registry::call(self.key, |stack| {
+        let id = registry::call(&self.key, |stack, _| {
             stack.running()?;
             stack.pings.open(&mut stack.rng)
         })?;
-        Ok(IcmpSocket::new(PingHandle { key: self.key, id }))
+        Ok(IcmpSocket::new(PingHandle { key: self.key.clone(), id }))
     }
 
     fn recorder(&self) -> &Recorder {
@@ -125,15 +125,15 @@ impl Net for HostNet {
     }
 
     fn is_traced(&self) -> bool {
-        registry::with(self.key, |stack| stack.trace.is_on()).unwrap_or(false)
+        registry::with(&self.key, |_, trace| trace.is_on()).unwrap_or(false)
     }
 
     fn note(&self, note: Note) {
         let Note { storey, kind, fields } = note;
-        registry::with(self.key, |stack| {
+        let _ = registry::with(&self.key, |_, trace| {
             // What a program does next, it does because of what it has just told.
-            let told = stack.trace.emit(storey, kind, stack.trace.cause(), |f| *f = fields);
-            stack.trace.set_cause(told);
+            let told = trace.emit(storey, kind, trace.cause(), |f| *f = fields);
+            trace.set_cause(told);
         });
     }
 
@@ -146,6 +146,6 @@ impl Net for HostNet {
     }
 
     fn secret(&self, line: String) {
-        registry::with(self.key, |stack| stack.trace.secret(line));
+        let _ = registry::with(&self.key, |_, trace| trace.secret(line));
     }
 }

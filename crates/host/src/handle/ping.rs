@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use septet_socket::{EchoReply, IcmpSocketImpl, MtuDiscovery};
 
-use super::registry::{HostKey, call, poll, with};
-use crate::stack::SlotId;
+use super::registry::{HostKey, call, close, poll};
+use crate::stack::{SlotId, SocketName};
 
 /// An ICMP echo socket's handle.
 pub(super) struct PingHandle {
@@ -17,24 +17,24 @@ pub(super) struct PingHandle {
 
 impl IcmpSocketImpl for PingHandle {
     fn set_ttl(&self, ttl: u8) -> io::Result<()> {
-        call(self.key, |stack| stack.pings.set_ttl(self.id, ttl))
+        call(&self.key, |stack, _| stack.pings.set_ttl(self.id, ttl))
     }
 
     fn set_mtu_discovery(&self, discovery: MtuDiscovery) -> io::Result<()> {
-        call(self.key, |stack| stack.pings.set_mtu_discovery(self.id, discovery))
+        call(&self.key, |stack, _| stack.pings.set_mtu_discovery(self.id, discovery))
     }
 
     fn poll_send(&self, _: &mut Context<'_>, to: IpAddr, seq: u16, payload: &[u8]) -> Poll<io::Result<()>> {
-        Poll::Ready(call(self.key, |stack| stack.send_ping(self.id, to, seq, payload)))
+        Poll::Ready(call(&self.key, |stack, trace| stack.send_ping(self.id, to, seq, payload, trace)))
     }
 
     fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<EchoReply>> {
-        poll(self.key, |stack| stack.pings.poll_receive(cx, self.id, buf, &mut stack.trace))
+        poll(&self.key, |stack, trace| stack.pings.poll_receive(cx, self.id, buf, trace))
     }
 }
 
 impl Drop for PingHandle {
     fn drop(&mut self) {
-        with(self.key, |stack| stack.pings.close(self.id));
+        close(&self.key, SocketName::Ping(self.id));
     }
 }

@@ -9,8 +9,8 @@ use septet_socket::Datagram;
 use septet_transport::tcp::{Config, Error, Follows, Info, Options, Readiness, Shutdown, SocketOption, State};
 use septet_transport::udp;
 
-use super::registry::{HostKey, call, with};
-use crate::stack::{TcpSocketId, gone};
+use super::registry::{HostKey, call, close, with};
+use crate::stack::{SocketName, TcpSocketId};
 
 /// The sockets of one host. Each call returns at once, with `WouldBlock` where there is nothing to do yet; a socket lives
 /// until it is closed by its id, or its host is switched off.
@@ -30,17 +30,17 @@ impl Sockets {
 
     /// The time of the host; zero where it is gone.
     pub fn now(&self) -> Instant {
-        with(self.key, |stack| stack.now).unwrap_or_default()
+        with(&self.key, |stack, _| stack.now).unwrap_or_default()
     }
 
     /// Whether the host owns `address`.
     pub fn is_local(&self, address: IpAddr) -> bool {
-        with(self.key, |stack| stack.is_own(address)).unwrap_or(false)
+        with(&self.key, |stack, _| stack.is_own(address)).unwrap_or(false)
     }
 
     /// The defaults of the host's TCP.
     pub fn config(&self) -> Arc<Config> {
-        with(self.key, |stack| stack.tcp.config().clone()).unwrap_or_default()
+        with(&self.key, |stack, _| stack.tcp.config().clone()).unwrap_or_default()
     }
 
     /// What a TCP socket starts with.
@@ -53,7 +53,7 @@ impl Sockets {
     /// # Errors
     /// A name that is not known, a value that it does not take, or a host that is gone.
     pub fn sysctl(&self, name: &str, value: &str) -> Result<(), String> {
-        with(self.key, |stack| stack.sysctl(name, value)).unwrap_or_else(|| Err(gone().to_string()))
+        with(&self.key, |stack, _| stack.sysctl(name, value)).unwrap_or_else(|why| Err(why.to_string()))
     }
 
     /// Opens a connection to `to`; where `from` leaves address or port open, the host chooses. It is writable once it is
@@ -62,7 +62,7 @@ impl Sockets {
     /// # Errors
     /// No way there, or what the endpoint refuses.
     pub fn connect(&self, from: Option<SocketAddr>, to: SocketAddr, options: &Options) -> io::Result<TcpSocketId> {
-        call(self.key, |stack| stack.connect_plainly(from, to, options))
+        call(&self.key, |stack, trace| stack.connect_plainly(from, to, options, trace))
     }
 
     /// Listens at `at`. As in Linux the queue takes one more than `backlog`.
@@ -70,7 +70,7 @@ impl Sockets {
     /// # Errors
     /// `AddrNotAvailable` where the address is not the host's, or what the endpoint refuses.
     pub fn listen(&self, at: SocketAddr, backlog: usize, options: &Options) -> io::Result<TcpSocketId> {
-        call(self.key, |stack| stack.listen_plainly(at, backlog, options))
+        call(&self.key, |stack, _| stack.listen_plainly(at, backlog, options))
     }
 
     /// Takes the next connection that waits, and the address of its far end.
@@ -78,7 +78,7 @@ impl Sockets {
     /// # Errors
     /// `WouldBlock`, or what the endpoint refuses.
     pub fn accept(&self, listener: TcpSocketId) -> io::Result<(TcpSocketId, SocketAddr)> {
-        call(self.key, |stack| stack.accept_plainly(listener))
+        call(&self.key, |stack, trace| stack.accept_plainly(listener, trace))
     }
 
     /// Reads what is there; zero at the end of the stream.
@@ -86,7 +86,7 @@ impl Sockets {
     /// # Errors
     /// `WouldBlock`, or what befell the connection.
     pub fn read(&self, socket: TcpSocketId, buf: &mut [u8]) -> io::Result<usize> {
-        call(self.key, |stack| stack.read_plainly(socket, buf))
+        call(&self.key, |stack, trace| stack.read_plainly(socket, buf, trace))
     }
 
     /// The same without taking it: `MSG_PEEK`.
@@ -94,7 +94,7 @@ impl Sockets {
     /// # Errors
     /// As for [`read`](Self::read).
     pub fn peek(&self, socket: TcpSocketId, buf: &mut [u8]) -> io::Result<usize> {
-        call(self.key, |stack| stack.ask_tcp(socket, |endpoint, _, id| endpoint.peek(id, buf)))
+        call(&self.key, |stack, _| stack.ask_tcp(socket, |endpoint, _, id| endpoint.peek(id, buf)))
     }
 
     /// Writes what there is room for.
@@ -102,7 +102,7 @@ impl Sockets {
     /// # Errors
     /// `WouldBlock`, or what befell the connection.
     pub fn write(&self, socket: TcpSocketId, data: &[u8], follows: Follows) -> io::Result<usize> {
-        call(self.key, |stack| stack.write_plainly(socket, data, follows))
+        call(&self.key, |stack, trace| stack.write_plainly(socket, data, follows, trace))
     }
 
     /// Ends a direction, or both.
@@ -110,12 +110,12 @@ impl Sockets {
     /// # Errors
     /// What the endpoint refuses.
     pub fn shutdown(&self, socket: TcpSocketId, how: Shutdown) -> io::Result<()> {
-        call(self.key, |stack| stack.shutdown_plainly(socket, how))
+        call(&self.key, |stack, trace| stack.shutdown_plainly(socket, how, trace))
     }
 
     /// Lets go of a socket: its connection ends in order, or as `SO_LINGER` says.
     pub fn close(&self, socket: TcpSocketId) {
-        with(self.key, |stack| stack.close_tcp(socket));
+        close(&self.key, SocketName::Tcp(socket));
     }
 
     /// Lets go of a socket and resets its connection.
@@ -123,7 +123,7 @@ impl Sockets {
     /// # Errors
     /// The socket is gone.
     pub fn abort(&self, socket: TcpSocketId) -> io::Result<()> {
-        call(self.key, |stack| stack.abort_tcp(socket))
+        call(&self.key, |stack, trace| stack.abort_tcp(socket, trace))
     }
 
     /// Sets an option of a connection, or of what a listener's connections start with.
@@ -131,7 +131,7 @@ impl Sockets {
     /// # Errors
     /// A value that the option does not take.
     pub fn set_option(&self, socket: TcpSocketId, option: SocketOption) -> io::Result<()> {
-        call(self.key, |stack| stack.set_tcp(socket, option))
+        call(&self.key, |stack, trace| stack.set_tcp(socket, option, trace))
     }
 
     /// What `ss -ti` shows: `TCP_INFO`.
@@ -139,7 +139,7 @@ impl Sockets {
     /// # Errors
     /// `NotConnected` where the socket listens.
     pub fn info(&self, socket: TcpSocketId) -> io::Result<Info> {
-        call(self.key, |stack| stack.ask_tcp(socket, |endpoint, now, id| endpoint.info(now, id)))
+        call(&self.key, |stack, _| stack.ask_tcp(socket, |endpoint, now, id| endpoint.info(now, id)))
     }
 
     /// The state of the socket.
@@ -147,7 +147,7 @@ impl Sockets {
     /// # Errors
     /// The socket is gone.
     pub fn state(&self, socket: TcpSocketId) -> io::Result<State> {
-        call(self.key, |stack| stack.ask_tcp(socket, |endpoint, _, id| endpoint.state(id)))
+        call(&self.key, |stack, _| stack.ask_tcp(socket, |endpoint, _, id| endpoint.state(id)))
     }
 
     /// What a call would find now.
@@ -155,12 +155,12 @@ impl Sockets {
     /// # Errors
     /// The socket is gone.
     pub fn readiness(&self, socket: TcpSocketId) -> io::Result<Readiness> {
-        call(self.key, |stack| stack.ask_tcp(socket, |endpoint, _, id| endpoint.readiness(id)))
+        call(&self.key, |stack, _| stack.ask_tcp(socket, |endpoint, _, id| endpoint.readiness(id)))
     }
 
     /// How many times the readiness of the socket has changed: what edge-triggered `epoll(7)` reports.
     pub fn changes(&self, socket: TcpSocketId) -> u64 {
-        with(self.key, |stack| stack.tcp.changes(socket)).unwrap_or(0)
+        with(&self.key, |stack, _| stack.tcp.changes(socket)).unwrap_or(0)
     }
 
     /// Takes what went wrong: `SO_ERROR`.
@@ -168,7 +168,7 @@ impl Sockets {
     /// # Errors
     /// The socket is gone.
     pub fn take_error(&self, socket: TcpSocketId) -> io::Result<Option<Error>> {
-        call(self.key, |stack| stack.ask_tcp(socket, |endpoint, _, id| endpoint.take_error(id)))
+        call(&self.key, |stack, _| stack.ask_tcp(socket, |endpoint, _, id| endpoint.take_error(id)))
     }
 
     /// The near end.
@@ -176,7 +176,7 @@ impl Sockets {
     /// # Errors
     /// The socket is gone.
     pub fn local_addr(&self, socket: TcpSocketId) -> io::Result<SocketAddr> {
-        call(self.key, |stack| stack.ask_tcp(socket, |endpoint, _, id| endpoint.local_addr(id)))
+        call(&self.key, |stack, _| stack.ask_tcp(socket, |endpoint, _, id| endpoint.local_addr(id)))
     }
 
     /// Opens a UDP socket; port 0 chooses one.
@@ -184,7 +184,7 @@ impl Sockets {
     /// # Errors
     /// `AddrInUse`, `AddrNotAvailable`.
     pub fn bind_udp(&self, at: SocketAddr) -> io::Result<udp::SocketId> {
-        call(self.key, |stack| stack.bind_udp(at))
+        call(&self.key, |stack, _| stack.bind_udp(at))
     }
 
     /// Fixes the peer of a UDP socket.
@@ -192,7 +192,7 @@ impl Sockets {
     /// # Errors
     /// No way there.
     pub fn connect_udp(&self, socket: udp::SocketId, peer: SocketAddr) -> io::Result<()> {
-        call(self.key, |stack| stack.connect_udp(socket, peer))
+        call(&self.key, |stack, _| stack.connect_udp(socket, peer))
     }
 
     /// Sends a datagram to `to`, or to the peer.
@@ -200,7 +200,7 @@ impl Sockets {
     /// # Errors
     /// No way there, too large, no destination, or what came back for an earlier one.
     pub fn send_udp(&self, socket: udp::SocketId, data: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
-        call(self.key, |stack| stack.send_udp_plainly(socket, data, None, to))
+        call(&self.key, |stack, trace| stack.send_udp_plainly(socket, data, to, trace))
     }
 
     /// Takes the next datagram, as much of it as fits.
@@ -208,7 +208,7 @@ impl Sockets {
     /// # Errors
     /// `WouldBlock`, or what came back for one that was sent.
     pub fn receive_udp(&self, socket: udp::SocketId, buf: &mut [u8]) -> io::Result<Datagram> {
-        call(self.key, |stack| stack.receive_udp_plainly(socket, buf))
+        call(&self.key, |stack, trace| stack.receive_udp_plainly(socket, buf, trace))
     }
 
     /// Whether a datagram or an error waits.
@@ -216,7 +216,7 @@ impl Sockets {
     /// # Errors
     /// The socket is gone.
     pub fn is_udp_readable(&self, socket: udp::SocketId) -> io::Result<bool> {
-        call(self.key, |stack| stack.udp.is_readable(socket))
+        call(&self.key, |stack, _| stack.udp.is_readable(socket))
     }
 
     /// Takes what went wrong: `SO_ERROR`.
@@ -224,7 +224,7 @@ impl Sockets {
     /// # Errors
     /// The socket is gone.
     pub fn take_udp_error(&self, socket: udp::SocketId) -> io::Result<Option<udp::Error>> {
-        call(self.key, |stack| stack.udp.take_error(socket))
+        call(&self.key, |stack, _| stack.udp.take_error(socket))
     }
 
     /// The near end of a UDP socket.
@@ -232,11 +232,11 @@ impl Sockets {
     /// # Errors
     /// The socket is gone.
     pub fn udp_addr(&self, socket: udp::SocketId) -> io::Result<SocketAddr> {
-        call(self.key, |stack| stack.udp.local_addr(socket))
+        call(&self.key, |stack, _| stack.udp.local_addr(socket))
     }
 
     /// Closes a UDP socket.
     pub fn close_udp(&self, socket: udp::SocketId) {
-        with(self.key, |stack| stack.close_udp(socket));
+        close(&self.key, SocketName::Udp(socket));
     }
 }

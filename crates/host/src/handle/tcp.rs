@@ -15,21 +15,21 @@ use septet_socket::{
 use septet_transport::tcp::{Linger, SocketOption};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::registry::{HostKey, call, poll, with};
-use crate::stack::{Late, TcpSocketId, nagle};
+use super::registry::{HostKey, call, close, poll, with};
+use crate::stack::{Late, SocketName, TcpSocketId, nagle};
 
 pub(super) fn connect(key: HostKey, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
     Box::pin(async move {
         let opened = async {
-            let socket = call(key, |stack| stack.connect_tcp(to, &options))?;
+            let socket = call(&key, |stack, trace| stack.connect_tcp(to, &options, trace))?;
             // Dropped halfway, the stream closes the socket.
-            let stream = StreamHandle { key, socket };
-            poll_fn(|cx| poll(key, |stack| stack.tcp.poll_connected(cx, socket, &mut stack.trace))).await?;
+            let stream = StreamHandle { key: key.clone(), socket };
+            poll_fn(|cx| poll(&key, |stack, trace| stack.tcp.poll_connected(cx, socket, trace))).await?;
             Ok(TcpStream::new(stream))
         };
         let result: io::Result<_> = opened.await;
         if let Err(e) = &result {
-            with(key, |stack| stack.tell_refusal(to, e));
+            let _ = with(&key, |stack, trace| stack.tell_refusal(to, e, trace));
         }
         result
     })
@@ -41,7 +41,7 @@ pub(super) fn listen(
     options: ListenOptions,
     executor: &executor::Handle,
 ) -> io::Result<TcpListener> {
-    let (socket, accept) = call(key, |stack| stack.listen_tcp(at, &options))?;
+    let (socket, accept) = call(&key, |stack, _| stack.listen_tcp(at, &options))?;
     let late = accept.map(|accept| Late::new(accept, executor.clone()));
     Ok(TcpListener::new(ListenerHandle { key, socket, late }))
 }
@@ -54,29 +54,29 @@ struct StreamHandle {
 
 impl TcpStreamImpl for StreamHandle {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        call(self.key, |stack| {
+        call(&self.key, |stack, _| {
             let id = stack.tcp.resolve(self.socket)?;
             Ok(stack.tcp.endpoint().local_addr(id)?)
         })
     }
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        call(self.key, |stack| {
+        call(&self.key, |stack, _| {
             let id = stack.tcp.resolve(self.socket)?;
             Ok(stack.tcp.endpoint().peer_addr(id)?)
         })
     }
 
     fn set_nodelay(&self, nodelay: Nodelay) -> io::Result<()> {
-        call(self.key, |stack| stack.set_tcp(self.socket, SocketOption::Nagle(nagle(nodelay))))
+        call(&self.key, |stack, trace| stack.set_tcp(self.socket, SocketOption::Nagle(nagle(nodelay)), trace))
     }
 
     fn set_zero_linger(&self) -> io::Result<()> {
-        call(self.key, |stack| stack.set_tcp(self.socket, SocketOption::Linger(Linger::Reset)))
+        call(&self.key, |stack, trace| stack.set_tcp(self.socket, SocketOption::Linger(Linger::Reset), trace))
     }
 
     fn poll_write_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &Bytes) -> Poll<io::Result<usize>> {
-        poll(self.key, |stack| stack.write_bytes(cx, self.socket, bytes))
+        poll(&self.key, |stack, trace| stack.write_bytes(cx, self.socket, bytes, trace))
     }
 
     fn poll_write_synthetic(
@@ -85,23 +85,23 @@ impl TcpStreamImpl for StreamHandle {
         offset: u64,
         len: u64,
     ) -> Poll<io::Result<u64>> {
-        poll(self.key, |stack| stack.write_synthetic(cx, self.socket, offset, len))
+        poll(&self.key, |stack, trace| stack.write_synthetic(cx, self.socket, (offset, len), trace))
     }
 
     fn poll_read_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Option<Frame>>> {
-        poll(self.key, |stack| stack.take_tcp(cx, self.socket))
+        poll(&self.key, |stack, trace| stack.take_tcp(cx, self.socket, trace))
     }
 }
 
 impl AsyncRead for StreamHandle {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        poll(self.key, |stack| stack.read_tcp(cx, self.socket, buf))
+        poll(&self.key, |stack, trace| stack.read_tcp(cx, self.socket, buf, trace))
     }
 }
 
 impl AsyncWrite for StreamHandle {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        poll(self.key, |stack| stack.write_tcp(cx, self.socket, &[IoSlice::new(buf)]))
+        poll(&self.key, |stack, trace| stack.write_tcp(cx, self.socket, &[IoSlice::new(buf)], trace))
     }
 
     fn poll_write_vectored(
@@ -109,7 +109,7 @@ impl AsyncWrite for StreamHandle {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll(self.key, |stack| stack.write_tcp(cx, self.socket, bufs))
+        poll(&self.key, |stack, trace| stack.write_tcp(cx, self.socket, bufs, trace))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -121,13 +121,13 @@ impl AsyncWrite for StreamHandle {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(call(self.key, |stack| stack.shutdown_tcp(self.socket)))
+        Poll::Ready(call(&self.key, |stack, trace| stack.shutdown_tcp(self.socket, trace)))
     }
 }
 
 impl Drop for StreamHandle {
     fn drop(&mut self) {
-        with(self.key, |stack| stack.close_tcp(self.socket));
+        close(&self.key, SocketName::Tcp(self.socket));
     }
 }
 
@@ -140,7 +140,7 @@ struct ListenerHandle {
 
 impl TcpListenerImpl for ListenerHandle {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        call(self.key, |stack| {
+        call(&self.key, |stack, _| {
             let id = stack.tcp.resolve(self.socket)?;
             Ok(stack.tcp.endpoint().local_addr(id)?)
         })
@@ -148,15 +148,15 @@ impl TcpListenerImpl for ListenerHandle {
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         if let Some(late) = &self.late {
-            ready!(late.poll(cx, |cx| poll(self.key, |stack| stack.tcp.poll_acceptable(cx, self.socket))))?;
+            ready!(late.poll(cx, |cx| poll(&self.key, |stack, _| stack.tcp.poll_acceptable(cx, self.socket))))?;
         }
-        let accepted = poll(self.key, |stack| stack.tcp.poll_accept(cx, self.socket, &mut stack.trace));
-        accepted.map_ok(|(socket, peer)| (TcpStream::new(StreamHandle { key: self.key, socket }), peer))
+        let accepted = poll(&self.key, |stack, trace| stack.tcp.poll_accept(cx, self.socket, trace));
+        accepted.map_ok(|(socket, peer)| (TcpStream::new(StreamHandle { key: self.key.clone(), socket }), peer))
     }
 }
 
 impl Drop for ListenerHandle {
     fn drop(&mut self) {
-        with(self.key, |stack| stack.close_tcp(self.socket));
+        close(&self.key, SocketName::Tcp(self.socket));
     }
 }

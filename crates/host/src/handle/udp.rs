@@ -8,7 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use septet_socket::{Coalescing, Datagram, UdpSocketImpl, Unreached};
 use septet_transport::udp::SocketId;
 
-use super::registry::{HostKey, call, poll, with};
+use super::registry::{HostKey, call, close, poll};
+use crate::stack::SocketName;
 
 /// A UDP socket's handle.
 pub(super) struct UdpHandle {
@@ -18,23 +19,23 @@ pub(super) struct UdpHandle {
 
 impl UdpSocketImpl for UdpHandle {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        call(self.key, |stack| stack.udp.local_addr(self.id))
+        call(&self.key, |stack, _| stack.udp.local_addr(self.id))
     }
 
     fn connect(&self, peer: SocketAddr) -> io::Result<()> {
-        call(self.key, |stack| stack.connect_udp(self.id, peer))
+        call(&self.key, |stack, _| stack.connect_udp(self.id, peer))
     }
 
     fn set_ttl(&self, ttl: u8) -> io::Result<()> {
-        call(self.key, |stack| stack.udp.set_ttl(self.id, ttl))
+        call(&self.key, |stack, _| stack.udp.set_ttl(self.id, ttl))
     }
 
     fn join_multicast(&self, group: IpAddr) -> io::Result<()> {
-        call(self.key, |stack| stack.join(self.id, group))
+        call(&self.key, |stack, _| stack.join(self.id, group))
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>> {
-        poll(self.key, |stack| stack.poll_send_udp(cx, self.id, payload, None, to))
+        poll(&self.key, |stack, trace| stack.poll_send_udp(cx, self.id, (payload, None), to, trace))
     }
 
     fn poll_send_segmented(
@@ -44,24 +45,24 @@ impl UdpSocketImpl for UdpHandle {
         segment_size: NonZeroU16,
         to: Option<SocketAddr>,
     ) -> Poll<io::Result<usize>> {
-        poll(self.key, |stack| stack.poll_send_udp(cx, self.id, payload, Some(segment_size), to))
+        poll(&self.key, |stack, trace| stack.poll_send_udp(cx, self.id, (payload, Some(segment_size)), to, trace))
     }
 
     fn set_coalescing(&self, coalescing: Coalescing) -> io::Result<()> {
-        call(self.key, |stack| stack.udp.set_coalescing(self.id, coalescing))
+        call(&self.key, |stack, _| stack.udp.set_coalescing(self.id, coalescing))
     }
 
     fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Datagram>> {
-        poll(self.key, |stack| stack.udp.poll_receive(cx, self.id, buf, &mut stack.trace))
+        poll(&self.key, |stack, trace| stack.udp.poll_receive(cx, self.id, buf, trace))
     }
 
     fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Result<Unreached>> {
-        poll(self.key, |stack| stack.udp.poll_error(cx, self.id, &mut stack.trace))
+        poll(&self.key, |stack, trace| stack.udp.poll_error(cx, self.id, trace))
     }
 }
 
 impl Drop for UdpHandle {
     fn drop(&mut self) {
-        with(self.key, |stack| stack.close_udp(self.id));
+        close(&self.key, SocketName::Udp(self.id));
     }
 }

@@ -1,8 +1,8 @@
-//! What calls of a socket fail with where there is none any more.
+//! What calls of a socket fail with whose host was switched off.
 
 use std::io;
 
-/// The error of a socket that is closed, or whose host is.
-pub(crate) fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::NetworkDown, "the host of this socket is switched off")
+/// The error of a socket that its host lost when it was switched off, or whose host is.
+pub(crate) fn switched_off() -> io::Error {
+    io::Error::new(io::ErrorKind::NetworkDown, "the host of this socket was switched off")
 }

@@ -12,7 +12,7 @@ use septet_network::icmp::{HEADER_LEN, Message, kind};
 use septet_network::ip::{DEFAULT_TTL, DontFragment, Report};
 use septet_socket::{EchoReply, MtuDiscovery, Unreached};
 
-use super::errors::gone;
+use super::errors::switched_off;
 use super::slots::{SlotId, Slots};
 use super::wakers::Wakers;
 
@@ -71,12 +71,12 @@ impl Pings {
         if ttl == 0 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        self.sockets.get_mut(id).ok_or_else(gone)?.ttl = ttl;
+        self.sockets.get_mut(id).ok_or_else(switched_off)?.ttl = ttl;
         Ok(())
     }
 
     pub(crate) fn set_mtu_discovery(&mut self, id: SlotId, discovery: MtuDiscovery) -> io::Result<()> {
-        self.sockets.get_mut(id).ok_or_else(gone)?.dont_fragment = match discovery {
+        self.sockets.get_mut(id).ok_or_else(switched_off)?.dont_fragment = match discovery {
             MtuDiscovery::Dont => DontFragment::No,
             MtuDiscovery::Want => DontFragment::IfItFits,
             MtuDiscovery::Do => DontFragment::Yes,
@@ -86,7 +86,7 @@ impl Pings {
 
     /// Builds an echo request; gives the time to live with it, and whether it may be cut.
     pub(crate) fn request(&self, id: SlotId, seq: u16, payload: &[u8]) -> io::Result<(u8, DontFragment, Frame)> {
-        let socket = self.sockets.get(id).ok_or_else(gone)?;
+        let socket = self.sockets.get(id).ok_or_else(switched_off)?;
         if payload.len() > MAX_PAYLOAD {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -104,7 +104,7 @@ impl Pings {
         buf: &mut [u8],
         trace: &mut Trace,
     ) -> Poll<io::Result<EchoReply>> {
-        let Some(socket) = self.sockets.get_mut(id) else { return Poll::Ready(Err(gone())) };
+        let Some(socket) = self.sockets.get_mut(id) else { return Poll::Ready(Err(switched_off())) };
         let Some((reply, data)) = socket.queue.pop_front() else {
             socket.readers.register(cx);
             return Poll::Pending;

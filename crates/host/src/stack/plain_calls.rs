@@ -1,11 +1,10 @@
 //! What callers ask of their host's sockets who never wait: a call does what it can now, or says `WouldBlock`.
 
-use core::num::NonZeroU16;
 use core::task::{Context, Poll, Waker};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_core::Instant;
+use septet_core::{Instant, Trace};
 use septet_socket::Datagram;
 use septet_transport::tcp::{Endpoint, Error, Follows, Options, Shutdown};
 use septet_transport::{tcp, udp};
@@ -33,6 +32,7 @@ impl Storeys {
         from: Option<SocketAddr>,
         to: SocketAddr,
         options: &Options,
+        trace: &mut Trace,
     ) -> io::Result<Socket> {
         self.running()?;
         let source = match from.map(|from| from.ip()).filter(|ip| !ip.is_unspecified()) {
@@ -42,7 +42,7 @@ impl Storeys {
         let mtu = self.ip.mtu_to(self.now, to.ip())?;
         let local = SocketAddr::new(source, from.map_or(0, |from| from.port()));
         self.tcp.dirty = true;
-        let id = self.tcp.endpoint().connect(self.now, local, to, mtu, options, &mut self.trace)?;
+        let id = self.tcp.endpoint().connect(self.now, local, to, mtu, options, trace)?;
         Ok(self.tcp.socket(id))
     }
 
@@ -51,8 +51,9 @@ impl Storeys {
         from: Option<SocketAddr>,
         to: SocketAddr,
         options: &Options,
+        trace: &mut Trace,
     ) -> io::Result<Socket> {
-        let socket = self.open_tcp(from, to, options)?;
+        let socket = self.open_tcp(from, to, options, trace)?;
         self.tcp.count_changes(socket);
         Ok(socket)
     }
@@ -68,35 +69,41 @@ impl Storeys {
         Ok(socket)
     }
 
-    pub(crate) fn accept_plainly(&mut self, socket: Socket) -> io::Result<(Socket, SocketAddr)> {
-        let (socket, peer) = at_once(|cx| self.tcp.poll_accept(cx, socket, &mut self.trace))?;
+    pub(crate) fn accept_plainly(&mut self, socket: Socket, trace: &mut Trace) -> io::Result<(Socket, SocketAddr)> {
+        let (socket, peer) = at_once(|cx| self.tcp.poll_accept(cx, socket, trace))?;
         self.tcp.count_changes(socket);
         Ok((socket, peer))
     }
 
-    pub(crate) fn read_plainly(&mut self, socket: Socket, buf: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read_plainly(&mut self, socket: Socket, buf: &mut [u8], trace: &mut Trace) -> io::Result<usize> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        done(self.tcp.endpoint().read(self.now, id, buf, &mut self.trace))
+        done(self.tcp.endpoint().read(self.now, id, buf, trace))
     }
 
-    pub(crate) fn write_plainly(&mut self, socket: Socket, data: &[u8], follows: Follows) -> io::Result<usize> {
+    pub(crate) fn write_plainly(
+        &mut self,
+        socket: Socket,
+        data: &[u8],
+        follows: Follows,
+        trace: &mut Trace,
+    ) -> io::Result<usize> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        done(self.tcp.endpoint().write_with(self.now, id, data, follows, &mut self.trace))
+        done(self.tcp.endpoint().write_with(self.now, id, data, follows, trace))
     }
 
-    pub(crate) fn shutdown_plainly(&mut self, socket: Socket, how: Shutdown) -> io::Result<()> {
+    pub(crate) fn shutdown_plainly(&mut self, socket: Socket, how: Shutdown, trace: &mut Trace) -> io::Result<()> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        done(self.tcp.endpoint().shutdown(self.now, id, how, &mut self.trace))
+        done(self.tcp.endpoint().shutdown(self.now, id, how, trace))
     }
 
-    pub(crate) fn abort_tcp(&mut self, socket: Socket) -> io::Result<()> {
+    pub(crate) fn abort_tcp(&mut self, socket: Socket, trace: &mut Trace) -> io::Result<()> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
         self.tcp.forget(id);
-        done(self.tcp.endpoint().abort(self.now, id, &mut self.trace))
+        done(self.tcp.endpoint().abort(self.now, id, trace))
     }
 
     /// Asks the endpoint about a socket, or takes from it what changes nothing on the wire.
@@ -114,14 +121,19 @@ impl Storeys {
         &mut self,
         id: udp::SocketId,
         data: &[u8],
-        segment_size: Option<NonZeroU16>,
         to: Option<SocketAddr>,
+        trace: &mut Trace,
     ) -> io::Result<usize> {
-        at_once(|cx| self.poll_send_udp(cx, id, data, segment_size, to))
+        at_once(|cx| self.poll_send_udp(cx, id, (data, None), to, trace))
     }
 
-    pub(crate) fn receive_udp_plainly(&mut self, id: udp::SocketId, buf: &mut [u8]) -> io::Result<Datagram> {
-        at_once(|cx| self.udp.poll_receive(cx, id, buf, &mut self.trace))
+    pub(crate) fn receive_udp_plainly(
+        &mut self,
+        id: udp::SocketId,
+        buf: &mut [u8],
+        trace: &mut Trace,
+    ) -> io::Result<Datagram> {
+        at_once(|cx| self.udp.poll_receive(cx, id, buf, trace))
     }
 
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {

@@ -17,7 +17,7 @@ use septet_transport::udp;
 use septet_transport::{Belief, Ecn, Unreachable};
 
 use super::config::HostConfig;
-use super::errors::gone;
+use super::errors::switched_off;
 use super::ping::Pings;
 use super::reports::{icmp_error, quoted};
 use super::tcp::Tcp;
@@ -39,17 +39,17 @@ pub(super) enum Owner {
     Ping,
 }
 
-/// The state of a running host. Programs reach it through the registry, the engine through [`Host`](crate::Host).
+/// The state of a running host. Its programs reach it through their handles, the engine through [`Host`](crate::Host).
 #[derive(Debug)]
 pub(crate) struct Storeys {
+    /// By which its handles know it.
+    pub(crate) number: u64,
     pub(crate) now: Instant,
     pub(crate) power: Power,
     pub(crate) ip: Ip,
     pub(crate) tcp: Tcp,
     pub(crate) udp: Udp,
     pub(crate) pings: Pings,
-    /// The world's trace while programs run; off at all other times.
-    pub(crate) trace: Trace,
     /// The programs, and why the one that runs does what it does.
     pub(crate) tasks: executor::Handle,
     pub(crate) rng: Rng,
@@ -64,13 +64,13 @@ impl Storeys {
     pub(crate) fn new(config: Arc<HostConfig>, tasks: executor::Handle) -> Self {
         let stream = |what: &str| config.randomness.stream(&format!("{what} {}", config.name));
         Self {
+            number: 0,
             now: Instant::ZERO,
             power: Power::Off,
             ip: build_ip(&config),
             tcp: Tcp::new(config.tcp.clone(), stream("tcp")),
             udp: Udp::default(),
             pings: Pings::default(),
-            trace: Trace::off(),
             tasks,
             rng: stream("programs"),
             link: Ports::default(),
@@ -333,7 +333,7 @@ impl Storeys {
     /// # Errors
     /// The host is switched off.
     pub(crate) fn running(&self) -> io::Result<()> {
-        if self.power == Power::On { Ok(()) } else { Err(gone()) }
+        if self.power == Power::On { Ok(()) } else { Err(switched_off()) }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use septet_core::{EventId, Instant, Rng, Trace};
 use septet_transport::tcp::{self, Config, Endpoint, Error, Mib, Readiness, SocketId, State};
 
-use super::errors::gone;
+use super::errors::switched_off;
 use super::middlebox::Flow;
 use super::wakers::Wakers;
 
@@ -193,7 +193,7 @@ impl Tcp {
     }
 
     pub(crate) fn resolve(&self, socket: Socket) -> io::Result<SocketId> {
-        if socket.boot == self.boot { Ok(socket.id) } else { Err(gone()) }
+        if socket.boot == self.boot { Ok(socket.id) } else { Err(switched_off()) }
     }
 
     pub(crate) fn poll_connected(

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use septet_core::{Frame, Storey};
+use septet_core::{Frame, Storey, Trace};
 use septet_socket::{ListenOptions, Nodelay, TcpOptions};
 use septet_transport::tcp::{self, Error, Keepalive, Nagle, Options, Shutdown, SocketOption};
 use tokio::io::ReadBuf;
@@ -19,17 +19,22 @@ use super::tcp::Socket;
 const BURST: usize = 8;
 
 impl Storeys {
-    pub(crate) fn connect_tcp(&mut self, to: SocketAddr, options: &TcpOptions) -> io::Result<Socket> {
+    pub(crate) fn connect_tcp(
+        &mut self,
+        to: SocketAddr,
+        options: &TcpOptions,
+        trace: &mut Trace,
+    ) -> io::Result<Socket> {
         let options = self.tcp_options(options)?;
-        self.open_tcp(None, to, &options)
+        self.open_tcp(None, to, &options, trace)
     }
 
     /// The program hears that it has no connection, and so does the trace.
-    pub(crate) fn tell_refusal(&mut self, to: SocketAddr, error: &io::Error) {
-        let told = self.trace.emit(Storey::Transport, "connect.failed", self.trace.cause(), |f| {
+    pub(crate) fn tell_refusal(&mut self, to: SocketAddr, error: &io::Error, trace: &mut Trace) {
+        let told = trace.emit(Storey::Transport, "connect.failed", trace.cause(), |f| {
             f.set("remote", to).set("why", error.to_string());
         });
-        self.trace.set_cause(told);
+        trace.set_cause(told);
     }
 
     /// A listening socket, and how late its program is to accept.
@@ -48,13 +53,19 @@ impl Storeys {
         Ok((self.tcp.socket(id), rule.accept))
     }
 
-    pub(crate) fn read_tcp(&mut self, cx: &Context<'_>, socket: Socket, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn read_tcp(
+        &mut self,
+        cx: &Context<'_>,
+        socket: Socket,
+        buf: &mut ReadBuf<'_>,
+        trace: &mut Trace,
+    ) -> Poll<io::Result<()>> {
         let id = self.tcp.resolve(socket)?;
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint().read(self.now, id, buf.initialize_unfilled(), &mut self.trace) {
+        match self.tcp.endpoint().read(self.now, id, buf.initialize_unfilled(), trace) {
             Ok(n) => {
                 buf.advance(n);
                 Poll::Ready(Ok(()))
@@ -72,13 +83,14 @@ impl Storeys {
         cx: &Context<'_>,
         socket: Socket,
         pieces: &[IoSlice<'_>],
+        trace: &mut Trace,
     ) -> Poll<io::Result<usize>> {
         let id = self.tcp.resolve(socket)?;
         if pieces.iter().all(|piece| piece.is_empty()) {
             return Poll::Ready(Ok(0));
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint().write_pieces(self.now, id, pieces, &mut self.trace) {
+        match self.tcp.endpoint().write_pieces(self.now, id, pieces, trace) {
             Ok(n) => Poll::Ready(Ok(n)),
             Err(Error::WouldBlock) => {
                 self.tcp.wait_writable(id, cx);
@@ -88,7 +100,13 @@ impl Storeys {
         }
     }
 
-    pub(crate) fn write_bytes(&mut self, cx: &Context<'_>, socket: Socket, bytes: &Bytes) -> Poll<io::Result<usize>> {
+    pub(crate) fn write_bytes(
+        &mut self,
+        cx: &Context<'_>,
+        socket: Socket,
+        bytes: &Bytes,
+        trace: &mut Trace,
+    ) -> Poll<io::Result<usize>> {
         let id = self.tcp.resolve(socket)?;
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
@@ -98,7 +116,7 @@ impl Storeys {
             return Poll::Pending;
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint().write_bytes(self.now, id, bytes.clone(), &mut self.trace) {
+        match self.tcp.endpoint().write_bytes(self.now, id, bytes.clone(), trace) {
             Ok(n) => Poll::Ready(Ok(n)),
             Err(Error::WouldBlock) => {
                 self.tcp.wait_writable(id, cx);
@@ -112,12 +130,12 @@ impl Storeys {
         &mut self,
         cx: &Context<'_>,
         socket: Socket,
-        offset: u64,
-        len: u64,
+        (offset, len): (u64, u64),
+        trace: &mut Trace,
     ) -> Poll<io::Result<u64>> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        match self.tcp.endpoint().write_synthetic(self.now, id, offset, len, &mut self.trace) {
+        match self.tcp.endpoint().write_synthetic(self.now, id, offset, len, trace) {
             Ok(n) => Poll::Ready(Ok(n)),
             Err(Error::WouldBlock) => {
                 self.tcp.wait_writable(id, cx);
@@ -127,9 +145,14 @@ impl Storeys {
         }
     }
 
-    pub(crate) fn take_tcp(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<Option<Frame>>> {
+    pub(crate) fn take_tcp(
+        &mut self,
+        cx: &Context<'_>,
+        socket: Socket,
+        trace: &mut Trace,
+    ) -> Poll<io::Result<Option<Frame>>> {
         let id = self.tcp.resolve(socket)?;
-        match self.tcp.endpoint().take_frame(self.now, id, &mut self.trace) {
+        match self.tcp.endpoint().take_frame(self.now, id, trace) {
             Ok(frame) => {
                 self.tcp.dirty = true;
                 Poll::Ready(Ok(frame))
@@ -142,24 +165,24 @@ impl Storeys {
         }
     }
 
-    pub(crate) fn shutdown_tcp(&mut self, socket: Socket) -> io::Result<()> {
+    pub(crate) fn shutdown_tcp(&mut self, socket: Socket, trace: &mut Trace) -> io::Result<()> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        Ok(self.tcp.endpoint().shutdown(self.now, id, Shutdown::Write, &mut self.trace)?)
+        Ok(self.tcp.endpoint().shutdown(self.now, id, Shutdown::Write, trace)?)
     }
 
-    pub(crate) fn set_tcp(&mut self, socket: Socket, option: SocketOption) -> io::Result<()> {
+    pub(crate) fn set_tcp(&mut self, socket: Socket, option: SocketOption, trace: &mut Trace) -> io::Result<()> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        Ok(self.tcp.endpoint().set_option(self.now, id, option, &mut self.trace)?)
+        Ok(self.tcp.endpoint().set_option(self.now, id, option, trace)?)
     }
 
-    pub(crate) fn close_tcp(&mut self, socket: Socket) {
+    pub(super) fn close_tcp(&mut self, socket: Socket, trace: &mut Trace) {
         let Ok(id) = self.tcp.resolve(socket) else { return };
         self.tcp.dirty = true;
         self.tcp.forget(id);
         // It fails only where the socket is gone already.
-        let _ = self.tcp.endpoint().close(self.now, id, &mut self.trace);
+        let _ = self.tcp.endpoint().close(self.now, id, trace);
     }
 
     /// The host's defaults, and over them what the program asks for.

@@ -12,7 +12,7 @@ use septet_transport::udp::{self, Endpoint, Error, Meta, Reach, Refused, SocketI
 use septet_transport::{Ecn, IcmpError, Unreachable};
 use smallvec::SmallVec;
 
-use super::errors::gone;
+use super::errors::switched_off;
 use super::wakers::Wakers;
 
 /// The tasks that wait for one socket.
@@ -37,7 +37,7 @@ struct Failure(io::Error);
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self(match error {
-            Error::BadSocket => gone(),
+            Error::BadSocket => switched_off(),
             // What only says to wait is said often.
             Error::WouldBlock => io::ErrorKind::WouldBlock.into(),
             other => other.into(),

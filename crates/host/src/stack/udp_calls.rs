@@ -5,14 +5,33 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use septet_core::Trace;
 use septet_network::ip::{DEFAULT_TTL, DontFragment, Outgoing};
 use septet_network::ipv4::protocol;
 use septet_transport::udp;
 
 use super::slots::SlotId;
 use super::storeys::{Owner, Storeys};
+use super::tcp::Socket;
+
+/// Names a socket of any kind, so that it can be closed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SocketName {
+    Tcp(Socket),
+    Udp(udp::SocketId),
+    Ping(SlotId),
+}
 
 impl Storeys {
+    /// Closes a socket; nothing happens where it is closed already.
+    pub(crate) fn close(&mut self, socket: SocketName, trace: &mut Trace) {
+        match socket {
+            SocketName::Tcp(socket) => self.close_tcp(socket, trace),
+            SocketName::Udp(id) => self.close_udp(id),
+            SocketName::Ping(id) => self.pings.close(id),
+        }
+    }
+
     pub(crate) fn bind_udp(&mut self, at: SocketAddr) -> io::Result<udp::SocketId> {
         self.running()?;
         let ip = at.ip();
@@ -23,7 +42,7 @@ impl Storeys {
         self.udp.bind(at, &mut self.rng)
     }
 
-    pub(crate) fn close_udp(&mut self, id: udp::SocketId) {
+    fn close_udp(&mut self, id: udp::SocketId) {
         for group in self.udp.close(id) {
             if let Ok(Some(iface)) = self.ip.iface_to(group) {
                 self.ip.leave(iface, group);
@@ -49,11 +68,11 @@ impl Storeys {
         &mut self,
         cx: &Context<'_>,
         id: udp::SocketId,
-        payload: &[u8],
-        segment_size: Option<NonZeroU16>,
+        (payload, segment_size): (&[u8], Option<NonZeroU16>),
         to: Option<SocketAddr>,
+        trace: &mut Trace,
     ) -> Poll<io::Result<usize>> {
-        let Self { ip, udp, trace, now, .. } = self;
+        let Self { ip, udp, now, .. } = self;
         let way = |dst: IpAddr, bound: Option<IpAddr>| {
             let src = bound.map_or_else(|| ip.source_for(dst), Ok)?;
             // Whoever asks for segments gets those, uncut.
@@ -74,13 +93,20 @@ impl Storeys {
         Poll::Ready(Ok(payload.len()))
     }
 
-    pub(crate) fn send_ping(&mut self, id: SlotId, to: IpAddr, seq: u16, payload: &[u8]) -> io::Result<()> {
+    pub(crate) fn send_ping(
+        &mut self,
+        id: SlotId,
+        to: IpAddr,
+        seq: u16,
+        payload: &[u8],
+        trace: &mut Trace,
+    ) -> io::Result<()> {
         let src = self.ip.source_for(to)?;
         let (ttl, dont_fragment, mut frame) = self.pings.request(id, seq, payload)?;
         if dont_fragment == DontFragment::Yes {
             self.ip.must_fit(self.now, to, frame.len())?;
         }
-        frame.cause = self.ip.trace_echo(to, seq, self.trace.cause(), &mut self.trace);
+        frame.cause = self.ip.trace_echo(to, seq, trace.cause(), trace);
         let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol::ICMP) };
         self.outbox.push_back((outgoing, frame, Owner::Ping));
         Ok(())
