@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use septet_sweep::{Axis, Seeds};
 
 use crate::keep::Kind;
 use crate::limits::Memory;
+use crate::live::args::LiveCommand;
+use crate::report::StoryLength;
 
 /// A whole network in one process: seven storeys, real bytes, virtual time.
 #[derive(Debug, Parser)]
@@ -41,7 +43,7 @@ pub(crate) enum Command {
     /// Draw metrics of a run over time (SVG)
     Plot(PlotArgs),
     #[command(flatten)]
-    Live(crate::live::LiveCommand),
+    Live(LiveCommand),
     /// Print the JSON Schema of lab files
     Schema,
     /// Print a completion script for a shell
@@ -103,16 +105,6 @@ pub(crate) struct RunArgs {
     /// Print nothing but expectations that failed
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) quiet: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum StoryLength {
-    /// Every event, as it happens
-    All,
-    /// The moments that matter, repetition folded
-    Short,
-    /// Nothing
-    None,
 }
 
 #[derive(Debug, Args)]

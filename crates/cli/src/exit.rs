@@ -131,3 +131,8 @@ pub(crate) fn on_panic() {
         std::process::exit(Exit::Bug.code().into());
     }));
 }
+
+/// What the lab or the system refuses.
+pub(crate) fn environment(error: std::io::Error) -> Failure {
+    Failure::environment(error.to_string())
+}

@@ -4,14 +4,25 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use septet_capture::sentence;
 use septet_capture::story::{Paint, Style};
 use septet_capture::summary::Summary;
 use septet_core::printable;
 use septet_lab::{Lab, Outcome, Output, Unfinished, Verdict};
 
-use crate::args::StoryLength;
 use crate::terminal::tell;
+
+/// How much of the story is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum StoryLength {
+    /// Every event, as it happens
+    All,
+    /// The moments that matter, repetition folded
+    Short,
+    /// Nothing
+    None,
+}
 
 /// Lines of one program's output in a short story.
 const LINES: usize = 12;

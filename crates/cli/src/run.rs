@@ -8,12 +8,12 @@ use septet_capture::summary::End;
 use septet_capture::{Flows, Shared, Story};
 use septet_lab::{BuildOptions, Output, Run};
 
-use crate::args::{RunArgs, StoryLength};
+use crate::args::RunArgs;
 use crate::bits::Wanted;
 use crate::check::shape;
 use crate::exit::{Exit, Failure};
 use crate::keep::{Keep, Wish};
-use crate::report;
+use crate::report::{self, StoryLength};
 use crate::terminal::{self, Stdout, tell, tell_part};
 use crate::{interrupt, lab_file, limits, live, sweep};
 

@@ -19,11 +19,11 @@ use septet_lab::{FaultId, HostSpec, Mistake, Mistakes, NodeKind, Outcome, Run, S
 use septet_socket::NetRef;
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::LiveRun;
 use crate::clock::Lag;
 use crate::control::{self, Answer, FaultState, Handler, Reply, Request, Server, Status};
 use crate::forward::{ForwardCounters, ForwardSpec, Forwarder};
 use crate::pump::{Failure, LATE, Pump};
+use crate::secret::LiveRun;
 use children::Children;
 use console::{Piece, Stream};
 use descriptors::Before;

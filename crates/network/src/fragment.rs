@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use septet_core::{Checksums, Frame, Instant};
 
-use crate::ipv4::{self, Header, MoreFragments};
+use septet_wire::ipv4::{self, Header, MoreFragments};
 
 /// RFC 1122 §3.3.2: "The recommended timeout value is between 60 seconds and 120 seconds"; Linux takes
 /// `net.ipv4.ipfrag_time` = 30 s, and so do we.

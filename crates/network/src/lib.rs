@@ -8,6 +8,7 @@
 mod addr;
 mod counters;
 pub mod filter;
+mod forwarding;
 pub mod fragment;
 mod icmp_limit;
 pub mod igmp;
@@ -19,7 +20,8 @@ mod trie;
 
 pub use addr::{Cidr, Prefix, PrefixError};
 pub use counters::Counters;
-pub use ip::{Forwarding, InterfaceConfig, Ip};
+pub use forwarding::Forwarding;
+pub use ip::{InterfaceConfig, Ip};
 pub use septet_wire::{arp, icmp, icmpv6, ipv4, ipv6};
 
 pub use route::{Iface, Route, StaticRoute, Target};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::Prefix;
+use crate::addr::Prefix;
 use crate::trie::Trie;
 
 /// Index of an interface of a host; the port of the same number carries it.

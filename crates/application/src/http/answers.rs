@@ -1,15 +1,14 @@
 //! Answers on purpose: which requests get a status, a delay, or a broken answer instead of a page.
 
-use core::fmt;
 use core::time::Duration;
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use septet_core::Instant;
 use septet_socket::{NetExt, NetRef};
 
-use super::site::{Content, Page, TEXT};
+use super::cut::Cut;
+use super::page::{Content, Page, TEXT};
 
 /// Requests, and what they are answered with.
 #[derive(Clone, PartialEq, Debug)]
@@ -75,50 +74,6 @@ pub enum Place {
     Start,
     /// After so many bytes of the body.
     Body(u64),
-}
-
-/// How an answer breaks off. Over HTTP/2 both ends of a connection are a reset of the stream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Cut {
-    /// The connection is closed.
-    Close,
-    /// The connection is reset.
-    Reset,
-    /// Nothing more comes.
-    Stall,
-}
-
-impl Cut {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Close => "close",
-            Self::Reset => "reset",
-            Self::Stall => "stall",
-        }
-    }
-}
-
-impl Cut {
-    /// How an answer breaks off whose body failed with `error`, where that was on purpose.
-    pub(super) fn of(error: &io::Error) -> Option<Self> {
-        error.get_ref()?.downcast_ref().copied()
-    }
-}
-
-impl fmt::Display for Cut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the answer breaks off on purpose")
-    }
-}
-
-impl std::error::Error for Cut {}
-
-impl From<Cut> for io::Error {
-    fn from(cut: Cut) -> Self {
-        let kind = if cut == Cut::Reset { io::ErrorKind::ConnectionReset } else { io::ErrorKind::ConnectionAborted };
-        Self::new(kind, cut)
-    }
 }
 
 /// The rules of a server that runs, with how many requests each has met.

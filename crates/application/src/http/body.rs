@@ -11,7 +11,7 @@ use hyper::body::{Frame, SizeHint};
 use septet_core::Seed;
 use septet_socket::Elapsed;
 
-use super::answers::Cut;
+use super::cut::Cut;
 
 /// The pattern repeats after this many bytes: a prime, so that a piece that is lost or sent twice (pieces tend to be
 /// powers of two) shifts what follows visibly.

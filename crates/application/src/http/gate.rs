@@ -17,7 +17,7 @@ use septet_core::Instant;
 use septet_socket::{Elapsed, NetRef, Sleep};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use super::answers::Cut;
+use super::cut::Cut;
 use super::head::{self, After, Framing, MAX_HEAD};
 use super::patience::{self, Pace};
 use super::room::Room;

@@ -16,8 +16,8 @@ use hyper::service::service_fn;
 use septet_socket::{NetExt, NetRef, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::answers::Cut;
 use super::body::{Body, failed};
+use super::cut::Cut;
 use super::gate::{Gate, Passed};
 use super::runtime::Io;
 use super::service::{Broken, Peer, Service};

@@ -17,8 +17,8 @@ use septet_core::Instant;
 use septet_socket::NetRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::answers::Cut;
 use super::body::{Body, failed};
+use super::cut::Cut;
 use super::gate::Alarm;
 use super::patience::{self, Pace};
 use super::runtime::{Io, NetExecutor, NetTimer};

@@ -3,11 +3,14 @@
 mod answers;
 mod body;
 mod client;
+mod converse;
+mod cut;
 mod digest;
 mod gate;
 mod head;
 mod http1;
 mod http2;
+mod page;
 mod pages;
 mod patience;
 mod room;
@@ -18,13 +21,16 @@ mod site;
 
 /// What rules and pages are made of.
 pub use ::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header::LOCATION};
-pub use answers::{About, Answer, Cut, Place, Rule, Which};
+pub use answers::{About, Answer, Place, Rule, Which};
 pub use body::{Body, Pattern};
 pub use client::{Connection, Version};
+pub use converse::converse;
+pub use cut::Cut;
 pub use digest::Digester;
+pub use page::{Content, Page};
 pub use server::{METRICS, Server};
-pub use service::{Peer, Service, broken, converse, plain};
-pub use site::{Content, Page, Site};
+pub use service::{Peer, Service, broken, plain};
+pub use site::Site;
 
 pub(crate) use runtime::Io;
 pub(crate) use service::sign;

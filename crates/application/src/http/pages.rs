@@ -17,8 +17,9 @@ use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use super::answers::{Place, Rules};
 use super::body::Body;
+use super::page::Page;
 use super::service::{Peer, Service, broken, plain, sign};
-use super::site::{Page, Site};
+use super::site::Site;
 
 /// A site on a host.
 pub(super) struct Pages {

@@ -11,8 +11,9 @@ use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
 use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, TcpOptions, TcpStream};
 
+use super::converse::converse;
 use super::pages::Pages;
-use super::service::{Service, converse};
+use super::service::Service;
 use super::site::Site;
 
 /// How long a client may take over the TLS handshake.

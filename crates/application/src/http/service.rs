@@ -2,14 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use http::header::{CONTENT_TYPE, DATE, HeaderValue, SERVER};
 use http::{Request, Response, StatusCode};
-use septet_socket::{BoxFuture, Net, NetRef, Stream};
+use septet_socket::{BoxFuture, Net};
 
-use super::{Body, Cut, http1, http2};
+use super::body::Body;
+use super::cut::Cut;
 
 /// Answers requests.
 ///
@@ -71,19 +71,4 @@ pub(crate) fn sign(net: &dyn Net, response: &mut Response<Body>) {
         headers.insert(DATE, date);
     }
     headers.insert(SERVER, HeaderValue::from_static("septet"));
-}
-
-/// Speaks HTTP with the client at the other end of `stream` until one side ends it: HTTP/2 where both agreed upon that,
-/// else HTTP/1.1. Clients that are too slow are given up.
-pub async fn converse(
-    net: &NetRef,
-    stream: impl Stream + Send + Sync + 'static,
-    peer: SocketAddr,
-    service: Arc<dyn Service>,
-) {
-    if stream.alpn() == Some(septet_presentation::tls::H2) {
-        http2::serve(net, stream, peer, service).await;
-    } else if let Err(e) = http1::serve(net, stream, peer, &*service).await {
-        service.lost(peer, &e);
-    }
 }

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use septet_live::control::{self, Client, Fault, FaultState, Reply, Request, Status};
 
-use super::{FaultArgs, ForwardArgs, StatusArgs, StopArgs, UndoArgs, environment};
-use crate::exit::{Exit, Failure};
+use super::args::{FaultArgs, ForwardArgs, StatusArgs, StopArgs, UndoArgs};
+use crate::exit::{Exit, Failure, environment};
 use crate::terminal::{Stdout, tell};
 
 pub(super) fn fault(args: &FaultArgs) -> Result<Exit, Failure> {

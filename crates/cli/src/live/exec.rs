@@ -8,9 +8,9 @@ use septet_application::programs;
 use septet_live::control::{self, Client, Reply, Request};
 use septet_live::linux::exec as place;
 
+use super::args::ExecArgs;
 use super::ask::unexpected;
-use super::{ExecArgs, environment};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, environment};
 use crate::terminal::{Stdout, tell, tell_part};
 
 pub(super) fn exec(args: &ExecArgs) -> Result<Exit, Failure> {

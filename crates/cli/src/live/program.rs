@@ -7,8 +7,7 @@ use septet_application::programs::{self, Console, Context};
 use septet_live::kernel::KernelNet;
 use septet_presentation::ca::TrustStore;
 
-use super::environment;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, environment};
 
 pub(super) fn program(argv: &[String]) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(environment)?;

@@ -15,9 +15,9 @@ use septet_socket::{Acceptor, ListenOptions, NetRef, Places, TcpOptions, TcpStre
 use septet_transport::tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::args::ServeArgs;
 use super::up::quit;
-use super::{ServeArgs, environment};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, environment};
 use crate::terminal::tell;
 
 /// Bytes of one read or write.

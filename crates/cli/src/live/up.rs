@@ -15,12 +15,12 @@ use septet_live::control::{self, Status};
 use septet_live::{Ended, Ending, LiveRun, Options, Up};
 use tokio::sync::Notify;
 
-use super::{UpArgs, environment};
-use crate::args::StoryLength;
-use crate::exit::{Exit, Failure};
+use super::args::UpArgs;
+use crate::exit::{Exit, Failure, environment};
 use crate::keep::{Keep, Wish};
+use crate::lab_file;
+use crate::report::{self, StoryLength};
 use crate::terminal::{self, Stdout, tell};
-use crate::{lab_file, report};
 
 /// A live run has no bound on its length, so what is kept of each series has: the latest so many observations.
 const SAMPLES: usize = 1 << 16;

@@ -8,8 +8,6 @@ use rustix::ioctl::{IntegerSetter, Opcode, Updater, ioctl};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use tokio::io::unix::AsyncFd;
 
-use super::tap::Tap;
-
 /// `struct ifreq`: a name and a union whose members all fit 24 bytes.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -113,7 +111,6 @@ pub(super) fn add_route(fd: impl AsFd, mut route: RtEntry) -> io::Result<()> {
 /// Owns a descriptor and never swaps or closes it before it is dropped.
 pub(super) trait Owns: AsRawFd {}
 impl Owns for OwnedFd {}
-impl Owns for Tap {}
 
 /// Lets tokio's reactor watch a descriptor.
 pub(super) fn watch<T: Owns>(fd: T) -> io::Result<AsyncFd<T>> {

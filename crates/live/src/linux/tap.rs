@@ -9,7 +9,7 @@ use septet_core::Carrier;
 use tokio::io::unix::AsyncFd;
 
 use super::sys::{
-    IfReq, TUNSETCARRIER, TUNSETIFF, TUNSETOFFLOAD, TUNSETPERSIST, TUNSETVNETHDRSZ, if_req, int, number, watch,
+    IfReq, Owns, TUNSETCARRIER, TUNSETIFF, TUNSETOFFLOAD, TUNSETPERSIST, TUNSETVNETHDRSZ, if_req, int, number, watch,
 };
 use super::vnet;
 
@@ -46,6 +46,9 @@ pub struct Tap {
     name: String,
     offload: Offload,
 }
+
+/// The file is never swapped, and closed only with it.
+impl Owns for Tap {}
 
 impl Tap {
     /// Makes the interface called `name` in the current network namespace, or takes up one that stands there

@@ -6,9 +6,9 @@ pub mod headers;
 use core::ops::RangeInclusive;
 pub use headers::{Framing, Headers};
 
-use crate::Prefix;
-use crate::ipv4::protocol;
+use crate::addr::Prefix;
 use septet_wire::ethernet::EtherType;
+use septet_wire::ipv4::protocol;
 
 /// What a rule asks of a packet: all of its clauses.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -5,13 +5,12 @@ use std::net::IpAddr;
 
 use septet_core::{Checksums, EventId, Frame, Instant, Out, Storey};
 
-use super::input::drop_frame;
-use super::output::with_cause;
-use super::{Datagram, DontFragment, Ip, Outgoing, Report, Up, cause_of};
-use crate::icmp::{self, Message, kind};
+use super::told::{cause_of, drop_frame, with_cause};
+use super::{Datagram, DontFragment, Ip, Outgoing, Report, Up};
 use crate::icmp_limit::Allowed;
-use crate::ipv4::{Header, protocol};
-use crate::ipv6;
+use septet_wire::icmp::{self, Message, kind};
+use septet_wire::ipv4::{Header, protocol};
+use septet_wire::ipv6;
 
 /// RFC 1191 §6.3: "10 minutes"; Linux's `net.ipv4.route.mtu_expires`.
 const PATH_MTU_EXPIRES: Duration = Duration::from_secs(600);

@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey};
 
-use super::input::drop_frame;
-use super::{ConfigError, Ip, Kind, Way, cause_of};
+use super::told::{cause_of, drop_frame};
+use super::{ConfigError, Ip, Kind, Way};
 use crate::igmp::{self, Message};
-use crate::ipv4::{Header, protocol};
 use crate::neighbor::Origin;
 use crate::route::Iface;
+use septet_wire::ipv4::{Header, protocol};
 
 impl Ip {
     /// Takes part in a group on an interface: its datagrams go up from now on. The routers are told when

@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 
 use septet_core::{Checksums, DropReason, Frame, FrameId, Instant, Out, Storey, checksum};
 
-use super::output::Outgoing;
-use super::{Cast, Datagram, DontFragment, Forwarding, Ip, Kind, Up, Way, cause_of, offload};
+use super::told::{cause_of, drop_frame};
+use super::{Cast, Datagram, DontFragment, Ip, Kind, Outgoing, Up, Way, offload};
+use crate::forwarding::Forwarding;
 use crate::fragment::{self, Outcome};
-use crate::icmp::{self, Message, kind};
-use crate::ipv4::{self, Header, protocol};
 use crate::neighbor::Origin;
 use crate::route::Iface;
+use septet_wire::icmp::{self, Message, kind};
+use septet_wire::ipv4::{self, Header, protocol};
 
 impl Ip {
     /// Takes a datagram that came in on `iface`: `frame` begins at its IP header, and the link addressed it to `cast`.
@@ -332,14 +333,4 @@ impl Ip {
             self.transmit(now, header.dst, way, fragment, origin, out);
         }
     }
-}
-
-/// Says why a datagram goes no further.
-pub(super) fn drop_frame(frame: &Frame, why: DropReason, out: &mut Out<'_>) {
-    out.trace.emit(Storey::Network, "ip.drop", cause_of(frame), |f| {
-        if let Ok(header) = Header::parse(frame.bytes()) {
-            f.set("src", header.src).set("dst", header.dst);
-        }
-        f.set("why", why).set("frame", frame.id);
-    });
 }

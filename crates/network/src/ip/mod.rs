@@ -4,46 +4,40 @@ mod errors;
 mod groups;
 mod input;
 mod offload;
+mod outgoing;
 mod output;
 mod resolve;
 mod timers;
+mod told;
 mod v6;
 mod vlan;
 
+use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
-use septet_core::{Carrier, EventId, Frame, Instant, Port, Rng};
+use septet_core::{Carrier, Frame, Instant, Port, Rng};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::vlan::VlanId;
 
 pub use self::offload::split;
-pub use self::output::{DontFragment, Outgoing, SendError};
-pub use self::vlan::VlanInterfaceConfig;
+pub use self::outgoing::{DEFAULT_TTL, DontFragment, Outgoing, SendError};
 
+use crate::addr::{Cidr, Prefix};
+use crate::counters::Counters;
+use crate::forwarding::Forwarding;
 use crate::fragment::Reassembler;
 use crate::icmp_limit::Limiter;
 use crate::igmp::Memberships;
 use crate::neighbor::{self, NeighborId};
 use crate::route::{Iface, Route, StaticRoute, Table, Target};
 use crate::routes::Guide;
-use crate::{Cidr, Counters, Prefix};
+
+/// What a datagram from a host to itself takes: about what Linux's `lo` does, and enough that time goes on.
+const LOOPBACK_DELAY: Duration = Duration::from_micros(5);
 
 /// MTU of the way from a host to itself: Linux's `lo`.
 pub const LOOPBACK_MTU: u32 = 65_536;
-
-/// `net.ipv4.ip_default_ttl`.
-pub const DEFAULT_TTL: u8 = 64;
-
-/// Whether a host passes on what is addressed to others: `net.ipv4.ip_forward`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Forwarding {
-    /// A host: it drops them.
-    #[default]
-    Off,
-    /// A router.
-    On,
-}
 
 /// How the link addressed a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +59,17 @@ pub struct InterfaceConfig {
     pub addresses: Vec<Cidr>,
     /// The largest datagram that its link takes.
     pub mtu: u32,
+}
+
+/// An interface for one VLAN of another interface's link, as `ip link add link eth0 name eth0.10 type vlan id 10` makes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VlanInterfaceConfig {
+    /// The interface whose link carries the VLAN; that one itself speaks without tags.
+    pub over: Iface,
+    /// The VLAN.
+    pub vlan: VlanId,
+    /// Its IP addresses, the primary one of each family first.
+    pub addresses: Vec<Cidr>,
 }
 
 #[derive(Debug)]
@@ -110,7 +115,7 @@ pub struct Datagram {
     pub src: IpAddr,
     /// Destination: an own address, a broadcast address or a group.
     pub dst: IpAddr,
-    /// What it carries; see [`protocol`](crate::ipv4::protocol).
+    /// What it carries; see [`protocol`](septet_wire::ipv4::protocol).
     pub protocol: u8,
     /// The time to live with which it came.
     pub ttl: u8,
@@ -463,9 +468,4 @@ enum Kind {
     Multicast,
     Unreachable,
     NoRoute,
-}
-
-/// The event that a frame carries as its reason, or `none` where it has none.
-fn cause_of(frame: &Frame) -> EventId {
-    frame.cause
 }

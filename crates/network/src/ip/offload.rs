@@ -3,8 +3,8 @@
 use septet_core::checksum::Sum;
 use septet_core::{Checksums, Frame};
 
-use crate::ipv4::{Header, protocol};
-use crate::ipv6;
+use septet_wire::ipv4::{Header, protocol};
+use septet_wire::ipv6;
 
 const FIN: u8 = 0x01;
 const PSH: u8 = 0x08;
@@ -137,7 +137,7 @@ pub fn split(packet: &Frame) -> Vec<Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ipv4;
+    use septet_wire::ipv4;
 
     fn super_segment(protocol: u8, upper: &[u8], len: usize, size: u16) -> Frame {
         let data: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();

@@ -1,95 +1,17 @@
 //! Datagrams that go out: a way, a header, fragments where they must be, a link address.
 
-use core::fmt;
-use core::time::Duration;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, Header as LinkHeader, MacAddr};
 use septet_datalink::vlan::{self, Tag};
 
-use super::input::drop_frame;
-use super::{DEFAULT_TTL, Interface, Ip, Kind, LOOPBACK_MTU, Way, cause_of, offload, v6};
-use crate::ipv4::{self, Header};
-use crate::ipv6;
+use super::told::drop_frame;
+use super::{DontFragment, Interface, Ip, Kind, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, SendError, Way, offload, v6};
 use crate::neighbor::{Origin, Output, Waiting};
 use crate::route::Iface;
-
-/// What a datagram from a host to itself takes: about what Linux's `lo` does, and enough that time goes on.
-pub(super) const LOOPBACK_DELAY: Duration = Duration::from_micros(5);
-
-/// Whether routers may cut a datagram.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DontFragment {
-    /// They may.
-    No,
-    /// They must not: path MTU discovery (RFC 1191). Too large, it is refused here.
-    Yes,
-    /// They must not, except where it has to be cut here already: Linux's `IP_PMTUDISC_WANT`.
-    IfItFits,
-}
-
-/// How a datagram is sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Outgoing {
-    /// Source; unspecified lets the way decide.
-    pub src: IpAddr,
-    /// Destination.
-    pub dst: IpAddr,
-    /// What it carries.
-    pub protocol: u8,
-    /// Time to live.
-    pub ttl: u8,
-    /// Differentiated services and ECN.
-    pub tos: u8,
-    /// Whether routers may cut it.
-    pub dont_fragment: DontFragment,
-}
-
-impl Outgoing {
-    /// With Linux's defaults: TTL 64, TOS 0, path MTU discovery.
-    pub const fn new(src: IpAddr, dst: IpAddr, protocol: u8) -> Self {
-        Self { src, dst, protocol, ttl: DEFAULT_TTL, tos: 0, dont_fragment: DontFragment::IfItFits }
-    }
-}
-
-/// Why a datagram was refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SendError {
-    /// No route: `ENETUNREACH`.
-    NetworkUnreachable,
-    /// A route says that there is no way: `EHOSTUNREACH`.
-    HostUnreachable,
-    /// Larger than the path's MTU, and it must not be cut; or larger than a datagram can be: `EMSGSIZE`.
-    MessageTooLong {
-        /// The largest datagram that fits.
-        mtu: u32,
-    },
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NetworkUnreachable => f.write_str("network is unreachable"),
-            Self::HostUnreachable => f.write_str("no route to host"),
-            Self::MessageTooLong { mtu } => write!(f, "message too long for an MTU of {mtu}"),
-        }
-    }
-}
-
-impl std::error::Error for SendError {}
-
-impl From<SendError> for io::Error {
-    fn from(e: SendError) -> Self {
-        let kind = match e {
-            SendError::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
-            SendError::HostUnreachable => io::ErrorKind::HostUnreachable,
-            SendError::MessageTooLong { .. } => io::ErrorKind::InvalidInput,
-        };
-        Self::new(kind, e)
-    }
-}
+use septet_wire::ipv4::{self, Header};
+use septet_wire::ipv6;
 
 impl Ip {
     /// Sends a datagram of this host: `frame` holds what it carries.
@@ -354,12 +276,4 @@ impl Interface {
 fn multicast_mac(group: Ipv4Addr) -> MacAddr {
     let [_, b, c, d] = group.octets();
     MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
-}
-
-/// Puts the events that lead to a frame into it.
-pub(super) fn with_cause(mut frame: Frame, cause: EventId) -> Frame {
-    if cause != EventId::NONE || cause_of(&frame) == EventId::NONE {
-        frame.cause = cause;
-    }
-    frame
 }

@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
-use super::{Ip, cause_of};
-use crate::arp::{Operation, Packet};
+use super::Ip;
+use super::told::cause_of;
 use crate::neighbor::{Evidence, Learned, Solicit};
 use crate::route::Iface;
+use septet_wire::arp::{Operation, Packet};
 
 const BROADCAST: MacAddr = MacAddr([0xff; 6]);
 const ZERO: MacAddr = MacAddr([0; 6]);

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use septet_core::{Carrier, DropReason, Instant, Out, Port, Storey};
 
 use super::Ip;
-use super::input::drop_frame;
+use super::told::drop_frame;
 use crate::fragment::Expired;
-use crate::icmp;
-use crate::ipv4::Header;
 use crate::neighbor::{Due, Waiting};
 use crate::route::Iface;
+use septet_wire::icmp;
+use septet_wire::ipv4::Header;
 
 impl Ip {
     /// When [`on_deadline`](Self::on_deadline) next has something to do.

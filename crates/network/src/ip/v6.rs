@@ -6,14 +6,14 @@ use std::net::{IpAddr, Ipv6Addr};
 use septet_core::{DropReason, Frame, FrameId, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
-use super::output::{LOOPBACK_DELAY, with_cause};
-use super::{Cast, Datagram, Ip, LOOPBACK_MTU, Outgoing, Report, SendError, Up, cause_of, offload};
-use crate::icmp::{self, Message};
+use super::told::{cause_of, with_cause};
+use super::{Cast, Datagram, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, Report, SendError, Up, offload};
 use crate::icmp_limit::Allowed;
-use crate::icmpv6::{self, kind};
-use crate::ipv4::protocol;
-use crate::ipv6::{self, Header};
 use crate::route::{Iface, Target};
+use septet_wire::icmp::{self, Message};
+use septet_wire::icmpv6::{self, kind};
+use septet_wire::ipv4::protocol;
+use septet_wire::ipv6::{self, Header};
 
 /// Where packets for one destination go.
 #[derive(Clone, Copy, Debug)]

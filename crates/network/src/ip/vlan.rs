@@ -3,21 +3,9 @@
 use septet_core::Port;
 use septet_datalink::vlan::VlanId;
 
-use super::{ConfigError, Interface, Ip};
-use crate::Cidr;
+use super::{ConfigError, Interface, Ip, VlanInterfaceConfig};
 use crate::igmp::Memberships;
 use crate::route::Iface;
-
-/// An interface for one VLAN of another interface's link, as `ip link add link eth0 name eth0.10 type vlan id 10` makes it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VlanInterfaceConfig {
-    /// The interface whose link carries the VLAN; that one itself speaks without tags.
-    pub over: Iface,
-    /// The VLAN.
-    pub vlan: VlanId,
-    /// Its IP addresses, the primary one of each family first.
-    pub addresses: Vec<Cidr>,
-}
 
 impl Ip {
     /// Adds an interface for a VLAN, with the link address, MTU and carrier of the interface below it, and gives its number:

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::merge::Merged;
 use super::spf::{Graph, Hops};
-use super::{Owned, Ties};
+use super::ways::{Owned, Ties};
+use crate::addr::Prefix;
+use crate::route::StaticRoute;
 use crate::trie::Trie;
-use crate::{Prefix, StaticRoute};
 
 /// The routers on cycles, the prefixes that are reached at each, and the shortest paths between them.
 #[derive(Debug)]

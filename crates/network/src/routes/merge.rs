@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::Prefix;
+use crate::addr::Prefix;
 
 /// Drops what another prefix of the set holds, and joins halves.
 pub(super) fn merge(mut prefixes: Vec<Prefix>) -> Vec<Prefix> {

@@ -8,27 +8,22 @@
 mod atlas;
 mod merge;
 mod spf;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use self::atlas::{Atlas, Guide};
+pub use self::ways::Ties;
 
 use self::atlas::Destinations;
 use self::merge::merge;
 use self::spf::{Graph, Hops};
-use crate::{Forwarding, Prefix, StaticRoute};
-
-/// Which of several shortest paths is taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Ties {
-    /// The one through the router that was declared first.
-    #[default]
-    First,
-    /// Destinations are spread over them, each keeping its own.
-    Spread,
-}
+use self::ways::{Gateway, Owned};
+use crate::addr::Prefix;
+use crate::forwarding::Forwarding;
+use crate::route::StaticRoute;
 
 /// A node's place on a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,17 +106,6 @@ impl Routes {
         self.own.iter().copied().chain(shared)
     }
 }
-
-/// A way to a neighbouring router.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Gateway {
-    router: usize,
-    addr: IpAddr,
-    cost: u32,
-}
-
-/// Prefixes, and the routers that each is reached at.
-type Owned = Vec<(Prefix, Vec<usize>)>;
 
 struct State<'a> {
     topology: &'a Topology,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use super::{Gateway, Ties};
+use super::ways::{Gateway, Ties};
 
 /// First hops among which destinations are spread.
 const KEPT: usize = 16;

@@ -7,7 +7,6 @@ use std::io;
 
 use septet_presentation::tls;
 
-use super::options::RetryAfter;
 use crate::dns::LookupError;
 use crate::programs::args::{ArgError, At};
 
@@ -186,4 +185,15 @@ impl fmt::Display for CurlError {
             Self::CaFile(why) => write!(f, "error setting certificate file: {why}"),
         }
     }
+}
+
+/// After which failures a transfer is tried again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum RetryAfter {
+    /// After those that pass by themselves.
+    Passing,
+    /// `--retry-connrefused`: after a refused connection too.
+    Refused,
+    /// `--retry-all-errors`
+    Everything,
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use septet_presentation::ca::TrustStore;
 use septet_presentation::tls::{Trust, Versions};
 
-use super::error::CurlError;
+use super::error::{CurlError, RetryAfter};
 use super::url::Url;
 use crate::programs::Console;
 use crate::programs::args::{self, Arg, ArgError, At, Spec, flag, value};
@@ -91,17 +91,6 @@ pub(super) struct Retry {
     /// `--retry-max-time`: none begins after this time.
     pub(super) max_time: Option<Duration>,
     pub(super) after: RetryAfter,
-}
-
-/// After which failures a transfer is tried again.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum RetryAfter {
-    /// After those that pass by themselves.
-    Passing,
-    /// `--retry-connrefused`: after a refused connection too.
-    Refused,
-    /// `--retry-all-errors`
-    Everything,
 }
 
 /// Which HTTP is wanted.

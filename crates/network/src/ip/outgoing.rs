@@ -1,0 +1,80 @@
+//! What is to be sent, and why it is not.
+
+use core::fmt;
+use std::io;
+use std::net::IpAddr;
+
+/// `net.ipv4.ip_default_ttl`.
+pub const DEFAULT_TTL: u8 = 64;
+
+/// Whether routers may cut a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DontFragment {
+    /// They may.
+    No,
+    /// They must not: path MTU discovery (RFC 1191). Too large, it is refused here.
+    Yes,
+    /// They must not, except where it has to be cut here already: Linux's `IP_PMTUDISC_WANT`.
+    IfItFits,
+}
+
+/// How a datagram is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// Source; unspecified lets the way decide.
+    pub src: IpAddr,
+    /// Destination.
+    pub dst: IpAddr,
+    /// What it carries.
+    pub protocol: u8,
+    /// Time to live.
+    pub ttl: u8,
+    /// Differentiated services and ECN.
+    pub tos: u8,
+    /// Whether routers may cut it.
+    pub dont_fragment: DontFragment,
+}
+
+impl Outgoing {
+    /// With Linux's defaults: TTL 64, TOS 0, path MTU discovery.
+    pub const fn new(src: IpAddr, dst: IpAddr, protocol: u8) -> Self {
+        Self { src, dst, protocol, ttl: DEFAULT_TTL, tos: 0, dont_fragment: DontFragment::IfItFits }
+    }
+}
+
+/// Why a datagram was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SendError {
+    /// No route: `ENETUNREACH`.
+    NetworkUnreachable,
+    /// A route says that there is no way: `EHOSTUNREACH`.
+    HostUnreachable,
+    /// Larger than the path's MTU, and it must not be cut; or larger than a datagram can be: `EMSGSIZE`.
+    MessageTooLong {
+        /// The largest datagram that fits.
+        mtu: u32,
+    },
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NetworkUnreachable => f.write_str("network is unreachable"),
+            Self::HostUnreachable => f.write_str("no route to host"),
+            Self::MessageTooLong { mtu } => write!(f, "message too long for an MTU of {mtu}"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl From<SendError> for io::Error {
+    fn from(e: SendError) -> Self {
+        let kind = match e {
+            SendError::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
+            SendError::HostUnreachable => io::ErrorKind::HostUnreachable,
+            SendError::MessageTooLong { .. } => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, e)
+    }
+}
