@@ -5,6 +5,7 @@
 //! guessed, the mend.
 
 mod build;
+mod builder;
 mod choice;
 mod expect;
 mod fault;
@@ -17,6 +18,7 @@ mod service;
 mod stage;
 
 pub use build::{BuildError, BuildOptions, Keys, Segmentation};
+pub use builder::{Fields, Host, LabBuilder, Medium, Router, Switch, Value};
 pub use choice::{FrameChoice, Which};
 pub use expect::eval::{Excess, Found, Observed, Unit, Verdict};
 pub use expect::expr::{Expectation, Probe, QueueProbe};

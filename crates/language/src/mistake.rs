@@ -158,6 +158,8 @@ pub struct Mistakes {
     known: BTreeSet<(usize, usize, String)>,
     /// How many more there are than the list has.
     left: usize,
+    /// Parts of the text that were not written by hand, and what told them.
+    told: Arc<[(Span, String)]>,
 }
 
 /// The text of a file with nothing in it that acts on a terminal, and every byte in its place.
@@ -182,7 +184,7 @@ impl Mistakes {
     /// None yet, in the file `name` that says `text`.
     pub fn new(name: &str, text: &str) -> Self {
         let source = Arc::new(NamedSource::new(printable(name), calm(text)));
-        Self { source, list: Vec::new(), known: BTreeSet::new(), left: 0 }
+        Self { source, list: Vec::new(), known: BTreeSet::new(), left: 0, told: Arc::default() }
     }
 
     /// One more, unless it is known already.
@@ -197,6 +199,30 @@ impl Mistakes {
     /// Whether the lab cannot run.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|m| m.gravity == Gravity::Error)
+    }
+
+    /// The same where the text was written by a program: parts of it, and what told them.
+    pub fn told_by(mut self, parts: Vec<(Span, String)>) -> Self {
+        self.told = parts.into();
+        let told = self.told.clone();
+        for mistake in &mut self.list {
+            let (span, label) = &mut mistake.labels[0];
+            if let Some(teller) = teller(&told, span) {
+                *label = format!("{teller}: {label}");
+            }
+        }
+        self
+    }
+
+    /// Where a mistake is, for a person: file, line and column, or what told that part of the text.
+    pub fn place(&self, mistake: &Mistake) -> String {
+        match teller(&self.told, &mistake.span()) {
+            Some(teller) => teller.to_owned(),
+            None => {
+                let (line, column) = self.line_column(mistake);
+                format!("{}:{line}:{column}", self.source.name())
+            }
+        }
     }
 
     /// In the order of the file, the first hundred; warnings go where there are errors, as they may be no more than their
@@ -246,6 +272,12 @@ impl Mistakes {
     }
 }
 
+/// What told the smallest part that has all of `span`.
+fn teller<'a>(parts: &'a [(Span, String)], span: &Span) -> Option<&'a str> {
+    let holding = parts.iter().filter(|(part, _)| part.start <= span.start && span.end <= part.end);
+    holding.min_by_key(|(part, _)| part.len()).map(|(_, teller)| teller.as_str())
+}
+
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let errors = self.list.iter().filter(|m| m.gravity == Gravity::Error).count();
@@ -260,8 +292,7 @@ impl fmt::Debug for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = f.debug_list();
         for mistake in &self.list {
-            let (line, column) = self.line_column(mistake);
-            list.entry(&format_args!("{}:{line}:{column}: {}: {}", self.source.name(), mistake.code, mistake.reason));
+            list.entry(&format_args!("{}: {}: {}", self.place(mistake), mistake.code, mistake.reason));
         }
         list.finish()
     }

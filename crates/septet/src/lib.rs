@@ -44,6 +44,23 @@
 //! assert!(outcome.ok());
 //! # Ok::<(), septet::Error>(())
 //! ```
+//!
+//! A lab can also be said in code, by the same keys and small languages, with Rust's own types where it has them:
+//!
+//! ```
+//! use core::time::Duration;
+//! use septet::{Lab, Sim};
+//!
+//! let lab = Lab::builder("echo")
+//!     .medium("wan", |m| m.rate("10mbit").delay(Duration::from_millis(20)).loss("5%"))
+//!     .link("client -- server : wan")
+//!     .host("server", |h| h.service("http", |http| http.set("body", "20kb")))
+//!     .host("client", |h| h.run("at 1s: curl http://server/ --repeat 5"))
+//!     .expect("served", "client.http.ok == 5")
+//!     .build()?;
+//! assert!(Sim::of(&lab, None)?.run()?.ok());
+//! # Ok::<(), septet::Error>(())
+//! ```
 
 mod error;
 mod sim;
@@ -51,7 +68,12 @@ mod sim;
 pub use error::Error;
 pub use septet_core::{Instant, Recorder, Seed};
 pub use septet_host::{Host, HostConfig};
-pub use septet_lab::{Lab, Outcome};
+pub use septet_lab::{Fields, Lab, LabBuilder, Mistakes, Outcome, Value};
+
+/// The tables that [`Lab::builder`] is told: hosts, routers, switches, media.
+pub mod lab {
+    pub use septet_lab::{Host, Medium, Router, Switch};
+}
 pub use septet_socket::{
     Datagram, EchoReply, Elapsed, IcmpSocket, ListenOptions, Net, NetExt, NetRef, Nodelay, Sleep, Spawned, TcpListener,
     TcpOptions, TcpStream, UdpSocket, Unreached,

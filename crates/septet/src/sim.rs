@@ -47,7 +47,15 @@ impl Sim {
     }
 
     fn build(text: &str, seed: Option<u64>) -> Result<Self, Error> {
-        let run = Lab::parse("lab", text)?.build(&BuildOptions { seed, ..BuildOptions::default() })?;
+        Self::of(&Lab::parse("lab", text)?, seed)
+    }
+
+    /// A simulation of a lab, as [`Lab::builder`] makes one, with the lab's own seed or another.
+    ///
+    /// # Errors
+    /// [`Error::Build`].
+    pub fn of(lab: &Lab, seed: Option<u64>) -> Result<Self, Error> {
+        let run = lab.build(&BuildOptions { seed, ..BuildOptions::default() })?;
         Ok(Self { run, programs: Rc::default() })
     }
 
