@@ -11,7 +11,7 @@ use septet_application::http::{self, Page, Site};
 use septet_application::programs::{self, Captured, Context};
 use septet_core::{Carrier, Event, EventId, Instant, Interest, Monitor, Port, Randomness, Seed, StationId};
 use septet_datalink::ethernet::MacAddr;
-use septet_engine::{LinkId, World};
+use septet_engine::{Action, LinkId, World};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, StaticRoute};
 use septet_network::Prefix;
 use septet_physical::{Medium, Ratio};
@@ -185,6 +185,10 @@ fn lossy(percent: u32) -> Medium {
     Medium { loss: Ratio::new(f64::from(percent) / 100.0).unwrap(), ..cable() }
 }
 
+fn carrier(link: LinkId, carrier: Carrier) -> Action {
+    Action::Carrier { link, carrier, cause: EventId::NONE }
+}
+
 #[test]
 fn ping_through_routers() {
     let mut line = line(1, 2, &cable(), "ping -c 3 -i 0.2 www.shop.test");
@@ -284,7 +288,7 @@ fn a_cut_cable_is_a_timeout_and_no_hang() {
         "curl -m 3 https://www.shop.test/ --repeat 100 --interval 10ms --fresh --connect-timeout 1",
     );
     let cut = line.links[1];
-    line.world.at(Instant::from_millis(500), move |world| world.set_carrier(cut, Carrier::Down, EventId::NONE));
+    line.world.at(Instant::from_millis(500), carrier(cut, Carrier::Down));
     let (code, out) = line.run(400);
     assert!(matches!(code, Some(7 | 28)), "{code:?}: {out}");
     assert!(line.count("http.exit.28") > 20, "{out}");

@@ -221,6 +221,11 @@ impl Trace {
         Self { on: true, ..Self::default() }
     }
 
+    /// Another that records where this one does, for stations of which this one names no more events.
+    pub fn fork(&self) -> Self {
+        Self { on: self.on, named: self.named.clone(), ..Self::default() }
+    }
+
     /// Whether it records; ask before computing what only the trace needs.
     #[inline]
     pub fn is_on(&self) -> bool {

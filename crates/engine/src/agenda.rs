@@ -40,6 +40,12 @@ impl Key {
         Self(u128::from(at.as_nanos()) << 64 | u128::from(what))
     }
 
+    /// The number that it is.
+    #[inline]
+    pub(crate) fn number(self) -> u128 {
+        self.0
+    }
+
     #[inline]
     pub(crate) fn at(self) -> Instant {
         Instant::from_nanos((self.0 >> 64) as u64)

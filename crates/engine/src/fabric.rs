@@ -41,6 +41,8 @@ pub(crate) struct Cold {
     pub(crate) gates: Option<Box<Gates>>,
     /// Frames about which a filter had something to say.
     pub(crate) matched: u64,
+    /// So many of the next to arrive were sent to another part.
+    pub(crate) packed: usize,
 }
 
 /// A port of a station.
@@ -66,7 +68,6 @@ pub(crate) struct Fabric {
     pub(crate) agenda: Agenda,
     pub(crate) paths: Vec<Path>,
     pub(crate) outlets: Vec<Outlets>,
-    pub(crate) unplugged: u64,
     pub(crate) splitter: Option<Splitter>,
     pub(crate) watch: Option<Box<Watch>>,
     /// The station whose programs let no time pass.
@@ -89,6 +90,11 @@ impl Path {
         self.cold.get_or_insert_default()
     }
 
+    /// The same, where there is any.
+    pub(crate) fn cold_if_any(&mut self) -> Option<&mut Cold> {
+        self.cold.as_deref_mut()
+    }
+
     /// Whether filters look at its frames.
     #[inline]
     pub(crate) fn is_gated(&self) -> bool {
@@ -103,7 +109,15 @@ impl Path {
 
 impl Default for Cold {
     fn default() -> Self {
-        Self { room: Instant::FAR_FUTURE, mark: None, errors: 0, drops: Tally::default(), gates: None, matched: 0 }
+        Self {
+            room: Instant::FAR_FUTURE,
+            mark: None,
+            errors: 0,
+            drops: Tally::default(),
+            gates: None,
+            matched: 0,
+            packed: 0,
+        }
     }
 }
 
@@ -175,7 +189,6 @@ impl Fabric {
         }
         self.name(&mut frame, station);
         let Some(path) = path else {
-            self.unplugged += 1;
             tell_drop(trace, "link.drop", port, &frame, DropReason::Carrier, "no cable is plugged in");
             return;
         };

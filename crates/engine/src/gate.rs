@@ -8,13 +8,13 @@
 use core::fmt;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use septet_core::{EventId, Frame, Instant};
 use smallvec::SmallVec;
 
-/// Looks at frames.
-pub trait Filter {
+/// Looks at frames. It may be put into a gate on another thread.
+pub trait Filter: Send {
     /// What shall become of `frame`, which comes now.
     fn judge(&mut self, now: Instant, frame: &Frame) -> Verdict;
 }
@@ -69,11 +69,20 @@ pub struct Rule {
     /// Its name; of those in one gate no two are alike, and a later one has a higher number.
     pub id: FilterId,
     /// What it says, for those who read of what it stopped.
-    pub text: Rc<str>,
+    pub text: Arc<str>,
     /// The event that led to it.
     pub cause: EventId,
     /// What judges.
     pub filter: Box<dyn Filter>,
+    /// Filters with the same number here share what they count, or draw from one stream of random numbers: of frames at
+    /// several gates it matters which comes first.
+    pub kin: Option<u64>,
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule").field("id", &self.id).field("text", &self.text).finish_non_exhaustive()
+    }
 }
 
 /// A gate of one side of a port.
@@ -106,7 +115,7 @@ pub(crate) struct Gates {
 /// A frame that a gate stopped.
 pub(crate) struct Stopped {
     pub(crate) frame: Frame,
-    pub(crate) text: Rc<str>,
+    pub(crate) text: Arc<str>,
     pub(crate) cause: EventId,
     pub(crate) back: SmallVec<[Frame; 1]>,
 }
@@ -140,13 +149,11 @@ impl Gates {
         self.sides.iter().filter_map(|gate| Some(gate.timed.first_key_value()?.0.0)).min()
     }
 
-    /// Everything that waits is gone.
-    pub(crate) fn lose(&mut self) -> Vec<Frame> {
-        let waiting = self.sides.iter_mut().flat_map(|gate| {
-            let timed = core::mem::take(&mut gate.timed).into_values();
-            timed.chain(gate.held.drain(..))
-        });
-        waiting.map(|w| w.frame).collect()
+    /// Everything that waits at one side is gone.
+    pub(crate) fn lose(&mut self, side: Side) -> Vec<Frame> {
+        let gate = &mut self.sides[side as usize];
+        let timed = core::mem::take(&mut gate.timed).into_values();
+        timed.chain(gate.held.drain(..)).map(|w| w.frame).collect()
     }
 }
 
@@ -211,6 +218,11 @@ impl Gate {
             ripe.push((frame, by));
         }
         ripe
+    }
+
+    /// The kin of a filter.
+    pub(crate) fn kin(&self, id: FilterId) -> Option<u64> {
+        self.rules.iter().find(|rule| rule.id == id)?.kin
     }
 
     /// Takes a filter away, and takes out what it held.

@@ -3,21 +3,65 @@
 //! Behind a drop-tail queue a frame's fate is known before its first bit leaves; such news waits here until its time
 //! has come, and is taken back where the medium changes before.
 
+use core::cell::RefCell;
 use core::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::rc::Rc;
 
 use septet_core::{
-    DropReason, EventId, Fate, Frame, Instant, Interest, Monitor, Observation, Port, Record, StationId, Storey, Trace,
-    Way,
+    DropReason, Event, EventId, Fate, Frame, Instant, Interest, Monitor, Observation, Port, Record, StationId, Storey,
+    Trace, Way,
 };
 
-/// The monitors, and what they will be told.
+use crate::agenda::Key;
+
+/// The monitors of a world.
 #[derive(Default)]
+pub(crate) struct Monitors(Vec<(Interest, Box<dyn Monitor>)>);
+
+/// The monitors, in the hands of each part.
+pub(crate) type SharedMonitors = Rc<RefCell<Monitors>>;
+
+/// One part's way to the monitors, and what they will be told.
 pub(crate) struct Watch {
-    monitors: Vec<(Interest, Box<dyn Monitor>)>,
+    monitors: SharedMonitors,
     frames: Ports,
     later: BinaryHeap<Reverse<Later>>,
     entered: u64,
+    /// Where other parts play the same time before or after this one: what is told when all have.
+    notes: Option<Notes>,
+}
+
+/// What happened in one part, to be put in order with what happened in others.
+#[derive(Default)]
+struct Notes {
+    /// Where in the order the part is.
+    place: Place,
+    list: Vec<Note>,
+}
+
+/// What one note is of, and its place.
+pub(crate) struct Note {
+    place: Place,
+    news: News,
+}
+
+enum News {
+    Event(Event),
+    Secret(Instant, String),
+    Frame { at: Instant, station: StationId, port: Port, way: Way, frame: Frame, fate: Fate },
+}
+
+/// A place in the order of a whole world: a time; what leaves then as was known before, and behind it the events of that
+/// instant; of the former the path, of the latter the entry in the agenda.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Place(Instant, Turn, u128);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Turn {
+    #[default]
+    Leaves,
+    Happens,
 }
 
 /// A frame that leaves later than now.
@@ -40,6 +84,7 @@ pub(crate) struct Launch {
 }
 
 /// The ports at which somebody wants frames.
+#[derive(Clone)]
 enum Ports {
     All,
     /// A bit for each port of each station; the highest stands for all ports from there on.
@@ -71,34 +116,102 @@ impl Ports {
     }
 }
 
-impl Watch {
-    pub(crate) fn add(&mut self, monitor: Box<dyn Monitor>) -> Interest {
-        let interest = monitor.interest();
-        if interest.frames() {
-            match monitor.ports() {
-                None => self.frames = Ports::All,
-                Some(ports) => ports.into_iter().for_each(|(station, port)| self.frames.add(station, port)),
+impl Monitors {
+    pub(crate) fn add(&mut self, monitor: Box<dyn Monitor>) {
+        self.0.push((monitor.interest(), monitor));
+    }
+
+    /// Tells what was noted in several parts, in the order in which it happened.
+    pub(crate) fn tell(&mut self, mut notes: Vec<Note>) {
+        // What one part noted at one place stays in order.
+        notes.sort_by_key(|note| note.place);
+        for Note { news, .. } in notes {
+            match news {
+                News::Event(event) => self.event(event),
+                News::Secret(at, line) => self.secret(at, &line),
+                News::Frame { at, station, port, way, frame, fate } => {
+                    self.frame(&Observation { at, station, port, way, frame: &frame, fate });
+                }
             }
         }
-        self.monitors.push((interest, monitor));
-        interest
+    }
+
+    /// The first to want events may keep it, and is told last.
+    fn event(&mut self, event: Event) {
+        let Some(keeper) = self.0.iter().position(|(i, _)| i.events()) else { return };
+        let (upto, others) = self.0.split_at_mut(keeper + 1);
+        for (_, other) in others.iter_mut().filter(|(i, _)| i.events()) {
+            other.event(&event);
+        }
+        upto[keeper].1.keep(event);
+    }
+
+    fn secret(&mut self, at: Instant, line: &str) {
+        for (_, monitor) in self.0.iter_mut().filter(|(i, _)| i.events()) {
+            monitor.secret(at, line);
+        }
+    }
+
+    fn frame(&mut self, observation: &Observation<'_>) {
+        for (_, monitor) in self.0.iter_mut().filter(|(i, _)| i.frames()) {
+            monitor.frame(observation);
+        }
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(monitors: SharedMonitors) -> Self {
+        Self { monitors, frames: Ports::default(), later: BinaryHeap::new(), entered: 0, notes: None }
+    }
+
+    /// A monitor wants frames at these ports, or at all.
+    pub(crate) fn widen(&mut self, ports: Option<&[(StationId, Port)]>) {
+        match ports {
+            None => self.frames = Ports::All,
+            Some(ports) => ports.iter().for_each(|(station, port)| self.frames.add(*station, *port)),
+        }
+    }
+
+    /// The same for another part.
+    pub(crate) fn fork(&self) -> Self {
+        Self { frames: self.frames.clone(), ..Self::new(self.monitors.clone()) }
+    }
+
+    /// From now on what happens is noted and not told.
+    pub(crate) fn note(&mut self) {
+        self.notes = Some(Notes::default());
+    }
+
+    /// From now on what happens is told again; what was noted comes back.
+    pub(crate) fn noted(&mut self) -> Vec<Note> {
+        self.notes.take().map(|notes| notes.list).unwrap_or_default()
+    }
+
+    /// What happens from now on is because of this entry in the agenda.
+    #[inline]
+    pub(crate) fn on_event(&mut self, key: Key) {
+        if let Some(notes) = &mut self.notes {
+            notes.place = Place(key.at(), Turn::Happens, key.number());
+        }
     }
 
     /// Hands on what the trace recorded.
     pub(crate) fn drain(&mut self, trace: &mut Trace, now: Instant) {
-        let Some(keeper) = self.monitors.iter().position(|(i, _)| i.events()) else { return drop(trace.drain()) };
-        let (upto, others) = self.monitors.split_at_mut(keeper + 1);
-        let (_, keeper) = &mut upto[keeper];
+        if let Some(Notes { place, list }) = &mut self.notes {
+            list.extend(trace.drain().map(|record| {
+                let news = match record {
+                    Record::Event(event) => News::Event(event),
+                    Record::Secret(line) => News::Secret(now, line),
+                };
+                Note { place: *place, news }
+            }));
+            return;
+        }
+        let monitors = &mut *self.monitors.borrow_mut();
         for record in trace.drain() {
-            for (_, other) in others.iter_mut().filter(|(i, _)| i.events()) {
-                match &record {
-                    Record::Event(event) => other.event(event),
-                    Record::Secret(line) => other.secret(now, line),
-                }
-            }
             match record {
-                Record::Event(event) => keeper.keep(event),
-                Record::Secret(line) => keeper.secret(now, &line),
+                Record::Event(event) => monitors.event(event),
+                Record::Secret(line) => monitors.secret(now, &line),
             }
         }
     }
@@ -135,8 +248,11 @@ impl Watch {
     fn tell_later(&mut self, now: Instant, trace: &mut Trace) {
         while let Some(Reverse(first)) = self.later.peek()
             && first.at <= now
-            && let Some(Reverse(Later { at, launch, .. })) = self.later.pop()
+            && let Some(Reverse(Later { at, launch, path, .. })) = self.later.pop()
         {
+            if let Some(notes) = &mut self.notes {
+                notes.place = Place(at, Turn::Leaves, path.into());
+            }
             trace.set_scene(at, launch.station);
             self.tell_launch(at, &launch, trace);
         }
@@ -179,15 +295,19 @@ impl Watch {
     }
 
     fn tell(&mut self, observation: &Observation<'_>) {
-        for (_, monitor) in self.monitors.iter_mut().filter(|(i, _)| i.frames()) {
-            monitor.frame(observation);
-        }
+        let Some(Notes { place, list }) = &mut self.notes else {
+            return self.monitors.borrow_mut().frame(observation);
+        };
+        let &Observation { at, station, port, way, frame, fate } = observation;
+        let news = News::Frame { at, station, port, way, frame: frame.clone(), fate };
+        list.push(Note { place: *place, news });
     }
 }
 
 impl Ord for Later {
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.entered).cmp(&(other.at, other.entered))
+        // Of several links at one instant the order is that of the links, whoever played them.
+        (self.at, self.path, self.entered).cmp(&(other.at, other.path, other.entered))
     }
 }
 

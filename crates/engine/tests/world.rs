@@ -8,7 +8,7 @@ use septet_core::{
     Carrier, DropReason, Event, EventId, Fate, Frame, Instant, Interest, Monitor, Observation, Out, Port, Power, Rate,
     Seed, Station, StationId, Storey, Way,
 };
-use septet_engine::{Heading, LinkId, World};
+use septet_engine::{Action, Call, Heading, LinkId, World};
 use septet_physical::queue::{Limit, QueueSpec};
 use septet_physical::{Framing, Medium, Ratio};
 
@@ -123,12 +123,14 @@ fn carriers_come_before_power_and_frames_after_their_time() {
 fn actions_come_before_events_of_their_instant() {
     let mut s = pair(slow(), &[(0, 100)]);
     let log = s.log.clone();
-    s.world.at(us(1800), move |world| {
-        log.borrow_mut().push("action".into());
-        let log = log.clone();
-        world.at(us(0), move |_| log.borrow_mut().push("at once".into()));
+    let agent = s.world.add_agent(move |call: Call, world: &mut World| {
+        log.borrow_mut().push(format!("action {}", call.message));
+        if call.message == 1 {
+            world.at(us(0), Action::Call(Call { message: 2, ..call }));
+        }
     });
-    assert_eq!(s.run(5000)[4..], ["action", "at once", "1800 b receive eth0 100"]);
+    s.world.at(us(1800), Action::Call(Call { agent, message: 1 }));
+    assert_eq!(s.run(5000)[4..], ["action 1", "action 2", "1800 b receive eth0 100"]);
 }
 
 #[test]
@@ -138,11 +140,12 @@ fn a_cut_loses_what_flies_and_tells_both_ends() {
     let events = Rc::new(RefCell::new(Vec::new()));
     s.world.add_monitor(Kinds(events.clone()));
     let link = s.link;
-    s.world.at(us(500), move |w| {
+    let agent = s.world.add_agent(move |_, w: &mut World| {
         let fault = w.emit(None, Storey::Lab, "fault.cut", EventId::NONE, |_| {});
         w.set_carrier(link, Carrier::Down, fault);
     });
-    s.world.at(us(3000), move |w| w.set_carrier(link, Carrier::Up, EventId::NONE));
+    s.world.at(us(500), Action::Call(Call { agent, message: 0 }));
+    s.world.at(us(3000), Action::Carrier { link, carrier: Carrier::Up, cause: EventId::NONE });
     assert_eq!(
         s.run(9000),
         ["500 a carrier eth0 Down", "500 b carrier eth0 Down", "3000 a carrier eth0 Up", "3000 b carrier eth0 Up"]
@@ -158,8 +161,9 @@ fn a_station_that_is_off_hears_nothing_and_starts_afresh() {
     let mut s = pair(slow(), &[(0, 100), (100, 100), (5000, 100)]);
     s.run(0);
     let b = s.b;
-    s.world.at(us(100), move |w| w.set_power(b, Power::Off, EventId::NONE));
-    s.world.at(us(4000), move |w| w.set_power(b, Power::On, EventId::NONE));
+    let cause = EventId::NONE;
+    s.world.at(us(100), Action::Power { station: b, power: Power::Off, cause });
+    s.world.at(us(4000), Action::Power { station: b, power: Power::On, cause });
     assert_eq!(
         s.run(9000),
         [
@@ -231,7 +235,8 @@ fn frames_leave_under_the_medium_of_their_time() {
     let mut s = pair(slow(), &[(0, 100), (0, 100)]);
     let link = s.link;
     let fast = Medium { rate: Rate::from_bits_per_sec(8_000_000), ..slow() };
-    s.world.at(us(100), move |w| w.set_medium(link, Heading::AToB, fast, EventId::NONE));
+    let (heading, medium, cause) = (Heading::AToB, fast.into(), EventId::NONE);
+    s.world.at(us(100), Action::Medium { link, heading, medium, cause });
     // An eighth of the first one has left when the rate changes; its rest, and the second one, leave eight times as fast.
     assert_eq!(s.run(9000)[4..], ["1187 b receive eth0 100", "1287 b receive eth0 100"]);
 }

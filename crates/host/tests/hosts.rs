@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use septet_core::{Carrier, Event, EventId, Instant, Interest, Monitor, Port, Power, Seed, StationId};
 use septet_datalink::ethernet::MacAddr;
-use septet_engine::{LinkId, World};
+use septet_engine::{Action, LinkId, World};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, StaticRoute};
 use septet_network::Prefix;
 use septet_physical::Medium;
@@ -124,6 +124,14 @@ async fn ping(net: &NetRef, log: &Log, to: &str, count: u16, ttl: u8) {
             Err(_) => log.say("timeout"),
         }
     }
+}
+
+fn carrier(link: LinkId, carrier: Carrier) -> Action {
+    Action::Carrier { link, carrier, cause: EventId::NONE }
+}
+
+fn power(station: StationId, power: Power) -> Action {
+    Action::Power { station, power, cause: EventId::NONE }
 }
 
 #[test]
@@ -441,10 +449,10 @@ fn a_cut_cable_and_a_crash_are_survived() {
             }
         }
     });
-    world.at(Instant::from_millis(1500), move |w| w.set_carrier(link, Carrier::Down, EventId::NONE));
-    world.at(Instant::from_millis(3500), move |w| w.set_carrier(link, Carrier::Up, EventId::NONE));
-    world.at(Instant::from_millis(5500), move |w| w.set_power(a, Power::Off, EventId::NONE));
-    world.at(Instant::from_millis(7500), move |w| w.set_power(a, Power::On, EventId::NONE));
+    world.at(Instant::from_millis(1500), carrier(link, Carrier::Down));
+    world.at(Instant::from_millis(3500), carrier(link, Carrier::Up));
+    world.at(Instant::from_millis(5500), power(a, Power::Off));
+    world.at(Instant::from_millis(7500), power(a, Power::On));
     world.run_until(Instant::from_secs(9)).unwrap();
     assert_eq!(
         log.lines(),

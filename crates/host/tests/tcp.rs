@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use septet_core::{Carrier, EventId, Instant, Port, Power, Rate, Seed, StationId};
 use septet_datalink::ethernet::MacAddr;
-use septet_engine::{LinkId, World};
+use septet_engine::{Action, LinkId, World};
 use septet_host::{Host, HostConfig, InterfaceConfig};
 use septet_physical::{Medium, Ratio};
 use septet_socket::{ListenOptions, NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
@@ -93,6 +93,14 @@ async fn echo(net: NetRef) {
 
 fn counter(world: &World, id: StationId, name: &str) -> u64 {
     world.station::<Host>(id).unwrap().counters().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("{name}")).1
+}
+
+fn carrier(link: LinkId, carrier: Carrier) -> Action {
+    Action::Carrier { link, carrier, cause: EventId::NONE }
+}
+
+fn power(station: StationId, power: Power) -> Action {
+    Action::Power { station, power, cause: EventId::NONE }
 }
 
 #[test]
@@ -264,8 +272,8 @@ fn a_crashed_server_resets_what_it_has_forgotten() {
         }
     };
     let (mut world, _, b, _) = pair(cable(), client, echo);
-    world.at(Instant::from_secs(2), move |w| w.set_power(b, Power::Off, EventId::NONE));
-    world.at(Instant::from_secs(3), move |w| w.set_power(b, Power::On, EventId::NONE));
+    world.at(Instant::from_secs(2), power(b, Power::Off));
+    world.at(Instant::from_secs(3), power(b, Power::On));
     world.run_until(Instant::from_secs(30)).unwrap();
     // The carrier was gone for a while and the neighbour with it: ARP comes first.
     assert_eq!(log.lines(), ["ConnectionReset at 5008", "true"].map(String::from));
@@ -285,8 +293,8 @@ fn a_cut_is_bridged_by_retransmission() {
     };
     let medium = Medium { rate: Rate::from_bits_per_sec(1_000_000), ..cable() };
     let (mut world, _, _, link) = pair(medium, client, echo);
-    world.at(Instant::from_secs(1), move |w| w.set_carrier(link, Carrier::Down, EventId::NONE));
-    world.at(Instant::from_secs(3), move |w| w.set_carrier(link, Carrier::Up, EventId::NONE));
+    world.at(Instant::from_secs(1), carrier(link, Carrier::Down));
+    world.at(Instant::from_secs(3), carrier(link, Carrier::Up));
     world.run_until(Instant::from_secs(60)).unwrap();
     assert_eq!(log.lines(), ["true"].map(String::from));
 }

@@ -348,6 +348,7 @@ mod portable {
 #[cfg(test)]
 mod tests {
     use septet_core::Seed;
+    use septet_engine::{Action, Call};
 
     use super::*;
 
@@ -356,7 +357,8 @@ mod tests {
         let mut world = World::new(Seed::new(1));
         let fired = Rc::new(Cell::new(None));
         let seen = fired.clone();
-        world.at(Instant::from_millis(3), move |world| seen.set(Some(world.now())));
+        let agent = world.add_agent(move |_, world: &mut World| seen.set(Some(world.now())));
+        world.at(Instant::from_millis(3), Action::Call(Call { agent, message: 0 }));
         let pump = Pump::new(world);
         pump.run(Instant::from_millis(6)).await.unwrap();
         assert_eq!(fired.get(), Some(Instant::from_millis(3)));
@@ -371,7 +373,8 @@ mod tests {
         let mut world = World::new(Seed::new(1));
         for ms in 1..=1000 {
             let wall = wall.clone();
-            world.at(Instant::from_millis(ms), move |_| wall.set(wall.get() + cost));
+            let agent = world.add_agent(move |_, _: &mut World| wall.set(wall.get() + cost));
+            world.at(Instant::from_millis(ms), Action::Call(Call { agent, message: 0 }));
         }
         world.run_until(Instant::ZERO).unwrap();
         (Pump::on(Clock::told(Instant::ZERO, wall.clone()), world), wall)

@@ -5,6 +5,7 @@
 //! and who waits is derived from the times of departure. Other disciplines decide at the moment of transmission and
 //! have an event for it ([`Direction::next_transmit`]). Either way only the head of what is in flight is an event.
 
+use core::time::Duration;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -203,6 +204,27 @@ impl Direction {
         self.flights.pop_front().map(|f| f.frame)
     }
 
+    /// The frames in flight, in the order of arrival; of each, `ingress` says when it arrives.
+    pub fn in_flight(&self) -> impl Iterator<Item = &Frame> {
+        self.flights.iter().map(|f| &f.frame)
+    }
+
+    /// Takes in a frame that is in flight already and arrives when its `ingress` says: it was sent on a direction of which
+    /// this one is the end in another part of the world.
+    pub fn accept(&mut self, frame: Frame) {
+        self.fly(Flight { start: frame.ingress, frame }, 0, Turn::Overtakes);
+    }
+
+    /// Forgets what is in flight, where it is told elsewhere that it is lost.
+    pub fn forget_flights(&mut self) {
+        self.flights.clear();
+    }
+
+    /// No frame that is sent from now on arrives earlier than this after its first bit left.
+    pub fn least_delay(&self) -> Duration {
+        self.channel.least_delay()
+    }
+
     /// When [`transmit`](Self::transmit) must be called. `None` while nothing waits, and always behind drop-tail.
     pub fn next_transmit(&self) -> Option<Instant> {
         match &self.egress {
@@ -226,7 +248,7 @@ impl Direction {
                 Dequeue::Empty => None,
                 Dequeue::NotBefore(at) => {
                     // A time that is not later would be asked for again at once, for ever.
-                    managed.not_before = at.max(now + core::time::Duration::from_nanos(1));
+                    managed.not_before = at.max(now + Duration::from_nanos(1));
                     None
                 }
             };

@@ -1,9 +1,10 @@
 //! What ports and queues counted.
 
 use septet_core::{DropReason, Instant, LinkCounters, Port, PortReport, Station, StationId, Tally};
-use septet_physical::Violation;
 use septet_physical::queue::{Limit, Occupancy};
+use septet_physical::{Direction, Violation};
 
+use crate::fabric::Path;
 use crate::{Heading, LinkId, World};
 
 /// What a port counts, by the names of `ip -s link`.
@@ -54,14 +55,19 @@ pub struct QueueWatch {
 impl World {
     /// What a port counted so far; `None` where it has no cable.
     pub fn port_counters(&self, station: StationId, port: Port) -> Option<PortCounters> {
-        let fabric = self.fabric();
-        let path = fabric.outlet(station, port)?;
-        let sent = fabric.paths[path as usize].direction.counters(fabric.now);
-        let back = &fabric.paths[(path ^ 1) as usize];
+        let path = self.outlet(station, port)?;
+        // What a filter stops in front of the receiver is counted there.
+        let (mut drops, mut filtered) = (Tally::default(), 0);
+        for end in self.ends_of(path) {
+            end.direction.counters(self.now()).drops.iter().for_each(|(reason, n)| drops.add_many(reason, n));
+            filtered += end.cold().map_or(0, |c| c.matched);
+        }
+        let sends = self.ends_of(path).next()?;
+        let sent = sends.direction.counters(self.now());
+        let back = self.ends_of(path ^ 1).last()?;
         let cold = back.cold();
-        let queue = sent.drops.get(DropReason::Queue) + sent.drops.get(DropReason::Aqm);
-        let no_carrier =
-            sent.drops.get(DropReason::Carrier) + sent.drops.get(DropReason::Power) + sent.drops.get(DropReason::Giant);
+        let queue = drops.get(DropReason::Queue) + drops.get(DropReason::Aqm);
+        let no_carrier = drops.get(DropReason::Carrier) + drops.get(DropReason::Power) + drops.get(DropReason::Giant);
         Some(PortCounters {
             rx_packets: back.packets,
             rx_bytes: back.bytes,
@@ -71,8 +77,8 @@ impl World {
             tx_bytes: sent.bytes,
             tx_errors: no_carrier,
             tx_dropped: queue,
-            drops: sent.drops,
-            tx_filtered: fabric.paths[path as usize].cold().map_or(0, |c| c.matched),
+            drops,
+            tx_filtered: filtered,
         })
     }
 
@@ -110,33 +116,47 @@ impl World {
 
     /// A station, and then what is inside it, and inside that.
     fn nested(&self, station: StationId) -> impl Iterator<Item = &dyn Station> {
-        let outermost = self.stations.get(station.0 as usize).map(|s| &*s.station);
+        let home = self.homes.get(station.0 as usize);
+        let outermost = home.map(|home| &*self.parts[*home].slots[station.0 as usize].station);
         core::iter::successors(outermost, |station| station.inner())
+    }
+
+    /// The path that leads out of a port.
+    fn outlet(&self, station: StationId, port: Port) -> Option<u32> {
+        let home = *self.homes.get(station.0 as usize)?;
+        self.parts[home].fabric.outlet(station, port)
+    }
+
+    /// A path as its sender has it and, where that is another, the receiver's part.
+    fn ends_of(&self, path: u32) -> impl Iterator<Item = &Path> {
+        let Path { from, to, .. } = &self.parts[0].fabric.paths[path as usize];
+        let (sends, hears) = (self.home(from.station), self.home(to.station));
+        let at = move |home: usize| &self.parts[home].fabric.paths[path as usize];
+        core::iter::once(at(sends)).chain((sends != hears).then(|| at(hears)))
     }
 
     /// How many ports of `station` ever had a cable, those between included.
     pub fn ports(&self, station: StationId) -> u16 {
-        self.fabric().outlets.get(station.0 as usize).map_or(0, |outlets| outlets.paths.len() as u16)
+        let outlets = self.parts[self.home(station)].fabric.outlets.get(station.0 as usize);
+        outlets.map_or(0, |outlets| outlets.paths.len() as u16)
     }
 
     /// The port at the other end of the cable.
     pub fn peer(&self, station: StationId, port: Port) -> Option<(StationId, Port)> {
-        let fabric = self.fabric();
-        let to = fabric.paths[fabric.outlet(station, port)? as usize].to;
+        let to = self.parts[0].fabric.paths[self.outlet(station, port)? as usize].to;
         Some((to.station, to.port))
     }
 
     /// Frames whose transmission began, over all links.
     pub fn transmissions(&self) -> u64 {
-        let fabric = self.fabric();
-        fabric.paths.iter().map(|p| p.direction.counters(fabric.now).packets).sum()
+        let paths = self.parts.iter().flat_map(|part| &part.fabric.paths);
+        paths.map(|p| p.direction.counters(self.now()).packets).sum()
     }
 
     /// How full the queue of one direction of a link was.
     pub fn queue_use(&mut self, link: LinkId, heading: Heading) -> Option<QueueUse> {
-        let fabric = self.fabric_mut();
-        let now = fabric.now;
-        let direction = &mut fabric.paths.get_mut(path(link, heading) as usize)?.direction;
+        let now = self.now();
+        let direction = self.direction(path(link, heading))?;
         let waiting = direction.waiting(now);
         let meter = direction.meter(now);
         Some(QueueUse {
@@ -156,18 +176,20 @@ impl World {
         from: Instant,
         until: Instant,
     ) -> Option<QueueWatch> {
-        let fabric = self.fabric_mut();
-        let now = fabric.now;
-        let path = path(link, heading);
-        let number = fabric.paths.get_mut(path as usize)?.direction.watch(now, bound, from, until);
+        let (now, path) = (self.now(), path(link, heading));
+        let number = self.direction(path)?.watch(now, bound, from, until);
         Some(QueueWatch { path, number })
     }
 
     /// When the bound was first broken, and by how much; `None` while it was not.
     pub fn violation(&mut self, watch: QueueWatch) -> Option<Violation> {
-        let fabric = self.fabric_mut();
-        let now = fabric.now;
-        fabric.paths.get_mut(watch.path as usize)?.direction.meter(now).violation(watch.number)
+        let now = self.now();
+        self.direction(watch.path)?.meter(now).violation(watch.number)
+    }
+
+    /// The direction of a link where it is sent on.
+    fn direction(&mut self, path: u32) -> Option<&mut Direction> {
+        (path as usize / 2 < self.links.len()).then(|| &mut self.sending(path).direction)
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use septet_core::{Carrier, DropReason, EventId, Port, Power, Station, StationId, Storey};
 use septet_physical::Medium;
 
-use crate::fabric::{End, UNPLUGGED, tell_drop};
-use crate::gate::{FilterId, Gates, Rule, Side};
+use crate::fabric::{End, UNPLUGGED};
+use crate::gate::{FilterId, Rule, Side};
+use crate::part::Part;
 use crate::{Heading, LinkId, World};
 
 impl World {
@@ -37,12 +38,10 @@ impl World {
         let medium = medium.into();
         l.media[heading as usize] = medium.clone();
         let path = path(link, heading);
-        let now = self.fabric.now;
-        self.trace.set_scene(now, self.fabric.paths[path as usize].from.station);
-        self.trace.set_cause(cause);
-        self.fabric.act(path, &mut self.trace, |direction, told| direction.set_medium(now, &medium, told));
-        self.fabric.schedule_room(path);
-        self.hand_on();
+        let part = self.sender(path);
+        let now = part.now();
+        part.act(path, cause, |direction, told| direction.set_medium(now, &medium, told));
+        part.fabric.schedule_room(path);
     }
 
     /// The medium of one direction of a link.
@@ -56,8 +55,14 @@ impl World {
         if self.links.get(link.0 as usize).is_none() {
             return;
         }
-        let gates = self.fabric.paths[path(link, heading) as usize].cold_mut().gates.get_or_insert_default();
+        let (path, kin) = (path(link, heading), rule.kin);
+        let part = self.gatekeeper(path, side);
+        let gates = part.fabric.paths[path as usize].cold_mut().gates.get_or_insert_default();
         gates.sides[side as usize].rules.push(rule);
+        if let Some(kin) = kin {
+            let home = self.gate_home(path, side);
+            *self.kin.entry(kin).or_default().entry(home).or_default() += 1;
+        }
     }
 
     /// Takes a filter away. Frames that it held go on now, in the order in which they came; those that it delays go on
@@ -67,29 +72,59 @@ impl World {
             return;
         }
         let path = path(link, heading);
-        let Some(gates) = self.fabric.paths[path as usize].gates() else { return };
-        let free = gates.sides[side as usize].remove(filter);
+        let part = self.gatekeeper(path, side);
+        let Some(gates) = part.fabric.paths[path as usize].gates() else { return };
+        let gate = &mut gates.sides[side as usize];
+        let kin = gate.kin(filter);
+        let free = gate.remove(filter);
         match side {
-            Side::Out => self.go_on(path, free, Vec::new()),
-            Side::In => self.go_on(path, Vec::new(), free),
+            Side::Out => part.go_on(path, free, Vec::new()),
+            Side::In => part.go_on(path, Vec::new(), free),
         }
         // Without filters a frame pays for none.
-        let p = &mut self.fabric.paths[path as usize];
+        let p = &mut part.fabric.paths[path as usize];
         if p.gates().is_some_and(|gates| gates.is_empty()) {
             p.cold_mut().gates = None;
         }
+        if let Some(kin) = kin {
+            self.forget_kin(kin, self.gate_home(path, side));
+        }
+    }
+
+    /// One filter fewer of this kin stands in a part.
+    fn forget_kin(&mut self, kin: u64, home: usize) {
+        let Some(homes) = self.kin.get_mut(&kin) else { return };
+        if let Some(count) = homes.get_mut(&home) {
+            *count -= 1;
+            if *count == 0 {
+                homes.remove(&home);
+            }
+        }
+        if homes.is_empty() {
+            self.kin.remove(&kin);
+        }
+    }
+
+    /// The part in which a gate of a path stands.
+    fn gate_home(&self, path: u32, side: Side) -> usize {
+        let p = &self.parts[0].fabric.paths[path as usize];
+        self.home(if side == Side::Out { p.from.station } else { p.to.station })
+    }
+
+    fn gatekeeper(&mut self, path: u32, side: Side) -> &mut Part {
+        let home = self.gate_home(path, side);
+        &mut self.parts[home]
     }
 
     /// Switches a station on or off. One that is off receives nothing, and its neighbours lose the carrier.
     pub fn set_power(&mut self, station: StationId, power: Power, cause: EventId) {
-        let Some(slot) = self.stations.get_mut(station.0 as usize) else { return };
-        if slot.power == power {
+        if station.0 as usize >= self.stations() || self.is_on(station) == (power == Power::On) {
             return;
         }
-        slot.power = power;
+        self.part_of(station).set_power(station, power);
         let kind = if power == Power::On { "power.on" } else { "power.off" };
         let event = self.emit(Some(station), Storey::Physical, kind, cause, |_| {});
-        let outlets = self.fabric.outlets[station.0 as usize].paths.clone();
+        let outlets = self.part_of(station).fabric.outlets[station.0 as usize].paths.clone();
         let out: Vec<u32> = outlets.into_iter().filter(|p| *p != UNPLUGGED).collect();
         match power {
             Power::Off => {
@@ -123,11 +158,11 @@ impl World {
     /// Puts another station into the place of one, ports and name kept: the old one is switched off, the new one on.
     /// Returns the old one, or the new one back where there is no such place.
     pub fn replace(&mut self, id: StationId, station: Box<dyn Station>, cause: EventId) -> Box<dyn Station> {
-        if self.stations.get(id.0 as usize).is_none() {
+        if id.0 as usize >= self.stations() {
             return station;
         }
         self.set_power(id, Power::Off, cause);
-        let old = core::mem::replace(&mut self.stations[id.0 as usize].station, station);
+        let old = core::mem::replace(&mut self.part_of(id).slots[id.0 as usize].station, station);
         self.set_power(id, Power::On, cause);
         old
     }
@@ -138,11 +173,12 @@ impl World {
     }
 
     pub(super) fn tell_carriers(&mut self, id: StationId, cause: EventId) {
-        for port in 0..self.fabric.outlets[id.0 as usize].paths.len() {
-            let path = self.fabric.outlets[id.0 as usize].paths[port];
+        let part = self.part_of(id);
+        for port in 0..part.fabric.outlets[id.0 as usize].paths.len() {
+            let path = part.fabric.outlets[id.0 as usize].paths[port];
             if path != UNPLUGGED {
-                let carrier = self.fabric.paths[path as usize].direction.carrier();
-                self.call(id, cause, |station, now, out| station.on_carrier(now, Port(port as u16), carrier, out));
+                let carrier = part.fabric.paths[path as usize].direction.carrier();
+                part.call(id, cause, |station, now, out| station.on_carrier(now, Port(port as u16), carrier, out));
             }
         }
     }
@@ -152,35 +188,33 @@ impl World {
     }
 
     fn stop(&mut self, path: u32, reason: DropReason, cause: EventId) {
-        let now = self.fabric.now;
-        self.trace.set_scene(now, self.fabric.paths[path as usize].from.station);
-        self.trace.set_cause(cause);
-        self.fabric.act(path, &mut self.trace, |direction, told| direction.stop(now, reason, told));
-        self.hand_on();
+        let part = self.sender(path);
+        let now = part.now();
+        part.act(path, cause, |direction, told| direction.stop(now, reason, told));
     }
 
     fn sever(&mut self, path: u32, reason: DropReason, cause: EventId) {
-        let now = self.fabric.now;
-        self.trace.set_scene(now, self.fabric.paths[path as usize].from.station);
-        self.trace.set_cause(cause);
-        self.fabric.act(path, &mut self.trace, |direction, told| direction.sever(now, reason, told));
-        let p = &mut self.fabric.paths[path as usize];
-        let port = p.from.port;
-        for frame in p.gates().map(Gates::lose).unwrap_or_default() {
-            p.direction.count_drop(reason);
-            tell_drop(&mut self.trace, "link.lost", port, &frame, reason, "it waited at a filter when the link went");
+        let part = self.sender(path);
+        let now = part.now();
+        part.act(path, cause, |direction, told| direction.sever(now, reason, told));
+        part.lose_waiting(path, Side::Out, reason, cause);
+        part.fabric.schedule_room(path);
+        if self.crossings.iter().any(|crossing| crossing.path == path) {
+            if let Some(cold) = self.sending(path).cold_if_any() {
+                cold.packed = 0;
+            }
+            self.hearer(path).fabric.paths[path as usize].direction.forget_flights();
         }
-        self.fabric.schedule_room(path);
-        self.hand_on();
+        self.hearer(path).lose_waiting(path, Side::In, reason, cause);
     }
 
     /// Brings the carrier of a link in line with cable and power.
     fn refresh_paths(&mut self, link: LinkId) -> Carrier {
-        let ends = self.paths(link).map(|p| self.fabric.paths[p as usize].from.station);
+        let ends = self.paths(link).map(|p| self.parts[0].fabric.paths[p as usize].from.station);
         let up = self.links[link.0 as usize].plugged == Carrier::Up && ends.iter().all(|e| self.is_on(*e));
         if up {
             for path in self.paths(link) {
-                self.fabric.paths[path as usize].direction.resume();
+                self.sending(path).direction.resume();
             }
         }
         if up { Carrier::Up } else { Carrier::Down }
@@ -198,7 +232,7 @@ impl World {
             return;
         }
         for path in self.paths(link) {
-            let End { station, port } = self.fabric.paths[path as usize].from;
+            let End { station, port } = self.parts[0].fabric.paths[path as usize].from;
             if self.is_on(station) && knows != Some(station) {
                 self.call(station, cause, |station, now, out| station.on_carrier(now, port, carrier, out));
             }

@@ -3,7 +3,7 @@
 use core::any::Any;
 use core::fmt;
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use septet_core::{
@@ -11,16 +11,20 @@ use septet_core::{
 };
 use septet_physical::{Blind, Direction, Heading, Lens, Medium, Origin};
 
-use crate::Digest;
-use crate::agenda::{Key, Kind};
-use crate::digest::Chain;
-use crate::fabric::{Door, End, Fabric, Path, UNPLUGGED};
+use crate::agenda::Key;
+use crate::fabric::{End, Path, UNPLUGGED};
+use crate::part::{Part, Slot};
+use crate::watch::{SharedMonitors, Watch};
+use crate::{Action, Agent, AgentId, Call, Digest};
 
 mod account;
 mod faults;
+mod parts;
 mod run;
 
 pub use account::{PortCounters, QueueUse, QueueWatch};
+use parts::Crossing;
+pub use parts::Unparted;
 pub use run::{Circle, Storm};
 
 /// Which link of a world, in the order of connection.
@@ -65,32 +69,27 @@ pub struct Stats {
 /// assert_eq!(world.station::<Echo>(b).unwrap().0, 50);
 /// ```
 pub struct World {
-    fabric: Fabric,
-    trace: Trace,
-    stations: Vec<Slot>,
-    stats: Stats,
-    /// Events since time last moved.
-    at_this_instant: u64,
+    /// One, unless the world was put into several.
+    parts: Vec<Part>,
+    /// By station: the part that it is in.
+    homes: Vec<usize>,
+    /// The paths from one part to another.
+    crossings: Vec<Crossing>,
+    /// Of filters that share something: how many stand in which part.
+    kin: BTreeMap<u64, BTreeMap<usize, usize>>,
+    monitors: SharedMonitors,
     /// Events at one instant; where it is not set, more in a world of many stations.
     storm_limit: Option<u64>,
-    actions: BinaryHeap<Reverse<Action>>,
-    actions_entered: u64,
-    /// Stations that were handed out to be changed; their deadlines are asked for again.
-    touched: Vec<StationId>,
+    /// What happens to the world as a whole.
+    agenda: BinaryHeap<Reverse<Entry>>,
+    entered: u64,
+    /// `None` while it acts.
+    agents: Vec<Option<Box<dyn Agent>>>,
     started: bool,
     seed: Seed,
     lens: Arc<dyn Lens>,
     links: Vec<Link>,
     names: Vec<Box<str>>,
-}
-
-struct Slot {
-    station: Box<dyn Station>,
-    /// The earliest deadline in the agenda; `FAR_FUTURE` where there is none.
-    armed: Instant,
-    power: Power,
-    /// Over what was delivered to it.
-    chain: Chain,
 }
 
 struct Link {
@@ -101,25 +100,26 @@ struct Link {
     media: [Arc<Medium>; 2],
 }
 
-struct Action {
+/// What happens to the world at a time; of several at one instant the first to be entered comes first.
+struct Entry {
     at: Instant,
     entered: u64,
-    act: Box<dyn FnOnce(&mut World)>,
+    action: Action,
 }
 
 impl World {
     /// An empty world.
     pub fn new(seed: Seed) -> Self {
         Self {
-            fabric: Fabric::default(),
-            trace: Trace::off(),
-            stations: Vec::new(),
-            stats: Stats::default(),
-            at_this_instant: 0,
+            parts: vec![Part::new()],
+            homes: Vec::new(),
+            crossings: Vec::new(),
+            kin: BTreeMap::new(),
+            monitors: SharedMonitors::default(),
             storm_limit: None,
-            actions: BinaryHeap::new(),
-            actions_entered: 0,
-            touched: Vec::new(),
+            agenda: BinaryHeap::new(),
+            entered: 0,
+            agents: Vec::new(),
             started: false,
             seed,
             lens: Arc::new(Blind),
@@ -130,7 +130,9 @@ impl World {
 
     /// Sets how links connected from now on read, mark and split packets.
     pub fn set_lens(&mut self, lens: Arc<dyn Lens>) {
-        self.fabric.splitter = lens.splitter();
+        for part in &mut self.parts {
+            part.fabric.splitter = lens.splitter();
+        }
         self.lens = lens;
     }
 
@@ -140,17 +142,21 @@ impl World {
         self.storm_limit = Some(events);
     }
 
-    /// Adds a station. Where the world has started it is switched on at once.
+    /// Adds a station. Where the world has started it is switched on at once; of a world in parts it is in the first.
     ///
     /// # Panics
     /// If there are [`StationId::MOST`] already.
     pub fn add_station(&mut self, name: &str, station: Box<dyn Station>) -> StationId {
-        let id = StationId(self.stations.len() as u32);
-        assert!(self.stations.len() < StationId::MOST, "no world has more stations than this");
-        let (armed, chain) = (Instant::FAR_FUTURE, Chain::default());
-        self.stations.push(Slot { station, armed, power: Power::On, chain });
+        assert!(self.homes.len() < StationId::MOST, "no world has more stations than this");
+        let id = StationId(self.homes.len() as u32);
+        let (first, others) = self.parts.split_first_mut().expect("a world has a part");
+        first.slots.push(Slot::new(station));
+        others.iter_mut().for_each(|part| part.slots.push(Slot::elsewhere()));
+        for part in &mut self.parts {
+            part.fabric.outlets.push(Default::default());
+        }
+        self.homes.push(0);
         self.names.push(name.into());
-        self.fabric.outlets.push(Default::default());
         if self.started {
             self.call(id, EventId::NONE, |station, now, out| station.on_power(now, Power::On, out));
         }
@@ -172,44 +178,69 @@ impl World {
         let id = LinkId(self.links.len() as u32);
         let media = [ab.into(), ba.into()];
         let (a, b) = (End { station: a.0, port: a.1 }, End { station: b.0, port: b.1 });
-        assert!(self.fabric.paths.len() + 2 <= Key::MAX_PATHS, "no world has more links than this");
+        assert!(self.links.len() * 2 + 2 <= Key::MAX_PATHS, "no world has more links than this");
         let origin = Arc::new(Origin { name: name.into(), seed: self.seed, lens: self.lens.clone() });
         for (medium, from, to, heading) in [(&media[0], a, b, Heading::AToB), (&media[1], b, a, Heading::BToA)] {
-            let path = self.fabric.paths.len() as u32;
-            let direction = Direction::new(medium, &origin, heading);
-            self.fabric.paths.push(Path::new(from, to, direction));
-            let outlets = &mut self.fabric.outlets[from.station.0 as usize].paths;
+            let path = id.0 * 2 + heading as u32;
+            let home = self.home(from.station);
+            let outlets = &mut self.parts[home].fabric.outlets[from.station.0 as usize].paths;
             let port = usize::from(from.port.0);
             if outlets.len() <= port {
                 outlets.resize(port + 1, UNPLUGGED);
             }
-            assert!(outlets[port] == UNPLUGGED, "port {} of `{}` has a cable", from.port, self.name(from.station));
-            self.fabric.outlets[from.station.0 as usize].paths[port] = path;
+            assert!(
+                outlets[port] == UNPLUGGED,
+                "port {} of `{}` has a cable",
+                from.port,
+                self.names[from.station.0 as usize]
+            );
+            outlets[port] = path;
+            self.place_path(Path::new(from, to, Direction::new(medium, &origin, heading)));
         }
         self.links.push(Link { origin, plugged: Carrier::Up, carrier: Carrier::Up, media });
         if self.started {
             // Born without carrier, then plugged in like any other.
             self.links[id.0 as usize].carrier = Carrier::Down;
             for path in self.paths(id) {
-                self.fabric.paths[path as usize].direction.resume();
+                self.sending(path).direction.resume();
             }
             self.refresh(id, None, EventId::NONE);
         }
         id
     }
 
-    /// Lets `act` happen at `at`, or now where that is past, before any station's event of that instant.
-    pub fn at(&mut self, at: Instant, act: impl FnOnce(&mut World) + 'static) {
-        let entered = self.actions_entered;
-        self.actions_entered += 1;
-        self.actions.push(Reverse(Action { at: at.max(self.now()), entered, act: Box::new(act) }));
+    /// Lets `action` happen at `at`, or now where that is past, before any station's event of that instant.
+    pub fn at(&mut self, at: Instant, action: Action) {
+        self.entered += 1;
+        self.agenda.push(Reverse(Entry { at: at.max(self.now()), entered: self.entered, action }));
+    }
+
+    /// Adds somebody who decides what happens when an [`Action::Call`] comes.
+    pub fn add_agent(&mut self, agent: impl Agent + 'static) -> AgentId {
+        self.agents.push(Some(Box::new(agent)));
+        AgentId(self.agents.len() as u32 - 1)
+    }
+
+    /// Lets an agent act. One that acts already hears nothing.
+    pub(crate) fn ask(&mut self, call: Call) {
+        let at = call.agent.0 as usize;
+        let Some(mut agent) = self.agents.get_mut(at).and_then(Option::take) else { return };
+        agent.call(call, self);
+        self.agents[at] = Some(agent);
     }
 
     /// Adds a monitor; from now on it is told what it wants.
     pub fn add_monitor(&mut self, monitor: impl Monitor + 'static) {
-        let interest = self.fabric.watch.get_or_insert_default().add(Box::new(monitor));
-        if interest.events() && !self.trace.is_on() {
-            self.trace = Trace::on();
+        let (interest, ports) = (monitor.interest(), monitor.ports());
+        self.monitors.borrow_mut().add(Box::new(monitor));
+        for part in &mut self.parts {
+            let watch = part.fabric.watch.get_or_insert_with(|| Box::new(Watch::new(self.monitors.clone())));
+            if interest.frames() {
+                watch.widen(ports.as_deref());
+            }
+            if interest.events() && !part.trace.is_on() {
+                part.trace = Trace::on();
+            }
         }
     }
 
@@ -220,8 +251,9 @@ impl World {
         }
         frame.ingress = self.now();
         if self.is_on(station) {
-            self.fabric.name(&mut frame, station);
-            self.deliver(End { station, port }, frame);
+            let part = self.part_of(station);
+            part.fabric.name(&mut frame, station);
+            part.deliver(End { station, port }, frame);
         }
     }
 
@@ -251,7 +283,8 @@ impl World {
 
     /// The station, or the one inside it, where it is of type `T`.
     pub fn station<T: Station>(&self, id: StationId) -> Option<&T> {
-        let mut station = &*self.stations.get(id.0 as usize)?.station;
+        let home = *self.homes.get(id.0 as usize)?;
+        let mut station = &*self.parts[home].slots[id.0 as usize].station;
         loop {
             let any: &dyn Any = station;
             match any.downcast_ref() {
@@ -263,11 +296,13 @@ impl World {
 
     /// The station, or the one inside it, to be changed, where it is of type `T`.
     pub fn station_mut<T: Station>(&mut self, id: StationId) -> Option<&mut T> {
-        let mut station = &mut *self.stations.get_mut(id.0 as usize)?.station;
+        let home = *self.homes.get(id.0 as usize)?;
+        let Part { slots, touched, .. } = &mut self.parts[home];
+        let mut station = &mut *slots[id.0 as usize].station;
         while !(&*station as &dyn Any).is::<T>() {
             station = station.inner_mut()?;
         }
-        self.touched.push(id);
+        touched.push(id);
         (station as &mut dyn Any).downcast_mut()
     }
 
@@ -280,15 +315,19 @@ impl World {
         cause: EventId,
         build: impl FnOnce(&mut Fields),
     ) -> EventId {
-        self.trace.set_scene(self.fabric.now, station.unwrap_or(StationId::WORLD));
-        let id = self.trace.emit(storey, kind, cause, build);
-        self.hand_on();
+        let part = match station {
+            Some(station) => self.part_of(station),
+            None => &mut self.parts[0],
+        };
+        part.trace.set_scene(part.fabric.now, station.unwrap_or(StationId::WORLD));
+        let id = part.trace.emit(storey, kind, cause, build);
+        part.hand_on();
         id
     }
 
     /// Whether a station is switched on.
     pub fn is_on(&self, station: StationId) -> bool {
-        self.stations.get(station.0 as usize).is_some_and(|s| s.power == Power::On)
+        self.homes.get(station.0 as usize).is_some_and(|home| self.parts[*home].is_on(station))
     }
 
     /// Whether a link has a carrier: it is not cut, and both its ends are switched on.
@@ -298,7 +337,7 @@ impl World {
 
     /// The time.
     pub fn now(&self) -> Instant {
-        self.fabric.now
+        self.parts[0].now()
     }
 
     /// The seed.
@@ -308,12 +347,15 @@ impl World {
 
     /// The digest over everything that was delivered so far.
     pub fn digest(&self) -> Digest {
-        Digest::of(self.stations.iter().map(|slot| slot.chain))
+        Digest::of(self.homes.iter().enumerate().map(|(station, home)| self.parts[*home].slots[station].chain))
     }
 
     /// What was done so far.
     pub fn stats(&self) -> Stats {
-        self.stats
+        self.parts.iter().fold(Stats::default(), |sum, part| Stats {
+            events: sum.events + part.stats.events,
+            deliveries: sum.deliveries + part.stats.deliveries,
+        })
     }
 
     /// A station's name.
@@ -323,7 +365,7 @@ impl World {
 
     /// How many stations there are; they are numbered from zero.
     pub fn stations(&self) -> usize {
-        self.stations.len()
+        self.homes.len()
     }
 
     /// How many links there are; they are numbered from zero.
@@ -338,56 +380,40 @@ impl World {
 
     /// The two ends of a link.
     pub fn ends(&self, link: LinkId) -> Option<[(StationId, Port); 2]> {
-        let p = self.fabric.paths.get(link.0 as usize * 2)?;
+        let p = self.parts[0].fabric.paths.get(link.0 as usize * 2)?;
         Some([(p.from.station, p.from.port), (p.to.station, p.to.port)])
     }
 
-    fn fabric(&self) -> &Fabric {
-        &self.fabric
+    /// The part that a station is in; the first, where there is no such station.
+    fn home(&self, station: StationId) -> usize {
+        self.homes.get(station.0 as usize).copied().unwrap_or_default()
     }
 
-    fn fabric_mut(&mut self) -> &mut Fabric {
-        &mut self.fabric
+    fn part_of(&mut self, station: StationId) -> &mut Part {
+        let home = self.home(station);
+        &mut self.parts[home]
+    }
+
+    /// The part that sends on a path.
+    fn sender(&mut self, path: u32) -> &mut Part {
+        let from = self.parts[0].fabric.paths[path as usize].from.station;
+        self.part_of(from)
+    }
+
+    /// The part that hears what is sent on a path.
+    fn hearer(&mut self, path: u32) -> &mut Part {
+        let to = self.parts[0].fabric.paths[path as usize].to.station;
+        self.part_of(to)
+    }
+
+    /// A path where it is sent on.
+    fn sending(&mut self, path: u32) -> &mut Path {
+        &mut self.sender(path).fabric.paths[path as usize]
     }
 
     /// Calls a station and sees to what follows from it.
-    #[inline]
     fn call(&mut self, id: StationId, cause: EventId, f: impl FnOnce(&mut dyn Station, Instant, &mut Out<'_>)) {
-        let slot = &mut self.stations[id.0 as usize];
-        let now = self.fabric.now;
-        self.trace.set_scene(now, id);
-        self.trace.set_cause(cause);
-        let mut door = Door { fabric: &mut self.fabric, station: id };
-        f(&mut *slot.station, now, &mut Out::new(&mut door, &mut self.trace));
-        arm(slot, id, &mut self.fabric);
-        self.hand_on();
-    }
-
-    /// Hands what the trace recorded on to the monitors.
-    #[inline]
-    fn hand_on(&mut self) {
-        if !self.trace.is_empty()
-            && let Some(watch) = &mut self.fabric.watch
-        {
-            watch.drain(&mut self.trace, self.fabric.now);
-        }
-    }
-}
-
-impl Slot {
-    fn deadline(&self) -> Option<Instant> {
-        if self.power == Power::On { self.station.deadline() } else { None }
-    }
-}
-
-#[inline]
-fn arm(slot: &mut Slot, id: StationId, fabric: &mut Fabric) {
-    if let Some(deadline) = slot.deadline() {
-        let at = deadline.max(fabric.now);
-        if at < slot.armed {
-            slot.armed = at;
-            fabric.agenda.push(Key::new(at, id, Kind::Deadline, 0));
-        }
+        self.part_of(id).call(id, cause, f);
     }
 }
 
@@ -411,30 +437,30 @@ fn reach<T: Station>(
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("World")
-            .field("now", &self.fabric.now)
-            .field("stations", &self.stations.len())
+            .field("now", &self.now())
+            .field("stations", &self.stations())
             .field("links", &self.links.len())
             .field("digest", &self.digest())
             .finish_non_exhaustive()
     }
 }
 
-impl Ord for Action {
+impl Ord for Entry {
     fn cmp(&self, other: &Self) -> Ordering {
         (self.at, self.entered).cmp(&(other.at, other.entered))
     }
 }
 
-impl PartialOrd for Action {
+impl PartialOrd for Entry {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Action {
+impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Action {}
+impl Eq for Entry {}

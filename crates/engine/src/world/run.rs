@@ -1,15 +1,14 @@
-//! The loop: the next event, and what it means.
+//! Time moves on: what the agenda of the world and those of its parts hold comes to pass.
 
 use core::fmt;
 use std::cmp::Reverse;
 
-use septet_core::{DropReason, EventId, Fate, Frame, Instant, Power, StationId};
+use septet_core::{EventId, Instant, Power, StationId};
 
-use super::{Action, arm};
+use super::Entry;
 use crate::World;
-use crate::agenda::{Key, Kind};
-use crate::fabric::{End, tell_drop, tell_stopped};
-use crate::gate::{FilterId, Side};
+use crate::agenda::Key;
+use crate::part::Knot;
 
 /// More happens at one instant than ever should, and time does not go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,67 +50,71 @@ impl fmt::Display for Storm {
 
 impl std::error::Error for Storm {}
 
+/// How far one step goes.
+#[derive(Clone, Copy)]
+enum Stride {
+    /// One event.
+    Event,
+    /// Up to whatever is to be decided next.
+    Far,
+}
+
 impl World {
     /// Plays everything up to and including `end`; then it is `end`.
     ///
     /// # Errors
     /// [`Storm`] where an instant does not end.
     pub fn run_until(&mut self, end: Instant) -> Result<(), Storm> {
-        while self.step_until(end)? {}
+        while self.stride(end, Stride::Far)? {}
         self.advance(end);
         Ok(())
     }
 
-    /// Plays the next event, if there is one at or before `end`, and tells whether there was.
+    /// Plays the next event, if there is one at or before `end`, and tells whether there was. A world of several parts
+    /// plays all that none of them can have to do with the others.
     ///
     /// # Errors
     /// [`Storm`] where an instant does not end.
     pub fn step_until(&mut self, end: Instant) -> Result<bool, Storm> {
+        self.stride(end, Stride::Event)
+    }
+
+    fn stride(&mut self, end: Instant, stride: Stride) -> Result<bool, Storm> {
         if !self.started {
             self.start();
         }
-        if !self.touched.is_empty() {
-            self.rearm_touched();
+        // A world of many stations has much to do when all of them begin.
+        let limit = self.storm_limit.unwrap_or_else(|| 2_000_000 + 100 * self.stations() as u64);
+        for part in &mut self.parts {
+            part.storm_limit = limit;
+            part.rearm_touched();
         }
-        if let Some(station) = self.fabric.stuck.take() {
-            let station = self.name(station).to_owned();
-            return Err(Storm { at: self.now(), station, of: Circle::Programs });
+        if let Some(knot) = self.parts.iter_mut().find_map(|part| part.stuck()) {
+            return Err(self.storm(knot));
         }
-        let key = self.fabric.agenda.peek();
-        let event = key.map_or(Instant::FAR_FUTURE, Key::at);
-        if let Some(Reverse(action)) = self.actions.peek()
-            && action.at <= event
-        {
-            if action.at > end {
+        let next = self.parts.iter().filter_map(|part| part.peek()).min().map_or(Instant::FAR_FUTURE, Key::at);
+        let action = self.agenda.peek().map(|Reverse(entry)| entry.at);
+        if let Some(at) = action.filter(|at| *at <= next) {
+            if at > end {
                 return Ok(false);
             }
-            if let Some(Reverse(Action { at, act, .. })) = self.actions.pop() {
+            if let Some(Reverse(Entry { action, .. })) = self.agenda.pop() {
                 self.advance(at);
-                act(self);
-                self.hand_on();
+                self.act(action);
+                self.parts.iter_mut().for_each(|part| part.hand_on());
             }
             return Ok(true);
         }
-        let Some(key) = key else { return Ok(false) };
-        if event > end {
+        if next > end || next == Instant::FAR_FUTURE {
             return Ok(false);
         }
-        self.advance(event);
-        self.stats.events += 1;
-        self.at_this_instant += 1;
-        // A world of many stations has much to do when all of them begin.
-        if self.at_this_instant > self.storm_limit.unwrap_or_else(|| 2_000_000 + 100 * self.stations.len() as u64) {
-            let station = self.name(key.station()).to_owned();
-            return Err(Storm { at: event, station, of: Circle::Frames(self.at_this_instant) });
-        }
-        match key.kind() {
-            Kind::Arrival => self.on_arrival(key),
-            Kind::Deadline => self.on_deadline(key),
-            Kind::Transmit => self.on_transmit(key),
-            Kind::Room => self.on_room(key),
-            Kind::Gate => self.on_gate(key),
-        }
-        Ok(true)
+        let horizon = after(end).min(action.unwrap_or(Instant::FAR_FUTURE));
+        let played = match (&mut self.parts[..], stride) {
+            ([whole], Stride::Far) => whole.play_before(horizon).map(|()| true),
+            ([whole], Stride::Event) => whole.step_before(horizon),
+            _ => self.play_parts(next, horizon).map(|()| true),
+        };
+        played.map_err(|knot| self.storm(knot))
     }
 
     /// When something next happens. `None`: nothing will, unless from outside.
@@ -119,61 +122,25 @@ impl World {
         if !self.started {
             return Some(self.now());
         }
-        self.rearm_touched();
-        while let Some(key) = self.fabric.agenda.peek() {
-            let (at, path) = (key.at(), key.path());
-            let real = match key.kind() {
-                Kind::Deadline => {
-                    let slot = &mut self.stations[key.station().0 as usize];
-                    let deadline = slot.deadline();
-                    real_time(at, &mut slot.armed, deadline)
-                }
-                Kind::Arrival => {
-                    let p = &mut self.fabric.paths[path as usize];
-                    real_time(at, &mut p.arrival, p.direction.next_arrival())
-                }
-                Kind::Transmit => {
-                    let p = &mut self.fabric.paths[path as usize];
-                    real_time(at, &mut p.transmit, p.direction.next_transmit())
-                }
-                Kind::Room => Some(at),
-                Kind::Gate => {
-                    let gates = self.fabric.paths[path as usize].gates();
-                    gates.and_then(|gates| {
-                        let next = gates.next();
-                        real_time(at, &mut gates.due, next)
-                    })
-                }
-            };
-            match real {
-                Some(real) if real <= at => break,
-                Some(real) => self.fabric.agenda.replace_first(Key::new(real, key.station(), key.kind(), path)),
-                None => {
-                    self.fabric.agenda.pop();
-                }
-            }
-        }
-        let event = self.fabric.agenda.peek().map(Key::at);
-        let action = self.actions.peek().map(|Reverse(a)| a.at);
-        event.into_iter().chain(action).min()
+        let event = self.parts.iter_mut().filter_map(|part| {
+            part.rearm_touched();
+            part.next_event()
+        });
+        let action = self.agenda.peek().map(|Reverse(entry)| entry.at);
+        event.chain(action).min()
     }
 
-    /// Moves time on, and tells what leaves until then.
-    #[inline]
+    /// Moves time on in all parts.
     pub(super) fn advance(&mut self, to: Instant) {
-        if to > self.fabric.now {
-            self.fabric.now = to;
-            self.at_this_instant = 0;
-            if let Some(watch) = &mut self.fabric.watch {
-                watch.flush(to, &mut self.trace);
-            }
+        match &mut self.parts[..] {
+            [whole] => whole.advance(to),
+            _ => self.together(|world| world.parts.iter_mut().for_each(|part| part.advance(to))),
         }
     }
 
     pub(super) fn start(&mut self) {
         self.started = true;
-        let all = || (0..self.stations.len() as u32).map(StationId);
-        let on: Vec<StationId> = all().filter(|id| self.is_on(*id)).collect();
+        let on: Vec<StationId> = (0..self.stations() as u32).map(StationId).filter(|id| self.is_on(*id)).collect();
         for &id in &on {
             self.tell_carriers(id, EventId::NONE);
         }
@@ -182,224 +149,12 @@ impl World {
         }
     }
 
-    fn on_arrival(&mut self, key: Key) {
-        let fabric = &mut self.fabric;
-        let p = &mut fabric.paths[key.path() as usize];
-        if key.at() != p.arrival {
-            fabric.agenda.pop();
-            return;
-        }
-        let frame = p.direction.arrive(key.at());
-        p.arrival = p.direction.next_arrival().unwrap_or(Instant::FAR_FUTURE);
-        if p.arrival == Instant::FAR_FUTURE {
-            fabric.agenda.pop();
-        } else {
-            fabric.agenda.replace_first(Key::new(p.arrival, p.to.station, Kind::Arrival, key.path()));
-        }
-        let Some(frame) = frame else { return };
-        let to = p.to;
-        if self.stations[to.station.0 as usize].power == Power::Off {
-            return self.find_nobody(key.path(), &frame);
-        }
-        if frame.is_empty() {
-            return self.signal(to, frame);
-        }
-        if p.is_gated() {
-            return self.arrive_through(key.path(), frame, None);
-        }
-        self.take_in(key.path(), frame);
-    }
-
-    /// A frame that came out of the cable is received.
-    #[inline]
-    fn take_in(&mut self, path: u32, frame: Frame) {
-        let p = &mut self.fabric.paths[path as usize];
-        p.packets += 1;
-        p.bytes += frame.len() as u64;
-        if frame.fcs.is_some() {
-            p.cold_mut().errors += 1;
-        }
-        let to = p.to;
-        self.deliver(to, frame);
-    }
-
-    /// What the receiver's gate lets through is received, asking the filters behind `after`.
-    pub(super) fn arrive_through(&mut self, path: u32, frame: Frame, after: Option<FilterId>) {
-        let now = self.fabric.now;
-        let p = &mut self.fabric.paths[path as usize];
-        let to = p.to;
-        let judged = match p.gates() {
-            Some(gates) => gates.sides[Side::In as usize].judge(now, frame, after),
-            None => return self.take_in(path, frame),
-        };
-        p.cold_mut().matched += u64::from(judged.matched);
-        let mut cause = None;
-        if let Some(mut stopped) = judged.stopped {
-            p.direction.count_drop(DropReason::Filter);
-            self.trace.set_scene(now, to.station);
-            let event = tell_stopped(&mut self.trace, to.port, &stopped);
-            self.hand_on();
-            stopped.frame.cause = event;
-            cause = Some(event);
-            if let Some(watch) = &mut self.fabric.watch {
-                let fate = Fate::Lost(DropReason::Filter);
-                watch.received(now, to.station, to.port, &stopped.frame, fate);
-            }
-            for mut answer in stopped.back {
-                answer.cause = event;
-                self.fabric.name(&mut answer, to.station);
-                self.fabric.act(path ^ 1, &mut self.trace, |direction, told| direction.send(now, answer, told));
-            }
-        }
-        for mut frame in judged.on {
-            if let Some(cause) = cause {
-                frame.cause = cause;
-            }
-            self.fabric.name(&mut frame, to.station);
-            if self.is_on(to.station) {
-                self.take_in(path, frame);
-            } else {
-                self.find_nobody(path, &frame);
-            }
-        }
-        self.fabric.schedule_gates(path);
-        self.hand_on();
-    }
-
-    /// Frames that wait in the gates of a path go on.
-    fn on_gate(&mut self, key: Key) {
-        self.fabric.agenda.pop();
-        let (now, path) = (self.fabric.now, key.path());
-        let p = &mut self.fabric.paths[path as usize];
-        let from = p.from;
-        let Some(gates) = p.gates().filter(|gates| gates.due == key.at()) else { return };
-        gates.due = Instant::FAR_FUTURE;
-        let back = core::mem::take(&mut gates.back);
-        let [out, arrived] = [Side::Out, Side::In].map(|side| gates.sides[side as usize].ripe(now));
-        for frame in back {
-            if self.is_on(from.station) {
-                self.deliver(from, frame);
-            }
-        }
-        self.go_on(path, out, arrived);
-    }
-
-    /// Frames that waited in the gates of a path go on to the next filter.
-    pub(super) fn go_on(&mut self, path: u32, out: Vec<(Frame, FilterId)>, arrived: Vec<(Frame, FilterId)>) {
-        for (frame, by) in out {
-            self.trace.set_scene(self.fabric.now, self.fabric.paths[path as usize].from.station);
-            self.fabric.send_through(path, frame, Some(by), &mut self.trace);
-            self.hand_on();
-        }
-        for (frame, by) in arrived {
-            self.arrive_through(path, frame, Some(by));
-        }
-        self.fabric.schedule_gates(path);
-    }
-
-    pub(super) fn deliver(&mut self, to: End, frame: Frame) {
-        self.stats.deliveries += 1;
-        self.stations[to.station.0 as usize].chain.deliver(self.fabric.now, to.station, to.port, &frame);
-        if let Some(watch) = &mut self.fabric.watch {
-            watch.received(self.fabric.now, to.station, to.port, &frame, Fate::Passed);
-        }
-        self.call(to.station, EventId::NONE, |station, now, out| station.receive(now, to.port, frame, out));
-    }
-
-    /// A signal of a shared line: no frame, and so neither counted nor shown.
-    #[cold]
-    fn signal(&mut self, to: End, signal: Frame) {
-        self.call(to.station, EventId::NONE, |station, now, out| station.receive(now, to.port, signal, out));
-    }
-
-    /// A frame arrives at a station that is off.
-    fn find_nobody(&mut self, path: u32, frame: &Frame) {
-        let p = &mut self.fabric.paths[path as usize];
-        p.cold_mut().drops.add(DropReason::Power);
-        let (now, to) = (self.fabric.now, p.to);
-        if let Some(watch) = &mut self.fabric.watch {
-            watch.received(now, to.station, to.port, frame, Fate::Lost(DropReason::Power));
-        }
-        self.trace.set_scene(now, to.station);
-        tell_drop(&mut self.trace, "link.drop", to.port, frame, DropReason::Power, "the station is switched off");
-        self.hand_on();
-    }
-
-    fn on_deadline(&mut self, key: Key) {
-        let id = key.station();
-        let slot = &mut self.stations[id.0 as usize];
-        if key.at() != slot.armed {
-            self.fabric.agenda.pop();
-            return;
-        }
-        match slot.deadline() {
-            Some(real) if real > key.at() => {
-                slot.armed = real;
-                self.fabric.agenda.replace_first(Key::new(real, id, Kind::Deadline, 0));
-            }
-            real => {
-                slot.armed = Instant::FAR_FUTURE;
-                self.fabric.agenda.pop();
-                if real.is_some() {
-                    self.call(id, EventId::NONE, |station, now, out| station.on_deadline(now, out));
-                }
-            }
-        }
-    }
-
-    fn on_transmit(&mut self, key: Key) {
-        self.fabric.agenda.pop();
-        let (now, path) = (self.fabric.now, key.path());
-        let p = &mut self.fabric.paths[path as usize];
-        if key.at() != p.transmit {
-            return;
-        }
-        p.transmit = Instant::FAR_FUTURE;
-        self.trace.set_scene(now, key.station());
-        self.fabric.act(path, &mut self.trace, |direction, told| direction.transmit(now, told));
-        self.hand_on();
-    }
-
-    fn on_room(&mut self, key: Key) {
-        self.fabric.agenda.pop();
-        let now = self.fabric.now;
-        let p = &mut self.fabric.paths[key.path() as usize];
-        let cold = p.cold_mut();
-        if key.at() != cold.room {
-            return;
-        }
-        cold.room = Instant::FAR_FUTURE;
-        let Some(mark) = cold.mark else { return };
-        if p.direction.backlog(now) > mark {
-            let at = p.direction.room_at(now, mark).max(Instant::from_nanos(now.as_nanos() + 1));
-            p.cold_mut().room = at;
-            self.fabric.agenda.push(Key::new(at, key.station(), Kind::Room, key.path()));
-            return;
-        }
-        p.cold_mut().mark = None;
-        let End { station, port } = p.from;
-        if self.is_on(station) {
-            self.call(station, EventId::NONE, |station, now, out| station.on_room(now, port, out));
-        }
-    }
-
-    pub(super) fn rearm_touched(&mut self) {
-        for id in self.touched.drain(..) {
-            arm(&mut self.stations[id.0 as usize], id, &mut self.fabric);
-        }
+    fn storm(&self, Knot { at, station, of }: Knot) -> Storm {
+        Storm { at, station: self.name(station).to_owned(), of }
     }
 }
 
-/// The time for which an entry for `at` really stands: `None` where it is stale, and `armed` follows.
-fn real_time(at: Instant, armed: &mut Instant, real: Option<Instant>) -> Option<Instant> {
-    if at != *armed {
-        return None;
-    }
-    match real {
-        Some(real) if real <= at => Some(at),
-        real => {
-            *armed = real.unwrap_or(Instant::FAR_FUTURE);
-            real
-        }
-    }
+/// The instant behind `at`.
+pub(super) fn after(at: Instant) -> Instant {
+    Instant::from_nanos(at.as_nanos().saturating_add(1))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use septet_core::{Instant, Metric, Recorder, Star};
-use septet_engine::{Heading, LinkId, World};
+use septet_engine::{Action, Agent, Call, Heading, LinkId, World};
 use septet_host::Host;
 use septet_physical::queue::Occupancy;
 use septet_transport::tcp::{CcInfo, Info, SocketId};
@@ -132,8 +132,8 @@ impl Watched<'_> {
         let gauges: Vec<Gauge> = nodes.into_iter().filter_map(|node| Gauge::new(layout, places, node)).collect();
         if !gauges.is_empty() {
             let every = every.unwrap_or(USUAL);
-            let round = Round { gauges, places: places.clone(), every, stop };
-            world.at(Instant::ZERO + every, move |world| round.look(world));
+            let agent = world.add_agent(Round { gauges, places: places.clone(), every, stop });
+            world.at(Instant::ZERO + every, Action::Call(Call { agent, message: 0 }));
         }
     }
 }
@@ -146,15 +146,15 @@ struct Round {
     stop: Instant,
 }
 
-impl Round {
-    fn look(mut self, world: &mut World) {
+impl Agent for Round {
+    fn call(&mut self, call: Call, world: &mut World) {
         let now = world.now();
         for gauge in &mut self.gauges {
             gauge.look(world, &self.places, now);
         }
         let next = now + self.every;
         if next < self.stop {
-            world.at(next, move |world| self.look(world));
+            world.at(next, Action::Call(call));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use septet_core::{Instant, Port, PortReport, Series};
-use septet_engine::{Heading, LinkId, PortCounters, QueueWatch, World};
+use septet_engine::{Action, Agent, Call, Heading, LinkId, PortCounters, QueueWatch, World};
 use septet_physical::queue::Limit;
 
 use crate::expect::eval::{Excess, Observed};
@@ -36,6 +36,7 @@ impl Readings {
     /// Prepares `world` for the probes.
     pub(crate) fn prepare(world: &mut World, places: &Rc<Whereabouts>, probes: Vec<Probe>) -> Self {
         let mut readings = Self::default();
+        let mut reader = Reader { log: readings.log.clone(), places: places.clone(), due: Vec::new() };
         for probe in probes {
             match probe {
                 Probe::Queue(probe) => {
@@ -51,29 +52,18 @@ impl Readings {
                     }
                 }
                 Probe::Link { link, window, .. } => {
-                    for at in borders(window) {
-                        let (log, places) = (readings.log.clone(), places.clone());
-                        world.at(at, move |world| {
-                            for &way in link.ways.directions() {
-                                let counters = port(world, places.links[link.link], way);
-                                log.borrow_mut().ports.insert((link.link, way, at), counters);
-                                if let Some(queue) = world.queue_use(places.links[link.link], heading(way)) {
-                                    let means = (queue.mean_packets, queue.mean_bytes);
-                                    log.borrow_mut().queues.insert((link.link, way, at), means);
-                                }
-                            }
-                        });
-                    }
+                    reader.due.extend(borders(window).map(|at| (at, Read::Link(link))));
                 }
                 Probe::Counter { node, name, window } => {
-                    for at in borders(window) {
-                        let (log, places, name) = (readings.log.clone(), places.clone(), name.clone());
-                        world.at(at, move |world| {
-                            let value = counter(world, &places, node, &name);
-                            log.borrow_mut().counters.insert((node, name, at), value);
-                        });
-                    }
+                    reader.due.extend(borders(window).map(|at| (at, Read::Counter(node, name.clone()))));
                 }
+            }
+        }
+        let times: Vec<Instant> = reader.due.iter().map(|(at, _)| *at).collect();
+        if !times.is_empty() {
+            let agent = world.add_agent(reader);
+            for (message, at) in (0..).zip(times) {
+                world.at(at, Action::Call(Call { agent, message }));
             }
         }
         readings
@@ -82,6 +72,42 @@ impl Readings {
     /// What the run came to; `world` is at its end.
     pub(crate) fn at_end<'a>(&'a self, world: &'a mut World, places: &'a Whereabouts) -> AtEnd<'a> {
         AtEnd { readings: self, places, world: RefCell::new(world) }
+    }
+}
+
+/// Takes readings when their time comes; a call's message is which.
+struct Reader {
+    log: Rc<RefCell<Log>>,
+    places: Rc<Whereabouts>,
+    due: Vec<(Instant, Read)>,
+}
+
+/// What is read.
+enum Read {
+    Link(LinkRef),
+    /// Of a node, by its name.
+    Counter(usize, String),
+}
+
+impl Agent for Reader {
+    fn call(&mut self, call: Call, world: &mut World) {
+        let Some((at, read)) = self.due.get(call.message as usize) else { return };
+        let log = &mut *self.log.borrow_mut();
+        match read {
+            Read::Link(link) => {
+                for &way in link.ways.directions() {
+                    let key = (link.link, way, *at);
+                    log.ports.insert(key, port(world, self.places.links[link.link], way));
+                    if let Some(queue) = world.queue_use(self.places.links[link.link], heading(way)) {
+                        log.queues.insert(key, (queue.mean_packets, queue.mean_bytes));
+                    }
+                }
+            }
+            Read::Counter(node, name) => {
+                let value = counter(world, &self.places, *node, name);
+                log.counters.insert((*node, name.clone(), *at), value);
+            }
+        }
     }
 }
 

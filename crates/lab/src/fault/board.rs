@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use septet_core::{EventId, Instant, Storey};
-use septet_engine::World;
+use septet_engine::{Action, Agent, AgentId, Call, World};
 
 use crate::fault::damage::{Damage, FaultId};
 use crate::fault::injector::Injector;
@@ -30,6 +30,8 @@ pub enum Standing {
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     pub(crate) damage: Damage,
+    /// Who lets faults happen in the world, once there are any.
+    agent: Option<AgentId>,
     next: u32,
     /// The faults that are not over, as far as that was looked for.
     plans: BTreeMap<FaultId, Planned>,
@@ -39,7 +41,7 @@ pub(crate) struct Board {
 #[derive(Debug)]
 struct Planned {
     fault: Rc<Fault>,
-    spans: Vec<(Instant, Option<Instant>)>,
+    spans: Vec<Span>,
     /// How many of the spans have begun.
     begun: usize,
 }
@@ -47,13 +49,48 @@ struct Planned {
 /// The board, shared with what is to happen later in the world.
 pub(crate) type SharedBoard = Rc<RefCell<Board>>;
 
+/// A time in which a fault is in effect.
+#[derive(Debug)]
+struct Span {
+    from: Instant,
+    until: Option<Instant>,
+    /// The event that told of its beginning.
+    event: EventId,
+}
+
 impl Board {
+    /// Begins a fault, where it was not called off.
+    fn begin(&mut self, world: &mut World, id: FaultId, span: usize) {
+        let Some(plan) = self.plans.get_mut(&id) else { return };
+        plan.begun += 1;
+        let (fault, until) = (plan.fault.clone(), plan.spans[span].until);
+        let cause = world.emit(None, Storey::Lab, fault.event, EventId::NONE, |f| {
+            f.set("fault", fault.text.clone());
+            if let Some(until) = until {
+                f.set("until", until - Instant::ZERO);
+            }
+            f.set("why", "the lab's script says so");
+        });
+        plan.spans[span].event = cause;
+        let damage = &mut self.damage;
+        fault.effect.begin(&mut Injector { damage, world, id, cause, text: &fault.text });
+        self.forget_if_over(id);
+    }
+
+    /// The time of a fault is over. What it did may have ended before.
+    fn end(&mut self, world: &mut World, id: FaultId, span: usize) {
+        let Some(plan) = self.plans.get(&id) else { return };
+        let (fault, begun) = (plan.fault.clone(), plan.spans[span].event);
+        self.damage.end(world, id, |world| told_end(world, &fault, begun));
+        self.forget_if_over(id);
+    }
+
     fn standing(&self, id: FaultId) -> Option<Standing> {
         let Planned { spans, begun, .. } = self.plans.get(&id)?;
         if self.damage.in_force(id) {
-            return Some(Standing::InForce { until: begun.checked_sub(1).and_then(|last| spans[last].1) });
+            return Some(Standing::InForce { until: begun.checked_sub(1).and_then(|last| spans[last].until) });
         }
-        spans.get(*begun).map(|(from, _)| Standing::Pending { at: *from })
+        spans.get(*begun).map(|span| Standing::Pending { at: span.from })
     }
 
     /// Forgets a fault of which nothing is to come and nothing lasts.
@@ -72,48 +109,65 @@ impl Board {
 /// Lets a fault happen at its times, each counted from `origin`.
 pub(crate) fn schedule(board: &SharedBoard, world: &mut World, fault: &Fault, origin: Instant) -> FaultId {
     let at = |time: Instant| origin + (time - Instant::ZERO);
-    let fault = Rc::new(fault.clone());
-    let spans: Vec<_> = fault.spans.iter().map(|(from, until)| (at(*from), until.map(at))).collect();
-    let id = {
-        let mut board = board.borrow_mut();
-        board.next += 1;
-        let id = FaultId(board.next);
-        board.plans.insert(id, Planned { fault: fault.clone(), spans: spans.clone(), begun: 0 });
-        id
-    };
-    for (from, until) in spans {
-        let begun = Rc::new(RefCell::new(EventId::NONE));
-        {
-            let (board, fault, begun) = (board.clone(), fault.clone(), begun.clone());
-            world.at(from, move |world| {
-                match board.borrow_mut().plans.get_mut(&id) {
-                    Some(plan) => plan.begun += 1,
-                    // It was called off.
-                    None => return,
-                }
-                let cause = world.emit(None, Storey::Lab, fault.event, EventId::NONE, |f| {
-                    f.set("fault", fault.text.clone());
-                    if let Some(until) = until {
-                        f.set("until", until - Instant::ZERO);
-                    }
-                    f.set("why", "the lab's script says so");
-                });
-                *begun.borrow_mut() = cause;
-                let board = &mut *board.borrow_mut();
-                let damage = &mut board.damage;
-                fault.effect.begin(&mut Injector { damage, world, id, cause, text: &fault.text });
-                board.forget_if_over(id);
-            });
+    let spans: Vec<Span> = fault
+        .spans
+        .iter()
+        .map(|(from, until)| Span { from: at(*from), until: until.map(at), event: EventId::NONE })
+        .collect();
+    let agent = *board.borrow_mut().agent.get_or_insert_with(|| world.add_agent(Faults(board.clone())));
+    let board = &mut *board.borrow_mut();
+    board.next += 1;
+    let id = FaultId(board.next);
+    for (span, Span { from, until, .. }) in spans.iter().enumerate() {
+        let turn = |edge| Action::Call(Call { agent, message: Turn { id, span, edge }.message() });
+        world.at(*from, turn(Edge::Begins));
+        if let Some(until) = until {
+            world.at(*until, turn(Edge::Ends));
         }
-        let Some(until) = until else { continue };
-        let (board, fault) = (board.clone(), fault.clone());
-        world.at(until, move |world| {
-            let mut board = board.borrow_mut();
-            board.damage.end(world, id, |world| told_end(world, &fault, *begun.borrow()));
-            board.forget_if_over(id);
-        });
     }
+    board.plans.insert(id, Planned { fault: Rc::new(fault.clone()), spans, begun: 0 });
     id
+}
+
+/// What of a fault has its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Turn {
+    id: FaultId,
+    /// Which of its spans.
+    span: usize,
+    edge: Edge,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Edge {
+    Begins,
+    Ends,
+}
+
+impl Turn {
+    /// As the world's agenda keeps it.
+    fn message(self) -> u64 {
+        self.id.number() << 32 | (self.span as u64) << 1 | self.edge as u64
+    }
+
+    fn of(message: u64) -> Self {
+        let edge = if message & 1 == 0 { Edge::Begins } else { Edge::Ends };
+        Self { id: FaultId((message >> 32) as u32), span: (message as u32 >> 1) as usize, edge }
+    }
+}
+
+/// Lets faults begin and end when their time comes.
+struct Faults(SharedBoard);
+
+impl Agent for Faults {
+    fn call(&mut self, call: Call, world: &mut World) {
+        let Turn { id, span, edge } = Turn::of(call.message);
+        let board = &mut *self.0.borrow_mut();
+        match edge {
+            Edge::Begins => board.begin(world, id, span),
+            Edge::Ends => board.end(world, id, span),
+        }
+    }
 }
 
 /// Ends a fault before its time, or calls it off before it begins; tells whether there was anything to end.

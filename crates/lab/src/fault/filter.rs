@@ -1,8 +1,7 @@
 //! Faults of packets: which packets are meant, where, and what becomes of them.
 
 use core::fmt;
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use septet_core::{Frame, FrameId, Instant, Rng};
 use septet_engine::{Filter, Verdict};
@@ -11,7 +10,7 @@ use septet_language::words::{Word, Words, Wrong};
 use septet_network::filter::Headers;
 use septet_physical::Ratio;
 
-use crate::fault::injector::Injector;
+use crate::fault::injector::{Injector, Kin};
 use crate::fault::kind::{Context, Effect, Plan, list};
 use crate::fault::packets::{self, Packets, Reader};
 use crate::fault::places::{Scope, Spot, spots};
@@ -109,10 +108,11 @@ struct Filtering<A> {
 impl<A: Action> Effect for Filtering<A> {
     fn begin(&self, with: &mut Injector<'_>) {
         let rng = with.random("filter");
-        let shared = Rc::new(RefCell::new(Shared { seen: 0, rng }));
+        let shared = Arc::new(Mutex::new(Shared { seen: 0, rng }));
+        let kin = if self.spots.len() > 1 { Kin::OfFault } else { Kin::Nobody };
         for &spot in &self.spots {
             let judge = Judge { spot, packets: self.packets.clone(), action: self.action, shared: shared.clone() };
-            with.filter(spot.gate, Box::new(judge));
+            with.filter(spot.gate, Box::new(judge), kin);
         }
     }
 }
@@ -128,7 +128,7 @@ struct Judge<A> {
     spot: Spot,
     packets: Packets,
     action: A,
-    shared: Rc<RefCell<Shared>>,
+    shared: Arc<Mutex<Shared>>,
 }
 
 impl<A: Action> Filter for Judge<A> {
@@ -141,7 +141,7 @@ impl<A: Action> Filter for Judge<A> {
         if !what.clauses.is_empty() && !what.fits(&Headers::read(frame.bytes(), self.spot.framing)) {
             return Verdict::Pass;
         }
-        let shared = &mut *self.shared.borrow_mut();
+        let shared = &mut *self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.seen += 1;
         if !self.packets.count.means(shared.seen) {
             return Verdict::Pass;

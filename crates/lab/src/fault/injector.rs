@@ -15,6 +15,14 @@ use crate::model::topology::LinkRef;
 /// A link address of nobody here.
 const SOMEBODY: [u8; 6] = [0x02, b'R', b'S', b'T', 0, 1];
 
+/// With whom a filter shares what it counts or draws.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kin {
+    /// The others of its fault.
+    OfFault,
+    Nobody,
+}
+
 /// What a fault that begins does its work with, under its name; what it does so is undone when it ends.
 pub(crate) struct Injector<'a> {
     pub(super) damage: &'a mut Damage,
@@ -53,14 +61,15 @@ impl Injector<'_> {
         self.world.set_power(state.station, Power::Off, self.cause);
     }
 
-    /// A filter looks at the packets that come through a gate.
-    pub(crate) fn filter(&mut self, gate: Gate, filter: Box<dyn Filter>) {
+    /// A filter looks at the packets that come through a gate. Those of one fault may share what they count.
+    pub(crate) fn filter(&mut self, gate: Gate, filter: Box<dyn Filter>, kin: Kin) {
         self.touch().links.insert(gate.link);
         self.damage.filters += 1;
         let id = FilterId(self.damage.filters);
         let state = &mut self.damage.links[gate.link];
         state.filters.push((self.id, gate, id));
-        let rule = Rule { id, text: self.text.into(), cause: self.cause, filter };
+        let kin = (kin == Kin::OfFault).then_some(self.id.number());
+        let rule = Rule { id, text: self.text.into(), cause: self.cause, filter, kin };
         self.world.add_filter(state.link, heading(gate.way), gate.side, rule);
     }
 

@@ -12,7 +12,7 @@ use septet_host::middlebox::{self, Endpoint};
 use septet_language::words::{Word, Words, Wrong};
 use septet_network::filter::Headers;
 
-use crate::fault::injector::Injector;
+use crate::fault::injector::{Injector, Kin};
 use crate::fault::kind::{Context, Effect, FaultKind, Plan};
 use crate::fault::places::{self, Scope, Spot};
 
@@ -110,7 +110,7 @@ impl Effect for Reset {
             with.receive(node, port, middlebox::reset(to, from, flow.expected, flow.sent));
         }
         for spot in &self.spots {
-            with.filter(spot.gate, Box::new(Judge { spot: *spot, whose: self.whose.clone() }));
+            with.filter(spot.gate, Box::new(Judge { spot: *spot, whose: self.whose.clone() }), Kin::Nobody);
         }
     }
 }

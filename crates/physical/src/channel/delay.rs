@@ -56,4 +56,14 @@ impl Effect for Delay {
                 if offset < 0.0 { transit.delay.saturating_sub(span) } else { transit.delay.saturating_add(span) };
         }
     }
+
+    fn least(&self, delay: Duration) -> Duration {
+        let mean = delay.saturating_add(self.mean);
+        match self.distribution {
+            _ if self.jitter == 0.0 => mean,
+            // A nanosecond more than the spread, for numbers are rounded.
+            Distribution::Uniform => mean.saturating_sub(Duration::from_nanos(self.jitter as u64 + 1)),
+            _ => Duration::ZERO,
+        }
+    }
 }

@@ -88,6 +88,11 @@ pub enum Turn {
 pub trait Effect {
     /// Does it to one frame that is not lost yet.
     fn apply(&mut self, transit: &mut Transit<'_>);
+
+    /// The least delay that it leaves to any frame which comes to it with at least `delay`.
+    fn least(&self, delay: Duration) -> Duration {
+        delay
+    }
 }
 
 /// Which effect a channel has.
@@ -193,6 +198,14 @@ impl Channel {
     /// The delay of the cable alone, in nanoseconds.
     pub(crate) fn delay(&self) -> u64 {
         self.delay
+    }
+
+    /// The least delay of any frame.
+    pub(crate) fn least_delay(&self) -> Duration {
+        let delay = Duration::from_nanos(self.delay);
+        let Some(m) = &self.moody else { return delay };
+        let least = delay.saturating_sub(Duration::from_nanos(m.jitter));
+        m.effects.iter().fold(least, |least, (_, effect)| effect.least(least))
     }
 
     /// The delay of every frame in nanoseconds, where the channel does nothing else.

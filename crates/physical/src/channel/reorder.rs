@@ -42,4 +42,8 @@ impl Effect for Reorder {
             transit.turn = Turn::Overtakes;
         }
     }
+
+    fn least(&self, _: Duration) -> Duration {
+        Duration::ZERO
+    }
 }
