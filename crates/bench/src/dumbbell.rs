@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options, flows: usize, controller: &str) -> Result<R
     let queue = QueueSpec::drop_tail(Limit::Packets(100));
     let bottleneck = Arc::new(medium(100_000_000, Duration::from_millis(10), queue));
     let tcp = TcpOptions {
-        congestion: Some(controller.to_owned()),
+        congestion: Some(controller.into()),
         send_buffer: Some(BUFFER),
         receive_buffer: Some(BUFFER),
         ..TcpOptions::default()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use septet_core::{Instant, Seed};
 use septet_posix::{Errno, Fd, Operation, Reply, Request};
 use septet_script::bench::{Bench, Setup};
-use septet_transport::tcp::sysctl::{NAMES as SYSCTLS, set as set_sysctl};
+use septet_transport::tcp::{set_sysctl, sysctls};
 
 /// The virtual time at which the bench starts, so that nothing looks like the beginning of the world.
 const BEGIN: Instant = Instant::from_secs(1_000_000);
@@ -194,9 +194,9 @@ impl Host {
         if !self.follows_sysctls {
             return;
         }
-        for name in SYSCTLS {
+        for name in sysctls() {
             let value = sysctl(name);
-            if *name == CONTROLLER && value == self.inherited_controller {
+            if name == CONTROLLER && value == self.inherited_controller {
                 continue;
             }
             if let Some(value) = value {

@@ -359,15 +359,15 @@ impl Operation {
     fn close(&mut self, process: &mut Process, fd: Fd) -> Option<Result<Reply, Errno>> {
         let done = Some(Ok(Reply::Number(0)));
         let Some(id) = self.lingering else {
-            let linger = process.tcp_socket(fd).map_or([0; 2], |s| s.linger);
+            let linger = process.lingers(fd);
             let blocking = process.is_blocking(fd);
             let id = match process.release(fd) {
                 Ok(id) => id,
                 Err(errno) => return Some(Err(errno)),
             };
             // With SO_LINGER the caller waits until all is acknowledged, the FIN too, or the time is over.
-            let (true, true, Some(id)) = (linger[0] != 0 && linger[1] > 0, blocking, id) else { return done };
-            self.deadline = Some(process.now() + Duration::from_secs(linger[1] as u64));
+            let (Some(span), true, Some(id)) = (linger, blocking, id) else { return done };
+            self.deadline = Some(process.now() + span);
             self.lingering = Some(id);
             return if process.is_closing(id) { None } else { done };
         };

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
 use septet_host::TcpSocketId;
-use septet_transport::tcp::{self, Keepalive, Options, Readiness, State};
+use septet_transport::tcp::{self, Linger, Options, Readiness, State};
 
 use crate::epoll::Epoll;
 use crate::udp::UdpSocket;
@@ -54,13 +54,8 @@ pub(crate) struct TcpSocket {
     pub(crate) stage: Stage,
     /// What was set before there was a connection.
     pub(crate) options: Options,
-    pub(crate) nodelay: i32,
-    pub(crate) cork: i32,
     pub(crate) receive_timeout: Option<Duration>,
     pub(crate) send_timeout: Option<Duration>,
-    /// `SO_LINGER` as it was set: whether, and how long.
-    pub(crate) linger: [i32; 2],
-    pub(crate) keepalive_times: Keepalive,
     /// Options that only read back what was set.
     pub(crate) kept: std::collections::BTreeMap<(i32, i32), i32>,
 }
@@ -85,12 +80,8 @@ impl TcpSocket {
             bound: None,
             stage: Stage::New,
             options,
-            nodelay: 0,
-            cork: 0,
             receive_timeout: None,
             send_timeout: None,
-            linger: [0; 2],
-            keepalive_times: Keepalive::default(),
             kept: std::collections::BTreeMap::new(),
         }
     }
@@ -328,6 +319,14 @@ impl Process {
         let _ = self.disconnect(fd);
     }
 
+    /// How long a call that closes a socket waits for its data to be acknowledged.
+    pub(crate) fn lingers(&mut self, fd: Fd) -> Option<Duration> {
+        match self.tcp_socket(fd).ok()?.options.linger {
+            Linger::For(span) => Some(span),
+            Linger::Background | Linger::Reset => None,
+        }
+    }
+
     /// Whether a socket that was let go still has something to send.
     pub(crate) fn is_closing(&self, id: TcpSocketId) -> bool {
         matches!(self.sockets.state(id), Ok(State::FinWait1 | State::Closing | State::LastAck))
@@ -361,12 +360,8 @@ impl Process {
             bound: None,
             stage: Stage::Connected(id),
             options: parent.options.clone(),
-            nodelay: parent.nodelay,
-            cork: parent.cork,
             receive_timeout: parent.receive_timeout,
             send_timeout: parent.send_timeout,
-            linger: parent.linger,
-            keepalive_times: parent.keepalive_times,
             kept: parent.kept.clone(),
         };
         self.descriptors.insert(fd, Descriptor { nonblocking: false, object: Object::Tcp(Box::new(child)) });

@@ -256,8 +256,13 @@ fn a_shut_window_opens_again_even_if_the_update_is_lost() {
 #[test]
 fn a_dead_peer_is_noticed() {
     let mut pair = Pair::linux(1, Wire::default());
-    let keepalive = Keepalive { idle: Some(10 * SEC), interval: Some(SEC), count: Some(3) };
-    let options = Options { keepalive: Some(keepalive), ..Options::default() };
+    let options = Options {
+        keepalive: Keepalive::On,
+        keep_idle: Some(10 * SEC),
+        keep_interval: Some(SEC),
+        keep_count: Some(3),
+        ..Options::default()
+    };
     let (client, _server) = pair.established(&options);
     pair.run_for(60 * SEC);
     assert_eq!(pair.ends[0].state(client), Ok(State::Established), "a live peer answers");
@@ -273,7 +278,7 @@ fn the_user_timeout_is_kept_to_the_millisecond() {
     let mut pair = Pair::linux(1, Wire::default());
     let (client, _server) = pair.established(&Options::default());
     let (now, trace) = (pair.now, &mut pair.trace);
-    pair.ends[0].set_option(now, client, SocketOption::UserTimeout(Some(3 * SEC)), trace).unwrap();
+    pair.ends[0].set_option(now, client, SocketOption::UserTimeout(3 * SEC), trace).unwrap();
     pair.filter = Some(Box::new(|_, _| false));
     pair.write(0, client, b"into the void").unwrap();
     // As in Linux the time counts from the first retransmission, which here is the second RTO of 220 ms.

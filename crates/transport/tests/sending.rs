@@ -5,7 +5,7 @@ mod common;
 use core::time::Duration;
 
 use common::{Pair, Wire};
-use septet_transport::tcp::{Error, Nagle, Options, SocketId};
+use septet_transport::tcp::{Error, Nodelay, Options, SocketId};
 
 /// Reads all that is there; how much it was.
 fn drain(pair: &mut Pair, end: usize, id: SocketId) -> usize {
@@ -46,10 +46,10 @@ fn a_fat_pipe_is_filled_by_the_buffers_that_grow_by_themselves() {
 }
 
 /// Requests of two writes, answered by one: how long the last of them took.
-fn request(nagle: Nagle) -> Duration {
+fn request(nodelay: Nodelay) -> Duration {
     let wire = Wire { delay: Duration::from_micros(500), ..Wire::default() };
     let mut pair = Pair::linux(1, wire);
-    let (client, server) = pair.established(&Options { nagle, ..Options::default() });
+    let (client, server) = pair.established(&Options { nodelay, ..Options::default() });
     let mut took = Duration::ZERO;
     for _ in 0..20 {
         let begun = pair.now;
@@ -77,7 +77,7 @@ fn request(nagle: Nagle) -> Duration {
 /// not even be asked to hurry.
 #[test]
 fn write_write_read_waits_for_an_ack_unless_nodelay_is_set() {
-    let (slow, quick) = (request(Nagle::On), request(Nagle::Off));
+    let (slow, quick) = (request(Nodelay::Off), request(Nodelay::On));
     assert!(slow.as_millis() >= 2, "{slow:?}");
     assert!(quick.as_millis() <= 1, "{quick:?}");
 }

@@ -11,7 +11,7 @@ use common::{Pair, Wire};
 use proptest::prelude::*;
 use septet_core::Instant;
 use septet_transport::tcp::wire::{Flags, Header};
-use septet_transport::tcp::{Config, Error, Nagle, Options, SocketId, SocketOption};
+use septet_transport::tcp::{Config, Error, Nodelay, Options, SocketId, SocketOption};
 
 /// What is seen on the wire of one transfer from the client to the server.
 #[derive(Default)]
@@ -134,8 +134,8 @@ fn play(p: &Pattern) -> (Seen, u64) {
         true
     }));
     let listener = pair.listen(4, &Options { receive_buffer: p.first_buffer, ..Options::default() });
-    let nagle = if p.no_delay { Nagle::Off } else { Nagle::On };
-    let client = pair.connect(&Options { nagle, ..Options::default() });
+    let nodelay = if p.no_delay { Nodelay::On } else { Nodelay::Off };
+    let client = pair.connect(&Options { nodelay, ..Options::default() });
     let (mut server, mut written, mut read) = (None, 0, 0);
     let mut later = p.later_buffer;
     let mut next_read = pair.now;

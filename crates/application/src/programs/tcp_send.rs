@@ -44,7 +44,11 @@ impl Program for TcpSend {
 
     fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
         let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
-        Ok(Needs { hosts: vec![options.host], congestion: options.tcp.congestion, ..Needs::default() })
+        Ok(Needs {
+            hosts: vec![options.host],
+            congestion: options.tcp.congestion.map(|name| name.to_string()),
+            ..Needs::default()
+        })
     }
 
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
@@ -106,7 +110,7 @@ impl Options {
                 Arg::Value(name, text) => match name.as_str() {
                     "chunk" => chunk = args::some("--chunk", &text, 1024)?.min(1 << 24) as usize,
                     "rate" => rate = Some(args::some("--rate", &text, 1000)?),
-                    _ => tcp.congestion = Some(text),
+                    _ => tcp.congestion = Some(text.into()),
                 },
             }
             Ok(())

@@ -16,7 +16,7 @@ use septet_transport::tcp::{Linger, SocketOption};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::registry::{HostKey, call, close, poll, with};
-use crate::stack::{Late, SocketName, TcpSocketId, nagle};
+use crate::stack::{Late, SocketName, TcpSocketId};
 
 pub(super) fn connect(key: HostKey, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
     Box::pin(async move {
@@ -68,7 +68,7 @@ impl TcpStreamImpl for StreamHandle {
     }
 
     fn set_nodelay(&self, nodelay: Nodelay) -> io::Result<()> {
-        call(&self.key, |stack, trace| stack.set_tcp(self.socket, SocketOption::Nagle(nagle(nodelay)), trace))
+        call(&self.key, |stack, trace| stack.set_tcp(self.socket, SocketOption::Nodelay(nodelay), trace))
     }
 
     fn set_zero_linger(&self) -> io::Result<()> {

@@ -28,5 +28,4 @@ pub use listening::{Accept, Listening, ListeningRule};
 pub(crate) use slots::SlotId;
 pub(crate) use storeys::Storeys;
 pub use tcp::Socket as TcpSocketId;
-pub(crate) use tcp_calls::nagle;
 pub(crate) use udp_calls::SocketName;

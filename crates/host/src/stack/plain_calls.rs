@@ -23,7 +23,7 @@ fn at_once<T>(poll: impl FnOnce(&Context<'_>) -> Poll<io::Result<T>>) -> io::Res
 impl Storeys {
     /// Sets a sysctl of this host, until it is switched off.
     pub(crate) fn sysctl(&mut self, name: &str, value: &str) -> Result<(), String> {
-        self.tcp.configure(|config| tcp::sysctl::set(config, name, value))
+        self.tcp.configure(|config| tcp::set_sysctl(config, name, value))
     }
 
     /// Opens a connection from `from`, as far as that says anything.

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use septet_core::{Frame, Storey, Trace};
-use septet_socket::{ListenOptions, Nodelay, TcpOptions};
-use septet_transport::tcp::{self, Error, Keepalive, Nagle, Options, Shutdown, SocketOption};
+use septet_socket::{ListenOptions, TcpOptions};
+use septet_transport::tcp::{Error, Shutdown, SocketOption};
 use tokio::io::ReadBuf;
 
 use super::listening::Accept;
@@ -25,7 +25,7 @@ impl Storeys {
         options: &TcpOptions,
         trace: &mut Trace,
     ) -> io::Result<Socket> {
-        let options = self.tcp_options(options)?;
+        let options = self.tcp.config().options.clone().with(options)?;
         self.open_tcp(None, to, &options, trace)
     }
 
@@ -48,7 +48,8 @@ impl Storeys {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
         let rule = self.config.listening.at(at.port());
-        let tcp = Options { defer_accept: rule.defer, ..self.tcp_options(&options.tcp)? };
+        let mut tcp = self.tcp.config().options.clone().with(&options.tcp)?;
+        tcp.defer_accept = rule.defer.or(tcp.defer_accept);
         let id = self.tcp.endpoint().listen(at, rule.backlog.unwrap_or(options.backlog), &tcp)?;
         Ok((self.tcp.socket(id), rule.accept))
     }
@@ -183,33 +184,5 @@ impl Storeys {
         self.tcp.forget(id);
         // It fails only where the socket is gone already.
         let _ = self.tcp.endpoint().close(self.now, id, trace);
-    }
-
-    /// The host's defaults, and over them what the program asks for.
-    fn tcp_options(&self, asked: &TcpOptions) -> io::Result<Options> {
-        let TcpOptions { congestion, nodelay, send_buffer, receive_buffer, keepalive, user_timeout } = asked;
-        let mut options = self.tcp.config().options.clone();
-        if let Some(name) = congestion {
-            let known = tcp::controller_names().find(|n| n == name);
-            options.congestion = Some(known.ok_or(Error::NoSuchController)?);
-        }
-        if let Some(nodelay) = nodelay {
-            options.nagle = nagle(*nodelay);
-        }
-        options.send_buffer = send_buffer.or(options.send_buffer);
-        options.receive_buffer = receive_buffer.or(options.receive_buffer);
-        if let Some(idle) = keepalive {
-            options.keepalive = Some(Keepalive { idle: Some(*idle), ..Keepalive::default() });
-        }
-        options.user_timeout = user_timeout.or(options.user_timeout);
-        Ok(options)
-    }
-}
-
-/// Nagle's algorithm is what `TCP_NODELAY` switches off.
-pub(crate) const fn nagle(nodelay: Nodelay) -> Nagle {
-    match nodelay {
-        Nodelay::On => Nagle::Off,
-        Nodelay::Off => Nagle::On,
     }
 }

@@ -1,14 +1,15 @@
-//! TCP as a lab file sets it: a controller's name, or a table of options, each one line here.
+//! TCP as a lab file sets it: a controller's name, or a table of what TCP itself says can be set.
 
-use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use septet_language::document::Text;
+use septet_language::document::{Item, Text};
+use septet_language::mistake::{Mistake, Mistakes};
 use septet_language::schema::{
-    AnyKey, AtLeast, Choice, Count, Either, Key, KeyType, OneOf, Phrase, Section, Size, Switch, Table, TableOf, Time,
+    AnyKey, AtLeast, Choice, Count, Either, Key, KeyType, Kind, OneOf, Phrase, Place, Section, Size, Switch, Table,
+    TableOf, Time,
 };
 use septet_language::words::{Word, Wrong};
-use septet_transport::tcp::{Config, EcnMode, Keepalive, MtuProbing, Nagle, TwReuse, controller, controller_names};
+use septet_transport::tcp::{Config, Form, Keepalive, OPTIONS, SETTINGS, Value, controller, controller_names};
 
 /// The key `tcp`: a congestion controller, or a table of options.
 pub(crate) static TCP: Key<OneOf<Choice<&'static str>, TableOf>> =
@@ -22,156 +23,67 @@ const CONTROLLER_OR_TABLE: OneOf<Choice<&'static str>, TableOf> = OneOf(CONTROLL
 
 const CONTROLLER: Choice<&'static str> = Choice(|| controller_names().map(|name| (name, name)).collect());
 
-static TABLE: Section =
-    Section::new("Options of TCP.", &[]).more(|| OPTIONS.iter().map(|option| option.key()).collect());
+static TABLE: Section = Section::new("Options of TCP.", &[&[&KEEPALIVE]]).more(|| {
+    let keys = OPTION_KEYS.iter().chain(SETTING_KEYS.iter()).flatten();
+    keys.map(|key| key as &dyn AnyKey).collect()
+});
 
-/// An option: its key, and what its value does to the defaults of a host.
-struct TcpOption<T: KeyType> {
-    key: Key<T>,
-    set: fn(&mut Config, T::Value),
+/// `SO_KEEPALIVE` and `TCP_KEEPIDLE` in one.
+static KEEPALIVE: Key<Time> = Key::new("keepalive", Time, "probe a peer that has been silent for so long (never)");
+
+/// The keys of [`OPTIONS`], line by line.
+static OPTION_KEYS: LazyLock<Vec<Option<Key<Written>>>> =
+    LazyLock::new(|| OPTIONS.iter().map(|row| row.key.map(|key| written(key, row.form))).collect());
+
+/// The keys of [`SETTINGS`], line by line.
+static SETTING_KEYS: LazyLock<Vec<Option<Key<Written>>>> =
+    LazyLock::new(|| SETTINGS.iter().map(|setting| setting.key.map(|key| written(key, setting.form))).collect());
+
+fn written((name, doc): (&'static str, &'static str), form: Form) -> Key<Written> {
+    Key::new(name, Written(form), doc)
 }
 
-const fn option<T: KeyType>(
-    name: &'static str,
-    of: T,
-    doc: &'static str,
-    set: fn(&mut Config, T::Value),
-) -> TcpOption<T> {
-    TcpOption { key: Key::new(name, of, doc), set }
-}
+/// A value as TCP's tables have it, in the way in which a lab file writes one of its form.
+struct Written(Form);
 
-/// An option of any type.
-trait AnyOption: Sync {
-    fn key(&'static self) -> &'static dyn AnyKey;
-    /// Sets it where the table has it.
-    fn set(&self, config: &mut Config, table: &Table);
-}
+impl KeyType for Written {
+    type Value = Value;
 
-impl<T: KeyType> AnyOption for TcpOption<T> {
-    fn key(&'static self) -> &'static dyn AnyKey {
-        &self.key
-    }
-
-    fn set(&self, config: &mut Config, table: &Table) {
-        if let Some(value) = table.get(&self.key) {
-            (self.set)(config, value);
+    fn kind(&self) -> Kind {
+        match self.0 {
+            Form::Switch => Switch.kind(),
+            Form::Number(least, most) => Count(least, most).kind(),
+            Form::Buffer { .. } => Size.kind(),
+            Form::Span { .. } | Form::Limit(_) => Time.kind(),
+            Form::Controller => CONTROLLER.kind(),
+            Form::Words(words) => Choice(words).kind(),
+            Form::Ports => PORT_RANGE.kind(),
+            Form::Linger | Form::Sizes => Kind::Text,
         }
     }
+
+    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Value> {
+        let value = match self.0 {
+            Form::Switch => Switch.read(item, at, mistakes).map(Value::Switch),
+            Form::Number(least, most) => Count(least, most).read(item, at, mistakes).map(Value::Number),
+            Form::Buffer { .. } => Size.read(item, at, mistakes).map(|bytes| Value::Number(bytes.0)),
+            Form::Span { least, .. } => AtLeast(least).read(item, at, mistakes).map(Value::Span),
+            Form::Limit(unit) => AtLeast(unit.span(1)).read(item, at, mistakes).map(Value::Span),
+            Form::Controller => CONTROLLER.read(item, at, mistakes).map(|name| Value::Controller(name.into())),
+            Form::Words(words) => Choice(words).read(item, at, mistakes),
+            Form::Ports => PORT_RANGE.read(item, at, mistakes).map(|(first, last)| Value::Ports(first, last)),
+            // No line of this form has a key.
+            Form::Linger | Form::Sizes => None,
+        }?;
+        if self.0.takes(value) {
+            return Some(value);
+        }
+        let reason = format!("`{}` is more than TCP takes", at.path);
+        mistakes.push(Mistake::new("out-of-range", item.span.clone(), reason, "out of range"));
+        None
+    }
 }
 
-/// A retransmission timeout below a millisecond would be a storm, not a timeout.
-const TIMEOUT: AtLeast = AtLeast(Duration::from_millis(1));
-
-static OPTIONS: &[&dyn AnyOption] = &[
-    &option("congestion", CONTROLLER, "the congestion controller", set_congestion),
-    &option("send_buffer", Size, "the bound on bytes not yet acknowledged (it grows by itself)", |config, size| {
-        config.options.send_buffer = usize::try_from(size.0).ok();
-    }),
-    &option("receive_buffer", Size, "the bound on bytes not yet read (it grows by itself)", |config, size| {
-        config.options.receive_buffer = usize::try_from(size.0).ok();
-    }),
-    &option("nodelay", Switch, "whether short segments are sent at once (false)", |config, nodelay| {
-        config.options.nagle = if nodelay { Nagle::Off } else { Nagle::On };
-    }),
-    &option("max_segment", Count(48, 65_495), "a bound on the segment size", |config, bytes| {
-        config.options.max_segment = Some(bytes);
-    }),
-    &option("user_timeout", TIMEOUT, "give up when data stays unacknowledged for this long", |config, time| {
-        config.options.user_timeout = Some(time);
-    }),
-    &option("initial_window", Count(1, 1000), "the initial congestion window in segments (10)", |config, value| {
-        config.initial_window = value
-    }),
-    &option("timestamps", Switch, "RFC 7323's timestamps (true)", |config, value| config.timestamps = value),
-    &option("sack", Switch, "RFC 2018's selective acknowledgments (true)", |config, value| config.sack = value),
-    &option("dsack", Switch, "RFC 2883's duplicate SACKs (true)", |config, value| config.dsack = value),
-    &option("window_scaling", Switch, "RFC 7323's window scale (true)", |config, value| config.window_scaling = value),
-    &option("ecn", ECN, "RFC 3168's ECN (passive)", |config, mode| config.ecn = mode),
-    &option("rack", Switch, "RFC 8985's loss detection (true)", |config, value| config.rack = value),
-    &option("tail_loss_probe", Switch, "RFC 8985's tail loss probes (true)", |config, value| {
-        config.tail_loss_probe = value
-    }),
-    &option("frto", Switch, "RFC 5682's F-RTO (true)", |config, value| config.frto = value),
-    &option("pacing", Switch, "whether segments are spaced out, as under Linux's fq (false)", |config, value| {
-        config.pacing = value
-    }),
-    &option("reassembly", Switch, "whether out-of-order segments are kept (true)", |config, value| {
-        config.reassembly = value
-    }),
-    &option("slow_start_after_idle", Switch, "whether the window restarts after idleness (true)", |config, value| {
-        config.slow_start_after_idle = value
-    }),
-    &option("moderate_receive_buffer", Switch, "whether the receive buffer grows (true)", |config, value| {
-        config.moderate_rcvbuf = value
-    }),
-    &option("rto_min", TIMEOUT, "the shortest retransmission timeout (200ms)", |config, value| config.rto_min = value),
-    &option("rto_max", TIMEOUT, "the longest retransmission timeout (120s)", |config, value| config.rto_max = value),
-    &option("rto_initial", TIMEOUT, "the retransmission timeout before an RTT is known (1s)", |config, value| {
-        config.rto_initial = value
-    }),
-    &option("delayed_ack_min", Time, "the shortest delay of an ACK (40ms)", |config, value| {
-        config.delayed_ack_min = value
-    }),
-    &option("delayed_ack_max", Time, "the longest delay of an ACK (200ms)", |config, value| {
-        config.delayed_ack_max = value
-    }),
-    &option("time_wait", Time, "how long TIME-WAIT lasts (60s)", |config, value| config.time_wait = value),
-    &option("fin_timeout", Time, "how long an orphan stays in FIN-WAIT-2 (60s)", |config, value| {
-        config.fin_timeout = value
-    }),
-    &option("syn_retries", Count(0, 127), "how many times a SYN is sent again (6)", |config, value| {
-        config.syn_retries = value
-    }),
-    &option("retries", Count(0, 127), "time-outs before a connection is given up (15)", |config, value| {
-        config.retries2 = value
-    }),
-    &option("keepalive", Time, "probe a peer that has been silent for so long (never)", |config, idle| {
-        let idle = Some(idle).filter(|idle| !idle.is_zero());
-        config.options.keepalive = idle.map(|idle| Keepalive { idle: Some(idle), ..Keepalive::default() });
-    }),
-    &option("keepalive_interval", Time, "the time between these probes (75s)", |config, value| {
-        config.keepalive_interval = value
-    }),
-    &option(
-        "keepalive_probes",
-        Count(1, 127),
-        "how many of them go unanswered before the connection is given up (9)",
-        |config, value| config.keepalive_probes = value,
-    ),
-    &option("port_range", PORT_RANGE, "the ports of connections that ask for none (32768..60999)", |config, range| {
-        config.port_range = range
-    }),
-    &option(
-        "tw_reuse",
-        TW_REUSE,
-        "whether a connection may take over a port from TIME-WAIT after a second; by default not towards other hosts (loopback)",
-        |config, reuse| config.tw_reuse = reuse,
-    ),
-    &option(
-        "abort_on_overflow",
-        Switch,
-        "whether a connection that finds the accept queue full is reset (false)",
-        |config, value| config.abort_on_overflow = value,
-    ),
-    &option("syncookies", Switch, "RFC 4987's SYN cookies when the queue is full (true)", |config, value| {
-        config.syncookies = value
-    }),
-    &option("pmtu_discovery", Switch, "path MTU discovery (true)", |config, value| config.pmtu_discovery = value),
-    &option(
-        "mtu_probing",
-        MTU_PROBING,
-        "RFC 4821's packetization-layer path MTU discovery (off)",
-        |config, probing| config.mtu_probing = probing,
-    ),
-];
-
-const ECN: Choice<EcnMode> =
-    Choice(|| vec![("off", EcnMode::Off), ("active", EcnMode::Active), ("passive", EcnMode::Passive)]);
-const TW_REUSE: Choice<TwReuse> =
-    Choice(|| vec![("off", TwReuse::Off), ("on", TwReuse::On), ("loopback", TwReuse::Loopback)]);
-const MTU_PROBING: Choice<MtuProbing> = Choice(|| {
-    vec![("off", MtuProbing::Off), ("on-black-hole", MtuProbing::OnBlackHole), ("always", MtuProbing::Always)]
-});
 const PORT_RANGE: Phrase<(u16, u16)> =
     Phrase { what: "a range of ports", example: "32768..60999", read: |_, text| ports(text) };
 
@@ -202,9 +114,27 @@ fn with(base: &Config, said: Either<&'static str, Table>) -> Arc<Config> {
     let mut config = base.clone();
     match said {
         Either::This(name) => set_congestion(&mut config, name),
-        Either::That(table) => OPTIONS.iter().for_each(|option| option.set(&mut config, &table)),
+        Either::That(table) => set_all(&mut config, &table),
     }
     Arc::new(config)
+}
+
+fn set_all(config: &mut Config, table: &Table) {
+    let said = |key: &Option<Key<Written>>| key.as_ref().and_then(|key| table.get(key));
+    for (row, key) in OPTIONS.iter().zip(OPTION_KEYS.iter()) {
+        if let Some(value) = said(key) {
+            row.set(&mut config.options, value).expect("what a key takes its option takes");
+        }
+    }
+    for (setting, key) in SETTINGS.iter().zip(SETTING_KEYS.iter()) {
+        if let Some(value) = said(key) {
+            setting.set(config, value).expect("what a key takes its setting takes");
+        }
+    }
+    if let Some(idle) = table.get(&KEEPALIVE) {
+        let keepalive = if idle.is_zero() { Keepalive::Off } else { Keepalive::On };
+        (config.options.keepalive, config.options.keep_idle) = (keepalive, Some(idle).filter(|idle| !idle.is_zero()));
+    }
 }
 
 fn set_congestion(config: &mut Config, name: &'static str) {
@@ -238,5 +168,29 @@ mod tests {
         assert_eq!((a.sack, a.rto_min, a.congestion_control), (true, Duration::from_secs(1), "reno"));
         assert_eq!((a.options.send_buffer, a.initial_window), (Some(65_536), 4));
         assert_eq!((b.sack, b.rto_min, b.initial_window), (false, Duration::from_secs(1), 10));
+    }
+
+    #[test]
+    fn what_a_connection_would_refuse_is_refused_in_the_file() {
+        let lab = |option: &str| {
+            Lab::parse(
+                "lab.toml",
+                &format!("[topology]\nlinks = [\"a -- b\"]\n[host.a]\ntcp = {{ {option} }}\n[host.b]\n"),
+            )
+        };
+        for good in ["max_segment = 88", "user_timeout = \"1ms\"", "keepalive = \"10s\"", "tw_reuse = \"on\""] {
+            assert!(lab(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "max_segment = 87",
+            "max_segment = 40000",
+            "user_timeout = \"0s\"",
+            "user_timeout = \"10000h\"",
+            "keepalive_probes = 128",
+            "tw_reuse = \"yes\"",
+            "port_range = \"2..1\"",
+        ] {
+            assert!(lab(bad).is_err(), "{bad}");
+        }
     }
 }

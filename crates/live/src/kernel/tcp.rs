@@ -7,13 +7,14 @@ use std::io;
 use std::net::SocketAddr;
 
 use septet_socket::{ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use septet_transport::tcp::SocketOption;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) async fn connect(to: SocketAddr, options: TcpOptions) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    apply(&SockRef::from(&socket), &options)?;
+    apply(&SockRef::from(&socket), Domain::for_address(to), &options)?;
     let stream = tokio::net::TcpSocket::from_std_stream(socket.into()).connect(to).await?;
     Ok(TcpStream::new(Stream(stream)))
 }
@@ -30,7 +31,7 @@ pub(super) fn listen(at: SocketAddr, options: ListenOptions) -> io::Result<TcpLi
         socket.set_reuse_address(true)?;
     }
     // The window scale is fixed by the SYN, so the buffers must be set before.
-    apply(&SockRef::from(&socket), &options.tcp)?;
+    apply(&SockRef::from(&socket), Domain::for_address(at), &options.tcp)?;
     socket.bind(&at.into())?;
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     let listener = tokio::net::TcpListener::from_std(socket.into())?;
@@ -42,37 +43,28 @@ pub(crate) fn wrap(listener: tokio::net::TcpListener, options: TcpOptions) -> Tc
     TcpListener::new(Listener { listener, options })
 }
 
-fn apply(socket: &SockRef<'_>, options: &TcpOptions) -> io::Result<()> {
-    let TcpOptions { congestion, nodelay, send_buffer, receive_buffer, keepalive, user_timeout } = options;
-    if let Some(nodelay) = nodelay {
-        socket.set_tcp_nodelay(*nodelay == Nodelay::On)?;
-    }
-    if let Some(bytes) = send_buffer {
-        socket.set_send_buffer_size(*bytes)?;
-    }
-    if let Some(bytes) = receive_buffer {
-        socket.set_recv_buffer_size(*bytes)?;
-    }
-    if let Some(idle) = keepalive {
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(*idle))?;
-    }
-    #[cfg(target_os = "linux")]
-    {
-        if let Some(name) = congestion {
-            socket.set_tcp_congestion(name.as_bytes())?;
+fn apply(socket: &SockRef<'_>, family: Domain, options: &TcpOptions) -> io::Result<()> {
+    options.options().try_for_each(|option| set(socket, family, option))
+}
+
+#[cfg(target_os = "linux")]
+fn set(socket: &SockRef<'_>, family: Domain, option: SocketOption) -> io::Result<()> {
+    let Some(row) = option.row() else { return Ok(()) };
+    let numbers = if family == Domain::IPV6 { row.numbers_v6 } else { row.numbers };
+    crate::linux::sys::set_option(&**socket, numbers, &row.form.octets(option.value()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set(socket: &SockRef<'_>, _: Domain, option: SocketOption) -> io::Result<()> {
+    match option {
+        SocketOption::Nodelay(nodelay) => socket.set_tcp_nodelay(nodelay == Nodelay::On),
+        SocketOption::SendBuffer(bytes) => socket.set_send_buffer_size(bytes),
+        SocketOption::ReceiveBuffer(bytes) => socket.set_recv_buffer_size(bytes),
+        other => {
+            let what = format!("{} can be set on Linux only", other.name());
+            Err(io::Error::new(io::ErrorKind::Unsupported, what))
         }
-        if let Some(timeout) = user_timeout {
-            socket.set_tcp_user_timeout(Some(*timeout))?;
-        }
     }
-    #[cfg(not(target_os = "linux"))]
-    if congestion.is_some() || user_timeout.is_some() {
-        return Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "the congestion controller and the user timeout can be set on Linux only",
-        ));
-    }
-    Ok(())
 }
 
 struct Stream(tokio::net::TcpStream);
@@ -145,5 +137,57 @@ impl TcpListenerImpl for Listener {
             let _ = stream.set_nodelay(nodelay == Nodelay::On);
         }
         Poll::Ready(Ok((TcpStream::new(Stream(stream)), from)))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use septet_socket::TcpOptions;
+    use septet_transport::tcp::{Config, Cork, Keepalive, Linger, OPTIONS};
+
+    use super::*;
+
+    fn socket() -> Socket {
+        Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap()
+    }
+
+    #[test]
+    fn the_kernel_knows_every_option_of_the_table() {
+        for family in [Domain::IPV4, Domain::IPV6] {
+            let socket = Socket::new(family, Type::STREAM, Some(Protocol::TCP)).unwrap();
+            for row in OPTIONS {
+                let value = (row.default)(&Config { congestion_control: "reno", ..Config::linux() });
+                let Ok(option) = row.option(value) else { panic!("{} does not take its default", row.name) };
+                set(&SockRef::from(&socket), family, option).unwrap_or_else(|e| panic!("{}: {e}", row.name));
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernel_takes_values_as_they_are_meant() {
+        let options = TcpOptions {
+            congestion: Some("reno".into()),
+            nodelay: Some(Nodelay::On),
+            cork: Some(Cork::On),
+            keepalive: Some(Keepalive::On),
+            keep_idle: Some(Duration::from_secs(10)),
+            keep_interval: Some(Duration::from_millis(100)),
+            keep_count: Some(3),
+            user_timeout: Some(Duration::from_millis(1500)),
+            linger: Some(Linger::For(Duration::from_secs(7))),
+            traffic_class: Some(0x28),
+            ..TcpOptions::default()
+        };
+        let socket = socket();
+        apply(&SockRef::from(&socket), Domain::IPV4, &options).unwrap();
+        assert_eq!((socket.tcp_nodelay().unwrap(), socket.tcp_cork().unwrap()), (true, true));
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(10));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(1), "its unit is a second");
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_millis(1500)));
+        assert_eq!(socket.linger().unwrap(), Some(Duration::from_secs(7)));
+        assert_eq!(socket.tos_v4().unwrap(), 0x28);
+        assert!(socket.tcp_congestion().unwrap().starts_with(b"reno"));
     }
 }

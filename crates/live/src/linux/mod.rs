@@ -6,7 +6,7 @@ pub mod interface;
 pub mod namespace;
 pub mod stack;
 pub mod station;
-mod sys;
+pub(crate) mod sys;
 pub mod tap;
 pub mod timer;
 pub mod vnet;

@@ -108,6 +108,14 @@ pub(super) fn add_route(fd: impl AsFd, mut route: RtEntry) -> io::Result<()> {
     Ok(unsafe { ioctl(fd, Updater::<SIOCADDRT, RtEntry>::new(&mut route)) }?)
 }
 
+/// `setsockopt(2)`
+pub(crate) fn set_option(fd: impl AsFd, (level, number): (i32, i32), value: &[u8]) -> io::Result<()> {
+    let (fd, len) = (fd.as_fd().as_raw_fd(), value.len() as nix::libc::socklen_t);
+    // SAFETY: the kernel reads `len` octets of `value` before the call returns, and keeps no pointer.
+    let result = unsafe { nix::libc::setsockopt(fd, level, number, value.as_ptr().cast(), len) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Owns a descriptor and never swaps or closes it before it is dropped.
 pub(super) trait Owns: AsRawFd {}
 impl Owns for OwnedFd {}

@@ -6,6 +6,7 @@ mod congestion;
 mod connection;
 mod endpoint;
 mod error;
+mod form;
 mod gro;
 mod gso;
 mod info;
@@ -13,8 +14,8 @@ mod mib;
 mod options;
 mod readiness;
 mod recovery;
+mod settings;
 mod state;
-pub mod sysctl;
 
 pub use septet_wire::tcp as wire;
 
@@ -25,10 +26,15 @@ pub use congestion::{
 pub use connection::{Connection, Flight};
 pub use endpoint::{Endpoint, Meta, SocketId, Transmit};
 pub use error::Error;
+pub use form::{ControllerName, Form, Unit, Value};
 pub use gro::Gro;
 pub use gso::split;
 pub use info::{CaState, CcInfo, Info};
 pub use mib::Mib;
-pub use options::{Cork, Follows, Keepalive, Linger, Nagle, Options, Quickack, Shutdown, SocketOption};
+pub use options::{
+    Chosen, Cork, Follows, Keepalive, Linger, Nodelay, OPTIONS, Options, Quickack, Row, Shutdown, SocketOption,
+    option_at,
+};
 pub use readiness::Readiness;
+pub use settings::{SETTINGS, Setting, set_sysctl, sysctls};
 pub use state::State;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use septet_core::synthetic;
 use septet_transport::tcp::{
-    Cork, Error, Follows, Keepalive, Linger, Nagle, Options, Quickack, Shutdown, SocketId, SocketOption, State,
+    Cork, Error, Follows, Keepalive, Linger, Nodelay, Options, Quickack, Shutdown, SocketId, SocketOption, State,
     controller_names,
 };
 
@@ -52,7 +52,7 @@ pub(crate) fn options(input: &mut Input<'_>) -> Options {
     let mut options = Options::default();
     let bits = input.byte();
     if bits & 1 != 0 {
-        options.nagle = Nagle::Off;
+        options.nodelay = Nodelay::On;
     }
     if bits & 2 != 0 {
         options.receive_buffer = Some(1 << (8 + input.byte() % 12));
@@ -70,15 +70,14 @@ pub(crate) fn options(input: &mut Input<'_>) -> Options {
         options.user_timeout = Some(Duration::from_millis(u64::from(input.word())));
     }
     if bits & 64 != 0 {
-        options.keepalive = Some(Keepalive {
-            idle: Some(Duration::from_secs(u64::from(input.byte()))),
-            interval: Some(Duration::from_millis(u64::from(input.word()))),
-            count: Some(input.byte()),
-        });
+        options.keepalive = Keepalive::On;
+        options.keep_idle = Some(Duration::from_secs(u64::from(input.byte())));
+        options.keep_interval = Some(Duration::from_millis(u64::from(input.word())));
+        options.keep_count = Some(input.byte());
     }
     if bits & 128 != 0 {
         let names: Vec<_> = controller_names().collect();
-        options.congestion = input.index(names.len()).map(|i| names[i]);
+        options.congestion = input.index(names.len()).map(|i| names[i].into());
     }
     options
 }
@@ -265,18 +264,28 @@ impl Hostile {
         let id = self.apps[end][i].id;
         let names: Vec<_> = controller_names().collect();
         let option = match input.byte() % 16 {
-            0 => SocketOption::Congestion(names[input.index(names.len()).unwrap_or(0)]),
-            1 => SocketOption::Nagle([Nagle::On, Nagle::Off][usize::from(input.byte() & 1)]),
+            0 => SocketOption::Congestion(names[input.index(names.len()).unwrap_or(0)].into()),
+            1 => SocketOption::Nodelay([Nodelay::Off, Nodelay::On][usize::from(input.byte() & 1)]),
             2 => SocketOption::Cork([Cork::On, Cork::Off][usize::from(input.byte() & 1)]),
             3 => SocketOption::SendBuffer(usize::from(input.word())),
             4 => SocketOption::ReceiveBuffer(usize::from(input.word())),
-            5 => SocketOption::Keepalive(Some(Keepalive {
-                idle: Some(Duration::from_secs(u64::from(input.byte()))),
-                interval: Some(Duration::from_millis(u64::from(input.word()))),
-                count: Some(input.byte()),
-            })),
-            6 => SocketOption::Keepalive(None),
-            7 => SocketOption::UserTimeout(Some(Duration::from_millis(u64::from(input.word())))),
+            5 => {
+                let times = [
+                    SocketOption::KeepIdle(Duration::from_secs(u64::from(input.byte()))),
+                    SocketOption::KeepInterval(Duration::from_millis(u64::from(input.word()))),
+                    SocketOption::KeepCount(input.byte()),
+                ];
+                // Of what makes no sense nothing is set.
+                if times.iter().any(|option| option.check().is_err()) {
+                    return;
+                }
+                for option in times {
+                    let _ = self.ends[end].set_option(self.now, id, option, &mut self.trace);
+                }
+                SocketOption::Keepalive(Keepalive::On)
+            }
+            6 => SocketOption::Keepalive(Keepalive::Off),
+            7 => SocketOption::UserTimeout(Duration::from_millis(u64::from(input.word()))),
             8 => SocketOption::Linger(Linger::Background),
             9 => SocketOption::Quickack([Quickack::On, Quickack::Off][usize::from(input.byte() & 1)]),
             10 => SocketOption::MaxSegment(input.word()),

@@ -64,7 +64,11 @@ Client:
                 lasts: if options.one_off { Lasts::Ends } else { Lasts::Forever },
                 ..Needs::default()
             },
-            Side::Client(host) => Needs { hosts: vec![host], congestion: options.tcp.congestion, ..Needs::default() },
+            Side::Client(host) => Needs {
+                hosts: vec![host],
+                congestion: options.tcp.congestion.map(|name| name.to_string()),
+                ..Needs::default()
+            },
         })
     }
 

@@ -101,7 +101,7 @@ impl Options {
                             params.streams =
                                 args::within(&option, &text, 1, MAX_STREAMS, "a number of streams up to 128")?;
                         }
-                        "congestion" => options.tcp.congestion = Some(text),
+                        "congestion" => options.tcp.congestion = Some(text.into()),
                         "window" => {
                             let bytes = usize::try_from(args::amount(&option, &text, 1024)?).unwrap_or(usize::MAX);
                             (options.tcp.send_buffer, options.tcp.receive_buffer) = (Some(bytes), Some(bytes));

@@ -1,13 +1,11 @@
 //! What the application asks: read, shutdown, close, options (RFC 9293 §3.9.1).
 
-use core::time::Duration;
-
 use septet_core::{EventId, Frame};
 
 use super::nagle::Push;
 use super::{Chrono, Connection, Cx};
 use crate::tcp::congestion::controller;
-use crate::tcp::{Cork, Error, Linger, Nagle, Quickack, Readiness, Shutdown, SocketOption, State};
+use crate::tcp::{Cork, Error, Linger, Nodelay, Quickack, Readiness, Shutdown, SocketOption, State};
 
 impl Connection {
     /// Readiness as `poll(2)` would tell it.
@@ -183,15 +181,15 @@ impl Connection {
         option.check()?;
         match option {
             SocketOption::Congestion(name) => {
-                let mut new = controller(name).ok_or(Error::NoSuchController)?;
+                let mut new = controller(name.as_str()).ok_or(Error::NoSuchController)?;
                 if self.state.is_synchronized() {
                     new.init(&mut self.window, cx.now, self.rtt.srtt());
                 }
                 self.controller = new;
             }
-            SocketOption::Nagle(nagle) => {
-                self.nagle = nagle;
-                if nagle == Nagle::Off {
+            SocketOption::Nodelay(nodelay) => {
+                self.nodelay = nodelay;
+                if nodelay == Nodelay::On {
                     // What waits leaves now, corked or not.
                     self.push_out(cx, Push::Now);
                 }
@@ -199,7 +197,7 @@ impl Connection {
             SocketOption::Cork(cork) => {
                 self.cork = cork;
                 if cork == Cork::Off {
-                    let push = if self.nagle == Nagle::Off { Push::Now } else { Push::Normal };
+                    let push = if self.nodelay == Nodelay::On { Push::Now } else { Push::Normal };
                     self.flags.more_promised = false;
                     self.push_out(cx, push);
                 }
@@ -216,10 +214,13 @@ impl Connection {
                 self.prune_early(cx);
             }
             SocketOption::Keepalive(keepalive) => self.set_keepalive(cx, keepalive),
-            SocketOption::DeferAccept(span) => self.rare().defer_accept = span.is_some(),
+            SocketOption::KeepIdle(span) => self.set_keep_idle(cx, span),
+            SocketOption::KeepInterval(span) => self.rare().keep_interval = Some(span),
+            SocketOption::KeepCount(n) => self.rare().keep_count = Some(n),
+            SocketOption::DeferAccept(span) => self.rare().defer_accept = !span.is_zero(),
             SocketOption::TrafficClass(class) => self.rare().traffic_class = class,
             SocketOption::UserTimeout(timeout) => {
-                self.rare().user_timeout_ms = timeout.map_or(0, |d: Duration| d.as_millis().min(1 << 31) as u32);
+                self.rare().user_timeout_ms = timeout.as_millis().min(1 << 31) as u32;
             }
             SocketOption::Linger(linger) => self.flags.linger_reset = linger == Linger::Reset,
             SocketOption::Quickack(Quickack::On) => {
@@ -250,7 +251,7 @@ impl Connection {
             // Zero asks for the default.
             SocketOption::NotsentLowat(0) => self.rare().notsent_lowat = cx.config.options.notsent_lowat,
             SocketOption::NotsentLowat(bytes) => self.rare().notsent_lowat = Some(bytes),
-            SocketOption::ReceiveLowat(bytes) => self.set_receive_lowat(cx, bytes),
+            SocketOption::ReceiveLowat(bytes) => self.set_receive_lowat(cx, bytes.max(1)),
             SocketOption::MaxPacingRate(rate) => {
                 self.rare().max_pacing_rate = Some(rate.max(1));
                 self.pacing_rate = self.pacing_rate.min(rate.max(1));

@@ -106,7 +106,7 @@ impl Connection {
         options: &Options,
     ) -> Box<Self> {
         let iss = EPOCH + u64::from(iss);
-        let name = options.congestion.unwrap_or(config.congestion_control);
+        let name = options.congestion.as_ref().map_or(config.congestion_control, |name| name.as_str());
         let controller = controller(name).or_else(|| controller("reno")).expect("reno is in the table");
         let ip = if local.is_ipv4() { 20 } else { 40 };
         let mut advmss = mtu.saturating_sub(ip + 20).clamp(48, 65_495) as u16;
@@ -120,12 +120,16 @@ impl Connection {
             Box::new(Rare {
                 user_timeout_ms: options.user_timeout.map_or(0, |d| d.as_millis().min(1 << 31) as u32),
                 keepalive: options.keepalive,
+                keep_idle: options.keep_idle,
+                keep_interval: options.keep_interval,
+                keep_count: options.keep_count,
+                receive_lowat: options.receive_lowat,
                 linger2: options.linger2,
                 syn_count: options.syn_count,
                 max_segment: options.max_segment,
                 notsent_lowat: options.notsent_lowat,
                 max_pacing_rate: options.max_pacing_rate,
-                defer_accept: options.defer_accept.is_some(),
+                defer_accept: options.defer_accept.is_some_and(|span| !span.is_zero()),
                 traffic_class: options.traffic_class,
                 link_mtu: mtu,
                 ..Rare::default()
@@ -186,7 +190,7 @@ impl Connection {
             rcv_wscale: 0,
             probes_out: 0,
             ecn_flags: 0,
-            nagle: options.nagle,
+            nodelay: options.nodelay,
             cork: options.cork,
             flags: Marks {
                 snd_buf_locked: options.send_buffer.is_some(),

@@ -10,11 +10,11 @@ use crate::tcp::{Error, Keepalive, State};
 
 impl Connection {
     fn keepalive_times(&self, cx: &Cx<'_>) -> Option<(Duration, Duration, u8)> {
-        let k = self.rare.as_ref()?.keepalive?;
+        let rare = self.rare.as_ref().filter(|rare| rare.keepalive == Keepalive::On)?;
         Some((
-            k.idle.unwrap_or(cx.config.keepalive_time),
-            k.interval.unwrap_or(cx.config.keepalive_interval),
-            k.count.unwrap_or(cx.config.keepalive_probes),
+            rare.keep_idle.unwrap_or(cx.config.keepalive_time),
+            rare.keep_interval.unwrap_or(cx.config.keepalive_interval),
+            rare.keep_count.unwrap_or(cx.config.keepalive_probes),
         ))
     }
 
@@ -28,21 +28,25 @@ impl Connection {
         }
     }
 
-    /// Switches probing on or off, or changes its times. Switched on, it begins with a whole span of silence; of a span
-    /// that is changed, the silence so far is a part.
-    pub(super) fn set_keepalive(&mut self, cx: &mut Cx<'_>, keepalive: Option<Keepalive>) {
-        let old = core::mem::replace(&mut self.rare().keepalive, keepalive);
-        match (old, keepalive) {
-            (_, None) => self.timers.clear(Slot::Keepalive),
-            (None, Some(_)) => self.start_keepalive(cx),
-            (Some(old), Some(new)) if old.idle != new.idle => {
-                self.start_keepalive(cx);
-                if let (Some(at), silent) = (self.timers.get(Slot::Keepalive), self.silence(cx)) {
-                    let left = (at - cx.now).saturating_sub(silent);
-                    self.timers.arm(Slot::Keepalive, cx.now + left);
-                }
-            }
-            _ => {}
+    /// Switches probing on or off. Switched on, it begins with a whole span of silence.
+    pub(super) fn set_keepalive(&mut self, cx: &mut Cx<'_>, keepalive: Keepalive) {
+        match (core::mem::replace(&mut self.rare().keepalive, keepalive), keepalive) {
+            (_, Keepalive::Off) => self.timers.clear(Slot::Keepalive),
+            (Keepalive::Off, Keepalive::On) => self.start_keepalive(cx),
+            (Keepalive::On, Keepalive::On) => {}
+        }
+    }
+
+    /// Changes the silence before the first probe. What has passed of it is a part of the new span.
+    pub(super) fn set_keep_idle(&mut self, cx: &mut Cx<'_>, span: Duration) {
+        let old = self.rare().keep_idle.replace(span);
+        if old == Some(span) || self.keepalive_times(cx).is_none() {
+            return;
+        }
+        self.start_keepalive(cx);
+        if let (Some(at), silent) = (self.timers.get(Slot::Keepalive), self.silence(cx)) {
+            let left = (at - cx.now).saturating_sub(silent);
+            self.timers.arm(Slot::Keepalive, cx.now + left);
         }
     }
 

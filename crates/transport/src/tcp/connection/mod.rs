@@ -35,7 +35,7 @@ use super::congestion::{CongestionController, Window};
 use super::endpoint::Pending;
 use super::recovery::{Rack, Rate, Recovery, Rtt, SackState};
 use super::wire::{Flags, Header};
-use super::{CaState, Config, Cork, Error, Mib, Nagle, State};
+use super::{CaState, Config, Cork, Error, Keepalive, Mib, Nodelay, State};
 use crate::Ecn;
 
 pub(crate) use handshake::{Opening, initial_window};
@@ -162,7 +162,7 @@ pub struct Connection {
     pub(crate) rcv_wscale: u8,
     pub(crate) probes_out: u8,
     pub(crate) ecn_flags: u8,
-    pub(crate) nagle: Nagle,
+    pub(crate) nodelay: Nodelay,
     pub(crate) cork: Cork,
     pub(crate) flags: Marks,
     pub(crate) error: Option<Error>,
@@ -286,8 +286,11 @@ pub(crate) enum Chrono {
 pub(crate) struct Rare {
     /// The user timeout, in milliseconds; zero for none.
     pub(crate) user_timeout_ms: u32,
-    /// The times of probing, while it is on.
-    pub(crate) keepalive: Option<super::Keepalive>,
+    pub(crate) keepalive: Keepalive,
+    /// The times of probing, where they are the socket's own.
+    pub(crate) keep_idle: Option<core::time::Duration>,
+    pub(crate) keep_interval: Option<core::time::Duration>,
+    pub(crate) keep_count: Option<u8>,
     pub(crate) linger2: Option<core::time::Duration>,
     pub(crate) syn_count: Option<u8>,
     pub(crate) max_segment: Option<u16>,

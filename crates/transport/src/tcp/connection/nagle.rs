@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::{Connection, Cx};
-use crate::tcp::{CaState, Cork, Nagle};
+use crate::tcp::{CaState, Cork, Nodelay};
 
 /// How eagerly the caller wants data to leave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,10 +24,10 @@ impl Connection {
         if self.cork == Cork::On || self.flags.more_promised {
             return true;
         }
-        match self.nagle {
-            Nagle::Off => false,
+        match self.nodelay {
+            Nodelay::On => false,
             // Minshall: only while an earlier short segment is unacknowledged.
-            Nagle::On => {
+            Nodelay::Off => {
                 !self.sent.is_empty() && self.recovery.snd_sml > self.snd_una && self.recovery.snd_sml <= self.snd_nxt
             }
         }

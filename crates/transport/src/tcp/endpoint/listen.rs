@@ -219,8 +219,10 @@ impl Endpoint {
             timestamps: peer.timestamps.filter(|_| config.timestamps),
             ..HeaderOptions::default()
         };
-        let needs_ecn =
-            self.ecn_controllers.contains(&listener.options.congestion.unwrap_or(config.congestion_control));
+        let needs_ecn = self.ecn_controllers.iter().any(|name| match &listener.options.congestion {
+            Some(chosen) => chosen.as_str() == *name,
+            None => config.congestion_control == *name,
+        });
         let ecn = header.flags.has(Flags::ECE | Flags::CWR)
             && (config.ecn != EcnMode::Off || needs_ecn)
             && (meta.ecn == Ecn::NotEct || needs_ecn);
