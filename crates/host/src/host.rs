@@ -13,7 +13,7 @@ use septet_transport::tcp;
 
 use crate::handle::{self, HostKey, HostNet, Sockets};
 use crate::stack::middlebox::Flow;
-use crate::stack::{self, HostConfig, Storeys};
+use crate::stack::{self, HostConfig, Storeys, UPPERS};
 
 /// A computer on the network: a host, or a router where it forwards.
 ///
@@ -45,7 +45,7 @@ impl Host {
         }
         let config = Arc::new(config);
         let executor = Executor::new();
-        let stack = Rc::new(RefCell::new(Storeys::new(config.clone(), executor.handle())));
+        let stack = Rc::new(RefCell::new(Storeys::new(config.clone(), executor.handle(), UPPERS)));
         let key = handle::enter(&stack);
         let net = Arc::new(HostNet::new(key.clone(), executor.handle(), config));
         Ok(Self { stack, executor, boot: Vec::new(), net, key })

@@ -10,7 +10,8 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("a congestion controller", "crates/transport/src/tcp/congestion/mod.rs", "CONTROLLERS"),
     ("a queue", "crates/physical/src/queue/mod.rs", "DISCIPLINES"),
     ("an effect of a medium", "crates/physical/src/channel/mod.rs", "EFFECTS"),
-    ("a fault", "crates/lab/src/fault.rs", "KINDS"),
+    ("a fault", "crates/lab/src/fault/script.rs", "KINDS"),
+    ("a protocol above IP", "crates/host/src/stack/upper/mod.rs", "UPPERS"),
     ("a program", "crates/application/src/programs/mod.rs", "PROGRAMS"),
     ("a policy of the balancer", "crates/application/src/balancer/policy/mod.rs", "POLICIES"),
     ("a service", "crates/lab/src/service.rs", "KINDS"),
@@ -58,10 +59,8 @@ fn a_part_is_a_file_and_a_line() {
         sources(&root().join("crates")).into_iter().map(|path| (path.clone(), code(&path))).collect();
     for (what, table, list) in KINDS {
         let table = root().join(table);
-        let room = match table.file_name().unwrap().to_str() {
-            Some("mod.rs") => table.parent().unwrap().to_owned(),
-            _ => table.with_extension(""),
-        };
+        let beneath = table.with_extension("");
+        let room = if beneath.is_dir() { beneath } else { table.parent().unwrap().to_owned() };
         let lines = code(&table);
         let text = lines.join(" ");
         let begins = text.find(&format!(" {list}: ")).unwrap_or_else(|| panic!("no {list} in {table:?}"));

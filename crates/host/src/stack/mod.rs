@@ -17,6 +17,7 @@ mod tcp;
 mod tcp_calls;
 mod udp;
 mod udp_calls;
+mod upper;
 mod wakers;
 
 pub use config::{HostConfig, Neighbor, system_randomness};
@@ -29,3 +30,4 @@ pub(crate) use slots::SlotId;
 pub(crate) use storeys::Storeys;
 pub use tcp::Socket as TcpSocketId;
 pub(crate) use udp_calls::SocketName;
+pub(crate) use upper::UPPERS;

@@ -12,14 +12,14 @@ use septet_engine::executor;
 use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip, icmp};
-use septet_transport::tcp::{Meta, Transmit};
+use septet_transport::Unreachable;
+use septet_transport::tcp::Transmit;
 use septet_transport::udp;
-use septet_transport::{Belief, Ecn, Unreachable};
 
 use super::config::HostConfig;
 use super::errors::switched_off;
 use super::ping::Pings;
-use super::reports::{icmp_error, quoted};
+use super::reports::quoted;
 use super::tcp::Tcp;
 use super::udp::Udp;
 
@@ -29,14 +29,22 @@ const PORT_LIMIT: usize = 128 * 1024;
 /// It goes on when so many are left.
 const PORT_RESUME: usize = 64 * 1024;
 
-/// RFC 1122 §3.3.3: the MTU that every way has, taken where none is known.
-const MIN_MTU: u32 = 576;
-
 /// Whose datagram waits.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Owner {
     Udp(udp::SocketId),
     Ping,
+}
+
+/// A protocol above IP.
+#[derive(Debug)]
+pub(crate) struct Upper {
+    /// Its number in IP's header (IANA's protocol numbers).
+    pub(super) number: u8,
+    /// Takes a datagram that is for this host; `None` where storey 3 itself does.
+    pub(super) receive: Option<fn(&mut Storeys, Instant, Datagram, &mut Out<'_>)>,
+    /// Hears what ICMP says of a datagram that this host has sent.
+    pub(super) error: fn(&mut Storeys, Instant, &Report, &mut Out<'_>),
 }
 
 /// The state of a running host. Its programs reach it through their handles, the engine through [`Host`](crate::Host).
@@ -47,6 +55,8 @@ pub(crate) struct Storeys {
     pub(crate) now: Instant,
     pub(crate) power: Power,
     pub(crate) ip: Ip,
+    /// What stands above it.
+    uppers: &'static [Upper],
     pub(crate) tcp: Tcp,
     pub(crate) udp: Udp,
     pub(crate) pings: Pings,
@@ -61,13 +71,14 @@ pub(crate) struct Storeys {
 }
 
 impl Storeys {
-    pub(crate) fn new(config: Arc<HostConfig>, tasks: executor::Handle) -> Self {
+    pub(crate) fn new(config: Arc<HostConfig>, tasks: executor::Handle, uppers: &'static [Upper]) -> Self {
         let stream = |what: &str| config.randomness.stream(&format!("{what} {}", config.name));
         Self {
             number: 0,
             now: Instant::ZERO,
             power: Power::Off,
-            ip: build_ip(&config),
+            ip: build_ip(&config, uppers),
+            uppers,
             tcp: Tcp::new(config.tcp.clone(), stream("tcp")),
             udp: Udp::default(),
             pings: Pings::default(),
@@ -83,7 +94,7 @@ impl Storeys {
     /// Forgets everything but the counters: the host is switched off.
     pub(crate) fn wipe(&mut self) {
         let counters = core::mem::take(&mut self.ip.counters);
-        self.ip = build_ip(&self.config);
+        self.ip = build_ip(&self.config, self.uppers);
         self.ip.counters = counters;
         self.tcp.wipe(self.config.tcp.clone());
         self.udp.wipe();
@@ -155,7 +166,11 @@ impl Storeys {
     pub(crate) fn climb(&mut self, now: Instant, out: &mut Out<'_>) {
         while let Some(up) = self.ip.poll_up() {
             match up {
-                Up::Datagram(datagram) => self.climb_datagram(now, datagram, out),
+                Up::Datagram(datagram) => {
+                    if let Some(receive) = self.upper(datagram.protocol).and_then(|upper| upper.receive) {
+                        receive(self, now, datagram, out);
+                    }
+                }
                 Up::EchoReply { from, ident, seq, ttl, mut data } => {
                     data.cause = out.trace.emit(Storey::Network, "icmp.reply", data.cause, |f| {
                         f.set("from", from).set("seq", seq).set("ttl", ttl).set("bytes", data.len());
@@ -165,59 +180,17 @@ impl Storeys {
                 }
                 Up::Error(report) => {
                     self.tasks.because(report.quote.cause);
-                    self.climb_error(now, &report, out);
+                    if let Some(upper) = self.upper(report.protocol) {
+                        (upper.error)(self, now, &report, out);
+                    }
                 }
             }
         }
         self.settle_tcp(out.trace);
     }
 
-    fn climb_datagram(&mut self, now: Instant, datagram: Datagram, out: &mut Out<'_>) {
-        if datagram.protocol == protocol::TCP {
-            return self.climb_segment(now, datagram, out);
-        }
-        self.tasks.because(datagram.frame.cause);
-        if let Some(unwanted) = self.udp.receive(datagram, out.trace) {
-            self.ip.port_unreachable(now, unwanted, out);
-        }
-    }
-
-    fn climb_segment(&mut self, now: Instant, datagram: Datagram, out: &mut Out<'_>) {
-        let Datagram { src, dst, ttl, tos, cast, frame, .. } = datagram;
-        // RFC 9293 §3.10.7: TCP is between two; a segment to a group or to all is none.
-        if cast != Cast::Unicast {
-            return;
-        }
-        let mtu = self.ip.mtu_to(now, src).unwrap_or(MIN_MTU);
-        let meta = Meta { src, dst, ecn: Ecn::from_bits(tos), ttl, mtu };
-        let (cause, len) = (frame.cause, frame.len());
-        self.tcp.dirty = true;
-        if let Err(why) = self.tcp.endpoint().receive(now, &meta, frame, out.trace) {
-            out.trace.emit(Storey::Transport, "tcp.drop", cause, |f| {
-                f.set("src", src).set("dst", dst).set("bytes", len).set("why", why);
-            });
-        }
-    }
-
-    fn climb_error(&mut self, now: Instant, report: &Report, out: &mut Out<'_>) {
-        match report.protocol {
-            protocol::UDP => {
-                if let Some(error) = icmp_error(report) {
-                    self.udp.error(&error);
-                }
-            }
-            protocol::ICMP => self.pings.error(report),
-            protocol::TCP => {
-                if let Some(error) = icmp_error(report) {
-                    self.tcp.dirty = true;
-                    let belief = self.tcp.endpoint().icmp_error(now, &error, out.trace);
-                    if let (Belief::Yes, Unreachable::TooBig { mtu }) = (belief, error.kind) {
-                        self.ip.learn_path_mtu(now, report.dst, mtu);
-                    }
-                }
-            }
-            _ => {}
-        }
+    fn upper(&self, number: u8) -> Option<&'static Upper> {
+        self.uppers.iter().find(|upper| upper.number == number)
     }
 
     /// Sends what waits, as far as the ports' queues have room.
@@ -337,9 +310,10 @@ impl Storeys {
     }
 }
 
-fn build_ip(config: &HostConfig) -> Ip {
+fn build_ip(config: &HostConfig, uppers: &[Upper]) -> Ip {
     let rng = config.randomness.stream(&format!("ip {}", config.name));
     let mut ip = Ip::new(&config.interfaces, config.forwarding, rng);
+    uppers.iter().filter(|upper| upper.receive.is_some()).for_each(|upper| ip.serve(upper.number));
     for vlan in &config.vlans {
         ip.add_vlan(vlan).expect("checked when the host was made");
     }

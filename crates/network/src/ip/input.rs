@@ -188,7 +188,7 @@ impl Ip {
             }
         }
         match header.protocol {
-            protocol::TCP | protocol::UDP => {
+            served if self.is_served(served) => {
                 self.counters.ip_in_delivers += 1;
                 frame.pull(usize::from(header.header_len));
                 self.up.push_back(Up::Datagram(Datagram {

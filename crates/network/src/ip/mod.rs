@@ -87,7 +87,7 @@ struct Interface {
 /// What storey 3 hands up.
 #[derive(Debug)]
 pub enum Up {
-    /// A datagram for TCP or UDP.
+    /// A datagram for a protocol that [`Ip::serve`] has named.
     Datagram(Datagram),
     /// The answer to an echo request of this host.
     EchoReply {
@@ -164,6 +164,8 @@ pub struct Ip {
     limiter: Option<Box<Limiter>>,
     path_mtu: BTreeMap<IpAddr, (u32, Instant)>,
     forwarding: Forwarding,
+    /// The protocols above that take datagrams, a bit each.
+    served: [u64; 4],
     ident: u16,
     rng: Rng,
     /// When the next membership report is due.
@@ -209,6 +211,7 @@ impl Ip {
             limiter: None,
             path_mtu: BTreeMap::new(),
             forwarding,
+            served: [0; 4],
             ident: rng.next_u32() as u16,
             rng,
             report_at: None,
@@ -232,6 +235,16 @@ impl Ip {
             }
         }
         ip
+    }
+
+    /// Hands datagrams of this protocol up from now on; what nobody takes is answered as unreachable. ICMP and IGMP are
+    /// storey 3's own.
+    pub fn serve(&mut self, protocol: u8) {
+        self.served[usize::from(protocol / 64)] |= 1 << (protocol % 64);
+    }
+
+    fn is_served(&self, protocol: u8) -> bool {
+        self.served[usize::from(protocol / 64)] >> (protocol % 64) & 1 == 1
     }
 
     /// Gives an interface a further address, and the routes that come with it.

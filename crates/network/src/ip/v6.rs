@@ -64,7 +64,7 @@ impl Ip {
         }
         self.counters.ip_in_delivers += 1;
         match header.next_header {
-            protocol::TCP | protocol::UDP => {
+            served if self.is_served(served) => {
                 frame.pull(ipv6::HEADER_LEN);
                 self.up.push_back(Up::Datagram(Datagram {
                     iface,
