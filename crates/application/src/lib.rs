@@ -16,11 +16,8 @@ mod task;
 
 use septet_core::Metric;
 
-/// Who records something, and what: services, programs, and what they use.
+/// Which programs record something, by name, and what; of services, those who start them say so.
 pub fn recorders() -> impl Iterator<Item = (&'static str, &'static [Metric])> {
-    let services =
-        [("web server", http::METRICS), ("name server", dns::SERVER_METRICS), ("load balancer", balancer::METRICS)];
     let programs = programs::PROGRAMS.iter().map(|program| (program.name(), program.metrics()));
-    let shared = [("every program that looks names up", dns::METRICS), ("every program", programs::METRICS)];
-    services.into_iter().chain(programs).chain(shared)
+    programs.chain([("every program that looks names up", dns::METRICS), ("every program", programs::METRICS)])
 }

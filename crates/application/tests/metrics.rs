@@ -32,7 +32,9 @@ fn every_name_is_declared() {
         }
     }
     assert!(names.len() > 40, "the search has lost its way: {names:?}");
-    let declared: Vec<_> = septet_application::recorders().flat_map(|(_, metrics)| metrics).collect();
+    let services = [septet_application::http::METRICS, septet_application::dns::SERVER_METRICS];
+    let services = services.into_iter().chain([septet_application::balancer::METRICS]).flatten();
+    let declared: Vec<_> = septet_application::recorders().flat_map(|(_, metrics)| metrics).chain(services).collect();
     for name in names {
         // What is cut at the brace of a format begins a family.
         let begins = |m: &septet_core::Metric| m.name.split_once('*').is_some_and(|(start, _)| start == name);

@@ -20,6 +20,7 @@ use septet_network::ip::{ConfigError, VlanInterfaceConfig};
 use septet_network::routes::{Member, Routes, Topology};
 use septet_network::{Cidr, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
+use septet_service::StartError;
 use septet_transport::tcp;
 
 use crate::expect::gauges::{self, Watched};
@@ -29,9 +30,10 @@ use crate::lab::Lab;
 use crate::model::medium::Cable;
 use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Subinterface};
 use crate::model::switch::SwitchSpec;
+use crate::model::topology::DOMAIN;
 use crate::model::whereabouts::Whereabouts;
 use crate::run::{Output, Run};
-use crate::stage::boot::{self, Consoles, Ground, Progress};
+use crate::stage::boot::{self, Consoles, Progress, Stage};
 
 /// How a run differs from what the lab file says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -88,15 +90,18 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-impl From<CaError> for BuildError {
-    fn from(e: CaError) -> Self {
-        Self::Certificate(e)
+impl From<StartError> for BuildError {
+    fn from(e: StartError) -> Self {
+        match e {
+            StartError::Certificate(e) => Self::Certificate(e),
+            StartError::Zone(e) => Self::Zone(e),
+        }
     }
 }
 
-impl From<dns::ZoneError> for BuildError {
-    fn from(e: dns::ZoneError) -> Self {
-        Self::Zone(e)
+impl From<CaError> for BuildError {
+    fn from(e: CaError) -> Self {
+        Self::Certificate(e)
     }
 }
 
@@ -111,7 +116,6 @@ impl Lab {
         world.set_lens(Arc::new(septet_host::PacketLens));
         let authority = self.authority(seed, options.keys)?;
         let trust = authority.as_ref().map_or_else(TrustStore::empty, Authority::trust_store);
-        let ground = Ground { lab: self, authority: authority.as_ref() };
         let outputs: Rc<RefCell<Vec<Output>>> = Rc::default();
         let consoles = consoles(&outputs);
         let names = Arc::new(self.hosts_file());
@@ -139,7 +143,7 @@ impl Lab {
                         tcp: segmented(&stack.tcp, options.segmentation),
                         listening: stack.listening.clone(),
                         name_servers: self.name_servers(node, &resolvers),
-                        search: vec!["lab".to_owned()],
+                        search: vec![DOMAIN.to_owned()],
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },
                         epoch: self.epoch,
                         randomness: match options.keys {
@@ -148,8 +152,9 @@ impl Lab {
                         },
                     };
                     let mut host = Host::new(config).map_err(|e| BuildError::Host(node.name.clone(), e))?;
+                    let stage = Stage { lab: self, node: index, authority: authority.as_ref() };
                     for service in node.services() {
-                        host.on_boot(service.boot(index, &ground)?);
+                        host.on_boot(service.start(&stage)?);
                     }
                     if let Some(boot) = boot::programs(index, &stack.commands, &trust, &consoles) {
                         host.on_boot(boot);
@@ -225,7 +230,7 @@ impl Lab {
 
     /// The addresses of the lab's name servers.
     fn resolvers(&self) -> Vec<IpAddr> {
-        let serves = |n: &Node| n.services().iter().any(|s| s.name() == "dns");
+        let serves = |n: &Node| n.services().iter().any(|s| s.answers_names_at().is_some());
         let servers = self.nodes.iter().enumerate().filter(|(_, n)| serves(n));
         servers.filter_map(|(index, _)| self.address(index)).collect()
     }

@@ -7,7 +7,6 @@ use crate::expect::eval::Unit;
 use crate::expect::{function, metric as metrics};
 use crate::fault::script;
 use crate::model::medium;
-use crate::service;
 
 /// Something that a lab file can name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,7 +39,7 @@ pub const KINDS: &[(&str, Listing)] = &[
     ("queues", || list(septet_physical::queue::DISCIPLINES.iter().map(|d| (d.name, d.help)))),
     ("phys", || list(septet_physical::phy::TABLE.iter().map(|p| (p.name, p.cable)))),
     ("controllers", || list(septet_transport::tcp::controllers())),
-    ("services", || list(service::keys().iter().map(|key| (key.name(), key.doc())))),
+    ("services", || list(septet_service::keys().iter().map(|key| (key.name(), key.doc())))),
     ("policies", || list(septet_application::balancer::policy::POLICIES.iter().map(|p| (p.name, p.summary)))),
     ("flaws", || list(septet_presentation::ca::FLAWS.iter().map(|f| (f.name, f.summary)))),
     ("programs", || list(septet_application::programs::PROGRAMS.iter().map(|p| (p.name(), p.summary())))),

@@ -14,7 +14,6 @@ mod lab;
 mod model;
 mod read;
 mod run;
-mod service;
 mod stage;
 
 pub use build::{BuildError, BuildOptions, Keys, Segmentation};
@@ -42,10 +41,9 @@ pub use septet_core::PortReport;
 pub use septet_core::Reading;
 pub use septet_language::mistake::{Gravity, Mistake, Mistakes, Span};
 pub use septet_language::units::{parse_size, parse_time};
-pub use service::{
-    Balancer, Certificate, Dns, Health, Http, Listen, Outside, RecordData, RecordSpec, Scheme, Service, ZoneSpec,
+pub use septet_service::{
+    Balancer, Boot, Certificate, Dns, Health, Http, Listen, Outside, RecordData, RecordSpec, Scheme, Service, ZoneSpec,
 };
-pub use stage::boot::{Boot, Ground};
 
 /// The JSON Schema of a lab file.
 pub fn json_schema() -> serde_json::Value {

@@ -14,6 +14,7 @@ use septet_core::{EventId, Instant, Port as PortNumber, PortReport, Recorder, St
 use septet_engine::{Circle, Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
 use septet_presentation::ca::{Authority, TrustStore};
+use septet_service::RecordData;
 
 use crate::expect::eval::Verdict;
 use crate::expect::readings::Readings;
@@ -24,7 +25,6 @@ use crate::lab::Lab;
 use crate::model::command::Schedule;
 use crate::model::node::Node;
 use crate::model::whereabouts::Whereabouts;
-use crate::service::RecordData;
 use crate::stage::boot::Progress;
 
 /// What a program printed.
@@ -189,7 +189,7 @@ impl Run {
         for service in self.lab.nodes.iter().flat_map(Node::services) {
             for (name, data) in service.names() {
                 let address = match data {
-                    RecordData::Node(node) => self.lab.address(node),
+                    RecordData::Host(node) => self.lab.address(node),
                     RecordData::Address(address) => Some(address),
                     _ => None,
                 };

@@ -145,8 +145,9 @@ fn programs_and_services_record_what_is_declared() {
             recorded.insert(of.unwrap_or_else(|| panic!("{node} records {name}, which is not declared")).name);
         }
     }
-    let missing: Vec<&str> = declared.iter().map(|known| known.name).filter(|name| !recorded.contains(name)).collect();
-    assert_eq!(missing, ELSEWHERE);
+    let missing: BTreeSet<&str> =
+        declared.iter().map(|known| known.name).filter(|name| !recorded.contains(name)).collect();
+    assert_eq!(missing, ELSEWHERE.iter().copied().collect());
 }
 
 /// The sources of a crate, in one text.

@@ -14,7 +14,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("a protocol above IP", "crates/host/src/stack/upper/mod.rs", "UPPERS"),
     ("a program", "crates/application/src/programs/mod.rs", "PROGRAMS"),
     ("a policy of the balancer", "crates/application/src/balancer/policy/mod.rs", "POLICIES"),
-    ("a service", "crates/lab/src/service.rs", "KINDS"),
+    ("a service", "crates/service/src/services.rs", "KINDS"),
 ];
 
 fn root() -> PathBuf {

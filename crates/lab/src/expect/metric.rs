@@ -42,12 +42,10 @@ pub(crate) fn dimension(unit: Unit) -> Dimension {
 /// The family of what programs of one's own record.
 const OWN: &str = "app.*";
 
-/// What the lab itself records at its nodes, and leaves to others to record.
-const METRICS: &[Metric] = &[
-    Metric::counter("service.failed.*", "services that could not run"),
-    Metric::counter(OWN, "what programs of your own record; `app.….time` in seconds, `app.….bytes` in bytes")
-        .of(Star::Anything),
-];
+/// What is left to others to record.
+const METRICS: &[Metric] =
+    &[Metric::counter(OWN, "what programs of your own record; `app.….time` in seconds, `app.….bytes` in bytes")
+        .of(Star::Anything)];
 
 /// A metric, and who records or counts it.
 #[derive(Clone, Debug)]
@@ -59,9 +57,11 @@ pub(crate) struct Declared {
 /// Everything that is recorded at hosts and routers, as those declare it who do.
 pub(crate) fn recorded() -> &'static [Declared] {
     static ALL: LazyLock<Vec<Declared>> = LazyLock::new(|| {
-        let others = septet_application::recorders().flat_map(|(by, metrics)| metrics.iter().map(move |m| (by, *m)));
+        let others = septet_service::recorders()
+            .chain(septet_application::recorders())
+            .flat_map(|(by, metrics)| metrics.iter().map(move |m| (by, *m)));
         let gauges = gauges::metrics().map(|metric| ("`lab.sample`", metric));
-        let own = METRICS.iter().map(|metric| ("the lab", *metric));
+        let own = METRICS.iter().map(|metric| ("programs of your own", *metric));
         let mut all: Vec<Declared> = Vec::new();
         for (by, metric) in others.chain(gauges).chain(own) {
             match all.iter_mut().find(|known| known.metric.name == metric.name) {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_several_record_is_one_thing() {
-        for (by, metrics) in septet_application::recorders() {
+        for (by, metrics) in septet_service::recorders().chain(septet_application::recorders()) {
             for metric in metrics {
                 let known = recorded().iter().find(|known| known.metric.name == metric.name).unwrap();
                 assert_eq!(known.metric, *metric, "{by} declares another thing than {:?}", known.by);

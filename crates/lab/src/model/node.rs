@@ -10,12 +10,12 @@ use septet_host::Listening;
 use septet_language::document::Text;
 use septet_language::mistake::Span;
 use septet_network::Cidr;
+use septet_service::Service;
 use septet_transport::tcp;
 
 use crate::model::address::Cidr4;
 use crate::model::command::Command;
 use crate::model::switch::SwitchSpec;
-use crate::service::Service;
 
 /// A node of a lab.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use septet_language::names;
 use septet_language::nearest::{nearest, suggest};
 use septet_language::words::{Word, Wrong};
+use septet_service::{HostId, Hosts};
 
 use crate::model::link_text;
 
@@ -55,6 +56,23 @@ pub struct LinkRef {
     pub link: usize,
     /// Which directions.
     pub ways: Ways,
+}
+
+/// The domain in which every node has its name.
+pub(crate) const DOMAIN: &str = "lab";
+
+impl Hosts for Topology {
+    fn host(&self, word: Word<'_>) -> Result<HostId, Wrong> {
+        self.node(word)
+    }
+
+    fn hosts(&self, word: Word<'_>) -> Result<Vec<HostId>, Wrong> {
+        self.nodes(word)
+    }
+
+    fn domain(&self) -> Option<&str> {
+        Some(DOMAIN)
+    }
 }
 
 impl Topology {

@@ -21,7 +21,6 @@ use crate::model::topology::Topology;
 use crate::read::listeners;
 use crate::read::switch::{self, SWITCH};
 use crate::read::tcp::TCP;
-use crate::service;
 
 /// The tables of nodes by the name of the section, and so by kind.
 type NodesOf = Key<Named<PieceOf>>;
@@ -38,7 +37,7 @@ pub(crate) static HOSTS: NodesOf =
 static HUB: Section =
     Section::new("A repeater: what comes in at one port goes out at all others, and its links are half duplex.", &[]);
 static ROUTER: Section = Section::new("A host that forwards.", &[STACK]).numbered(&PORTS);
-static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(service::keys).numbered(&PORTS);
+static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(septet_service::keys).numbered(&PORTS);
 
 /// What hosts and routers have in common.
 const STACK: &[&dyn AnyKey] = &[&ADDRESS, &MTU, &TCP, &listeners::LISTENERS, &DUPLEX, &TURNAROUND, &RUN];
@@ -199,7 +198,7 @@ impl Declared {
 fn host(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistakes: &mut Mistakes) -> HostSpec {
     HostSpec {
         stack: stack(table, defaults, mistakes),
-        services: service::read(table, topology, mistakes),
+        services: septet_service::read(table, topology, mistakes),
         exec: table.get(&EXEC).map(|text| text.text),
         tap: table.get(&TAP).map(|text| text.text),
         gateway: table.get(&GATEWAY),

@@ -16,7 +16,6 @@ use crate::model::command::{Command, Schedule};
 use crate::model::node::Node;
 use crate::model::topology::Topology;
 use crate::read::node::Declared;
-use crate::service::RecordData;
 
 /// When a lab stops, and how grave it is to begin later.
 #[derive(Clone, Copy, Debug)]
@@ -170,9 +169,9 @@ struct Names<'a> {
 impl<'a> Names<'a> {
     fn new(nodes: &[Node], topology: &'a Topology) -> Self {
         let services = || nodes.iter().flat_map(Node::services);
-        let known: Vec<(String, RecordData)> = services().flat_map(|service| service.names()).collect();
+        let known = services().flat_map(|service| service.names());
         let zones = services().flat_map(|service| service.zones()).collect();
-        Self { topology, zones, full: known.into_iter().map(|(name, _)| name.to_ascii_lowercase()).collect() }
+        Self { topology, zones, full: known.map(|(name, _)| name.to_ascii_lowercase()).collect() }
     }
 
     /// Reports hosts that no name server of the lab knows. That a name is not found may be what a lab is about, so that a

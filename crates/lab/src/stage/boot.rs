@@ -1,60 +1,48 @@
 //! What a host does when it boots: its services and its programs.
 
 use core::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use septet_application::programs::{self, Console, Context};
-use septet_core::{Instant, Storey};
-use septet_presentation::ca::{Authority, CaError, ServerIdentity, TrustStore};
+use septet_core::Instant;
+use septet_presentation::ca::{Authority, TrustStore};
+use septet_service::{Boot, HostId, Site};
 use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use crate::lab::Lab;
 use crate::model::command::{Command, Schedule};
-use crate::service::Certificate;
+use crate::model::topology::DOMAIN;
 
-/// Called whenever a host boots.
-pub type Boot = Box<dyn Fn(NetRef)>;
-
-/// What services stand on: the lab, and its certificate authority.
-pub struct Ground<'a> {
+/// Where the services of one node start.
+pub(crate) struct Stage<'a> {
     pub(crate) lab: &'a Lab,
+    pub(crate) node: usize,
     /// The lab's certificate authority, where any service needs it.
     pub(crate) authority: Option<&'a Authority>,
 }
 
-impl Ground<'_> {
-    /// The certificate of the service of `node` that is called `host`, or by the node's names where that is empty.
-    pub(crate) fn identity(
-        &self,
-        node: usize,
-        host: &str,
-        certificate: &Certificate,
-    ) -> Result<Option<ServerIdentity>, CaError> {
-        let Some(authority) = self.authority else { return Ok(None) };
-        let name = &self.lab.nodes[node].name;
-        let mut names = vec![host.to_owned(), format!("{name}.lab"), name.clone()];
-        names.retain(|n| !n.is_empty());
-        names.extend(self.lab.address(node).map(|a| a.to_string()));
-        names.dedup();
-        authority.fill(&certificate.order(names)).map(Some)
+impl Site for Stage<'_> {
+    fn here(&self) -> HostId {
+        self.node
     }
-}
 
-/// Runs a service until the host stops; that it ended is told to the trace, for it never should.
-pub(crate) fn serve<F>(net: &NetRef, what: &'static str, service: F)
-where
-    F: Future<Output = std::io::Result<()>> + Send + 'static,
-{
-    let own = net.clone();
-    let _ = net.spawn(Box::pin(async move {
-        if let Err(error) = service.await {
-            own.count(&format!("service.failed.{what}"));
-            own.trace(Storey::Application, "service.failed", |f| {
-                f.set("service", what).set("why", error.to_string());
-            });
-        }
-    }));
+    fn name(&self, host: HostId) -> String {
+        self.lab.nodes[host].name.clone()
+    }
+
+    fn addresses(&self, host: HostId) -> Vec<IpAddr> {
+        self.lab.nodes[host].addresses().map(|cidr| cidr.addr()).collect()
+    }
+
+    fn domain(&self) -> Option<(&str, Vec<HostId>)> {
+        Some((DOMAIN, (0..self.lab.nodes.len()).collect()))
+    }
+
+    fn authority(&self) -> Option<&Authority> {
+        self.authority
+    }
 }
 
 /// Where the output of a program goes, and how far it is, by the number of its node and of its command.

@@ -1,12 +1,11 @@
 //! Doors out of the lab: connections to a port of a host go on to a port of this machine.
 
-use std::any::Any;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use septet_core::StationId;
-use septet_lab::{Node, Outside};
+use septet_lab::Node;
 use septet_socket::{Accepted, Acceptor, ListenOptions, NetRef, Nodelay, Places, TcpOptions};
 use tokio::task::spawn_local;
 
@@ -16,11 +15,7 @@ use crate::pump::Pump;
 
 /// The doors of a node.
 pub(super) fn of(node: &Node) -> impl Iterator<Item = (u16, SocketAddr)> {
-    let outside = node.services().iter().filter_map(|service| {
-        let any: &dyn Any = &**service;
-        any.downcast_ref::<Outside>()
-    });
-    outside.flat_map(|outside| outside.doors.iter().copied())
+    node.services().iter().flat_map(|service| service.doors().iter().copied())
 }
 
 /// How often a host that was switched off is asked whether it is on again.

@@ -1,4 +1,4 @@
-//! `[host.X.dns]`: an authoritative name server, and the lab's resolver.
+//! `[host.X.dns]`: an authoritative name server, and the one that the hosts of a lab ask.
 
 use core::str::FromStr;
 use core::time::Duration;
@@ -16,12 +16,12 @@ use septet_language::schema::{Count, Key, Named, Phrase, Section, Table, TableOf
 use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 
-use crate::build::BuildError;
-use crate::lab::Lab;
-use crate::service::{Reading, Service, ServiceKind};
-use crate::stage::boot::{Boot, Ground, serve};
+use crate::record::RecordData;
+use crate::run::{Boot, run};
+use crate::service::{Kind, Reading, Service};
+use crate::site::{HostId, Site, StartError};
 
-pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
+pub(crate) const KIND: Kind = Kind { key: &KEY, metrics: dns::SERVER_METRICS, read };
 
 static KEY: Key<TableOf> =
     Key::new("dns", TableOf(&SECTION), "an authoritative name server; hosts of the lab ask it for names");
@@ -75,30 +75,9 @@ pub struct RecordSpec {
     pub window: (Instant, Instant),
 }
 
-/// What is known of a name.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RecordData {
-    /// The addresses of a node, by its index.
-    Node(usize),
-    /// An address.
-    Address(IpAddr),
-    /// Another name for it.
-    Cname(String),
-    /// A mail server, with its preference.
-    Mx(u16, String),
-    /// A name server.
-    Ns(String),
-    /// The name behind an address.
-    Ptr(String),
-    /// Where a service is: priority, weight, port, host.
-    Srv(u16, u16, u16, String),
-    /// Texts.
-    Txt(Vec<String>),
-}
-
 impl Service for Dns {
     fn name(&self) -> &'static str {
-        "dns"
+        KEY.name()
     }
 
     fn names(&self) -> Vec<(String, RecordData)> {
@@ -113,6 +92,10 @@ impl Service for Dns {
         self.zones.iter().map(|zone| zone.origin.clone()).collect()
     }
 
+    fn answers_names_at(&self) -> Option<u16> {
+        Some(dns::PORT)
+    }
+
     fn ports(&self) -> Vec<u16> {
         vec![dns::PORT]
     }
@@ -121,27 +104,30 @@ impl Service for Dns {
         &[Transport::Udp, Transport::Tcp]
     }
 
-    fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError> {
+    fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
         let records = || self.zones.iter().flat_map(|z| &z.records);
         let mut moments: Vec<Instant> = records().flat_map(|(_, r)| [r.window.0, r.window.1]).collect();
         moments.push(Instant::ZERO);
         moments.retain(|at| *at < Instant::FAR_FUTURE);
         moments.sort_unstable();
         moments.dedup();
-        let versions = moments.into_iter().map(|at| Ok((at, self.zones_at(at, node, ground.lab)?)));
-        let mut server = dns::Server::changing(versions.collect::<Result<_, BuildError>>()?);
+        let versions = moments.into_iter().map(|at| Ok((at, self.zones_at(at, site)?)));
+        let mut server = dns::Server::changing(versions.collect::<Result<_, StartError>>()?);
         if let Some(bytes) = self.udp_size {
             server = server.udp_size(bytes);
         }
-        Ok(Box::new(move |net| serve(&net, "dns", server.clone().serve(net.clone()))))
+        Ok(Box::new(move |net| run(&net, KEY.name(), server.clone().serve(net.clone()))))
     }
 }
 
 impl Dns {
     /// Everything that it knows at this moment.
-    fn zones_at(&self, at: Instant, node: usize, lab: &Lab) -> Result<Vec<dns::Zone>, BuildError> {
-        let mut zones = vec![lab_zone(lab, node)?];
-        zones.extend(reverse_zones(lab, node)?);
+    fn zones_at(&self, at: Instant, site: &dyn Site) -> Result<Vec<dns::Zone>, StartError> {
+        let mut zones = Vec::new();
+        if let Some((domain, hosts)) = site.domain() {
+            zones.push(domain_zone(domain, &hosts, site)?);
+            zones.extend(reverse_zones(domain, &hosts, site)?);
+        }
         for spec in &self.zones {
             let mut zone = dns::Zone::new(&spec.origin)?;
             if let Some(ttl) = self.ttl {
@@ -150,12 +136,12 @@ impl Dns {
             for (name, record) in &spec.records {
                 if record.window.0 <= at && at < record.window.1 {
                     zone.set_ttl(record.ttl.or(self.ttl).unwrap_or(TTL));
-                    add(&mut zone, name, &record.data, lab)?;
+                    add(&mut zone, name, &record.data, site)?;
                 }
             }
             // The zone names this server in its NS record; a file that says otherwise goes before.
             if !spec.records.iter().any(|(name, _)| name == "ns") {
-                add(&mut zone, "ns", &RecordData::Node(node), lab)?;
+                add(&mut zone, "ns", &RecordData::Host(site.here()), site)?;
             }
             zones.push(zone);
         }
@@ -166,42 +152,46 @@ impl Dns {
 /// How long a record may be kept where nobody says.
 const TTL: Duration = Duration::from_secs(3600);
 
-/// The zone `lab`: every node by its name.
-fn lab_zone(lab: &Lab, node: usize) -> Result<dns::Zone, BuildError> {
-    let mut zone = dns::Zone::new("lab")?;
-    for index in 0..lab.nodes.len() {
-        add(&mut zone, &lab.nodes[index].name.to_ascii_lowercase(), &RecordData::Node(index), lab)?;
+/// The zone of the site: every host by its name.
+fn domain_zone(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<dns::Zone, StartError> {
+    let mut zone = dns::Zone::new(domain)?;
+    let mut has_ns = false;
+    for host in hosts {
+        let name = site.name(*host).to_ascii_lowercase();
+        has_ns |= name == "ns";
+        add(&mut zone, &name, &RecordData::Host(*host), site)?;
     }
-    if lab.node("ns").is_none() {
-        add(&mut zone, "ns", &RecordData::Node(node), lab)?;
+    if !has_ns {
+        add(&mut zone, "ns", &RecordData::Host(site.here()), site)?;
     }
     Ok(zone)
 }
 
 /// The names behind the addresses (RFC 1035 §3.5), a zone for each first octet.
-fn reverse_zones(lab: &Lab, node: usize) -> Result<Vec<dns::Zone>, BuildError> {
+fn reverse_zones(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<Vec<dns::Zone>, StartError> {
     let mut zones: BTreeMap<u8, dns::Zone> = BTreeMap::new();
-    for owner in &lab.nodes {
-        for address in owner.addresses().map(|c| c.addr()) {
+    for host in hosts {
+        for address in site.addresses(*host) {
             let IpAddr::V4(v4) = address else { continue };
             let [a, b, c, d] = v4.octets();
             let zone = match zones.entry(a) {
                 Entry::Occupied(zone) => zone.into_mut(),
                 Entry::Vacant(place) => {
                     let mut zone = dns::Zone::new(&format!("{a}.in-addr.arpa"))?;
-                    add(&mut zone, "ns", &RecordData::Node(node), lab)?;
+                    add(&mut zone, "ns", &RecordData::Host(site.here()), site)?;
                     place.insert(zone)
                 }
             };
-            zone.add(&format!("{d}.{c}.{b}"), dns::Data::Ptr(format!("{}.lab.", owner.name.to_ascii_lowercase())))?;
+            let name = site.name(*host).to_ascii_lowercase();
+            zone.add(&format!("{d}.{c}.{b}"), dns::Data::Ptr(format!("{name}.{domain}.")))?;
         }
     }
     Ok(zones.into_values().collect())
 }
 
-fn add(zone: &mut dns::Zone, name: &str, data: &RecordData, lab: &Lab) -> Result<(), BuildError> {
-    let RecordData::Node(node) = *data else { return Ok(zone.add(name, data.shape())?) };
-    for address in lab.nodes[node].addresses().map(|c| c.addr()) {
+fn add(zone: &mut dns::Zone, name: &str, data: &RecordData, site: &dyn Site) -> Result<(), StartError> {
+    let RecordData::Host(host) = *data else { return Ok(zone.add(name, data.shape())?) };
+    for address in site.addresses(host) {
         let data = match address {
             IpAddr::V4(v4) => dns::Data::A(v4),
             IpAddr::V6(v6) => dns::Data::Aaaa(v6),
@@ -211,31 +201,14 @@ fn add(zone: &mut dns::Zone, name: &str, data: &RecordData, lab: &Lab) -> Result
     Ok(())
 }
 
-impl RecordData {
-    /// The record itself; that of a node has its address only when the lab is built.
-    fn shape(&self) -> dns::Data {
-        match self.clone() {
-            Self::Node(_) => dns::Data::A(Ipv4Addr::UNSPECIFIED),
-            Self::Address(IpAddr::V4(address)) => dns::Data::A(address),
-            Self::Address(IpAddr::V6(address)) => dns::Data::Aaaa(address),
-            Self::Cname(of) => dns::Data::Cname(of),
-            Self::Mx(preference, exchange) => dns::Data::Mx { preference, exchange },
-            Self::Ns(server) => dns::Data::Ns(server),
-            Self::Ptr(name) => dns::Data::Ptr(name),
-            Self::Srv(priority, weight, port, target) => dns::Data::Srv { priority, weight, port, target },
-            Self::Txt(texts) => dns::Data::Txt(texts),
-        }
-    }
-}
-
 fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     let mut zones = Vec::new();
     for (origin, names) in table.get(&ZONES).unwrap_or_default() {
         let mut zone = ZoneSpec { origin: origin.text.trim_end_matches('.').to_ascii_lowercase(), records: Vec::new() };
-        if zone.origin == "lab" {
-            let mistake =
-                Mistake::new("zone", origin.span.clone(), "the zone `lab` is made from the nodes", "this zone")
-                    .help("choose another name, such as `shop.test`".to_owned());
+        if reading.hosts.domain() == Some(&zone.origin) {
+            let reason = format!("the zone `{}` is made from the nodes", zone.origin);
+            let mistake = Mistake::new("zone", origin.span.clone(), reason, "this zone")
+                .help("choose another name, such as `shop.test`".to_owned());
             reading.mistakes.push(mistake);
         }
         let mut checked = match dns::Zone::new(&zone.origin) {
@@ -353,7 +326,7 @@ fn data(words: &mut Words<'_>, reading: &Reading<'_>) -> Result<RecordData, Wron
         }
         text => match text.parse::<IpAddr>() {
             Ok(address) => RecordData::Address(address),
-            Err(_) => RecordData::Node(reading.topology.node(first)?),
+            Err(_) => RecordData::Host(reading.hosts.host(first)?),
         },
     })
 }

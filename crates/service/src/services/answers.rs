@@ -13,7 +13,7 @@ use septet_language::units::{self, Refusal};
 use septet_language::words::{Word, Words, Wrong};
 
 /// A rule in the lab file.
-pub(super) const ANSWER: Phrase<Rule> =
+pub(crate) const ANSWER: Phrase<Rule> =
     Phrase { what: "an answer", example: "/flaky: 503 for 30%", read: |_, text| rule(text) };
 
 /// Reads `ABOUT: ANSWER`, `/slow: after 2s`.

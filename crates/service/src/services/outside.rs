@@ -7,11 +7,11 @@ use septet_language::document::Text;
 use septet_language::schema::{Key, Phrase, Section, Table, TableOf, Texts};
 use septet_language::words::{Word, Wrong};
 
-use crate::build::BuildError;
-use crate::service::{Reading, Service, ServiceKind};
-use crate::stage::boot::{Boot, Ground};
+use crate::run::Boot;
+use crate::service::{Kind, Reading, Service};
+use crate::site::{Site, StartError};
 
-pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
+pub(crate) const KIND: Kind = Kind { key: &KEY, metrics: &[], read };
 
 static KEY: Key<TableOf> = Key::new("outside", TableOf(&SECTION), "a door out of the lab, when it is live");
 
@@ -36,14 +36,18 @@ pub struct Outside {
 
 impl Service for Outside {
     fn name(&self) -> &'static str {
-        "outside"
+        KEY.name()
+    }
+
+    fn doors(&self) -> &[(u16, SocketAddr)] {
+        &self.doors
     }
 
     fn ports(&self) -> Vec<u16> {
         self.doors.iter().map(|(port, _)| *port).collect()
     }
 
-    fn boot(&self, _: usize, _: &Ground<'_>) -> Result<Boot, BuildError> {
+    fn start(&self, _: &dyn Site) -> Result<Boot, StartError> {
         // Whoever runs the lab live opens the doors; in virtual time nobody does.
         Ok(Box::new(|_| {}))
     }

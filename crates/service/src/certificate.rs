@@ -6,12 +6,14 @@ use septet_language::mistake::Mistake;
 use septet_language::schema::{Choice, Either, Entry, Key, OneOf, Phrase, Section, Table, TableOf, Texts, Time};
 use septet_language::units::Refusal;
 use septet_language::words::Wrong;
-use septet_presentation::ca::{self, FLAWS, Flaw, IssuedBy, Order};
+use septet_presentation::ca::{self, CaError, FLAWS, Flaw, IssuedBy, Order, ServerIdentity};
 
-use crate::service::{Listen, Reading};
+use crate::listen::Listen;
+use crate::service::Reading;
+use crate::site::Site;
 
 /// The key of a service that may listen with TLS.
-pub(super) static KEY: Key<OneOf<Choice<Flaw>, TableOf>> = Key::new(
+pub(crate) static KEY: Key<OneOf<Choice<Flaw>, TableOf>> = Key::new(
     "certificate",
     OneOf(FLAW, TableOf(&SECTION)),
     "what is wrong with its certificate, or a table; without it nothing is",
@@ -57,15 +59,27 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// The certificate for `host`, or for the names of the host that is here where that is empty; none where nobody signs.
+    pub(crate) fn identity(&self, host: &str, site: &dyn Site) -> Result<Option<ServerIdentity>, CaError> {
+        let Some(authority) = site.authority() else { return Ok(None) };
+        let name = site.name(site.here());
+        let in_domain = site.domain().map(|(domain, _)| format!("{name}.{domain}"));
+        let mut names: Vec<String> = [host.to_owned()].into_iter().chain(in_domain).chain([name]).collect();
+        names.retain(|n| !n.is_empty());
+        names.extend(site.addresses(site.here()).first().map(ToString::to_string));
+        names.dedup();
+        authority.fill(&self.order(names)).map(Some)
+    }
+
     /// The order for one whose usual names are these.
-    pub(crate) fn order(&self, usual: Vec<String>) -> Order {
+    fn order(&self, usual: Vec<String>) -> Order {
         let Self { flaw, names, from, until, issued_by } = self.clone();
         Order { flaw, from, until, issued_by, ..Order::new(if names.is_empty() { usual } else { names }) }
     }
 }
 
 /// Reads it from the table of a service that listens at `listen`.
-pub(super) fn read(service: &Table, listen: &[Listen], reading: &mut Reading<'_>) -> Certificate {
+pub(crate) fn read(service: &Table, listen: &[Listen], reading: &mut Reading<'_>) -> Certificate {
     let Some(Entry { name, value, .. }) = service.entry(&KEY) else { return Certificate::default() };
     if !listen.iter().any(|l| l.scheme.is_secure()) {
         let reason = "no certificate is shown here, for nothing listens on `https`";

@@ -11,11 +11,13 @@ use septet_language::mistake::Mistake;
 use septet_language::schema::{AtLeast, Choice, Count, Key, Phrase, Section, Table, TableOf, Texts, Time};
 use septet_language::words::{Word, Wrong};
 
-use crate::build::BuildError;
-use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
-use crate::stage::boot::{Boot, Ground, serve};
+use crate::certificate::{self, Certificate};
+use crate::listen::{Listen, Scheme, listen, port};
+use crate::run::{Boot, run};
+use crate::service::{Kind, Reading, Service};
+use crate::site::{HostId, Site, StartError};
 
-pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
+pub(crate) const KIND: Kind = Kind { key: &KEY, metrics: application::METRICS, read };
 
 static KEY: Key<TableOf> = Key::new("balancer", TableOf(&SECTION), "a load balancer");
 
@@ -64,7 +66,7 @@ const MILLISECOND: AtLeast = AtLeast(Duration::from_millis(1));
 const LISTENER: Phrase<Listen> = Phrase {
     what: "a listener",
     example: "https://www.shop.test",
-    read: |_, text| service::listen(Word { text: &text.text, at: 0 }),
+    read: |_, text| listen(Word { text: &text.text, at: 0 }),
 };
 const RESOURCE: Phrase<String> = Phrase {
     what: "a path",
@@ -82,8 +84,8 @@ const BACKEND: Phrase<Text> = Phrase::later("backends", "web[1..3]:80");
 pub struct Balancer {
     /// Where it listens.
     pub listen: Listen,
-    /// The backends: index of the node, and port.
-    pub to: Vec<(usize, u16)>,
+    /// The backends: each a host, and its port.
+    pub to: Vec<(HostId, u16)>,
     /// The name of the policy.
     pub policy: String,
     /// How backends are probed.
@@ -115,7 +117,7 @@ pub struct Health {
 
 impl Service for Balancer {
     fn name(&self) -> &'static str {
-        "balancer"
+        KEY.name()
     }
 
     fn certificate_names(&self) -> Vec<String> {
@@ -126,10 +128,10 @@ impl Service for Balancer {
         vec![self.listen.port]
     }
 
-    fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError> {
-        let target = |(node, port): &(usize, u16)| {
-            let at = SocketAddr::new(ground.lab.address(*node)?, *port);
-            Some(Target { name: ground.lab.nodes[*node].name.clone(), at })
+    fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
+        let target = |(host, port): &(HostId, u16)| {
+            let at = SocketAddr::new(*site.addresses(*host).first()?, *port);
+            Some(Target { name: site.name(*host), at })
         };
         let mut balancer = application::Balancer::new(self.listen.at(), self.to.iter().filter_map(target).collect());
         if matches!(self.listen.scheme, Scheme::Http | Scheme::Https) {
@@ -151,11 +153,11 @@ impl Service for Balancer {
             balancer = balancer.health(application::Health { every, timeout, path, fall, rise });
         }
         if self.listen.scheme.is_secure()
-            && let Some(identity) = ground.identity(node, &self.listen.host, &self.certificate)?
+            && let Some(identity) = self.certificate.identity(&self.listen.host, site)?
         {
             balancer = balancer.tls(identity);
         }
-        Ok(Box::new(move |net| serve(&net, "balancer", balancer.clone().serve(net.clone()))))
+        Ok(Box::new(move |net| run(&net, KEY.name(), balancer.clone().serve(net.clone()))))
     }
 }
 
@@ -179,7 +181,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     });
     if to.is_empty() {
         if texts.is_empty() && table.name(&TO).is_some() {
-            service::missing("a balancer without backends", reading);
+            reading.missing("a balancer without backends");
         }
         return None;
     }
@@ -205,16 +207,16 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
 }
 
 /// `web[1..3]:80, spare:8080`
-fn backends(text: &Text, reading: &Reading<'_>) -> Result<Vec<(usize, u16)>, Wrong> {
+fn backends(text: &Text, reading: &Reading<'_>) -> Result<Vec<(HostId, u16)>, Wrong> {
     let mut found = Vec::new();
     for part in (Word { text: &text.text, at: 0 }).split(",") {
-        let Some((nodes, port)) = part.split_once(":") else {
+        let Some((names, of_port)) = part.split_once(":") else {
             return Err(Wrong::new("backend", part.range(), format!("`{}` has no port", part.text))
                 .label("no port")
                 .help(format!("for example `{}:80`", part.text)));
         };
-        let port = service::port(port)?;
-        found.extend(reading.topology.nodes(nodes)?.into_iter().map(|node| (node, port)));
+        let port = port(of_port)?;
+        found.extend(reading.hosts.hosts(names)?.into_iter().map(|host| (host, port)));
     }
     Ok(found)
 }

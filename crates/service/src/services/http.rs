@@ -3,18 +3,20 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use septet_application::http::{Page, Rule, Server, Site};
+use septet_application::http::{self as application, Page, Rule, Server};
 use septet_core::Bytes;
 use septet_language::document::Text;
 use septet_language::schema::{Key, Phrase, Section, Size, Table, TableOf, Texts, Time};
 use septet_language::words::{Word, Wrong};
 
 use super::answers::ANSWER;
-use crate::build::BuildError;
-use crate::service::{self, Certificate, Listen, Reading, Scheme, Service, ServiceKind, certificate};
-use crate::stage::boot::{Boot, Ground, serve};
+use crate::certificate::{self, Certificate};
+use crate::listen::{Listen, Scheme, listen};
+use crate::run::{Boot, run};
+use crate::service::{Kind, Reading, Service};
+use crate::site::{Site, StartError};
 
-pub(super) const KIND: ServiceKind = ServiceKind { key: &KEY, read };
+pub(crate) const KIND: Kind = Kind { key: &KEY, metrics: application::METRICS, read };
 
 static KEY: Key<TableOf> = Key::new("http", TableOf(&SECTION), "a web server");
 
@@ -53,7 +55,7 @@ pub struct Http {
 
 impl Service for Http {
     fn name(&self) -> &'static str {
-        "http"
+        KEY.name()
     }
 
     fn certificate_names(&self) -> Vec<String> {
@@ -64,23 +66,23 @@ impl Service for Http {
         self.listen.iter().map(|l| l.port).collect()
     }
 
-    fn boot(&self, node: usize, ground: &Ground<'_>) -> Result<Boot, BuildError> {
+    fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
         let page = Page::pattern(self.body.0);
-        let mut site = Site::new(page).think(self.think).answers(self.answers.clone());
+        let mut pages = application::Site::new(page).think(self.think).answers(self.answers.clone());
         if let Some(most) = self.max_body {
-            site = site.max_body(most.0);
+            pages = pages.max_body(most.0);
         }
-        let mut server = Server::new(site);
+        let mut server = Server::new(pages);
         for listen in &self.listen {
             server = match listen.scheme {
-                Scheme::Https => match ground.identity(node, &listen.host, &self.certificate)? {
+                Scheme::Https => match self.certificate.identity(&listen.host, site)? {
                     Some(identity) => server.listen_tls(listen.at(), identity),
                     None => server,
                 },
                 Scheme::Http | Scheme::Tcp | Scheme::Tls => server.listen(listen.at()),
             };
         }
-        Ok(Box::new(move |net| serve(&net, "http", server.clone().serve(net.clone()))))
+        Ok(Box::new(move |net| run(&net, KEY.name(), server.clone().serve(net.clone()))))
     }
 }
 
@@ -102,7 +104,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
 
 fn http_only(text: &Text) -> Result<Listen, Wrong> {
     let word = Word { text: &text.text, at: 0 };
-    let listen = service::listen(word)?;
+    let listen = listen(word)?;
     if !matches!(listen.scheme, Scheme::Http | Scheme::Https) {
         return Err(Wrong::new("url", word.range(), "a web server speaks `http` or `https`"));
     }

@@ -1,0 +1,24 @@
+//! The services of a host: each is one file in `services/`, from its keys to its start, and one line in the table beside it.
+//!
+//! A service is read from its table by [`read`], and becomes a [`Boot`] where it is to run: [`Service::start`] asks the
+//! [`Site`] for names, addresses and certificates, and what it returns is called with the host's `Net` whenever the host
+//! boots. A lab's stage is a site, in virtual time and live, and so is a machine with its own sockets: none of them knows
+//! a service by its name.
+
+mod certificate;
+mod listen;
+mod record;
+mod run;
+mod service;
+mod services;
+mod site;
+mod table;
+
+pub use certificate::Certificate;
+pub use listen::{Listen, Scheme};
+pub use record::RecordData;
+pub use run::Boot;
+pub use service::Service;
+pub use services::{Balancer, Dns, Health, Http, Outside, RecordSpec, ZoneSpec};
+pub use site::{HostId, Hosts, Site, StartError};
+pub use table::{keys, of_file, read, recorders};

@@ -1,0 +1,29 @@
+//! How a service runs on its host, and what is recorded where it cannot.
+
+use std::io;
+
+use septet_core::{Metric, Storey};
+use septet_socket::{NetExt, NetRef};
+
+/// Called whenever a host boots, with its network.
+pub type Boot = Box<dyn Fn(NetRef)>;
+
+/// What is recorded of any service.
+pub(crate) const METRICS: &[Metric] =
+    &[Metric::counter("service.failed.*", "services that could not run: `service.failed.http`")];
+
+/// Runs a service until the host stops; that it ended is told to the trace, for it never should.
+pub(crate) fn run<F>(net: &NetRef, what: &'static str, service: F)
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let own = net.clone();
+    let _ = net.spawn(Box::pin(async move {
+        if let Err(error) = service.await {
+            own.count(&format!("service.failed.{what}"));
+            own.trace(Storey::Application, "service.failed", |f| {
+                f.set("service", what).set("why", error.to_string());
+            });
+        }
+    }));
+}

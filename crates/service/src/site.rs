@@ -1,0 +1,86 @@
+//! What a service may ask of where it is: a small trait for each of its two times, when it is read and when it starts.
+
+use core::fmt;
+use std::net::IpAddr;
+
+use septet_application::dns::ZoneError;
+use septet_language::words::{Word, Wrong};
+use septet_presentation::ca::{Authority, CaError};
+
+/// A host, by a number that its site gave it.
+pub type HostId = usize;
+
+/// Whom a service's keys can name.
+pub trait Hosts {
+    /// The host that `word` names.
+    ///
+    /// # Errors
+    /// Why it names none.
+    fn host(&self, word: Word<'_>) -> Result<HostId, Wrong>;
+
+    /// The hosts that `word` names, where it may be a range.
+    ///
+    /// # Errors
+    /// Why it names none.
+    fn hosts(&self, word: Word<'_>) -> Result<Vec<HostId>, Wrong> {
+        self.host(word).map(|host| vec![host])
+    }
+
+    /// The zone that the site makes from its own hosts, which no service may have for itself.
+    fn domain(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Where a service starts. What it does there it does through the `Net` of its host, which it is given when that boots:
+/// sockets, time, tasks, the recorder and the trace.
+pub trait Site {
+    /// The host that offers the service.
+    fn here(&self) -> HostId;
+
+    /// What a host is called.
+    fn name(&self, host: HostId) -> String;
+
+    /// The addresses of a host.
+    fn addresses(&self, host: HostId) -> Vec<IpAddr>;
+
+    /// The zone that the site makes from its own hosts, with all of them.
+    fn domain(&self) -> Option<(&str, Vec<HostId>)> {
+        None
+    }
+
+    /// Who signs certificates here; nobody where no service needs one.
+    fn authority(&self) -> Option<&Authority>;
+}
+
+/// Why a service cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Its certificate could not be issued.
+    Certificate(CaError),
+    /// A zone will not do.
+    Zone(ZoneError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(e) => e.fmt(f),
+            Self::Zone(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<CaError> for StartError {
+    fn from(e: CaError) -> Self {
+        Self::Certificate(e)
+    }
+}
+
+impl From<ZoneError> for StartError {
+    fn from(e: ZoneError) -> Self {
+        Self::Zone(e)
+    }
+}
