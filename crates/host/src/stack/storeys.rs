@@ -47,6 +47,16 @@ pub(crate) struct Upper {
     pub(super) error: fn(&mut Storeys, Instant, &Report, &mut Out<'_>),
 }
 
+/// A datagram that waits to be sent.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) to: Outgoing,
+    pub(super) frame: Frame,
+    pub(super) owner: Owner,
+    /// By which it is to leave; `None` where it stays in the host.
+    pub(super) iface: Option<Iface>,
+}
+
 /// The state of a running host. Its programs reach it through their handles, the engine through [`Host`](crate::Host).
 #[derive(Debug)]
 pub(crate) struct Storeys {
@@ -65,7 +75,7 @@ pub(crate) struct Storeys {
     pub(crate) rng: Rng,
     pub(crate) config: Arc<HostConfig>,
     pub(crate) link: Ports,
-    pub(super) outbox: VecDeque<(Outgoing, Frame, Owner)>,
+    pub(super) outbox: VecDeque<Waiting>,
     /// The port whose transmit queue is full.
     blocked: Option<Port>,
 }
@@ -218,14 +228,13 @@ impl Storeys {
             }
             self.blocked = None;
         }
-        while let Some((to, _, _)) = self.outbox.front() {
-            let to = *to;
-            if let Ok(Some(iface)) = self.ip.iface_to(to.dst)
+        while let Some(Waiting { iface, .. }) = self.outbox.front() {
+            if let Some(iface) = *iface
                 && !self.has_room(self.ip.port_of(iface), out)
             {
                 return;
             }
-            let Some((_, frame, owner)) = self.outbox.pop_front() else { return };
+            let Some(Waiting { to, frame, owner, .. }) = self.outbox.pop_front() else { return };
             if let Owner::Udp(id) = owner {
                 self.udp.sent(id, frame.len() - udp::wire::HEADER_LEN);
             }
@@ -242,9 +251,7 @@ impl Storeys {
                 self.tcp.drained();
                 break;
             };
-            let iface = self.ip.iface_to(segment.dst);
-            self.send_segment(now, segment, out);
-            if let Ok(Some(iface)) = iface
+            if let Some(iface) = self.send_segment(now, segment, out)
                 && !self.has_room(self.ip.port_of(iface), out)
             {
                 return;
@@ -252,20 +259,21 @@ impl Storeys {
         }
     }
 
-    fn send_segment(&mut self, now: Instant, segment: Transmit, out: &mut Out<'_>) {
+    /// Sends a segment; gives the interface that it left by.
+    fn send_segment(&mut self, now: Instant, segment: Transmit, out: &mut Out<'_>) -> Option<Iface> {
         let Transmit { src, dst, ecn, traffic_class, dont_fragment, frame } = segment;
         let dont_fragment = if dont_fragment { DontFragment::Yes } else { DontFragment::No };
         let tos = traffic_class | ecn.bits();
         let to = Outgoing { tos, dont_fragment, ..Outgoing::new(src, dst, protocol::TCP) };
         let (start, cause) = (frame.bytes().first_chunk().copied(), frame.cause);
         // Without a way the segment is lost, and sent again like any other that is.
-        if let Err(SendError::MessageTooLong { mtu }) = self.ip.send(now, &to, frame, out)
-            && let Some(start) = start
-        {
+        let sent = self.ip.send(now, &to, frame, out);
+        if let (Err(SendError::MessageTooLong { mtu }), Some(start)) = (sent, start) {
             let kind = Unreachable::TooBig { mtu };
             let error = quoted(src, src, dst, start, kind, (icmp::kind::UNREACHABLE, 4), cause);
             let _ = self.tcp.endpoint().icmp_error(now, &error, out.trace);
         }
+        sent.ok().flatten()
     }
 
     fn has_room(&mut self, port: Port, out: &mut Out<'_>) -> bool {

@@ -78,7 +78,7 @@ impl Tcp {
     #[inline]
     pub(crate) fn endpoint(&mut self) -> &mut Endpoint {
         let Self { endpoint, config, rng, .. } = self;
-        endpoint.get_or_insert_with(|| Box::new(Endpoint::new(config.clone(), rng)))
+        endpoint.get_or_insert_with(|| begin(config, rng))
     }
 
     /// The defaults of sockets.
@@ -250,6 +250,13 @@ impl Tcp {
             Err(e) => Poll::Ready(Err(e.into())),
         }
     }
+}
+
+/// An endpoint's first moment, which is not to lengthen all the others.
+#[cold]
+#[inline(never)]
+fn begin(config: &Arc<Config>, rng: &mut Rng) -> Box<Endpoint> {
+    Box::new(Endpoint::new(config.clone(), rng))
 }
 
 fn store(slot: &mut Option<Waker>, cx: &Context<'_>) {

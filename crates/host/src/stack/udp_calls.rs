@@ -11,7 +11,7 @@ use septet_network::ipv4::protocol;
 use septet_transport::udp;
 
 use super::slots::SlotId;
-use super::storeys::{Owner, Storeys};
+use super::storeys::{Owner, Storeys, Waiting};
 use super::tcp::Socket;
 
 /// Names a socket of any kind, so that it can be closed.
@@ -73,13 +73,18 @@ impl Storeys {
         trace: &mut Trace,
     ) -> Poll<io::Result<usize>> {
         let Self { ip, udp, now, .. } = self;
+        let mut by = None;
         let way = |dst: IpAddr, bound: Option<IpAddr>| {
-            let src = bound.map_or_else(|| ip.source_for(dst), Ok)?;
+            let (src, iface) = match bound {
+                Some(src) => (src, ip.iface_to(dst)?),
+                None => ip.origin_for(dst)?,
+            };
+            by = iface;
             // Whoever asks for segments gets those, uncut.
             if let Some(size) = segment_size {
                 ip.must_fit(*now, dst, udp::wire::HEADER_LEN + payload.len().min(size.get().into()))?;
             }
-            ip.iface_to(dst).map(|_| src)
+            Ok(src)
         };
         let datagram = match udp.poll_send(cx, id, (payload, segment_size), to, way, trace) {
             Poll::Ready(Ok(datagram)) => datagram,
@@ -89,7 +94,7 @@ impl Storeys {
         let udp::Transmit { src, dst, ttl, ecn, frame } = datagram;
         let ttl = ttl.unwrap_or(DEFAULT_TTL);
         let to = Outgoing { ttl, tos: ecn.bits(), ..Outgoing::new(src, dst, protocol::UDP) };
-        self.outbox.push_back((to, frame, Owner::Udp(id)));
+        self.outbox.push_back(Waiting { to, frame, owner: Owner::Udp(id), iface: by });
         Poll::Ready(Ok(payload.len()))
     }
 
@@ -101,14 +106,14 @@ impl Storeys {
         payload: &[u8],
         trace: &mut Trace,
     ) -> io::Result<()> {
-        let src = self.ip.source_for(to)?;
+        let (src, iface) = self.ip.origin_for(to)?;
         let (ttl, dont_fragment, mut frame) = self.pings.request(id, seq, payload)?;
         if dont_fragment == DontFragment::Yes {
             self.ip.must_fit(self.now, to, frame.len())?;
         }
         frame.cause = self.ip.trace_echo(to, seq, trace.cause(), trace);
         let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol::ICMP) };
-        self.outbox.push_back((outgoing, frame, Owner::Ping));
+        self.outbox.push_back(Waiting { to: outgoing, frame, owner: Owner::Ping, iface });
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Datagrams that come in: checked, delivered, or passed on.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::{Checksums, DropReason, Frame, FrameId, Instant, Out, Storey, checksum};
 
@@ -12,6 +12,27 @@ use crate::neighbor::Origin;
 use crate::route::Iface;
 use septet_wire::icmp::{self, Message, kind};
 use septet_wire::ipv4::{self, Header, protocol};
+
+/// How a datagram for this host came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    /// Where; `None` where it never left the host.
+    iface: Option<Iface>,
+    /// To how many it was addressed.
+    cast: Cast,
+    /// As in [`Datagram::mtu_back`].
+    mtu_back: Option<u32>,
+}
+
+impl Way {
+    /// Whether nobody else can have sent from where this way leads: it is an address of this host, or the broadcast address
+    /// of one of its networks, of which RFC 1122 §3.2.1.3 says that it "MUST NOT be used as a source address". To answer
+    /// such a datagram, be it by an ICMP error (§3.2.2), would be to answer oneself, or everybody.
+    #[inline]
+    const fn is_no_ones_source(&self) -> bool {
+        matches!(self.kind, Kind::Local | Kind::Broadcast)
+    }
+}
 
 impl Ip {
     /// Takes a datagram that came in on `iface`: `frame` begins at its IP header, and the link addressed it to `cast`.
@@ -25,7 +46,7 @@ impl Ip {
                 return drop_frame(&frame, why, out);
             }
         };
-        let way = self.way(header.dst);
+        let way = if self.owns(iface, header.dst) { Way::LOCAL } else { self.way(header.dst) };
         if way.kind == Kind::Unicast && cast == Cast::Unicast {
             return self.forward(now, iface, header, way, frame, out);
         }
@@ -61,13 +82,14 @@ impl Ip {
             Kind::Multicast => Cast::Multicast,
             _ => Cast::Unicast,
         };
+        let back = self.way(header.src);
         // RFC 1122 §3.2.1.3: addresses that "MUST NOT be sent" by anyone, or not outside a host.
         let martian = header.src.is_multicast()
             || header.src.is_broadcast()
             || header.src.is_loopback()
             || header.dst.is_loopback()
             || header.dst.is_unspecified()
-            || self.is_no_ones_source(header.src)
+            || back.is_no_ones_source()
             || (header.src.is_unspecified() && scope == Cast::Unicast);
         // RFC 1122 §3.3.6: "A host SHOULD silently discard a datagram that is received via a link-layer broadcast …
         // but does not specify an IP multicast or broadcast destination address."
@@ -76,16 +98,18 @@ impl Ip {
             self.counters.ip_in_discards += u64::from(!martian);
             return drop_frame(&frame, DropReason::NotForUs, out);
         }
+        let mtu_back = (back.kind == Kind::Unicast).then(|| self.mtu_of(now, &back, header.src));
+        let at = |cast| Arrival { iface: Some(iface), cast, mtu_back };
         match way.kind {
-            Kind::Local => self.deliver(now, Some(iface), Cast::Unicast, header, frame, out),
+            Kind::Local => self.deliver(now, at(Cast::Unicast), header, frame, out),
             Kind::Broadcast => {
                 self.counters.ip_in_bcast_pkts += 1;
-                self.deliver(now, Some(iface), Cast::Broadcast, header, frame, out);
+                self.deliver(now, at(Cast::Broadcast), header, frame, out);
             }
             Kind::Multicast => {
                 self.counters.ip_in_mcast_pkts += 1;
                 if self.is_member(iface, header.dst) {
-                    self.deliver(now, Some(iface), Cast::Multicast, header, frame, out);
+                    self.deliver(now, at(Cast::Multicast), header, frame, out);
                 }
             }
             Kind::NoRoute | Kind::Unreachable => {
@@ -105,12 +129,11 @@ impl Ip {
         }
     }
 
-    /// Whether nobody else can have sent from `src`: it is an address of this host, or the broadcast address of one of its
-    /// networks, of which RFC 1122 §3.2.1.3 says that it "MUST NOT be used as a source address". To answer such a datagram,
-    /// be it by an ICMP error (§3.2.2), would be to answer oneself, or everybody.
+    /// Whether `dst` is the first address of an interface, to which nearly all datagrams are that are for a host. What the
+    /// routing table says makes no difference to those, as in Linux, which asks the table `local` before any other.
     #[inline]
-    fn is_no_ones_source(&mut self, src: Ipv4Addr) -> bool {
-        matches!(self.way(src).kind, Kind::Local | Kind::Broadcast)
+    fn owns(&self, iface: Iface, dst: Ipv4Addr) -> bool {
+        self.interfaces[usize::from(iface)].addresses.first().is_some_and(|own| own.addr() == IpAddr::V4(dst))
     }
 
     /// Passes a datagram on: one way found, one neighbour, the checksum mended in place.
@@ -126,7 +149,7 @@ impl Ip {
         if header.src.is_loopback()
             || header.src.is_unspecified()
             || header.src.is_multicast()
-            || self.is_no_ones_source(header.src)
+            || self.way(header.src).is_no_ones_source()
         {
             self.counters.ip_in_addr_errors += 1;
             return drop_frame(&frame, DropReason::NotForUs, out);
@@ -161,8 +184,7 @@ impl Ip {
     pub(super) fn deliver(
         &mut self,
         now: Instant,
-        iface: Option<Iface>,
-        cast: Cast,
+        Arrival { iface, cast, mtu_back }: Arrival,
         mut header: Header,
         mut frame: Frame,
         out: &mut Out<'_>,
@@ -199,6 +221,7 @@ impl Ip {
                     ttl: header.ttl,
                     tos: header.tos,
                     cast,
+                    mtu_back,
                     header_len: header.header_len.into(),
                     frame,
                 }));
@@ -298,7 +321,7 @@ impl Ip {
                         Kind::Multicast => Cast::Multicast,
                         _ => Cast::Unicast,
                     };
-                    self.deliver(now, None, cast, header, frame, out);
+                    self.deliver(now, Arrival { iface: None, cast, mtu_back: None }, header, frame, out);
                 }
                 Err(why) => drop_frame(&frame, why, out),
             }

@@ -123,6 +123,8 @@ pub struct Datagram {
     pub tos: u8,
     /// To how many it was addressed.
     pub cast: Cast,
+    /// The largest datagram that reaches `src` whole, as far as is known and where that was looked up on the way here.
+    pub mtu_back: Option<u32>,
     /// Octets of the IP header, which [`Ip::port_unreachable`] restores.
     header_len: u16,
     /// The payload.
@@ -158,6 +160,7 @@ pub struct Ip {
     guide: Option<Guide>,
     lines: Vec<Line>,
     misses: u32,
+    look_ups: u64,
     epoch: u32,
     neighbors: neighbor::Cache,
     reassembler: Option<Box<Reassembler>>,
@@ -205,6 +208,7 @@ impl Ip {
             guide: None,
             lines: Vec::new(),
             misses: 0,
+            look_ups: 0,
             epoch: 1,
             neighbors: neighbor::Cache::new(&mut rng),
             reassembler: None,
@@ -370,9 +374,15 @@ impl Ip {
         !self.up.is_empty()
     }
 
+    /// How many ways were looked up since the host was switched on, those whose answer was remembered too.
+    pub fn look_ups(&self) -> u64 {
+        self.look_ups
+    }
+
     /// Finds the way to `dst`; the answer is remembered until anything changes.
     #[inline]
     fn way(&mut self, dst: Ipv4Addr) -> Way {
+        self.look_ups += 1;
         let epoch = self.epoch.wrapping_add(self.neighbors.epoch());
         let key = dst.to_bits();
         if !self.lines.is_empty() {
@@ -471,6 +481,11 @@ struct Way {
     iface: Iface,
     next_hop: Ipv4Addr,
     neighbor: Option<NeighborId>,
+}
+
+impl Way {
+    /// To this host itself.
+    const LOCAL: Self = Self { kind: Kind::Local, iface: 0, next_hop: Ipv4Addr::UNSPECIFIED, neighbor: None };
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,18 +7,25 @@ use septet_datalink::ethernet::{EtherType, Header as LinkHeader, MacAddr};
 use septet_datalink::vlan::{self, Tag};
 
 use super::told::drop_frame;
-use super::{DontFragment, Interface, Ip, Kind, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, SendError, Way, offload, v6};
+use super::{DontFragment, Interface, Ip, Kind, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, SendError, Way, offload};
 use crate::neighbor::{Origin, Output, Waiting};
 use crate::route::Iface;
 use septet_wire::ipv4::{self, Header};
 use septet_wire::ipv6;
 
 impl Ip {
-    /// Sends a datagram of this host: `frame` holds what it carries.
+    /// Sends a datagram of this host: `frame` holds what it carries. Gives the interface that it leaves by; `None` where it
+    /// stays in the host.
     ///
     /// # Errors
     /// No way there, or too large.
-    pub fn send(&mut self, now: Instant, to: &Outgoing, mut frame: Frame, out: &mut Out<'_>) -> Result<(), SendError> {
+    pub fn send(
+        &mut self,
+        now: Instant,
+        to: &Outgoing,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Result<Option<Iface>, SendError> {
         self.counters.ip_out_requests += 1;
         let (src, dst) = match (to.src, to.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => (src, dst),
@@ -57,7 +64,7 @@ impl Ip {
         match way.kind {
             Kind::Local => {
                 self.loopback.push_back((now + LOOPBACK_DELAY, frame));
-                return Ok(());
+                return Ok(None);
             }
             Kind::Broadcast => {
                 self.counters.ip_out_bcast_pkts += 1;
@@ -77,7 +84,7 @@ impl Ip {
         } else {
             self.transmit_fragments(now, header, way, mtu, frame, Origin::Local, out);
         }
-        Ok(())
+        Ok(Some(way.iface))
     }
 
     /// The source address that a datagram to `dst` gets.
@@ -85,14 +92,24 @@ impl Ip {
     /// # Errors
     /// No way there.
     pub fn source_for(&mut self, dst: IpAddr) -> Result<IpAddr, SendError> {
+        self.origin_for(dst).map(|(source, _)| source)
+    }
+
+    /// The source address that a datagram to `dst` gets, and the interface that it leaves by; `None` where it stays in the
+    /// host.
+    ///
+    /// # Errors
+    /// No way there.
+    pub fn origin_for(&mut self, dst: IpAddr) -> Result<(IpAddr, Option<Iface>), SendError> {
         match dst {
             IpAddr::V4(dst) => {
                 let way = self.way_out(dst)?;
-                self.source(&way, dst).map(IpAddr::V4)
+                let iface = (way.kind != Kind::Local).then_some(way.iface);
+                Ok((self.source(&way, dst)?.into(), iface))
             }
             IpAddr::V6(dst) => {
                 let way = self.way_v6(dst)?;
-                self.source_v6(way, dst).map(IpAddr::V6)
+                Ok((self.source_v6(way, dst)?.into(), way.iface()))
             }
         }
     }
@@ -135,10 +152,7 @@ impl Ip {
                 let way = self.way_out(dst)?;
                 Ok((way.kind != Kind::Local).then_some(way.iface))
             }
-            IpAddr::V6(dst) => Ok(match self.way_v6(dst)? {
-                v6::Way::Local => None,
-                v6::Way::Out(iface, _) => Some(iface),
-            }),
+            IpAddr::V6(dst) => Ok(self.way_v6(dst)?.iface()),
         }
     }
 
@@ -176,7 +190,7 @@ impl Ip {
         near.or_else(|| v4().next()).map(|(addr, _)| addr).ok_or(SendError::NetworkUnreachable)
     }
 
-    fn mtu_of(&self, now: Instant, way: &Way, dst: Ipv4Addr) -> u32 {
+    pub(super) fn mtu_of(&self, now: Instant, way: &Way, dst: Ipv4Addr) -> u32 {
         if way.kind == Kind::Local {
             return LOOPBACK_MTU;
         }

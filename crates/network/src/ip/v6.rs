@@ -24,6 +24,16 @@ pub(super) enum Way {
     Out(Iface, MacAddr),
 }
 
+impl Way {
+    /// The interface that it leaves by.
+    pub(super) const fn iface(self) -> Option<Iface> {
+        match self {
+            Self::Local => None,
+            Self::Out(iface, _) => Some(iface),
+        }
+    }
+}
+
 impl Ip {
     /// Whether this host has an address of IPv6.
     pub fn speaks_v6(&self) -> bool {
@@ -74,6 +84,7 @@ impl Ip {
                     ttl: header.hop_limit,
                     tos: header.traffic_class,
                     cast,
+                    mtu_back: None,
                     header_len: ipv6::HEADER_LEN as u16,
                     frame,
                 }));
@@ -216,7 +227,7 @@ impl Ip {
         (src, dst): (Ipv6Addr, Ipv6Addr),
         mut frame: Frame,
         out: &mut Out<'_>,
-    ) -> Result<(), SendError> {
+    ) -> Result<Option<Iface>, SendError> {
         let way = self.way_v6(dst)?;
         let src = if src.is_unspecified() { self.source_v6(way, dst)? } else { src };
         let mtu = self.mtu_of_v6(now, way, dst);
@@ -237,10 +248,15 @@ impl Ip {
         };
         header.push(&mut frame);
         match way {
-            Way::Local => self.loopback.push_back((now + LOOPBACK_DELAY, frame)),
-            Way::Out(iface, mac) => self.transmit_v6(iface, mac, frame, out),
+            Way::Local => {
+                self.loopback.push_back((now + LOOPBACK_DELAY, frame));
+                Ok(None)
+            }
+            Way::Out(iface, mac) => {
+                self.transmit_v6(iface, mac, frame, out);
+                Ok(Some(iface))
+            }
         }
-        Ok(())
     }
 
     fn transmit_v6(&mut self, iface: Iface, mac: MacAddr, packet: Frame, out: &mut Out<'_>) {
@@ -255,6 +271,7 @@ impl Ip {
 
     /// The way to `dst`. A neighbour that was not set by hand is out of reach.
     pub(super) fn way_v6(&mut self, dst: Ipv6Addr) -> Result<Way, SendError> {
+        self.look_ups += 1;
         let way = self.find_v6(dst);
         self.counters.ip_out_no_routes += u64::from(way.is_err());
         way

@@ -16,12 +16,12 @@ const MIN_MTU: u32 = 576;
 pub(super) const UPPER: Upper = Upper { number: protocol::TCP, receive: Some(receive), error };
 
 fn receive(host: &mut Storeys, now: Instant, datagram: Datagram, out: &mut Out<'_>) {
-    let Datagram { src, dst, ttl, tos, cast, frame, .. } = datagram;
+    let Datagram { src, dst, ttl, tos, cast, mtu_back, frame, .. } = datagram;
     // RFC 9293 §3.10.7: TCP is between two; a segment to a group or to all is none.
     if cast != Cast::Unicast {
         return;
     }
-    let mtu = host.ip.mtu_to(now, src).unwrap_or(MIN_MTU);
+    let mtu = mtu_back.unwrap_or_else(|| host.ip.mtu_to(now, src).unwrap_or(MIN_MTU));
     let meta = Meta { src, dst, ecn: Ecn::from_bits(tos), ttl, mtu };
     let (cause, len) = (frame.cause, frame.len());
     host.tcp.dirty = true;
