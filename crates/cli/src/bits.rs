@@ -5,7 +5,7 @@ use std::path::Path;
 
 use septet_capture::Shared;
 use septet_core::{Instant, Interest, Monitor, Observation, Port, StationId, Way};
-use septet_lab::{FrameChoice, Place, Run, Which};
+use septet_lab::{FrameChoice, PortRef, Run, Which};
 use septet_physical::phy::{self, Phy};
 use septet_study::bits::{Carried, Shown};
 
@@ -90,7 +90,7 @@ impl Watch {
                 (Carried::Phy(phy), format!(" (the lab names no PHY; as {} sends it)", phy.name))
             }
         };
-        let station = |place: Place| run.station(place.node).map(|station| (station, Port(place.port)));
+        let station = |place: PortRef| run.station(place.node).map(|station| (station, Port(place.port)));
         Ok(Self {
             which: choice.which,
             ports: ways.iter().filter_map(|&way| station(link.ends[way])).collect(),

@@ -28,7 +28,7 @@ use crate::expect::readings::Readings;
 use crate::fault::board::{self, Board};
 use crate::lab::Lab;
 use crate::model::medium::Cable;
-use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Subinterface};
+use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Subinterface};
 use crate::model::switch::SwitchSpec;
 use crate::model::topology::DOMAIN;
 use crate::model::whereabouts::Whereabouts;
@@ -237,9 +237,12 @@ impl Lab {
 
     /// Whom `node` asks for names.
     fn name_servers(&self, node: &Node, default: &[IpAddr]) -> Vec<SocketAddr> {
-        let own = node.spec.host().and_then(|host| host.resolvers.as_ref()).map(|texts| {
-            let address = |text: &str| text.parse().ok().or_else(|| self.address(self.node(text)?));
-            texts.iter().filter_map(|t| address(&t.text)).collect::<Vec<IpAddr>>()
+        let own = node.spec.host().and_then(|host| host.resolvers.as_ref()).map(|resolvers| {
+            let address = |resolver: &Resolver| match *resolver {
+                Resolver::Address(address) => Some(address),
+                Resolver::Node(node) => self.address(node),
+            };
+            resolvers.iter().filter_map(address).collect::<Vec<IpAddr>>()
         });
         own.unwrap_or_else(|| default.to_vec()).into_iter().map(|a| SocketAddr::new(a, dns::PORT)).collect()
     }

@@ -33,7 +33,7 @@ pub use model::link::Link;
 pub use model::medium::Cable;
 pub use model::node::{Duplex, HostSpec, Node, NodeKind, NodeSpec, Port, StackSpec, Subinterface};
 pub use model::switch::{Paused, SwitchSpec};
-pub use model::topology::{LinkRef, Place, Ways};
+pub use model::topology::{LinkRef, PortRef, Ways};
 pub use read::edit::{SettingError, with_setting};
 pub use read::sweep::Unfit;
 pub use run::{Outcome, Output, Run, Unfinished};

@@ -13,7 +13,7 @@ mod table;
 mod types;
 
 pub use json::json;
-pub use key::{AnyKey, Erased, Key, KeyType, Kind, Missing, Place, Section};
+pub use key::{AnyKey, Erased, Key, KeyType, Kind, Missing, Position, Section};
 pub use path::{NoKey, kind_at, walk};
 pub use table::{Entry, Table, read};
 pub use types::{

@@ -9,14 +9,14 @@ use crate::expect::metric::*;
 use crate::expect::parser::parse;
 use crate::expect::window::Window;
 use crate::model::node::NodeKind;
-use crate::model::topology::{LinkRef, Place, Topology, Ways};
+use crate::model::topology::{LinkRef, PortRef, Topology, Ways};
 
 fn topology() -> Topology {
     let mut topology = Topology::default();
     for name in ["client", "r1", "r2", "web1", "web2"] {
         topology.add_node(name);
     }
-    topology.add_link([Place { node: 1, port: 0 }, Place { node: 2, port: 0 }]);
+    topology.add_link([PortRef { node: 1, port: 0 }, PortRef { node: 2, port: 0 }]);
     topology
 }
 

@@ -9,7 +9,7 @@ use septet_network::filter::Framing;
 use crate::fault::damage::Gate;
 use crate::model::layout::Layout;
 use crate::model::link_text;
-use crate::model::topology::Place;
+use crate::model::topology::PortRef;
 
 /// One gate where a filter stands.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ pub(super) fn of_node(lab: Layout<'_>, node: usize, port: Option<u16>, way: Opti
     let mut found = Vec::new();
     let plugged = lab.nodes[node].ports.iter().enumerate().filter_map(|(number, p)| Some((number as u16, p.link?)));
     for (number, link) in plugged.filter(|(number, _)| port.is_none_or(|only| only == *number)) {
-        let leaves = usize::from(lab.links[link].ends[1] == Place { node, port: number });
+        let leaves = usize::from(lab.links[link].ends[1] == PortRef { node, port: number });
         let arriving = Gate { link, way: 1 - leaves, side: Side::In };
         let leaving = Gate { link, way: leaves, side: Side::Out };
         match way {

@@ -13,7 +13,7 @@ use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::units::Refusal;
 use septet_network::Cidr;
 
-use crate::model::topology::Place;
+use crate::model::topology::PortRef;
 
 /// An IPv4 address with the length of its prefix, to be counted with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -91,7 +91,7 @@ pub(crate) fn parse(text: &str) -> Result<Cidr4, Refusal> {
 /// An interface: a port, or one VLAN at it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Spot {
-    pub(crate) place: Place,
+    pub(crate) place: PortRef,
     pub(crate) vlan: Option<u16>,
 }
 
@@ -270,7 +270,7 @@ fn fill(
 }
 
 /// The link address of a port: locally administered (IEEE 802 §8.4), made from the numbers of node and port.
-pub(crate) fn mac(place: Place) -> [u8; 6] {
+pub(crate) fn mac(place: PortRef) -> [u8; 6] {
     let [_, a, b, c] = (place.node as u32 + 1).to_be_bytes();
     let [d, e] = place.port.to_be_bytes();
     [0x02, a, b, c, d, e]
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     fn seat(node: usize, router: bool) -> Seat {
-        Seat { spot: Spot { place: Place { node, port: 0 }, vlan: None }, router, given: None }
+        Seat { spot: Spot { place: PortRef { node, port: 0 }, vlan: None }, router, given: None }
     }
 
     fn given(node: usize, cidr: &str) -> Seat {

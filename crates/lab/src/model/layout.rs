@@ -3,7 +3,7 @@
 use crate::model::link::Link;
 use crate::model::medium::Cable;
 use crate::model::node::{Duplex, Node, NodeKind};
-use crate::model::topology::{Place, Topology};
+use crate::model::topology::{PortRef, Topology};
 
 /// The nodes and the links of a lab.
 #[derive(Clone, Copy, Debug)]
@@ -15,19 +15,19 @@ pub(crate) struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     /// The node at the other end of `place`'s link, and the medium towards it.
-    pub(crate) fn beyond(self, place: Place) -> Option<(Place, &'a Cable)> {
+    pub(crate) fn beyond(self, place: PortRef) -> Option<(PortRef, &'a Cable)> {
         let link = &self.links[self.nodes[place.node].ports.get(usize::from(place.port))?.link?];
         let way = link.ends.iter().position(|end| *end == place)?;
         Some((link.ends[1 - way], &link.cables[way]))
     }
 
     /// Whether the ends of this link hear each other while they send.
-    pub(crate) fn is_shared(self, ends: [Place; 2]) -> bool {
+    pub(crate) fn is_shared(self, ends: [PortRef; 2]) -> bool {
         ends.iter().any(|end| self.nodes[end.node].kind() == NodeKind::Hub || self.duplex(*end) == Duplex::Half)
     }
 
     /// Whether a port may send while it receives.
-    pub(crate) fn duplex(self, place: Place) -> Duplex {
+    pub(crate) fn duplex(self, place: PortRef) -> Duplex {
         let Some((beyond, _)) = self.beyond(place) else { return Duplex::Full };
         match self.nodes[beyond.node].kind() {
             NodeKind::Hub => Duplex::Half,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::medium::Cable;
-use crate::model::topology::Place;
+use crate::model::topology::PortRef;
 
 /// A link between two ports.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub struct Link {
     /// Its name: `r1--r2`; of several between the same nodes, with their ports.
     pub name: String,
     /// What it joins.
-    pub ends: [Place; 2],
+    pub ends: [PortRef; 2],
     /// What it is made of, from the first end to the second and back.
     pub cables: [Arc<Cable>; 2],
 }

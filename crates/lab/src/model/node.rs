@@ -215,7 +215,16 @@ pub struct HostSpec {
     /// A TAP interface that takes the host's place when the lab is live.
     pub tap: Option<String>,
     pub(crate) gateway: Option<Text>,
-    pub(crate) resolvers: Option<Vec<Text>>,
+    pub(crate) resolvers: Option<Vec<Resolver>>,
+}
+
+/// Whom a host asks for names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Resolver {
+    /// Who has this address.
+    Address(IpAddr),
+    /// A node, by its index.
+    Node(usize),
 }
 
 /// Whether a port may send while it receives.

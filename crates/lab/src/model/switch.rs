@@ -35,7 +35,7 @@ pub struct SwitchSpec {
     /// Neighbours to whom it speaks half duplex.
     pub half_duplex: BTreeSet<usize>,
     /// Where the file names each neighbour.
-    pub(crate) named: Vec<Named>,
+    pub(crate) named: Vec<NamedNeighbour>,
 }
 
 /// Whether PAUSE frames are sent.
@@ -50,7 +50,7 @@ pub enum Paused {
 
 /// A neighbour that a switch's table names.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Named {
+pub(crate) struct NamedNeighbour {
     /// The key under which it stands.
     pub(crate) key: &'static str,
     pub(crate) node: usize,

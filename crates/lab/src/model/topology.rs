@@ -14,13 +14,13 @@ use crate::model::link_text;
 pub(crate) struct Topology {
     names: Vec<String>,
     by_name: BTreeMap<String, usize>,
-    links: Vec<[Place; 2]>,
+    links: Vec<[PortRef; 2]>,
     by_ends: BTreeMap<(usize, usize), Vec<usize>>,
 }
 
-/// A port of a node.
+/// A port of a node, by its numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Place {
+pub struct PortRef {
     /// The node, as an index into [`Lab::nodes`](crate::Lab::nodes).
     pub node: usize,
     /// The port.
@@ -84,7 +84,7 @@ impl Topology {
         index
     }
 
-    pub(crate) fn add_link(&mut self, ends: [Place; 2]) -> usize {
+    pub(crate) fn add_link(&mut self, ends: [PortRef; 2]) -> usize {
         let index = self.links.len();
         self.links.push(ends);
         let (a, b) = (ends[0].node.min(ends[1].node), ends[0].node.max(ends[1].node));
@@ -110,7 +110,7 @@ impl Topology {
 
     /// Whether a link ends at port `port` of `node`.
     pub(crate) fn has_port(&self, node: usize, port: u16) -> bool {
-        self.links.iter().flatten().any(|place| *place == Place { node, port })
+        self.links.iter().flatten().any(|place| *place == PortRef { node, port })
     }
 
     /// The node called `word`.
@@ -167,7 +167,7 @@ impl Topology {
                 for &link in self.between(*a, *b) {
                     let [x, y] = self.links[link];
                     let fits =
-                        |p: Place, node: usize, port: Option<u16>| p.node == node && port.is_none_or(|n| n == p.port);
+                        |p: PortRef, node: usize, port: Option<u16>| p.node == node && port.is_none_or(|n| n == p.port);
                     let ways = if fits(x, *a, *a_port) && fits(y, *b, *b_port) {
                         Ways::Forth
                     } else if fits(y, *a, *a_port) && fits(x, *b, *b_port) {
@@ -232,7 +232,7 @@ mod tests {
             t.add_node(name);
         }
         for (a, b) in [((0, 0), (1, 0)), ((1, 1), (2, 0)), ((2, 1), (3, 0)), ((2, 2), (4, 0)), ((0, 1), (1, 2))] {
-            t.add_link([Place { node: a.0, port: a.1 }, Place { node: b.0, port: b.1 }]);
+            t.add_link([PortRef { node: a.0, port: a.1 }, PortRef { node: b.0, port: b.1 }]);
         }
         t
     }

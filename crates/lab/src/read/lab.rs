@@ -23,7 +23,7 @@ use crate::model::files::Files;
 use crate::model::link::Link;
 use crate::model::medium::{self, Cable};
 use crate::model::node::{Node, NodeSpec, Port, Subinterface};
-use crate::model::topology::{Place, Topology};
+use crate::model::topology::{PortRef, Topology};
 use crate::read::idle::Idle;
 use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, Sweep, TOPOLOGY};
 use crate::read::links::Wiring;
@@ -257,7 +257,7 @@ impl Reader<'_> {
                     let vlans = given(number).into_iter().flat_map(|port| port.vlans.keys());
                     Port {
                         link,
-                        mac: address::mac(Place { node: index, port: number }),
+                        mac: address::mac(PortRef { node: index, port: number }),
                         address: None,
                         vlans: vlans.map(|vlan| Subinterface { vlan: *vlan, address: None }).collect(),
                         mtu: own.or(of_link).unwrap_or(MTU),
@@ -306,21 +306,14 @@ impl Reader<'_> {
         }
     }
 
-    /// Finds the gateways that the file names, and looks whether the resolvers are there.
+    /// Finds the gateways that the file names.
     fn gateways(&mut self, nodes: &mut [Node], topology: &Topology) {
-        let mut seen: Option<*const NodeSpec> = None;
         for index in 0..nodes.len() {
             let spec = nodes[index].spec.clone();
             let Some(host) = spec.host() else { continue };
             if let Some(text) = &host.gateway {
                 let gateway = gateway(text, &nodes[index], nodes, topology);
                 nodes[index].gateway = self.or_report(text, gateway);
-            }
-            if seen.replace(Arc::as_ptr(&spec)) != Some(Arc::as_ptr(&spec)) {
-                for text in host.resolvers.iter().flatten().filter(|text| text.text.parse::<IpAddr>().is_err()) {
-                    let found = topology.node(Word { text: &text.text, at: 0 });
-                    self.or_report(text, found);
-                }
             }
         }
     }

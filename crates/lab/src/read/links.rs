@@ -13,7 +13,7 @@ use crate::model::link::Link;
 use crate::model::link_text::{self, EndText, Joint, Pair};
 use crate::model::medium::{self, Cable};
 use crate::model::node::NodeKind;
-use crate::model::topology::{Place, Topology};
+use crate::model::topology::{PortRef, Topology};
 use crate::read::node::Declared;
 
 /// The plugged ports of each node, with the links in them.
@@ -68,7 +68,7 @@ impl Wiring<'_> {
         let whole: BTreeSet<_> = pairs.filter_map(|p| Some(unordered(nodes(&p.ends, topology)?))).collect();
 
         let (mut wires, mut halves) = (Vec::new(), Vec::new());
-        let mut claimed: BTreeMap<Place, Span> = BTreeMap::new();
+        let mut claimed: BTreeMap<PortRef, Span> = BTreeMap::new();
         let mut by_halves: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         for (link, text) in parsed {
             // What its links are made of: those to a hub begin with another cable than the rest.
@@ -125,11 +125,11 @@ impl Wiring<'_> {
     }
 
     /// A port that is named takes one cable.
-    fn claim(&mut self, pair: &Pair, nodes: [usize; 2], text: &Text, claimed: &mut BTreeMap<Place, Span>) {
+    fn claim(&mut self, pair: &Pair, nodes: [usize; 2], text: &Text, claimed: &mut BTreeMap<PortRef, Span>) {
         for (end, node) in pair.ends.iter().zip(nodes) {
             let Some(port) = end.port else { continue };
             let span = text.place(end.at.clone());
-            if let Some(first) = claimed.insert(Place { node, port }, span.clone()) {
+            if let Some(first) = claimed.insert(PortRef { node, port }, span.clone()) {
                 let reason = format!("port eth{port} of `{}` has two links", end.node);
                 self.mistakes
                     .push(Mistake::new("port-in-use", span, reason, "plugged in again").also(first, "first here"));
@@ -143,7 +143,7 @@ impl Wiring<'_> {
         half: Half<'t>,
         known: &mut Vec<usize>,
         wires: &mut Vec<Wire<'t>>,
-        claimed: &mut BTreeMap<Place, Span>,
+        claimed: &mut BTreeMap<PortRef, Span>,
     ) {
         let base = self.base(half.nodes);
         let cable = match half.medium {
@@ -175,7 +175,7 @@ impl Wiring<'_> {
             for ((end, other), node) in wire.ends.iter_mut().zip(&ends).zip(wire.nodes) {
                 if let (None, Some(port)) = (end.port, other.port) {
                     end.port = Some(port);
-                    claimed.entry(Place { node, port }).or_insert_with(|| half.text.place(other.at.clone()));
+                    claimed.entry(PortRef { node, port }).or_insert_with(|| half.text.place(other.at.clone()));
                 }
             }
             return;
@@ -218,7 +218,7 @@ impl Wiring<'_> {
     fn plug(
         &mut self,
         wires: Vec<Wire<'_>>,
-        claimed: &BTreeMap<Place, Span>,
+        claimed: &BTreeMap<PortRef, Span>,
         topology: &mut Topology,
     ) -> (Vec<Link>, Plugged) {
         let mut ports: Plugged = vec![BTreeMap::new(); self.declared.len()];
@@ -228,14 +228,14 @@ impl Wiring<'_> {
         for Wire { ends: [a, b], nodes, cables, text } in wires {
             let mut seat = |end: &EndText, node: usize| {
                 let port = end.port.unwrap_or_else(|| {
-                    while claimed.contains_key(&Place { node, port: next[node] }) {
+                    while claimed.contains_key(&PortRef { node, port: next[node] }) {
                         next[node] = next[node].saturating_add(1);
                     }
                     let port = next[node];
                     next[node] = port.saturating_add(1);
                     port
                 });
-                Place { node, port }
+                PortRef { node, port }
             };
             let ends = [seat(&a, nodes[0]), seat(&b, nodes[1])];
             if let Some(full) = ends.iter().find(|p| p.port >= u16::MAX - 1) {
@@ -264,7 +264,7 @@ impl Wiring<'_> {
     fn refine(&mut self, halves: Vec<Half<'_>>, topology: &Topology, links: &mut [Link]) {
         let mut told: BTreeMap<(usize, usize), Span> = BTreeMap::new();
         for half in halves {
-            let fits = |place: Place, node: usize, end: &EndText| {
+            let fits = |place: PortRef, node: usize, end: &EndText| {
                 place.node == node && end.port.is_none_or(|port| port == place.port)
             };
             let [from, to] = &half.pair.ends;

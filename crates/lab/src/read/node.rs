@@ -16,7 +16,7 @@ use septet_transport::tcp;
 use crate::model::address;
 use crate::model::command::{self, Command};
 use crate::model::medium;
-use crate::model::node::{Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, StackSpec, VlanSpec};
+use crate::model::node::{Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, Resolver, StackSpec, VlanSpec};
 use crate::model::topology::Topology;
 use crate::read::listeners;
 use crate::read::switch::{self, SWITCH};
@@ -202,8 +202,19 @@ fn host(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistake
         exec: table.get(&EXEC).map(|text| text.text),
         tap: table.get(&TAP).map(|text| text.text),
         gateway: table.get(&GATEWAY),
-        resolvers: table.get(&RESOLVER),
+        resolvers: table
+            .get(&RESOLVER)
+            .map(|texts| texts.iter().filter_map(|text| resolver(text, topology, mistakes)).collect()),
     }
+}
+
+/// A name server, by its address or by its name.
+fn resolver(text: &Text, topology: &Topology, mistakes: &mut Mistakes) -> Option<Resolver> {
+    if let Ok(address) = text.text.parse() {
+        return Some(Resolver::Address(address));
+    }
+    let node = topology.node(Word { text: &text.text, at: 0 });
+    node.map(Resolver::Node).map_err(|wrong| mistakes.push(wrong.mistake(text))).ok()
 }
 
 fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) -> StackSpec {

@@ -9,7 +9,7 @@ use septet_datalink::vlan::VlanId;
 use crate::model::address::{Seat, Segment, Spot};
 use crate::model::link::Link;
 use crate::model::node::{Node, NodeKind, Subinterface};
-use crate::model::topology::Place;
+use crate::model::topology::PortRef;
 
 /// The segments, in the order of their first links; on one link what travels without a tag comes before VLANs, in their
 /// order. A router's port at a trunk gets an interface for each VLAN that has stations, unless the file names those that it
@@ -60,11 +60,11 @@ pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
 }
 
 /// Whether what `place` sends without a tag gets anywhere: a trunk without a native VLAN takes none of it.
-pub(crate) fn speaks_untagged(nodes: &[Node], place: Place, beyond: Place) -> bool {
+pub(crate) fn speaks_untagged(nodes: &[Node], place: PortRef, beyond: PortRef) -> bool {
     !matches!(nodes[beyond.node].mode(place.node), Some(PortMode::Trunk { native: None, .. }))
 }
 
-fn seat(node: &Node, place: Place, vlan: Option<u16>) -> Seat {
+fn seat(node: &Node, place: PortRef, vlan: Option<u16>) -> Seat {
     let stack = node.spec.stack();
     let port = stack.and_then(|stack| stack.ports.get(&place.port));
     let given = match vlan {
@@ -102,7 +102,7 @@ impl Lines {
         let tags: Vec<u16> = tags.into_iter().collect();
         let (mut first, mut has_tags, mut next) = (Vec::new(), Vec::new(), 0);
         for link in links {
-            let carries_tags = |own: Place, beyond: Place| {
+            let carries_tags = |own: PortRef, beyond: PortRef| {
                 let node = &nodes[own.node];
                 let is_plain = !node.kind().has_addresses() && !node.looks_at_tags();
                 let has_subinterfaces =
@@ -178,7 +178,7 @@ impl Lines {
     }
 
     /// Whether the switch at the other end of a router's link sends it this VLAN with a tag.
-    fn is_trunk(&self, nodes: &[Node], links: &[Link], link: usize, place: Place, vlan: u16) -> bool {
+    fn is_trunk(&self, nodes: &[Node], links: &[Link], link: usize, place: PortRef, vlan: u16) -> bool {
         let beyond = links[link].ends.iter().find(|end| **end != place);
         let mode = beyond.and_then(|end| nodes[end.node].mode(place.node));
         let Some((PortMode::Trunk { native, .. }, vlan)) = mode.as_ref().zip(VlanId::new(vlan)) else { return false };

@@ -11,7 +11,7 @@ use septet_language::units::{Dimension, render};
 
 use crate::model::link::Link;
 use crate::model::node::{Duplex, Node, NodeKind};
-use crate::model::topology::Place;
+use crate::model::topology::PortRef;
 
 /// What a link that stations share must be made of, for example.
 const MEND: &str = "a hub's links are short and slow: leave the words away, or write `rate 10mbit delay 500ns`";
@@ -44,8 +44,8 @@ pub(crate) fn check(nodes: &[Node], links: &[Link], spans: &[Span], mistakes: &m
 }
 
 /// Whether an end of a link between two stations says that it is half duplex.
-fn is_half_duplex(nodes: &[Node], [a, b]: [Place; 2]) -> bool {
-    let says_so = |own: Place, beyond: Place| nodes[own.node].spec.duplex(beyond.node) == Duplex::Half;
+fn is_half_duplex(nodes: &[Node], [a, b]: [PortRef; 2]) -> bool {
+    let says_so = |own: PortRef, beyond: PortRef| nodes[own.node].spec.duplex(beyond.node) == Duplex::Half;
     says_so(a, b) || says_so(b, a)
 }
 

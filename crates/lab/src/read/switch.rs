@@ -128,7 +128,7 @@ pub(crate) fn read(table: &Table, topology: &Topology, mistakes: &mut Mistakes) 
 struct Neighbours<'a> {
     topology: &'a Topology,
     /// Where each is named.
-    named: Vec<switch::Named>,
+    named: Vec<switch::NamedNeighbour>,
 }
 
 impl Neighbours<'_> {
@@ -137,7 +137,11 @@ impl Neighbours<'_> {
         for text in texts {
             match self.topology.nodes(Word { text: &text.text, at: 0 }) {
                 Ok(nodes) => {
-                    self.named.extend(nodes.iter().map(|node| switch::Named { key, node: *node, span: text.inner() }));
+                    self.named.extend(nodes.iter().map(|node| switch::NamedNeighbour {
+                        key,
+                        node: *node,
+                        span: text.inner(),
+                    }));
                     found.extend(nodes);
                 }
                 Err(wrong) => mistakes.push(wrong.mistake(&text)),

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use septet_language::document::{Item, Text};
 use septet_language::mistake::{Mistake, Mistakes};
 use septet_language::schema::{
-    AnyKey, AtLeast, Choice, Count, Either, Key, KeyType, Kind, OneOf, Phrase, Place, Section, Size, Switch, Table,
+    AnyKey, AtLeast, Choice, Count, Either, Key, KeyType, Kind, OneOf, Phrase, Position, Section, Size, Switch, Table,
     TableOf, Time,
 };
 use septet_language::words::{Word, Wrong};
@@ -62,7 +62,7 @@ impl KeyType for Written {
         }
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Value> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Value> {
         let value = match self.0 {
             Form::Switch => Switch.read(item, at, mistakes).map(Value::Switch),
             Form::Number(least, most) => Count(least, most).read(item, at, mistakes).map(Value::Number),

@@ -9,8 +9,8 @@ use septet_language::mistake::{Mistake, Mistakes};
 
 use crate::model::link::Link;
 use crate::model::node::{Node, NodeKind, NodeSpec};
-use crate::model::switch::{Named, SwitchSpec};
-use crate::model::topology::Place;
+use crate::model::switch::{NamedNeighbour, SwitchSpec};
+use crate::model::topology::PortRef;
 use crate::read::segments::speaks_untagged;
 
 /// Reports what the switches' tables say that cannot be, or that does nothing.
@@ -54,8 +54,8 @@ pub(crate) fn check(nodes: &[Node], links: &[Link], mistakes: &mut Mistakes) {
 }
 
 /// What the keys of one switch say of one neighbour.
-fn check_named(nodes: &[Node], spec: &SwitchSpec, named: &Named, mistakes: &mut Mistakes) {
-    let Named { key, node, span } = named;
+fn check_named(nodes: &[Node], spec: &SwitchSpec, named: &NamedNeighbour, mistakes: &mut Mistakes) {
+    let NamedNeighbour { key, node, span } = named;
     let name = &nodes[*node].name;
     if *key == "vlans" && spec.trunks.contains(node) {
         let number = spec.vlans.get(node).copied().unwrap_or_default();
@@ -71,22 +71,22 @@ fn check_named(nodes: &[Node], spec: &SwitchSpec, named: &Named, mistakes: &mut 
 }
 
 /// Whom a switch's table names; of another node nobody.
-fn named(nodes: &[Node], place: Place) -> impl Iterator<Item = &Named> {
+fn named(nodes: &[Node], place: PortRef) -> impl Iterator<Item = &NamedNeighbour> {
     nodes[place.node].spec.switch().into_iter().flat_map(|switch| &switch.named)
 }
 
 /// Where two switches disagree about frames without a tag.
-fn check_trunk(nodes: &[Node], a: Place, b: Place, mistakes: &mut Mistakes) {
-    let mode = |own: Place, beyond: Place| nodes[own.node].mode(beyond.node);
+fn check_trunk(nodes: &[Node], a: PortRef, b: PortRef, mistakes: &mut Mistakes) {
+    let mode = |own: PortRef, beyond: PortRef| nodes[own.node].mode(beyond.node);
     let (Some(here), Some(there)) = (mode(a, b), mode(b, a)) else { return };
     if here.untagged() == there.untagged() {
         return;
     }
-    let place = |own: Place, beyond: Place| {
+    let place = |own: PortRef, beyond: PortRef| {
         named(nodes, own).find(|named| named.node == beyond.node).map(|named| named.span.clone())
     };
     let Some(span) = place(a, b).or_else(|| place(b, a)) else { return };
-    let show = |own: Place, mode: &PortMode| match mode.untagged() {
+    let show = |own: PortRef, mode: &PortMode| match mode.untagged() {
         Some(vlan) => format!("`{}` takes frames without a tag for VLAN {vlan}", nodes[own.node].name),
         None => format!("`{}` takes no frame without a tag", nodes[own.node].name),
     };
@@ -103,7 +103,7 @@ fn check_trunk(nodes: &[Node], a: Place, b: Place, mistakes: &mut Mistakes) {
 }
 
 /// What stands at a port of a host or router against what comes over its link.
-fn check_port(nodes: &[Node], own: Place, beyond: Place, mistakes: &mut Mistakes) {
+fn check_port(nodes: &[Node], own: PortRef, beyond: PortRef, mistakes: &mut Mistakes) {
     let node = &nodes[own.node];
     let mode = nodes[beyond.node].mode(own.node);
     let stack = node.spec.stack();

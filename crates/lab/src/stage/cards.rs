@@ -24,11 +24,11 @@ use crate::lab::Lab;
 use crate::model::medium::{Cable, Serial};
 use crate::model::node::{Duplex, NodeKind};
 use crate::model::switch::{Paused, SwitchSpec};
-use crate::model::topology::Place;
+use crate::model::topology::PortRef;
 
 impl Lab {
-    fn ports(&self, node: usize) -> impl Iterator<Item = Place> + use<> {
-        (0..self.nodes[node].ports.len() as u16).map(move |port| Place { node, port })
+    fn ports(&self, node: usize) -> impl Iterator<Item = PortRef> + use<> {
+        (0..self.nodes[node].ports.len() as u16).map(move |port| PortRef { node, port })
     }
 
     /// The management of a switch; `None` for one that only learns.
@@ -40,7 +40,7 @@ impl Lab {
         let mac = node.ports.first().map_or(MacAddr::local(index as u64), |port| MacAddr(port.mac));
         let mut management = switch::Management::new(mac);
         management.port_macs = (0..).zip(node.ports.iter().map(|port| MacAddr(port.mac))).collect();
-        let neighbours: Vec<(Place, usize, &Cable)> = self
+        let neighbours: Vec<(PortRef, usize, &Cable)> = self
             .ports(index)
             .filter_map(|place| self.layout().beyond(place).map(|(beyond, cable)| (place, beyond.node, cable)))
             .collect();
@@ -64,7 +64,7 @@ impl Lab {
             let mut tree = Tree::new(version, Parameters::new(BridgeId { priority, mac }));
             tree.costs = neighbours.iter().map(|(place, _, cable)| (place.port, cost(cable))).collect();
             tree.edges = ports_to(&spec.edge_ports);
-            let is_shared = |place: &Place| {
+            let is_shared = |place: &PortRef| {
                 self.layout().beyond(*place).is_some_and(|(beyond, _)| self.layout().is_shared([*place, beyond]))
             };
             tree.shared = neighbours.iter().filter(|(place, ..)| is_shared(place)).map(|(p, ..)| p.port).collect();
@@ -118,7 +118,7 @@ impl Lab {
         if ends.any(|ends| self.layout().is_shared(ends)) { AT_SHARED_LINES } else { Duration::ZERO }
     }
 
-    fn card(&self, place: Place, seed: Seed) -> Option<Box<dyn Card>> {
+    fn card(&self, place: PortRef, seed: Seed) -> Option<Box<dyn Card>> {
         let node = &self.nodes[place.node];
         let (beyond, cable) = self.layout().beyond(place)?;
         let rng = || seed.stream(&format!("{} eth{} card", node.name, place.port));
@@ -158,8 +158,8 @@ impl Lab {
         across.collect()
     }
 
-    fn ppp(&self, place: Place, beyond: Place, cable: &Cable, serial: &Serial) -> ppp::Config {
-        let address = |place: Place| match self.nodes[place.node].ports[usize::from(place.port)].address?.addr() {
+    fn ppp(&self, place: PortRef, beyond: PortRef, cable: &Cable, serial: &Serial) -> ppp::Config {
+        let address = |place: PortRef| match self.nodes[place.node].ports[usize::from(place.port)].address?.addr() {
             std::net::IpAddr::V4(address) => Some(address),
             std::net::IpAddr::V6(_) => None,
         };

@@ -16,7 +16,7 @@ pub trait KeyType: Sync + 'static {
     fn kind(&self) -> Kind;
 
     /// What `item` says. What is wrong with it is reported, and where nothing can be made of it there is no value.
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Self::Value>;
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Self::Value>;
 
     /// What both say; where they disagree, `own`.
     fn over(&self, own: &Self::Value, other: &Self::Value) -> Self::Value {
@@ -32,7 +32,7 @@ pub trait KeyType: Sync + 'static {
 
 /// Where something stands that is read.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct Position<'a> {
     /// The keys that lead there, joined by dots.
     pub path: &'a str,
     /// What becomes of keys that are missing there and below.
@@ -91,7 +91,7 @@ pub trait AnyKey: Sync + fmt::Debug {
     /// What may stand behind it.
     fn kind(&self) -> Kind;
     /// [`KeyType::read`].
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Erased>;
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Erased>;
     /// [`KeyType::over`].
     fn over(&self, own: &Erased, other: &Erased) -> Erased;
     /// [`KeyType::missing`].
@@ -115,7 +115,7 @@ impl<T: KeyType> AnyKey for Key<T> {
         self.of.kind()
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Erased> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Erased> {
         self.of.read(item, at, mistakes).map(Erased::new)
     }
 

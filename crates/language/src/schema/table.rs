@@ -5,11 +5,11 @@ use core::any::Any;
 use crate::document::{self, Item, Name, Value};
 use crate::mistake::{Mistake, Mistakes, Span};
 use crate::nearest::suggest;
-use crate::schema::key::{AnyKey, Erased, Key, KeyType, Missing, Place, Section};
+use crate::schema::key::{AnyKey, Erased, Key, KeyType, Missing, Position, Section};
 
 /// Reads a whole document.
 pub fn read(root: &document::Table, section: &'static Section, mistakes: &mut Mistakes) -> Table {
-    Table::read(root, section, Place { path: "", missing: Missing::Here }, &(0..0), mistakes)
+    Table::read(root, section, Position { path: "", missing: Missing::Here }, &(0..0), mistakes)
 }
 
 /// What a table of the file says, key by key, in its order.
@@ -43,7 +43,7 @@ impl Table {
     pub fn read(
         table: &document::Table,
         section: &'static Section,
-        at: Place<'_>,
+        at: Position<'_>,
         span: &Span,
         mistakes: &mut Mistakes,
     ) -> Self {
@@ -137,9 +137,9 @@ impl Table {
 }
 
 impl Slot {
-    fn read(name: &Name, item: &Item, key: &'static dyn AnyKey, at: Place<'_>, mistakes: &mut Mistakes) -> Self {
+    fn read(name: &Name, item: &Item, key: &'static dyn AnyKey, at: Position<'_>, mistakes: &mut Mistakes) -> Self {
         let path = join(at.path, &name.text);
-        let value = key.read(item, Place { path: &path, ..at }, mistakes);
+        let value = key.read(item, Position { path: &path, ..at }, mistakes);
         Self { name: name.clone(), span: item.span.clone(), key, value }
     }
 

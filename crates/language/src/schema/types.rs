@@ -9,7 +9,7 @@ use crate::document::{Item, Name, Text, Value};
 use crate::mistake::{Mistake, Mistakes, Span};
 use crate::nearest::suggest;
 use crate::schema::date;
-use crate::schema::key::{KeyType, Kind, Missing, Place, Section};
+use crate::schema::key::{KeyType, Kind, Missing, Position, Section};
 use crate::schema::table::Table;
 use crate::units::{self, Refusal};
 use crate::words::Wrong;
@@ -25,7 +25,7 @@ impl KeyType for Line {
         Kind::Text
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Text> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Text> {
         match &item.value {
             Value::Text(text) => Some(text.clone()),
             _ => mismatch(item, &self.kind().what(), at, mistakes),
@@ -44,7 +44,7 @@ impl<V: Clone + fmt::Debug + Send + Sync + 'static> KeyType for Choice<V> {
         Kind::Choice(self.0().into_iter().map(|(word, _)| word).collect())
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<V> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<V> {
         let Value::Text(text) = &item.value else { return mismatch(item, &self.kind().what(), at, mistakes) };
         let words = self.0();
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.text) {
@@ -68,7 +68,7 @@ impl KeyType for Time {
         Kind::Time
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
         AtLeast(Duration::ZERO).read(item, at, mistakes)
     }
 }
@@ -84,7 +84,7 @@ impl KeyType for AtLeast {
         Kind::Time
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
         match &item.value {
             Value::Text(text) => understood(text, span(&text.text, self.0), mistakes),
             Value::Integer(_) | Value::Float(_) => {
@@ -122,7 +122,7 @@ impl KeyType for Size {
         Kind::Size
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Bytes> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Bytes> {
         match &item.value {
             Value::Text(text) => understood(text, units::size(&text.text), mistakes),
             Value::Integer(n) if *n >= 0 => Some(Bytes(n.unsigned_abs())),
@@ -146,7 +146,7 @@ where
         Kind::Count(bound(self.0), bound(self.1))
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<N> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<N> {
         let kind = self.kind();
         let (Kind::Count(min, max), Value::Integer(n)) = (&kind, &item.value) else {
             return mismatch(item, &kind.what(), at, mistakes);
@@ -173,7 +173,7 @@ impl KeyType for Switch {
         Kind::Switch
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<bool> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<bool> {
         match item.value {
             Value::Bool(on) => Some(on),
             _ => mismatch(item, &self.kind().what(), at, mistakes),
@@ -192,7 +192,7 @@ impl KeyType for Date {
         Kind::Date
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
         match &item.value {
             Value::Text(text) => understood(text, date::date(&item.value), mistakes),
             Value::Datetime(_) => match date::date(&item.value) {
@@ -226,7 +226,7 @@ impl Phrase<Text> {
 }
 
 impl<V> Phrase<V> {
-    fn of(&self, text: &Text, at: Place<'_>, mistakes: &mut Mistakes) -> Option<V> {
+    fn of(&self, text: &Text, at: Position<'_>, mistakes: &mut Mistakes) -> Option<V> {
         let key = at.path.rsplit('.').next().unwrap_or(at.path);
         (self.read)(key, text).map_err(|wrong| mistakes.push(wrong.mistake(text))).ok()
     }
@@ -239,7 +239,7 @@ impl<V: Clone + fmt::Debug + Send + Sync + 'static> KeyType for Phrase<V> {
         Kind::Phrase { what: self.what, example: self.example }
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<V> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<V> {
         match &item.value {
             Value::Text(text) => self.of(text, at, mistakes),
             Value::Integer(_) | Value::Float(_) => self.of(&Text::bare(number(item), item.span.clone()), at, mistakes),
@@ -259,7 +259,7 @@ impl<V: Clone + fmt::Debug + Send + Sync + 'static> KeyType for Texts<V> {
         Kind::Texts { what: self.0.what, example: self.0.example }
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Vec<V>> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Vec<V>> {
         match &item.value {
             Value::Text(text) => self.0.of(text, at, mistakes).map(|one| vec![one]),
             Value::List(list) => {
@@ -285,7 +285,7 @@ impl KeyType for TableOf {
         Kind::Table(self.0)
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Table> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Table> {
         match &item.value {
             Value::Table(table) => Some(Table::read(table, self.0, at, &item.span, mistakes)),
             _ => mismatch(item, &self.kind().what(), at, mistakes),
@@ -312,8 +312,8 @@ impl KeyType for PieceOf {
         Kind::Table(self.0)
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Table> {
-        TableOf(self.0).read(item, Place { missing: Missing::Later, ..at }, mistakes)
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Table> {
+        TableOf(self.0).read(item, Position { missing: Missing::Later, ..at }, mistakes)
     }
 
     fn over(&self, own: &Table, other: &Table) -> Table {
@@ -332,11 +332,11 @@ impl<T: KeyType> KeyType for Named<T> {
         Kind::Named(self.0, Box::new(self.1.kind()))
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Self::Value> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Self::Value> {
         let Value::Table(table) = &item.value else { return mismatch(item, &self.kind().what(), at, mistakes) };
         let one = |(name, item): &(Name, Item)| {
             let path = format!("{}.{}", at.path, name.text);
-            Some((name.clone(), self.1.read(item, Place { path: &path, ..at }, mistakes)?))
+            Some((name.clone(), self.1.read(item, Position { path: &path, ..at }, mistakes)?))
         };
         Some(table.entries.iter().filter_map(one).collect())
     }
@@ -364,7 +364,7 @@ impl KeyType for Values {
         Kind::Values
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Self::Value> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Self::Value> {
         match &item.value {
             Value::List(list) => Some((item.span.clone(), list.clone())),
             _ => mismatch(item, &self.kind().what(), at, mistakes),
@@ -392,7 +392,7 @@ impl<A: KeyType, B: KeyType> KeyType for OneOf<A, B> {
         Kind::Either(Box::new(self.0.kind()), Box::new(self.1.kind()))
     }
 
-    fn read(&self, item: &Item, at: Place<'_>, mistakes: &mut Mistakes) -> Option<Self::Value> {
+    fn read(&self, item: &Item, at: Position<'_>, mistakes: &mut Mistakes) -> Option<Self::Value> {
         if self.0.kind().fits(&item.value) || !self.1.kind().fits(&item.value) {
             self.0.read(item, at, mistakes).map(Either::This)
         } else {
@@ -417,7 +417,7 @@ impl<A: KeyType, B: KeyType> KeyType for OneOf<A, B> {
 }
 
 /// A value of another type than the one that is wanted.
-fn mismatch<V>(item: &Item, wanted: &str, at: Place<'_>, mistakes: &mut Mistakes) -> Option<V> {
+fn mismatch<V>(item: &Item, wanted: &str, at: Position<'_>, mistakes: &mut Mistakes) -> Option<V> {
     let what = item.value.what();
     let reason = format!("`{}` is {what}", at.path);
     mistakes.push(
