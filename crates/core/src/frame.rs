@@ -170,7 +170,7 @@ impl Frame {
     ///
     /// # Panics
     /// If the frame is shorter than `n`.
-    #[inline]
+    #[inline(always)]
     pub fn header_mut(&mut self, n: usize) -> &mut [u8] {
         assert!(n <= self.len(), "header of {n} bytes in a frame of {}", self.len());
         let head = self.head as usize;
@@ -224,15 +224,20 @@ impl Frame {
     }
 
     /// Adds zeros until the frame has `len` bytes; does nothing where it has as many.
-    #[inline]
+    #[inline(always)]
     pub fn pad_to(&mut self, len: usize) {
         if len > self.len() {
-            let (tail, missing) = (self.tail as usize, len - self.len());
-            let buf = self.own(tail, tail);
-            buf.bytes.truncate(tail);
-            buf.bytes.resize(tail + missing, 0);
-            self.tail += missing as u32;
+            self.pad(len - self.len());
         }
+    }
+
+    #[inline(never)]
+    fn pad(&mut self, missing: usize) {
+        let tail = self.tail as usize;
+        let buf = self.own(tail, tail);
+        buf.bytes.truncate(tail);
+        buf.bytes.resize(tail + missing, 0);
+        self.tail += missing as u32;
     }
 
     /// The first [`HEAD`](Self::HEAD) bytes, or all where there are fewer, and a hash (XXH3) of the rest, which is

@@ -8,6 +8,7 @@ pub use septet_wire::ethernet::*;
 ///
 /// # Errors
 /// [`DropReason::Fcs`], [`DropReason::Runt`], [`DropReason::Giant`].
+#[inline]
 pub fn check(frame: &Frame, mtu: usize) -> Result<(), DropReason> {
     if let Some(received) = frame.fcs
         && received != crc32fast::hash(frame.bytes())

@@ -129,7 +129,7 @@ impl Fabric {
     }
 
     /// Enters what is next on `path`, where that is earlier than what is entered already.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn schedule(&mut self, path: u32) {
         let p = &mut self.paths[path as usize];
         if let Some(at) = p.direction.next_arrival()
@@ -158,6 +158,7 @@ impl Fabric {
     }
 
     /// Calls `act` on a path's direction with an observer that tells the monitors, and enters what follows.
+    #[inline(always)]
     pub(crate) fn act(&mut self, path: u32, trace: &mut Trace, act: impl FnOnce(&mut Direction, &mut Told<'_>)) {
         let p = &mut self.paths[path as usize];
         let mut told = Told { now: self.now, path, from: p.from, watch: self.watch.as_deref_mut(), trace };
@@ -165,9 +166,17 @@ impl Fabric {
         self.schedule(path);
     }
 
+    #[inline]
     fn send(&mut self, station: StationId, port: Port, frame: Frame, trace: &mut Trace) {
-        if frame.segment_size > 0
-            && let Some(path) = self.outlet(station, port)
+        if frame.segment_size > 0 {
+            return self.send_super_segment(station, port, frame, trace);
+        }
+        self.send_one(station, port, frame, trace);
+    }
+
+    #[inline(never)]
+    fn send_super_segment(&mut self, station: StationId, port: Port, frame: Frame, trace: &mut Trace) {
+        if let Some(path) = self.outlet(station, port)
             && (!self.paths[path as usize].direction.is_transparent() || self.paths[path as usize].is_gated())
             && let Some(split) = self.splitter
         {
@@ -179,6 +188,8 @@ impl Fabric {
         self.send_one(station, port, frame, trace);
     }
 
+    // Inlined, as all on a frame's way are that hand it on whole: it is copied at each call.
+    #[inline(always)]
     fn send_one(&mut self, station: StationId, port: Port, mut frame: Frame, trace: &mut Trace) {
         let path = self.outlet(station, port);
         if let Some(path) = path
@@ -207,6 +218,7 @@ impl Fabric {
     }
 
     /// Sends what the sender's gate lets through, asking the filters behind `after`.
+    #[inline(never)]
     pub(crate) fn send_through(&mut self, path: u32, frame: Frame, after: Option<FilterId>, trace: &mut Trace) {
         let now = self.now;
         let p = &mut self.paths[path as usize];

@@ -148,6 +148,8 @@ impl Direction {
     }
 
     /// Hands `frame` to the queue.
+    // Inlined, as all on a frame's way are that hand it on whole: it is copied at each call.
+    #[inline]
     pub fn send(&mut self, now: Instant, frame: Frame, observer: &mut impl Observer) {
         if self.carrier == Carrier::Down {
             return self.refuse(&frame, DropReason::Carrier, observer);
@@ -226,6 +228,7 @@ impl Direction {
     }
 
     /// When [`transmit`](Self::transmit) must be called. `None` while nothing waits, and always behind drop-tail.
+    #[inline]
     pub fn next_transmit(&self) -> Option<Instant> {
         match &self.egress {
             Egress::Managed(m) if m.queue.occupancy().packets > 0 => Some(self.free_at.max(m.not_before)),
@@ -427,6 +430,7 @@ impl Direction {
         self.fly(Flight { start: now, frame }, 0, Turn::Overtakes);
     }
 
+    #[inline]
     fn launch(&mut self, now: Instant, start: Instant, mut frame: Frame, observer: &mut impl Observer) {
         let end = self.line.end(start, frame.len());
         self.free_at = self.line.free(end);
@@ -441,6 +445,7 @@ impl Direction {
         }
     }
 
+    #[inline(never)]
     fn launch_into_chance(
         &mut self,
         now: Instant,
@@ -476,6 +481,7 @@ impl Direction {
 
     /// Puts a frame, which took `span` nanoseconds to send, among those in flight, in the order of arrival; of equals the
     /// first to leave is first.
+    #[inline]
     fn fly(&mut self, mut flight: Flight, span: u64, turn: Turn) {
         let arrival = flight.frame.ingress;
         match self.flights.back() {

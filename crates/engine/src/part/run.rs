@@ -137,7 +137,8 @@ impl Part {
     }
 
     /// A frame that came out of the cable is received.
-    #[inline]
+    // Inlined, as all on a frame's way are that hand it on whole: it is copied at each call.
+    #[inline(always)]
     fn take_in(&mut self, path: u32, frame: Frame) {
         let p = &mut self.fabric.paths[path as usize];
         p.packets += 1;
@@ -223,6 +224,7 @@ impl Part {
         self.fabric.schedule_gates(path);
     }
 
+    #[inline(always)]
     pub(crate) fn deliver(&mut self, to: End, frame: Frame) {
         self.stats.deliveries += 1;
         self.slots[to.station.0 as usize].chain.deliver(self.fabric.now, to.station, to.port, &frame);
