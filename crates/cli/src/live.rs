@@ -9,6 +9,8 @@ mod program;
 #[cfg(target_os = "linux")]
 mod serve;
 #[cfg(target_os = "linux")]
+mod services;
+#[cfg(target_os = "linux")]
 mod up;
 
 use args::LiveCommand;

@@ -11,6 +11,7 @@ mod forward;
 pub mod kernel;
 #[cfg(target_os = "linux")]
 pub mod linux;
+pub mod machine;
 mod pump;
 mod secret;
 mod spares;

@@ -162,6 +162,15 @@ pub(crate) struct ServeArgs {
     /// Serve a small page over HTTP on this port
     #[arg(long, value_name = "PORT")]
     pub(crate) http: Option<u16>,
+    /// Serve what the tables of this file say, by the keys of services in lab files: [http], [dns], [balancer]
+    #[arg(long, value_name = "FILE", requires = "sockets")]
+    pub(crate) services: Option<PathBuf>,
+    /// Serve on this machine's own sockets, and not on a TAP interface
+    #[arg(long, requires = "services")]
+    pub(crate) sockets: bool,
+    /// Write the certificate that clients of the file's TLS services must trust into this file
+    #[arg(long, value_name = "FILE", requires = "services")]
+    pub(crate) ca: Option<PathBuf>,
     /// Take bytes and drop them on this port
     #[arg(long, value_name = "PORT")]
     pub(crate) sink: Option<u16>,

@@ -16,6 +16,7 @@ use septet_transport::tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::args::ServeArgs;
+use super::services;
 use super::up::quit;
 use crate::exit::{Exit, Failure, environment};
 use crate::terminal::tell;
@@ -26,6 +27,9 @@ const CHUNK: usize = 256 * 1024;
 const PAGE: u64 = 1024;
 
 pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
+    if let Some(file) = &args.services {
+        return services::on_sockets(file, args.ca.as_deref());
+    }
     let offload = if args.plain { Offload::None } else { Offload::Full };
     let config = config(args, offload)?;
     let tap = Tap::open(&args.tap, offload, Persistence::Fresh).map_err(environment)?;

@@ -10,6 +10,8 @@ mod plot;
 mod run;
 #[cfg(target_os = "linux")]
 mod secrets;
+#[cfg(target_os = "linux")]
+mod services;
 mod sweep;
 mod tshark;
 mod validation;
