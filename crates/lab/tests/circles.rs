@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The crates that have none, and of those that still have some how many files are in them. A number may only sink; at
 /// zero its crate belongs to the others.
 const CRATES: &[(&str, usize)] =
-    &[("language", 0), ("lab", 22), ("wire", 0), ("service", 0), ("live", 0), ("cli", 0), ("network", 0), ("host", 0)];
+    &[("language", 0), ("lab", 0), ("wire", 0), ("service", 0), ("live", 0), ("cli", 0), ("network", 0), ("host", 0)];
 
 #[test]
 fn no_file_leads_back_to_itself() {
@@ -110,6 +110,8 @@ fn module(source: &Path, path: &Path) -> String {
 /// The text without comments, strings, and the tests at its end.
 fn bare(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    // Tests that only some systems can run have another condition.
+    let text = text.split("\nmod tests {").next().unwrap_or_default();
     let mut bare = String::new();
     for line in text.lines() {
         let code = line.split("//").next().unwrap_or_default();
