@@ -267,12 +267,12 @@ impl Fabric {
 }
 
 /// A station's side of the fabric.
-pub(crate) struct Door<'a> {
+pub(crate) struct StationWire<'a> {
     pub(crate) fabric: &'a mut Fabric,
     pub(crate) station: StationId,
 }
 
-impl Wire for Door<'_> {
+impl Wire for StationWire<'_> {
     fn send(&mut self, port: Port, frame: Frame, trace: &mut Trace) {
         self.fabric.send(self.station, port, frame, trace);
     }

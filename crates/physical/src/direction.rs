@@ -13,9 +13,9 @@ use std::sync::Arc;
 use septet_core::{Carrier, DropReason, Fate, Frame, Instant, Tally};
 
 use crate::channel::{Channel, Outcome, Turn};
+use crate::context::{Heading, LinkContext};
 use crate::egress::{Egress, Original};
 use crate::line::{Line, later};
-use crate::origin::{Heading, Origin};
 use crate::queue::{Dequeue, Limit, Occupancy};
 use crate::{Medium, Meter, Order};
 
@@ -65,7 +65,7 @@ pub struct Direction {
     order: Order,
     transparent: bool,
     heading: Heading,
-    rest: Rest,
+    rest: ColdSlot,
 }
 
 #[derive(Debug)]
@@ -77,8 +77,8 @@ struct Flight {
 
 /// What is seldom touched: little more than a name until a frame first waits or meets with misfortune.
 #[derive(Debug)]
-enum Rest {
-    Fresh(Arc<Origin>),
+enum ColdSlot {
+    Fresh(Arc<LinkContext>),
     Cold(Box<Cold>),
 }
 
@@ -90,14 +90,14 @@ pub(crate) struct Cold {
     drops: Tally,
     /// Frames behind drop-tail that have not begun and whose fate is not simply to pass, as they were before it struck.
     originals: VecDeque<Original>,
-    origin: Arc<Origin>,
+    context: Arc<LinkContext>,
 }
 
-impl Rest {
-    fn origin(&self) -> &Arc<Origin> {
+impl ColdSlot {
+    fn context(&self) -> &Arc<LinkContext> {
         match self {
-            Self::Fresh(origin) => origin,
-            Self::Cold(cold) => &cold.origin,
+            Self::Fresh(context) => context,
+            Self::Cold(cold) => &cold.context,
         }
     }
 
@@ -110,13 +110,13 @@ impl Rest {
 
     /// To be changed; made where there is none.
     fn cold(&mut self) -> &mut Cold {
-        if let Self::Fresh(origin) = self {
+        if let Self::Fresh(context) = self {
             *self = Self::Cold(Box::new(Cold {
                 meter: Meter::default(),
                 damaged: 0,
                 drops: Tally::default(),
                 originals: VecDeque::new(),
-                origin: origin.clone(),
+                context: context.clone(),
             }));
         }
         let Self::Cold(cold) = self else { unreachable!("just made") };
@@ -130,20 +130,20 @@ impl Rest {
 
 impl Direction {
     /// An idle direction with carrier.
-    pub fn new(medium: &Medium, origin: &Arc<Origin>, heading: Heading) -> Self {
+    pub fn new(medium: &Medium, context: &Arc<LinkContext>, heading: Heading) -> Self {
         Self {
             flights: VecDeque::new(),
             free_at: Instant::ZERO,
             line: Line::new(medium),
-            channel: Channel::new(medium, |what| origin.stream(heading, what)),
-            egress: Egress::new(medium, origin, heading),
+            channel: Channel::new(medium, |what| context.stream(heading, what)),
+            egress: Egress::new(medium, context, heading),
             packets: 0,
             bytes: 0,
             carrier: Carrier::Up,
             order: medium.order,
             transparent: medium.is_transparent(),
             heading,
-            rest: Rest::Fresh(origin.clone()),
+            rest: ColdSlot::Fresh(context.clone()),
         }
     }
 
@@ -269,12 +269,12 @@ impl Direction {
         let recalled = if keeps_queue { Vec::new() } else { self.recall(now, observer) };
         self.set_line(now, medium);
         self.order = medium.order;
-        let (origin, heading) = (self.rest.origin(), self.heading);
-        self.channel.set(medium, |what| origin.stream(heading, what));
+        let (context, heading) = (self.rest.context(), self.heading);
+        self.channel.set(medium, |what| context.stream(heading, what));
         self.transparent = medium.is_transparent();
         if !keeps_queue {
             let on_wire = self.egress.on_wire();
-            self.egress = Egress::new(medium, origin, heading);
+            self.egress = Egress::new(medium, context, heading);
             self.egress.begin(on_wire);
         }
         for frame in recalled {

@@ -46,8 +46,8 @@ fn medium(limit: Limit) -> Medium {
 }
 
 fn direction(medium: &Medium) -> Direction {
-    let origin = Origin { name: "t".into(), seed: Seed::new(7), lens: Arc::new(Blind) };
-    Direction::new(medium, &Arc::new(origin), Heading::AToB)
+    let context = LinkContext { name: "t".into(), seed: Seed::new(7), lens: Arc::new(Blind) };
+    Direction::new(medium, &Arc::new(context), Heading::AToB)
 }
 
 /// The same behind a queue proper.

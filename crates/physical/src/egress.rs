@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use septet_core::{Fate, Frame, Instant, Rng};
 
-use crate::origin::{Heading, Origin};
+use crate::context::{Heading, LinkContext};
 use crate::queue::{Dropped, Limit, Occupancy, Queue, QueueSpec};
 use crate::{Lens, Medium, Meter};
 
@@ -53,12 +53,12 @@ pub(crate) struct Managed {
 
 impl Egress {
     /// What `medium` asks for, empty.
-    pub(crate) fn new(medium: &Medium, origin: &Origin, heading: Heading) -> Self {
+    pub(crate) fn new(medium: &Medium, context: &LinkContext, heading: Heading) -> Self {
         if medium.queue.is_drop_tail() {
             return Self::Tail(Tail::new(medium.queue.limit()));
         }
-        let rng = origin.stream(heading, "queue");
-        Self::Managed(Box::new(Managed::new(&medium.queue, rng, origin.lens.clone())))
+        let rng = context.stream(heading, "queue");
+        Self::Managed(Box::new(Managed::new(&medium.queue, rng, context.lens.clone())))
     }
 
     pub(crate) fn on_wire(&self) -> u32 {

@@ -5,6 +5,7 @@
 //! discipline must read of a packet (its flow, its ECN bits) comes through a [`Lens`].
 
 pub mod channel;
+mod context;
 mod delivery;
 mod direction;
 mod egress;
@@ -13,17 +14,16 @@ mod line;
 pub mod line_code;
 mod medium;
 mod meter;
-mod origin;
 pub mod phy;
 pub mod queue;
 pub mod settings;
 mod signal;
 
+pub use context::{Heading, LinkContext};
 pub use delivery::{DeliveryTrace, InvalidTrace};
 pub use direction::{Counters, Direction, Observer};
 pub use lens::{Blind, Lens, Marked, Splitter};
 pub use medium::{Framing, Medium, Order, Ratio};
 pub use meter::{Meter, Violation};
-pub use origin::{Heading, Origin};
 pub use settings::InvalidSetting;
 pub use signal::Signal;

@@ -185,7 +185,7 @@ impl Fitted {
     fn in_station(&mut self, out: &mut Out<'_>, act: impl FnOnce(&mut dyn Station, &mut Out<'_>)) {
         let Self { station, cards, marks, down, .. } = self;
         let (wire, trace) = out.parts();
-        let mut door = Door { wire, cards, marks, down };
+        let mut door = CardWire { wire, cards, marks, down };
         act(&mut **station, &mut Out::new(&mut door, trace));
     }
 
@@ -325,20 +325,20 @@ impl Station for Fitted {
 }
 
 /// The wire as the station sees it.
-struct Door<'a> {
+struct CardWire<'a> {
     wire: &'a mut dyn Wire,
     cards: &'a [Option<Box<dyn Card>>],
     marks: &'a mut [Option<usize>],
     down: &'a mut VecDeque<(Port, Frame)>,
 }
 
-impl Door<'_> {
+impl CardWire<'_> {
     fn card(&self, port: Port) -> Option<&dyn Card> {
         self.cards.get(usize::from(port.0))?.as_deref()
     }
 }
 
-impl Wire for Door<'_> {
+impl Wire for CardWire<'_> {
     fn send(&mut self, port: Port, frame: Frame, trace: &mut Trace) {
         if self.card(port).is_some() {
             self.down.push_back((port, frame));

@@ -10,7 +10,7 @@ use septet_physical::Direction;
 
 use crate::agenda::{Key, Kind};
 use crate::digest::Chain;
-use crate::fabric::{Door, End, Fabric, Told, tell_drop};
+use crate::fabric::{End, Fabric, StationWire, Told, tell_drop};
 use crate::gate::Side;
 use crate::parcel::Parcel;
 use crate::world::{Circle, Stats};
@@ -123,7 +123,7 @@ impl Part {
         let now = self.fabric.now;
         self.trace.set_scene(now, id);
         self.trace.set_cause(cause);
-        let mut door = Door { fabric: &mut self.fabric, station: id };
+        let mut door = StationWire { fabric: &mut self.fabric, station: id };
         f(&mut *slot.station, now, &mut Out::new(&mut door, &mut self.trace));
         arm(slot, id, &mut self.fabric);
         self.hand_on();

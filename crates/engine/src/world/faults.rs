@@ -18,7 +18,7 @@ impl World {
             return;
         }
         l.plugged = carrier;
-        let name = l.origin.name.to_string();
+        let name = l.context.name.to_string();
         let kind = if carrier == Carrier::Up { "link.up" } else { "link.down" };
         let event = self.emit(None, Storey::Physical, kind, cause, |f| {
             f.set("link", name);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use septet_core::{
     Carrier, EventId, Fields, Frame, Instant, Monitor, Out, Port, Power, Seed, Station, StationId, Storey, Trace,
 };
-use septet_physical::{Blind, Direction, Heading, Lens, Medium, Origin};
+use septet_physical::{Blind, Direction, Heading, Lens, LinkContext, Medium};
 
 use crate::agenda::Key;
 use crate::fabric::{End, Path, UNPLUGGED};
@@ -93,7 +93,7 @@ pub struct World {
 }
 
 struct Link {
-    origin: Arc<Origin>,
+    context: Arc<LinkContext>,
     plugged: Carrier,
     /// Plugged, and both ends are switched on.
     carrier: Carrier,
@@ -179,7 +179,7 @@ impl World {
         let media = [ab.into(), ba.into()];
         let (a, b) = (End { station: a.0, port: a.1 }, End { station: b.0, port: b.1 });
         assert!(self.links.len() * 2 + 2 <= Key::MAX_PATHS, "no world has more links than this");
-        let origin = Arc::new(Origin { name: name.into(), seed: self.seed, lens: self.lens.clone() });
+        let context = Arc::new(LinkContext { name: name.into(), seed: self.seed, lens: self.lens.clone() });
         for (medium, from, to, heading) in [(&media[0], a, b, Heading::AToB), (&media[1], b, a, Heading::BToA)] {
             let path = id.0 * 2 + heading as u32;
             let home = self.home(from.station);
@@ -195,9 +195,9 @@ impl World {
                 self.names[from.station.0 as usize]
             );
             outlets[port] = path;
-            self.place_path(Path::new(from, to, Direction::new(medium, &origin, heading)));
+            self.place_path(Path::new(from, to, Direction::new(medium, &context, heading)));
         }
-        self.links.push(Link { origin, plugged: Carrier::Up, carrier: Carrier::Up, media });
+        self.links.push(Link { context, plugged: Carrier::Up, carrier: Carrier::Up, media });
         if self.started {
             // Born without carrier, then plugged in like any other.
             self.links[id.0 as usize].carrier = Carrier::Down;
@@ -375,7 +375,7 @@ impl World {
 
     /// A link's name.
     pub fn link_name(&self, link: LinkId) -> &str {
-        self.links.get(link.0 as usize).map_or("?", |l| &l.origin.name)
+        self.links.get(link.0 as usize).map_or("?", |l| &l.context.name)
     }
 
     /// The two ends of a link.

@@ -13,7 +13,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use septet_core::{Instant, Seed, StationId};
-use septet_physical::{Blind, Direction, Heading, Medium, Origin};
+use septet_physical::{Blind, Direction, Heading, LinkContext, Medium};
 
 use super::run::after;
 use crate::World;
@@ -170,6 +170,6 @@ impl World {
 
 /// A direction on which nobody here sends.
 fn nothing() -> Direction {
-    let origin = Origin { name: "".into(), seed: Seed::new(0), lens: Arc::new(Blind) };
-    Direction::new(&Medium::default(), &Arc::new(origin), Heading::AToB)
+    let context = LinkContext { name: "".into(), seed: Seed::new(0), lens: Arc::new(Blind) };
+    Direction::new(&Medium::default(), &Arc::new(context), Heading::AToB)
 }

@@ -20,7 +20,7 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
     }
     socket.bind(&at.into())?;
     let socket = Arc::new(tokio::net::UdpSocket::from_std(socket.into())?);
-    Ok(UdpSocket::new(Udp {
+    Ok(UdpSocket::new(KernelUdp {
         #[cfg(target_os = "linux")]
         errors: super::linux::ErrorQueue::off(),
         #[cfg(target_os = "linux")]
@@ -31,7 +31,7 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
     }))
 }
 
-struct Udp {
+struct KernelUdp {
     /// ICMP errors with their particulars, once somebody asked for them.
     #[cfg(target_os = "linux")]
     errors: super::linux::ErrorQueue<Unreached>,
@@ -44,7 +44,7 @@ struct Udp {
     socket: Arc<tokio::net::UdpSocket>,
 }
 
-impl UdpSocketImpl for Udp {
+impl UdpSocketImpl for KernelUdp {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }

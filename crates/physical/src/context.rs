@@ -17,7 +17,7 @@ pub enum Heading {
 }
 
 /// Where the randomness of a link comes from, and how its queues read packets.
-pub struct Origin {
+pub struct LinkContext {
     /// The name of the link. It names the streams of random numbers, so it must be its own.
     pub name: Box<str>,
     /// The world's seed.
@@ -26,7 +26,7 @@ pub struct Origin {
     pub lens: Arc<dyn Lens>,
 }
 
-impl Origin {
+impl LinkContext {
     /// The random numbers of one part of one direction.
     pub(crate) fn stream(&self, heading: Heading, what: &str) -> Rng {
         let heading = match heading {
@@ -37,8 +37,8 @@ impl Origin {
     }
 }
 
-impl fmt::Debug for Origin {
+impl fmt::Debug for LinkContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Origin").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("LinkContext").field("name", &self.name).finish_non_exhaustive()
     }
 }
