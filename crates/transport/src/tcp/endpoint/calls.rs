@@ -91,9 +91,7 @@ impl Endpoint {
         remote: SocketAddr,
     ) -> Result<(SocketAddr, Option<u32>), Error> {
         let key = (local, remote, self.slots.departures());
-        if self.used_up == Some(key) {
-            return Err(Error::AddrNotAvailable);
-        }
+        let used_up = self.used_up.filter(|(of, _)| *of == key).map_or(0, |(_, passes)| passes);
         let (low, high) = self.config.port_range;
         let span = u32::from(high.saturating_sub(low)) + 1;
         let span = if span > 1 { span & !1 } else { span };
@@ -101,7 +99,7 @@ impl Endpoint {
         let index = hash as u16;
         let place = *self.port_places.entry(index).or_insert_with(|| self.secrets.port_place(index));
         let start = (place.wrapping_add((hash >> 32) as u32) % span) & !1;
-        for parity in 0..span.min(2) {
+        for parity in used_up..span.min(2) {
             for tried in (0..span).step_by(2) {
                 let port = low + ((start + parity + tried) % span) as u16;
                 let at = SocketAddr::new(local, port);
@@ -113,10 +111,10 @@ impl Endpoint {
                 self.port_places.insert(index, place.wrapping_add(tried.max(2 * left_out) + 2));
                 return Ok((at, free));
             }
-        }
-        // Until one of the pairs comes free the answer is the same, unless their age alone frees them.
-        if !reuses(&self.config, local, remote.ip()) {
-            self.used_up = Some(key);
+            // Until one of the pairs comes free the answer is the same, unless their age alone frees them.
+            if !reuses(&self.config, local, remote.ip()) {
+                self.used_up = Some((key, parity + 1));
+            }
         }
         Err(Error::AddrNotAvailable)
     }

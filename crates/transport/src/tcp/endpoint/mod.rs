@@ -89,8 +89,9 @@ pub struct Endpoint {
     port_hint: u64,
     /// RFC 6056 §3.3.4's "table", as far as it is in use.
     port_places: BTreeMap<u16, u32>,
-    /// Between which ends every port was in use, and how many flows had gone by then.
-    used_up: Option<(IpAddr, SocketAddr, u64)>,
+    /// Between which ends, and after how many flows had gone, ports were found to be in use, and how many of the two passes
+    /// over them that was: a pass that found none need not be made again.
+    used_up: Option<((IpAddr, SocketAddr, u64), u32)>,
     time_waits: usize,
     ecn_controllers: Vec<&'static str>,
 }
