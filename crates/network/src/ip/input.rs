@@ -288,20 +288,31 @@ impl Ip {
     /// RFC 1122 §3.2.2.6: "Data received in an ICMP Echo Request MUST be entirely included in the resulting Echo Reply."
     fn answer_echo(&mut self, now: Instant, header: Header, message: Message, mut frame: Frame, out: &mut Out<'_>) {
         icmp::make_reply(frame.bytes_mut());
-        // A packet of its own, which no wire has carried yet, in the memory of the request.
-        frame.id = FrameId(0);
-        frame.cause = out.trace.emit(Storey::Network, "icmp.echo-reply", cause_of(&frame), |f| {
-            f.set("to", header.src).set("seq", message.seq()).set("why", "an echo request came");
-        });
-        self.counters.icmp_out_msgs += 1;
-        self.counters.icmp_out_echo_reps += 1;
         let reply = Outgoing {
             tos: header.tos,
             dont_fragment: DontFragment::No,
             ..Outgoing::new(header.dst.into(), header.src.into(), protocol::ICMP)
         };
+        self.send_echo_reply(now, &reply, message.seq(), frame, out);
+    }
+
+    /// Sends the answer to an echo request, in the memory of the request: a packet of its own, which no wire has carried yet.
+    pub(super) fn send_echo_reply(
+        &mut self,
+        now: Instant,
+        reply: &Outgoing,
+        seq: u16,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        frame.id = FrameId(0);
+        frame.cause = out.trace.emit(Storey::Network, "icmp.echo-reply", cause_of(&frame), |f| {
+            f.set("to", reply.dst).set("seq", seq).set("why", "an echo request came");
+        });
+        self.counters.icmp_out_msgs += 1;
+        self.counters.icmp_out_echo_reps += 1;
         // A reply that has no way back is counted by `send`, and nobody is left to tell.
-        let _ = self.send(now, &reply, frame, out);
+        let _ = self.send(now, reply, frame, out);
     }
 
     /// Runs the datagrams that this host sent to itself and whose time has come.

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use septet_core::{DropReason, Frame, FrameId, Instant, Out, Storey};
+use septet_core::{DropReason, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
 use super::told::{cause_of, with_cause};
@@ -134,19 +134,11 @@ impl Ip {
     ) {
         frame.pull(icmp::HEADER_LEN);
         icmpv6::push(&Message { icmp_type: kind::ECHO_REPLY, ..*message }, &mut frame, header.dst, header.src);
-        // A packet of its own, which no wire has carried yet, in the memory of the request.
-        frame.id = FrameId(0);
-        frame.cause = out.trace.emit(Storey::Network, "icmp.echo-reply", cause_of(&frame), |f| {
-            f.set("to", header.src).set("seq", message.seq()).set("why", "an echo request came");
-        });
-        self.counters.icmp_out_msgs += 1;
-        self.counters.icmp_out_echo_reps += 1;
         let reply = Outgoing {
             tos: header.traffic_class,
             ..Outgoing::new(header.dst.into(), header.src.into(), protocol::ICMPV6)
         };
-        // A reply that has no way back is lost, and nobody is left to tell.
-        let _ = self.send(now, &reply, frame, out);
+        self.send_echo_reply(now, &reply, message.seq(), frame, out);
     }
 
     /// An error about something that this host sent.
