@@ -1,29 +1,23 @@
 //! A service of one's own, in virtual time: requests and responses stream both ways, over HTTP/1.1 and HTTP/2.
 
+mod beside;
+
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::io;
-use std::sync::{Arc, Mutex};
 
+use beside::{PLAIN, SECURE, beside, connect};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use septet_application::http::{
     self, Body, Connection, Cut, Peer, Request, Response, Server, StatusCode, Version, broken,
 };
-use septet_core::{Instant, Port, Seed};
-use septet_datalink::ethernet::MacAddr;
-use septet_engine::World;
-use septet_host::{Host, HostConfig, InterfaceConfig};
-use septet_physical::Medium;
-use septet_presentation::ca::{Authority, KeySource, TrustStore};
+use septet_presentation::ca::{ServerIdentity, TrustStore};
 use septet_presentation::tls::{self, Trust, Versions};
 use septet_socket::{BoxFuture, NetRef, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
-
-const PLAIN: ([u8; 4], u16) = ([10, 0, 0, 2], 80);
-const SECURE: ([u8; 4], u16) = ([10, 0, 0, 2], 443);
 
 /// `/echo` sends back what it gets as it comes, `/who` says who asks, `/deaf` answers without reading, `/gone` breaks off,
 /// and `/half` does so behind five bytes.
@@ -42,37 +36,12 @@ async fn answer(request: Request<Body>) -> Response<Body> {
 }
 
 /// What `client` gives, on a host beside the one that serves.
-fn beside<T: Send + 'static>(client: impl Fn(NetRef, TrustStore) -> BoxFuture<'static, T> + 'static) -> T {
-    let mut world = World::new(Seed::new(1));
-    let host = |name: &str, number: u8| {
-        let address = format!("10.0.0.{number}/24").parse().unwrap();
-        let interface = InterfaceConfig { mac: MacAddr::local(number.into()), addresses: vec![address], mtu: 1500 };
-        Host::new(HostConfig { interfaces: vec![interface], ..HostConfig::new(name) }).unwrap()
-    };
-    let authority = Authority::new(KeySource::Seeded(Seed::new(1)), HostConfig::new("").epoch).unwrap();
-    let (identity, trust) = (authority.issue(&["10.0.0.2"]).unwrap(), authority.trust_store());
-    let mut server = host("server", 2);
-    server.on_boot(move |net| {
+fn ask<T: Send + 'static>(client: impl Fn(NetRef, TrustStore) -> BoxFuture<'static, T> + 'static) -> T {
+    let serve = |net: &NetRef, identity: &ServerIdentity| -> Vec<BoxFuture<'static, io::Result<()>>> {
         let server = Server::of(|_| answer).listen(PLAIN.into()).listen_tls(SECURE.into(), identity.clone());
-        let serving = server.serve(net.clone());
-        let _ = net.spawn(Box::pin(async move { panic!("the server ended: {:?}", serving.await) }));
-    });
-    let result = Arc::new(Mutex::new(None));
-    let mut asking = host("client", 1);
-    let place = result.clone();
-    asking.on_boot(move |net| {
-        let (future, place) = (client(net.clone(), trust.clone()), place.clone());
-        let _ = net.spawn(Box::pin(async move { *place.lock().unwrap() = Some(future.await) }));
-    });
-    let ends = [world.add_station("client", Box::new(asking)), world.add_station("server", Box::new(server))];
-    let medium = Medium::default();
-    world.connect((ends[0], Port(0)), (ends[1], Port(0)), medium.clone(), medium, "link");
-    world.run_until(Instant::from_secs(60)).unwrap();
-    result.lock().unwrap().take().expect("the client waits for ever")
-}
-
-async fn connect(net: &NetRef) -> TcpStream {
-    net.connect(PLAIN.into(), Default::default()).await.unwrap()
+        vec![Box::pin(server.serve(net.clone()))]
+    };
+    beside(serve, client, 60)
 }
 
 async fn read_until(stream: &mut TcpStream, end: &str) -> String {
@@ -97,7 +66,7 @@ impl hyper::body::Body for Channel {
 
 #[test]
 fn bodies_stream_both_ways_over_http_1() {
-    beside(|net, _| {
+    ask(|net, _| {
         Box::pin(async move {
             let mut stream = connect(&net).await;
             let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -120,7 +89,7 @@ fn bodies_stream_both_ways_over_http_1() {
 
 #[test]
 fn bodies_stream_both_ways_over_http_2() {
-    beside(|net, trust| {
+    ask(|net, trust| {
         Box::pin(async move {
             let client = tls::Client::new(&net, &Trust::Roots(trust), Versions::Any, &[tls::H2]).unwrap();
             let stream = net.connect(SECURE.into(), Default::default()).await.unwrap();
@@ -142,7 +111,7 @@ fn bodies_stream_both_ways_over_http_2() {
 
 #[test]
 fn a_body_that_nobody_reads_ends_the_connection_behind_the_answer() {
-    let text = beside(|net, _| {
+    let text = ask(|net, _| {
         Box::pin(async move {
             let mut stream = connect(&net).await;
             let request = "POST /deaf HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nonly so much";
@@ -157,7 +126,7 @@ fn a_body_that_nobody_reads_ends_the_connection_behind_the_answer() {
 
 #[test]
 fn an_answer_breaks_off_where_the_service_says_so() {
-    let [gone, half] = beside(|net, _| {
+    let [gone, half] = ask(|net, _| {
         Box::pin(async move {
             let mut heard = [const { (String::new(), Ok(0)) }; 2];
             for (path, (text, ended)) in ["/gone", "/half"].into_iter().zip(&mut heard) {

@@ -1,27 +1,23 @@
 //! What the HTTP server says to requests that are not quite requests, as strict as nginx or stricter, and how long it
 //! puts up with slow clients: in virtual time.
 
+mod beside;
+
 use core::pin::Pin;
 use core::time::Duration;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 
+use beside::{PLAIN, SECURE, beside, connect};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use septet_application::balancer::{Balancer, Target, Unit};
 use septet_application::http::{Content, Page, Server, Site};
-use septet_core::{Instant, Port, Seed};
-use septet_datalink::ethernet::MacAddr;
-use septet_engine::World;
-use septet_host::{Host, HostConfig, InterfaceConfig};
-use septet_physical::Medium;
-use septet_presentation::ca::{Authority, KeySource, TrustStore};
+use septet_presentation::ca::{ServerIdentity, TrustStore};
 use septet_presentation::tls::{self, Trust, Versions};
-use septet_socket::{BoxFuture, NetExt, NetRef, TcpStream};
+use septet_socket::{BoxFuture, NetExt, NetRef};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-const PLAIN: ([u8; 4], u16) = ([10, 0, 0, 2], 80);
-const SECURE: ([u8; 4], u16) = ([10, 0, 0, 2], 443);
 /// A balancer before the server, on the same host.
 const BALANCED: ([u8; 4], u16) = ([10, 0, 0, 2], 8443);
 
@@ -30,45 +26,14 @@ fn beside_a_server<T: Send + 'static>(
     page: Page,
     client: impl Fn(NetRef, TrustStore) -> BoxFuture<'static, T> + 'static,
 ) -> T {
-    let mut world = World::new(Seed::new(1));
-    let host = |name: &str, number: u8| {
-        let address = format!("10.0.0.{number}/24").parse().unwrap();
-        let interface = InterfaceConfig { mac: MacAddr::local(number.into()), addresses: vec![address], mtu: 1500 };
-        Host::new(HostConfig { interfaces: vec![interface], ..HostConfig::new(name) }).unwrap()
-    };
-    let authority = Authority::new(KeySource::Seeded(Seed::new(1)), HostConfig::new("").epoch).unwrap();
-    let (identity, trust) = (authority.issue(&["10.0.0.2"]).unwrap(), authority.trust_store());
-    let mut server = host("server", 2);
-    server.on_boot(move |net| {
+    let serve = move |net: &NetRef, identity: &ServerIdentity| -> Vec<BoxFuture<'static, io::Result<()>>> {
         let server =
             Server::new(Site::new(page.clone())).listen(PLAIN.into()).listen_tls(SECURE.into(), identity.clone());
         let target = Target { name: "server".to_owned(), at: PLAIN.into() };
         let balancer = Balancer::new(BALANCED.into(), vec![target]).balance(Unit::Requests).tls(identity.clone());
-        let (serving, balancing) = (server.serve(net.clone()), balancer.serve(net.clone()));
-        let _ = net.spawn(Box::pin(async move { panic!("the server ended: {:?}", serving.await) }));
-        let _ = net.spawn(Box::pin(async move { panic!("the balancer ended: {:?}", balancing.await) }));
-    });
-    let result = Arc::new(Mutex::new(None));
-    let mut asking = host("client", 1);
-    let place = result.clone();
-    asking.on_boot(move |net| {
-        let (future, place) = (client(net.clone(), trust.clone()), place.clone());
-        let _ = net.spawn(Box::pin(async move { *place.lock().unwrap() = Some(future.await) }));
-    });
-    let ends = [world.add_station("client", Box::new(asking)), world.add_station("server", Box::new(server))];
-    let medium = Medium::default();
-    world.connect((ends[0], Port(0)), (ends[1], Port(0)), medium.clone(), medium, "link");
-    for second in 1..2_000 {
-        world.run_until(Instant::from_secs(second)).unwrap();
-        if let Some(result) = result.lock().unwrap().take() {
-            return result;
-        }
-    }
-    panic!("the client waits for ever");
-}
-
-async fn connect(net: &NetRef) -> TcpStream {
-    net.connect(PLAIN.into(), Default::default()).await.unwrap()
+        vec![Box::pin(server.serve(net.clone())), Box::pin(balancer.serve(net.clone()))]
+    };
+    beside(serve, client, 1_999)
 }
 
 const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n";
