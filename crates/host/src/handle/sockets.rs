@@ -110,7 +110,7 @@ impl Sockets {
     /// # Errors
     /// What the endpoint refuses.
     pub fn shutdown(&self, socket: TcpSocketId, how: Shutdown) -> io::Result<()> {
-        call(&self.key, |stack, trace| stack.shutdown_plainly(socket, how, trace))
+        call(&self.key, |stack, trace| stack.shutdown_tcp(socket, how, trace))
     }
 
     /// Lets go of a socket: its connection ends in order, or as `SO_LINGER` says.

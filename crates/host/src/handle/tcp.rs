@@ -12,7 +12,7 @@ use septet_engine::executor;
 use septet_socket::{
     BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl,
 };
-use septet_transport::tcp::{Linger, SocketOption};
+use septet_transport::tcp::{Linger, Shutdown, SocketOption};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::registry::{HostKey, call, close, poll, with};
@@ -121,7 +121,7 @@ impl AsyncWrite for StreamHandle {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(call(&self.key, |stack, trace| stack.shutdown_tcp(self.socket, trace)))
+        Poll::Ready(call(&self.key, |stack, trace| stack.shutdown_tcp(self.socket, Shutdown::Write, trace)))
     }
 }
 

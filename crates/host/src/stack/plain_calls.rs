@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{Instant, Trace};
 use septet_socket::Datagram;
-use septet_transport::tcp::{Endpoint, Error, Follows, Options, Shutdown};
+use septet_transport::tcp::{Endpoint, Error, Follows, Options};
 use septet_transport::{tcp, udp};
 
 use super::storeys::Storeys;
@@ -60,11 +60,7 @@ impl Storeys {
 
     pub(crate) fn listen_plainly(&mut self, at: SocketAddr, backlog: usize, options: &Options) -> io::Result<Socket> {
         self.running()?;
-        if !at.ip().is_unspecified() && !self.ip.is_local(at.ip()) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        }
-        let id = self.tcp.endpoint().listen(at, backlog, options)?;
-        let socket = self.tcp.socket(id);
+        let socket = self.open_listener(at, backlog, options)?;
         self.tcp.count_changes(socket);
         Ok(socket)
     }
@@ -91,12 +87,6 @@ impl Storeys {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
         done(self.tcp.endpoint().write_with(self.now, id, data, follows, trace))
-    }
-
-    pub(crate) fn shutdown_plainly(&mut self, socket: Socket, how: Shutdown, trace: &mut Trace) -> io::Result<()> {
-        let id = self.tcp.resolve(socket)?;
-        self.tcp.dirty = true;
-        done(self.tcp.endpoint().shutdown(self.now, id, how, trace))
     }
 
     pub(crate) fn abort_tcp(&mut self, socket: Socket, trace: &mut Trace) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use septet_core::{Frame, Storey, Trace};
 use septet_socket::{ListenOptions, TcpOptions};
-use septet_transport::tcp::{Error, Shutdown, SocketOption};
+use septet_transport::tcp::{Error, Options, Shutdown, SocketOption};
 use tokio::io::ReadBuf;
 
 use super::listening::Accept;
@@ -44,14 +44,20 @@ impl Storeys {
         options: &ListenOptions,
     ) -> io::Result<(Socket, Option<Accept>)> {
         self.running()?;
-        if !at.ip().is_unspecified() && !self.ip.is_local(at.ip()) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        }
         let rule = self.config.listening.at(at.port());
         let mut tcp = self.tcp.config().options.clone().with(&options.tcp)?;
         tcp.defer_accept = rule.defer.or(tcp.defer_accept);
-        let id = self.tcp.endpoint().listen(at, rule.backlog.unwrap_or(options.backlog), &tcp)?;
-        Ok((self.tcp.socket(id), rule.accept))
+        let socket = self.open_listener(at, rule.backlog.unwrap_or(options.backlog), &tcp)?;
+        Ok((socket, rule.accept))
+    }
+
+    /// Listens at an address of the host.
+    pub(super) fn open_listener(&mut self, at: SocketAddr, backlog: usize, options: &Options) -> io::Result<Socket> {
+        if !at.ip().is_unspecified() && !self.ip.is_local(at.ip()) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let id = self.tcp.endpoint().listen(at, backlog, options)?;
+        Ok(self.tcp.socket(id))
     }
 
     pub(crate) fn read_tcp(
@@ -66,17 +72,8 @@ impl Storeys {
             return Poll::Ready(Ok(()));
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint().read(self.now, id, buf.initialize_unfilled(), trace) {
-            Ok(n) => {
-                buf.advance(n);
-                Poll::Ready(Ok(()))
-            }
-            Err(Error::WouldBlock) => {
-                self.tcp.wait_readable(id, cx);
-                Poll::Pending
-            }
-            Err(e) => Poll::Ready(Err(e.into())),
-        }
+        let read = self.tcp.endpoint().read(self.now, id, buf.initialize_unfilled(), trace);
+        or_wait(read, || self.tcp.wait_readable(id, cx)).map_ok(|n| buf.advance(n))
     }
 
     pub(crate) fn write_tcp(
@@ -91,14 +88,8 @@ impl Storeys {
             return Poll::Ready(Ok(0));
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint().write_pieces(self.now, id, pieces, trace) {
-            Ok(n) => Poll::Ready(Ok(n)),
-            Err(Error::WouldBlock) => {
-                self.tcp.wait_writable(id, cx);
-                Poll::Pending
-            }
-            Err(e) => Poll::Ready(Err(e.into())),
-        }
+        let written = self.tcp.endpoint().write_pieces(self.now, id, pieces, trace);
+        or_wait(written, || self.tcp.wait_writable(id, cx))
     }
 
     pub(crate) fn write_bytes(
@@ -117,14 +108,8 @@ impl Storeys {
             return Poll::Pending;
         }
         self.tcp.dirty = true;
-        match self.tcp.endpoint().write_bytes(self.now, id, bytes.clone(), trace) {
-            Ok(n) => Poll::Ready(Ok(n)),
-            Err(Error::WouldBlock) => {
-                self.tcp.wait_writable(id, cx);
-                Poll::Pending
-            }
-            Err(e) => Poll::Ready(Err(e.into())),
-        }
+        let written = self.tcp.endpoint().write_bytes(self.now, id, bytes.clone(), trace);
+        or_wait(written, || self.tcp.wait_writable(id, cx))
     }
 
     pub(crate) fn write_synthetic(
@@ -136,14 +121,8 @@ impl Storeys {
     ) -> Poll<io::Result<u64>> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        match self.tcp.endpoint().write_synthetic(self.now, id, offset, len, trace) {
-            Ok(n) => Poll::Ready(Ok(n)),
-            Err(Error::WouldBlock) => {
-                self.tcp.wait_writable(id, cx);
-                Poll::Pending
-            }
-            Err(e) => Poll::Ready(Err(e.into())),
-        }
+        let written = self.tcp.endpoint().write_synthetic(self.now, id, offset, len, trace);
+        or_wait(written, || self.tcp.wait_writable(id, cx))
     }
 
     pub(crate) fn take_tcp(
@@ -153,23 +132,15 @@ impl Storeys {
         trace: &mut Trace,
     ) -> Poll<io::Result<Option<Frame>>> {
         let id = self.tcp.resolve(socket)?;
-        match self.tcp.endpoint().take_frame(self.now, id, trace) {
-            Ok(frame) => {
-                self.tcp.dirty = true;
-                Poll::Ready(Ok(frame))
-            }
-            Err(Error::WouldBlock) => {
-                self.tcp.wait_readable(id, cx);
-                Poll::Pending
-            }
-            Err(e) => Poll::Ready(Err(e.into())),
-        }
+        let taken = self.tcp.endpoint().take_frame(self.now, id, trace);
+        self.tcp.dirty |= taken.is_ok();
+        or_wait(taken, || self.tcp.wait_readable(id, cx))
     }
 
-    pub(crate) fn shutdown_tcp(&mut self, socket: Socket, trace: &mut Trace) -> io::Result<()> {
+    pub(crate) fn shutdown_tcp(&mut self, socket: Socket, how: Shutdown, trace: &mut Trace) -> io::Result<()> {
         let id = self.tcp.resolve(socket)?;
         self.tcp.dirty = true;
-        Ok(self.tcp.endpoint().shutdown(self.now, id, Shutdown::Write, trace)?)
+        Ok(self.tcp.endpoint().shutdown(self.now, id, how, trace)?)
     }
 
     pub(crate) fn set_tcp(&mut self, socket: Socket, option: SocketOption, trace: &mut Trace) -> io::Result<()> {
@@ -185,4 +156,13 @@ impl Storeys {
         // It fails only where the socket is gone already.
         let _ = self.tcp.endpoint().close(self.now, id, trace);
     }
+}
+
+/// What would block waits: `wait` keeps who is to be woken.
+fn or_wait<T>(result: Result<T, Error>, wait: impl FnOnce()) -> Poll<io::Result<T>> {
+    if matches!(result, Err(Error::WouldBlock)) {
+        wait();
+        return Poll::Pending;
+    }
+    Poll::Ready(result.map_err(io::Error::from))
 }
