@@ -81,9 +81,6 @@ struct Limits {
     retries: u32,
 }
 
-/// How long a client may take over the TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
-
 impl Balancer {
     /// A balancer that takes TCP connections at `listen` and passes them to `targets` in turn.
     pub fn new(listen: SocketAddr, targets: Vec<Target>) -> Self {
@@ -212,15 +209,13 @@ enum Front {
 impl Worker {
     async fn pass(&self, stream: TcpStream, client: SocketAddr) {
         self.net.count("balancer.connections");
-        match &self.tls {
-            None => self.serve(stream, client).await,
-            Some(tls) => match self.net.timeout(HANDSHAKE_TIMEOUT, tls.accept(client, Gathered::new(stream))).await {
-                Ok(Ok(stream)) => {
-                    stream.get_ref().begin();
-                    self.serve(stream, client).await;
-                }
-                Ok(Err(_)) | Err(_) => self.net.count("balancer.handshake_failed"),
-            },
+        let Some(tls) = &self.tls else { return self.serve(stream, client).await };
+        match self.net.timeout(tls::HANDSHAKE_TIMEOUT, tls.accept(client, Gathered::new(stream))).await {
+            Ok(Ok(stream)) => {
+                stream.get_ref().begin();
+                self.serve(stream, client).await;
+            }
+            Ok(Err(_)) | Err(_) => self.net.count("balancer.handshake_failed"),
         }
     }
 

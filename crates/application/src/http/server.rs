@@ -1,7 +1,6 @@
 //! The server: where it listens, and how a connection becomes one that speaks HTTP.
 
 use core::fmt;
-use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,9 +14,6 @@ use super::converse::converse;
 use super::pages::Pages;
 use super::service::Service;
 use super::site::Site;
-
-/// How long a client may take over the TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Makes a service for a host that starts.
 type Make = dyn Fn(&NetRef) -> Arc<dyn Service> + Send + Sync;
@@ -102,7 +98,7 @@ async fn connection(
 ) {
     net.count("http.connections");
     let Some(tls) = tls else { return converse(&net, stream, peer, service).await };
-    match net.timeout(HANDSHAKE_TIMEOUT, tls.accept(peer, stream)).await {
+    match net.timeout(tls::HANDSHAKE_TIMEOUT, tls.accept(peer, stream)).await {
         Ok(Ok(stream)) => converse(&net, stream, peer, service).await,
         Ok(Err(_)) | Err(_) => net.count("http.handshake_failed"),
     }

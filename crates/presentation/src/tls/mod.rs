@@ -13,6 +13,7 @@ mod stream;
 mod verify;
 
 use core::fmt;
+use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ use verify::{Check, NotingVerifier, Signatures};
 pub const H2: &str = "h2";
 /// HTTP/1.1, as ALPN names it (RFC 7301 §6).
 pub const HTTP_1_1: &str = "http/1.1";
+/// How long a server waits for its client to be done with the handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whom a client believes.
 #[derive(Clone, Debug)]
