@@ -132,7 +132,8 @@ impl Reader<'_> {
         let mut wiring = Wiring { declared: &declared, media: &media, hub, files, mistakes: &mut *self.mistakes };
         let (links, spans, ports) = wiring.links(&texts, &mut topology);
         self.unused(&texts, &media, &links);
-        let nodes = self.nodes(&declared, &links, ports, &tcp::of_all(&lab), &topology);
+        let defaults = tcp::of_all(&lab, self.mistakes);
+        let nodes = self.nodes(&declared, &links, ports, &defaults, &topology);
         shared_line::check(&nodes, &links, &spans, self.mistakes);
         let gravity = if said.is_some() { self.late } else { Gravity::Warning };
         let ends = Stop { at: stop, gravity };

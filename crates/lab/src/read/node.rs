@@ -225,7 +225,7 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) ->
     };
     let ports = table.numbered(&PORTS).into_iter().map(port).collect();
     StackSpec {
-        tcp: crate::read::tcp::read(table, defaults),
+        tcp: crate::read::tcp::read(table, defaults, mistakes),
         listening: listeners::read(table, mistakes),
         commands: table.get(&RUN).unwrap_or_default(),
         duplex: table.get(&DUPLEX).unwrap_or_default(),

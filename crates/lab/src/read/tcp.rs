@@ -1,5 +1,6 @@
 //! TCP as a lab file sets it: a controller's name, or a table of what TCP itself says can be set.
 
+use core::time::Duration;
 use std::sync::{Arc, LazyLock};
 
 use septet_language::document::{Item, Text};
@@ -8,6 +9,7 @@ use septet_language::schema::{
     AnyKey, AtLeast, Choice, Count, Either, Key, KeyType, Kind, OneOf, Phrase, Position, Section, Size, Switch, Table,
     TableOf, Time,
 };
+use septet_language::units;
 use septet_language::words::{Word, Wrong};
 use septet_transport::tcp::{Config, Form, Keepalive, OPTIONS, SETTINGS, Value, controller, controller_names};
 
@@ -100,23 +102,39 @@ fn ports(text: &Text) -> Result<(u16, u16), Wrong> {
 }
 
 /// The defaults of a host's TCP: `base`, and what the key `tcp` of `table` says otherwise.
-pub(crate) fn read(table: &Table, base: &Arc<Config>) -> Arc<Config> {
-    table.get(&TCP).map_or_else(|| base.clone(), |said| with(base, said))
+pub(crate) fn read(table: &Table, base: &Arc<Config>, mistakes: &mut Mistakes) -> Arc<Config> {
+    table.get(&TCP).map_or_else(|| base.clone(), |said| with(base, said, mistakes))
 }
 
 /// The defaults of all hosts: Linux's, and what the table `lab` says otherwise.
-pub(crate) fn of_all(lab: &Table) -> Arc<Config> {
+pub(crate) fn of_all(lab: &Table, mistakes: &mut Mistakes) -> Arc<Config> {
     let linux = Arc::new(Config::linux());
-    lab.get(&TCP_OF_ALL).map_or_else(|| linux.clone(), |said| with(&linux, said))
+    lab.get(&TCP_OF_ALL).map_or_else(|| linux.clone(), |said| with(&linux, said, mistakes))
 }
 
-fn with(base: &Config, said: Either<&'static str, Table>) -> Arc<Config> {
+fn with(base: &Config, said: Either<&'static str, Table>, mistakes: &mut Mistakes) -> Arc<Config> {
     let mut config = base.clone();
     match said {
         Either::This(name) => set_congestion(&mut config, name),
-        Either::That(table) => set_all(&mut config, &table),
+        Either::That(table) => {
+            set_all(&mut config, &table);
+            bounds_of_the_timeout(&config, &table, mistakes);
+        }
     }
     Arc::new(config)
+}
+
+/// A timeout cannot be at least as long as one time and at most as long as a shorter one.
+fn bounds_of_the_timeout(config: &Config, table: &Table, mistakes: &mut Mistakes) {
+    // Where this table has neither of the two, the lab's has them, and was told.
+    let Some(name) = table.place("rto_max").or(table.place("rto_min")) else { return };
+    if config.rto_min > config.rto_max {
+        let time = |time: Duration| units::render(time.as_secs_f64(), units::Dimension::Time);
+        let (least, most) = (time(config.rto_min), time(config.rto_max));
+        let reason = format!("no timeout is at least {least} (`rto_min`) and at most {most} (`rto_max`)");
+        let mistake = Mistake::new("out-of-range", name.span.clone(), reason, "cannot be");
+        mistakes.push(mistake.help("make `rto_max` the longer of the two".to_owned()));
+    }
 }
 
 fn set_all(config: &mut Config, table: &Table) {
@@ -189,6 +207,8 @@ mod tests {
             "keepalive_probes = 128",
             "tw_reuse = \"yes\"",
             "port_range = \"2..1\"",
+            "rto_min = \"2s\", rto_max = \"1s\"",
+            "rto_max = \"199ms\"",
         ] {
             assert!(lab(bad).is_err(), "{bad}");
         }
