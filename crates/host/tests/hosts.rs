@@ -118,7 +118,7 @@ async fn ping(net: &NetRef, log: &Log, to: &str, count: u16, ttl: u8) {
             }
             Ok(Ok(EchoReply::Error { seq, error })) => {
                 let after = (net.now() - sent).as_millis();
-                log.say(format!("seq {seq}: {}/{} by {} after {after}", error.icmp_type, error.code, error.reporter));
+                log.say(format!("seq {seq}: {:?} by {} after {after}", error.trouble, error.reporter));
             }
             Ok(Err(e)) => log.say(format!("{:?}", e.kind())),
             Err(_) => log.say("timeout"),
@@ -170,7 +170,7 @@ fn nobody_home_is_host_unreachable_after_three_seconds() {
             udp.connect("10.0.0.9:9".parse().unwrap()).unwrap();
             udp.send(b"x").await.unwrap();
             let error = udp.error().await.unwrap();
-            log.say(format!("udp {}/{} at {}", error.icmp_type, error.code, net.now().as_millis()));
+            log.say(format!("udp {:?} at {}", error.trouble, net.now().as_millis()));
             log.say(format!("then {:?}", udp.receive(&mut [0; 9]).await.unwrap_err().kind()));
             ping(&net, &log, "192.0.2.1", 1, 64).await;
         }
@@ -178,8 +178,13 @@ fn nobody_home_is_host_unreachable_after_three_seconds() {
     world.run_until(Instant::from_secs(20)).unwrap();
     assert_eq!(
         log.lines(),
-        ["seq 1: 3/1 by 10.0.0.1 after 3000", "udp 3/1 at 6000", "then HostUnreachable", "NetworkUnreachable"]
-            .map(String::from)
+        [
+            "seq 1: HostUnreachable by 10.0.0.1 after 3000",
+            "udp HostUnreachable at 6000",
+            "then HostUnreachable",
+            "NetworkUnreachable"
+        ]
+        .map(String::from)
     );
     assert_eq!(counter(&world, a, "ArpOutRequests"), 6);
     assert_eq!(counter(&world, a, "ArpResFailed"), 2);
@@ -224,7 +229,7 @@ fn traceroute_names_every_router_and_ends_at_a_closed_port() {
                 udp.send_to(b"probe", to).await.unwrap();
                 let error = net.timeout(Duration::from_secs(5), udp.error()).await.unwrap().unwrap();
                 assert_eq!(error.destination, to);
-                log.say(format!("{ttl} {} {}/{}", error.reporter, error.icmp_type, error.code));
+                log.say(format!("{ttl} {} {:?}", error.reporter, error.trouble));
             }
             ping(&net, &log, "10.0.3.1", 1, 2).await;
             ping(&net, &log, "10.0.9.9", 1, 64).await;
@@ -235,13 +240,13 @@ fn traceroute_names_every_router_and_ends_at_a_closed_port() {
     assert_eq!(
         log.lines(),
         [
-            "1 10.0.0.254 11/0",
-            "2 10.0.1.2 11/0",
-            "3 10.0.2.2 11/0",
-            "4 10.0.3.1 3/3",
-            "5 10.0.3.1 3/3",
-            "seq 1: 11/0 by 10.0.1.2 after 4",
-            "seq 1: 3/0 by 10.0.1.2 after 4",
+            "1 10.0.0.254 HopLimit",
+            "2 10.0.1.2 HopLimit",
+            "3 10.0.2.2 HopLimit",
+            "4 10.0.3.1 PortUnreachable",
+            "5 10.0.3.1 PortUnreachable",
+            "seq 1: HopLimit by 10.0.1.2 after 4",
+            "seq 1: NoRoute by 10.0.1.2 after 4",
         ]
         .map(String::from)
     );

@@ -60,7 +60,7 @@ async fn udp_and_its_error_queue() {
         assert!(ask.is_err(), "nothing went wrong yet");
         a.send_to(b"?", closed).await.unwrap();
         let e = net.timeout(Duration::from_secs(5), a.error()).await.unwrap().unwrap();
-        assert_eq!((e.icmp_type, e.code, e.destination), (3, 3, closed));
+        assert_eq!((e.trouble, e.destination), (septet_socket::Trouble::PortUnreachable, closed));
         assert_eq!(e.reporter, closed.ip());
         // The same error does not come out of the receiving side.
         assert!(net.timeout(Duration::from_millis(50), a.receive(&mut buf)).await.is_err());

@@ -22,6 +22,6 @@ pub use addr::{Cidr, Prefix, PrefixError};
 pub use counters::Counters;
 pub use forwarding::Forwarding;
 pub use ip::{InterfaceConfig, Ip};
-pub use septet_wire::{arp, icmp, icmpv6, ipv4, ipv6};
+pub use septet_wire::{HeaderFault, Trouble, arp, icmp, icmpv6, ipv4, ipv6};
 
 pub use route::{Iface, Route, StaticRoute, Target};

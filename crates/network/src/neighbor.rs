@@ -314,10 +314,10 @@ impl Cache {
         }
     }
 
-    /// The link address of a neighbour that was set by hand.
-    pub fn permanent(&self, iface: Iface, addr: IpAddr) -> Option<MacAddr> {
-        let entry = &self.entries[*self.index.get(&(iface, addr))? as usize];
-        (entry.state == State::Permanent).then_some(entry.mac)
+    /// A neighbour that was set by hand.
+    pub fn permanent(&self, iface: Iface, addr: IpAddr) -> Option<NeighborId> {
+        let at = *self.index.get(&(iface, addr))?;
+        (self.entries[at as usize].state == State::Permanent).then_some(NeighborId(at))
     }
 
     /// The state and link address of an entry, for `ip neighbour`.

@@ -6,6 +6,8 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use septet_transport::Trouble;
+
 /// An ICMP error about something that this socket sent: `struct sock_extended_err`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unreached {
@@ -13,12 +15,8 @@ pub struct Unreached {
     pub reporter: IpAddr,
     /// Where the packet was going; port zero for ICMP.
     pub destination: SocketAddr,
-    /// The ICMP type.
-    pub icmp_type: u8,
-    /// The ICMP code.
-    pub code: u8,
-    /// The MTU of the next hop in bytes where the packet was too big for it (`ee_info`), else zero.
-    pub mtu: u32,
+    /// What is wrong.
+    pub trouble: Trouble,
 }
 
 /// Whether what is sent may be cut on its way: `IP_MTU_DISCOVER`.

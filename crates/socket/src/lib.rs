@@ -24,6 +24,7 @@ pub use icmp::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
 pub use net::{BoxFuture, Entropy, Net, NetRef, Note, Sleep, Spawned};
 pub use options::{ListenOptions, Nodelay, TcpOptions};
 pub use relay::{Bounds, End, GATHERED_FOR, Way, relay};
+pub use septet_transport::{HeaderFault, Trouble};
 pub use stream::{Stream, Writes};
 pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};
 pub use udp::{Coalescing, Datagram, UdpSocket, UdpSocketImpl};

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use septet_core::EventId;
+use septet_wire::Trouble;
 
 /// An ICMP error, with what it quotes of the packet that met it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,11 +17,7 @@ pub struct IcmpError {
     /// The four bytes behind the quoted ports: TCP's sequence number.
     pub seq: u32,
     /// What is wrong.
-    pub kind: Unreachable,
-    /// The ICMP type as received.
-    pub icmp_type: u8,
-    /// The ICMP code as received.
-    pub code: u8,
+    pub trouble: Trouble,
     /// The event that made it known.
     pub cause: EventId,
 }
@@ -32,29 +29,4 @@ pub enum Belief {
     Yes,
     /// It does not: an old one, or an invented one (RFC 5927 §4).
     No,
-}
-
-/// What an ICMP error says, the same for ICMPv4 and ICMPv6.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Unreachable {
-    /// No route to the network.
-    Network,
-    /// The host does not answer.
-    Host,
-    /// The destination does not speak the protocol.
-    Protocol,
-    /// Nothing listens on the port.
-    Port,
-    /// The packet may not be fragmented and is larger than the next link's MTU; zero where the router did not say.
-    TooBig {
-        /// The largest packet that fits.
-        mtu: u32,
-    },
-    /// A filter forbids it.
-    Prohibited,
-    /// The time to live reached zero on the way.
-    TimeExceeded,
-    /// A header field is wrong.
-    ParameterProblem,
 }

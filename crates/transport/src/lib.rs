@@ -9,4 +9,5 @@ pub mod tcp;
 pub mod udp;
 
 pub use ecn::Ecn;
-pub use icmp::{Belief, IcmpError, Unreachable};
+pub use icmp::{Belief, IcmpError};
+pub use septet_wire::{HeaderFault, Trouble};

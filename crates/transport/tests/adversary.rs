@@ -10,7 +10,7 @@ use common::{Pair, Wire};
 use septet_core::{EventId, Frame, Instant, Rng, Seed};
 use septet_transport::tcp::wire::{Flags, Header, Timestamps};
 use septet_transport::tcp::{Config, Meta, Options, SocketId, controller_names};
-use septet_transport::{Ecn, IcmpError, Unreachable};
+use septet_transport::{Ecn, IcmpError, Trouble};
 
 fn check(pair: &Pair, seed: u64, ids: [Option<SocketId>; 2]) {
     for (end, id) in ids.iter().enumerate() {
@@ -145,19 +145,17 @@ fn forged_segments_and_errors_break_nothing() {
                 let to = rng.below(2) as usize;
                 let from = [pair.ends[0].local_addr(client).unwrap_or(pair.addr[0]), pair.addr[1]];
                 let kinds = [
-                    Unreachable::Host,
-                    Unreachable::Port,
-                    Unreachable::TooBig { mtu: rng.below(2000) as u32 },
-                    Unreachable::TimeExceeded,
+                    Trouble::HostUnreachable,
+                    Trouble::PortUnreachable,
+                    Trouble::TooBig { mtu: rng.below(2000) as u32 },
+                    Trouble::HopLimit,
                 ];
                 let error = IcmpError {
                     reporter: "10.0.0.9".parse().unwrap(),
                     local: from[to],
                     remote: from[1 - to],
                     seq: seen[to].0.wrapping_sub(rng.below(3000) as u32),
-                    kind: kinds[rng.below(4) as usize],
-                    icmp_type: 3,
-                    code: 1,
+                    trouble: kinds[rng.below(4) as usize],
                     cause: EventId::NONE,
                 };
                 pair.ends[to].icmp_error(pair.now, &error, &mut pair.trace);

@@ -13,7 +13,7 @@ use septet_transport::tcp::wire::{Flags, Header};
 use septet_transport::tcp::{
     CaState, Config, Endpoint, Error, Gro, Keepalive, Meta, MtuProbing, Options, SocketId, SocketOption, State,
 };
-use septet_transport::{Ecn, IcmpError, Unreachable};
+use septet_transport::{Ecn, IcmpError, Trouble};
 
 const SEC: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
@@ -70,14 +70,12 @@ fn icmp_too_big_shrinks_the_segments_in_flight() {
                 local: SocketAddr::new(pair.addr[from].ip(), header.src_port),
                 remote: SocketAddr::new(pair.addr[1 - from].ip(), header.dst_port),
                 seq: header.seq,
-                kind: Unreachable::TooBig { mtu: 1200 },
-                icmp_type: 3,
-                code: 4,
+                trouble: Trouble::TooBig { mtu: 1200 },
                 cause: EventId::NONE,
             };
             // A forger who does not see the flow cannot name a sequence number in it (RFC 5927).
             let blind =
-                IcmpError { seq: header.seq.wrapping_sub(1 << 20), kind: Unreachable::TooBig { mtu: 600 }, ..error };
+                IcmpError { seq: header.seq.wrapping_sub(1 << 20), trouble: Trouble::TooBig { mtu: 600 }, ..error };
             pair.ends[from].icmp_error(pair.now, &blind, &mut pair.trace);
             pair.ends[from].icmp_error(pair.now, &error, &mut pair.trace);
         }

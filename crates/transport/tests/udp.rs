@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{DropReason, EventId, Frame, Seed, Trace};
 use septet_transport::udp::{Cast, Endpoint, Error, Meta, Reach, Readiness, SocketId, Transmit, split};
-use septet_transport::{Ecn, IcmpError, Unreachable};
+use septet_transport::{Ecn, IcmpError, Trouble};
 
 fn sa(s: &str) -> SocketAddr {
     s.parse().unwrap()
@@ -64,15 +64,13 @@ fn a_connected_socket_hears_its_peer_alone() {
     assert_eq!(u.recv(id).unwrap_err(), Error::WouldBlock);
 }
 
-fn unreachable(kind: Unreachable) -> IcmpError {
+fn unreachable(trouble: Trouble) -> IcmpError {
     IcmpError {
         reporter: ip("10.0.0.9"),
         local: sa("10.0.0.1:53"),
         remote: sa("10.0.0.2:1000"),
         seq: 0,
-        kind,
-        icmp_type: 3,
-        code: 3,
+        trouble,
         cause: EventId::NONE,
     }
 }
@@ -81,14 +79,14 @@ fn unreachable(kind: Unreachable) -> IcmpError {
 fn icmp_errors_reach_connected_sockets_and_error_queues() {
     let mut u = Endpoint::default();
     let id = bind(&mut u, "10.0.0.1:53").unwrap();
-    u.icmp_error(&unreachable(Unreachable::Port), &mut Trace::off());
+    u.icmp_error(&unreachable(Trouble::PortUnreachable), &mut Trace::off());
     assert_eq!(u.take_error(id), Ok(None), "an unconnected socket does not hear of it");
     u.receive_errors(id).unwrap();
-    u.icmp_error(&unreachable(Unreachable::TimeExceeded), &mut Trace::off());
-    assert_eq!(u.recv_icmp(id).unwrap().kind, Unreachable::TimeExceeded);
+    u.icmp_error(&unreachable(Trouble::HopLimit), &mut Trace::off());
+    assert_eq!(u.recv_icmp(id).unwrap().trouble, Trouble::HopLimit);
     assert_eq!(u.take_error(id), Ok(None));
     u.connect(id, sa("10.0.0.2:1000"), ip("10.0.0.1")).unwrap();
-    u.icmp_error(&unreachable(Unreachable::Port), &mut Trace::off());
+    u.icmp_error(&unreachable(Trouble::PortUnreachable), &mut Trace::off());
     assert_eq!(send(&mut u, id, b"x", 0, None).unwrap_err(), Error::ConnectionRefused);
     assert!(send(&mut u, id, b"x", 0, None).is_ok());
 }

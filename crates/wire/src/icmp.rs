@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use septet_core::{DropReason, Frame, checksum};
 
 use crate::ipv4;
+use crate::{HeaderFault, Trouble};
 
 /// Octets of the fixed part of a message.
 pub const HEADER_LEN: usize = 8;
@@ -36,48 +37,67 @@ pub mod kind {
     pub const PARAMETER_PROBLEM: u8 = 12;
 }
 
-/// An error that a node reports about a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Error {
-    /// No route to the destination network.
-    NetUnreachable,
-    /// The last router cannot reach the host.
-    HostUnreachable,
-    /// The host does not speak the protocol.
-    ProtocolUnreachable,
-    /// Nothing listens on the port.
-    PortUnreachable,
-    /// Too large for the next link, whose MTU is told (RFC 1191), and DF is set.
-    FragmentationNeeded {
-        /// The MTU of the next hop.
-        mtu: u16,
-    },
-    /// A policy forbids it (RFC 1812 §5.2.7.1).
-    AdminProhibited,
-    /// Time to live reached zero on the way.
-    TtlExceeded,
-    /// Not all fragments came in time.
-    ReassemblyTimeout,
+/// How ICMP says what is wrong: type, code, and the second word of the message.
+pub const fn encode(trouble: Trouble) -> (u8, u8, u32) {
+    let code = match trouble {
+        Trouble::NoRoute => 0,
+        Trouble::HostUnreachable | Trouble::BeyondScope => 1,
+        Trouble::ProtocolUnreachable => 2,
+        Trouble::PortUnreachable => 3,
+        // RFC 1191 §4: the MTU stands in 16 bits.
+        Trouble::TooBig { mtu } => return (kind::UNREACHABLE, 4, if mtu > 0xffff { 0xffff } else { mtu }),
+        Trouble::SourceRoute => 5,
+        Trouble::NetworkUnknown => 6,
+        Trouble::HostUnknown => 7,
+        Trouble::Isolated => 8,
+        Trouble::NetworkProhibited => 9,
+        Trouble::HostProhibited => 10,
+        Trouble::NetworkService => 11,
+        Trouble::HostService => 12,
+        Trouble::Prohibited | Trouble::SourcePolicy | Trouble::RejectRoute => 13,
+        Trouble::Precedence => 14,
+        Trouble::PrecedenceCutoff => 15,
+        Trouble::HopLimit => return (kind::TIME_EXCEEDED, 0, 0),
+        Trouble::Reassembly => return (kind::TIME_EXCEEDED, 1, 0),
+        Trouble::Header { fault, at } => {
+            let code = match fault {
+                HeaderFault::Option => 1,
+                HeaderFault::Length => 2,
+                HeaderFault::Field | HeaderFault::NextHeader | HeaderFault::FirstFragment => 0,
+            };
+            // RFC 792: the pointer is the first octet of the word; with code 1 there is none (RFC 1108).
+            return (kind::PARAMETER_PROBLEM, code, if at > 0xff { 0xff << 24 } else { at << 24 });
+        }
+        Trouble::Other { icmp_type, code } => return (icmp_type, code, 0),
+    };
+    (kind::UNREACHABLE, code, 0)
 }
 
-impl Error {
-    /// Type, code, and the second word of the message.
-    pub const fn encode(self) -> (u8, u8, u32) {
-        match self {
-            Self::NetUnreachable => (kind::UNREACHABLE, 0, 0),
-            Self::HostUnreachable => (kind::UNREACHABLE, 1, 0),
-            Self::ProtocolUnreachable => (kind::UNREACHABLE, 2, 0),
-            Self::PortUnreachable => (kind::UNREACHABLE, 3, 0),
-            Self::FragmentationNeeded { mtu } => (kind::UNREACHABLE, 4, mtu as u32),
-            Self::AdminProhibited => (kind::UNREACHABLE, 13, 0),
-            Self::TtlExceeded => (kind::TIME_EXCEEDED, 0, 0),
-            Self::ReassemblyTimeout => (kind::TIME_EXCEEDED, 1, 0),
-        }
-    }
-
-    /// The reason in words.
-    pub const fn why(self) -> &'static str {
-        describe(self.encode().0, self.encode().1)
+/// What an ICMP error says; `rest` is the second word of the message.
+pub const fn decode(icmp_type: u8, code: u8, rest: u32) -> Trouble {
+    match (icmp_type, code) {
+        (kind::UNREACHABLE, 0) => Trouble::NoRoute,
+        (kind::UNREACHABLE, 1) => Trouble::HostUnreachable,
+        (kind::UNREACHABLE, 2) => Trouble::ProtocolUnreachable,
+        (kind::UNREACHABLE, 3) => Trouble::PortUnreachable,
+        (kind::UNREACHABLE, 4) => Trouble::TooBig { mtu: rest & 0xffff },
+        (kind::UNREACHABLE, 5) => Trouble::SourceRoute,
+        (kind::UNREACHABLE, 6) => Trouble::NetworkUnknown,
+        (kind::UNREACHABLE, 7) => Trouble::HostUnknown,
+        (kind::UNREACHABLE, 8) => Trouble::Isolated,
+        (kind::UNREACHABLE, 9) => Trouble::NetworkProhibited,
+        (kind::UNREACHABLE, 10) => Trouble::HostProhibited,
+        (kind::UNREACHABLE, 11) => Trouble::NetworkService,
+        (kind::UNREACHABLE, 12) => Trouble::HostService,
+        (kind::UNREACHABLE, 13) => Trouble::Prohibited,
+        (kind::UNREACHABLE, 14) => Trouble::Precedence,
+        (kind::UNREACHABLE, 15) => Trouble::PrecedenceCutoff,
+        (kind::TIME_EXCEEDED, 0) => Trouble::HopLimit,
+        (kind::TIME_EXCEEDED, 1) => Trouble::Reassembly,
+        (kind::PARAMETER_PROBLEM, 0) => Trouble::Header { fault: HeaderFault::Field, at: rest >> 24 },
+        (kind::PARAMETER_PROBLEM, 1) => Trouble::Header { fault: HeaderFault::Option, at: 0 },
+        (kind::PARAMETER_PROBLEM, 2) => Trouble::Header { fault: HeaderFault::Length, at: rest >> 24 },
+        (icmp_type, code) => Trouble::Other { icmp_type, code },
     }
 }
 

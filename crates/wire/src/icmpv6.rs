@@ -7,6 +7,7 @@ use septet_core::{DropReason, Frame};
 use crate::icmp::{HEADER_LEN, Message};
 use crate::ipv4::protocol;
 use crate::ipv6::{self, Header, pseudo_header};
+use crate::{HeaderFault, Trouble};
 
 /// Message types (IANA's `icmpv6-parameters`).
 pub mod kind {
@@ -24,8 +25,64 @@ pub mod kind {
     pub const ECHO_REPLY: u8 = 129;
 }
 
-/// RFC 4443 §3.1: "Port unreachable".
-pub const PORT_UNREACHABLE: u8 = 4;
+/// How ICMPv6 says what is wrong: type, code, and the second word of the message.
+pub const fn encode(trouble: Trouble) -> (u8, u8, u32) {
+    let code = match trouble {
+        Trouble::NoRoute
+        | Trouble::SourceRoute
+        | Trouble::NetworkUnknown
+        | Trouble::NetworkService
+        | Trouble::Isolated => 0,
+        Trouble::Prohibited
+        | Trouble::NetworkProhibited
+        | Trouble::HostProhibited
+        | Trouble::Precedence
+        | Trouble::PrecedenceCutoff => 1,
+        Trouble::BeyondScope => 2,
+        Trouble::HostUnreachable | Trouble::HostUnknown | Trouble::HostService => 3,
+        Trouble::PortUnreachable => 4,
+        Trouble::SourcePolicy => 5,
+        Trouble::RejectRoute => 6,
+        Trouble::TooBig { mtu } => return (kind::TOO_BIG, 0, mtu),
+        Trouble::HopLimit => return (kind::TIME_EXCEEDED, 0, 0),
+        Trouble::Reassembly => return (kind::TIME_EXCEEDED, 1, 0),
+        // RFC 4443 §3.4: "Unrecognized Next Header type encountered"; without more headers it is that of the IPv6 header.
+        Trouble::ProtocolUnreachable => return (kind::PARAMETER_PROBLEM, 1, ipv6::NEXT_HEADER_AT),
+        Trouble::Header { fault, at } => {
+            let code = match fault {
+                HeaderFault::Field | HeaderFault::Length => 0,
+                HeaderFault::NextHeader => 1,
+                HeaderFault::Option => 2,
+                HeaderFault::FirstFragment => 3,
+            };
+            return (kind::PARAMETER_PROBLEM, code, at);
+        }
+        Trouble::Other { icmp_type, code } => return (icmp_type, code, 0),
+    };
+    (kind::UNREACHABLE, code, 0)
+}
+
+/// What an ICMPv6 error says; `rest` is the second word of the message.
+pub const fn decode(icmp_type: u8, code: u8, rest: u32) -> Trouble {
+    match (icmp_type, code) {
+        (kind::UNREACHABLE, 0) => Trouble::NoRoute,
+        (kind::UNREACHABLE, 1) => Trouble::Prohibited,
+        (kind::UNREACHABLE, 2) => Trouble::BeyondScope,
+        (kind::UNREACHABLE, 3) => Trouble::HostUnreachable,
+        (kind::UNREACHABLE, 4) => Trouble::PortUnreachable,
+        (kind::UNREACHABLE, 5) => Trouble::SourcePolicy,
+        (kind::UNREACHABLE, 6) => Trouble::RejectRoute,
+        // RFC 4443 §3.2: "Code: Set to 0 (zero) by the originator and ignored by the receiver."
+        (kind::TOO_BIG, _) => Trouble::TooBig { mtu: rest },
+        (kind::TIME_EXCEEDED, 0) => Trouble::HopLimit,
+        (kind::TIME_EXCEEDED, 1) => Trouble::Reassembly,
+        (kind::PARAMETER_PROBLEM, 0) => Trouble::Header { fault: HeaderFault::Field, at: rest },
+        (kind::PARAMETER_PROBLEM, 1) => Trouble::Header { fault: HeaderFault::NextHeader, at: rest },
+        (kind::PARAMETER_PROBLEM, 2) => Trouble::Header { fault: HeaderFault::Option, at: rest },
+        (kind::PARAMETER_PROBLEM, 3) => Trouble::Header { fault: HeaderFault::FirstFragment, at: rest },
+        (icmp_type, code) => Trouble::Other { icmp_type, code },
+    }
+}
 
 /// Whether messages of this type report errors. RFC 4443 §2.1: "error messages have message types from 0 to 127".
 pub const fn is_error(icmp_type: u8) -> bool {

@@ -8,6 +8,9 @@ use septet_core::{DropReason, Frame};
 /// Octets of the header.
 pub const HEADER_LEN: usize = 40;
 
+/// Where in the header stands what follows it.
+pub const NEXT_HEADER_AT: u32 = 6;
+
 /// The largest payload that the 16-bit length can tell.
 pub const MAX_PAYLOAD: usize = 65_535;
 

@@ -14,8 +14,10 @@ pub mod ipv6;
 pub mod packet;
 mod pseudo;
 pub mod tcp;
+mod trouble;
 pub mod udp;
 pub mod vlan;
 
 pub use ipv4::protocol;
 pub use pseudo::pseudo_header;
+pub use trouble::{HeaderFault, Trouble};

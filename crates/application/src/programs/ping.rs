@@ -9,7 +9,7 @@ use std::io;
 use std::net::IpAddr;
 
 use septet_core::{Instant, Metric, Storey};
-use septet_socket::{BoxFuture, EchoReply, IcmpSocket, MtuDiscovery, NetExt, Unreached};
+use septet_socket::{BoxFuture, EchoReply, IcmpSocket, MtuDiscovery, NetExt, Trouble, Unreached};
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
@@ -344,9 +344,9 @@ impl<'a> Session<'a> {
         }
         self.errors += 1;
         self.context.net.count("ping.error");
-        let mut what = describe(error.icmp_type, error.code);
-        if error.mtu != 0 {
-            what.push_str(&format!(" (mtu = {})", error.mtu));
+        let mut what = describe(error.trouble);
+        if error.trouble.mtu() != 0 {
+            what.push_str(&format!(" (mtu = {})", error.trouble.mtu()));
         }
         self.context.net.trace(Storey::Application, "ping.failed", |f| {
             f.set("from", error.reporter).set("seq", seq).set("why", what.clone());
@@ -438,25 +438,31 @@ fn shortest(value: f64) -> String {
 }
 
 /// The words of iputils for an ICMP error.
-pub(super) fn describe(icmp_type: u8, code: u8) -> String {
-    match (icmp_type, code) {
-        (3, 0) => "Destination Net Unreachable".to_owned(),
-        (3, 1) => "Destination Host Unreachable".to_owned(),
-        (3, 2) => "Destination Protocol Unreachable".to_owned(),
-        (3, 3) => "Destination Port Unreachable".to_owned(),
-        (3, 4) => "Frag needed and DF set".to_owned(),
-        (3, 5) => "Source Route Failed".to_owned(),
-        (3, 6) => "Destination Net Unknown".to_owned(),
-        (3, 7) => "Destination Host Unknown".to_owned(),
-        (3, 9) => "Destination Net Prohibited".to_owned(),
-        (3, 10) => "Destination Host Prohibited".to_owned(),
-        (3, 13) => "Packet filtered".to_owned(),
-        (3, code) => format!("Dest Unreachable, Bad Code: {code}"),
-        (11, 0) => "Time to live exceeded".to_owned(),
-        (11, 1) => "Frag reassembly time exceeded".to_owned(),
-        (12, _) => "Parameter problem".to_owned(),
-        (icmp_type, code) => format!("Bad ICMP type: {icmp_type} code {code}"),
-    }
+pub(super) fn describe(trouble: Trouble) -> String {
+    let words = match trouble {
+        Trouble::NoRoute => "Destination Net Unreachable",
+        Trouble::HostUnreachable | Trouble::BeyondScope => "Destination Host Unreachable",
+        Trouble::ProtocolUnreachable => "Destination Protocol Unreachable",
+        Trouble::PortUnreachable => "Destination Port Unreachable",
+        Trouble::TooBig { .. } => "Frag needed and DF set",
+        Trouble::SourceRoute => "Source Route Failed",
+        Trouble::NetworkUnknown => "Destination Net Unknown",
+        Trouble::HostUnknown => "Destination Host Unknown",
+        Trouble::NetworkProhibited => "Destination Net Prohibited",
+        Trouble::HostProhibited => "Destination Host Prohibited",
+        Trouble::Prohibited | Trouble::SourcePolicy | Trouble::RejectRoute => "Packet filtered",
+        Trouble::HopLimit => "Time to live exceeded",
+        Trouble::Reassembly => "Frag reassembly time exceeded",
+        Trouble::Header { .. } => "Parameter problem",
+        Trouble::Isolated => "Dest Unreachable, Bad Code: 8",
+        Trouble::NetworkService => "Dest Unreachable, Bad Code: 11",
+        Trouble::HostService => "Dest Unreachable, Bad Code: 12",
+        Trouble::Precedence => "Dest Unreachable, Bad Code: 14",
+        Trouble::PrecedenceCutoff => "Dest Unreachable, Bad Code: 15",
+        Trouble::Other { icmp_type: 3, code } => return format!("Dest Unreachable, Bad Code: {code}"),
+        Trouble::Other { icmp_type, code } => return format!("Bad ICMP type: {icmp_type} code {code}"),
+    };
+    words.to_owned()
 }
 
 /// What it records.

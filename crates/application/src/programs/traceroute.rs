@@ -8,7 +8,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use septet_core::{Instant, Metric, Storey};
-use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, UdpSocket, Unreached};
+use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, Trouble, UdpSocket, Unreached};
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
@@ -185,8 +185,8 @@ enum Kind {
     OnTheWay,
     /// The host itself.
     Reached,
-    /// Nobody can get further; ICMP's code for unreachable.
-    Unreachable(u8),
+    /// Nobody can get further.
+    Unreachable(Trouble),
 }
 
 enum Prober {
@@ -361,11 +361,11 @@ impl Walk<'_> {
     }
 
     fn kind_of(&self, error: Unreached) -> Kind {
-        match (self.host.is_ipv4(), error.icmp_type, error.code) {
-            (true, 11, _) | (false, 3, _) => Kind::OnTheWay,
+        match error.trouble {
+            Trouble::HopLimit | Trouble::Reassembly => Kind::OnTheWay,
             // "Port unreachable" is what the host itself says to a datagram that nobody expected.
-            (true, 3, 3) | (false, 1, 4) => Kind::Reached,
-            (_, _, code) => Kind::Unreachable(code),
+            Trouble::PortUnreachable => Kind::Reached,
+            trouble => Kind::Unreachable(trouble),
         }
     }
 
@@ -440,8 +440,8 @@ impl Walk<'_> {
                         self.last_from = Some(from);
                     }
                     self.line.push_str(&format!("  {:.3} ms", after.as_secs_f64() * 1e3));
-                    if let Kind::Unreachable(code) = kind {
-                        self.line.push_str(&mark(code));
+                    if let Kind::Unreachable(trouble) = kind {
+                        self.line.push_str(&mark(trouble));
                     }
                 }
                 _ => self.line.push_str(" *"),
@@ -459,18 +459,29 @@ impl Walk<'_> {
 /// traceroute(8): "!H, !N, or !P (host, network or protocol unreachable), !S (source route failed), !F (fragmentation
 /// needed), !X (communication administratively prohibited), !V (host precedence violation), !C (precedence cutoff in
 /// effect), or !<num> (ICMP unreachable code <num>)".
-fn mark(code: u8) -> String {
-    match code {
-        0 => " !N".to_owned(),
-        1 => " !H".to_owned(),
-        2 => " !P".to_owned(),
-        4 => " !F".to_owned(),
-        5 => " !S".to_owned(),
-        9 | 10 | 13 => " !X".to_owned(),
-        14 => " !V".to_owned(),
-        15 => " !C".to_owned(),
-        other => format!(" !{other}"),
-    }
+fn mark(trouble: Trouble) -> String {
+    let mark = match trouble {
+        Trouble::NoRoute => " !N",
+        Trouble::HostUnreachable | Trouble::BeyondScope => " !H",
+        Trouble::ProtocolUnreachable => " !P",
+        Trouble::TooBig { .. } => " !F",
+        Trouble::SourceRoute => " !S",
+        Trouble::Prohibited
+        | Trouble::NetworkProhibited
+        | Trouble::HostProhibited
+        | Trouble::SourcePolicy
+        | Trouble::RejectRoute => " !X",
+        Trouble::Precedence => " !V",
+        Trouble::PrecedenceCutoff => " !C",
+        Trouble::NetworkUnknown => " !6",
+        Trouble::HostUnknown => " !7",
+        Trouble::Isolated => " !8",
+        Trouble::NetworkService => " !11",
+        Trouble::HostService => " !12",
+        Trouble::Header { .. } | Trouble::HopLimit | Trouble::Reassembly | Trouble::PortUnreachable => "",
+        Trouble::Other { code, .. } => return format!(" !{code}"),
+    };
+    mark.to_owned()
 }
 
 /// What it records.

@@ -138,7 +138,7 @@ pub const TELLINGS: &[Telling] = &[
     all("tap.drop", "frames dropped at the TAP", Moment, From, &["drops a frame: {reason}"]),
     all("tcp.cwnd", "changes of the congestion window", Detail, To, &["congestion window {was} → {cwnd} bytes[, ssthresh {ssthresh}] — {why}"]),
     all("tcp.drop", "dropped segments", Detail, From, &["drops a segment: seq {seq}, {len} bytes — {why}", "drops a segment: {why}"]),
-    all("tcp.icmp", "ICMP errors heard", Detail, From, &["hears ICMP type {type}, code {code} from {reporter}"]),
+    all("tcp.icmp", "ICMP errors heard", Detail, From, &["hears from {reporter}: {why}"]),
     all("tcp.pmtu", "changes of the path MTU", Moment, To, &["path MTU {was} → {mtu} — {why}", "MSS {mss} — {why}"]),
     all("tcp.receive", "segments received", Tick, From, &["receives {flags}: seq {seq}, {len} bytes[, ack {ack}], window {window}"]),
     all("tcp.retransmit", "segments sent again", Moment, To, &["sends again: {flags}, seq {seq}, {len} bytes — {why}"]),

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use septet_core::Frame;
 use septet_wire::ethernet::{self, EtherType, MacAddr};
-use septet_wire::icmp::{self, Error, Message};
+use septet_wire::icmp::{self, Message};
 use septet_wire::tcp::{self as wire, Flags};
-use septet_wire::{ipv4, protocol};
+use septet_wire::{Trouble, ipv4, protocol};
 
 /// How a packet is refused: what iptables' REJECT may answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,7 +17,7 @@ pub enum Refusal {
     /// A reset, and nothing but for TCP.
     Reset,
     /// An ICMP error.
-    Error(Error),
+    Error(Trouble),
 }
 
 /// Linux' `ip_default_ttl`.
@@ -31,7 +31,7 @@ pub fn refuse(frame: &Frame, refusal: Refusal, from: Option<Ipv4Addr>) -> Option
     let error = match refusal {
         Refusal::ByProtocol if seen.ip.protocol == protocol::TCP => return seen.reset_sender(),
         Refusal::Reset => return seen.reset_sender(),
-        Refusal::ByProtocol => Error::PortUnreachable,
+        Refusal::ByProtocol => Trouble::PortUnreachable,
         Refusal::Error(error) => error,
     };
     // RFC 1122 §3.2.2: "An ICMP error message MUST NOT be sent as the result of receiving: an ICMP error message, or a
@@ -42,7 +42,7 @@ pub fn refuse(frame: &Frame, refusal: Refusal, from: Option<Ipv4Addr>) -> Option
     if of_error || seen.ip.fragment_offset != 0 || seen.ip.dst.is_multicast() || seen.ip.dst.is_broadcast() {
         return None;
     }
-    let (icmp_type, code, rest) = error.encode();
+    let (icmp_type, code, rest) = icmp::encode(error);
     let mut answer = Frame::new(Frame::HEADROOM, icmp::quote(seen.packet));
     Message { icmp_type, code, rest }.push(&mut answer);
     seen.send_back(&mut answer, protocol::ICMP, from.unwrap_or(seen.ip.dst));
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn an_error_quotes_the_packet_and_is_never_about_an_error() {
-        let prohibited = Refusal::Error(Error::AdminProhibited);
+        let prohibited = Refusal::Error(Trouble::Prohibited);
         let answer = refuse(&sent(Flags::SYN, 7, 0), prohibited, Some(Ipv4Addr::new(10, 0, 0, 254))).unwrap();
         let ip = ipv4::Header::parse(&answer.bytes()[14..]).unwrap();
         assert_eq!((ip.protocol, ip.src, ip.dst), (1, Ipv4Addr::new(10, 0, 0, 254), HERE.address));

@@ -127,8 +127,8 @@ impl Pings {
         if quoted.icmp_type != kind::ECHO {
             return;
         }
-        let Report { reporter, dst, icmp_type, code, mtu, .. } = *report;
-        let error = Unreached { reporter, destination: SocketAddr::new(dst, 0), icmp_type, code, mtu };
+        let Report { reporter, dst, trouble, .. } = *report;
+        let error = Unreached { reporter, destination: SocketAddr::new(dst, 0), trouble };
         let mut nothing = Frame::empty(0);
         nothing.cause = report.quote.cause;
         self.give(quoted.ident(), EchoReply::Error { seq: quoted.seq(), error }, nothing);

@@ -11,8 +11,8 @@ use septet_datalink::vlan;
 use septet_engine::executor;
 use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
-use septet_network::{Iface, Ip, icmp};
-use septet_transport::Unreachable;
+use septet_network::{Iface, Ip};
+use septet_transport::Trouble;
 use septet_transport::tcp::Transmit;
 use septet_transport::udp;
 
@@ -269,8 +269,7 @@ impl Storeys {
         // Without a way the segment is lost, and sent again like any other that is.
         let sent = self.ip.send(now, &to, frame, out);
         if let (Err(SendError::MessageTooLong { mtu }), Some(start)) = (sent, start) {
-            let kind = Unreachable::TooBig { mtu };
-            let error = quoted(src, src, dst, start, kind, (icmp::kind::UNREACHABLE, 4), cause);
+            let error = quoted(src, src, dst, start, Trouble::TooBig { mtu }, cause);
             let _ = self.tcp.endpoint().icmp_error(now, &error, out.trace);
         }
         sent.ok().flatten()

@@ -9,7 +9,7 @@ use septet_core::{DropReason, Rng, Trace};
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, SendError};
 use septet_socket::{Coalescing, Datagram as Received, Unreached};
 use septet_transport::udp::{self, Endpoint, Error, Meta, Reach, Refused, SocketId, Transmit};
-use septet_transport::{Ecn, IcmpError, Unreachable};
+use septet_transport::{Ecn, IcmpError};
 use smallvec::SmallVec;
 
 use super::errors::switched_off;
@@ -177,10 +177,9 @@ impl Udp {
         trace: &mut Trace,
     ) -> Poll<io::Result<Unreached>> {
         match self.endpoint.recv_icmp(id) {
-            Ok(IcmpError { reporter, remote: destination, kind, icmp_type, code, cause, .. }) => {
+            Ok(IcmpError { reporter, remote: destination, trouble, cause, .. }) => {
                 trace.set_cause(cause);
-                let mtu = if let Unreachable::TooBig { mtu } = kind { mtu } else { 0 };
-                Poll::Ready(Ok(Unreached { reporter, destination, icmp_type, code, mtu }))
+                Poll::Ready(Ok(Unreached { reporter, destination, trouble }))
             }
             Err(Error::WouldBlock) => {
                 self.waiting[id.index()].error_readers.register(cx);

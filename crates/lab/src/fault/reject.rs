@@ -5,8 +5,8 @@ use septet_engine::Verdict;
 use septet_host::middlebox::{self, Refusal};
 use septet_language::nearest::suggest;
 use septet_language::words::{Word, Words, Wrong};
+use septet_network::Trouble;
 use septet_network::filter::Framing;
-use septet_network::icmp::Error;
 
 use crate::fault::filter::{Action, filter};
 use crate::fault::kind::FaultKind;
@@ -24,11 +24,11 @@ pub(super) const REJECT: FaultKind = FaultKind::new(
 /// How packets may be refused, by the words of iptables' `--reject-with`.
 const REFUSALS: &[(&str, Refusal)] = &[
     ("tcp-reset", Refusal::Reset),
-    ("port-unreachable", Refusal::Error(Error::PortUnreachable)),
-    ("host-unreachable", Refusal::Error(Error::HostUnreachable)),
-    ("net-unreachable", Refusal::Error(Error::NetUnreachable)),
-    ("proto-unreachable", Refusal::Error(Error::ProtocolUnreachable)),
-    ("admin-prohibited", Refusal::Error(Error::AdminProhibited)),
+    ("port-unreachable", Refusal::Error(Trouble::PortUnreachable)),
+    ("host-unreachable", Refusal::Error(Trouble::HostUnreachable)),
+    ("net-unreachable", Refusal::Error(Trouble::NoRoute)),
+    ("proto-unreachable", Refusal::Error(Trouble::ProtocolUnreachable)),
+    ("admin-prohibited", Refusal::Error(Trouble::Prohibited)),
 ];
 
 /// They are refused so.

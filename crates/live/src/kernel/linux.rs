@@ -12,6 +12,7 @@ use nix::sys::socket::{
     setsockopt, sockopt,
 };
 use septet_socket::{Coalescing, Datagram, EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
+use septet_wire::{icmp, icmpv6};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -124,8 +125,9 @@ fn read_error(socket: &UdpSocket, packet: &mut [u8]) -> io::Result<(Unreached, u
         const SO_EE_ORIGIN_ICMP: u8 = 2;
         const SO_EE_ORIGIN_ICMP6: u8 = 3;
         if matches!(error.ee_origin, SO_EE_ORIGIN_ICMP | SO_EE_ORIGIN_ICMP6) {
-            let (icmp_type, code, mtu) = (error.ee_type, error.ee_code, error.ee_info);
-            return Ok((Unreached { reporter, destination, icmp_type, code, mtu }, len));
+            let decode = if error.ee_origin == SO_EE_ORIGIN_ICMP { icmp::decode } else { icmpv6::decode };
+            let trouble = decode(error.ee_type, error.ee_code, error.ee_info);
+            return Ok((Unreached { reporter, destination, trouble }, len));
         }
     }
     Err(io::ErrorKind::InvalidData.into())
@@ -368,13 +370,11 @@ impl Icmp {
                 buf[..len].copy_from_slice(&payload[..len]);
                 Some(EchoReply::Reply { from, seq: u16::from_be_bytes([*hi, *lo]), ttl, len: payload.len() })
             }
-            (UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM, [_, _, hi, lo, quoted @ ..]) => {
-                // RFC 1191 §4: the low-order 16 bits of what is "unused" elsewhere.
-                let too_big = (*kind, *code) == (UNREACHABLE, 4);
-                let mtu = if too_big { u16::from_be_bytes([*hi, *lo]).into() } else { 0 };
+            (UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM, [r0, r1, r2, r3, quoted @ ..]) => {
+                let trouble = icmp::decode(*kind, *code, u32::from_be_bytes([*r0, *r1, *r2, *r3]));
                 let (destination, [ECHO_REQUEST, _, _, _, a, b, hi, lo, ..]) = ip_payload(quoted)? else { return None };
                 let destination = (destination, 0).into();
-                let error = Unreached { reporter: from, destination, icmp_type: *kind, code: *code, mtu };
+                let error = Unreached { reporter: from, destination, trouble };
                 ours(&[*a, *b]).then_some(EchoReply::Error { seq: u16::from_be_bytes([*hi, *lo]), error })
             }
             _ => None,

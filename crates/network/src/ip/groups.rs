@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey};
 
 use super::told::{cause_of, drop_frame};
-use super::{ConfigError, Ip, Kind, Way};
+use super::v4::Way;
+use super::ways::Kind;
+use super::{ConfigError, Ip};
 use crate::igmp::{self, Message};
 use crate::neighbor::Origin;
 use crate::route::Iface;
@@ -85,19 +87,19 @@ impl Ip {
         kind: &'static str,
         out: &mut Out<'_>,
     ) {
-        let way = Way { kind: Kind::Multicast, iface, next_hop: to, neighbor: None };
+        let way = Way::new(Kind::Multicast, iface, to);
         let Ok(src) = self.source(&way, to) else { return };
         let mut frame = Frame::new(Frame::HEADROOM, &message.to_bytes());
         frame.checksums = Checksums::Good;
         frame.cause = out.trace.emit(Storey::Network, kind, cause_of(&frame), |f| {
             f.set("group", message.group).set("iface", iface);
         });
-        self.ident = self.ident.wrapping_add(1);
+        self.v4.ident = self.v4.ident.wrapping_add(1);
         let header = Header {
             // RFC 2236 §2 and RFC 3376: internetwork control.
             tos: 0xc0,
             total_len: 0,
-            ident: self.ident,
+            ident: self.v4.ident,
             dont_fragment: true,
             more_fragments: false,
             fragment_offset: 0,

@@ -2,19 +2,19 @@
 
 mod errors;
 mod groups;
-mod input;
 mod offload;
 mod outgoing;
 mod output;
-mod resolve;
 mod timers;
 mod told;
+mod v4;
 mod v6;
 mod vlan;
+mod ways;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use septet_core::{Carrier, Frame, Instant, Port, Rng};
 use septet_datalink::ethernet::MacAddr;
@@ -26,12 +26,12 @@ pub use self::outgoing::{DEFAULT_TTL, DontFragment, Outgoing, SendError};
 use crate::addr::{Cidr, Prefix};
 use crate::counters::Counters;
 use crate::forwarding::Forwarding;
-use crate::fragment::Reassembler;
 use crate::icmp_limit::Limiter;
 use crate::igmp::Memberships;
-use crate::neighbor::{self, NeighborId};
+use crate::neighbor;
 use crate::route::{Iface, Route, StaticRoute, Table, Target};
 use crate::routes::Guide;
+use septet_wire::Trouble;
 
 /// What a datagram from a host to itself takes: about what Linux's `lo` does, and enough that time goes on.
 const LOOPBACK_DELAY: Duration = Duration::from_micros(5);
@@ -131,7 +131,7 @@ pub struct Datagram {
     pub frame: Frame,
 }
 
-/// An ICMP error about a datagram that this host sent.
+/// An error about a datagram that this host sent, whichever version of IP reported it.
 #[derive(Debug)]
 pub struct Report {
     /// The node that reported it.
@@ -142,12 +142,8 @@ pub struct Report {
     pub dst: IpAddr,
     /// What it carried.
     pub protocol: u8,
-    /// The ICMP type.
-    pub icmp_type: u8,
-    /// The ICMP code.
-    pub code: u8,
-    /// The MTU told with "fragmentation needed"; zero otherwise.
-    pub mtu: u32,
+    /// What is wrong.
+    pub trouble: Trouble,
     /// What is quoted of the datagram's payload; at least eight octets.
     pub quote: Frame,
 }
@@ -158,18 +154,16 @@ pub struct Ip {
     interfaces: Vec<Interface>,
     table: Table,
     guide: Option<Guide>,
-    lines: Vec<Line>,
-    misses: u32,
     look_ups: u64,
     epoch: u32,
     neighbors: neighbor::Cache,
-    reassembler: Option<Box<Reassembler>>,
+    v4: v4::Layer,
+    v6: v6::Layer,
     limiter: Option<Box<Limiter>>,
     path_mtu: BTreeMap<IpAddr, (u32, Instant)>,
     forwarding: Forwarding,
     /// The protocols above that take datagrams, a bit each.
     served: [u64; 4],
-    ident: u16,
     rng: Rng,
     /// When the next membership report is due.
     report_at: Option<Instant>,
@@ -206,17 +200,15 @@ impl Ip {
             interfaces: Vec::with_capacity(interfaces.len()),
             table: Table::default(),
             guide: None,
-            lines: Vec::new(),
-            misses: 0,
             look_ups: 0,
             epoch: 1,
             neighbors: neighbor::Cache::new(&mut rng),
-            reassembler: None,
+            v4: v4::Layer::new(&mut rng),
+            v6: v6::Layer::default(),
             limiter: None,
             path_mtu: BTreeMap::new(),
             forwarding,
             served: [0; 4],
-            ident: rng.next_u32() as u16,
             rng,
             report_at: None,
             loopback: VecDeque::new(),
@@ -379,121 +371,9 @@ impl Ip {
         self.look_ups
     }
 
-    /// Finds the way to `dst`; the answer is remembered until anything changes.
+    /// What remembered ways must be of to hold: it changes with routes, links and neighbours.
     #[inline]
-    fn way(&mut self, dst: Ipv4Addr) -> Way {
-        self.look_ups += 1;
-        let epoch = self.epoch.wrapping_add(self.neighbors.epoch());
-        let key = dst.to_bits();
-        if !self.lines.is_empty() {
-            let line = &self.lines[slot(key, self.lines.len())];
-            if line.dst == key && line.epoch == epoch {
-                return line.way;
-            }
-        }
-        let way = self.way_slow(dst);
-        self.remember(key, Line { dst: key, epoch, way });
-        way
+    fn way_epoch(&self) -> u32 {
+        self.epoch.wrapping_add(self.neighbors.epoch())
     }
-
-    fn way_slow(&self, dst: Ipv4Addr) -> Way {
-        let up = |i: Iface| self.interfaces[usize::from(i)].carrier == Carrier::Up;
-        let way = |kind, iface| Way { kind, iface, next_hop: dst, neighbor: None };
-        let first_up = || (0..self.interfaces.len() as Iface).find(|&i| up(i));
-        if dst.is_loopback() {
-            return way(Kind::Local, 0);
-        }
-        if dst.is_broadcast() {
-            return first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Broadcast, i));
-        }
-        match self.lookup(dst.into(), up) {
-            _ if dst.is_unspecified() => way(Kind::NoRoute, 0),
-            Some(Target::Via(i, _) | Target::Link(i)) if dst.is_multicast() => way(Kind::Multicast, i),
-            _ if dst.is_multicast() => first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Multicast, i)),
-            Some(Target::Local) => way(Kind::Local, 0),
-            Some(Target::Broadcast(i)) => way(Kind::Broadcast, i),
-            Some(Target::Link(i)) => way(Kind::Unicast, i),
-            Some(Target::Via(i, IpAddr::V4(gateway))) => Way { next_hop: gateway, ..way(Kind::Unicast, i) },
-            Some(Target::Unreachable | Target::Via(..)) => way(Kind::Unreachable, 0),
-            None => way(Kind::NoRoute, 0),
-        }
-    }
-
-    fn remember(&mut self, key: u32, line: Line) {
-        if self.lines.is_empty() {
-            self.lines.resize(LINES_MIN, Line::EMPTY);
-        }
-        self.misses += 1;
-        if self.misses as usize > 4 * self.lines.len() && self.lines.len() < LINES_MAX {
-            let old = core::mem::take(&mut self.lines);
-            self.lines.resize(old.len() * 2, Line::EMPTY);
-            for line in old.into_iter().filter(|l| l.epoch != 0) {
-                let at = slot(line.dst, self.lines.len());
-                self.lines[at] = line;
-            }
-            self.misses = 0;
-        }
-        let at = slot(key, self.lines.len());
-        self.lines[at] = line;
-    }
-
-    /// Remembers the neighbour that `way` to `dst` leads to.
-    #[inline]
-    fn set_neighbor(&mut self, dst: Ipv4Addr, id: NeighborId) {
-        let key = dst.to_bits();
-        let epoch = self.epoch.wrapping_add(self.neighbors.epoch());
-        let at = slot(key, self.lines.len().max(1));
-        if let Some(line) = self.lines.get_mut(at)
-            && line.dst == key
-        {
-            (line.epoch, line.way.neighbor) = (epoch, Some(id));
-        }
-    }
-}
-
-const LINES_MIN: usize = 8;
-const LINES_MAX: usize = 4096;
-
-/// One remembered answer of the routing table.
-#[derive(Clone, Copy, Debug)]
-struct Line {
-    dst: u32,
-    epoch: u32,
-    way: Way,
-}
-
-impl Line {
-    const EMPTY: Self = Self {
-        dst: 0,
-        epoch: 0,
-        way: Way { kind: Kind::NoRoute, iface: 0, next_hop: Ipv4Addr::UNSPECIFIED, neighbor: None },
-    };
-}
-
-fn slot(key: u32, lines: usize) -> usize {
-    (key.wrapping_mul(0x9e37_79b1) >> 16) as usize & (lines - 1)
-}
-
-/// Where packets for one destination go.
-#[derive(Clone, Copy, Debug)]
-struct Way {
-    kind: Kind,
-    iface: Iface,
-    next_hop: Ipv4Addr,
-    neighbor: Option<NeighborId>,
-}
-
-impl Way {
-    /// To this host itself.
-    const LOCAL: Self = Self { kind: Kind::Local, iface: 0, next_hop: Ipv4Addr::UNSPECIFIED, neighbor: None };
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Local,
-    Unicast,
-    Broadcast,
-    Multicast,
-    Unreachable,
-    NoRoute,
 }

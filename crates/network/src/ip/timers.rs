@@ -9,7 +9,7 @@ use super::told::drop_frame;
 use crate::fragment::Expired;
 use crate::neighbor::{Due, Waiting};
 use crate::route::Iface;
-use septet_wire::icmp;
+use septet_wire::Trouble;
 use septet_wire::ipv4::Header;
 
 impl Ip {
@@ -17,7 +17,7 @@ impl Ip {
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
         let loopback = self.loopback.front().map(|&(at, _)| at);
-        let reassembly = self.reassembler.as_ref().and_then(|r| r.deadline());
+        let reassembly = self.v4.reassembler.as_ref().and_then(|r| r.deadline());
         [loopback, reassembly, self.neighbors.deadline(), self.report_at].into_iter().flatten().min()
     }
 
@@ -52,14 +52,14 @@ impl Ip {
         }
         drop_frame(&packet, DropReason::HostUnreachable, out);
         if let Ok(header) = Header::parse(packet.bytes()) {
-            self.report(now, icmp::Error::HostUnreachable, &header, &packet, out);
+            self.report(now, Trouble::HostUnreachable, &header, &packet, out);
         }
     }
 
     /// Gives up datagrams whose rest did not come. RFC 1122 §3.3.2: on a timeout "an ICMP Time Exceeded message sent to
     /// the source host (if fragment zero has been received)".
     pub(super) fn expire_fragments(&mut self, now: Instant, out: &mut Out<'_>) {
-        while let Some((why, first)) = self.reassembler.as_mut().and_then(|r| r.expire(now)) {
+        while let Some((why, first)) = self.v4.reassembler.as_mut().and_then(|r| r.expire(now)) {
             self.counters.ip_reasm_fails += 1;
             if why == Expired::Time {
                 self.counters.ip_reasm_timeout += 1;
@@ -68,7 +68,7 @@ impl Ip {
             if why == Expired::Time
                 && let Ok(header) = Header::parse(first.bytes())
             {
-                self.report(now, icmp::Error::ReassemblyTimeout, &header, &first, out);
+                self.report(now, Trouble::Reassembly, &header, &first, out);
             }
         }
     }

@@ -2,12 +2,14 @@
 
 use septet_core::{DropReason, EventId, Frame, Out, Storey};
 
-use septet_wire::ipv4::Header;
+use septet_wire::{ipv4, ipv6};
 
 /// Says why a datagram goes no further.
 pub(super) fn drop_frame(frame: &Frame, why: DropReason, out: &mut Out<'_>) {
     out.trace.emit(Storey::Network, "ip.drop", cause_of(frame), |f| {
-        if let Ok(header) = Header::parse(frame.bytes()) {
+        if let Ok(header) = ipv4::Header::parse(frame.bytes()) {
+            f.set("src", header.src).set("dst", header.dst);
+        } else if let Ok(header) = ipv6::Header::of_quote(frame.bytes()) {
             f.set("src", header.src).set("dst", header.dst);
         }
         f.set("why", why).set("frame", frame.id);

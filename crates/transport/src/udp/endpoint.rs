@@ -642,7 +642,7 @@ impl Endpoint {
     /// ICMP error messages that it receives"; a socket without error queue hears of those about its one peer.
     pub fn icmp_error(&mut self, error: &IcmpError, trace: &mut Trace) {
         let Some(index) = self.find(error.local, error.remote) else { return };
-        let (kind, finality) = meaning(error);
+        let (kind, finality) = meaning(error.trouble);
         trace.emit(Storey::Transport, "udp.icmp", error.cause, |f| {
             f.set("local", error.local).set("remote", error.remote).set("reporter", error.reporter);
             f.set("why", kind.to_string());

@@ -1,7 +1,7 @@
 //! What an ICMP error means to a UDP socket.
 
 use super::Error;
-use crate::{IcmpError, Unreachable};
+use crate::Trouble;
 
 /// Whether an ICMP error may pass.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,18 +12,30 @@ pub(super) enum Finality {
     Hard,
 }
 
-/// What an ICMP error means to a socket, and whether it is final: Linux's `icmp_err_convert`.
-pub(super) fn meaning(error: &IcmpError) -> (Error, Finality) {
-    // Storey 3 tells apart what all can use; some of the codes of ICMPv4 differ beyond that.
-    let code = if error.local.is_ipv4() { error.code } else { 0 };
-    match (error.kind, code) {
-        (Unreachable::Port, _) => (Error::ConnectionRefused, Finality::Hard),
-        (Unreachable::Protocol, _) => (Error::ProtocolUnreachable, Finality::Hard),
-        (Unreachable::ParameterProblem, _) => (Error::BadParameter, Finality::Hard),
-        (Unreachable::Network, 6) | (Unreachable::Prohibited, 9) => (Error::NetworkUnreachable, Finality::Hard),
-        (Unreachable::Network, _) => (Error::NetworkUnreachable, Finality::Soft),
-        (Unreachable::Prohibited, _) | (Unreachable::Host, 8 | 14 | 15) => (Error::HostUnreachable, Finality::Hard),
-        (Unreachable::TooBig { .. }, _) => (Error::TooLong, Finality::Soft),
-        (Unreachable::Host | Unreachable::TimeExceeded, _) => (Error::HostUnreachable, Finality::Soft),
+/// What an ICMP error means to a socket, and whether it is final: Linux's `icmp_err_convert` and `tab_unreach`.
+pub(super) fn meaning(trouble: Trouble) -> (Error, Finality) {
+    use Finality::{Hard, Soft};
+    match trouble {
+        Trouble::NoRoute | Trouble::NetworkService => (Error::NetworkUnreachable, Soft),
+        Trouble::NetworkUnknown | Trouble::NetworkProhibited => (Error::NetworkUnreachable, Hard),
+        Trouble::ProtocolUnreachable => (Error::ProtocolUnreachable, Hard),
+        Trouble::PortUnreachable => (Error::ConnectionRefused, Hard),
+        Trouble::TooBig { .. } => (Error::TooLong, Soft),
+        Trouble::Header { .. } => (Error::BadParameter, Hard),
+        Trouble::HostUnknown
+        | Trouble::Isolated
+        | Trouble::HostProhibited
+        | Trouble::Prohibited
+        | Trouble::SourcePolicy
+        | Trouble::RejectRoute
+        | Trouble::Precedence
+        | Trouble::PrecedenceCutoff => (Error::HostUnreachable, Hard),
+        Trouble::HostUnreachable
+        | Trouble::HostService
+        | Trouble::SourceRoute
+        | Trouble::BeyondScope
+        | Trouble::HopLimit
+        | Trouble::Reassembly
+        | Trouble::Other { .. } => (Error::HostUnreachable, Soft),
     }
 }

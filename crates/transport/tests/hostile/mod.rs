@@ -19,7 +19,7 @@ use septet_core::{Checksums, EventId, Frame, Instant, Seed, Trace};
 use septet_transport::tcp::{
     Config, EcnMode, Endpoint, Gro, Meta, MtuProbing, Options, SocketId, TwReuse, controller_names, split,
 };
-use septet_transport::{Ecn, IcmpError, Unreachable};
+use septet_transport::{Ecn, IcmpError, Trouble};
 
 use apps::App;
 use input::Input;
@@ -313,24 +313,22 @@ impl Hostile {
         let app = &self.apps[to][i];
         let (local, remote) = (app.local, app.remote);
         let seq = self.ends[to].connection(app.id).map_or(0, |c| c.flight().snd_una as u32);
-        let kind = match input.byte() & 7 {
-            0 => Unreachable::Network,
-            1 => Unreachable::Host,
-            2 => Unreachable::Protocol,
-            3 => Unreachable::Port,
-            4 => Unreachable::Prohibited,
-            5 => Unreachable::TimeExceeded,
-            6 => Unreachable::ParameterProblem,
-            _ => Unreachable::TooBig { mtu: u32::from(input.word()) },
+        let trouble = match input.byte() & 7 {
+            0 => Trouble::NoRoute,
+            1 => Trouble::HostUnreachable,
+            2 => Trouble::ProtocolUnreachable,
+            3 => Trouble::PortUnreachable,
+            4 => Trouble::Prohibited,
+            5 => Trouble::HopLimit,
+            6 => Trouble::Header { fault: septet_transport::HeaderFault::Field, at: 0 },
+            _ => Trouble::TooBig { mtu: u32::from(input.word()) },
         };
         let error = IcmpError {
             reporter: local.ip(),
             local,
             remote,
             seq: seq.wrapping_add_signed(i32::from(input.byte() as i8) * 16),
-            kind,
-            icmp_type: 3,
-            code: input.byte(),
+            trouble,
             cause: EventId::NONE,
         };
         self.lies = self.lies.max(Lies::OfProgress);

@@ -4,7 +4,7 @@ use septet_core::{Instant, Out, Storey};
 use septet_network::ip::{Cast, Datagram, Report};
 use septet_network::ipv4::protocol;
 use septet_transport::tcp::Meta;
-use septet_transport::{Belief, Ecn, Unreachable};
+use septet_transport::{Belief, Ecn, Trouble};
 
 use crate::stack::reports::icmp_error;
 use crate::stack::storeys::{Storeys, Upper};
@@ -36,7 +36,7 @@ fn error(host: &mut Storeys, now: Instant, report: &Report, out: &mut Out<'_>) {
     let Some(error) = icmp_error(report) else { return };
     host.tcp.dirty = true;
     let belief = host.tcp.endpoint().icmp_error(now, &error, out.trace);
-    if let (Belief::Yes, Unreachable::TooBig { mtu }) = (belief, error.kind) {
+    if let (Belief::Yes, Trouble::TooBig { mtu }) = (belief, error.trouble) {
         host.ip.learn_path_mtu(now, report.dst, mtu);
     }
 }

@@ -5,7 +5,7 @@ use septet_core::{Instant, Storey, Trace};
 use super::{Endpoint, Entry, cx};
 use crate::tcp::connection::{Cx, widen};
 use crate::tcp::{Error, State};
-use crate::{Belief, IcmpError, Unreachable};
+use crate::{Belief, IcmpError, Trouble};
 
 impl Endpoint {
     /// Takes in an ICMP error about a segment that we sent, and says whether it quotes one that is in flight.
@@ -13,7 +13,7 @@ impl Endpoint {
         let Some(index) = self.slots.find(error.local, error.remote) else { return Belief::No };
         let cause = trace.emit(Storey::Transport, "tcp.icmp", error.cause, |f| {
             f.set("local", error.local).set("remote", error.remote).set("reporter", error.reporter);
-            f.set("type", error.icmp_type).set("code", error.code);
+            f.set("why", error.trouble.why());
         });
         match self.slots.entry_mut(index) {
             Entry::Request(r) => {
@@ -21,7 +21,7 @@ impl Endpoint {
                     self.mib.out_of_window_icmps += 1;
                     return Belief::No;
                 }
-                if !matches!(error.kind, Unreachable::TooBig { .. }) {
+                if !matches!(error.trouble, Trouble::TooBig { .. }) {
                     self.drop_request(index, trace, "ICMP: unreachable");
                 }
                 return Belief::Yes;
@@ -36,14 +36,14 @@ impl Endpoint {
                 }
                 c.because(cause);
                 let cx: &mut Cx<'_> = cx!(self, now, trace);
-                match error.kind {
-                    Unreachable::TooBig { mtu } => {
+                match error.trouble {
+                    Trouble::TooBig { mtu } => {
                         if c.state.is_synchronized() && cx.config.pmtu_discovery {
                             c.on_too_big(cx, mtu);
                         }
                     }
-                    kind => {
-                        let error = translate(kind);
+                    trouble => {
+                        let error = translate(trouble);
                         // RFC 5461: while connecting the error is final; later it is only remembered.
                         if matches!(c.state, State::SynSent | State::SynReceived) {
                             c.fail(cx, error, "ICMP error while connecting");
@@ -60,13 +60,11 @@ impl Endpoint {
     }
 }
 
-fn translate(kind: Unreachable) -> Error {
-    match kind {
-        Unreachable::Network => Error::NetworkUnreachable,
-        Unreachable::Protocol | Unreachable::ParameterProblem => Error::ProtocolUnreachable,
-        Unreachable::Port => Error::ConnectionRefused,
-        Unreachable::Host | Unreachable::Prohibited | Unreachable::TimeExceeded | Unreachable::TooBig { .. } => {
-            Error::HostUnreachable
-        }
+fn translate(trouble: Trouble) -> Error {
+    match trouble {
+        Trouble::NoRoute | Trouble::NetworkUnknown | Trouble::NetworkService => Error::NetworkUnreachable,
+        Trouble::ProtocolUnreachable | Trouble::Header { .. } => Error::ProtocolUnreachable,
+        Trouble::PortUnreachable => Error::ConnectionRefused,
+        _ => Error::HostUnreachable,
     }
 }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
-use super::Ip;
-use super::told::cause_of;
+use crate::ip::Ip;
+use crate::ip::told::cause_of;
 use crate::neighbor::{Evidence, Learned, Solicit};
 use crate::route::Iface;
 use septet_wire::arp::{Operation, Packet};
@@ -87,12 +87,12 @@ impl Ip {
         for waiting in waiting {
             // It leaves now because the address is known, but it was made for a reason of its own; and whoever told the
             // address may have done so for his own ends.
-            self.transmit_to(iface, mac, waiting.packet, out);
+            self.transmit_to(iface, mac, EtherType::IPV4, waiting.packet, out);
         }
     }
 
     /// Asks who has an address.
-    pub(super) fn solicit(&mut self, solicit: Solicit, out: &mut Out<'_>) {
+    pub(in crate::ip) fn solicit(&mut self, solicit: Solicit, out: &mut Out<'_>) {
         let Solicit { iface, target, to, attempt, cause } = solicit;
         let IpAddr::V4(target) = target else { return };
         let interface = &self.interfaces[usize::from(iface)];

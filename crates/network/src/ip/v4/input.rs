@@ -2,36 +2,29 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use septet_core::{Checksums, DropReason, Frame, FrameId, Instant, Out, Storey, checksum};
+use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey, checksum};
 
-use super::told::{cause_of, drop_frame};
-use super::{Cast, Datagram, DontFragment, Ip, Kind, Outgoing, Up, Way, offload};
+use super::Way;
 use crate::forwarding::Forwarding;
 use crate::fragment::{self, Outcome};
+use crate::ip::told::{cause_of, drop_frame};
+use crate::ip::ways::Kind;
+use crate::ip::{Cast, Datagram, DontFragment, Ip, Outgoing, Up, offload};
 use crate::neighbor::Origin;
 use crate::route::Iface;
+use septet_wire::Trouble;
 use septet_wire::icmp::{self, Message, kind};
 use septet_wire::ipv4::{self, Header, protocol};
 
 /// How a datagram for this host came.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
+pub(in crate::ip) struct Arrival {
     /// Where; `None` where it never left the host.
     iface: Option<Iface>,
     /// To how many it was addressed.
     cast: Cast,
     /// As in [`Datagram::mtu_back`].
     mtu_back: Option<u32>,
-}
-
-impl Way {
-    /// Whether nobody else can have sent from where this way leads: it is an address of this host, or the broadcast address
-    /// of one of its networks, of which RFC 1122 §3.2.1.3 says that it "MUST NOT be used as a source address". To answer
-    /// such a datagram, be it by an ICMP error (§3.2.2), would be to answer oneself, or everybody.
-    #[inline]
-    const fn is_no_ones_source(&self) -> bool {
-        matches!(self.kind, Kind::Local | Kind::Broadcast)
-    }
 }
 
 impl Ip {
@@ -119,8 +112,8 @@ impl Ip {
                     return drop_frame(&frame, DropReason::NotForUs, out);
                 }
                 let error = match way.kind {
-                    Kind::NoRoute => icmp::Error::NetUnreachable,
-                    _ => icmp::Error::HostUnreachable,
+                    Kind::NoRoute => Trouble::NoRoute,
+                    _ => Trouble::HostUnreachable,
                 };
                 drop_frame(&frame, DropReason::NoRoute, out);
                 self.report(now, error, &header, &frame, out);
@@ -157,7 +150,7 @@ impl Ip {
         if header.ttl <= 1 {
             self.counters.ip_in_hdr_errors += 1;
             drop_frame(&frame, DropReason::Ttl, out);
-            return self.report(now, icmp::Error::TtlExceeded, &header, &frame, out);
+            return self.report(now, Trouble::HopLimit, &header, &frame, out);
         }
         let mtu = self.interfaces[usize::from(way.iface)].mtu;
         if u32::from(header.total_len) > mtu && offload::packet_len(&frame, &header) > mtu {
@@ -172,8 +165,7 @@ impl Ip {
         if header.dont_fragment {
             self.counters.ip_frag_fails += 1;
             drop_frame(&frame, DropReason::TooBig, out);
-            let error = icmp::Error::FragmentationNeeded { mtu: mtu.min(u32::from(u16::MAX)) as u16 };
-            return self.report(now, error, &header, &frame, out);
+            return self.report(now, Trouble::TooBig { mtu }, &header, &frame, out);
         }
         self.counters.ip_forw_datagrams += 1;
         ipv4::decrement_ttl(frame.header_mut(ipv4::HEADER_LEN));
@@ -181,7 +173,7 @@ impl Ip {
     }
 
     /// A datagram for this host.
-    pub(super) fn deliver(
+    pub(in crate::ip) fn deliver(
         &mut self,
         now: Instant,
         Arrival { iface, cast, mtu_back }: Arrival,
@@ -191,7 +183,7 @@ impl Ip {
     ) {
         if header.is_fragment() {
             self.counters.ip_reasm_reqds += 1;
-            let reassembler = self.reassembler.get_or_insert_default();
+            let reassembler = self.v4.reassembler.get_or_insert_default();
             match reassembler.insert(now, &header, frame.clone()) {
                 Outcome::Complete(whole) => {
                     self.counters.ip_reasm_oks += 1;
@@ -239,7 +231,7 @@ impl Ip {
                 self.counters.ip_in_unknown_protos += 1;
                 drop_frame(&frame, DropReason::UnknownProtocol, out);
                 if cast == Cast::Unicast {
-                    self.report(now, icmp::Error::ProtocolUnreachable, &header, &frame, out);
+                    self.report(now, Trouble::ProtocolUnreachable, &header, &frame, out);
                 }
             }
         }
@@ -296,52 +288,24 @@ impl Ip {
         self.send_echo_reply(now, &reply, message.seq(), frame, out);
     }
 
-    /// Sends the answer to an echo request, in the memory of the request: a packet of its own, which no wire has carried yet.
-    pub(super) fn send_echo_reply(
-        &mut self,
-        now: Instant,
-        reply: &Outgoing,
-        seq: u16,
-        mut frame: Frame,
-        out: &mut Out<'_>,
-    ) {
-        frame.id = FrameId(0);
-        frame.cause = out.trace.emit(Storey::Network, "icmp.echo-reply", cause_of(&frame), |f| {
-            f.set("to", reply.dst).set("seq", seq).set("why", "an echo request came");
-        });
-        self.counters.icmp_out_msgs += 1;
-        self.counters.icmp_out_echo_reps += 1;
-        // A reply that has no way back is counted by `send`, and nobody is left to tell.
-        let _ = self.send(now, reply, frame, out);
-    }
-
-    /// Runs the datagrams that this host sent to itself and whose time has come.
-    pub(super) fn run_loopback(&mut self, now: Instant, out: &mut Out<'_>) {
-        while self.loopback.front().is_some_and(|&(at, _)| at <= now) {
-            let Some((at, mut frame)) = self.loopback.pop_front() else { return };
-            frame.ingress = at;
-            self.counters.ip_in_receives += 1;
-            if frame.bytes().first().is_some_and(|first| first >> 4 == 6) {
-                self.take_v6(now, None, Cast::Unicast, frame, out);
-                continue;
+    /// A datagram that this host sent to itself.
+    pub(in crate::ip) fn take_looped(&mut self, now: Instant, mut frame: Frame, out: &mut Out<'_>) {
+        match self.check(&mut frame) {
+            Ok(header) => {
+                let cast = match self.way(header.dst).kind {
+                    Kind::Broadcast => Cast::Broadcast,
+                    Kind::Multicast => Cast::Multicast,
+                    _ => Cast::Unicast,
+                };
+                self.deliver(now, Arrival { iface: None, cast, mtu_back: None }, header, frame, out);
             }
-            match self.check(&mut frame) {
-                Ok(header) => {
-                    let cast = match self.way(header.dst).kind {
-                        Kind::Broadcast => Cast::Broadcast,
-                        Kind::Multicast => Cast::Multicast,
-                        _ => Cast::Unicast,
-                    };
-                    self.deliver(now, Arrival { iface: None, cast, mtu_back: None }, header, frame, out);
-                }
-                Err(why) => drop_frame(&frame, why, out),
-            }
+            Err(why) => drop_frame(&frame, why, out),
         }
     }
 
     /// Sends the fragments of `packet`, whose header is `header`.
     #[allow(clippy::too_many_arguments)]
-    pub(super) fn transmit_fragments(
+    pub(in crate::ip) fn transmit_fragments(
         &mut self,
         now: Instant,
         header: Header,

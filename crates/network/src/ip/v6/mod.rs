@@ -3,35 +3,28 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use septet_core::{DropReason, Frame, Instant, Out, Storey};
-use septet_datalink::ethernet::{EtherType, MacAddr};
+use septet_core::{Carrier, DropReason, Frame, Instant, Out, Storey};
+use septet_datalink::ethernet::EtherType;
 
-use super::told::{cause_of, with_cause};
-use super::{Cast, Datagram, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, Report, SendError, Up, offload};
+use super::told::{cause_of, drop_frame, with_cause};
+use super::ways::{Kind, Ways};
+use super::{Cast, Datagram, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, Report, SendError, Up};
 use crate::icmp_limit::Allowed;
+use crate::neighbor::Output;
 use crate::route::{Iface, Target};
+use septet_wire::Trouble;
 use septet_wire::icmp::{self, Message};
 use septet_wire::icmpv6::{self, kind};
 use septet_wire::ipv4::protocol;
 use septet_wire::ipv6::{self, Header};
 
 /// Where packets for one destination go.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Way {
-    /// To this host itself.
-    Local,
-    /// Out of an interface, to a link address.
-    Out(Iface, MacAddr),
-}
+pub(super) type Way = super::ways::Way<Ipv6Addr>;
 
-impl Way {
-    /// The interface that it leaves by.
-    pub(super) const fn iface(self) -> Option<Iface> {
-        match self {
-            Self::Local => None,
-            Self::Out(iface, _) => Some(iface),
-        }
-    }
+/// What IPv6 keeps.
+#[derive(Debug, Default)]
+pub(super) struct Layer {
+    ways: Ways<Ipv6Addr>,
 }
 
 impl Ip {
@@ -59,7 +52,7 @@ impl Ip {
             Ok(header) => header,
             Err(why) => {
                 self.counters.ip_in_hdr_errors += 1;
-                return drop_packet(&frame, why, out);
+                return drop_frame(&frame, why, out);
             }
         };
         frame.truncate(ipv6::HEADER_LEN + usize::from(header.payload_len));
@@ -70,7 +63,7 @@ impl Ip {
             header.src.is_multicast() || from_outside && (header.src.is_loopback() || self.is_local(header.src.into()));
         if martian || cast != Cast::Unicast || !self.is_local(header.dst.into()) {
             self.counters.ip_in_addr_errors += 1;
-            return drop_packet(&frame, DropReason::NotForUs, out);
+            return drop_frame(&frame, DropReason::NotForUs, out);
         }
         self.counters.ip_in_delivers += 1;
         match header.next_header {
@@ -93,7 +86,7 @@ impl Ip {
             _ => {
                 self.counters.ip_in_delivers -= 1;
                 self.counters.ip_in_unknown_protos += 1;
-                drop_packet(&frame, DropReason::UnknownProtocol, out);
+                drop_frame(&frame, DropReason::UnknownProtocol, out);
             }
         }
     }
@@ -106,7 +99,7 @@ impl Ip {
             Err(why) => {
                 self.counters.icmp_in_errors += 1;
                 self.counters.icmp_in_csum_errors += u64::from(why == DropReason::L4Checksum);
-                return drop_packet(&frame, why, out);
+                return drop_frame(&frame, why, out);
             }
         };
         match message.icmp_type {
@@ -159,14 +152,16 @@ impl Ip {
         let quoted = Header::of_quote(frame.bytes()).ok().filter(|_| frame.len() >= ipv6::HEADER_LEN + 8);
         let Some(quoted) = quoted else {
             self.counters.icmp_in_errors += 1;
-            return drop_packet(&frame, DropReason::Malformed, out);
+            return drop_frame(&frame, DropReason::Malformed, out);
         };
         if !self.is_local(quoted.src.into()) {
             self.counters.icmp_in_errors += 1;
-            return drop_packet(&frame, DropReason::NotForUs, out);
+            return drop_frame(&frame, DropReason::NotForUs, out);
         }
-        let mtu = if message.icmp_type == kind::TOO_BIG { message.rest } else { 0 };
-        if mtu != 0 && quoted.next_header != protocol::TCP {
+        let trouble = icmpv6::decode(message.icmp_type, message.code, message.rest);
+        if let Trouble::TooBig { mtu } = trouble
+            && quoted.next_header != protocol::TCP
+        {
             self.learn_path_mtu(now, quoted.dst.into(), mtu);
         }
         frame.cause = out.trace.emit(Storey::Network, "icmp.error-received", cause_of(&frame), |f| {
@@ -179,9 +174,7 @@ impl Ip {
             src: quoted.src.into(),
             dst: quoted.dst.into(),
             protocol: quoted.next_header,
-            icmp_type: message.icmp_type,
-            code: message.code,
-            mtu,
+            trouble,
             quote: frame,
         }));
     }
@@ -198,7 +191,8 @@ impl Ip {
             self.counters.icmp_out_rate_limit += 1;
             return;
         }
-        let message = Message { icmp_type: kind::UNREACHABLE, code: icmpv6::PORT_UNREACHABLE, rest: 0 };
+        let (icmp_type, code, rest) = icmpv6::encode(Trouble::PortUnreachable);
+        let message = Message { icmp_type, code, rest };
         let mut frame = Frame::new(Frame::HEADROOM, icmpv6::quote(packet.bytes()));
         icmpv6::push(&message, &mut frame, header.dst, header.src);
         let event = out.trace.emit(Storey::Network, "icmp.error", cause_of(packet), |f| {
@@ -220,9 +214,10 @@ impl Ip {
         mut frame: Frame,
         out: &mut Out<'_>,
     ) -> Result<Option<Iface>, SendError> {
+        self.counters.ip_out_requests += 1;
         let way = self.way_v6(dst)?;
-        let src = if src.is_unspecified() { self.source_v6(way, dst)? } else { src };
-        let mtu = self.mtu_of_v6(now, way, dst);
+        let src = if src.is_unspecified() { self.source_v6(&way, dst)? } else { src };
+        let mtu = self.mtu_of_v6(now, &way, dst);
         // A super-segment is split at the port, into packets that its maker has sized.
         let fits = frame.len() + ipv6::HEADER_LEN <= mtu as usize || frame.segment_size != 0;
         if frame.len() > ipv6::MAX_PAYLOAD || !fits {
@@ -239,58 +234,75 @@ impl Ip {
             dst,
         };
         header.push(&mut frame);
-        match way {
-            Way::Local => {
-                self.loopback.push_back((now + LOOPBACK_DELAY, frame));
-                Ok(None)
-            }
-            Way::Out(iface, mac) => {
-                self.transmit_v6(iface, mac, frame, out);
-                Ok(Some(iface))
-            }
+        if way.kind == Kind::Local {
+            self.loopback.push_back((now + LOOPBACK_DELAY, frame));
+            return Ok(None);
         }
+        self.transmit_v6(now, way, frame, out);
+        Ok(Some(way.iface))
     }
 
-    fn transmit_v6(&mut self, iface: Iface, mac: MacAddr, packet: Frame, out: &mut Out<'_>) {
-        if packet.segment_size != 0 && !out.carries_super_segments(self.port_of(iface)) {
-            for segment in offload::split(&packet) {
-                self.transmit_v6(iface, mac, segment, out);
-            }
-            return;
+    fn transmit_v6(&mut self, now: Instant, way: Way, packet: Frame, out: &mut Out<'_>) {
+        if let Some(id) = way.neighbor
+            && let Output::Send(mac) = self.neighbors.output(now, id, packet.cause)
+        {
+            self.transmit_to(way.iface, mac, EtherType::IPV6, packet, out);
         }
-        self.interfaces[usize::from(iface)].send(mac, EtherType::IPV6, packet, out);
     }
 
     /// The way to `dst`. A neighbour that was not set by hand is out of reach.
     pub(super) fn way_v6(&mut self, dst: Ipv6Addr) -> Result<Way, SendError> {
-        self.look_ups += 1;
         let way = self.find_v6(dst);
-        self.counters.ip_out_no_routes += u64::from(way.is_err());
+        match way.kind {
+            Kind::NoRoute => {
+                self.counters.ip_out_no_routes += 1;
+                Err(SendError::NetworkUnreachable)
+            }
+            Kind::Unreachable => Err(SendError::HostUnreachable),
+            _ => Ok(way),
+        }
+    }
+
+    /// Finds the way to `dst`; the answer is remembered until anything changes.
+    #[inline]
+    pub(super) fn find_v6(&mut self, dst: Ipv6Addr) -> Way {
+        self.look_ups += 1;
+        let epoch = self.way_epoch();
+        if let Some(way) = self.v6.ways.get(dst, epoch) {
+            return way;
+        }
+        let way = self.find_v6_slow(dst);
+        self.v6.ways.remember(dst, epoch, way);
         way
     }
 
-    fn find_v6(&self, dst: Ipv6Addr) -> Result<Way, SendError> {
+    fn find_v6_slow(&self, dst: Ipv6Addr) -> Way {
+        let way = |kind, iface| Way::new(kind, iface, dst);
         if dst.is_loopback() {
-            return Ok(Way::Local);
+            return way(Kind::Local, 0);
         }
         if dst.is_unspecified() || dst.is_multicast() {
-            return Err(SendError::NetworkUnreachable);
+            return way(Kind::NoRoute, 0);
         }
-        let up = |i: Iface| self.interfaces[usize::from(i)].carrier == septet_core::Carrier::Up;
+        let up = |i: Iface| self.interfaces[usize::from(i)].carrier == Carrier::Up;
         let (iface, next_hop) = match self.lookup(dst.into(), up) {
-            Some(Target::Local) => return Ok(Way::Local),
-            Some(Target::Link(iface)) => (iface, dst.into()),
-            Some(Target::Via(iface, gateway)) => (iface, gateway),
-            Some(Target::Unreachable) => return Err(SendError::HostUnreachable),
-            Some(Target::Broadcast(_)) | None => return Err(SendError::NetworkUnreachable),
+            Some(Target::Local) => return way(Kind::Local, 0),
+            Some(Target::Link(iface)) => (iface, dst),
+            Some(Target::Via(iface, IpAddr::V6(gateway))) => (iface, gateway),
+            Some(Target::Unreachable | Target::Via(..)) => return way(Kind::Unreachable, 0),
+            Some(Target::Broadcast(_)) | None => return way(Kind::NoRoute, 0),
         };
-        let mac = self.neighbors.permanent(iface, next_hop).ok_or(SendError::NetworkUnreachable)?;
-        Ok(Way::Out(iface, mac))
+        match self.neighbors.permanent(iface, next_hop.into()) {
+            Some(id) => Way { next_hop, neighbor: Some(id), ..way(Kind::Unicast, iface) },
+            None => way(Kind::NoRoute, 0),
+        }
     }
 
-    pub(super) fn source_v6(&self, way: Way, dst: Ipv6Addr) -> Result<Ipv6Addr, SendError> {
-        let Way::Out(iface, _) = way else { return Ok(dst) };
-        let own = self.interfaces[usize::from(iface)].addresses.iter().filter_map(|a| match a.addr() {
+    pub(super) fn source_v6(&self, way: &Way, dst: Ipv6Addr) -> Result<Ipv6Addr, SendError> {
+        if way.kind == Kind::Local {
+            return Ok(dst);
+        }
+        let own = self.interfaces[usize::from(way.iface)].addresses.iter().filter_map(|a| match a.addr() {
             IpAddr::V6(addr) => Some((addr, a.prefix())),
             IpAddr::V4(_) => None,
         });
@@ -298,22 +310,14 @@ impl Ip {
         near.or(own.clone().next()).map(|(addr, _)| addr).ok_or(SendError::NetworkUnreachable)
     }
 
-    pub(super) fn mtu_of_v6(&self, now: Instant, way: Way, dst: Ipv6Addr) -> u32 {
-        let Way::Out(iface, _) = way else { return LOOPBACK_MTU };
-        let link = self.interfaces[usize::from(iface)].mtu;
+    pub(super) fn mtu_of_v6(&self, now: Instant, way: &Way, dst: Ipv6Addr) -> u32 {
+        if way.kind == Kind::Local {
+            return LOOPBACK_MTU;
+        }
+        let link = self.interfaces[usize::from(way.iface)].mtu;
         match self.path_mtu.get(&IpAddr::V6(dst)) {
             Some(&(mtu, until)) if now < until => mtu.min(link),
             _ => link,
         }
     }
-}
-
-/// Says why a packet goes no further.
-fn drop_packet(frame: &Frame, why: DropReason, out: &mut Out<'_>) {
-    out.trace.emit(Storey::Network, "ip.drop", cause_of(frame), |f| {
-        if let Ok(header) = Header::of_quote(frame.bytes()) {
-            f.set("src", header.src).set("dst", header.dst);
-        }
-        f.set("why", why).set("frame", frame.id);
-    });
 }

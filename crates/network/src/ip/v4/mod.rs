@@ -1,0 +1,71 @@
+//! What is IPv4's own in storey 3.
+
+mod arp;
+mod errors;
+mod input;
+mod output;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use septet_core::{Carrier, Rng};
+
+use super::Ip;
+use super::ways::{Kind, Ways};
+use crate::fragment::Reassembler;
+use crate::route::{Iface, Target};
+
+/// Where packets for one destination go.
+pub(super) type Way = super::ways::Way<Ipv4Addr>;
+
+/// What IPv4 keeps.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) ways: Ways<Ipv4Addr>,
+    pub(super) reassembler: Option<Box<Reassembler>>,
+    /// The identification of the datagram last sent.
+    pub(super) ident: u16,
+}
+
+impl Layer {
+    pub(super) fn new(rng: &mut Rng) -> Self {
+        Self { ways: Ways::default(), reassembler: None, ident: rng.next_u32() as u16 }
+    }
+}
+
+impl Ip {
+    /// Finds the way to `dst`; the answer is remembered until anything changes.
+    #[inline]
+    pub(super) fn way(&mut self, dst: Ipv4Addr) -> Way {
+        self.look_ups += 1;
+        let epoch = self.way_epoch();
+        if let Some(way) = self.v4.ways.get(dst, epoch) {
+            return way;
+        }
+        let way = self.way_slow(dst);
+        self.v4.ways.remember(dst, epoch, way);
+        way
+    }
+
+    fn way_slow(&self, dst: Ipv4Addr) -> Way {
+        let up = |i: Iface| self.interfaces[usize::from(i)].carrier == Carrier::Up;
+        let way = |kind, iface| Way::new(kind, iface, dst);
+        let first_up = || (0..self.interfaces.len() as Iface).find(|&i| up(i));
+        if dst.is_loopback() {
+            return way(Kind::Local, 0);
+        }
+        if dst.is_broadcast() {
+            return first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Broadcast, i));
+        }
+        match self.lookup(dst.into(), up) {
+            _ if dst.is_unspecified() => way(Kind::NoRoute, 0),
+            Some(Target::Via(i, _) | Target::Link(i)) if dst.is_multicast() => way(Kind::Multicast, i),
+            _ if dst.is_multicast() => first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Multicast, i)),
+            Some(Target::Local) => way(Kind::Local, 0),
+            Some(Target::Broadcast(i)) => way(Kind::Broadcast, i),
+            Some(Target::Link(i)) => way(Kind::Unicast, i),
+            Some(Target::Via(i, IpAddr::V4(gateway))) => Way { next_hop: gateway, ..way(Kind::Unicast, i) },
+            Some(Target::Unreachable | Target::Via(..)) => way(Kind::Unreachable, 0),
+            None => way(Kind::NoRoute, 0),
+        }
+    }
+}

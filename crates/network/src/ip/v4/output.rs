@@ -1,0 +1,167 @@
+//! Datagrams of IPv4 that go out: a way, a header, fragments where they must be, a link address.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use septet_core::{DropReason, Frame, Instant, Out};
+use septet_datalink::ethernet::{EtherType, MacAddr};
+
+use super::Way;
+use crate::ip::told::drop_frame;
+use crate::ip::ways::Kind;
+use crate::ip::{DontFragment, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, SendError};
+use crate::neighbor::{Origin, Output, Waiting};
+use crate::route::Iface;
+use septet_wire::ipv4::{self, Header};
+
+impl Ip {
+    pub(in crate::ip) fn send_v4(
+        &mut self,
+        now: Instant,
+        to: &Outgoing,
+        (src, dst): (Ipv4Addr, Ipv4Addr),
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Result<Option<Iface>, SendError> {
+        self.counters.ip_out_requests += 1;
+        let way = self.way_out(dst)?;
+        let src = if src.is_unspecified() { self.source(&way, dst)? } else { src };
+        let total = frame.len() + ipv4::HEADER_LEN;
+        let mtu = self.mtu_of(now, &way, dst);
+        // A super-segment is split at the port, into packets that its maker has sized.
+        let fits = total <= mtu as usize || frame.segment_size != 0;
+        if total > ipv4::MAX_LEN || (!fits && to.dont_fragment == DontFragment::Yes) {
+            self.counters.ip_out_discards += 1;
+            self.counters.ip_frag_fails += u64::from(total <= ipv4::MAX_LEN);
+            return Err(SendError::MessageTooLong { mtu });
+        }
+        self.v4.ident = self.v4.ident.wrapping_add(1);
+        let header = Header {
+            tos: to.tos,
+            total_len: total as u16,
+            ident: self.v4.ident,
+            dont_fragment: fits && to.dont_fragment != DontFragment::No,
+            more_fragments: false,
+            fragment_offset: 0,
+            ttl: to.ttl,
+            protocol: to.protocol,
+            src,
+            dst,
+            header_len: ipv4::HEADER_LEN as u8,
+        };
+        header.push(&mut frame);
+        match way.kind {
+            Kind::Local => {
+                self.loopback.push_back((now + LOOPBACK_DELAY, frame));
+                return Ok(None);
+            }
+            Kind::Broadcast => {
+                self.counters.ip_out_bcast_pkts += 1;
+                self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
+            }
+            Kind::Multicast => {
+                self.counters.ip_out_mcast_pkts += 1;
+                // RFC 1112 §6.1: a datagram is looped back where the host itself is a member on that interface.
+                if self.is_member(way.iface, dst) {
+                    self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
+                }
+            }
+            Kind::Unicast | Kind::Unreachable | Kind::NoRoute => {}
+        }
+        if fits {
+            self.transmit(now, dst, way, frame, Origin::Local, out);
+        } else {
+            self.transmit_fragments(now, header, way, mtu, frame, Origin::Local, out);
+        }
+        Ok(Some(way.iface))
+    }
+
+    pub(in crate::ip) fn way_out(&mut self, dst: Ipv4Addr) -> Result<Way, SendError> {
+        let way = self.way(dst);
+        match way.kind {
+            Kind::NoRoute => {
+                self.counters.ip_out_no_routes += 1;
+                Err(SendError::NetworkUnreachable)
+            }
+            Kind::Unreachable => Err(SendError::HostUnreachable),
+            _ => Ok(way),
+        }
+    }
+
+    pub(in crate::ip) fn source(&self, way: &Way, dst: Ipv4Addr) -> Result<Ipv4Addr, SendError> {
+        if way.kind == Kind::Local {
+            return Ok(dst);
+        }
+        let v4 = || {
+            self.interfaces[usize::from(way.iface)].addresses.iter().filter_map(|a| match a.addr() {
+                IpAddr::V4(addr) => Some((addr, a.prefix())),
+                IpAddr::V6(_) => None,
+            })
+        };
+        let near = v4().find(|(_, prefix)| prefix.contains(way.next_hop.into()));
+        near.or_else(|| v4().next()).map(|(addr, _)| addr).ok_or(SendError::NetworkUnreachable)
+    }
+
+    pub(in crate::ip) fn mtu_of(&self, now: Instant, way: &Way, dst: Ipv4Addr) -> u32 {
+        if way.kind == Kind::Local {
+            return LOOPBACK_MTU;
+        }
+        let link = self.interfaces[usize::from(way.iface)].mtu;
+        if self.path_mtu.is_empty() {
+            return link;
+        }
+        match self.path_mtu.get(&IpAddr::V4(dst)) {
+            Some(&(mtu, until)) if now < until => mtu.min(link),
+            _ => link,
+        }
+    }
+
+    /// Hands a packet that begins at its IP header to the link, once the next hop's link address is known.
+    #[inline]
+    pub(in crate::ip) fn transmit(
+        &mut self,
+        now: Instant,
+        dst: Ipv4Addr,
+        way: Way,
+        packet: Frame,
+        origin: Origin,
+        out: &mut Out<'_>,
+    ) {
+        let mac = match way.kind {
+            Kind::Unicast => {
+                let id = match way.neighbor {
+                    Some(id) => id,
+                    None => {
+                        let id = self.neighbors.entry(now, way.iface, way.next_hop.into());
+                        let epoch = self.way_epoch();
+                        self.v4.ways.set_neighbor(dst, epoch, id);
+                        id
+                    }
+                };
+                match self.neighbors.output(now, id, packet.cause) {
+                    Output::Send(mac) => mac,
+                    Output::Wait(solicit) => {
+                        if let Some(dropped) = self.neighbors.enqueue(id, Waiting { packet, origin }) {
+                            self.counters.arp_unresolved_discards += 1;
+                            drop_frame(&dropped.packet, DropReason::NeighborQueue, out);
+                        }
+                        if let Some(solicit) = solicit {
+                            self.solicit(solicit, out);
+                        }
+                        return;
+                    }
+                }
+            }
+            Kind::Broadcast => MacAddr([0xff; 6]),
+            Kind::Multicast => multicast_mac(dst),
+            Kind::Local | Kind::Unreachable | Kind::NoRoute => return,
+        };
+        self.transmit_to(way.iface, mac, EtherType::IPV4, packet, out);
+    }
+}
+
+/// RFC 1112 §6.4: "placing the low-order 23-bits of the IP address into the low-order 23 bits of the Ethernet multicast
+/// address 01-00-5E-00-00-00".
+fn multicast_mac(group: Ipv4Addr) -> MacAddr {
+    let [_, b, c, d] = group.octets();
+    MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
+}
