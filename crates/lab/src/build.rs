@@ -28,7 +28,7 @@ use crate::expect::readings::Readings;
 use crate::fault::board::{self, Board};
 use crate::lab::Lab;
 use crate::model::medium::Cable;
-use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Subinterface};
+use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Routing, Subinterface};
 use crate::model::switch::SwitchSpec;
 use crate::model::topology::DOMAIN;
 use crate::model::whereabouts::Whereabouts;
@@ -286,6 +286,9 @@ impl Lab {
         }
         let mut routes = topology.compute();
         for (node, routes) in self.nodes.iter().zip(&mut routes) {
+            if node.spec.stack().and_then(|stack| stack.routing).unwrap_or(self.routing) == Routing::None {
+                *routes = Routes::default();
+            }
             if let Some(gateway) = node.gateway {
                 routes.own.retain(|r| r.prefix != Prefix::DEFAULT_V4);
                 routes.own.push(StaticRoute::new(Prefix::DEFAULT_V4, gateway));

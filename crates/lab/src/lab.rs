@@ -15,7 +15,7 @@ use crate::fault::kind::Fault;
 use crate::model::layout::Layout;
 use crate::model::link::Link;
 use crate::model::medium::Cable;
-use crate::model::node::Node;
+use crate::model::node::{Node, Routing};
 use crate::model::topology::Topology;
 
 /// A lab: everything that a file says, checked and resolved.
@@ -31,6 +31,8 @@ pub struct Lab {
     pub stop: Instant,
     /// The civil time at which virtual time begins, as the time since 1970.
     pub epoch: Duration,
+    /// Where the routes of nodes come from that do not say it themselves.
+    pub routing: Routing,
     /// How often connections and queues of all nodes are looked at, where the file says so.
     pub sample: Option<Duration>,
     /// The nodes, in the order of the file.

@@ -31,7 +31,7 @@ pub use lab::Lab;
 pub use model::command::{Command, Schedule};
 pub use model::link::Link;
 pub use model::medium::Cable;
-pub use model::node::{Duplex, HostSpec, Node, NodeKind, NodeSpec, Port, StackSpec, Subinterface};
+pub use model::node::{Duplex, HostSpec, Node, NodeKind, NodeSpec, Port, Routing, StackSpec, Subinterface};
 pub use model::switch::{Paused, SwitchSpec};
 pub use model::topology::{LinkRef, PortRef, Ways};
 pub use read::edit::{SettingError, with_setting};

@@ -24,4 +24,4 @@ pub use forwarding::Forwarding;
 pub use ip::{InterfaceConfig, Ip};
 pub use septet_wire::{HeaderFault, Trouble, arp, icmp, icmpv6, ipv4, ipv6};
 
-pub use route::{Iface, Route, StaticRoute, Target};
+pub use route::{Iface, NextHop, Origin, Route, StaticRoute, Target};

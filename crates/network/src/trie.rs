@@ -87,6 +87,22 @@ impl<B: Bits> Trie<B> {
         }
     }
 
+    /// The value at exactly this prefix; `u32::MAX` where there is none.
+    pub(crate) fn get(&self, bits: B, len: u8) -> u32 {
+        let bits = bits.masked(len);
+        let mut at = 0;
+        while let Some(node) = self.nodes.get(at as usize) {
+            if node.len > len || node.bits.common(bits) < node.len {
+                return NONE;
+            }
+            if node.len == len {
+                return node.value;
+            }
+            at = node.children[bits.bit(node.len)];
+        }
+        NONE
+    }
+
     /// Puts a node of `common` bits in the place of the one at `at`, which becomes its child; returns the index of the
     /// node for `bits`.
     fn split(&mut self, at: usize, bits: B, len: u8, common: u8) -> usize {

@@ -325,7 +325,7 @@ fn build_ip(config: &HostConfig, uppers: &[Upper]) -> Ip {
         ip.add_vlan(vlan).expect("checked when the host was made");
     }
     for route in &config.routes {
-        ip.add_route(route.prefix, route.gateway, route.metric).expect("checked when the host was made");
+        ip.add_route(*route).expect("checked when the host was made");
     }
     for neighbor in &config.neighbors {
         ip.neighbors_mut().set_permanent(Instant::ZERO, neighbor.iface, neighbor.address, neighbor.mac);

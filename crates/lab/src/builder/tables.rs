@@ -57,6 +57,8 @@ tables! {
         address(address: impl Into<Value>) => set("address", address);
         /// The largest packet that it sends, in bytes.
         mtu(bytes: u16) => set("mtu", bytes);
+        /// Where its routes come from: `computed` or `none`.
+        routing(from: &str) => set("routing", from);
         /// What is said of one of its ports.
         port(number: u16, of: impl FnOnce(Fields) -> Fields) => table(&format!("eth{number}"), of);
         /// The router of its default route, by name or address.
@@ -75,6 +77,8 @@ tables! {
         tcp(controller: &str) => set("tcp", controller);
         /// The largest packet that it sends, in bytes.
         mtu(bytes: u16) => set("mtu", bytes);
+        /// Where its routes come from: `computed` or `none`.
+        routing(from: &str) => set("routing", from);
         /// What is said of one of its ports.
         port(number: u16, of: impl FnOnce(Fields) -> Fields) => table(&format!("eth{number}"), of);
     }

@@ -200,7 +200,18 @@ pub struct StackSpec {
     pub turnaround: Option<Duration>,
     pub(crate) address: Option<GivenAddress>,
     pub(crate) mtu: Option<u16>,
+    pub(crate) routing: Option<Routing>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
+}
+
+/// Where the routes of a host or a router come from, beside those to its own links and those by hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Routing {
+    /// From the whole topology: the shortest paths, computed once.
+    #[default]
+    Computed,
+    /// From nowhere, or from the routing protocols that it speaks.
+    None,
 }
 
 /// What the file says of a host.

@@ -7,7 +7,7 @@ use septet_language::mistake::Span;
 use septet_language::schema::{AtLeast, Count, Date, Key, Line, Named, Phrase, Section, TableOf, Texts, Time, Values};
 
 use crate::model::medium::MEDIUM;
-use crate::read::node::{HOSTS, HUBS, ROUTERS, SWITCHES};
+use crate::read::node::{HOSTS, HUBS, ROUTERS, ROUTING_OF_ALL, SWITCHES};
 use crate::read::tcp::TCP_OF_ALL;
 
 /// The whole file.
@@ -36,8 +36,10 @@ pub(crate) static SWEEP: Key<Named<Values>> = Key::new(
 /// What `[sweep]` says: each path, and the values to try there.
 pub(crate) type Sweep = Vec<(Name, (Span, Vec<Item>))>;
 
-static RUN: Section =
-    Section::new("The run as a whole.", &[&[&NAME, &DESCRIPTION, &SEED, &STOP, &EPOCH, &SAMPLE, &TCP_OF_ALL]]);
+static RUN: Section = Section::new(
+    "The run as a whole.",
+    &[&[&NAME, &DESCRIPTION, &SEED, &STOP, &EPOCH, &SAMPLE, &ROUTING_OF_ALL, &TCP_OF_ALL]],
+);
 pub(crate) static NAME: Key<Line> = Key::new("name", Line, "the lab's name");
 pub(crate) static DESCRIPTION: Key<Line> = Key::new("description", Line, "what it shows");
 pub(crate) static SEED: Key<Count<u64>> =

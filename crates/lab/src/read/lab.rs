@@ -27,7 +27,7 @@ use crate::model::topology::{PortRef, Topology};
 use crate::read::idle::Idle;
 use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, Sweep, TOPOLOGY};
 use crate::read::links::Wiring;
-use crate::read::node::{self, Declared, firsts};
+use crate::read::node::{self, Declared, ROUTING_OF_ALL, firsts};
 use crate::read::starts::{self, Stop};
 use crate::read::{segments, shared_line, sweep, tcp, vlans};
 
@@ -148,6 +148,7 @@ impl Reader<'_> {
             seed: lab.get(&keys::SEED).unwrap_or(1),
             stop,
             epoch: lab.get(&keys::EPOCH).unwrap_or(EPOCH),
+            routing: lab.get(&ROUTING_OF_ALL).unwrap_or_default(),
             sample: self.sample(&lab),
             faults: Vec::new(),
             expectations: self.expectations(&declared, &topology, ends),

@@ -16,7 +16,9 @@ use septet_transport::tcp;
 use crate::model::address;
 use crate::model::command::{self, Command};
 use crate::model::medium;
-use crate::model::node::{Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, Resolver, StackSpec, VlanSpec};
+use crate::model::node::{
+    Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, Resolver, Routing, StackSpec, VlanSpec,
+};
 use crate::model::topology::Topology;
 use crate::read::listeners;
 use crate::read::switch::{self, SWITCH};
@@ -40,13 +42,22 @@ static ROUTER: Section = Section::new("A host that forwards.", &[STACK]).numbere
 static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(septet_service::keys).numbered(&PORTS);
 
 /// What hosts and routers have in common.
-const STACK: &[&dyn AnyKey] = &[&ADDRESS, &MTU, &TCP, &listeners::LISTENERS, &DUPLEX, &TURNAROUND, &RUN];
+const STACK: &[&dyn AnyKey] = &[&ADDRESS, &MTU, &ROUTING, &TCP, &listeners::LISTENERS, &DUPLEX, &TURNAROUND, &RUN];
 
 const HOSTS_OWN: &[&dyn AnyKey] = &[&GATEWAY, &EXEC, &TAP, &RESOLVER];
 
 static ADDRESS: Key<Phrase<GivenAddress>> =
     Key::new("address", CIDR, "the IPv4 address with its prefix, where there is one port only");
 static MTU: Key<Phrase<u16>> = Key::new("mtu", BYTES, "the largest packet that it sends, in bytes (1500)");
+static ROUTING: Key<Choice<Routing>> = Key::new(
+    "routing",
+    ROUTES_FROM,
+    "where its routes come from: `computed` from the whole topology, or `none` beside those to its own links, by hand and \
+     by protocols (computed)",
+);
+pub(crate) static ROUTING_OF_ALL: Key<Choice<Routing>> =
+    Key::new("routing", ROUTES_FROM, "where the routes of nodes come from that do not say it themselves (computed)");
+const ROUTES_FROM: Choice<Routing> = Choice(|| vec![("computed", Routing::Computed), ("none", Routing::None)]);
 static DUPLEX: Key<Choice<Duplex>> = Key::new(
     "duplex",
     Choice(|| vec![("full", Duplex::Full), ("half", Duplex::Half)]),
@@ -232,6 +243,7 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) ->
         turnaround: table.get(&TURNAROUND),
         address: table.get(&ADDRESS),
         mtu: table.get(&MTU),
+        routing: table.get(&ROUTING),
         ports,
     }
 }

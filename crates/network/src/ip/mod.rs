@@ -5,6 +5,7 @@ mod groups;
 mod offload;
 mod outgoing;
 mod output;
+mod routes;
 mod timers;
 mod told;
 mod v4;
@@ -23,13 +24,13 @@ use septet_datalink::vlan::VlanId;
 pub use self::offload::split;
 pub use self::outgoing::{DEFAULT_TTL, DontFragment, Outgoing, SendError};
 
-use crate::addr::{Cidr, Prefix};
+use crate::addr::Cidr;
 use crate::counters::Counters;
 use crate::forwarding::Forwarding;
 use crate::icmp_limit::Limiter;
 use crate::igmp::Memberships;
 use crate::neighbor;
-use crate::route::{Iface, Route, StaticRoute, Table, Target};
+use crate::route::{Iface, Table};
 use crate::routes::Guide;
 use septet_wire::Trouble;
 
@@ -250,75 +251,8 @@ impl Ip {
     pub fn add_address(&mut self, iface: Iface, address: Cidr) -> Result<(), ConfigError> {
         let interface = self.interfaces.get_mut(usize::from(iface)).ok_or(ConfigError::NoSuchInterface(iface))?;
         interface.addresses.push(address);
-        let metric = 0;
-        let prefix = address.prefix();
-        self.table.add(Route { prefix: Prefix::host(address.addr()), target: Target::Local, metric });
-        if prefix != Prefix::host(address.addr()) {
-            self.table.add(Route { prefix, target: Target::Link(iface), metric });
-        }
-        if let Some(broadcast) = prefix.broadcast() {
-            let prefix = Prefix::host(broadcast.into());
-            self.table.add(Route { prefix, target: Target::Broadcast(iface), metric });
-        }
-        self.epoch += 1;
+        self.add_connected(iface, address);
         Ok(())
-    }
-
-    /// Adds a route through a gateway, which must be on a link of this host.
-    ///
-    /// # Errors
-    /// [`ConfigError::GatewayNotOnLink`].
-    pub fn add_route(&mut self, prefix: Prefix, gateway: IpAddr, metric: u32) -> Result<(), ConfigError> {
-        let iface = self.iface_of(gateway).ok_or(ConfigError::GatewayNotOnLink(gateway))?;
-        self.table.add(Route { prefix, target: Target::Via(iface, gateway), metric });
-        self.epoch += 1;
-        Ok(())
-    }
-
-    /// Gives a router its view of the map that it shares with others: routes of metric zero, beside those in its table.
-    pub fn set_guide(&mut self, guide: Guide) {
-        self.guide = Some(guide);
-        self.epoch += 1;
-    }
-
-    /// All routes, for `ip route`: those of the table, then those that the router shares with others.
-    pub fn routes(&self) -> impl Iterator<Item = Route> {
-        let shared = self.guide.as_ref().map(Guide::routes).unwrap_or_default().into_iter();
-        let shared = shared.filter_map(|StaticRoute { prefix, gateway, metric }| {
-            Some(Route { prefix, target: Target::Via(self.iface_of(gateway)?, gateway), metric })
-        });
-        self.table.iter().chain(shared)
-    }
-
-    /// The interface on whose link `gateway` is.
-    fn iface_of(&self, gateway: IpAddr) -> Option<Iface> {
-        let on_link = |i: &Interface| i.addresses.iter().any(|a| a.prefix().contains(gateway));
-        self.interfaces.iter().position(on_link).map(|i| i as Iface)
-    }
-
-    /// The best usable route to `dst`.
-    fn lookup(&self, dst: IpAddr, up: impl Fn(Iface) -> bool) -> Option<Target> {
-        let own = self.table.lookup(dst, &up);
-        let shared = self.guide.as_ref().and_then(|guide| {
-            guide.lookup(dst, |gateway| {
-                let iface = self.iface_of(gateway).filter(|i| up(*i))?;
-                Some(Target::Via(iface, gateway))
-            })
-        });
-        match (own, shared) {
-            // The longest prefix, then the lowest metric, then the route that was there first.
-            (Some(own), Some((prefix, target))) => {
-                let (ours, theirs) = (own.prefix.prefix_len(), prefix.prefix_len());
-                Some(if ours > theirs || ours == theirs && own.metric == 0 { own.target } else { target })
-            }
-            (own, shared) => own.map(|r| r.target).or(shared.map(|(_, target)| target)),
-        }
-    }
-
-    /// The table, to be changed, as a routing protocol does.
-    pub fn table_mut(&mut self) -> &mut Table {
-        self.epoch += 1;
-        &mut self.table
     }
 
     /// The neighbours, for `ip neighbour`.
@@ -347,11 +281,6 @@ impl Ip {
     /// The MTU of an interface.
     pub fn mtu(&self, iface: Iface) -> Option<u32> {
         self.interfaces.get(usize::from(iface)).map(|i| i.mtu)
-    }
-
-    /// Whether this host owns `addr`; all of 127.0.0.0/8 and ::1 are everyone's own.
-    pub fn is_local(&self, addr: IpAddr) -> bool {
-        addr.is_loopback() || self.table.lookup(addr, |_| true).is_some_and(|r| r.target == Target::Local)
     }
 
     /// The next thing for the storeys above.

@@ -131,7 +131,7 @@ impl Destinations {
         }
         by_gateway.sort_unstable_by_key(|(gateway, _)| *gateway);
         let routes = by_gateway.into_iter();
-        routes.flat_map(|(gateway, m)| m.0.into_iter().map(move |p| StaticRoute::new(p, gateway))).collect()
+        routes.flat_map(|(gateway, m)| m.0.into_iter().map(move |p| StaticRoute::computed(p, gateway))).collect()
     }
 
     /// The prefixes that hold `to`, from the shortest to the longest.

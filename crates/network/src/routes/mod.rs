@@ -196,12 +196,12 @@ impl<'a> State<'a> {
     fn routers(&self, routes: &mut [Routes]) {
         for (node, below) in self.below.iter().enumerate() {
             for (gateway, prefixes) in below {
-                routes[node].own.extend(prefixes.iter().map(|&p| StaticRoute::new(p, *gateway)));
+                routes[node].own.extend(prefixes.iter().map(|&p| StaticRoute::computed(p, *gateway)));
             }
         }
         for &node in &self.peeled {
             let up = self.parent[node].expect("it was peeled");
-            routes[node].own.push(StaticRoute::new(default_for(up.addr), up.addr));
+            routes[node].own.push(StaticRoute::computed(default_for(up.addr), up.addr));
         }
         let core: Vec<usize> =
             (0..self.parent.len()).filter(|&n| self.is_router(n) && self.parent[n].is_none()).collect();
@@ -251,7 +251,7 @@ impl<'a> State<'a> {
                 gateways.dedup();
                 let computed = match gateways[..] {
                     [] => Vec::new(),
-                    [g] => vec![StaticRoute::new(default_for(g.addr), g.addr)],
+                    [g] => vec![StaticRoute::computed(default_for(g.addr), g.addr)],
                     [first, ..] => {
                         let (graph, owned) = whole.get_or_insert_with(|| self.whole());
                         let steps = graph.steps(gateways.iter().copied());
@@ -262,7 +262,7 @@ impl<'a> State<'a> {
                             (!connected(owned.prefixes[at])).then_some(steps[step].addr)
                         });
                         routes.retain(|r| r.gateway != first.addr);
-                        routes.push(StaticRoute::new(default_for(first.addr), first.addr));
+                        routes.push(StaticRoute::computed(default_for(first.addr), first.addr));
                         routes
                     }
                 };

@@ -34,7 +34,7 @@ fn follow(t: &Topology, tables: &[Table], from: usize, to: IpAddr) -> Option<usi
             let arrived = s.members.iter().any(|m| m.addr == to);
             return arrived.then_some(hops);
         }
-        let Target::Via(_, gateway) = tables[at].lookup(to, |_| true)?.target else { return None };
+        let Target::Via(_, gateway) = tables[at].lookup(to, |_| true)?.target.clone() else { return None };
         let (_, s) = on(at).find(|(_, s)| s.prefix.contains(gateway)).expect("the gateway is on a link");
         at = s.members.iter().find(|m| m.addr == gateway)?.node;
         assert_eq!(t.nodes[at], Forwarding::On, "only routers are gateways");
@@ -46,7 +46,7 @@ fn tables(t: &Topology) -> Vec<Table> {
     let table = |routes: Routes| {
         let mut table = Table::default();
         for r in routes.all() {
-            table.add(Route { prefix: r.prefix, target: Target::Via(0, r.gateway), metric: r.metric });
+            table.add(Route::new(r.prefix, Target::Via(0, r.gateway), r.origin).metric(r.metric));
         }
         table
     };

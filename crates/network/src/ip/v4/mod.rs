@@ -10,9 +10,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::{Carrier, Rng};
 
 use super::Ip;
+use super::routes::Next;
 use super::ways::{Kind, Ways};
 use crate::fragment::Reassembler;
-use crate::route::{Iface, Target};
+use crate::route::Iface;
 
 /// Where packets for one destination go.
 pub(super) type Way = super::ways::Way<Ipv4Addr>;
@@ -58,13 +59,13 @@ impl Ip {
         }
         match self.lookup(dst.into(), up) {
             _ if dst.is_unspecified() => way(Kind::NoRoute, 0),
-            Some(Target::Via(i, _) | Target::Link(i)) if dst.is_multicast() => way(Kind::Multicast, i),
+            Some(Next::Via(i, _) | Next::Link(i)) if dst.is_multicast() => way(Kind::Multicast, i),
             _ if dst.is_multicast() => first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Multicast, i)),
-            Some(Target::Local) => way(Kind::Local, 0),
-            Some(Target::Broadcast(i)) => way(Kind::Broadcast, i),
-            Some(Target::Link(i)) => way(Kind::Unicast, i),
-            Some(Target::Via(i, IpAddr::V4(gateway))) => Way { next_hop: gateway, ..way(Kind::Unicast, i) },
-            Some(Target::Unreachable | Target::Via(..)) => way(Kind::Unreachable, 0),
+            Some(Next::Local) => way(Kind::Local, 0),
+            Some(Next::Broadcast(i)) => way(Kind::Broadcast, i),
+            Some(Next::Link(i)) => way(Kind::Unicast, i),
+            Some(Next::Via(i, IpAddr::V4(gateway))) => Way { next_hop: gateway, ..way(Kind::Unicast, i) },
+            Some(Next::Unreachable | Next::Via(..)) => way(Kind::Unreachable, 0),
             None => way(Kind::NoRoute, 0),
         }
     }

@@ -6,12 +6,13 @@ use std::net::{IpAddr, Ipv6Addr};
 use septet_core::{Carrier, DropReason, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::EtherType;
 
+use super::routes::Next;
 use super::told::{cause_of, drop_frame, with_cause};
 use super::ways::{Kind, Ways};
 use super::{Cast, Datagram, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, Report, SendError, Up};
 use crate::icmp_limit::Allowed;
 use crate::neighbor::Output;
-use crate::route::{Iface, Target};
+use crate::route::Iface;
 use septet_wire::Trouble;
 use septet_wire::icmp::{self, Message};
 use septet_wire::icmpv6::{self, kind};
@@ -286,11 +287,11 @@ impl Ip {
         }
         let up = |i: Iface| self.interfaces[usize::from(i)].carrier == Carrier::Up;
         let (iface, next_hop) = match self.lookup(dst.into(), up) {
-            Some(Target::Local) => return way(Kind::Local, 0),
-            Some(Target::Link(iface)) => (iface, dst),
-            Some(Target::Via(iface, IpAddr::V6(gateway))) => (iface, gateway),
-            Some(Target::Unreachable | Target::Via(..)) => return way(Kind::Unreachable, 0),
-            Some(Target::Broadcast(_)) | None => return way(Kind::NoRoute, 0),
+            Some(Next::Local) => return way(Kind::Local, 0),
+            Some(Next::Link(iface)) => (iface, dst),
+            Some(Next::Via(iface, IpAddr::V6(gateway))) => (iface, gateway),
+            Some(Next::Unreachable | Next::Via(..)) => return way(Kind::Unreachable, 0),
+            Some(Next::Broadcast(_)) | None => return way(Kind::NoRoute, 0),
         };
         match self.neighbors.permanent(iface, next_hop.into()) {
             Some(id) => Way { next_hop, neighbor: Some(id), ..way(Kind::Unicast, iface) },

@@ -1,0 +1,151 @@
+//! The routes of a host: those that come with its addresses, those that it is given, and what is looked up in them.
+
+use std::net::IpAddr;
+
+use septet_core::checksum;
+
+use super::{ConfigError, Interface, Ip};
+use crate::addr::{Cidr, Prefix};
+use crate::route::{Iface, NextHop, Origin, Route, StaticRoute, Table, Target};
+use crate::routes::Guide;
+
+/// Where packets for one destination go: a [`Target`] of which one next hop was chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    Local,
+    Broadcast(Iface),
+    Link(Iface),
+    Via(Iface, IpAddr),
+    Unreachable,
+}
+
+impl Ip {
+    /// The routes that come with an address: `proto kernel`.
+    pub(super) fn add_connected(&mut self, iface: Iface, address: Cidr) {
+        for route in connected(iface, address) {
+            self.table.add(route);
+        }
+        self.epoch += 1;
+    }
+
+    /// Adds a route through a gateway, which must be on a link of this host.
+    ///
+    /// # Errors
+    /// [`ConfigError::GatewayNotOnLink`].
+    pub fn add_route(&mut self, route: StaticRoute) -> Result<(), ConfigError> {
+        let StaticRoute { prefix, gateway, metric, origin } = route;
+        let iface = self.iface_of(gateway).ok_or(ConfigError::GatewayNotOnLink(gateway))?;
+        self.table.add(Route::new(prefix, Target::Via(iface, gateway), origin).metric(metric));
+        self.epoch += 1;
+        Ok(())
+    }
+
+    /// Adds routes to the table while the host runs; those that are there already stay as they are.
+    pub fn add_routes(&mut self, routes: impl IntoIterator<Item = Route>) {
+        let added = routes.into_iter().filter(|route| self.table.add_once(route.clone())).count();
+        self.routes_changed(added > 0);
+    }
+
+    /// Makes `routes` all that `origin` knows, as a routing protocol does that has computed its routes anew.
+    pub fn replace_routes(&mut self, origin: Origin, routes: Vec<Route>) {
+        let changed = self.table.replace(origin, routes);
+        self.routes_changed(changed);
+    }
+
+    /// Removes what `origin` knows of these prefixes.
+    pub fn withdraw_routes(&mut self, origin: Origin, prefixes: &[Prefix]) {
+        let changed = self.table.withdraw(origin, prefixes);
+        self.routes_changed(changed);
+    }
+
+    /// The ways that were remembered fall where the table has changed.
+    fn routes_changed(&mut self, changed: bool) {
+        self.epoch += u32::from(changed);
+    }
+
+    /// The routing table, without what a router shares with others.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Gives a router its view of the map that it shares with others: routes of metric zero, beside those in its table.
+    pub fn set_guide(&mut self, guide: Guide) {
+        self.guide = Some(guide);
+        self.epoch += 1;
+    }
+
+    /// All routes, for `ip route`: those of the table, then those that the router shares with others.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        let shared = self.guide.as_ref().map(Guide::routes).unwrap_or_default().into_iter();
+        let shared = shared.filter_map(|StaticRoute { prefix, gateway, metric, origin }| {
+            Some(Route::new(prefix, Target::Via(self.iface_of(gateway)?, gateway), origin).metric(metric))
+        });
+        self.table.iter().chain(shared)
+    }
+
+    /// Whether this host owns `addr`; all of 127.0.0.0/8 and ::1 are everyone's own.
+    pub fn is_local(&self, addr: IpAddr) -> bool {
+        addr.is_loopback() || self.table.lookup(addr, |_| true).is_some_and(|r| r.target == Target::Local)
+    }
+
+    /// The interface on whose link `gateway` is.
+    pub fn iface_of(&self, gateway: IpAddr) -> Option<Iface> {
+        let on_link = |i: &Interface| i.addresses.iter().any(|a| a.prefix().contains(gateway));
+        self.interfaces.iter().position(on_link).map(|i| i as Iface)
+    }
+
+    /// The best usable route to `dst`.
+    pub(super) fn lookup(&self, dst: IpAddr, up: impl Fn(Iface) -> bool) -> Option<Next> {
+        let own = self.table.lookup(dst, &up);
+        let shared = self.guide.as_ref().and_then(|guide| {
+            guide.lookup(dst, |gateway| {
+                let iface = self.iface_of(gateway).filter(|i| up(*i))?;
+                Some(Next::Via(iface, gateway))
+            })
+        });
+        match (own, shared) {
+            // The longest prefix, then the lowest distance and metric, then the route that was there first.
+            (Some(own), Some((prefix, target))) => {
+                let (ours, theirs) = (own.prefix.prefix_len(), prefix.prefix_len());
+                let ranked = (own.distance, own.metric) <= (Origin::Oracle.distance(), 0);
+                Some(if ours > theirs || ours == theirs && ranked { next(own, dst, up)? } else { target })
+            }
+            (Some(own), None) => next(own, dst, up),
+            (None, shared) => shared.map(|(_, target)| target),
+        }
+    }
+}
+
+/// What an address on an interface leads to: the host itself, those on its link, and all of them.
+fn connected(iface: Iface, address: Cidr) -> impl Iterator<Item = Route> {
+    let prefix = address.prefix();
+    let own = Prefix::host(address.addr());
+    let link = (prefix != own).then(|| Route::new(prefix, Target::Link(iface), Origin::Kernel));
+    let all =
+        prefix.broadcast().map(|all| Route::new(Prefix::host(all.into()), Target::Broadcast(iface), Origin::Kernel));
+    [Some(Route::new(own, Target::Local, Origin::Kernel)), link, all].into_iter().flatten()
+}
+
+/// Where a route leads packets for `dst`.
+fn next(route: &Route, dst: IpAddr, up: impl Fn(Iface) -> bool) -> Option<Next> {
+    Some(match &route.target {
+        Target::Local => Next::Local,
+        Target::Broadcast(iface) => Next::Broadcast(*iface),
+        Target::Link(iface) => Next::Link(*iface),
+        Target::Via(iface, gateway) => Next::Via(*iface, *gateway),
+        Target::Spread(hops) => {
+            let usable = hops.iter().filter(|hop| up(hop.iface));
+            let NextHop { iface, gateway } = *usable.clone().nth(spread(dst) % usable.count())?;
+            Next::Via(iface, gateway)
+        }
+        Target::Unreachable => Next::Unreachable,
+    })
+}
+
+/// A number for a destination.
+fn spread(dst: IpAddr) -> usize {
+    match dst {
+        IpAddr::V4(dst) => usize::from(checksum::of(&dst.octets())),
+        IpAddr::V6(dst) => usize::from(checksum::of(&dst.octets())),
+    }
+}
