@@ -11,8 +11,8 @@ pub mod filter;
 mod forwarding;
 pub mod fragment;
 mod icmp_limit;
-pub mod igmp;
 pub mod ip;
+pub mod membership;
 pub mod neighbor;
 pub mod route;
 pub mod routes;
@@ -22,6 +22,6 @@ pub use addr::{Cidr, Prefix, PrefixError};
 pub use counters::Counters;
 pub use forwarding::Forwarding;
 pub use ip::{InterfaceConfig, Ip};
-pub use septet_wire::{HeaderFault, Trouble, arp, icmp, icmpv6, ipv4, ipv6};
+pub use septet_wire::{HeaderFault, Trouble, arp, icmp, icmpv6, igmp, ipv4, ipv6, mld};
 
 pub use route::{Iface, NextHop, Origin, Route, StaticRoute, Target};

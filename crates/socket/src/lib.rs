@@ -27,4 +27,4 @@ pub use relay::{Bounds, End, GATHERED_FOR, Way, relay};
 pub use septet_transport::{HeaderFault, Trouble};
 pub use stream::{Stream, Writes};
 pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};
-pub use udp::{Coalescing, Datagram, UdpSocket, UdpSocketImpl};
+pub use udp::{Broadcast, Coalescing, Datagram, GroupChange, Looping, UdpSocket, UdpSocketImpl};

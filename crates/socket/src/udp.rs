@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::Unreached;
+pub use septet_transport::udp::{Broadcast, GroupChange, Looping};
 
 /// What came with a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,17 +45,44 @@ pub trait UdpSocketImpl: Send + Sync + Unpin + 'static {
     /// `NetworkUnreachable`.
     fn connect(&self, peer: SocketAddr) -> io::Result<()>;
 
-    /// Sets the time to live of what is sent: `IP_TTL`.
+    /// Sets the time to live of what is sent to one: `IP_TTL`.
     ///
     /// # Errors
     /// Those of the network.
     fn set_ttl(&self, ttl: u8) -> io::Result<()>;
 
-    /// Takes part in a multicast group: `IP_ADD_MEMBERSHIP`.
+    /// Sets the time to live of what is sent to groups, which is 1 at first: `IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`.
     ///
     /// # Errors
-    /// `InvalidInput` where the address is not multicast; `Unsupported` where the network has none.
-    fn join_multicast(&self, group: IpAddr) -> io::Result<()>;
+    /// Those of the network.
+    fn set_multicast_ttl(&self, ttl: u8) -> io::Result<()>;
+
+    /// Sets the interface by which what is sent to groups leaves, by its name; none for the one that the routes lead to:
+    /// `IP_MULTICAST_IF`.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none of that name.
+    fn set_multicast_interface(&self, on: Option<&str>) -> io::Result<()>;
+
+    /// Sets whether members on this host hear what this socket sends to a group: `IP_MULTICAST_LOOP`.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn set_looping(&self, looping: Looping) -> io::Result<()>;
+
+    /// Sets whether the socket may send to all on a link: `SO_BROADCAST`.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn set_broadcast(&self, broadcast: Broadcast) -> io::Result<()>;
+
+    /// Changes what the socket wants of a multicast group, on the interface of that name; on the one that the routes lead to,
+    /// where there is none.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the address is not multicast, or where the membership has the other mode; `AddrInUse` where it is
+    /// joined already; `AddrNotAvailable` where what is taken back was not there; `NotFound` where there is no such interface.
+    fn change_group(&self, group: IpAddr, on: Option<&str>, change: GroupChange) -> io::Result<()>;
 
     /// Sends a datagram: to `to`, or to the connected peer.
     fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>>;
@@ -107,7 +135,7 @@ impl UdpSocket {
         self.0.connect(peer)
     }
 
-    /// Sets the time to live of what is sent: `IP_TTL`.
+    /// Sets the time to live of what is sent to one: `IP_TTL`.
     ///
     /// # Errors
     /// Those of the network.
@@ -115,12 +143,63 @@ impl UdpSocket {
         self.0.set_ttl(ttl)
     }
 
-    /// Takes part in a multicast group: `IP_ADD_MEMBERSHIP`.
+    /// Sets the time to live of what is sent to groups, which is 1 at first: `IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`.
     ///
     /// # Errors
-    /// `InvalidInput` where the address is not multicast; `Unsupported` where the network has none.
+    /// Those of the network.
+    pub fn set_multicast_ttl(&self, ttl: u8) -> io::Result<()> {
+        self.0.set_multicast_ttl(ttl)
+    }
+
+    /// Sets the interface by which what is sent to groups leaves, by its name (`eth0`); none for the one that the routes lead
+    /// to: `IP_MULTICAST_IF`.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none of that name.
+    pub fn set_multicast_interface(&self, on: Option<&str>) -> io::Result<()> {
+        self.0.set_multicast_interface(on)
+    }
+
+    /// Sets whether members on this host hear what this socket sends to a group: `IP_MULTICAST_LOOP`.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn set_looping(&self, looping: Looping) -> io::Result<()> {
+        self.0.set_looping(looping)
+    }
+
+    /// Sets whether the socket may send to all on a link, which fails with `PermissionDenied` otherwise: `SO_BROADCAST`.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn set_broadcast(&self, broadcast: Broadcast) -> io::Result<()> {
+        self.0.set_broadcast(broadcast)
+    }
+
+    /// Takes part in a multicast group, whoever sends, on the interface that the routes lead to: `IP_ADD_MEMBERSHIP`.
+    ///
+    /// # Errors
+    /// Those of [`change_group`](Self::change_group).
     pub fn join_multicast(&self, group: IpAddr) -> io::Result<()> {
-        self.0.join_multicast(group)
+        self.0.change_group(group, None, GroupChange::Join)
+    }
+
+    /// Takes back [`join_multicast`](Self::join_multicast): `IP_DROP_MEMBERSHIP`.
+    ///
+    /// # Errors
+    /// Those of [`change_group`](Self::change_group).
+    pub fn leave_multicast(&self, group: IpAddr) -> io::Result<()> {
+        self.0.change_group(group, None, GroupChange::Leave)
+    }
+
+    /// Changes what the socket wants of a multicast group, and from whom, on the interface of that name (`eth0`); on the one
+    /// that the routes lead to, where there is none.
+    ///
+    /// # Errors
+    /// `InvalidInput` where the address is not multicast, or where the membership has the other mode; `AddrInUse` where it is
+    /// joined already; `AddrNotAvailable` where what is taken back was not there; `NotFound` where there is no such interface.
+    pub fn change_group(&self, group: IpAddr, on: Option<&str>, change: GroupChange) -> io::Result<()> {
+        self.0.change_group(group, on, change)
     }
 
     /// Sends a datagram to `to`.

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{DropReason, EventId, Frame, Seed, Trace};
-use septet_transport::udp::{Cast, Endpoint, Error, Meta, Reach, Readiness, SocketId, Transmit, split};
+use septet_transport::udp::{Cast, Endpoint, Error, GroupChange, Meta, Reach, Readiness, SocketId, Transmit, split};
 use septet_transport::{Ecn, IcmpError, Trouble};
+use septet_wire::membership::Filter;
 
 fn sa(s: &str) -> SocketAddr {
     s.parse().unwrap()
@@ -33,7 +34,7 @@ fn send(u: &mut Endpoint, id: SocketId, payload: &[u8], size: u16, to: Option<&s
 }
 
 fn meta(src: &str, dst: &str) -> Meta {
-    Meta { src: ip(src), dst: ip(dst), cast: Cast::Unicast, ecn: Ecn::NotEct, ttl: 64 }
+    Meta { src: ip(src), dst: ip(dst), cast: Cast::Unicast, ecn: Ecn::NotEct, ttl: 64, iface: Some(0) }
 }
 
 fn datagram(src: &str, dst: &str, payload: &[u8]) -> Frame {
@@ -99,16 +100,22 @@ fn multicast_needs_membership_and_reaches_all_members() {
     let m = meta("10.0.0.2", group);
     let frame = || datagram("10.0.0.2:5353", "224.0.0.251:5353", b"q");
     assert_eq!(receive(&mut u, &m, frame()), Err(DropReason::NoSocket));
-    assert_eq!(u.join(a, ip("10.0.0.1")), Err(Error::InvalidInput));
-    u.join(a, ip(group)).unwrap();
+    let join = |u: &mut Endpoint, group| u.change_group(a, group, 0, GroupChange::Join);
+    assert_eq!(join(&mut u, ip("10.0.0.1")), Err(Error::InvalidInput));
+    assert_eq!(join(&mut u, ip(group)), Ok((Filter::NONE, Filter::ALL)));
     assert!(u.is_member(ip(group)));
     receive(&mut u, &m, frame()).unwrap();
     assert!(u.recv(a).is_ok() && u.recv(b).is_err());
     let sent = send(&mut u, a, b"r", 0, Some("224.0.0.251:5353")).unwrap();
     assert_eq!(sent.ttl, Some(1), "RFC 1112: one hop unless asked");
-    assert_eq!(u.join(a, ip(group)), Err(Error::AddrInUse));
-    u.join(a, ip("224.0.0.9")).unwrap();
-    assert_eq!(u.close(a).unwrap()[..], [ip(group), ip("224.0.0.9")], "in the order of joining");
+    assert_eq!(join(&mut u, ip(group)), Err(Error::AddrInUse));
+    join(&mut u, ip("224.0.0.9")).unwrap();
+    // Not what came in elsewhere, and not from whom it does not want to hear.
+    assert_eq!(receive(&mut u, &Meta { iface: Some(1), ..m }, frame()), Err(DropReason::NoSocket));
+    u.change_group(a, ip(group), 0, GroupChange::Block(ip("10.0.0.2"))).unwrap();
+    assert_eq!(receive(&mut u, &m, frame()), Err(DropReason::NoSocket));
+    let groups: Vec<_> = u.close(a).unwrap().into_iter().map(|m| m.group).collect();
+    assert_eq!(groups, [ip(group), ip("224.0.0.9")], "in the order of joining");
 }
 
 #[test]

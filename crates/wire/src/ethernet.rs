@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::net::IpAddr;
 
 use septet_core::{DropReason, Frame};
 
@@ -18,6 +19,22 @@ impl MacAddr {
     pub const fn local(number: u64) -> Self {
         let [_, _, _, a, b, c, d, e] = number.to_be_bytes();
         Self([0x02, a, b, c, d, e])
+    }
+
+    /// The address of those who take part in a multicast group. RFC 1112 §6.4: "placing the low-order 23-bits of the IP address
+    /// into the low-order 23 bits of the Ethernet multicast address 01-00-5E-00-00-00"; RFC 2464 §7: "the first two octets of
+    /// which are the value 3333 hexadecimal and whose last four octets are the last four octets of" the group.
+    pub const fn of_group(group: IpAddr) -> Self {
+        match group {
+            IpAddr::V4(group) => {
+                let [_, b, c, d] = group.octets();
+                Self([0x01, 0x00, 0x5e, b & 0x7f, c, d])
+            }
+            IpAddr::V6(group) => {
+                let [.., a, b, c, d] = group.octets();
+                Self([0x33, 0x33, a, b, c, d])
+            }
+        }
     }
 
     /// Whether it names a group: bit 0 of the first octet.

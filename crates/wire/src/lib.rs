@@ -11,6 +11,8 @@ pub mod icmpv6;
 pub mod igmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod membership;
+pub mod mld;
 pub mod packet;
 mod pseudo;
 pub mod tcp;

@@ -5,7 +5,7 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_socket::{Coalescing, Datagram, UdpSocketImpl, Unreached};
+use septet_socket::{Broadcast, Coalescing, Datagram, GroupChange, Looping, UdpSocketImpl, Unreached};
 use septet_transport::udp::SocketId;
 
 use super::registry::{HostKey, call, close, poll};
@@ -30,8 +30,24 @@ impl UdpSocketImpl for UdpHandle {
         call(&self.key, |stack, _| stack.udp.set_ttl(self.id, ttl))
     }
 
-    fn join_multicast(&self, group: IpAddr) -> io::Result<()> {
-        call(&self.key, |stack, _| stack.join(self.id, group))
+    fn set_multicast_ttl(&self, ttl: u8) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.udp.set_multicast_ttl(self.id, ttl))
+    }
+
+    fn set_multicast_interface(&self, on: Option<&str>) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.set_multicast_iface(self.id, on))
+    }
+
+    fn set_looping(&self, looping: Looping) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.udp.set_looping(self.id, looping))
+    }
+
+    fn set_broadcast(&self, broadcast: Broadcast) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.udp.set_broadcast(self.id, broadcast))
+    }
+
+    fn change_group(&self, group: IpAddr, on: Option<&str>, change: GroupChange) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.change_group(self.id, group, on, change))
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>> {

@@ -7,8 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{DropReason, Rng, Trace};
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, SendError};
+use septet_network::membership::Filter;
 use septet_socket::{Coalescing, Datagram as Received, Unreached};
-use septet_transport::udp::{self, Endpoint, Error, Meta, Reach, Refused, SocketId, Transmit};
+use septet_transport::udp::{
+    self, Broadcast, Endpoint, Error, GroupChange, Looping, Membership, Meta, Reach, Refused, SocketId, Transmit,
+};
 use septet_transport::{Ecn, IcmpError};
 use smallvec::SmallVec;
 
@@ -78,7 +81,7 @@ impl Udp {
     }
 
     /// Closes a socket; gives back the groups that it was in.
-    pub(crate) fn close(&mut self, id: SocketId) -> SmallVec<[IpAddr; 1]> {
+    pub(crate) fn close(&mut self, id: SocketId) -> SmallVec<[Membership; 1]> {
         let Ok(groups) = self.endpoint.close(id) else { return SmallVec::new() };
         self.waiting[id.index()] = Waiting::default();
         groups
@@ -100,13 +103,42 @@ impl Udp {
         self.endpoint.connect(id, peer, local).map_err(io_error)
     }
 
-    /// The socket has one time to live, whether for one or for a group.
     pub(crate) fn set_ttl(&mut self, id: SocketId, ttl: u8) -> io::Result<()> {
-        self.endpoint.set_ttl(id, ttl).and_then(|()| self.endpoint.set_multicast_ttl(id, ttl)).map_err(io_error)
+        self.endpoint.set_ttl(id, ttl).map_err(io_error)
     }
 
-    pub(crate) fn join(&mut self, id: SocketId, group: IpAddr) -> io::Result<()> {
-        self.endpoint.join(id, group).map_err(io_error)
+    pub(crate) fn set_multicast_ttl(&mut self, id: SocketId, ttl: u8) -> io::Result<()> {
+        self.endpoint.set_multicast_ttl(id, ttl).map_err(io_error)
+    }
+
+    pub(crate) fn set_multicast_iface(&mut self, id: SocketId, iface: Option<u16>) -> io::Result<()> {
+        self.endpoint.set_multicast_iface(id, iface).map_err(io_error)
+    }
+
+    pub(crate) fn multicast_iface(&self, id: SocketId) -> io::Result<Option<u16>> {
+        self.endpoint.multicast_iface(id).map_err(io_error)
+    }
+
+    pub(crate) fn set_looping(&mut self, id: SocketId, looping: Looping) -> io::Result<()> {
+        self.endpoint.set_looping(id, looping).map_err(io_error)
+    }
+
+    pub(crate) fn set_broadcast(&mut self, id: SocketId, broadcast: Broadcast) -> io::Result<()> {
+        self.endpoint.set_broadcast(id, broadcast).map_err(io_error)
+    }
+
+    pub(crate) fn may_broadcast(&self, id: SocketId) -> io::Result<()> {
+        self.endpoint.may_broadcast(id).map_err(io_error)
+    }
+
+    pub(crate) fn change_group(
+        &mut self,
+        id: SocketId,
+        group: IpAddr,
+        iface: u16,
+        change: GroupChange,
+    ) -> io::Result<(Filter, Filter)> {
+        self.endpoint.change_group(id, group, iface, change).map_err(io_error)
     }
 
     pub(crate) fn set_coalescing(&mut self, id: SocketId, coalescing: Coalescing) -> io::Result<()> {
@@ -191,9 +223,9 @@ impl Udp {
 
     /// Takes a datagram from storey 3; gives it back where nothing listens.
     pub(crate) fn receive(&mut self, mut datagram: Datagram, trace: &mut Trace) -> Option<Datagram> {
-        let Datagram { src, dst, ttl, tos, cast, .. } = datagram;
+        let Datagram { src, dst, ttl, tos, cast, iface, .. } = datagram;
         let cast = if cast == Cast::Broadcast { udp::Cast::Broadcast } else { udp::Cast::Unicast };
-        let meta = Meta { src, dst, cast, ecn: Ecn::from_bits(tos), ttl };
+        let meta = Meta { src, dst, cast, ecn: Ecn::from_bits(tos), ttl, iface };
         let result = self.endpoint.receive(&meta, datagram.frame, trace);
         self.settle();
         let Err(Refused { why: DropReason::NoSocket, frame }) = result else { return None };

@@ -6,9 +6,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use septet_core::Trace;
-use septet_network::ip::{DEFAULT_TTL, DontFragment, Outgoing};
+use septet_network::Iface;
+use septet_network::ip::{DEFAULT_TTL, DontFragment, Looped, Outgoing};
 use septet_network::ipv4::protocol;
-use septet_transport::udp;
+use septet_network::membership::Filter;
+use septet_transport::udp::{self, GroupChange};
 
 use super::slots::SlotId;
 use super::storeys::{Owner, Storeys, Waiting};
@@ -43,25 +45,49 @@ impl Storeys {
     }
 
     fn close_udp(&mut self, id: udp::SocketId) {
-        for group in self.udp.close(id) {
-            if let Ok(Some(iface)) = self.ip.iface_to(group) {
-                self.ip.leave(iface, group);
-            }
+        for udp::Membership { group, iface, filter } in self.udp.close(id) {
+            // An interface that is gone has no groups.
+            let _ = self.ip.refilter(self.now, iface, group, &filter, &Filter::NONE);
         }
     }
 
     pub(crate) fn connect_udp(&mut self, id: udp::SocketId, peer: SocketAddr) -> io::Result<()> {
+        if self.ip.is_broadcast(peer.ip()) {
+            self.udp.may_broadcast(id)?;
+        }
         let local = self.ip.source_for(peer.ip())?;
         self.udp.connect(id, local, peer)
     }
 
-    pub(crate) fn join(&mut self, id: udp::SocketId, group: IpAddr) -> io::Result<()> {
+    /// Changes what a socket wants of a group: on the interface of that name, or on the one that the routes lead to.
+    pub(crate) fn change_group(
+        &mut self,
+        id: udp::SocketId,
+        group: IpAddr,
+        on: Option<&str>,
+        change: GroupChange,
+    ) -> io::Result<()> {
         if !group.is_multicast() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let iface = self.ip.iface_to(group)?.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        self.udp.join(id, group)?;
-        self.ip.join(self.now, iface, group).map_err(io::Error::other)
+        let iface = match on {
+            Some(name) => self.iface_named(name)?,
+            // As Linux, which looks for the interface by the route to the group.
+            None => self.ip.iface_to(group).ok().flatten().ok_or_else(no_interface)?,
+        };
+        let (before, after) = self.udp.change_group(id, group, iface, change)?;
+        self.ip.refilter(self.now, iface, group, &before, &after).map_err(io::Error::other)
+    }
+
+    pub(crate) fn set_multicast_iface(&mut self, id: udp::SocketId, on: Option<&str>) -> io::Result<()> {
+        let iface = on.map(|name| self.iface_named(name)).transpose()?;
+        self.udp.set_multicast_iface(id, iface)
+    }
+
+    /// The interface called `eth0`.
+    fn iface_named(&self, name: &str) -> io::Result<Iface> {
+        let number = name.strip_prefix("eth").and_then(|digits| digits.parse::<Iface>().ok());
+        number.filter(|iface| self.ip.mac(*iface).is_some()).ok_or_else(no_interface)
     }
 
     pub(crate) fn poll_send_udp(
@@ -72,12 +98,20 @@ impl Storeys {
         to: Option<SocketAddr>,
         trace: &mut Trace,
     ) -> Poll<io::Result<usize>> {
+        if let Some(to) = to
+            && self.ip.is_broadcast(to.ip())
+        {
+            self.udp.may_broadcast(id)?;
+        }
+        let multicast_by = self.udp.multicast_iface(id)?;
         let Self { ip, udp, now, .. } = self;
         let mut by = None;
         let way = |dst: IpAddr, bound: Option<IpAddr>| {
-            let (src, iface) = match bound {
-                Some(src) => (src, ip.iface_to(dst)?),
-                None => ip.origin_for(dst)?,
+            let (src, iface) = match (bound, multicast_by.filter(|_| dst.is_multicast())) {
+                (Some(src), Some(iface)) => (src, Some(iface)),
+                (None, Some(iface)) => (ip.origin_on(iface, dst)?, Some(iface)),
+                (Some(src), None) => (src, ip.iface_to(dst)?),
+                (None, None) => ip.origin_for(dst)?,
             };
             by = iface;
             // Whoever asks for segments gets those, uncut.
@@ -91,9 +125,11 @@ impl Storeys {
             Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
             Poll::Pending => return Poll::Pending,
         };
-        let udp::Transmit { src, dst, ttl, ecn, frame } = datagram;
+        let udp::Transmit { src, dst, ttl, looping, ecn, frame } = datagram;
         let ttl = ttl.unwrap_or(DEFAULT_TTL);
-        let to = Outgoing { ttl, tos: ecn.bits(), ..Outgoing::new(src, dst, protocol::UDP) };
+        let looped = if looping == udp::Looping::On { Looped::ToMembers } else { Looped::Never };
+        let by_set = multicast_by.filter(|_| dst.is_multicast());
+        let to = Outgoing { ttl, tos: ecn.bits(), by: by_set, looped, ..Outgoing::new(src, dst, protocol::UDP) };
         self.outbox.push_back(Waiting { to, frame, owner: Owner::Udp(id), iface: by });
         Poll::Ready(Ok(payload.len()))
     }
@@ -116,4 +152,9 @@ impl Storeys {
         self.outbox.push_back(Waiting { to: outgoing, frame, owner: Owner::Ping, iface });
         Ok(())
     }
+}
+
+/// `ENODEV`
+fn no_interface() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "no such device")
 }

@@ -1,6 +1,8 @@
 //! The kernel's sockets as a `Net`, on tokio.
 
 #[cfg(target_os = "linux")]
+mod groups;
+#[cfg(target_os = "linux")]
 mod linux;
 mod resolv;
 pub(crate) mod tcp;

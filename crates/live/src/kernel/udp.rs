@@ -5,10 +5,10 @@ use core::num::NonZeroU16;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use septet_socket::{Coalescing, Datagram, UdpSocket, UdpSocketImpl, Unreached};
+use septet_socket::{Broadcast, Coalescing, Datagram, GroupChange, Looping, UdpSocket, UdpSocketImpl, Unreached};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
 
@@ -44,6 +44,14 @@ struct KernelUdp {
     socket: Arc<tokio::net::UdpSocket>,
 }
 
+#[cfg(not(target_os = "linux"))]
+fn unnamed(on: Option<&str>) -> io::Result<()> {
+    match on {
+        None => Ok(()),
+        Some(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "interfaces can be named on Linux only")),
+    }
+}
+
 impl UdpSocketImpl for KernelUdp {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
@@ -63,13 +71,67 @@ impl UdpSocketImpl for KernelUdp {
         self.socket.set_ttl(ttl.into())
     }
 
-    fn join_multicast(&self, group: IpAddr) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    fn set_multicast_ttl(&self, ttl: u8) -> io::Result<()> {
+        super::groups::set_ttl(&self.socket, ttl)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn set_multicast_ttl(&self, ttl: u8) -> io::Result<()> {
+        let socket = SockRef::from(&*self.socket);
+        if self.socket.local_addr()?.is_ipv6() {
+            return socket.set_multicast_hops_v6(ttl.into());
+        }
+        socket.set_multicast_ttl_v4(ttl.into())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn set_multicast_interface(&self, on: Option<&str>) -> io::Result<()> {
+        super::groups::set_interface(&self.socket, on)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn set_multicast_interface(&self, on: Option<&str>) -> io::Result<()> {
+        unnamed(on)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn set_looping(&self, looping: Looping) -> io::Result<()> {
+        super::groups::set_looping(&self.socket, looping)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn set_looping(&self, looping: Looping) -> io::Result<()> {
+        let (socket, on) = (SockRef::from(&*self.socket), looping == Looping::On);
+        if self.socket.local_addr()?.is_ipv6() {
+            socket.set_multicast_loop_v6(on)
+        } else {
+            socket.set_multicast_loop_v4(on)
+        }
+    }
+
+    fn set_broadcast(&self, broadcast: Broadcast) -> io::Result<()> {
+        self.socket.set_broadcast(broadcast == Broadcast::Allowed)
+    }
+
+    fn change_group(&self, group: IpAddr, on: Option<&str>, change: GroupChange) -> io::Result<()> {
         if !group.is_multicast() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{group} is no multicast address")));
         }
-        match group {
-            IpAddr::V4(group) => self.socket.join_multicast_v4(group, Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(group) => self.socket.join_multicast_v6(&group, 0),
+        #[cfg(target_os = "linux")]
+        return super::groups::change(&self.socket, group, on, change);
+        #[cfg(not(target_os = "linux"))]
+        {
+            unnamed(on)?;
+            let any = &core::net::Ipv4Addr::UNSPECIFIED;
+            let socket = SockRef::from(&*self.socket);
+            match (group, change) {
+                (IpAddr::V4(group), GroupChange::Join) => socket.join_multicast_v4(&group, any),
+                (IpAddr::V4(group), GroupChange::Leave) => socket.leave_multicast_v4(&group, any),
+                (IpAddr::V6(group), GroupChange::Join) => socket.join_multicast_v6(&group, 0),
+                (IpAddr::V6(group), GroupChange::Leave) => socket.leave_multicast_v6(&group, 0),
+                _ => Err(io::Error::new(io::ErrorKind::Unsupported, "sources of a group can be chosen on Linux only")),
+            }
         }
     }
 

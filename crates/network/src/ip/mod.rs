@@ -22,13 +22,12 @@ use septet_datalink::ethernet::MacAddr;
 use septet_datalink::vlan::VlanId;
 
 pub use self::offload::split;
-pub use self::outgoing::{DEFAULT_TTL, DontFragment, Outgoing, SendError};
+pub use self::outgoing::{DEFAULT_TTL, DontFragment, Looped, Outgoing, SendError};
 
 use crate::addr::Cidr;
 use crate::counters::Counters;
 use crate::forwarding::Forwarding;
 use crate::icmp_limit::Limiter;
-use crate::igmp::Memberships;
 use crate::neighbor;
 use crate::route::{Iface, Table};
 use crate::routes::Guide;
@@ -82,7 +81,7 @@ struct Interface {
     mtu: u32,
     carrier: Carrier,
     addresses: Vec<Cidr>,
-    groups: Memberships,
+    groups: groups::Groups,
 }
 
 /// What storey 3 hands up.
@@ -225,7 +224,7 @@ impl Ip {
                 mtu: *mtu,
                 carrier: Carrier::Down,
                 addresses: Vec::with_capacity(addresses.len()),
-                groups: Memberships::default(),
+                groups: groups::Groups::default(),
             });
             for &address in addresses {
                 ip.add_address(iface, address).expect("the interface was just made");

@@ -4,6 +4,8 @@ use core::fmt;
 use std::io;
 use std::net::IpAddr;
 
+use crate::route::Iface;
+
 /// `net.ipv4.ip_default_ttl`.
 pub const DEFAULT_TTL: u8 = 64;
 
@@ -33,12 +35,34 @@ pub struct Outgoing {
     pub tos: u8,
     /// Whether routers may cut it.
     pub dont_fragment: DontFragment,
+    /// The interface by which what is for a group leaves; the one that the routes lead to, where there is none.
+    pub by: Option<Iface>,
+    /// Whether this host hears what it sends to a group.
+    pub looped: Looped,
+}
+
+/// Whether a host hears what it sends to a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Looped {
+    /// RFC 1112 §6.1: it does, where it is a member on the interface by which that leaves.
+    ToMembers,
+    /// Only others do.
+    Never,
 }
 
 impl Outgoing {
     /// With Linux's defaults: TTL 64, TOS 0, path MTU discovery.
     pub const fn new(src: IpAddr, dst: IpAddr, protocol: u8) -> Self {
-        Self { src, dst, protocol, ttl: DEFAULT_TTL, tos: 0, dont_fragment: DontFragment::IfItFits }
+        Self {
+            src,
+            dst,
+            protocol,
+            ttl: DEFAULT_TTL,
+            tos: 0,
+            dont_fragment: DontFragment::IfItFits,
+            by: None,
+            looped: Looped::ToMembers,
+        }
     }
 }
 

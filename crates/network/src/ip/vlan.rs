@@ -4,7 +4,6 @@ use septet_core::Port;
 use septet_datalink::vlan::VlanId;
 
 use super::{ConfigError, Interface, Ip, VlanInterfaceConfig};
-use crate::igmp::Memberships;
 use crate::route::Iface;
 
 impl Ip {
@@ -24,7 +23,7 @@ impl Ip {
             mtu: below.mtu,
             carrier: below.carrier,
             addresses: Vec::with_capacity(addresses.len()),
-            groups: Memberships::default(),
+            groups: super::groups::Groups::default(),
         });
         for address in addresses {
             self.add_address(iface, *address)?;

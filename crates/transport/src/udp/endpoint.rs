@@ -1,5 +1,7 @@
 //! All UDP sockets of one host.
 
+mod options;
+
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,6 +10,9 @@ use septet_core::{DropReason, EventId, FixedState, Frame, Rng, Storey, Trace};
 use slab::Slab;
 use smallvec::SmallVec;
 
+pub use options::{Broadcast, Coalescing, Looping, Reach};
+
+use super::groups::{Groups, Membership};
 use super::meaning::{Finality, meaning};
 use super::wire::{HEADER_LEN, Header};
 use super::{Error, Mib};
@@ -56,6 +61,8 @@ pub struct Meta {
     pub dst: IpAddr,
     /// Whether `dst` is a broadcast address of the link.
     pub cast: Cast,
+    /// The interface by which it came; nothing where it never left the host.
+    pub iface: Option<u16>,
     /// Its ECN codepoint.
     pub ecn: Ecn,
     /// Its time to live on arrival.
@@ -81,6 +88,8 @@ pub struct Transmit {
     pub dst: IpAddr,
     /// The time to live, where the socket sets one.
     pub ttl: Option<u8>,
+    /// Whether members on this host hear what is for a group.
+    pub looping: Looping,
     /// The ECN codepoint for the IP header.
     pub ecn: Ecn,
     /// The bytes from the UDP header on; a super-datagram where `segment_size` is not zero.
@@ -102,25 +111,18 @@ pub struct Received {
     pub frame: Frame,
 }
 
-/// Whether a socket takes a super-datagram whole: `UDP_GRO`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Coalescing {
-    /// It is split into its datagrams.
-    #[default]
-    Off,
-    /// It is.
-    On,
-}
-
 #[derive(Debug)]
 struct Socket {
     generation: u32,
     local: SocketAddr,
     peer: Option<SocketAddr>,
-    /// In the order in which they were joined.
-    groups: SmallVec<[IpAddr; 1]>,
+    groups: Groups,
     ttl: Option<u8>,
     multicast_ttl: u8,
+    /// The interface by which multicast leaves, where one is set.
+    multicast_iface: Option<u16>,
+    looping: Looping,
+    broadcast: Broadcast,
     reach: Reach,
     coalescing: Coalescing,
     queue: VecDeque<Received>,
@@ -132,16 +134,6 @@ struct Socket {
     /// The error queue, once asked for: `IP_RECVERR`.
     errors: Option<VecDeque<IcmpError>>,
     event_queued: bool,
-}
-
-/// Which families a socket over IPv6 speaks: `IPV6_V6ONLY`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Reach {
-    /// IPv4 too.
-    #[default]
-    Both,
-    /// Only the family of the address that it is bound to.
-    OwnFamily,
 }
 
 /// What a queued datagram is charged on top of its payload, as the kernel charges for its buffer.
@@ -190,9 +182,12 @@ impl Endpoint {
             generation: self.generation,
             local: SocketAddr::new(local.ip(), port),
             peer: None,
-            groups: SmallVec::new(),
+            groups: Groups::default(),
             ttl: None,
             multicast_ttl: 1,
+            multicast_iface: None,
+            looping: Looping::default(),
+            broadcast: Broadcast::default(),
             reach: Reach::default(),
             coalescing: Coalescing::default(),
             queue: VecDeque::new(),
@@ -256,7 +251,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// `BadSocket`.
-    pub fn close(&mut self, id: SocketId) -> Result<SmallVec<[IpAddr; 1]>, Error> {
+    pub fn close(&mut self, id: SocketId) -> Result<SmallVec<[Membership; 1]>, Error> {
         let index = self.index(id)?;
         let Socket { local, groups, .. } = self.sockets.remove(index);
         let port = local.port();
@@ -266,7 +261,7 @@ impl Endpoint {
                 self.ports.remove(&port);
             }
         }
-        Ok(groups)
+        Ok(groups.into_all())
     }
 
     /// Closes all sockets, as when the host is switched off. The counters go on.
@@ -291,84 +286,9 @@ impl Endpoint {
         Ok(self.sockets[self.index(id)?].peer)
     }
 
-    /// Sets the time to live of unicast: `IP_TTL`.
-    ///
-    /// # Errors
-    /// `BadSocket`; `InvalidInput` for zero.
-    pub fn set_ttl(&mut self, id: SocketId, ttl: u8) -> Result<(), Error> {
-        if ttl == 0 {
-            return Err(Error::InvalidInput);
-        }
-        self.socket(id)?.ttl = Some(ttl);
-        Ok(())
-    }
-
-    /// Sets the time to live of multicast, one at first: `IP_MULTICAST_TTL`.
-    ///
-    /// # Errors
-    /// `BadSocket`.
-    pub fn set_multicast_ttl(&mut self, id: SocketId, ttl: u8) -> Result<(), Error> {
-        self.socket(id)?.multicast_ttl = ttl;
-        Ok(())
-    }
-
-    /// Sets which families the socket speaks: `IPV6_V6ONLY`.
-    ///
-    /// # Errors
-    /// `BadSocket`.
-    pub fn set_reach(&mut self, id: SocketId, reach: Reach) -> Result<(), Error> {
-        self.socket(id)?.reach = reach;
-        Ok(())
-    }
-
-    /// Bounds the bytes that wait to be received: `SO_RCVBUF`.
-    ///
-    /// # Errors
-    /// `BadSocket`.
-    pub fn set_receive_buffer(&mut self, id: SocketId, bytes: usize) -> Result<(), Error> {
-        self.socket(id)?.receive_buffer = (2 * bytes).max(2304);
-        Ok(())
-    }
-
-    /// Sets whether super-datagrams come whole: `UDP_GRO`.
-    ///
-    /// # Errors
-    /// `BadSocket`.
-    pub fn set_coalescing(&mut self, id: SocketId, coalescing: Coalescing) -> Result<(), Error> {
-        self.socket(id)?.coalescing = coalescing;
-        Ok(())
-    }
-
-    /// Takes part in a group: `IP_ADD_MEMBERSHIP`. Storey 3 tells the routers.
-    ///
-    /// # Errors
-    /// `InvalidInput` where `group` is not multicast, `AddrInUse` where it is joined already.
-    pub fn join(&mut self, id: SocketId, group: IpAddr) -> Result<(), Error> {
-        if !group.is_multicast() {
-            return Err(Error::InvalidInput);
-        }
-        let groups = &mut self.socket(id)?.groups;
-        if groups.contains(&group) {
-            return Err(Error::AddrInUse);
-        }
-        groups.push(group);
-        Ok(())
-    }
-
-    /// Leaves a group.
-    ///
-    /// # Errors
-    /// `InvalidInput` where it was not joined.
-    pub fn leave(&mut self, id: SocketId, group: IpAddr) -> Result<(), Error> {
-        let groups = &mut self.socket(id)?.groups;
-        let at = groups.iter().position(|g| *g == group).ok_or(Error::InvalidInput)?;
-        groups.remove(at);
-        Ok(())
-    }
-
     /// Whether any socket takes part in `group`: what storey 3 asks before it answers a membership query.
     pub fn is_member(&self, group: IpAddr) -> bool {
-        self.sockets.iter().any(|(_, s)| s.groups.contains(&group))
+        self.sockets.iter().any(|(_, s)| s.groups.contains(group))
     }
 
     /// Builds a datagram to `to`, or to the connected peer, for storey 3 to send. `way` asks it for the source address
@@ -435,8 +355,9 @@ impl Endpoint {
             f.set("to", to).set("bytes", payload.len());
         });
         socket.unsent += charge;
+        let looping = socket.looping;
         self.mib.out_datagrams += payload.len().div_ceil(each.max(1)).max(1) as u64;
-        Ok(Transmit { src, dst: to.ip(), ttl, ecn: Ecn::NotEct, frame })
+        Ok(Transmit { src, dst: to.ip(), ttl, looping, ecn: Ecn::NotEct, frame })
     }
 
     /// A datagram of this socket with so many bytes of payload has left the host: there is room for more.
@@ -487,7 +408,7 @@ impl Endpoint {
         let from = SocketAddr::new(meta.src, header.src_port);
         let to = SocketAddr::new(meta.dst, header.dst_port);
         let takers = if meta.dst.is_multicast() || meta.cast == Cast::Broadcast {
-            self.find_all(to, from, meta.cast)
+            self.find_all(to, from, meta)
         } else {
             self.find(to, from).into_iter().collect()
         };
@@ -551,10 +472,11 @@ impl Endpoint {
     }
 
     /// RFC 1112 §6.1: a datagram goes to every socket that has joined the group.
-    fn find_all(&self, to: SocketAddr, from: SocketAddr, cast: Cast) -> SmallVec<[u32; 1]> {
+    fn find_all(&self, to: SocketAddr, from: SocketAddr, meta: &Meta) -> SmallVec<[u32; 1]> {
         let fits = |index: &u32| {
             let s = &self.sockets[*index as usize];
-            s.takes(to.ip(), from) && (cast == Cast::Broadcast || s.groups.contains(&to.ip()))
+            let wanted = || s.groups.want(to.ip(), meta.iface, from.ip());
+            s.takes(to.ip(), from) && (meta.cast == Cast::Broadcast || wanted())
         };
         self.ports.get(&to.port()).into_iter().flatten().copied().filter(fits).collect()
     }

@@ -27,6 +27,10 @@ pub enum Error {
     ProtocolUnreachable,
     /// ICMP: a field of the header is wrong: `EPROTO`.
     BadParameter,
+    /// No membership there: `EADDRNOTAVAIL`.
+    AddrNotAvailable,
+    /// To all, where that was not allowed: `EACCES`.
+    Denied,
     /// Not a multicast group, or another nonsense: `EINVAL`.
     InvalidInput,
 }
@@ -37,6 +41,8 @@ impl Error {
         match self {
             Self::WouldBlock => io::ErrorKind::WouldBlock,
             Self::AddrInUse => io::ErrorKind::AddrInUse,
+            Self::AddrNotAvailable => io::ErrorKind::AddrNotAvailable,
+            Self::Denied => io::ErrorKind::PermissionDenied,
             Self::NoDestination => io::ErrorKind::NotConnected,
             Self::ConnectionRefused => io::ErrorKind::ConnectionRefused,
             Self::HostUnreachable => io::ErrorKind::HostUnreachable,
@@ -53,6 +59,8 @@ impl Error {
             Self::WouldBlock => 11,
             Self::BadSocket => 9,
             Self::AddrInUse => 98,
+            Self::AddrNotAvailable => 99,
+            Self::Denied => 13,
             Self::NoDestination => 89,
             Self::TooLong => 90,
             Self::ConnectionRefused => 111,
@@ -71,6 +79,8 @@ impl fmt::Display for Error {
             Self::WouldBlock => "operation would block",
             Self::BadSocket => "no such socket",
             Self::AddrInUse => "address already in use",
+            Self::AddrNotAvailable => "cannot assign requested address",
+            Self::Denied => "permission denied",
             Self::NoDestination => "destination address required",
             Self::TooLong => "message too long",
             Self::ConnectionRefused => "connection refused",

@@ -101,7 +101,9 @@ impl Ip {
             }
             Kind::Multicast => {
                 self.counters.ip_in_mcast_pkts += 1;
-                if self.is_member(iface, header.dst) {
+                if self.is_member(iface, header.dst.into())
+                    || header.protocol == protocol::IGMP && self.hears(iface, header.dst.into())
+                {
                     self.deliver(now, at(Cast::Multicast), header, frame, out);
                 }
             }
@@ -225,7 +227,7 @@ impl Ip {
             protocol::IGMP => {
                 self.counters.ip_in_delivers += 1;
                 frame.pull(usize::from(header.header_len));
-                self.receive_igmp(now, iface, &frame, out);
+                self.receive_igmp(now, iface, header.src, &frame, out);
             }
             _ => {
                 self.counters.ip_in_unknown_protos += 1;

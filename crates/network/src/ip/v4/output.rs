@@ -8,7 +8,7 @@ use septet_datalink::ethernet::{EtherType, MacAddr};
 use super::Way;
 use crate::ip::told::drop_frame;
 use crate::ip::ways::Kind;
-use crate::ip::{DontFragment, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, SendError};
+use crate::ip::{DontFragment, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Looped, Outgoing, SendError};
 use crate::neighbor::{Origin, Output, Waiting};
 use crate::route::Iface;
 use septet_wire::ipv4::{self, Header};
@@ -23,7 +23,10 @@ impl Ip {
         out: &mut Out<'_>,
     ) -> Result<Option<Iface>, SendError> {
         self.counters.ip_out_requests += 1;
-        let way = self.way_out(dst)?;
+        let way = match to.by {
+            Some(iface) if dst.is_multicast() => self.way_by(iface, dst)?,
+            _ => self.way_out(dst)?,
+        };
         let src = if src.is_unspecified() { self.source(&way, dst)? } else { src };
         let total = frame.len() + ipv4::HEADER_LEN;
         let mtu = self.mtu_of(now, &way, dst);
@@ -61,7 +64,7 @@ impl Ip {
             Kind::Multicast => {
                 self.counters.ip_out_mcast_pkts += 1;
                 // RFC 1112 §6.1: a datagram is looped back where the host itself is a member on that interface.
-                if self.is_member(way.iface, dst) {
+                if to.looped == Looped::ToMembers && self.is_member(way.iface, dst.into()) {
                     self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
                 }
             }
@@ -152,16 +155,9 @@ impl Ip {
                 }
             }
             Kind::Broadcast => MacAddr([0xff; 6]),
-            Kind::Multicast => multicast_mac(dst),
+            Kind::Multicast => MacAddr::of_group(dst.into()),
             Kind::Local | Kind::Unreachable | Kind::NoRoute => return,
         };
         self.transmit_to(way.iface, mac, EtherType::IPV4, packet, out);
     }
-}
-
-/// RFC 1112 §6.4: "placing the low-order 23-bits of the IP address into the low-order 23 bits of the Ethernet multicast
-/// address 01-00-5E-00-00-00".
-fn multicast_mac(group: Ipv4Addr) -> MacAddr {
-    let [_, b, c, d] = group.octets();
-    MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
 }
