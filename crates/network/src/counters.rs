@@ -45,6 +45,7 @@ septet_core::counters! {
         arp_out_replies = "ArpOutReplies", "ARP replies sent";
         arp_in_requests = "ArpInRequests", "ARP requests received";
         arp_in_replies = "ArpInReplies", "ARP replies received";
+        arp_conflicts = "ArpConflicts", "ARP packets of others who use an address of this host, or one that it is about to use";
         arp_res_failed = "ArpResFailed", "next hops that did not answer: `res_failed` of `/proc/net/stat/arp_cache`";
         arp_unresolved_discards = "ArpUnresolvedDiscards", "packets dropped while they waited for a link address: `unresolved_discards`";
     }

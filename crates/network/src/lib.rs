@@ -5,6 +5,7 @@
 //! usable alone: the wire formats ([`ipv4`], [`ipv6`], [`icmp`], [`icmpv6`], [`arp`]), the neighbour cache ([`neighbor`]), the routing table
 //! ([`route`]), [`fragment`]ation, and [`routes`], which computes the tables of a whole topology.
 
+pub mod acd;
 mod addr;
 mod counters;
 pub mod filter;

@@ -217,6 +217,26 @@ impl Cache {
         (entry.mac, entry.state) = (mac, State::Permanent);
     }
 
+    /// Sets an entry by hand, whatever it was; gives what waited for it.
+    pub fn set(&mut self, now: Instant, iface: Iface, addr: IpAddr, mac: MacAddr, state: State) -> VecDeque<Waiting> {
+        let NeighborId(at) = self.entry(now, iface, addr);
+        let reachable = self.reachable;
+        let entry = &mut self.entries[at as usize];
+        (entry.mac, entry.state, entry.updated, entry.solicitations) = (mac, state, now, 0);
+        if state == State::Reachable {
+            (entry.timer, entry.confirmed) = (now + reachable, now);
+        }
+        core::mem::take(&mut entry.waiting)
+    }
+
+    /// Forgets an entry, one set by hand too; gives what waited for it.
+    pub fn remove(&mut self, iface: Iface, addr: IpAddr) -> Option<VecDeque<Waiting>> {
+        let at = *self.index.get(&(iface, addr))?;
+        let waiting = core::mem::take(&mut self.entries[at as usize].waiting);
+        self.retain(|e| (e.iface, e.addr) != (iface, addr));
+        Some(waiting)
+    }
+
     /// Where a packet for this entry goes now; `cause` is what made the packet.
     #[inline]
     pub fn output(&mut self, now: Instant, id: NeighborId, cause: EventId) -> Output {
@@ -325,6 +345,12 @@ impl Cache {
         let entry = &self.entries[*self.index.get(&(iface, addr))? as usize];
         let state = if entry.state == State::Reachable && now >= entry.timer { State::Stale } else { entry.state };
         Some((state, entry.mac))
+    }
+
+    /// When an entry was last used, last confirmed and last changed: what `ip -s neigh` shows.
+    pub fn ages(&self, iface: Iface, addr: IpAddr) -> Option<[Instant; 3]> {
+        let entry = &self.entries[*self.index.get(&(iface, addr))? as usize];
+        Some([entry.used, entry.confirmed, entry.updated])
     }
 
     /// All entries in the order in which they were made: interface, address, state, link address.

@@ -53,6 +53,7 @@ impl From<SendError> for Errno {
         match error {
             SendError::NetworkUnreachable => Self::ENETUNREACH,
             SendError::HostUnreachable => Self::EHOSTUNREACH,
+            SendError::SourceGone => Self::EINVAL,
             SendError::MessageTooLong { .. } => Self::EMSGSIZE,
         }
     }

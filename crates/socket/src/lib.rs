@@ -9,20 +9,24 @@
 //! ends, and [`Stream`] is what all ends have in common.
 
 mod accept;
+pub mod admin;
 mod ext;
 mod icmp;
 mod net;
 mod options;
+mod packet;
 mod relay;
 mod stream;
 mod tcp;
 mod udp;
 
 pub use accept::{Accepted, Acceptor, Full, Listener, Place, Places, Reserve};
+pub use admin::{Admin, AdminImpl, Changes, ChangesImpl};
 pub use ext::{Elapsed, NetExt};
 pub use icmp::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
 pub use net::{BoxFuture, Entropy, Net, NetRef, Note, Sleep, Spawned};
 pub use options::{ListenOptions, Nodelay, TcpOptions};
+pub use packet::{PacketSocket, PacketSocketImpl, Taken};
 pub use relay::{Bounds, End, GATHERED_FOR, Way, relay};
 pub use septet_transport::{HeaderFault, Trouble};
 pub use stream::{Stream, Writes};

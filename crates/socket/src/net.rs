@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use septet_core::{EventId, Fields, Instant, Recorder, Storey};
 
-use crate::{IcmpSocket, ListenOptions, TcpListener, TcpOptions, TcpStream, UdpSocket};
+use crate::{Admin, IcmpSocket, ListenOptions, PacketSocket, TcpListener, TcpOptions, TcpStream, UdpSocket};
+use septet_wire::ethernet::EtherType;
 
 /// A future on the heap that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -86,6 +87,34 @@ pub trait Net: Send + Sync + 'static {
     /// # Errors
     /// `PermissionDenied` or `Unsupported` where the network has none.
     fn open_icmp(&self) -> io::Result<IcmpSocket>;
+
+    /// Opens a UDP socket at `at` that sends and receives by the interface `device` alone, whatever the routes say:
+    /// `SO_BINDTODEVICE`. It works before the interface has an address.
+    ///
+    /// # Errors
+    /// Those of [`bind_udp`](Self::bind_udp); `NotFound` where there is no such interface; `Unsupported` where the network
+    /// has none.
+    fn bind_udp_on(&self, device: &str, at: SocketAddr) -> io::Result<UdpSocket> {
+        let _ = (device, at);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Opens a socket for the packets of one protocol on the link of the interface `device`.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such interface; `Unsupported` where the network has none.
+    fn open_packet(&self, device: &str, protocol: EtherType) -> io::Result<PacketSocket> {
+        let _ = (device, protocol);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// What may change this host's addresses, routes and neighbours, and read them.
+    ///
+    /// # Errors
+    /// `Unsupported` where that is not this program's to do, as on the machine's own network.
+    fn admin(&self) -> io::Result<Admin> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// The counters and series of this host.
     fn recorder(&self) -> &Recorder;

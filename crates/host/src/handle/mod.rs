@@ -1,6 +1,8 @@
 //! What programs hold of a host: its network and its sockets, as plain ids that find their host at each call.
 
+mod admin;
 mod net;
+mod packet;
 mod ping;
 mod registry;
 mod scope;

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use septet_core::{EventId, Instant, Randomness, Recorder, Trace};
 use septet_engine::executor;
 use septet_socket::{
-    BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, Sleep, Spawned, TcpListener, TcpOptions, TcpStream,
-    UdpSocket,
+    Admin, BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, PacketSocket, Sleep, Spawned, TcpListener,
+    TcpOptions, TcpStream, UdpSocket,
 };
+use septet_wire::ethernet::EtherType;
 
+use super::admin::AdminHandle;
+use super::packet::PacketHandle;
 use super::ping::PingHandle;
 use super::registry::{self, HostKey};
 use super::udp::UdpHandle;
@@ -51,11 +54,14 @@ impl Net for HostNet {
     }
 
     fn name_servers(&self) -> Vec<SocketAddr> {
-        self.config.name_servers.clone()
+        let written =
+            registry::with(&self.key, |stack, _| stack.resolvers.as_ref().map(|(servers, _)| servers.clone()));
+        written.ok().flatten().unwrap_or_else(|| self.config.name_servers.clone())
     }
 
     fn search_domains(&self) -> Vec<String> {
-        self.config.search.clone()
+        let written = registry::with(&self.key, |stack, _| stack.resolvers.as_ref().map(|(_, search)| search.clone()));
+        written.ok().flatten().unwrap_or_else(|| self.config.search.clone())
     }
 
     fn hosts(&self, name: &str) -> Vec<IpAddr> {
@@ -118,6 +124,27 @@ impl Net for HostNet {
             stack.pings.open(&mut stack.rng)
         })?;
         Ok(IcmpSocket::new(PingHandle { key: self.key.clone(), id }))
+    }
+
+    fn bind_udp_on(&self, device: &str, at: SocketAddr) -> io::Result<UdpSocket> {
+        let id = registry::call(&self.key, |stack, _| {
+            let device = stack.device(device)?;
+            stack.bind_udp_on(Some(device), at)
+        })?;
+        Ok(UdpSocket::new(UdpHandle { key: self.key.clone(), id }))
+    }
+
+    fn open_packet(&self, device: &str, protocol: EtherType) -> io::Result<PacketSocket> {
+        let id = registry::call(&self.key, |stack, _| {
+            stack.running()?;
+            let device = stack.device(device)?;
+            Ok(stack.packets.open(device, protocol))
+        })?;
+        Ok(PacketSocket::new(PacketHandle { key: self.key.clone(), id }))
+    }
+
+    fn admin(&self) -> io::Result<Admin> {
+        Ok(Admin::new(AdminHandle { key: self.key.clone() }))
     }
 
     fn recorder(&self) -> &Recorder {

@@ -2,12 +2,15 @@
 //!
 //! Nothing here knows how programs hold a socket; they call through [`handle`](crate::handle).
 
+mod admin;
 mod config;
 mod counters;
 mod errors;
 mod lens;
+mod listeners;
 mod listening;
 pub mod middlebox;
+mod packets;
 mod ping;
 mod plain_calls;
 mod reports;

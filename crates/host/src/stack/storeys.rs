@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, Storey, Trace};
@@ -18,6 +19,8 @@ use septet_transport::udp;
 
 use super::config::HostConfig;
 use super::errors::switched_off;
+use super::listeners::Listeners;
+use super::packets::Packets;
 use super::ping::Pings;
 use super::reports::quoted;
 use super::tcp::Tcp;
@@ -70,6 +73,11 @@ pub(crate) struct Storeys {
     pub(crate) tcp: Tcp,
     pub(crate) udp: Udp,
     pub(crate) pings: Pings,
+    pub(crate) packets: Packets,
+    /// Who hears of changes of addresses and interfaces.
+    pub(crate) listeners: Listeners,
+    /// The `resolv.conf` that was written while the host runs.
+    pub(crate) resolvers: Option<(Vec<SocketAddr>, Vec<String>)>,
     /// The programs, and why the one that runs does what it does.
     pub(crate) tasks: executor::Handle,
     pub(crate) rng: Rng,
@@ -92,6 +100,9 @@ impl Storeys {
             tcp: Tcp::new(config.tcp.clone(), stream("tcp")),
             udp: Udp::default(),
             pings: Pings::default(),
+            packets: Packets::default(),
+            listeners: Listeners::default(),
+            resolvers: None,
             tasks,
             rng: stream("programs"),
             link: Ports::default(),
@@ -109,6 +120,9 @@ impl Storeys {
         self.tcp.wipe(self.config.tcp.clone());
         self.udp.wipe();
         self.pings.wipe();
+        self.packets.wipe();
+        self.listeners.wipe();
+        self.resolvers = None;
         self.outbox.clear();
         self.blocked = None;
     }
@@ -134,6 +148,12 @@ impl Storeys {
                 Ok((of_vlan, ether_type)) => (iface, header.ether_type) = (of_vlan, ether_type),
                 Err(why) => return self.bad_frame(port, &frame, why, out),
             }
+        }
+        if !self.ip.is_switched_on(iface) {
+            return;
+        }
+        if self.packets.is_open() {
+            self.packets.take(iface, &header, &frame);
         }
         match header.ether_type {
             EtherType::IPV4 => self.ip.receive(now, iface, cast, frame, out),
@@ -169,7 +189,9 @@ impl Storeys {
     /// Whether nothing climbs and nothing waits to be sent.
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
-        !self.ip.has_up() && (self.blocked.is_some() || (self.outbox.is_empty() && !self.tcp.dirty))
+        !self.ip.has_up()
+            && !self.packets.has_outgoing()
+            && (self.blocked.is_some() || (self.outbox.is_empty() && !self.tcp.dirty))
     }
 
     /// Hands to the sockets what storey 3 has for them.
@@ -188,6 +210,7 @@ impl Storeys {
                     self.tasks.because(data.cause);
                     self.pings.reply(ident, from, seq, ttl, data);
                 }
+                Up::Change(change) => self.listeners.tell(change),
                 Up::Error(report) => {
                     self.tasks.because(report.quote.cause);
                     if let Some(upper) = self.upper(report.protocol) {
@@ -205,8 +228,16 @@ impl Storeys {
 
     /// Sends what waits, as far as the ports' queues have room.
     pub(crate) fn flush(&mut self, now: Instant, out: &mut Out<'_>) {
+        self.send_packets(out);
         self.send_waiting(now, out);
         self.settle_tcp(out.trace);
+    }
+
+    /// Sends what packet sockets have.
+    fn send_packets(&mut self, out: &mut Out<'_>) {
+        while let Some((iface, to, ether_type, packet)) = self.packets.next_outgoing() {
+            self.ip.send_on_link(iface, to, ether_type, packet, out);
+        }
     }
 
     /// Wakes who waits for TCP, each because of what happened to its connection.

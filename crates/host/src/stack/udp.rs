@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{DropReason, Rng, Trace};
+use septet_network::Iface;
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, SendError};
 use septet_network::membership::Filter;
 use septet_socket::{Coalescing, Datagram as Received, Unreached};
@@ -60,8 +61,8 @@ fn io_error(error: Error) -> io::Error {
 
 impl Udp {
     /// Opens a socket. Whether the address is the host's own is the caller's to know.
-    pub(crate) fn bind(&mut self, at: SocketAddr, rng: &mut Rng) -> io::Result<SocketId> {
-        let id = self.endpoint.bind(at, rng).map_err(io_error)?;
+    pub(crate) fn bind(&mut self, device: Option<Iface>, at: SocketAddr, rng: &mut Rng) -> io::Result<SocketId> {
+        let id = self.endpoint.bind_on(device, at, rng).map_err(io_error)?;
         self.endpoint.set_reach(id, Reach::OwnFamily).map_err(io_error)?;
         self.set_ttl(id, DEFAULT_TTL)?;
         if id.index() >= self.waiting.len() {
@@ -93,6 +94,10 @@ impl Udp {
 
     pub(crate) fn take_error(&mut self, id: SocketId) -> io::Result<Option<Error>> {
         self.endpoint.take_error(id).map_err(io_error)
+    }
+
+    pub(crate) fn device(&self, id: SocketId) -> io::Result<Option<Iface>> {
+        self.endpoint.device(id).map_err(io_error)
     }
 
     pub(crate) fn local_addr(&self, id: SocketId) -> io::Result<SocketAddr> {

@@ -22,6 +22,8 @@ pub(crate) enum SocketName {
     Tcp(Socket),
     Udp(udp::SocketId),
     Ping(SlotId),
+    Packet(SlotId),
+    Changes(SlotId),
 }
 
 impl Storeys {
@@ -31,17 +33,23 @@ impl Storeys {
             SocketName::Tcp(socket) => self.close_tcp(socket, trace),
             SocketName::Udp(id) => self.close_udp(id),
             SocketName::Ping(id) => self.pings.close(id),
+            SocketName::Packet(id) => self.packets.close(id),
+            SocketName::Changes(id) => self.listeners.close(id),
         }
     }
 
     pub(crate) fn bind_udp(&mut self, at: SocketAddr) -> io::Result<udp::SocketId> {
+        self.bind_udp_on(None, at)
+    }
+
+    pub(crate) fn bind_udp_on(&mut self, device: Option<Iface>, at: SocketAddr) -> io::Result<udp::SocketId> {
         self.running()?;
         let ip = at.ip();
         let is_broadcast = matches!(ip, IpAddr::V4(a) if a.is_broadcast());
         if !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || self.ip.is_local(ip)) {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
-        self.udp.bind(at, &mut self.rng)
+        self.udp.bind(device, at, &mut self.rng)
     }
 
     fn close_udp(&mut self, id: udp::SocketId) {
@@ -71,7 +79,7 @@ impl Storeys {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let iface = match on {
-            Some(name) => self.iface_named(name)?,
+            Some(name) => self.device(name)?,
             // As Linux, which looks for the interface by the route to the group.
             None => self.ip.iface_to(group).ok().flatten().ok_or_else(no_interface)?,
         };
@@ -80,14 +88,8 @@ impl Storeys {
     }
 
     pub(crate) fn set_multicast_iface(&mut self, id: udp::SocketId, on: Option<&str>) -> io::Result<()> {
-        let iface = on.map(|name| self.iface_named(name)).transpose()?;
+        let iface = on.map(|name| self.device(name)).transpose()?;
         self.udp.set_multicast_iface(id, iface)
-    }
-
-    /// The interface called `eth0`.
-    fn iface_named(&self, name: &str) -> io::Result<Iface> {
-        let number = name.strip_prefix("eth").and_then(|digits| digits.parse::<Iface>().ok());
-        number.filter(|iface| self.ip.mac(*iface).is_some()).ok_or_else(no_interface)
     }
 
     pub(crate) fn poll_send_udp(
@@ -103,13 +105,17 @@ impl Storeys {
         {
             self.udp.may_broadcast(id)?;
         }
-        let multicast_by = self.udp.multicast_iface(id)?;
+        let (device, multicast_by) = (self.udp.device(id)?, self.udp.multicast_iface(id)?);
         let Self { ip, udp, now, .. } = self;
         let mut by = None;
         let way = |dst: IpAddr, bound: Option<IpAddr>| {
             let (src, iface) = match (bound, multicast_by.filter(|_| dst.is_multicast())) {
                 (Some(src), Some(iface)) => (src, Some(iface)),
                 (None, Some(iface)) => (ip.origin_on(iface, dst)?, Some(iface)),
+                (bound, None) if let Some(device) = device => {
+                    let (src, iface) = ip.origin_by(device, dst)?;
+                    (bound.unwrap_or(src), iface)
+                }
                 (Some(src), None) => (src, ip.iface_to(dst)?),
                 (None, None) => ip.origin_for(dst)?,
             };
@@ -128,7 +134,7 @@ impl Storeys {
         let udp::Transmit { src, dst, ttl, looping, ecn, frame } = datagram;
         let ttl = ttl.unwrap_or(DEFAULT_TTL);
         let looped = if looping == udp::Looping::On { Looped::ToMembers } else { Looped::Never };
-        let by_set = multicast_by.filter(|_| dst.is_multicast());
+        let by_set = multicast_by.filter(|_| dst.is_multicast()).or(device);
         let to = Outgoing { ttl, tos: ecn.bits(), by: by_set, looped, ..Outgoing::new(src, dst, protocol::UDP) };
         self.outbox.push_back(Waiting { to, frame, owner: Owner::Udp(id), iface: by });
         Poll::Ready(Ok(payload.len()))

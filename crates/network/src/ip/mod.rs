@@ -1,5 +1,7 @@
 //! Storey 3 of one host: interfaces, routes, neighbours, and the datagrams that go up, down and through.
 
+mod admin;
+mod bound;
 mod errors;
 mod groups;
 mod offload;
@@ -21,10 +23,12 @@ use septet_core::{Carrier, Frame, Instant, Port, Rng};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::vlan::VlanId;
 
+use self::admin::Book;
+pub use self::admin::{AdminState, Change, Lifetime, NewAddress, News};
 pub use self::offload::split;
 pub use self::outgoing::{DEFAULT_TTL, DontFragment, Looped, Outgoing, SendError};
 
-use crate::addr::Cidr;
+use crate::addr::{Cidr, Prefix};
 use crate::counters::Counters;
 use crate::forwarding::Forwarding;
 use crate::icmp_limit::Limiter;
@@ -79,7 +83,10 @@ struct Interface {
     vlan: Option<VlanId>,
     mac: MacAddr,
     mtu: u32,
+    /// Whether it can be used: it has a signal, and is not switched off.
     carrier: Carrier,
+    signal: Carrier,
+    admin: AdminState,
     addresses: Vec<Cidr>,
     groups: groups::Groups,
 }
@@ -104,6 +111,8 @@ pub enum Up {
     },
     /// A node reports an error about a datagram of this host.
     Error(Report),
+    /// Something about addresses or interfaces changed, where [`Ip::watch`] asked for it.
+    Change(Change),
 }
 
 /// A datagram on its way up.
@@ -169,6 +178,8 @@ pub struct Ip {
     report_at: Option<Instant>,
     loopback: VecDeque<(Instant, Frame)>,
     up: VecDeque<Up>,
+    /// What was changed while the host runs, where anything was.
+    book: Option<Box<Book>>,
     /// What was counted since the host was switched on.
     pub counters: Counters,
 }
@@ -180,6 +191,14 @@ pub enum ConfigError {
     GatewayNotOnLink(IpAddr),
     /// The host has no interface of this number.
     NoSuchInterface(Iface),
+    /// The interface has this address already.
+    AddressExists(IpAddr),
+    /// The interface has no such address.
+    NoSuchAddress(IpAddr),
+    /// There is a route to this prefix with the same metric already.
+    RouteExists(Prefix),
+    /// There is no such route.
+    NoSuchRoute(Prefix),
 }
 
 impl core::fmt::Display for ConfigError {
@@ -187,6 +206,10 @@ impl core::fmt::Display for ConfigError {
         match self {
             Self::GatewayNotOnLink(gateway) => write!(f, "the gateway {gateway} is on no link of this host"),
             Self::NoSuchInterface(iface) => write!(f, "there is no interface eth{iface}"),
+            Self::AddressExists(address) => write!(f, "the interface has {address} already"),
+            Self::NoSuchAddress(address) => write!(f, "the interface has no address {address}"),
+            Self::RouteExists(prefix) => write!(f, "there is a route to {prefix} already"),
+            Self::NoSuchRoute(prefix) => write!(f, "there is no such route to {prefix}"),
         }
     }
 }
@@ -213,6 +236,7 @@ impl Ip {
             report_at: None,
             loopback: VecDeque::new(),
             up: VecDeque::new(),
+            book: None,
             counters: Counters::default(),
         };
         for InterfaceConfig { mac, addresses, mtu } in interfaces {
@@ -223,6 +247,8 @@ impl Ip {
                 mac: *mac,
                 mtu: *mtu,
                 carrier: Carrier::Down,
+                signal: Carrier::Down,
+                admin: AdminState::Up,
                 addresses: Vec::with_capacity(addresses.len()),
                 groups: groups::Groups::default(),
             });

@@ -35,7 +35,7 @@ pub struct Outgoing {
     pub tos: u8,
     /// Whether routers may cut it.
     pub dont_fragment: DontFragment,
-    /// The interface by which what is for a group leaves; the one that the routes lead to, where there is none.
+    /// The interface that it leaves by, whatever the routes say: `SO_BINDTODEVICE`, and `IP_MULTICAST_IF` for groups.
     pub by: Option<Iface>,
     /// Whether this host hears what it sends to a group.
     pub looped: Looped,
@@ -73,6 +73,8 @@ pub enum SendError {
     NetworkUnreachable,
     /// A route says that there is no way: `EHOSTUNREACH`.
     HostUnreachable,
+    /// The source was an address of this host, and is no longer: `EINVAL`.
+    SourceGone,
     /// Larger than the path's MTU, and it must not be cut; or larger than a datagram can be: `EMSGSIZE`.
     MessageTooLong {
         /// The largest datagram that fits.
@@ -85,6 +87,7 @@ impl fmt::Display for SendError {
         match self {
             Self::NetworkUnreachable => f.write_str("network is unreachable"),
             Self::HostUnreachable => f.write_str("no route to host"),
+            Self::SourceGone => f.write_str("the source is no address of this host any more"),
             Self::MessageTooLong { mtu } => write!(f, "message too long for an MTU of {mtu}"),
         }
     }
@@ -97,7 +100,7 @@ impl From<SendError> for io::Error {
         let kind = match e {
             SendError::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
             SendError::HostUnreachable => io::ErrorKind::HostUnreachable,
-            SendError::MessageTooLong { .. } => io::ErrorKind::InvalidInput,
+            SendError::SourceGone | SendError::MessageTooLong { .. } => io::ErrorKind::InvalidInput,
         };
         Self::new(kind, e)
     }

@@ -25,6 +25,10 @@ impl Ip {
         frame: Frame,
         out: &mut Out<'_>,
     ) -> Result<Option<Iface>, SendError> {
+        if self.is_gone(to.src) {
+            self.counters.ip_out_no_routes += 1;
+            return Err(SendError::SourceGone);
+        }
         match (to.src, to.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => self.send_v4(now, to, (src, dst), frame, out),
             (IpAddr::V6(src), IpAddr::V6(dst)) => self.send_v6(now, to, (src, dst), frame, out),

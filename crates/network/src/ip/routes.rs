@@ -28,6 +28,14 @@ impl Ip {
         self.epoch += 1;
     }
 
+    /// Removes the routes that came with an address.
+    pub(super) fn remove_connected(&mut self, iface: Iface, address: Cidr) {
+        for route in connected(iface, address) {
+            self.table.remove(&route);
+        }
+        self.epoch += 1;
+    }
+
     /// Adds a route through a gateway, which must be on a link of this host.
     ///
     /// # Errors

@@ -18,7 +18,8 @@ impl Ip {
     pub fn deadline(&self) -> Option<Instant> {
         let loopback = self.loopback.front().map(|&(at, _)| at);
         let reassembly = self.v4.reassembler.as_ref().and_then(|r| r.deadline());
-        [loopback, reassembly, self.neighbors.deadline(), self.report_at].into_iter().flatten().min()
+        let book = self.book.as_ref().and_then(|book| book.deadline());
+        [loopback, reassembly, self.neighbors.deadline(), self.report_at, book].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -41,6 +42,7 @@ impl Ip {
         }
         self.expire_fragments(now, out);
         self.report_groups(now, out);
+        self.keep_book(now, out);
     }
 
     /// RFC 1812 §5.2.7.1: host unreachable (code 1) where the next hop does not answer. An own packet is reported to its
@@ -77,15 +79,8 @@ impl Ip {
     /// and their neighbours are forgotten.
     pub fn set_carrier(&mut self, port: Port, carrier: Carrier, out: &mut Out<'_>) {
         for iface in 0..self.interfaces.len() as Iface {
-            let interface = &mut self.interfaces[usize::from(iface)];
-            if interface.port != port || core::mem::replace(&mut interface.carrier, carrier) == carrier {
-                continue;
-            }
-            self.epoch += 1;
-            if carrier == Carrier::Down {
-                for waiting in self.neighbors.flush(iface) {
-                    drop_frame(&waiting.packet, DropReason::Carrier, out);
-                }
+            if self.interfaces[usize::from(iface)].port == port {
+                self.set_signal(iface, carrier, out);
             }
         }
     }

@@ -1,12 +1,17 @@
 //! What frames carry of their reasons, and what is told of those that go no further.
 
-use septet_core::{DropReason, EventId, Frame, Out, Storey};
+use septet_core::{DropReason, EventId, Frame, Out, Storey, Trace};
 
 use septet_wire::{ipv4, ipv6};
 
 /// Says why a datagram goes no further.
 pub(super) fn drop_frame(frame: &Frame, why: DropReason, out: &mut Out<'_>) {
-    out.trace.emit(Storey::Network, "ip.drop", cause_of(frame), |f| {
+    drop_at(frame, why, out.trace);
+}
+
+/// The same where nothing can be sent.
+pub(super) fn drop_at(frame: &Frame, why: DropReason, trace: &mut Trace) {
+    trace.emit(Storey::Network, "ip.drop", cause_of(frame), |f| {
         if let Ok(header) = ipv4::Header::parse(frame.bytes()) {
             f.set("src", header.src).set("dst", header.dst);
         } else if let Ok(header) = ipv6::Header::of_quote(frame.bytes()) {

@@ -22,6 +22,8 @@ impl Ip {
             mac: below.mac,
             mtu: below.mtu,
             carrier: below.carrier,
+            signal: below.signal,
+            admin: below.admin,
             addresses: Vec::with_capacity(addresses.len()),
             groups: super::groups::Groups::default(),
         });

@@ -115,6 +115,8 @@ pub struct Received {
 struct Socket {
     generation: u32,
     local: SocketAddr,
+    /// The one interface that it speaks by: `SO_BINDTODEVICE`.
+    device: Option<u16>,
     peer: Option<SocketAddr>,
     groups: Groups,
     ttl: Option<u8>,
@@ -172,15 +174,25 @@ impl Endpoint {
     /// # Errors
     /// `AddrInUse`, also where no ephemeral port is free.
     pub fn bind(&mut self, local: SocketAddr, rng: &mut Rng) -> Result<SocketId, Error> {
+        self.bind_on(None, local, rng)
+    }
+
+    /// The same for a socket that speaks by the interface `device` alone: `SO_BINDTODEVICE`. Others may have the port on
+    /// other interfaces.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_on(&mut self, device: Option<u16>, local: SocketAddr, rng: &mut Rng) -> Result<SocketId, Error> {
         let port = match local.port() {
             0 => self.choose_port(local.ip(), rng)?,
-            port if self.is_taken(local.ip(), port) => return Err(Error::AddrInUse),
+            port if self.is_taken(device, local.ip(), port) => return Err(Error::AddrInUse),
             port => port,
         };
         self.generation = self.generation.wrapping_add(1);
         let index = self.sockets.insert(Socket {
             generation: self.generation,
             local: SocketAddr::new(local.ip(), port),
+            device,
             peer: None,
             groups: Groups::default(),
             ttl: None,
@@ -202,11 +214,15 @@ impl Endpoint {
         Ok(SocketId { index, generation: self.generation })
     }
 
-    fn is_taken(&self, ip: IpAddr, port: u16) -> bool {
+    fn is_taken(&self, device: Option<u16>, ip: IpAddr, port: u16) -> bool {
         self.ports.get(&port).is_some_and(|at| {
             at.iter().any(|i| {
-                let other = self.sockets[*i as usize].local.ip();
-                other.is_ipv4() == ip.is_ipv4() && (other == ip || other.is_unspecified() || ip.is_unspecified())
+                let socket = &self.sockets[*i as usize];
+                let other = socket.local.ip();
+                let apart = socket.device.zip(device).is_some_and(|(theirs, ours)| theirs != ours);
+                !apart
+                    && other.is_ipv4() == ip.is_ipv4()
+                    && (other == ip || other.is_unspecified() || ip.is_unspecified())
             })
         })
     }
@@ -216,7 +232,7 @@ impl Endpoint {
         let start = rng.below(count);
         (0..count)
             .map(|i| EPHEMERAL.start() + ((start + i) % count) as u16)
-            .find(|port| !self.is_taken(ip, *port))
+            .find(|port| !self.is_taken(None, ip, *port))
             .ok_or(Error::AddrInUse)
     }
 
@@ -276,6 +292,14 @@ impl Endpoint {
     /// `BadSocket`.
     pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr, Error> {
         Ok(self.sockets[self.index(id)?].local)
+    }
+
+    /// The interface that the socket is bound to, where it is to one.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn device(&self, id: SocketId) -> Result<Option<u16>, Error> {
+        Ok(self.sockets[self.index(id)?].device)
     }
 
     /// The peer, where there is one.
@@ -410,7 +434,7 @@ impl Endpoint {
         let takers = if meta.dst.is_multicast() || meta.cast == Cast::Broadcast {
             self.find_all(to, from, meta)
         } else {
-            self.find(to, from).into_iter().collect()
+            self.find(to, from, meta.iface).into_iter().collect()
         };
         let Some((last, others)) = takers.split_last() else {
             self.mib.no_ports += 1;
@@ -455,14 +479,15 @@ impl Endpoint {
     }
 
     /// The socket that fits best: connected to the sender, then bound to the address, then bound to all.
-    fn find(&self, to: SocketAddr, from: SocketAddr) -> Option<u32> {
+    fn find(&self, to: SocketAddr, from: SocketAddr, iface: Option<u16>) -> Option<u32> {
         let mut best = None;
         for &index in self.ports.get(&to.port())? {
             let s = &self.sockets[index as usize];
-            if !s.takes(to.ip(), from) {
+            if !s.takes(to.ip(), from) || !s.hears(iface) {
                 continue;
             }
-            let score = u8::from(s.peer.is_some()) * 2 + u8::from(!s.local.ip().is_unspecified());
+            let (peer, bound) = (s.peer.is_some(), !s.local.ip().is_unspecified());
+            let score = u8::from(peer) * 2 + u8::from(bound) + u8::from(s.device.is_some()) * 4;
             // Of equals the first that was bound.
             if best.is_none_or(|(b, _)| score > b) {
                 best = Some((score, index));
@@ -476,7 +501,7 @@ impl Endpoint {
         let fits = |index: &u32| {
             let s = &self.sockets[*index as usize];
             let wanted = || s.groups.want(to.ip(), meta.iface, from.ip());
-            s.takes(to.ip(), from) && (meta.cast == Cast::Broadcast || wanted())
+            s.takes(to.ip(), from) && s.hears(meta.iface) && (meta.cast == Cast::Broadcast || wanted())
         };
         self.ports.get(&to.port()).into_iter().flatten().copied().filter(fits).collect()
     }
@@ -563,7 +588,7 @@ impl Endpoint {
     /// Takes in an ICMP error about a datagram that we sent. RFC 1122 §4.1.3.3: "UDP MUST pass to the application layer all
     /// ICMP error messages that it receives"; a socket without error queue hears of those about its one peer.
     pub fn icmp_error(&mut self, error: &IcmpError, trace: &mut Trace) {
-        let Some(index) = self.find(error.local, error.remote) else { return };
+        let Some(index) = self.find(error.local, error.remote, None) else { return };
         let (kind, finality) = meaning(error.trouble);
         trace.emit(Storey::Transport, "udp.icmp", error.cause, |f| {
             f.set("local", error.local).set("remote", error.remote).set("reporter", error.reporter);
@@ -593,6 +618,11 @@ impl Socket {
         let local = self.local.ip();
         let bound = local == to || (local.is_unspecified() && self.speaks_with(to));
         bound && self.peer.is_none_or(|peer| peer == from)
+    }
+
+    /// Whether what came in by `iface` may be for it.
+    fn hears(&self, iface: Option<u16>) -> bool {
+        self.device.is_none() || iface.is_none() || self.device == iface
     }
 
     fn readiness(&self) -> Readiness {

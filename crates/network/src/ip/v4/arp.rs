@@ -11,8 +11,8 @@ use crate::neighbor::{Evidence, Learned, Solicit};
 use crate::route::Iface;
 use septet_wire::arp::{Operation, Packet};
 
-const BROADCAST: MacAddr = MacAddr([0xff; 6]);
-const ZERO: MacAddr = MacAddr([0; 6]);
+pub(super) const BROADCAST: MacAddr = MacAddr([0xff; 6]);
+pub(super) const ZERO: MacAddr = MacAddr([0; 6]);
 
 impl Ip {
     /// Takes an ARP packet that came in on `iface`: `frame` begins behind its link header.
@@ -30,7 +30,10 @@ impl Ip {
         if is_group || sender_ip.is_multicast() || sender_ip.is_broadcast() || sender_ip.is_loopback() {
             return arp_drop(&frame, DropReason::Malformed, out);
         }
-        // An answer from our own address is a duplicate address or an echo: neither teaches us anything.
+        if sender_mac != self.interfaces[usize::from(iface)].mac {
+            self.watch_claims(now, iface, &packet, &frame, out);
+        }
+        // Who speaks from our own address, or is our own echo, teaches us nothing.
         if !sender_ip.is_unspecified() && self.is_local(sender_ip.into()) {
             return;
         }
@@ -116,33 +119,7 @@ impl Ip {
         self.transmit_arp(iface, to.unwrap_or(BROADCAST), frame, out);
     }
 
-    /// Tells everyone on the link of `iface` the link address of its IP addresses (RFC 5227 §3): a gratuitous ARP.
-    pub fn announce(&mut self, iface: Iface, out: &mut Out<'_>) {
-        let Some(interface) = self.interfaces.get(usize::from(iface)) else { return };
-        let mac = interface.mac;
-        let addresses: Vec<Ipv4Addr> = interface
-            .addresses
-            .iter()
-            .filter_map(|a| if let IpAddr::V4(addr) = a.addr() { Some(addr) } else { None })
-            .collect();
-        for addr in addresses {
-            self.counters.arp_out_requests += 1;
-            let packet = Packet {
-                operation: Operation::Request,
-                sender_mac: mac,
-                sender_ip: addr,
-                target_mac: ZERO,
-                target_ip: addr,
-            };
-            let mut frame = packet.to_frame();
-            frame.cause = out.trace.emit(Storey::Network, "arp.announce", frame.cause, |f| {
-                f.set("is", addr).set("at", mac.0);
-            });
-            self.transmit_arp(iface, BROADCAST, frame, out);
-        }
-    }
-
-    fn transmit_arp(&mut self, iface: Iface, to: MacAddr, mut frame: Frame, out: &mut Out<'_>) {
+    pub(super) fn transmit_arp(&mut self, iface: Iface, to: MacAddr, mut frame: Frame, out: &mut Out<'_>) {
         frame.checksums = Checksums::Good;
         self.interfaces[usize::from(iface)].send(to, EtherType::ARP, frame, out);
     }

@@ -1,6 +1,7 @@
 //! What is IPv4's own in storey 3.
 
 mod arp;
+mod claims;
 mod errors;
 mod input;
 mod output;

@@ -25,9 +25,10 @@ impl Ip {
         self.counters.ip_out_requests += 1;
         let way = match to.by {
             Some(iface) if dst.is_multicast() => self.way_by(iface, dst)?,
-            _ => self.way_out(dst)?,
+            Some(iface) => self.way_over(iface, dst)?,
+            None => self.way_out(dst)?,
         };
-        let src = if src.is_unspecified() { self.source(&way, dst)? } else { src };
+        let src = if src.is_unspecified() { self.source_by(to.by, &way, dst)? } else { src };
         let total = frame.len() + ipv4::HEADER_LEN;
         let mtu = self.mtu_of(now, &way, dst);
         // A super-segment is split at the port, into packets that its maker has sized.

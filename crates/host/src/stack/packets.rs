@@ -1,0 +1,112 @@
+//! Packet sockets: what a program hears and says on a link below storey 3.
+
+use core::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::io;
+
+use septet_core::{Checksums, Frame, Trace};
+use septet_datalink::ethernet::{EtherType, Header, MacAddr};
+use septet_network::Iface;
+use septet_socket::Taken;
+
+use super::errors::switched_off;
+use super::slots::{SlotId, Slots};
+use super::wakers::Wakers;
+
+/// Packets that wait in one socket.
+const QUEUE: usize = 256;
+
+#[derive(Debug)]
+struct Socket {
+    iface: Iface,
+    protocol: EtherType,
+    queue: VecDeque<(Header, Frame)>,
+    readers: Wakers,
+}
+
+/// All packet sockets of one host.
+#[derive(Debug, Default)]
+pub(crate) struct Packets {
+    sockets: Slots<Socket>,
+    open: usize,
+    outgoing: VecDeque<(Iface, MacAddr, EtherType, Frame)>,
+}
+
+impl Packets {
+    pub(crate) fn open(&mut self, iface: Iface, protocol: EtherType) -> SlotId {
+        self.open += 1;
+        self.sockets.insert(Socket { iface, protocol, queue: VecDeque::new(), readers: Wakers::default() })
+    }
+
+    pub(crate) fn close(&mut self, id: SlotId) {
+        self.open -= usize::from(self.sockets.remove(id).is_some());
+    }
+
+    /// Closes all sockets. Who waits for one from outside of the host finds it gone.
+    pub(crate) fn wipe(&mut self) {
+        self.sockets.iter_mut().for_each(|socket| socket.readers.wake());
+        self.sockets.clear();
+        self.outgoing.clear();
+        self.open = 0;
+    }
+
+    /// Whether there is any socket.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.open > 0
+    }
+
+    /// Gives a packet to all sockets that it is for: `frame` begins behind the link header.
+    pub(crate) fn take(&mut self, iface: Iface, header: &Header, frame: &Frame) {
+        for socket in self.sockets.iter_mut() {
+            if (socket.iface, socket.protocol) == (iface, header.ether_type) && socket.queue.len() < QUEUE {
+                socket.queue.push_back((*header, frame.clone()));
+                socket.readers.wake();
+            }
+        }
+    }
+
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &Context<'_>,
+        id: SlotId,
+        buf: &mut [u8],
+        trace: &mut Trace,
+    ) -> Poll<io::Result<Taken>> {
+        let Some(socket) = self.sockets.get_mut(id) else { return Poll::Ready(Err(switched_off())) };
+        let Some((header, packet)) = socket.queue.pop_front() else {
+            socket.readers.register(cx);
+            return Poll::Pending;
+        };
+        trace.set_cause(packet.cause);
+        let len = packet.len().min(buf.len());
+        buf[..len].copy_from_slice(&packet.bytes()[..len]);
+        Poll::Ready(Ok(Taken { len, from: header.source, to: header.destination }))
+    }
+
+    /// Lets a packet leave when the host runs next.
+    pub(crate) fn send(&mut self, id: SlotId, packet: &[u8], to: MacAddr, trace: &Trace) -> io::Result<()> {
+        let socket = self.sockets.get(id).ok_or_else(switched_off)?;
+        let mut frame = Frame::new(Frame::HEADROOM, packet);
+        // Whoever builds packets by hand answers for their checksums.
+        frame.checksums = Checksums::Unverified;
+        frame.cause = trace.cause();
+        self.outgoing.push_back((socket.iface, to, socket.protocol, frame));
+        Ok(())
+    }
+
+    /// The interface of a socket.
+    pub(crate) fn iface(&self, id: SlotId) -> io::Result<Iface> {
+        Ok(self.sockets.get(id).ok_or_else(switched_off)?.iface)
+    }
+
+    /// Whether anything waits to leave.
+    #[inline]
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    pub(crate) fn next_outgoing(&mut self) -> Option<(Iface, MacAddr, EtherType, Frame)> {
+        self.outgoing.pop_front()
+    }
+}
