@@ -2,6 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 use crate::{EventId, Instant, StationId};
@@ -52,7 +53,11 @@ pub enum Checksums {
 /// frame.pull(2);
 /// assert_eq!(frame.bytes(), b"payload");
 /// ```
-pub struct Frame {
+pub struct Frame(Option<Box<Label>>);
+
+/// What is known of a [`Frame`]: it lies beside the bytes, so that a frame is handed on as one pointer.
+#[derive(Default)]
+pub struct Label {
     buf: Option<Rc<Buf>>,
     head: u32,
     tail: u32,
@@ -74,8 +79,26 @@ pub struct Frame {
 #[derive(Default)]
 struct Buf {
     bytes: Vec<u8>,
-    /// The hash of `bytes[start..end]`, kept while nothing in that range is written.
-    rest: Cell<Option<(u32, u32, u64)>>,
+    rest: Cell<Rest>,
+}
+
+/// A hash of some of a buffer's bytes, kept while none of those is written.
+#[derive(Clone, Copy)]
+struct Rest {
+    start: u32,
+    end: u32,
+    hash: u64,
+}
+
+impl Rest {
+    /// Nothing is remembered: no buffer has bytes there.
+    const NONE: Self = Self { start: u32::MAX, end: 0, hash: 0 };
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self::NONE
+    }
 }
 
 impl Frame {
@@ -95,13 +118,13 @@ impl Frame {
     /// A frame without bytes, with `headroom` bytes free in front and memory for `len` bytes to be
     /// [added](Self::extend).
     pub fn with_room(headroom: usize, len: usize) -> Self {
-        let mut buf = pool::take(headroom + len);
-        let inner = Rc::get_mut(&mut buf).expect("the pool holds no shared buffer");
-        if inner.bytes.len() < headroom {
-            inner.bytes.resize(headroom, 0);
+        let mut label = pool::take(headroom + len);
+        let bytes = label.bytes_of_its_own();
+        if bytes.len() < headroom {
+            bytes.resize(headroom, 0);
         }
-        inner.bytes.reserve((headroom + len).saturating_sub(inner.bytes.len()));
-        Self::over(buf, headroom, headroom)
+        bytes.reserve((headroom + len).saturating_sub(bytes.len()));
+        Self::over(label, headroom, headroom)
     }
 
     /// A frame without bytes and with `headroom` bytes free in front.
@@ -113,57 +136,61 @@ impl Frame {
     /// was used before is not cleared first.
     pub fn recycled(headroom: usize, len: usize) -> Self {
         let tail = headroom + len;
-        let mut buf = pool::take(tail);
-        let inner = Rc::get_mut(&mut buf).expect("the pool holds no shared buffer");
-        if inner.bytes.len() < tail {
-            inner.bytes.resize(tail, 0);
+        let mut label = pool::take(tail);
+        let bytes = label.bytes_of_its_own();
+        if bytes.len() < tail {
+            bytes.resize(tail, 0);
         }
-        Self::over(buf, headroom, tail)
+        Self::over(label, headroom, tail)
     }
 
-    fn over(buf: Rc<Buf>, head: usize, tail: usize) -> Self {
-        Self {
-            buf: Some(buf),
-            head: head as u32,
-            tail: tail as u32,
-            id: FrameId(0),
-            cause: EventId::NONE,
-            ingress: Instant::ZERO,
-            fcs: None,
-            segment_size: 0,
-            checksums: Checksums::Unverified,
-        }
+    fn over(mut label: Box<Label>, head: usize, tail: usize) -> Self {
+        let buf = label.buf.take();
+        *label = Label { buf, head: head as u32, tail: tail as u32, ..Label::default() };
+        Self(Some(label))
+    }
+
+    #[inline]
+    fn label(&self) -> &Label {
+        self.0.as_deref().expect("present until drop")
+    }
+
+    #[inline]
+    fn label_mut(&mut self) -> &mut Label {
+        self.0.as_deref_mut().expect("present until drop")
     }
 
     /// The bytes.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.buf().bytes[self.head as usize..self.tail as usize]
+        let Label { buf, head, tail, .. } = self.label();
+        &buf.as_ref().expect("present until drop").bytes[*head as usize..*tail as usize]
     }
 
     /// The number of bytes.
     #[inline]
     pub fn len(&self) -> usize {
-        (self.tail - self.head) as usize
+        let &Label { head, tail, .. } = self.label();
+        (tail - head) as usize
     }
 
     /// Whether there are no bytes.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.head == self.tail
+        self.len() == 0
     }
 
     /// Free bytes in front.
     #[inline]
     pub fn headroom(&self) -> usize {
-        self.head as usize
+        self.label().head as usize
     }
 
     /// All bytes, to be written; copies first where they are shared.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        let (head, tail) = (self.head as usize, self.tail as usize);
-        &mut self.own(head, tail).bytes[head..tail]
+        let &Label { head, tail, .. } = self.label();
+        &mut self.own(tail as usize).bytes[head as usize..tail as usize]
     }
 
     /// The first `n` bytes, to be written; copies first where they are shared.
@@ -173,8 +200,8 @@ impl Frame {
     #[inline(always)]
     pub fn header_mut(&mut self, n: usize) -> &mut [u8] {
         assert!(n <= self.len(), "header of {n} bytes in a frame of {}", self.len());
-        let head = self.head as usize;
-        &mut self.own(head, head + n).bytes[head..head + n]
+        let head = self.headroom();
+        &mut self.own(head + n).bytes[head..head + n]
     }
 
     /// Makes room for `n` more bytes in front and returns them, to be written. They hold no defined content.
@@ -183,7 +210,7 @@ impl Frame {
         if self.headroom() < n {
             self.reserve_front(n);
         }
-        self.head -= n as u32;
+        self.label_mut().head -= n as u32;
         self.header_mut(n)
     }
 
@@ -194,7 +221,7 @@ impl Frame {
     #[inline]
     pub fn pull(&mut self, n: usize) {
         assert!(n <= self.len(), "pull of {n} bytes from a frame of {}", self.len());
-        self.head += n as u32;
+        self.label_mut().head += n as u32;
     }
 
     /// Puts the `n` bytes back that were last pulled off; nothing must have been pushed since.
@@ -203,24 +230,25 @@ impl Frame {
     /// If fewer were pulled.
     pub fn unpull(&mut self, n: usize) {
         assert!(n <= self.headroom(), "unpull of {n} bytes with {} in front", self.headroom());
-        self.head -= n as u32;
+        self.label_mut().head -= n as u32;
     }
 
     /// Keeps only the first `len` bytes; does nothing where there are no more.
     #[inline]
     pub fn truncate(&mut self, len: usize) {
         if len < self.len() {
-            self.tail = self.head + len as u32;
+            let label = self.label_mut();
+            label.tail = label.head + len as u32;
         }
     }
 
     /// Adds `bytes` at the end.
     pub fn extend(&mut self, bytes: &[u8]) {
-        let tail = self.tail as usize;
-        let buf = self.own(tail, tail);
+        let tail = self.label().tail as usize;
+        let buf = self.own(tail + bytes.len());
         buf.bytes.truncate(tail);
         buf.bytes.extend_from_slice(bytes);
-        self.tail += bytes.len() as u32;
+        self.label_mut().tail += bytes.len() as u32;
     }
 
     /// Adds zeros until the frame has `len` bytes; does nothing where it has as many.
@@ -233,75 +261,96 @@ impl Frame {
 
     #[inline(never)]
     fn pad(&mut self, missing: usize) {
-        let tail = self.tail as usize;
-        let buf = self.own(tail, tail);
+        let tail = self.label().tail as usize;
+        let buf = self.own(tail + missing);
         buf.bytes.truncate(tail);
         buf.bytes.resize(tail + missing, 0);
-        self.tail += missing as u32;
+        self.label_mut().tail += missing as u32;
     }
 
     /// The first [`HEAD`](Self::HEAD) bytes, or all where there are fewer, and a hash (XXH3) of the rest, which is
     /// remembered while that does not change.
     #[inline]
     pub fn digest(&self) -> (&[u8], u64) {
-        let buf = self.buf();
-        let (head, tail) = (self.head as usize, self.tail as usize);
+        let Label { buf, head, tail, .. } = self.label();
+        let buf = buf.as_ref().expect("present until drop");
+        let (head, tail) = (*head as usize, *tail as usize);
         let split = tail.min(head + Self::HEAD);
-        let rest = match buf.rest.get() {
-            Some((start, end, hash)) if start as usize == split && end == self.tail => hash,
-            _ => {
-                let hash = xxhash_rust::xxh3::xxh3_64(&buf.bytes[split..tail]);
-                buf.rest.set(Some((split as u32, self.tail, hash)));
-                hash
-            }
-        };
-        (&buf.bytes[head..split], rest)
-    }
-
-    #[inline]
-    fn buf(&self) -> &Buf {
-        self.buf.as_ref().expect("present until drop")
-    }
-
-    /// The buffer for writing to `start..end`: unshared, the remembered hash gone where the range touches it.
-    #[inline]
-    fn own(&mut self, start: usize, end: usize) -> &mut Buf {
-        if Rc::get_mut(self.buf.as_mut().expect("present until drop")).is_none() {
-            self.unshare();
+        let mut rest = buf.rest.get();
+        if rest.start as usize != split || rest.end as usize != tail {
+            let hash = xxhash_rust::xxh3::xxh3_64(&buf.bytes[split..tail]);
+            rest = Rest { start: split as u32, end: tail as u32, hash };
+            buf.rest.set(rest);
         }
-        let buf = self.buf.as_mut().and_then(Rc::get_mut).expect("present until drop, and unshared by now");
-        if let Some((s, _, _)) = buf.rest.get()
-            && (end > s as usize || start == end)
-        {
-            buf.rest.set(None);
+        (&buf.bytes[head..split], rest.hash)
+    }
+
+    /// The buffer for writing to what is before `end`: unshared, the remembered hash gone where the writing touches it.
+    #[inline]
+    fn own(&mut self, end: usize) -> &mut Buf {
+        let label = self.0.as_deref_mut().expect("present until drop");
+        if label.buf.as_mut().is_none_or(|buf| Rc::get_mut(buf).is_none()) {
+            label.unshare();
+        }
+        let buf = label.buf.as_mut().and_then(Rc::get_mut).expect("present until drop, and unshared by now");
+        if end > buf.rest.get().start as usize {
+            buf.rest.set(Rest::NONE);
         }
         buf
-    }
-
-    #[cold]
-    fn unshare(&mut self) {
-        let rc = self.buf.as_mut().expect("present until drop");
-        let mut copy = pool::take(self.tail as usize);
-        let inner = Rc::get_mut(&mut copy).expect("the pool holds no shared buffer");
-        inner.bytes.clear();
-        inner.bytes.extend_from_slice(&rc.bytes[..self.tail as usize]);
-        inner.rest.set(rc.rest.get());
-        pool::give(core::mem::replace(rc, copy));
     }
 
     #[cold]
     fn reserve_front(&mut self, n: usize) {
         let mut bigger = Self::empty(n.max(Self::HEADROOM));
         bigger.extend(self.bytes());
-        core::mem::swap(&mut self.buf, &mut bigger.buf);
-        (self.head, self.tail) = (bigger.head, bigger.tail);
+        let (new, old) = (bigger.label_mut(), self.label_mut());
+        core::mem::swap(&mut new.buf, &mut old.buf);
+        (old.head, old.tail) = (new.head, new.tail);
+    }
+}
+
+impl Label {
+    /// The memory of a buffer that nobody shares.
+    fn bytes_of_its_own(&mut self) -> &mut Vec<u8> {
+        let buf = self.buf.get_or_insert_default();
+        &mut Rc::get_mut(buf).expect("the pool holds no shared buffer").bytes
+    }
+
+    #[cold]
+    fn unshare(&mut self) {
+        let shared = self.buf.take().expect("present until drop");
+        let mut fresh = pool::take(self.tail as usize);
+        let bytes = fresh.bytes_of_its_own();
+        bytes.clear();
+        bytes.extend_from_slice(&shared.bytes[..self.tail as usize]);
+        self.buf = fresh.buf.take();
+        if let Some(buf) = &self.buf {
+            buf.rest.set(shared.rest.get());
+        }
+        pool::give(fresh);
+    }
+}
+
+impl Deref for Frame {
+    type Target = Label;
+    #[inline]
+    fn deref(&self) -> &Label {
+        self.label()
+    }
+}
+
+impl DerefMut for Frame {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Label {
+        self.label_mut()
     }
 }
 
 impl Clone for Frame {
     fn clone(&self) -> Self {
-        let Self { buf, head, tail, id, cause, ingress, fcs, segment_size, checksums } = self;
-        Self {
+        let Label { buf, head, tail, id, cause, ingress, fcs, segment_size, checksums } = self.label();
+        let mut label = pool::take_bare();
+        *label = Label {
             buf: buf.clone(),
             head: *head,
             tail: *tail,
@@ -311,14 +360,16 @@ impl Clone for Frame {
             fcs: *fcs,
             segment_size: *segment_size,
             checksums: *checksums,
-        }
+        };
+        Self(Some(label))
     }
 }
 
 impl Drop for Frame {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(buf) = self.buf.take() {
-            pool::give(buf);
+        if let Some(label) = self.0.take() {
+            pool::give(label);
         }
     }
 }
@@ -333,34 +384,57 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Buffers that were used before, kept by the thread so that a steady flow allocates nothing. Those of super-segments lie
-/// apart, so that neither small frames hold their memory nor they are allocated again and again.
+/// Buffers that were used before, with their labels, kept by the thread so that a steady flow allocates nothing. Those of
+/// super-segments lie apart, so that neither small frames hold their memory nor they are allocated again and again; so do
+/// labels whose buffer somebody else still has.
 mod pool {
-    use super::{Buf, Rc, RefCell};
+    use super::{Label, Rc, RefCell, Rest};
 
     const KEPT: usize = 4096;
     const LARGE: usize = 16 * 1024;
     const KEPT_LARGE: usize = 64;
+    /// Where labels without a buffer lie.
+    const BARE: usize = 2;
+
+    // Boxed, as in frames: what lies here moves from one to the other.
+    #[allow(clippy::vec_box)]
+    type Shelf = Vec<Box<Label>>;
 
     thread_local! {
-        static POOL: RefCell<[Vec<Rc<Buf>>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+        static POOL: RefCell<[Shelf; 3]> = const { RefCell::new([Vec::new(), Vec::new(), Vec::new()]) };
     }
 
-    /// A buffer for about `len` bytes.
-    pub(super) fn take(len: usize) -> Rc<Buf> {
-        let class = usize::from(len > LARGE);
-        POOL.try_with(|pool| pool.borrow_mut()[class].pop()).ok().flatten().unwrap_or_default()
+    /// A label, with a buffer for about `len` bytes where there is one.
+    pub(super) fn take(len: usize) -> Box<Label> {
+        take_from(usize::from(len > LARGE))
     }
 
-    pub(super) fn give(mut buf: Rc<Buf>) {
-        let Some(inner) = Rc::get_mut(&mut buf) else { return };
-        inner.rest.set(None);
-        let (class, kept) = if inner.bytes.capacity() > LARGE { (1, KEPT_LARGE) } else { (0, KEPT) };
+    /// A label without a buffer.
+    pub(super) fn take_bare() -> Box<Label> {
+        take_from(BARE)
+    }
+
+    #[inline]
+    fn take_from(shelf: usize) -> Box<Label> {
+        POOL.try_with(|pool| pool.borrow_mut()[shelf].pop()).ok().flatten().unwrap_or_default()
+    }
+
+    pub(super) fn give(mut label: Box<Label>) {
+        let (shelf, kept) = match label.buf.as_mut().and_then(Rc::get_mut) {
+            Some(buf) => {
+                buf.rest.set(Rest::NONE);
+                if buf.bytes.capacity() > LARGE { (1, KEPT_LARGE) } else { (0, KEPT) }
+            }
+            None => {
+                label.buf = None;
+                (BARE, KEPT)
+            }
+        };
         // Where the thread is ending the pool is gone, and the buffer goes to the allocator.
         let _ = POOL.try_with(|pool| {
-            let pool = &mut pool.borrow_mut()[class];
-            if pool.len() < kept {
-                pool.push(buf);
+            let shelf = &mut pool.borrow_mut()[shelf];
+            if shelf.len() < kept {
+                shelf.push(label);
             }
         });
     }
@@ -426,7 +500,8 @@ mod tests {
         frame.digest();
         frame.pull(14);
         frame.push(14).fill(1);
-        assert!(frame.buf().rest.get().is_some());
+        let rest = frame.buf.as_ref().unwrap().rest.get();
+        assert!(rest.start < rest.end);
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod trace;
 mod units;
 
 pub use drop::DropReason;
-pub use frame::{Checksums, Frame, FrameId};
+pub use frame::{Checksums, Frame, FrameId, Label};
 pub use hash::{FixedHasher, FixedState};
 pub use metric::{Metric, Reading, Star, Unit};
 pub use port::{LinkCounters, PortReport};

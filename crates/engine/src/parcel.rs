@@ -1,6 +1,6 @@
 //! What crosses from one part of a world into another: a frame on its way, with nothing of the thread that sent it.
 
-use septet_core::{Checksums, EventId, Frame, FrameId, Instant};
+use septet_core::{Checksums, EventId, Frame, FrameId, Instant, Label};
 
 /// A frame that is in flight between stations of two parts. Unlike a [`Frame`], whose buffer belongs to its thread, it may
 /// be sent to another.
@@ -27,7 +27,7 @@ pub struct Parcel {
 impl Parcel {
     /// What is to be known elsewhere of a frame in flight on `path`, whose `ingress` is when it arrives.
     pub fn new(path: u32, frame: &Frame) -> Self {
-        let &Frame { id, cause, ingress, fcs, segment_size, checksums, .. } = frame;
+        let &Label { id, cause, ingress, fcs, segment_size, checksums, .. } = &**frame;
         Self { path, at: ingress, bytes: frame.bytes().to_vec(), id, cause, fcs, segment_size, checksums }
     }
 
