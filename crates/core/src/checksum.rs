@@ -20,22 +20,28 @@ impl Sum {
 
     /// Adds `data`, which starts at an even offset of what is summed; an odd last byte is padded with zero.
     pub fn bytes(self, data: &[u8]) -> Self {
-        // RFC 1071 §2(B): the sum is independent of byte order, so native words are summed and swapped once.
-        // Independent 32-bit lanes in 64-bit accumulators let the compiler vectorise.
-        let mut lanes = [0u64; 8];
-        let mut chunks = data.chunks_exact(32);
-        for chunk in &mut chunks {
-            for (lane, word) in lanes.iter_mut().zip(chunk.chunks_exact(4)) {
-                *lane += u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
+        // RFC 1071 §2(B): the sum is independent of byte order, so native words are summed and swapped once; §2(C): as wide
+        // words as the machine adds with carry. Two sums, so that neither waits for the other.
+        let mut sums = [0u128; 2];
+        let (blocks, rest) = data.as_chunks::<64>();
+        for block in blocks {
+            for pair in block.as_chunks::<16>().0 {
+                let (words, _) = pair.as_chunks::<8>();
+                sums[0] += u128::from(u64::from_ne_bytes(words[0]));
+                sums[1] += u128::from(u64::from_ne_bytes(words[1]));
             }
         }
-        let mut sum: u64 = lanes.iter().sum();
-        let mut rest = chunks.remainder().chunks_exact(2);
-        for pair in &mut rest {
-            sum += u64::from(u16::from_ne_bytes([pair[0], pair[1]]));
+        let (words, rest) = rest.as_chunks::<4>();
+        let mut sum: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
+        let (pairs, rest) = rest.as_chunks::<2>();
+        for pair in pairs {
+            sum += u64::from(u16::from_ne_bytes(*pair));
         }
-        if let [last] = rest.remainder() {
+        if let [last] = rest {
             sum += u64::from(u16::from_ne_bytes([*last, 0]));
+        }
+        for wide in sums {
+            sum += (wide >> 64) as u64 + (wide as u64 >> 32) + (wide as u64 & 0xffff_ffff);
         }
         self.word(u16::from_be(fold(sum)))
     }
@@ -66,11 +72,13 @@ pub fn update(checksum: u16, old: u16, new: u16) -> u16 {
     !fold(u64::from(!checksum) + u64::from(!old) + u64::from(new))
 }
 
-fn fold(mut sum: u64) -> u16 {
-    while sum >> 16 != 0 {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
+/// Adds the carries back in; what is not zero stays so.
+const fn fold(sum: u64) -> u16 {
+    // Below 2^33, then below 2^18, then at most 2^16 + 2: the last carry adds no further one.
+    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    ((sum & 0xffff) + (sum >> 16)) as u16
 }
 
 #[cfg(test)]

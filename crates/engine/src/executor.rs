@@ -129,8 +129,8 @@ impl Executor {
             (self.counted, self.polls) = (now, 0);
         }
         if self.deadline().is_some_and(|at| at <= now) {
-            let due = lock(&self.shared.timers).due(now, &self.shared.next_timer);
-            for (waker, cause) in due {
+            let due = lock(&self.shared.timers).as_mut().map(|timers| timers.due(now, &self.shared.next_timer));
+            for (waker, cause) in due.into_iter().flatten() {
                 self.shared.because(cause);
                 waker.wake();
             }
@@ -158,7 +158,7 @@ impl Executor {
     pub fn clear(&mut self) {
         lock(&self.shared.tasks).open = false;
         loop {
-            let tasks: Vec<_> = lock(&self.shared.tasks).slots.drain().collect();
+            let tasks: Vec<_> = lock(&self.shared.tasks).slots.iter_mut().flat_map(|slots| slots.drain()).collect();
             // A cancelled task comes back as a runnable whose drop drops the future.
             for Slot { task, .. } in tasks {
                 drop(task);
@@ -214,7 +214,7 @@ impl Handle {
             return None;
         }
         tasks.spawned += 1;
-        let id = TaskId { slot: tasks.slots.vacant_key(), number: tasks.spawned };
+        let id = TaskId { slot: tasks.slots.get_or_insert_default().vacant_key(), number: tasks.spawned };
         Some((tasks, Done { shared: self.shared.clone(), id }))
     }
 
@@ -250,7 +250,8 @@ struct Shared {
     ready: Mutex<VecDeque<Runnable>>,
     ready_len: AtomicUsize,
     tasks: Mutex<Tasks>,
-    timers: Mutex<Timers>,
+    /// Made when a timer is first set: most hosts of a large world never do.
+    timers: Mutex<Option<Box<Timers>>>,
     next_timer: AtomicU64,
 }
 
@@ -263,7 +264,7 @@ impl Default for Shared {
             cause: Cause::new(0),
             ready: Mutex::default(),
             ready_len: AtomicUsize::new(0),
-            tasks: Mutex::new(Tasks { open: true, spawned: 0, slots: Slab::new() }),
+            tasks: Mutex::new(Tasks { open: true, spawned: 0, slots: None }),
             timers: Mutex::default(),
             next_timer: AtomicU64::new(NO_TIMER),
         }
@@ -274,7 +275,8 @@ impl Default for Shared {
 struct Tasks {
     open: bool,
     spawned: u64,
-    slots: Slab<Slot>,
+    /// Made when a task is first spawned.
+    slots: Option<Box<Slab<Slot>>>,
 }
 
 #[derive(Debug)]
@@ -306,8 +308,9 @@ impl Shared {
 
     fn forget(&self, id: TaskId) -> Option<Task> {
         let mut tasks = lock(&self.tasks);
-        let live = tasks.slots.get(id.slot).is_some_and(|s| s.number == id.number);
-        live.then(|| tasks.slots.remove(id.slot).task)
+        let slots = tasks.slots.as_mut()?;
+        let live = slots.get(id.slot).is_some_and(|s| s.number == id.number);
+        live.then(|| slots.remove(id.slot).task)
     }
 }
 
@@ -327,7 +330,7 @@ impl Drop for Done {
 
 /// Enters a task in the list, and lets it be run.
 fn begin(mut tasks: MutexGuard<'_, Tasks>, id: TaskId, (runnable, task): (Runnable, Task)) -> TaskId {
-    tasks.slots.insert(Slot { number: id.number, task });
+    tasks.slots.get_or_insert_default().insert(Slot { number: id.number, task });
     drop(tasks);
     runnable.schedule();
     id
@@ -440,14 +443,15 @@ impl Future for Timer {
             self.cancel();
             return Poll::Ready(());
         }
-        let mut timers = lock(&self.shared.timers);
+        let mut guard = lock(&self.shared.timers);
+        let timers = guard.get_or_insert_default();
         let known = self.slot.filter(|&(slot, number)| timers.is_live(slot, number));
         match known {
             Some((slot, _)) => timers.slots[slot].waker.clone_from(cx.waker()),
             None => {
                 let cause = EventId(self.shared.cause.load(Ordering::Relaxed));
                 let slot = timers.arm(self.at, cx.waker().clone(), cause, &self.shared.next_timer);
-                drop(timers);
+                drop(guard);
                 (self.slot, self.cause) = (Some(slot), cause);
             }
         }
@@ -458,8 +462,14 @@ impl Future for Timer {
 impl Timer {
     fn cancel(&mut self) {
         if let Some(slot) = self.slot.take() {
+            // Where the next timer is for later, all that were set for then have fired: this one too.
+            if self.shared.next_timer.load(Ordering::Relaxed) > self.at.as_nanos() {
+                return;
+            }
             // The waker is dropped when the lock is free again: it may hold the last reference to a task.
-            let waker = lock(&self.shared.timers).cancel(slot, &self.shared.next_timer);
+            let mut timers = lock(&self.shared.timers);
+            let waker = timers.as_mut().and_then(|timers| timers.cancel(slot, &self.shared.next_timer));
+            drop(timers);
             drop(waker);
         }
     }
@@ -514,7 +524,7 @@ mod tests {
             let _ = ex.run(at).unwrap();
         }
         assert_eq!(taken(&log), ["b at 10", "c at 10", "d at 20", "a at 30"]);
-        assert_eq!(lock(&ex.shared.tasks).slots.len(), 0);
+        assert!(lock(&ex.shared.tasks).slots.as_ref().unwrap().is_empty());
     }
 
     #[test]
@@ -579,7 +589,7 @@ mod tests {
             }
         }));
         let _ = ex.run(Instant::ZERO).unwrap();
-        assert!(lock(&ex.shared.timers).heap.len() <= 130);
+        assert!(lock(&ex.shared.timers).as_ref().unwrap().heap.len() <= 130);
         assert_eq!(ex.deadline(), None);
     }
 

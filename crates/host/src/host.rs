@@ -215,10 +215,7 @@ impl Station for Host {
         if self.executor.is_ready() || self.key.has_dropped() {
             return Some(stack.now);
         }
-        match (stack.deadline(), self.executor.deadline()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        Instant::earliest(stack.deadline(), self.executor.deadline())
     }
 
     fn on_carrier(&mut self, now: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {

@@ -7,9 +7,10 @@
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::Poll;
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::{Rc, Weak};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use septet_core::Trace;
@@ -29,10 +30,17 @@ pub(crate) struct Seat {
     /// The thread on which the host lives.
     home: ThreadId,
     is_gone: AtomicBool,
-    /// Sockets whose handles were dropped where the host could not be reached: on another thread, or in the midst of one of
-    /// the host's own calls. The host closes them when it next has its turn.
-    dropped: Mutex<Vec<SocketName>>,
+    /// Whether sockets of its host are in [`DROPPED`].
     any_dropped: AtomicBool,
+}
+
+/// Sockets whose handles were dropped where their host could not be reached: on another thread, or in the midst of one of
+/// the host's own calls. Each host, by its number, closes its own when it next has its turn. This is seldom, so that hosts
+/// have no room for it of their own.
+static DROPPED: Mutex<BTreeMap<u64, Vec<SocketName>>> = Mutex::new(BTreeMap::new());
+
+fn dropped() -> MutexGuard<'static, BTreeMap<u64, Vec<SocketName>>> {
+    DROPPED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a handle cannot reach its host.
@@ -99,13 +107,14 @@ pub(crate) fn enter(storeys: &Rc<RefCell<Storeys>>) -> HostKey {
     });
     storeys.borrow_mut().number = number;
     let home = thread::current().id();
-    let (dropped, any_dropped) = (Mutex::default(), AtomicBool::new(false));
-    Arc::new(Seat { slot, number, home, is_gone: AtomicBool::new(false), dropped, any_dropped })
+    let (is_gone, any_dropped) = (AtomicBool::new(false), AtomicBool::new(false));
+    Arc::new(Seat { slot, number, home, is_gone, any_dropped })
 }
 
 /// Strikes a host out.
 pub(crate) fn leave(key: &Seat) {
     key.is_gone.store(true, Ordering::Relaxed);
+    key.take_dropped();
     // Where the thread is ending the table is gone already.
     let _ = HOSTS.try_with(|table| {
         let mut table = table.borrow_mut();
@@ -125,14 +134,18 @@ impl Seat {
 
     /// The sockets whose handles were dropped out of the host's reach.
     pub(crate) fn take_dropped(&self) -> Vec<SocketName> {
-        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dropped = dropped();
         self.any_dropped.store(false, Ordering::Release);
-        core::mem::take(&mut dropped)
+        dropped.remove(&self.number).unwrap_or_default()
     }
 
     fn drop_later(&self, socket: SocketName) {
-        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
-        self.any_dropped.store(true, Ordering::Release);
+        let mut dropped = dropped();
+        // The host may have gone meanwhile, and its sockets with it.
+        if !self.is_gone.load(Ordering::Relaxed) {
+            dropped.entry(self.number).or_default().push(socket);
+            self.any_dropped.store(true, Ordering::Release);
+        }
     }
 
     fn find(&self) -> Result<Rc<RefCell<Storeys>>, Unreachable> {

@@ -327,10 +327,7 @@ impl Storeys {
         if !self.is_settled() {
             return Some(self.now);
         }
-        match (self.ip.deadline(), self.tcp.deadline) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        Instant::earliest(self.ip.deadline(), self.tcp.deadline)
     }
 
     pub(crate) fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {

@@ -162,10 +162,7 @@ impl Ip {
         out: &mut Out<'_>,
     ) {
         if packet.segment_size != 0 && !out.carries_super_segments(self.port_of(iface)) {
-            for segment in offload::split(&packet) {
-                self.transmit_to(iface, mac, ether_type, segment, out);
-            }
-            return;
+            return self.transmit_split(iface, mac, ether_type, &packet, out);
         }
         let interface = &self.interfaces[usize::from(iface)];
         if interface.carrier == Carrier::Down {
@@ -173,6 +170,14 @@ impl Ip {
             return drop_frame(&packet, DropReason::Carrier, out);
         }
         interface.send(mac, ether_type, packet, out);
+    }
+
+    /// Hands the segments of a super-segment to a link that takes none.
+    #[inline(never)]
+    fn transmit_split(&mut self, iface: Iface, mac: MacAddr, ether_type: EtherType, packet: &Frame, out: &mut Out<'_>) {
+        for segment in offload::split(packet) {
+            self.transmit_to(iface, mac, ether_type, segment, out);
+        }
     }
 
     /// Counts and traces an echo request of this host, and gives the event that is its cause.

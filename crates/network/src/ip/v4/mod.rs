@@ -36,13 +36,19 @@ impl Layer {
 
 impl Ip {
     /// Finds the way to `dst`; the answer is remembered until anything changes.
-    #[inline]
+    // Inlined, as each packet asks once or twice, and often for a part of the answer.
+    #[inline(always)]
     pub(super) fn way(&mut self, dst: Ipv4Addr) -> Way {
         self.look_ups += 1;
         let epoch = self.way_epoch();
-        if let Some(way) = self.v4.ways.get(dst, epoch) {
-            return way;
+        match self.v4.ways.get(dst, epoch) {
+            Some(way) => way,
+            None => self.way_anew(dst, epoch),
         }
+    }
+
+    #[cold]
+    fn way_anew(&mut self, dst: Ipv4Addr, epoch: u32) -> Way {
         let way = self.way_slow(dst);
         self.v4.ways.remember(dst, epoch, way);
         way

@@ -8,7 +8,7 @@ use super::{Connection, Cx, Segment, Waiting};
 use crate::tcp::CaState;
 use crate::tcp::buffer::Mark;
 use crate::tcp::congestion::Ack;
-use crate::tcp::recovery::{AckFlags, Gathering, Resend};
+use crate::tcp::recovery::{AckFlags, Gathering, Resend, micros};
 use crate::tcp::wire::Flags;
 
 /// What became of an ACK.
@@ -331,7 +331,7 @@ impl Connection {
             ca_rtt = ca_rtt.or(rtt);
         }
         let Some(rtt) = rtt else { return (ca_rtt, false) };
-        let us = |d: Duration| d.as_micros().clamp(1, 1 << 30) as u32;
+        let us = |d: Duration| micros(d).clamp(1, 1 << 30) as u32;
         let ca_us = us(ca_rtt.unwrap_or(rtt));
         if !(flags.maybe_delayed && ca_us > self.rtt.min_us()) {
             self.rtt.sample_min(cx.ms(), ca_us);
@@ -429,9 +429,16 @@ impl Connection {
         if self.rtt.srtt_us == 0 {
             return;
         }
-        let window = u128::from(self.window.cwnd.max(self.sent.out.bytes));
-        let rate = window * u128::from(ratio) * 8_000_000 / 100 / u128::from(self.rtt.srtt_us);
-        self.tuning_pacing(rate.min(u128::from(u64::MAX)) as u64);
+        let window = self.window.cwnd.max(self.sent.out.bytes);
+        // Wide numbers only where it would overflow.
+        let rate = match window.checked_mul(u64::from(ratio) * 8_000_000) {
+            Some(scaled) => scaled / 100 / u64::from(self.rtt.srtt_us),
+            None => {
+                let scaled = u128::from(window) * u128::from(ratio) * 8_000_000;
+                (scaled / 100 / u128::from(self.rtt.srtt_us)).min(u128::from(u64::MAX)) as u64
+            }
+        };
+        self.tuning_pacing(rate);
     }
 
     fn tuning_pacing(&mut self, rate: u64) {

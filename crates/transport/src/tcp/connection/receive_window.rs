@@ -4,6 +4,7 @@
 use septet_core::{Instant, Storey};
 
 use super::{Connection, Cx};
+use crate::tcp::recovery::micros;
 use crate::tcp::{Config, Options};
 
 /// Receive-buffer tuning (Linux's `rcvq_space` and `rcv_rtt_est`).
@@ -208,7 +209,7 @@ impl Connection {
             if self.rcv_nxt < tuning.rtt_seq {
                 return;
             }
-            let sample = (cx.now - tuning.rtt_time).as_micros().clamp(1, u128::from(u32::MAX / 16)) as u32;
+            let sample = micros(cx.now - tuning.rtt_time).clamp(1, u64::from(u32::MAX / 16)) as u32;
             // Windows overestimate: the least counts.
             if tuning.rtt_us == 0 || sample << 3 < tuning.rtt_us {
                 tuning.rtt_us = sample << 3;
@@ -229,7 +230,7 @@ impl Connection {
         }
         // Within the clock's granularity nothing was measured.
         let Some(rtt) = self.rtt_from_echo(cx.now).filter(|_| cx.ms() != self.ts.echo) else { return };
-        let (sample, old) = (rtt.as_micros().min(1 << 28) as u32, self.tuning.rtt_us);
+        let (sample, old) = (micros(rtt).min(1 << 28) as u32, self.tuning.rtt_us);
         if old == 0 || sample << 3 < old {
             self.tuning.rtt_us = sample << 3;
         } else if self.rcv_nxt == self.copied_seq {

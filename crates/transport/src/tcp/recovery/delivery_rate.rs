@@ -38,6 +38,12 @@ pub(crate) struct Gathering {
     pub(crate) has: bool,
 }
 
+/// Whole microseconds, with no detour over wide numbers.
+#[inline]
+pub(crate) fn micros(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(duration.subsec_micros()))
+}
+
 impl Connection {
     /// Stamps a record that is about to be sent.
     pub(crate) fn rate_sent(&mut self, now: Instant, record: &mut Record) {
@@ -107,10 +113,12 @@ impl Connection {
             return sample;
         }
         sample.interval = interval;
-        let us = interval.as_micros().clamp(1, u128::from(u32::MAX)) as u32;
-        let faster = u128::from(sample.delivered) * u128::from(self.rate.sample_us)
-            >= u128::from(self.rate.sample_bytes) * u128::from(us);
-        if !sample.is_app_limited || faster {
+        let us = micros(interval).clamp(1, u64::from(u32::MAX)) as u32;
+        let faster = || {
+            u128::from(sample.delivered) * u128::from(self.rate.sample_us)
+                >= u128::from(self.rate.sample_bytes) * u128::from(us)
+        };
+        if !sample.is_app_limited || faster() {
             self.rate.sample_bytes = sample.delivered;
             self.rate.sample_us = us;
             self.rate.sample_app_limited = sample.is_app_limited;

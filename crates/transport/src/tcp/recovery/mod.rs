@@ -18,7 +18,7 @@ use septet_core::Instant;
 
 use super::buffer::{Resting, pool};
 
-pub(crate) use delivery_rate::{Gathering, Rate};
+pub(crate) use delivery_rate::{Gathering, Rate, micros};
 pub(crate) use rfc2018_sack::{SackState, Tagged};
 pub(crate) use rfc6298_rto::Rtt;
 pub(crate) use rfc8985_rack::Rack;

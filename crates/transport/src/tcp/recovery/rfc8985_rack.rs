@@ -71,7 +71,7 @@ fn sent_after(at: Instant, end: u64, than: Instant, than_end: u64) -> bool {
 impl Connection {
     /// §6.2 step 1 and 2: "Update RACK stats".
     pub(crate) fn rack_advance(&mut self, cx: &Cx<'_>, record: &Record) {
-        let rtt_us = (cx.now - record.sent_at).as_micros().min(u128::from(u32::MAX)) as u32;
+        let rtt_us = super::micros(cx.now - record.sent_at).min(u64::from(u32::MAX)) as u32;
         // "If the segment was retransmitted and the RTT is less than RACK.min_RTT", the ACK was for the original.
         if rtt_us < self.rtt.min_us() && record.is(Mark::EVER_RETRANS) && self.rtt.min_us() != u32::MAX {
             return;
