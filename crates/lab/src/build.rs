@@ -228,23 +228,29 @@ impl Lab {
         Authority::new(keys, self.epoch).map(Some)
     }
 
-    /// The addresses of the lab's name servers.
-    fn resolvers(&self) -> Vec<IpAddr> {
+    /// The lab's name servers.
+    fn resolvers(&self) -> Vec<usize> {
         let serves = |n: &Node| n.services().iter().any(|s| s.answers_names_at().is_some());
         let servers = self.nodes.iter().enumerate().filter(|(_, n)| serves(n));
-        servers.filter_map(|(index, _)| self.address(index)).collect()
+        servers.map(|(index, _)| index).collect()
+    }
+
+    /// The first address of `server` of a version of IP that `node` speaks too; any where there is none.
+    fn address_for(&self, node: &Node, server: usize) -> Option<IpAddr> {
+        let speaks = |address: IpAddr| node.addresses().any(|own| own.addr().is_ipv4() == address.is_ipv4());
+        let mut addresses = self.nodes[server].addresses().map(Cidr::addr);
+        addresses.find(|address| speaks(*address)).or_else(|| self.address(server))
     }
 
     /// Whom `node` asks for names.
-    fn name_servers(&self, node: &Node, default: &[IpAddr]) -> Vec<SocketAddr> {
-        let own = node.spec.host().and_then(|host| host.resolvers.as_ref()).map(|resolvers| {
-            let address = |resolver: &Resolver| match *resolver {
-                Resolver::Address(address) => Some(address),
-                Resolver::Node(node) => self.address(node),
-            };
-            resolvers.iter().filter_map(address).collect::<Vec<IpAddr>>()
-        });
-        own.unwrap_or_else(|| default.to_vec()).into_iter().map(|a| SocketAddr::new(a, dns::PORT)).collect()
+    fn name_servers(&self, node: &Node, default: &[usize]) -> Vec<SocketAddr> {
+        let of_lab = || default.iter().map(|server| Resolver::Node(*server)).collect();
+        let resolvers = node.spec.host().and_then(|host| host.resolvers.clone()).unwrap_or_else(of_lab);
+        let address = |resolver: &Resolver| match *resolver {
+            Resolver::Address(address) => Some(address),
+            Resolver::Node(server) => self.address_for(node, server),
+        };
+        resolvers.iter().filter_map(address).map(|a| SocketAddr::new(a, dns::PORT)).collect()
     }
 
     /// Every node's addresses, by name and by name in `lab`: the `/etc/hosts` of a lab without name server.
@@ -261,10 +267,10 @@ impl Lab {
         names
     }
 
-    /// The default gateway of `node`, where it has one.
-    pub(crate) fn gateway(&self, node: usize) -> Option<IpAddr> {
-        let routes = self.routes().into_iter().nth(node)?;
-        routes.own.iter().find(|r| r.prefix == Prefix::DEFAULT_V4).map(|r| r.gateway)
+    /// The default gateways of `node`, one of each version of IP at most.
+    pub(crate) fn gateways(&self, node: usize) -> Vec<IpAddr> {
+        let routes = self.routes().into_iter().nth(node).unwrap_or_default();
+        routes.own.iter().filter(|r| r.prefix.prefix_len() == 0).map(|r| r.gateway).collect()
     }
 
     /// The routes of every node.
@@ -289,9 +295,10 @@ impl Lab {
             if node.spec.stack().and_then(|stack| stack.routing).unwrap_or(self.routing) == Routing::None {
                 *routes = Routes::default();
             }
-            if let Some(gateway) = node.gateway {
-                routes.own.retain(|r| r.prefix != Prefix::DEFAULT_V4);
-                routes.own.push(StaticRoute::new(Prefix::DEFAULT_V4, gateway));
+            for &gateway in &node.gateways {
+                let default = Prefix::new(gateway, 0).expect("no bits are fixed");
+                routes.own.retain(|r| r.prefix != default);
+                routes.own.push(StaticRoute::new(default, gateway));
             }
         }
         routes
@@ -328,7 +335,7 @@ fn switch(node: &Node, spec: &SwitchSpec, management: Option<switch::Management>
 fn interfaces(node: &Node) -> Vec<InterfaceConfig> {
     let interface = |port: &Port| InterfaceConfig {
         mac: MacAddr(port.mac),
-        addresses: port.address.into_iter().collect(),
+        addresses: port.addresses.clone(),
         mtu: u32::from(port.mtu),
     };
     node.ports.iter().map(interface).collect()
@@ -338,7 +345,7 @@ fn vlan_interfaces(node: &Node) -> Vec<VlanInterfaceConfig> {
     let at = |(over, port): (u16, &Port)| {
         let of = |sub: &Subinterface| {
             let vlan = VlanId::new(sub.vlan)?;
-            Some(VlanInterfaceConfig { over, vlan, addresses: sub.address.into_iter().collect() })
+            Some(VlanInterfaceConfig { over, vlan, addresses: sub.addresses.clone() })
         };
         port.vlans.iter().filter_map(of).collect::<Vec<_>>()
     };

@@ -88,6 +88,11 @@ impl LabBuilder {
         self.set("sample", every)
     }
 
+    /// The versions of IP that hosts and routers speak: `4`, `6` or `dual` (`4`).
+    pub fn ip(self, versions: &str) -> Self {
+        self.set("ip", versions)
+    }
+
     /// A key of the table `lab`.
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.run = self.run.set(key, value);

@@ -10,4 +10,5 @@ pub(crate) mod medium;
 pub(crate) mod node;
 pub(crate) mod switch;
 pub(crate) mod topology;
+pub(crate) mod versions;
 pub(crate) mod whereabouts;

@@ -24,6 +24,7 @@ use crate::fault::kind::Fault;
 use crate::lab::Lab;
 use crate::model::command::Schedule;
 use crate::model::node::Node;
+use crate::model::versions::Version;
 use crate::model::whereabouts::Whereabouts;
 use crate::stage::boot::Progress;
 
@@ -87,9 +88,9 @@ impl Run {
         self.authority.as_ref().map_or_else(TrustStore::empty, Authority::trust_store)
     }
 
-    /// The default gateway of a node, by its index in the lab.
-    pub fn gateway(&self, node: usize) -> Option<IpAddr> {
-        self.lab.gateway(node)
+    /// The default gateways of a node, by its index in the lab: one of each version of IP at most.
+    pub fn gateways(&self, node: usize) -> Vec<IpAddr> {
+        self.lab.gateways(node)
     }
 
     /// The station of a node, by its index in the lab.
@@ -170,7 +171,7 @@ impl Run {
                 if node.kind().has_addresses() {
                     names.mac(station, number, port.mac);
                 }
-                if let Some(cidr) = port.address {
+                for cidr in &port.addresses {
                     names.address(station, number, cidr.addr());
                 }
             }
@@ -188,13 +189,13 @@ impl Run {
         }
         for service in self.lab.nodes.iter().flat_map(Node::services) {
             for (name, data) in service.names() {
-                let address = match data {
-                    RecordData::Host(node) => self.lab.address(node),
-                    RecordData::Address(address) => Some(address),
-                    _ => None,
+                let addresses = match data {
+                    RecordData::Host(node) => first_of_each(&self.lab.nodes[node]),
+                    RecordData::Address(address) => vec![address],
+                    _ => Vec::new(),
                 };
-                if let Some(address) = address {
-                    names.alias(address, name);
+                for address in addresses {
+                    names.alias(address, name.clone());
                 }
             }
         }
@@ -420,4 +421,10 @@ impl Outcome {
             ok: self.ok(),
         }
     }
+}
+
+/// A node's first address of each version of IP.
+fn first_of_each(node: &Node) -> Vec<IpAddr> {
+    let first = |version| node.addresses().map(|cidr| cidr.addr()).find(|address| Version::of(*address) == version);
+    Version::ALL.into_iter().filter_map(first).collect()
 }

@@ -221,7 +221,7 @@ syns     = "client.TcpRetransSegs == 10"
         assert!(verdict.held, "{}: {}", verdict.text, verdict.found_in_words());
     }
     let [r1, r2] = ["r1", "r2"].map(|name| run.lab().nodes[run.lab().node(name).unwrap()].clone());
-    let serial = [r1.ports[1].address.unwrap().addr(), r2.ports[0].address.unwrap().addr()].map(|a| a.to_string());
+    let serial = [r1.ports[1].addresses[0].addr(), r2.ports[0].addresses[0].addr()].map(|a| a.to_string());
     events.with(|events| {
         let asked = events.0.iter().filter(|e| e.kind.starts_with("arp."));
         for event in asked {

@@ -31,7 +31,7 @@ fn addresses_come_by_themselves() {
         .nodes
         .iter()
         .filter(|n| n.kind() != NodeKind::Switch)
-        .flat_map(|n| n.ports.iter().map(|p| format!("{} {}", n.name, p.address.unwrap())))
+        .flat_map(|n| n.ports.iter().map(|p| format!("{} {}", n.name, p.addresses[0])))
         .collect();
     assert_eq!(
         addresses,
@@ -59,5 +59,5 @@ fn an_idle_host_at_the_end_renumbers_no_other() {
         let known = a.ports.len();
         assert_eq!((&a.name, &a.ports[..]), (&b.name, &b.ports[..known]));
     }
-    assert_eq!(after.nodes.last().unwrap().ports[0].address.unwrap().to_string(), "10.0.3.15/24");
+    assert_eq!(after.nodes.last().unwrap().ports[0].addresses[0].to_string(), "10.0.3.15/24");
 }

@@ -53,8 +53,10 @@ tables! {
         tcp(controller: &str) => set("tcp", controller);
         /// An option of its TCP, by its key.
         tcp_option(key: &str, value: impl Into<Value>) => table("tcp", |tcp| tcp.set(key, value));
-        /// The address with its prefix, where there is one port only.
-        address(address: impl Into<Value>) => set("address", address);
+        /// The versions of IP that it speaks: `4`, `6` or `dual`.
+        ip(versions: &str) => set("ip", versions);
+        /// The address with its prefix, where there is one port only; one more.
+        address(address: impl Into<Value>) => push("address", address);
         /// The largest packet that it sends, in bytes.
         mtu(bytes: u16) => set("mtu", bytes);
         /// Where its routes come from: `computed` or `none`.
@@ -75,6 +77,8 @@ tables! {
         run(command: impl Into<Value>) => push("run", command);
         /// The congestion controller.
         tcp(controller: &str) => set("tcp", controller);
+        /// The versions of IP that it speaks: `4`, `6` or `dual`.
+        ip(versions: &str) => set("ip", versions);
         /// The largest packet that it sends, in bytes.
         mtu(bytes: u16) => set("mtu", bytes);
         /// Where its routes come from: `computed` or `none`.

@@ -47,8 +47,8 @@ pub(super) struct LinkState {
 #[derive(Debug)]
 pub(super) struct NodeState {
     pub(super) station: StationId,
-    /// The link address of each port, and its own.
-    pub(super) ports: Vec<([u8; 6], Option<Cidr>)>,
+    /// The link address of each port, and its addresses.
+    pub(super) ports: Vec<([u8; 6], Vec<Cidr>)>,
     pub(super) off: BTreeSet<FaultId>,
 }
 
@@ -159,7 +159,7 @@ impl Damage {
     }
 
     pub(crate) fn add_node(&mut self, station: StationId, node: &Node) {
-        let ports = node.ports.iter().map(|port| (port.mac, port.address)).collect();
+        let ports = node.ports.iter().map(|port| (port.mac, port.addresses.clone())).collect();
         self.nodes.push(NodeState { station, ports, off: BTreeSet::new() });
     }
 

@@ -113,7 +113,7 @@ impl Injector<'_> {
     /// The port of a node that has this address.
     pub(crate) fn port_of(&self, node: usize, address: IpAddr) -> Option<u16> {
         let ports = &self.damage.nodes[node].ports;
-        ports.iter().position(|(_, own)| own.is_some_and(|own| own.addr() == address)).map(|port| port as u16)
+        ports.iter().position(|(_, own)| own.iter().any(|own| own.addr() == address)).map(|port| port as u16)
     }
 
     /// The link address of a port.
@@ -124,11 +124,14 @@ impl Injector<'_> {
     /// The link address from which a port hears of `address`: its own where it is on the port's network, otherwise that
     /// of another node there.
     pub(crate) fn mac_towards(&self, node: usize, port: u16, address: IpAddr) -> [u8; 6] {
-        let here = self.damage.nodes[node].ports[usize::from(port)].1.map(Cidr::prefix);
+        let here = &self.damage.nodes[node].ports[usize::from(port)].1;
         let others = self.damage.nodes.iter().enumerate().filter(|(other, _)| *other != node);
-        let near = |cidr: &Option<Cidr>| cidr.is_some_and(|cidr| Some(cidr.prefix()) == here);
-        let mut near: Vec<_> = others.flat_map(|(_, n)| &n.ports).filter(|(_, cidr)| near(cidr)).collect();
-        near.sort_by_key(|(_, cidr)| cidr.is_none_or(|cidr| cidr.addr() != address));
+        let of_version = |cidr: &&Cidr| cidr.addr().is_ipv4() == address.is_ipv4();
+        let near = |own: &[Cidr]| {
+            own.iter().filter(of_version).any(|own| here.iter().any(|here| here.prefix() == own.prefix()))
+        };
+        let mut near: Vec<_> = others.flat_map(|(_, n)| &n.ports).filter(|(_, own)| near(own)).collect();
+        near.sort_by_key(|(_, own)| own.iter().all(|own| own.addr() != address));
         near.first().map_or(SOMEBODY, |(mac, _)| *mac)
     }
 

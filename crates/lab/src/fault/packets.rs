@@ -223,8 +223,8 @@ impl<'t> Reader<'_, 't> {
             }
             for node in self.lab.topology.nodes(word)? {
                 let before = networks.len();
-                let ports = &self.lab.nodes[node].ports;
-                networks.extend(ports.iter().filter_map(|port| Some(Prefix::host(port.address?.addr()))));
+                let addresses = self.lab.nodes[node].addresses();
+                networks.extend(addresses.map(|cidr| Prefix::host(cidr.addr())));
                 if networks.len() == before {
                     let reason = format!("`{}` has no address", self.lab.topology.name(node));
                     return Err(Wrong::new("filter", word.range(), reason));

@@ -92,7 +92,8 @@ fn spot(lab: Layout<'_>, gate: Gate, scope: Scope) -> Spot {
         link.cables[gate.way].serial.is_some() && link.ends.iter().all(|e| lab.nodes[e.node].kind().has_addresses());
     // A direction leads from its end of the same number to the other.
     let at = link.ends[if gate.side == Side::Out { gate.way } else { 1 - gate.way }];
-    let address = lab.nodes[at.node].ports[usize::from(at.port)].address.and_then(|cidr| match cidr.addr() {
+    let own = &lab.nodes[at.node].ports[usize::from(at.port)].addresses;
+    let address = own.iter().find_map(|cidr| match cidr.addr() {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
     });

@@ -48,8 +48,7 @@ fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
         }
     }
     let addresses = |nodes: Vec<usize>| -> Vec<IpAddr> {
-        let ports = nodes.iter().flat_map(|node| &context.lab.nodes[*node].ports);
-        ports.filter_map(|port| port.address.map(|cidr| cidr.addr())).collect()
+        nodes.iter().flat_map(|node| context.lab.nodes[*node].addresses()).map(|cidr| cidr.addr()).collect()
     };
     let mut spots = Vec::new();
     if context.until.is_some() {

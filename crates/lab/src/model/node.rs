@@ -13,9 +13,10 @@ use septet_network::Cidr;
 use septet_service::Service;
 use septet_transport::tcp;
 
-use crate::model::address::Cidr4;
+use crate::model::address::Given;
 use crate::model::command::Command;
 use crate::model::switch::SwitchSpec;
+use crate::model::versions::Versions;
 
 /// A node of a lab.
 #[derive(Clone, Debug)]
@@ -26,8 +27,10 @@ pub struct Node {
     pub ports: Vec<Port>,
     /// The node at the other end of each of its links, and the link, by port.
     pub(crate) neighbours: Vec<(usize, usize)>,
-    /// The gateway that the file gives it.
-    pub(crate) gateway: Option<IpAddr>,
+    /// The versions of IP that it speaks where the file gives it no addresses.
+    pub(crate) versions: Versions,
+    /// The gateways that the file gives it, one of each version of IP at most.
+    pub(crate) gateways: Vec<IpAddr>,
     /// What the file says of it; nodes of one range share it.
     pub spec: Arc<NodeSpec>,
 }
@@ -60,8 +63,10 @@ impl Node {
 
     /// Its addresses: of each port, then of the VLANs at it.
     pub fn addresses(&self) -> impl Iterator<Item = Cidr> + '_ {
-        let of = |port: &Port| port.address.into_iter().chain(port.vlans.iter().filter_map(|s| s.address)).collect();
-        self.ports.iter().flat_map(of as fn(&Port) -> Vec<Cidr>)
+        let of = |port: &Port| -> Vec<Cidr> {
+            port.addresses.iter().chain(port.vlans.iter().flat_map(|sub| &sub.addresses)).copied().collect()
+        };
+        self.ports.iter().flat_map(of)
     }
 }
 
@@ -109,8 +114,8 @@ pub struct Port {
     pub link: Option<usize>,
     /// The link address.
     pub mac: [u8; 6],
-    /// The IPv4 address; switches have none, nor has a port at a trunk that takes only frames with tags.
-    pub address: Option<Cidr>,
+    /// Its addresses, those of IPv4 first; switches have none, nor has a port at a trunk that takes only frames with tags.
+    pub addresses: Vec<Cidr>,
     /// Its interfaces for single VLANs.
     pub vlans: Vec<Subinterface>,
     /// The largest packet that it sends, in bytes.
@@ -118,12 +123,12 @@ pub struct Port {
 }
 
 /// An interface for one VLAN at a port (802.1Q).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Subinterface {
     /// The VLAN, `1..=4094`.
     pub vlan: u16,
-    /// The IPv4 address.
-    pub address: Option<Cidr>,
+    /// Its addresses, those of IPv4 first.
+    pub addresses: Vec<Cidr>,
 }
 
 /// What the file says of a node, or of all nodes of a range: of each kind what there is to say of it.
@@ -198,7 +203,8 @@ pub struct StackSpec {
     pub duplex: Duplex,
     /// How long it takes from the end of a frame to its answer, where the file says so.
     pub turnaround: Option<Duration>,
-    pub(crate) address: Option<GivenAddress>,
+    pub(crate) versions: Option<Versions>,
+    pub(crate) addresses: Vec<GivenAddress>,
     pub(crate) mtu: Option<u16>,
     pub(crate) routing: Option<Routing>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
@@ -248,13 +254,13 @@ pub enum Duplex {
     Half,
 }
 
-/// An address that the file gives, and where.
-pub(crate) type GivenAddress = (Cidr4, Span);
+/// What the file says of an address, and where.
+pub(crate) type GivenAddress = (Given, Span);
 
 /// What the file says of a port.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PortSpec {
-    pub(crate) address: Option<GivenAddress>,
+    pub(crate) addresses: Vec<GivenAddress>,
     pub(crate) mtu: Option<u16>,
     pub(crate) vlans: BTreeMap<u16, VlanSpec>,
     pub(crate) span: Span,
@@ -263,6 +269,6 @@ pub(crate) struct PortSpec {
 /// What the file says of a VLAN at a port.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct VlanSpec {
-    pub(crate) address: Option<GivenAddress>,
+    pub(crate) addresses: Vec<GivenAddress>,
     pub(crate) span: Span,
 }

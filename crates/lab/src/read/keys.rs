@@ -4,9 +4,12 @@ use core::time::Duration;
 
 use septet_language::document::{Item, Name, Text};
 use septet_language::mistake::Span;
-use septet_language::schema::{AtLeast, Count, Date, Key, Line, Named, Phrase, Section, TableOf, Texts, Time, Values};
+use septet_language::schema::{
+    AtLeast, Choice, Count, Date, Key, Line, Named, Phrase, Section, TableOf, Texts, Time, Values,
+};
 
 use crate::model::medium::MEDIUM;
+use crate::model::versions::Versions;
 use crate::read::node::{HOSTS, HUBS, ROUTERS, ROUTING_OF_ALL, SWITCHES};
 use crate::read::tcp::TCP_OF_ALL;
 
@@ -38,7 +41,7 @@ pub(crate) type Sweep = Vec<(Name, (Span, Vec<Item>))>;
 
 static RUN: Section = Section::new(
     "The run as a whole.",
-    &[&[&NAME, &DESCRIPTION, &SEED, &STOP, &EPOCH, &SAMPLE, &ROUTING_OF_ALL, &TCP_OF_ALL]],
+    &[&[&NAME, &DESCRIPTION, &SEED, &STOP, &EPOCH, &SAMPLE, &IP, &ROUTING_OF_ALL, &TCP_OF_ALL]],
 );
 pub(crate) static NAME: Key<Line> = Key::new("name", Line, "the lab's name");
 pub(crate) static DESCRIPTION: Key<Line> = Key::new("description", Line, "what it shows");
@@ -51,6 +54,12 @@ pub(crate) static SAMPLE: Key<Time> = Key::new(
     "sample",
     Time,
     "how often connections and queues are looked at (10ms for what an expectation asks for, else never)",
+);
+
+pub(crate) static IP: Key<Choice<Versions>> = Key::new(
+    "ip",
+    Choice(Versions::words),
+    "the versions of IP that hosts and routers speak: `4`, `6` or `dual`, which is both (4)",
 );
 
 static JOINED: Section = Section::new("Who is joined to whom.", &[&[&LINKS]]).required(&["links"]);

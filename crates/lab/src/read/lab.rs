@@ -24,6 +24,7 @@ use crate::model::link::Link;
 use crate::model::medium::{self, Cable};
 use crate::model::node::{Node, NodeSpec, Port, Subinterface};
 use crate::model::topology::{PortRef, Topology};
+use crate::model::versions::{Version, Versions};
 use crate::read::idle::Idle;
 use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, Sweep, TOPOLOGY};
 use crate::read::links::Wiring;
@@ -132,8 +133,8 @@ impl Reader<'_> {
         let mut wiring = Wiring { declared: &declared, media: &media, hub, files, mistakes: &mut *self.mistakes };
         let (links, spans, ports) = wiring.links(&texts, &mut topology);
         self.unused(&texts, &media, &links);
-        let defaults = tcp::of_all(&lab, self.mistakes);
-        let nodes = self.nodes(&declared, &links, ports, &defaults, &topology);
+        let of_all = (tcp::of_all(&lab, self.mistakes), lab.get(&keys::IP).unwrap_or_default());
+        let nodes = self.nodes(&declared, &links, ports, &of_all, &topology);
         shared_line::check(&nodes, &links, &spans, self.mistakes);
         let gravity = if said.is_some() { self.late } else { Gravity::Warning };
         let ends = Stop { at: stop, gravity };
@@ -219,7 +220,7 @@ impl Reader<'_> {
         declared: &[Declared],
         links: &[Link],
         ports: Vec<BTreeMap<u16, usize>>,
-        defaults: &Arc<Config>,
+        (defaults, versions): &(Arc<Config>, Versions),
         topology: &Topology,
     ) -> Vec<Node> {
         let mut nodes: Vec<Node> = Vec::with_capacity(declared.len());
@@ -240,7 +241,7 @@ impl Reader<'_> {
                     self.mistakes.push(Mistake::new("port", port.span.clone(), reason, "no link here"));
                 }
             }
-            if let Some((_, span)) = stack.and_then(|stack| stack.address.as_ref())
+            if let Some((_, span)) = stack.and_then(|stack| stack.addresses.first())
                 && plugged.len() > 1
             {
                 let reason = format!("`{}` has {} ports, and one address for them", node.name, plugged.len());
@@ -260,8 +261,8 @@ impl Reader<'_> {
                     Port {
                         link,
                         mac: address::mac(PortRef { node: index, port: number }),
-                        address: None,
-                        vlans: vlans.map(|vlan| Subinterface { vlan: *vlan, address: None }).collect(),
+                        addresses: Vec::new(),
+                        vlans: vlans.map(|vlan| Subinterface { vlan: *vlan, addresses: Vec::new() }).collect(),
                         mtu: own.or(of_link).unwrap_or(MTU),
                     }
                 })
@@ -271,7 +272,8 @@ impl Reader<'_> {
                 Some((beyond, *link))
             });
             let neighbours = neighbours.collect();
-            nodes.push(Node { name: node.name.clone(), ports, neighbours, gateway: None, spec });
+            let versions = stack.and_then(|stack| stack.versions).unwrap_or(*versions);
+            nodes.push(Node { name: node.name.clone(), ports, neighbours, versions, gateways: Vec::new(), spec });
         }
         vlans::check(&nodes, links, self.mistakes);
         let segments = segments::segments(&mut nodes, links);
@@ -279,12 +281,12 @@ impl Reader<'_> {
             let vlan = vlan.map_or_else(String::new, |vlan| format!(".{vlan}"));
             format!("`{}` eth{}{vlan}", nodes[place.node].name, place.port)
         };
-        for (Spot { place, vlan }, cidr) in address::assign(&segments, &names, self.mistakes) {
+        for (Spot { place, vlan }, addresses) in address::assign(&segments, &names, self.mistakes) {
             let port = &mut nodes[place.node].ports[usize::from(place.port)];
             match vlan {
-                None => port.address = Some(cidr.into()),
+                None => port.addresses = addresses,
                 Some(vlan) => {
-                    port.vlans.iter_mut().filter(|s| s.vlan == vlan).for_each(|s| s.address = Some(cidr.into()));
+                    port.vlans.iter_mut().filter(|s| s.vlan == vlan).for_each(|s| s.addresses.clone_from(&addresses));
                 }
             }
         }
@@ -315,7 +317,7 @@ impl Reader<'_> {
             let Some(host) = spec.host() else { continue };
             if let Some(text) = &host.gateway {
                 let gateway = gateway(text, &nodes[index], nodes, topology);
-                nodes[index].gateway = self.or_report(text, gateway);
+                nodes[index].gateways = self.or_report(text, gateway).unwrap_or_default();
             }
         }
     }
@@ -348,22 +350,26 @@ impl Reader<'_> {
     }
 }
 
-/// The gateway that the file gives a host, which must be on one of its networks.
-fn gateway(text: &Text, node: &Node, nodes: &[Node], topology: &Topology) -> Result<IpAddr, Wrong> {
+/// The gateway that the file gives a host, which must be on one of its networks: of a router's name, its address of each
+/// version of IP that they share.
+fn gateway(text: &Text, node: &Node, nodes: &[Node], topology: &Topology) -> Result<Vec<IpAddr>, Wrong> {
     let word = Word { text: &text.text, at: 0 };
     let own: Vec<Cidr> = node.addresses().collect();
     if let Ok(address) = text.text.parse::<IpAddr>() {
         if own.iter().any(|net| net.prefix().contains(address)) {
-            return Ok(address);
+            return Ok(vec![address]);
         }
         return Err(Wrong::new("gateway", word.range(), format!("{address} is on no network of `{}`", node.name))
             .label("out of reach"));
     }
     let gateway = topology.node(word)?;
-    nodes[gateway].addresses().map(Cidr::addr).find(|a| own.iter().any(|net| net.prefix().contains(*a))).ok_or_else(
-        || {
-            Wrong::new("gateway", word.range(), format!("`{}` is on no network of `{}`", text.text, node.name))
-                .label("out of reach")
-        },
-    )
+    let near = nodes[gateway].addresses().map(Cidr::addr).filter(|a| own.iter().any(|net| net.prefix().contains(*a)));
+    let near: Vec<IpAddr> = near.collect();
+    let first = |version| near.iter().copied().find(|address| Version::of(*address) == version);
+    let gateways: Vec<IpAddr> = Version::ALL.into_iter().filter_map(first).collect();
+    if gateways.is_empty() {
+        let reason = format!("`{}` is on no network of `{}`", text.text, node.name);
+        return Err(Wrong::new("gateway", word.range(), reason).label("out of reach"));
+    }
+    Ok(gateways)
 }

@@ -20,6 +20,7 @@ use crate::model::node::{
     Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, Resolver, Routing, StackSpec, VlanSpec,
 };
 use crate::model::topology::Topology;
+use crate::model::versions::Versions;
 use crate::read::listeners;
 use crate::read::switch::{self, SWITCH};
 use crate::read::tcp::TCP;
@@ -42,12 +43,14 @@ static ROUTER: Section = Section::new("A host that forwards.", &[STACK]).numbere
 static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(septet_service::keys).numbered(&PORTS);
 
 /// What hosts and routers have in common.
-const STACK: &[&dyn AnyKey] = &[&ADDRESS, &MTU, &ROUTING, &TCP, &listeners::LISTENERS, &DUPLEX, &TURNAROUND, &RUN];
+const STACK: &[&dyn AnyKey] = &[&IP, &ADDRESS, &MTU, &ROUTING, &TCP, &listeners::LISTENERS, &DUPLEX, &TURNAROUND, &RUN];
 
 const HOSTS_OWN: &[&dyn AnyKey] = &[&GATEWAY, &EXEC, &TAP, &RESOLVER];
 
-static ADDRESS: Key<Phrase<GivenAddress>> =
-    Key::new("address", CIDR, "the IPv4 address with its prefix, where there is one port only");
+static IP: Key<Choice<Versions>> =
+    Key::new("ip", Choice(Versions::words), "the versions of IP that it speaks: `4`, `6` or `dual` (the lab's)");
+static ADDRESS: Key<Texts<GivenAddress>> =
+    Key::new("address", Texts(CIDR), "the address with its prefix, or several, where there is one port only");
 static MTU: Key<Phrase<u16>> = Key::new("mtu", BYTES, "the largest packet that it sends, in bytes (1500)");
 static ROUTING: Key<Choice<Routing>> = Key::new(
     "routing",
@@ -85,8 +88,8 @@ static RESOLVER: Key<Texts<Text>> = Key::new(
 
 static PORTS: Key<TableOf> = Key::new("eth", TableOf(&PORT), "one port");
 static PORT: Section = Section::new("One port of a host or router.", &[&[&PORT_ADDRESS, &MTU]]).numbered(&VLAN_PORTS);
-static PORT_ADDRESS: Key<Phrase<GivenAddress>> =
-    Key::new("address", CIDR, "the IPv4 address with its prefix: `10.0.1.5/24`");
+static PORT_ADDRESS: Key<Texts<GivenAddress>> =
+    Key::new("address", Texts(CIDR), "the address with its prefix, or several: `10.0.1.5/24`, `2001:db8:0:1::5/64`");
 static VLAN_PORTS: Key<TableOf> = Key::new("", TableOf(&VLAN_PORT), "the interface for one VLAN");
 static VLAN_PORT: Section =
     Section::new("The interface for one VLAN at a port, named by its number.", &[&[&PORT_ADDRESS]]);
@@ -97,7 +100,7 @@ const CIDR: Phrase<GivenAddress> = Phrase {
     what: "an address",
     example: "10.0.1.5/24",
     read: |_, text| {
-        let address = address::parse(&text.text);
+        let address = address::given(&text.text);
         let address = address.map_err(|refusal| Wrong::refused("address", 0..text.text.len(), refusal))?;
         Ok((address, text.inner()))
     },
@@ -231,8 +234,8 @@ fn resolver(text: &Text, topology: &Topology, mistakes: &mut Mistakes) -> Option
 fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) -> StackSpec {
     let port = |(number, port): (u16, Entry<'_, Table>)| {
         let vlans = vlans(port.value, mistakes);
-        let (address, mtu) = (port.value.get(&PORT_ADDRESS), port.value.get(&MTU));
-        (number, PortSpec { address, mtu, vlans, span: port.name.span.clone() })
+        let (addresses, mtu) = (port.value.get(&PORT_ADDRESS).unwrap_or_default(), port.value.get(&MTU));
+        (number, PortSpec { addresses, mtu, vlans, span: port.name.span.clone() })
     };
     let ports = table.numbered(&PORTS).into_iter().map(port).collect();
     StackSpec {
@@ -241,7 +244,8 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) ->
         commands: table.get(&RUN).unwrap_or_default(),
         duplex: table.get(&DUPLEX).unwrap_or_default(),
         turnaround: table.get(&TURNAROUND),
-        address: table.get(&ADDRESS),
+        versions: table.get(&IP),
+        addresses: table.get(&ADDRESS).unwrap_or_default(),
         mtu: table.get(&MTU),
         routing: table.get(&ROUTING),
         ports,
@@ -265,7 +269,10 @@ fn vlans(port: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, VlanSpec> {
                 .push(Mistake::new("vlan", name.span.clone(), reason, "not a VLAN").help("from 1 to 4094".to_owned()));
             continue;
         }
-        vlans.insert(number, VlanSpec { address: value.get(&PORT_ADDRESS), span: name.span.clone() });
+        vlans.insert(
+            number,
+            VlanSpec { addresses: value.get(&PORT_ADDRESS).unwrap_or_default(), span: name.span.clone() },
+        );
     }
     vlans
 }

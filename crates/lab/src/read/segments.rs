@@ -45,7 +45,7 @@ pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
         for vlan in lines.tags.clone() {
             let segment = lines.tagged(index, vlan).filter(|segment| inhabited.contains(segment));
             let Some(segment) = segment.filter(|_| lines.is_trunk(nodes, links, index, place, vlan)) else { continue };
-            nodes[place.node].ports[usize::from(place.port)].vlans.push(Subinterface { vlan, address: None });
+            nodes[place.node].ports[usize::from(place.port)].vlans.push(Subinterface { vlan, addresses: Vec::new() });
             seats.entry(segment).or_default().push(seat(&nodes[place.node], place, Some(vlan)));
         }
     }
@@ -68,13 +68,18 @@ fn seat(node: &Node, place: PortRef, vlan: Option<u16>) -> Seat {
     let stack = node.spec.stack();
     let port = stack.and_then(|stack| stack.ports.get(&place.port));
     let given = match vlan {
-        Some(vlan) => port.and_then(|p| p.vlans.get(&vlan)).and_then(|sub| sub.address.clone()),
+        Some(vlan) => port.and_then(|p| p.vlans.get(&vlan)).map(|sub| &sub.addresses),
         None => {
-            let of_all = || stack.and_then(|stack| stack.address.clone()).filter(|_| node.ports.len() == 1);
-            port.and_then(|port| port.address.clone()).or_else(of_all)
+            let of_all = || stack.map(|stack| &stack.addresses).filter(|_| node.ports.len() == 1);
+            port.map(|port| &port.addresses).filter(|own| !own.is_empty()).or_else(of_all)
         }
     };
-    Seat { spot: Spot { place, vlan }, router: node.kind() == NodeKind::Router, given }
+    Seat {
+        spot: Spot { place, vlan },
+        router: node.kind() == NodeKind::Router,
+        versions: node.versions,
+        given: given.cloned().unwrap_or_default(),
+    }
 }
 
 /// Links, each as many times as there are kinds of frames on it (without a tag, and of each VLAN), and which of them a

@@ -133,9 +133,9 @@ fn check_port(nodes: &[Node], own: PortRef, beyond: PortRef, mistakes: &mut Mist
         return;
     }
     let kind = node.kind().as_str();
-    let given = spec.and_then(|p| p.address.clone()).or_else(|| {
+    let given = spec.and_then(|p| p.addresses.first()).or_else(|| {
         let alone = node.ports.len() == 1;
-        stack.and_then(|stack| stack.address.clone()).filter(|_| alone)
+        stack.and_then(|stack| stack.addresses.first()).filter(|_| alone)
     });
     let mend = format!(
         "write `[{kind}.{name}.eth{}.10]` for its interface in VLAN 10, or `native = {{ {name} = 10 }}` for `{switch}`",
@@ -143,7 +143,7 @@ fn check_port(nodes: &[Node], own: PortRef, beyond: PortRef, mistakes: &mut Mist
     );
     if let Some((_, span)) = given {
         let reason = format!("`{switch}` sends `{name}` only frames with tags: the port itself cannot use an address");
-        mistakes.push(Mistake::new("vlan", span, reason, "of which VLAN?").help(mend));
+        mistakes.push(Mistake::new("vlan", span.clone(), reason, "of which VLAN?").help(mend));
     } else if node.kind() == NodeKind::Host && node.ports[usize::from(own.port)].vlans.is_empty() {
         let span =
             named(nodes, beyond).find(|named| named.key == "trunks" && named.node == own.node).map(|n| n.span.clone());

@@ -17,6 +17,7 @@ use septet_datalink::stp::{Parameters, path_cost, rapid};
 use septet_datalink::switch::{self, FlowControl, Tree, Version, Vlans};
 use septet_datalink::turnaround::Turnaround;
 use septet_host::Neighbor;
+use septet_network::Cidr;
 use septet_physical::queue::Limit;
 use septet_physical::{Framing, Medium};
 
@@ -152,16 +153,21 @@ impl Lab {
         let across = self.ports(index).filter_map(|place| {
             let (beyond, cable) = self.layout().beyond(place)?;
             cable.serial.as_ref()?;
-            let address = self.nodes[beyond.node].ports[usize::from(beyond.port)].address?.addr();
-            Some(Neighbor { iface: place.port, address, mac: serial::NEIGHBOUR })
+            let beyond = &self.nodes[beyond.node].ports[usize::from(beyond.port)].addresses;
+            let neighbor =
+                move |cidr: &Cidr| Neighbor { iface: place.port, address: cidr.addr(), mac: serial::NEIGHBOUR };
+            Some(beyond.iter().map(neighbor))
         });
-        across.collect()
+        across.flatten().collect()
     }
 
     fn ppp(&self, place: PortRef, beyond: PortRef, cable: &Cable, serial: &Serial) -> ppp::Config {
-        let address = |place: PortRef| match self.nodes[place.node].ports[usize::from(place.port)].address?.addr() {
-            std::net::IpAddr::V4(address) => Some(address),
-            std::net::IpAddr::V6(_) => None,
+        let address = |place: PortRef| {
+            let own = &self.nodes[place.node].ports[usize::from(place.port)].addresses;
+            own.iter().find_map(|cidr| match cidr.addr() {
+                std::net::IpAddr::V4(address) => Some(address),
+                std::net::IpAddr::V6(_) => None,
+            })
         };
         let mut config =
             ppp::Config { local: address(place).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED), ..ppp::Config::default() };

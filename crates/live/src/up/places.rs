@@ -135,7 +135,7 @@ impl Places {
     /// What a namespace needs to know to take the place of a host.
     fn place(&self, node: usize) -> Result<Place, String> {
         let place = self.pump.with_holder(|run: &mut Run| {
-            let gateway = run.gateway(node);
+            let gateways = run.gateways(node);
             let lab = run.lab();
             let host = &lab.nodes[node];
             let name = &host.name;
@@ -145,15 +145,15 @@ impl Places {
             if host.kind() != NodeKind::Host {
                 return Err(format!("`{name}` is a {}; only the place of a host can be taken", host.kind().as_str()));
             }
-            let v4 = port.address.and_then(|cidr| match cidr.addr() {
+            let v4 = port.addresses.iter().find_map(|cidr| match cidr.addr() {
                 IpAddr::V4(address) => Some((address, cidr.prefix_len())),
                 IpAddr::V6(_) => None,
             });
             let Some((address, prefix)) = v4 else { return Err(format!("`{name}` has no IPv4 address")) };
-            let gateway = match gateway {
-                Some(IpAddr::V4(gateway)) => Some(gateway),
-                _ => None,
-            };
+            let gateway = gateways.into_iter().find_map(|gateway| match gateway {
+                IpAddr::V4(gateway) => Some(gateway),
+                IpAddr::V6(_) => None,
+            });
             Ok(Place {
                 address,
                 prefix,
