@@ -16,6 +16,7 @@ mod plan;
 mod queues;
 mod raw;
 mod report;
+mod routes;
 mod seeds;
 mod short_flows;
 
@@ -156,6 +157,12 @@ pub static WORKLOADS: &[Workload] = &[
         help: "200 seeds of one lab, on one thread and on as many as there are processors",
         run: seeds::run,
     },
+    Workload {
+        name: "routes",
+        help: "a table of 1 M IPv4 routes: octets a route, random look-ups and changes a CPU second",
+        run: routes::v4,
+    },
+    Workload { name: "routes-v6", help: "the same of IPv6", run: routes::v6 },
     Workload {
         name: "queues",
         help: "event queues compared: nanoseconds to take the first event and put one back",

@@ -59,6 +59,18 @@ pub struct Report {
     /// CPU time where all of them play, in seconds: what it exceeds `cpu_s` by, they cost one another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_s_all_jobs: Option<f64>,
+    /// Routes in a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routes: Option<u64>,
+    /// Octets of memory that they take, what finds them included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_of_routes: Option<u64>,
+    /// Random look-ups in the table per CPU second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub look_ups_per_cpu_s: Option<f64>,
+    /// Routes added or withdrawn per CPU second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_changes_per_cpu_s: Option<f64>,
     /// Resident memory at its highest since the process began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
@@ -119,6 +131,9 @@ pub fn table(reports: &[Report]) -> String {
         per.extend(r.bytes_per_idle_connection_end.map(|v| format!("{v:.0} B an idle connection's end")));
         per.extend(r.bytes_per_idle_host.map(|v| format!("{v:.0} B an idle host")));
         per.extend(r.speedup.zip(r.jobs).map(|(times, jobs)| format!("{times:.2} times as fast on {jobs} threads")));
+        per.extend(r.look_ups_per_cpu_s.map(|v| format!("{} look-ups", si(v))));
+        per.extend(r.route_changes_per_cpu_s.map(|v| format!("{} changes", si(v))));
+        per.extend(r.bytes_of_routes.map(|b| format!("{:.1} MiB of routes", b as f64 / 1_048_576.0)));
         let rss = r.rss_bytes.map_or_else(|| "–".to_owned(), |b| format!("{:.1} MiB", b as f64 / 1_048_576.0));
         rows.push(vec![name.clone(), format!("{cpu_s:.3}"), count(packets), count(events), per.join(", "), rss]);
     }

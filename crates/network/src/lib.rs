@@ -19,6 +19,7 @@ pub mod neighbor;
 pub mod route;
 pub mod routes;
 pub mod selection;
+mod table;
 mod trie;
 
 pub use addr::{Cidr, Prefix, PrefixError};

@@ -93,7 +93,7 @@ impl Ip {
 
     /// Whether this host owns `addr`; all of 127.0.0.0/8 and ::1 are everyone's own.
     pub fn is_local(&self, addr: IpAddr) -> bool {
-        addr.is_loopback() || self.table.lookup(addr, |_| true).is_some_and(|r| r.target == Target::Local)
+        addr.is_loopback() || self.table.lookup(addr, |_| true).is_some_and(|r| *r.target == Target::Local)
     }
 
     /// The interface on whose link `gateway` is.
@@ -114,11 +114,11 @@ impl Ip {
         match (own, shared) {
             // The longest prefix, then the lowest distance and metric, then the route that was there first.
             (Some(own), Some((prefix, target))) => {
-                let (ours, theirs) = (own.prefix.prefix_len(), prefix.prefix_len());
-                let ranked = (own.distance, own.metric) <= (Origin::Oracle.distance(), 0);
-                Some(if ours > theirs || ours == theirs && ranked { next(own, dst, up)? } else { target })
+                let (ours, theirs) = (own.prefix_len(), prefix.prefix_len());
+                let ranked = (own.distance(), own.metric()) <= (Origin::Oracle.distance(), 0);
+                Some(if ours > theirs || ours == theirs && ranked { next(own.target, dst, up)? } else { target })
             }
-            (Some(own), None) => next(own, dst, up),
+            (Some(own), None) => next(own.target, dst, up),
             (None, shared) => shared.map(|(_, target)| target),
         }
     }
@@ -135,8 +135,8 @@ fn connected(iface: Iface, address: Cidr) -> impl Iterator<Item = Route> {
 }
 
 /// Where a route leads packets for `dst`.
-fn next(route: &Route, dst: IpAddr, up: impl Fn(Iface) -> bool) -> Option<Next> {
-    Some(match &route.target {
+fn next(target: &Target, dst: IpAddr, up: impl Fn(Iface) -> bool) -> Option<Next> {
+    Some(match target {
         Target::Local => Next::Local,
         Target::Broadcast(iface) => Next::Broadcast(*iface),
         Target::Link(iface) => Next::Link(*iface),
