@@ -64,6 +64,14 @@ pub enum DropReason {
     Backlog,
     /// A packet filter that a fault put in its way.
     Filter,
+    /// A rule of this node's firewall, or its policy.
+    Firewall,
+    /// Address translation has no port left.
+    NatPorts,
+    /// Address translation: nobody inside has asked for it.
+    NatFiltered,
+    /// The table of tracked connections is full.
+    Conntrack,
     /// A policy of this node forbids it.
     Policy,
 }
@@ -100,6 +108,10 @@ impl DropReason {
         Self::SocketBuffer,
         Self::Backlog,
         Self::Filter,
+        Self::Firewall,
+        Self::NatPorts,
+        Self::NatFiltered,
+        Self::Conntrack,
         Self::Policy,
     ];
 
@@ -140,6 +152,10 @@ impl DropReason {
             Self::SocketBuffer => "socket-buffer",
             Self::Backlog => "backlog",
             Self::Filter => "filter",
+            Self::Firewall => "firewall",
+            Self::NatPorts => "nat-ports",
+            Self::NatFiltered => "nat-filtered",
+            Self::Conntrack => "conntrack",
             Self::Policy => "policy",
         }
     }

@@ -45,9 +45,11 @@ impl Host {
         }
         let config = Arc::new(config);
         let executor = Executor::new();
-        let stack = Rc::new(RefCell::new(Storeys::new(config.clone(), executor.handle(), UPPERS)));
+        let recorder = Recorder::new();
+        let stack = Storeys::new(config.clone(), executor.handle(), UPPERS, recorder.clone());
+        let stack = Rc::new(RefCell::new(stack));
         let key = handle::enter(&stack);
-        let net = Arc::new(HostNet::new(key.clone(), executor.handle(), config));
+        let net = Arc::new(HostNet::new(key.clone(), executor.handle(), config, recorder));
         Ok(Self { stack, executor, boot: Vec::new(), net, key })
     }
 

@@ -140,6 +140,7 @@ impl Lab {
                         neighbors: self.across_serial_lines(index),
                         guide: routes.guide,
                         forwarding: forwarding(node),
+                        firewall: node.firewall.clone(),
                         tcp: segmented(&stack.tcp, options.segmentation),
                         listening: stack.listening.clone(),
                         name_servers: self.name_servers(node, &resolvers),

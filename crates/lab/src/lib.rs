@@ -9,6 +9,7 @@ mod builder;
 mod choice;
 mod expect;
 mod fault;
+mod firewall;
 mod known;
 mod lab;
 mod model;

@@ -47,6 +47,17 @@ septet_core::counters! {
         arp_in_replies = "ArpInReplies", "ARP replies received";
         arp_conflicts = "ArpConflicts", "ARP packets of others who use an address of this host, or one that it is about to use";
         arp_res_failed = "ArpResFailed", "next hops that did not answer: `res_failed` of `/proc/net/stat/arp_cache`";
+        conntrack_new = "ConntrackNew", "connections that the firewall or address translation began to track: `insert` of `conntrack -S`";
+        conntrack_expired = "ConntrackExpired", "tracked connections that were forgotten in time";
+        conntrack_invalid = "ConntrackInvalid", "packets that belong to no connection and begin none: `invalid` of `conntrack -S`";
+        conntrack_drops = "ConntrackDrop", "packets dropped because their connection could not be tracked, as the table was full: `drop` of `conntrack -S`";
+        conntrack_early_drops = "ConntrackEarlyDrop", "tracked connections forgotten early to make room: `early_drop` of `conntrack -S`";
+        nat_new = "NatNew", "connections whose addresses are translated";
+        nat_exhausted = "NatPortsExhausted", "packets dropped because address translation had no port left";
+        nat_filtered = "NatFiltered", "packets from outside for a port of somebody inside who had not asked for them, dropped";
+        firewall_drops = "FirewallDrop", "packets that the firewall dropped";
+        firewall_rejects = "FirewallReject", "packets that the firewall rejected";
+        firewall_logs = "FirewallLog", "packets that the firewall logged";
         arp_unresolved_discards = "ArpUnresolvedDiscards", "packets dropped while they waited for a link address: `unresolved_discards`";
     }
 }

@@ -8,13 +8,16 @@
 
 pub mod acd;
 mod addr;
+pub mod conntrack;
 mod counters;
 pub mod filter;
+pub mod firewall;
 mod forwarding;
 pub mod fragment;
 mod icmp_limit;
 pub mod ip;
 pub mod membership;
+pub mod nat;
 pub mod neighbor;
 pub mod route;
 pub mod routes;

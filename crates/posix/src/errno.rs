@@ -11,6 +11,7 @@ pub struct Errno(pub i32);
 
 #[allow(missing_docs)]
 impl Errno {
+    pub const EPERM: Self = Self(1);
     pub const ENOENT: Self = Self(2);
     pub const EIO: Self = Self(5);
     pub const EBADF: Self = Self(9);
@@ -54,6 +55,7 @@ impl From<SendError> for Errno {
             SendError::NetworkUnreachable => Self::ENETUNREACH,
             SendError::HostUnreachable => Self::EHOSTUNREACH,
             SendError::SourceGone => Self::EINVAL,
+            SendError::Prohibited => Self::EPERM,
             SendError::MessageTooLong { .. } => Self::EMSGSIZE,
         }
     }

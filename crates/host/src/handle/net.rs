@@ -30,8 +30,8 @@ pub(crate) struct HostNet {
 }
 
 impl HostNet {
-    pub(crate) fn new(key: HostKey, executor: executor::Handle, config: Arc<HostConfig>) -> Self {
-        Self { key, executor, config, recorder: Recorder::new() }
+    pub(crate) fn new(key: HostKey, executor: executor::Handle, config: Arc<HostConfig>, recorder: Recorder) -> Self {
+        Self { key, executor, config, recorder }
     }
 
     pub(crate) fn own_recorder(&self) -> Recorder {

@@ -39,6 +39,8 @@ pub struct HostConfig {
     pub guide: Option<Guide>,
     /// Whether it is a router.
     pub forwarding: Forwarding,
+    /// Its packet filter and address translation, where it has one; hosts may share what is said of it.
+    pub firewall: Option<Arc<septet_network::firewall::Config>>,
     /// The defaults of its TCP; hosts may share them.
     pub tcp: Arc<septet_transport::tcp::Config>,
     /// How its programs listen, whatever they ask for.
@@ -78,6 +80,7 @@ impl HostConfig {
             neighbors: Vec::new(),
             guide: None,
             forwarding: Forwarding::Off,
+            firewall: None,
             tcp: Arc::default(),
             listening: Arc::default(),
             name_servers: Vec::new(),

@@ -5,11 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Rng, Storey, Trace};
+use septet_core::{DropReason, EventId, Frame, Instant, Out, Port, Power, Recorder, Rng, Storey, Trace};
 use septet_datalink::ethernet::{self, EtherType, Header, MacAddr};
 use septet_datalink::stats::Ports;
 use septet_datalink::vlan;
 use septet_engine::executor;
+use septet_network::firewall::Firewall;
 use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip};
@@ -86,16 +87,23 @@ pub(crate) struct Storeys {
     pub(super) outbox: VecDeque<Waiting>,
     /// The port whose transmit queue is full.
     blocked: Option<Port>,
+    /// What its programs record, and its firewall's named counters.
+    recorder: Recorder,
 }
 
 impl Storeys {
-    pub(crate) fn new(config: Arc<HostConfig>, tasks: executor::Handle, uppers: &'static [Upper]) -> Self {
+    pub(crate) fn new(
+        config: Arc<HostConfig>,
+        tasks: executor::Handle,
+        uppers: &'static [Upper],
+        recorder: Recorder,
+    ) -> Self {
         let stream = |what: &str| config.randomness.stream(&format!("{what} {}", config.name));
         Self {
             number: 0,
             now: Instant::ZERO,
             power: Power::Off,
-            ip: build_ip(&config, uppers),
+            ip: build_ip(&config, uppers, &recorder),
             uppers,
             tcp: Tcp::new(config.tcp.clone(), stream("tcp")),
             udp: Udp::default(),
@@ -108,6 +116,7 @@ impl Storeys {
             link: Ports::default(),
             outbox: VecDeque::new(),
             blocked: None,
+            recorder,
             config,
         }
     }
@@ -115,7 +124,7 @@ impl Storeys {
     /// Forgets everything but the counters: the host is switched off.
     pub(crate) fn wipe(&mut self) {
         let counters = core::mem::take(&mut self.ip.counters);
-        self.ip = build_ip(&self.config, self.uppers);
+        self.ip = build_ip(&self.config, self.uppers, &self.recorder);
         self.ip.counters = counters;
         self.tcp.wipe(self.config.tcp.clone());
         self.udp.wipe();
@@ -345,7 +354,7 @@ impl Storeys {
     }
 }
 
-fn build_ip(config: &HostConfig, uppers: &[Upper]) -> Ip {
+fn build_ip(config: &HostConfig, uppers: &[Upper], recorder: &Recorder) -> Ip {
     let rng = config.randomness.stream(&format!("ip {}", config.name));
     let mut ip = Ip::new(&config.interfaces, config.forwarding, rng);
     uppers.iter().filter(|upper| upper.receive.is_some()).for_each(|upper| ip.serve(upper.number));
@@ -360,6 +369,10 @@ fn build_ip(config: &HostConfig, uppers: &[Upper]) -> Ip {
     }
     if let Some(guide) = &config.guide {
         ip.set_guide(guide.clone());
+    }
+    if let Some(firewall) = &config.firewall {
+        let rng = config.randomness.stream(&format!("firewall {}", config.name));
+        ip.set_filter(Some(Box::new(Firewall::new(firewall.clone(), rng).recording(recorder))));
     }
     ip
 }

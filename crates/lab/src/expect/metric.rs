@@ -60,10 +60,11 @@ pub(crate) fn recorded() -> &'static [Declared] {
         let others = septet_service::recorders()
             .chain(septet_application::recorders())
             .flat_map(|(by, metrics)| metrics.iter().map(move |m| (by, *m)));
+        let counters = septet_network::firewall::METRICS.iter().map(|metric| ("the firewall", *metric));
         let gauges = gauges::metrics().map(|metric| ("`lab.sample`", metric));
         let own = METRICS.iter().map(|metric| ("programs of your own", *metric));
         let mut all: Vec<Declared> = Vec::new();
-        for (by, metric) in others.chain(gauges).chain(own) {
+        for (by, metric) in others.chain(counters).chain(gauges).chain(own) {
             match all.iter_mut().find(|known| known.metric.name == metric.name) {
                 Some(known) => known.by.push(by),
                 None => all.push(Declared { metric, by: vec![by] }),

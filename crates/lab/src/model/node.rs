@@ -13,6 +13,7 @@ use septet_network::Cidr;
 use septet_service::Service;
 use septet_transport::tcp;
 
+use crate::firewall::{FirewallSpec, NatSpec};
 use crate::model::address::Given;
 use crate::model::command::Command;
 use crate::model::switch::SwitchSpec;
@@ -31,6 +32,8 @@ pub struct Node {
     pub(crate) versions: Versions,
     /// The gateways that the file gives it, one of each version of IP at most.
     pub(crate) gateways: Vec<IpAddr>,
+    /// Its packet filter and address translation.
+    pub(crate) firewall: Option<Arc<septet_network::firewall::Config>>,
     /// What the file says of it; nodes of one range share it.
     pub spec: Arc<NodeSpec>,
 }
@@ -208,6 +211,10 @@ pub struct StackSpec {
     pub(crate) mtu: Option<u16>,
     pub(crate) routing: Option<Routing>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
+    /// What its packet filter is to be, to be read when all nodes have their addresses.
+    pub(crate) firewall: Option<FirewallSpec>,
+    /// And its address translation.
+    pub(crate) nat: Option<NatSpec>,
 }
 
 /// Where the routes of a host or a router come from, beside those to its own links and those by hand.

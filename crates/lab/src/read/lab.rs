@@ -17,6 +17,7 @@ use crate::expect::expr::Expectation;
 use crate::expect::parser;
 use crate::fault::kind::Fault;
 use crate::fault::script;
+use crate::firewall;
 use crate::lab::{Lab, SHORTEST_SAMPLE};
 use crate::model::address::{self, Spot};
 use crate::model::files::Files;
@@ -273,7 +274,8 @@ impl Reader<'_> {
             });
             let neighbours = neighbours.collect();
             let versions = stack.and_then(|stack| stack.versions).unwrap_or(*versions);
-            nodes.push(Node { name: node.name.clone(), ports, neighbours, versions, gateways: Vec::new(), spec });
+            let name = node.name.clone();
+            nodes.push(Node { name, ports, neighbours, versions, gateways: Vec::new(), firewall: None, spec });
         }
         vlans::check(&nodes, links, self.mistakes);
         let segments = segments::segments(&mut nodes, links);
@@ -292,6 +294,7 @@ impl Reader<'_> {
         }
         self.unconnected(declared, &nodes);
         self.gateways(&mut nodes, topology);
+        firewall::fit(&mut nodes, links, topology, self.mistakes);
         nodes
     }
 

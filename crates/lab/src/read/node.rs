@@ -13,6 +13,7 @@ use septet_language::schema::{
 use septet_language::words::{Word, Wrong};
 use septet_transport::tcp;
 
+use crate::firewall::{self, FIREWALL, NAT};
 use crate::model::address;
 use crate::model::command::{self, Command};
 use crate::model::medium;
@@ -39,11 +40,14 @@ pub(crate) static HOSTS: NodesOf =
 
 static HUB: Section =
     Section::new("A repeater: what comes in at one port goes out at all others, and its links are half duplex.", &[]);
-static ROUTER: Section = Section::new("A host that forwards.", &[STACK]).numbered(&PORTS);
+static ROUTER: Section = Section::new("A host that forwards.", &[STACK, ROUTERS_OWN]).numbered(&PORTS);
 static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(septet_service::keys).numbered(&PORTS);
 
 /// What hosts and routers have in common.
-const STACK: &[&dyn AnyKey] = &[&IP, &ADDRESS, &MTU, &ROUTING, &TCP, &listeners::LISTENERS, &DUPLEX, &TURNAROUND, &RUN];
+const STACK: &[&dyn AnyKey] =
+    &[&IP, &ADDRESS, &MTU, &ROUTING, &TCP, &listeners::LISTENERS, &DUPLEX, &TURNAROUND, &RUN, &FIREWALL];
+
+const ROUTERS_OWN: &[&dyn AnyKey] = &[&NAT];
 
 const HOSTS_OWN: &[&dyn AnyKey] = &[&GATEWAY, &EXEC, &TAP, &RESOLVER];
 
@@ -249,6 +253,8 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) ->
         mtu: table.get(&MTU),
         routing: table.get(&ROUTING),
         ports,
+        firewall: firewall::read(table),
+        nat: firewall::nat::read(table),
     }
 }
 

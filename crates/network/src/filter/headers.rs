@@ -39,6 +39,10 @@ pub struct Headers {
     pub flags: Option<u8>,
     /// The type and code of an ICMP message, of either version.
     pub icmp: Option<(u8, u8)>,
+    /// The time to live, or hop limit.
+    pub ttl: Option<u8>,
+    /// The six bits of differentiated services (RFC 2474).
+    pub dscp: Option<u8>,
 }
 
 impl Headers {
@@ -48,6 +52,16 @@ impl Headers {
             Framing::Ethernet => Self::ethernet(frame),
             Framing::Serial => Self::serial(frame),
         }
+    }
+
+    /// Reads the headers of a packet of IP, of either version.
+    pub fn of_packet(packet: &[u8]) -> Self {
+        let kind = match packet.first().map(|first| first >> 4) {
+            Some(4) => EtherType::IPV4,
+            Some(6) => EtherType::IPV6,
+            _ => return Self::default(),
+        };
+        Self { packet_at: Some(0), ..Self::packet(kind, packet) }
     }
 
     fn ethernet(frame: &[u8]) -> Self {
@@ -103,7 +117,13 @@ impl Headers {
         if ip.src.is_ipv4() != is_v4 || is_v4 && ip.len > packet.len() {
             return self;
         }
-        let headers = Self { len: ip.len, src: Some(ip.src), dst: Some(ip.dst), protocol: ip.protocol, ..self };
+        let (ttl, dscp) = match *packet {
+            [_, tos, _, _, _, _, _, _, ttl, ..] if is_v4 => (ttl, tos >> 2),
+            [high, low, _, _, _, _, _, ttl, ..] => (ttl, (high << 4 | low >> 4) >> 2),
+            _ => return self,
+        };
+        let addresses = Self { src: Some(ip.src), dst: Some(ip.dst), protocol: ip.protocol, ..self };
+        let headers = Self { len: ip.len, ttl: Some(ttl), dscp: Some(dscp), ..addresses };
         headers.upper(packet, ip.upper_at)
     }
 

@@ -1,10 +1,12 @@
-//! Packet filters: which packets are meant. [`Match`] is what a rule asks of a packet's [`Headers`]; what becomes of a
-//! packet that fits is not decided here.
+//! Packet filters: where storey 3 asks them ([`Filter`]), and which packets are meant: [`Match`] is what a rule asks of a
+//! packet's [`Headers`]; what becomes of a packet that fits is not decided here.
 
 pub mod headers;
+mod seam;
 
 use core::ops::RangeInclusive;
 pub use headers::{Framing, Headers};
+pub use seam::{Filter, Hook, Own, Passage, Reject, Verdict};
 
 use crate::addr::Prefix;
 use septet_wire::ethernet::EtherType;
@@ -58,10 +60,18 @@ pub enum Condition {
     Address(End, Vec<Prefix>),
     /// All of these control bits of TCP are set.
     Flags(u8),
+    /// Of these control bits exactly these are set: mask and value.
+    FlagsAmong(u8, u8),
     /// An ICMP message of one of these types and, where one is said, codes.
     Icmp(Vec<(u8, Option<u8>)>),
+    /// An ICMP message of one of these codes, of whatever type.
+    IcmpCode(Vec<u8>),
     /// The length of the packet in octets, the link's header and padding not counted.
     Len(RangeInclusive<usize>),
+    /// One of these times to live, or hop limits.
+    Ttl(Vec<RangeInclusive<u8>>),
+    /// One of these classes of differentiated services.
+    Dscp(Vec<RangeInclusive<u8>>),
 }
 
 /// What a packet is.
@@ -106,7 +116,8 @@ impl Match {
 }
 
 impl Condition {
-    fn fits(&self, headers: &Headers) -> bool {
+    /// Whether it holds of a packet.
+    pub fn fits(&self, headers: &Headers) -> bool {
         match self {
             Self::Kind(kinds) => kinds.iter().any(|kind| kind.fits(headers)),
             Self::Port(end, ranges) => headers.ports.is_some_and(|(src, dst)| {
@@ -120,7 +131,11 @@ impl Condition {
             Self::Icmp(types) => headers
                 .icmp
                 .is_some_and(|(kind, code)| types.iter().any(|(k, c)| *k == kind && c.is_none_or(|c| c == code))),
+            Self::IcmpCode(codes) => headers.icmp.is_some_and(|(_, code)| codes.contains(&code)),
+            Self::FlagsAmong(mask, value) => headers.flags.is_some_and(|flags| flags & mask == *value),
             Self::Len(range) => range.contains(&headers.len),
+            Self::Ttl(ranges) => headers.ttl.is_some_and(|ttl| ranges.iter().any(|range| range.contains(&ttl))),
+            Self::Dscp(ranges) => headers.dscp.is_some_and(|dscp| ranges.iter().any(|range| range.contains(&dscp))),
         }
     }
 }

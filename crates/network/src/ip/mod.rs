@@ -3,6 +3,7 @@
 mod admin;
 mod bound;
 mod errors;
+mod filter;
 mod groups;
 mod offload;
 mod outgoing;
@@ -30,6 +31,7 @@ pub use self::outgoing::{DEFAULT_TTL, DontFragment, Looped, Outgoing, SendError}
 
 use crate::addr::{Cidr, Prefix};
 use crate::counters::Counters;
+use crate::filter::Filter;
 use crate::forwarding::Forwarding;
 use crate::icmp_limit::Limiter;
 use crate::neighbor;
@@ -171,6 +173,8 @@ pub struct Ip {
     limiter: Option<Box<Limiter>>,
     path_mtu: BTreeMap<IpAddr, (u32, Instant)>,
     forwarding: Forwarding,
+    /// What stands in the way of packets.
+    filter: Option<Box<dyn Filter>>,
     /// The protocols above that take datagrams, a bit each.
     served: [u64; 4],
     rng: Rng,
@@ -231,6 +235,7 @@ impl Ip {
             limiter: None,
             path_mtu: BTreeMap::new(),
             forwarding,
+            filter: None,
             served: [0; 4],
             rng,
             report_at: None,

@@ -75,6 +75,8 @@ pub enum SendError {
     HostUnreachable,
     /// The source was an address of this host, and is no longer: `EINVAL`.
     SourceGone,
+    /// A packet filter of this host forbids it: `EPERM`.
+    Prohibited,
     /// Larger than the path's MTU, and it must not be cut; or larger than a datagram can be: `EMSGSIZE`.
     MessageTooLong {
         /// The largest datagram that fits.
@@ -86,6 +88,7 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NetworkUnreachable => f.write_str("network is unreachable"),
+            Self::Prohibited => f.write_str("operation not permitted"),
             Self::HostUnreachable => f.write_str("no route to host"),
             Self::SourceGone => f.write_str("the source is no address of this host any more"),
             Self::MessageTooLong { mtu } => write!(f, "message too long for an MTU of {mtu}"),
@@ -99,6 +102,7 @@ impl From<SendError> for io::Error {
     fn from(e: SendError) -> Self {
         let kind = match e {
             SendError::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
+            SendError::Prohibited => io::ErrorKind::PermissionDenied,
             SendError::HostUnreachable => io::ErrorKind::HostUnreachable,
             SendError::SourceGone | SendError::MessageTooLong { .. } => io::ErrorKind::InvalidInput,
         };

@@ -20,7 +20,8 @@ impl Ip {
         let reassembly = self.v4.reassembler.as_ref().and_then(|r| r.deadline());
         let book = self.book.as_ref().and_then(|book| book.deadline());
         // Asked after each frame, so one by one: an iterator over them costs thrice as much.
-        let first = Instant::earliest(self.neighbors.deadline(), self.report_at);
+        let filter = self.filter.as_ref().and_then(|filter| filter.deadline());
+        let first = Instant::earliest(Instant::earliest(self.neighbors.deadline(), self.report_at), filter);
         Instant::earliest(Instant::earliest(first, book), Instant::earliest(loopback, reassembly))
     }
 
@@ -43,6 +44,9 @@ impl Ip {
             }
         }
         self.expire_fragments(now, out);
+        if let Some(filter) = &mut self.filter {
+            filter.on_deadline(now, &mut self.counters, out.trace);
+        }
         self.report_groups(now, out);
         self.keep_book(now, out);
     }
@@ -69,8 +73,10 @@ impl Ip {
                 self.counters.ip_reasm_timeout += 1;
             }
             drop_frame(&first, DropReason::Fragment, out);
+            // Only who was to receive it tells of it: a router that filters puts together what is for others, too.
             if why == Expired::Time
                 && let Ok(header) = Header::parse(first.bytes())
+                && self.is_local(header.dst.into())
             {
                 self.report(now, Trouble::Reassembly, &header, &first, out);
             }

@@ -25,7 +25,8 @@ impl Ip {
             return;
         }
         let sender = IpAddr::V4(header.src);
-        if self.is_local(sender) {
+        // With a filter the message is sent: it may be for whom the sender's address stands.
+        if self.filter.is_none() && self.is_local(sender) {
             return self.report_to_self(trouble, header, packet, out);
         }
         if !trouble.is_unlimited() {

@@ -39,6 +39,23 @@ impl Ip {
                 return drop_frame(&frame, why, out);
             }
         };
+        if self.filter.is_some() {
+            return self.receive_filtered(now, iface, cast, header, frame, out);
+        }
+        self.receive_checked(now, iface, cast, header, frame, out);
+    }
+
+    /// Finds out where a datagram goes.
+    #[inline]
+    pub(super) fn receive_checked(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        cast: Cast,
+        header: Header,
+        frame: Frame,
+        out: &mut Out<'_>,
+    ) {
         let way = if self.owns(iface, header.dst) { Way::LOCAL } else { self.way(header.dst) };
         if way.kind == Kind::Unicast && cast == Cast::Unicast {
             return self.forward(now, iface, header, way, frame, out);
@@ -139,7 +156,6 @@ impl Ip {
             self.counters.ip_in_addr_errors += 1;
             return drop_frame(&frame, DropReason::NotForUs, out);
         }
-        let _ = iface;
         // RFC 1812 §5.3.7: martian sources are not forwarded.
         if header.src.is_loopback()
             || header.src.is_unspecified()
@@ -153,6 +169,9 @@ impl Ip {
             self.counters.ip_in_hdr_errors += 1;
             drop_frame(&frame, DropReason::Ttl, out);
             return self.report(now, Trouble::HopLimit, &header, &frame, out);
+        }
+        if self.filter.is_some() {
+            return self.forward_filtered(now, iface, header, way, frame, out);
         }
         let mtu = self.interfaces[usize::from(way.iface)].mtu;
         if u32::from(header.total_len) > mtu && offload::packet_len(&frame, &header) > mtu {
@@ -184,24 +203,12 @@ impl Ip {
         out: &mut Out<'_>,
     ) {
         if header.is_fragment() {
-            self.counters.ip_reasm_reqds += 1;
-            let reassembler = self.v4.reassembler.get_or_insert_default();
-            match reassembler.insert(now, &header, frame.clone()) {
-                Outcome::Complete(whole) => {
-                    self.counters.ip_reasm_oks += 1;
-                    let Ok(joined) = Header::parse(whole.bytes()) else { return };
-                    (frame, header) = (whole, joined);
-                    frame.cause = out.trace.emit(Storey::Network, "ip.reassembled", cause_of(&frame), |f| {
-                        f.set("src", header.src).set("dst", header.dst).set("bytes", header.total_len);
-                    });
-                }
-                Outcome::Waiting => return self.expire_fragments(now, out),
-                Outcome::Duplicate => return,
-                Outcome::Invalid => {
-                    self.counters.ip_reasm_fails += 1;
-                    return drop_frame(&frame, DropReason::Fragment, out);
-                }
-            }
+            let Some(whole) = self.reassemble(now, header, frame, out) else { return };
+            (header, frame) = whole;
+        }
+        if self.filter.is_some() {
+            let Some(passed) = self.input_filtered(now, iface, frame, out) else { return };
+            (header, frame) = passed;
         }
         match header.protocol {
             served if self.is_served(served) => {
@@ -237,6 +244,35 @@ impl Ip {
                 }
             }
         }
+    }
+
+    /// Puts a fragment to the others of its datagram; gives that one when it is whole.
+    pub(super) fn reassemble(
+        &mut self,
+        now: Instant,
+        header: Header,
+        frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Option<(Header, Frame)> {
+        self.counters.ip_reasm_reqds += 1;
+        let reassembler = self.v4.reassembler.get_or_insert_default();
+        match reassembler.insert(now, &header, frame.clone()) {
+            Outcome::Complete(mut whole) => {
+                self.counters.ip_reasm_oks += 1;
+                let header = Header::parse(whole.bytes()).ok()?;
+                whole.cause = out.trace.emit(Storey::Network, "ip.reassembled", cause_of(&whole), |f| {
+                    f.set("src", header.src).set("dst", header.dst).set("bytes", header.total_len);
+                });
+                return Some((header, whole));
+            }
+            Outcome::Waiting => self.expire_fragments(now, out),
+            Outcome::Duplicate => {}
+            Outcome::Invalid => {
+                self.counters.ip_reasm_fails += 1;
+                drop_frame(&frame, DropReason::Fragment, out);
+            }
+        }
+        None
     }
 
     fn receive_icmp(&mut self, now: Instant, cast: Cast, header: Header, mut frame: Frame, out: &mut Out<'_>) {
@@ -293,7 +329,11 @@ impl Ip {
     /// A datagram that this host sent to itself.
     pub(in crate::ip) fn take_looped(&mut self, now: Instant, mut frame: Frame, out: &mut Out<'_>) {
         match self.check(&mut frame) {
-            Ok(header) => {
+            Ok(mut header) => {
+                if self.filter.is_some() {
+                    let Some(passed) = self.looped_filtered(now, frame, out) else { return };
+                    (header, frame) = passed;
+                }
                 let cast = match self.way(header.dst).kind {
                     Kind::Broadcast => Cast::Broadcast,
                     Kind::Multicast => Cast::Multicast,

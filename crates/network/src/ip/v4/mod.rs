@@ -3,6 +3,7 @@
 mod arp;
 mod claims;
 mod errors;
+mod filter;
 mod input;
 mod output;
 

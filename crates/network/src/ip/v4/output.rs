@@ -13,6 +13,16 @@ use crate::neighbor::{Origin, Output, Waiting};
 use crate::route::Iface;
 use septet_wire::ipv4::{self, Header};
 
+/// A datagram of this host that is about to leave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaving {
+    pub(super) header: Header,
+    pub(super) way: Way,
+    /// The MTU for which it is cut into fragments, where it is.
+    pub(super) cut: Option<u32>,
+    pub(super) looped: Looped,
+}
+
 impl Ip {
     pub(in crate::ip) fn send_v4(
         &mut self,
@@ -53,10 +63,27 @@ impl Ip {
             header_len: ipv4::HEADER_LEN as u8,
         };
         header.push(&mut frame);
+        let leaving = Leaving { header, way, cut: (!fits).then_some(mtu), looped: to.looped };
+        if self.filter.is_some() {
+            return self.send_filtered(now, leaving, frame, out);
+        }
+        Ok(self.launch(now, leaving, frame, out))
+    }
+
+    /// Sends a datagram of this host, which begins at its header, on its way.
+    #[inline]
+    pub(super) fn launch(
+        &mut self,
+        now: Instant,
+        Leaving { header, way, cut, looped }: Leaving,
+        frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Option<Iface> {
+        let dst = header.dst;
         match way.kind {
             Kind::Local => {
                 self.loopback.push_back((now + LOOPBACK_DELAY, frame));
-                return Ok(None);
+                return None;
             }
             Kind::Broadcast => {
                 self.counters.ip_out_bcast_pkts += 1;
@@ -65,18 +92,17 @@ impl Ip {
             Kind::Multicast => {
                 self.counters.ip_out_mcast_pkts += 1;
                 // RFC 1112 §6.1: a datagram is looped back where the host itself is a member on that interface.
-                if to.looped == Looped::ToMembers && self.is_member(way.iface, dst.into()) {
+                if looped == Looped::ToMembers && self.is_member(way.iface, dst.into()) {
                     self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
                 }
             }
             Kind::Unicast | Kind::Unreachable | Kind::NoRoute => {}
         }
-        if fits {
-            self.transmit(now, dst, way, frame, Origin::Local, out);
-        } else {
-            self.transmit_fragments(now, header, way, mtu, frame, Origin::Local, out);
+        match cut {
+            None => self.transmit(now, dst, way, frame, Origin::Local, out),
+            Some(mtu) => self.transmit_fragments(now, header, way, mtu, frame, Origin::Local, out),
         }
-        Ok(Some(way.iface))
+        Some(way.iface)
     }
 
     pub(in crate::ip) fn way_out(&mut self, dst: Ipv4Addr) -> Result<Way, SendError> {

@@ -1,0 +1,339 @@
+//! Packet filters and address translation, from the words in a lab file to what becomes of packets.
+
+use std::collections::BTreeSet;
+
+use septet_capture::Shared;
+use septet_core::{Monitor, Observation, StationId};
+use septet_lab::{BuildOptions, Lab};
+
+/// A client and a neighbour behind a router, a server beyond it.
+fn lab(router: &str, client: &str, server: &str, expect: &str) -> String {
+    format!(
+        r#"
+[lab]
+stop = "60s"
+[topology]
+links = ["client, other -- s", "s -- r : delay 1ms", "r -- server : delay 5ms"]
+[switch.s]
+[router.r]
+{router}
+[host.client]
+{client}
+[host.other]
+http = {{ body = "1kb" }}
+[host.server]
+http = {{ body = "5kb" }}
+{server}
+[expect]
+{expect}
+"#
+    )
+}
+
+fn play(text: &str) -> septet_lab::Outcome {
+    let lab = Lab::parse("lab.toml", text).unwrap_or_else(|mistakes| panic!("{mistakes:?}\n{text}"));
+    lab.build(&BuildOptions::default()).unwrap().finish().unwrap()
+}
+
+/// Its expectations hold, and not without what the router is told.
+#[track_caller]
+fn holds(router: &str, client: &str, server: &str, expect: &str) {
+    let outcome = play(&lab(router, client, server, expect));
+    for verdict in &outcome.verdicts {
+        assert!(verdict.held, "{}: {} ({})", verdict.name, verdict.text, verdict.found_in_words());
+    }
+    assert!(!play(&lab("", client, server, expect)).ok(), "it holds without it");
+}
+
+#[test]
+fn answers_pass_and_what_comes_unasked_does_not() {
+    holds(
+        r#"
+        [router.r.firewall]
+        forward = ["policy drop", "ct state established,related accept", "iifname s accept"]
+        "#,
+        r#"run = ["at 1s: curl http://server/", "at 2s: ping -c 2 server"]"#,
+        r#"run = ["at 3s: ping -c 2 client", "at 6s: curl http://other/ --max-time 3"]"#,
+        r#"
+        out   = "client.http.ok == 1 and client.ping.ok == 2"
+        in    = "server.ping.ok == 0 and server.ping.lost == 2 and server.http.ok == 0"
+        count = "r.FirewallDrop > 2"
+        "#,
+    );
+}
+
+#[test]
+fn a_refusal_is_told_at_once_and_a_drop_is_not() {
+    holds(
+        r#"
+        [router.r.firewall]
+        forward = ["tcp dport 80 reject with tcp reset", "tcp dport 7 reject", "tcp dport 9 drop", "icmp type echo-request reject with icmp type admin-prohibited"]
+        "#,
+        r#"run = ["at 1s: curl http://server/", "at 2s: tcp-send server 7 1kb", "at 3s: tcp-send server 9 1kb", "at 4s: ping -c 2 server"]"#,
+        r#"run = ["tcp-sink 7", "tcp-sink 9"]"#,
+        r#"
+        reset  = "client.http.exit.7 == 1 and last(client.program.curl.exit) < 1.1s"
+        icmp   = "first(client.program.tcp-send.exit) < 2.1s"
+        silent = "count(within(client.program.tcp-send.exit, after = 2.1s, before = 30s)) == 0"
+        ping   = "client.ping.error == 2"
+        count  = "r.FirewallReject == 4 and r.FirewallDrop >= 4"
+        "#,
+    );
+}
+
+#[test]
+fn two_hosts_behind_one_address_and_a_forward_to_one_of_them() {
+    holds(
+        r#"nat = { masquerade = "r--server", forward = "tcp 8080 -> other:80" }"#,
+        r#"run = ["at 1s: curl http://server/", "at 2s: ping -c 2 server", "at 4s: curl http://10.0.2.1:8080/"]"#,
+        r#"run = ["at 5s: curl http://10.0.2.1:8080/", "at 6s: curl http://10.0.2.1/ --max-time 3"]"#,
+        r#"
+        out     = "client.http.ok == 2 and client.ping.ok == 2"
+        in      = "server.http.ok == 1 and server.http.exit.7 == 1"
+        count   = "r.NatNew == 4"
+        "#,
+    );
+}
+
+/// What the server saw of those behind the router, by their address.
+#[test]
+fn nobody_outside_sees_an_address_inside() {
+    let text = lab(
+        r#"nat = "masquerade on eth1""#,
+        r#"run = ["at 1s: curl http://server/", "at 2s: ping -c 2 server", "at 4s: traceroute server"]"#,
+        "",
+        r#"out = "client.http.ok == 1 and client.ping.ok == 2 and client.traceroute.ok >= 4""#,
+    );
+    let lab = Lab::parse("lab.toml", &text).unwrap();
+    let mut run = lab.build(&BuildOptions::default()).unwrap();
+    let seen = Shared::new(Seen { server: run.station(lab.node("server").unwrap()), ..Seen::default() });
+    run.world.add_monitor(seen.clone());
+    assert!(run.finish().unwrap().ok());
+    seen.with(|Seen { packets, .. }| {
+        assert!(packets.contains(&([10, 0, 2, 1], [10, 0, 2, 10])), "{packets:?}");
+        assert!(packets.iter().all(|(src, dst)| src[2] == 2 && dst[2] == 2), "{packets:?}");
+    });
+}
+
+/// Sources and destinations of packets of IPv4 at the server.
+#[derive(Default)]
+struct Seen {
+    server: Option<StationId>,
+    packets: BTreeSet<([u8; 4], [u8; 4])>,
+}
+
+impl Monitor for Seen {
+    fn frame(&mut self, seen: &Observation<'_>) {
+        let bytes = seen.frame.bytes();
+        if Some(seen.station) == self.server && bytes[12..14] == [8, 0] {
+            let address = |at: usize| bytes[at..at + 4].try_into().unwrap();
+            self.packets.insert((address(26), address(30)));
+        }
+    }
+}
+
+#[test]
+fn rules_count_limit_and_log() {
+    holds(
+        r#"
+        [router.r.firewall]
+        forward = ["icmp type echo-request limit rate 1/second burst 2 packets counter name pings accept", "icmp type echo-request log prefix \"too many: \" drop"]
+        "#,
+        r#"run = ["at 1s: ping -c 20 -i 0.1 server"]"#,
+        "",
+        r#"
+        some  = "3 <= client.ping.ok <= 4"
+        named = "r.firewall.pings.packets == client.ping.ok and r.firewall.pings.bytes == 84 * client.ping.ok * 1b"
+        logs  = "r.FirewallLog == 20 - client.ping.ok"
+        "#,
+    );
+}
+
+#[test]
+fn the_hosts_own_packets_are_filtered_too() {
+    let outcome = play(&lab(
+        "",
+        r#"
+        run = ["at 1s: curl http://server/ --max-time 2", "at 5s: ping -c 1 server", "at 6s: ping -c 1 127.0.0.1"]
+        [host.client.firewall]
+        output = ["ip daddr server tcp dport http drop", "oifname lo accept"]
+        "#,
+        "",
+        r#"
+        silent = "client.http.ok == 0 and client.FirewallDrop >= 1 and client.FirewallDrop == client.IpOutDiscards"
+        ping   = "client.ping.ok == 2"
+        "#,
+    ));
+    assert!(outcome.ok(), "{:?}", outcome.verdicts);
+}
+
+#[test]
+fn fragments_are_seen_whole_and_translated() {
+    holds(
+        r#"nat = "server""#,
+        r#"run = ["at 1s: ping -c 2 -s 4000 server"]"#,
+        "",
+        r#"out = "client.ping.ok == 2 and r.IpReasmOKs == 4 and r.NatNew == 1""#,
+    );
+}
+
+#[test]
+fn what_was_known_is_forgotten_when_a_router_starts_again() {
+    let text = lab(
+        r#"nat = "server""#,
+        r#"run = ["at 1s: udp-send server 9 --size 100 --rate 800bit --count 12 --receive"]"#,
+        r#"run = ["udp-echo 9"]"#,
+        r#"
+        new = "r.NatNew == 2"
+        "#,
+    ) + "[faults]\nscript = [\"5s: crash r\", \"7s: restart r\"]\n";
+    assert!(play(&text).ok());
+}
+
+/// The first mistake of a router with these keys: its reason, and its mend.
+#[track_caller]
+fn wrong(router: &str) -> String {
+    let mistakes = Lab::parse("lab.toml", &lab(router, "", "", "")).expect_err(router);
+    let first = mistakes.iter().next().unwrap();
+    format!("{} | {}", first.reason(), first.mend().unwrap_or_default())
+}
+
+#[track_caller]
+fn rule(text: &str) -> String {
+    wrong(&format!("[router.r.firewall]\nforward = ['{text}']\n"))
+}
+
+#[test]
+fn mistakes_say_what_is_wrong_and_what_is_right() {
+    for (text, said) in [
+        ("tcp dport 80 acept", "no statement begins with `acept` | did you mean `accept`?"),
+        ("tcp dport 80 allow", "no statement begins with `allow` | nft's word is `accept`"),
+        (
+            "-A INPUT -p tcp",
+            "no statement begins with `-A` | rules are written in nft's words, not in those of iptables: `tcp dport 22 accept`",
+        ),
+        ("tcp port 80 accept", "`tcp port` is not known | did you mean `sport`?"),
+        ("tcp dport 80, 443 accept", "several values stand in braces | `{ 80, 443 }`"),
+        ("tcp dport 70000 accept", "`70000` is no port | from 0 to 65535"),
+        ("tcp dport 90-80 accept", "`90-80` ends before it begins | write `80-90`"),
+        ("tcp dport accept", "`accept` is no port | did you mean"),
+        ("ip saddr clinet drop", "no node is called `clinet` | did you mean `client`?"),
+        ("ip saddr fd00::1 drop", "fd00::1 is no address of IPv4 | it stands behind `ip6`"),
+        ("ct state establisched accept", "`establisched` is no state | did you mean `established`?"),
+        ("iifname eth7 accept", "`r` has no port eth7 | interfaces of r: eth0 (to s), eth1 (to server)"),
+        ("iifname client accept", "no link leads from `r` to `client` | interfaces of r"),
+        ("accept drop", "`accept` ends the rule, and this stands behind it"),
+        ("limit rate 5 accept", "`accept` is no rate"),
+        ("limit rate 5/fortnight accept", "`fortnight` is no unit of time"),
+        ("jump web", "there is no chain `web` | chains of your own"),
+        ("masquerade", "`masquerade` stands in the chain `postrouting`"),
+        ("log prefix \"x accept", "the quote does not end"),
+        ("reject with icmp type nobody-home", "`nobody-home` is no ICMP code"),
+        ("ip saddr @admins drop", "there is no set `admins`"),
+        ("tcp dport { 80, 443 accept", "`}` is missing"),
+    ] {
+        let found = rule(text);
+        assert!(found.starts_with(said), "{text}:\n{found}\n{said}");
+    }
+    for (router, said) in [
+        ("nat = 'masquerade on eth9'", "`r` has no port eth9"),
+        ("nat = 'client'", "no link leads from `r` to `client`"),
+        (
+            "nat = { forward = 'tcp 80 other:80' }",
+            "`->` is missing, and where it leads | for example `tcp 8080 -> web:80`",
+        ),
+        ("nat = { forward = ['tcp 80 -> other', 'tcp 70-90 -> client'] }", "this port is forwarded already"),
+        ("nat = { forward = 'icmp 80 -> other' }", "`icmp` is no protocol that has ports"),
+        ("nat = { forward = 'tcp 80 -> othr' }", "no node is called `othr` | did you mean `other`?"),
+        ("nat = { mapping = 'symmetric' }", "`router.r.nat.mapping` cannot be `symmetric`"),
+        ("nat = { filter = 'x' }", "`filter`"),
+        (
+            "[router.r.firewall]\ninput = ['oifname eth0 drop']",
+            "where a packet leaves is not known in the chain `input`",
+        ),
+        ("[router.r.firewall]\ninput = ['policy deny']", "`deny` is no policy"),
+        ("[router.r.firewall]\npolicy = 'deny'", "`router.r.firewall.policy` cannot be `deny`"),
+        ("[router.r.firewall]\nchains = { a = 'jump b', b = 'goto a' }", "the chain `a` leads to itself"),
+        (
+            "[router.r.firewall]\nforward = 'ip saddr @x drop'\nsets = { x = '{ 10.0.0.0/99 }' }",
+            "`10.0.0.0/99` is no network",
+        ),
+        ("[router.r.firewall]\nconntrack = { udp = '0s' }", "no time at all"),
+    ] {
+        let found = wrong(router);
+        assert!(found.starts_with(said), "{router}:\n{found}\n{said}");
+    }
+}
+
+/// Rules that nft takes, too.
+const GOOD: &[&str] = &[
+    "accept",
+    "ct state established,related accept",
+    "ct state { new, untracked } tcp dport { 22, 80, 443, 8000-8999 } accept",
+    "ct state vmap { established : accept, related : accept, invalid : drop }",
+    "tcp dport vmap { 22 : accept, 23 : drop, 80-90 : jump web }",
+    "ip saddr 10.0.1.0/24 ip daddr != 10.0.2.0/24 drop",
+    "ip saddr { 10.0.1.1, 10.0.1.5-10.0.1.9 } accept",
+    "ip6 saddr fd00::/8 ip6 daddr ::/0 accept",
+    "ip protocol { tcp, udp, icmp } accept",
+    "ip6 nexthdr icmpv6 accept",
+    "icmp type { echo-request, destination-unreachable } limit rate 5/second accept",
+    "icmp type echo-request limit rate over 10/minute burst 20 packets drop",
+    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept",
+    "limit rate 1 mbytes/second burst 100 kbytes accept",
+    "meta l4proto { tcp, udp } th dport 53 accept",
+    "meta nfproto ipv6 drop",
+    "iifname \"eth0\" oifname \"eth1\" accept",
+    "iifname { \"eth0\", \"eth1\" } accept",
+    "tcp flags syn accept",
+    "tcp flags & (fin|syn|rst|ack) == syn ct state new accept",
+    "tcp flags != syn counter drop",
+    "tcp sport > 1023 tcp dport <= 1023 accept",
+    "ip ttl < 5 drop",
+    "ip dscp ef accept",
+    "ip dscp { cs0, af11, 46 } counter",
+    "ip length 100-200 accept",
+    "meta length 1400-1500 counter",
+    "fib daddr type local accept",
+    "ct direction reply accept",
+    "ct status dnat accept",
+    "counter packets 0 bytes 0 log prefix \"seen: \" level info continue",
+    "udp dport domain accept comment \"names\"",
+    "reject",
+    "reject with tcp reset",
+    "reject with icmp type host-unreachable",
+    "reject with icmp admin-prohibited",
+    "reject with icmpv6 type no-route",
+    "reject with icmpx type port-unreachable",
+    "jump web",
+    "goto web",
+    "return",
+];
+
+fn with_rules(rules: &[&str]) -> String {
+    let rules = rules.iter().map(|rule| format!("    '{rule}',\n")).collect::<String>();
+    lab(
+        &format!(
+            "[router.r.firewall]\nforward = [\n{rules}]\nchains = {{ web = [\"tcp dport 80 accept\", \"drop\"] }}\n"
+        ),
+        "",
+        "",
+        "",
+    )
+}
+
+#[test]
+fn nfts_rules_are_understood() {
+    for rule in GOOD {
+        let lab = Lab::parse("lab.toml", &with_rules(&[rule])).unwrap_or_else(|m| panic!("{rule}: {m:?}"));
+        drop(lab);
+    }
+    Lab::parse("lab.toml", &with_rules(GOOD)).unwrap();
+}
+
+#[test]
+fn rules_without_effect_are_warned_of() {
+    let lab = Lab::parse("lab.toml", &with_rules(&["tcp dport 22"])).unwrap();
+    let warned: Vec<_> = lab.warnings.iter().map(|m| m.reason().to_owned()).collect();
+    assert_eq!(warned, ["this rule does nothing with the packets that fit"]);
+}
