@@ -43,6 +43,10 @@ impl Host {
         if let Some(vlan) = config.vlans.iter().find(|v| usize::from(v.over) >= config.interfaces.len()) {
             return Err(ConfigError::NoSuchInterface(vlan.over));
         }
+        let all = config.interfaces.len() + config.vlans.len();
+        if let Some((iface, _)) = config.ipv6.iter().find(|(iface, _)| usize::from(*iface) >= all) {
+            return Err(ConfigError::NoSuchInterface(*iface));
+        }
         let config = Arc::new(config);
         let executor = Executor::new();
         let recorder = Recorder::new();

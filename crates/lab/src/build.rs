@@ -18,7 +18,7 @@ use septet_engine::World;
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, system_randomness};
 use septet_network::ip::{ConfigError, VlanInterfaceConfig};
 use septet_network::routes::{Member, Routes, Topology};
-use septet_network::{Cidr, Prefix, StaticRoute};
+use septet_network::{Cidr, Iface, Ipv6Config, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_service::StartError;
 use septet_transport::tcp;
@@ -136,6 +136,7 @@ impl Lab {
                         name: node.name.clone(),
                         interfaces: interfaces(node),
                         vlans: vlan_interfaces(node),
+                        ipv6: discovery(node),
                         routes: routes.own,
                         neighbors: self.across_serial_lines(index),
                         guide: routes.guide,
@@ -351,6 +352,16 @@ fn vlan_interfaces(node: &Node) -> Vec<VlanInterfaceConfig> {
         port.vlans.iter().filter_map(of).collect::<Vec<_>>()
     };
     (0..).zip(&node.ports).flat_map(at).collect()
+}
+
+/// Where a node speaks IPv6 it takes part in discovery. Its addresses are of the lab's own making, so that nobody is asked
+/// whether they are free, and they are there from the first moment.
+fn discovery(node: &Node) -> Vec<(Iface, Ipv6Config)> {
+    let ports = node.ports.iter().map(|port| &port.addresses);
+    let vlans = node.ports.iter().flat_map(|port| &port.vlans).map(|vlan| &vlan.addresses);
+    let speaks = |addresses: &Vec<Cidr>| addresses.iter().any(|a| a.addr().is_ipv6());
+    let config = || Ipv6Config { dad_transmits: 0, ..Ipv6Config::with_discovery() };
+    (0..).zip(ports.chain(vlans)).filter(|(_, a)| speaks(a)).map(|(iface, _)| (iface, config())).collect()
 }
 
 /// Keeps what every program prints.

@@ -61,3 +61,57 @@ septet_core::counters! {
         arp_unresolved_discards = "ArpUnresolvedDiscards", "packets dropped while they waited for a link address: `unresolved_discards`";
     }
 }
+
+septet_core::counters! {
+    /// What IPv6 of one host counts, by the names of `/proc/net/snmp6`.
+    pub struct Counters6 {
+        in_receives = "Ip6InReceives", "packets received, bad ones included";
+        in_hdr_errors = "Ip6InHdrErrors", "discarded: a header was wrong, or the hop limit ran out";
+        in_too_big_errors = "Ip6InTooBigErrors", "not passed on: larger than the next link takes";
+        in_no_routes = "Ip6InNoRoutes", "packets that no route leads onwards";
+        in_addr_errors = "Ip6InAddrErrors", "discarded: an address that cannot be right, or that is not for this host";
+        in_unknown_protos = "Ip6InUnknownProtos", "discarded: nothing here speaks the protocol";
+        in_truncated_pkts = "Ip6InTruncatedPkts", "discarded: shorter than their headers say";
+        in_discards = "Ip6InDiscards", "discarded though nothing was wrong with them";
+        in_delivers = "Ip6InDelivers", "delivered to the storeys above";
+        out_forw_datagrams = "Ip6OutForwDatagrams", "passed on towards others";
+        out_requests = "Ip6OutRequests", "handed down by the storeys above";
+        out_discards = "Ip6OutDiscards", "own packets discarded though nothing was wrong with them";
+        out_no_routes = "Ip6OutNoRoutes", "own packets without a route";
+        reasm_timeout = "Ip6ReasmTimeout", "packets given up before all fragments were there";
+        reasm_reqds = "Ip6ReasmReqds", "fragments received";
+        reasm_oks = "Ip6ReasmOKs", "packets put together";
+        reasm_fails = "Ip6ReasmFails", "failures to put a packet together";
+        frag_oks = "Ip6FragOKs", "packets cut into fragments";
+        frag_fails = "Ip6FragFails", "packets that ought to have been cut but must not be";
+        frag_creates = "Ip6FragCreates", "fragments made";
+        in_mcast_pkts = "Ip6InMcastPkts", "received multicast packets";
+        out_mcast_pkts = "Ip6OutMcastPkts", "sent multicast packets";
+        icmp_in_msgs = "Icmp6InMsgs", "received ICMPv6 messages";
+        icmp_in_errors = "Icmp6InErrors", "received ICMPv6 messages that are wrong";
+        icmp_in_csum_errors = "Icmp6InCsumErrors", "received ICMPv6 messages with a wrong checksum";
+        icmp_out_msgs = "Icmp6OutMsgs", "sent ICMPv6 messages";
+        icmp_out_rate_limit = "Icmp6OutRateLimitHost", "errors not sent because there were too many";
+        icmp_in_dest_unreachs = "Icmp6InDestUnreachs", "received: destination unreachable";
+        icmp_in_pkt_too_bigs = "Icmp6InPktTooBigs", "received: packet too big";
+        icmp_in_time_excds = "Icmp6InTimeExcds", "received: time exceeded";
+        icmp_in_parm_problems = "Icmp6InParmProblems", "received: parameter problem";
+        icmp_in_echos = "Icmp6InEchos", "received: echo request";
+        icmp_in_echo_replies = "Icmp6InEchoReplies", "received: echo reply";
+        icmp_in_router_solicits = "Icmp6InRouterSolicits", "received: router solicitation";
+        icmp_in_router_advertisements = "Icmp6InRouterAdvertisements", "received: router advertisement";
+        icmp_in_neighbor_solicits = "Icmp6InNeighborSolicits", "received: neighbour solicitation";
+        icmp_in_neighbor_advertisements = "Icmp6InNeighborAdvertisements", "received: neighbour advertisement";
+        icmp_in_redirects = "Icmp6InRedirects", "received: redirect";
+        icmp_out_dest_unreachs = "Icmp6OutDestUnreachs", "sent: destination unreachable";
+        icmp_out_pkt_too_bigs = "Icmp6OutPktTooBigs", "sent: packet too big";
+        icmp_out_time_excds = "Icmp6OutTimeExcds", "sent: time exceeded";
+        icmp_out_parm_problems = "Icmp6OutParmProblems", "sent: parameter problem";
+        icmp_out_echos = "Icmp6OutEchos", "sent: echo request";
+        icmp_out_echo_replies = "Icmp6OutEchoReplies", "sent: echo reply";
+        icmp_out_router_solicits = "Icmp6OutRouterSolicits", "sent: router solicitation";
+        icmp_out_router_advertisements = "Icmp6OutRouterAdvertisements", "sent: router advertisement";
+        icmp_out_neighbor_solicits = "Icmp6OutNeighborSolicits", "sent: neighbour solicitation";
+        icmp_out_neighbor_advertisements = "Icmp6OutNeighborAdvertisements", "sent: neighbour advertisement";
+    }
+}

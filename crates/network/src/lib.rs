@@ -26,9 +26,9 @@ mod table;
 mod trie;
 
 pub use addr::{Cidr, Prefix, PrefixError};
-pub use counters::Counters;
+pub use counters::{Counters, Counters6};
 pub use forwarding::Forwarding;
-pub use ip::{InterfaceConfig, Ip};
+pub use ip::{InterfaceConfig, Ip, Ipv6Config};
 pub use septet_wire::{HeaderFault, Trouble, arp, icmp, icmpv6, igmp, ipv4, ipv6, mld};
 
 pub use route::{Iface, NextHop, Origin, Route, StaticRoute, Target};

@@ -1,6 +1,8 @@
 //! The neighbour cache: which link address an IP address has, with the states of RFC 4861 §7.3.2 and the timings of
 //! Linux. ARP and neighbour discovery both fill it.
 
+mod discovery;
+
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BinaryHeap, VecDeque};
@@ -10,6 +12,8 @@ use septet_core::{EventId, FixedState, Frame, Instant, Rng};
 use septet_datalink::ethernet::MacAddr;
 
 use crate::route::Iface;
+
+pub use self::discovery::Advertised;
 
 type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
 

@@ -7,6 +7,7 @@ use septet_core::{DropReason, Frame};
 use crate::icmp::{HEADER_LEN, Message};
 use crate::ipv4::protocol;
 use crate::ipv6::{self, Header, pseudo_header};
+use crate::packet::Packet;
 use crate::{HeaderFault, Trouble};
 
 /// Message types (IANA's `icmpv6-parameters`).
@@ -23,6 +24,16 @@ pub mod kind {
     pub const ECHO: u8 = 128;
     /// Echo reply.
     pub const ECHO_REPLY: u8 = 129;
+    /// Router solicitation (RFC 4861).
+    pub const ROUTER_SOLICIT: u8 = 133;
+    /// Router advertisement.
+    pub const ROUTER_ADVERT: u8 = 134;
+    /// Neighbour solicitation.
+    pub const NEIGHBOR_SOLICIT: u8 = 135;
+    /// Neighbour advertisement.
+    pub const NEIGHBOR_ADVERT: u8 = 136;
+    /// Redirect.
+    pub const REDIRECT: u8 = 137;
 }
 
 /// How ICMPv6 says what is wrong: type, code, and the second word of the message.
@@ -104,6 +115,11 @@ pub const fn describe(icmp_type: u8, code: u8) -> &'static str {
         (kind::PARAMETER_PROBLEM, _) => "parameter problem",
         (kind::ECHO, _) => "echo request",
         (kind::ECHO_REPLY, _) => "echo reply",
+        (kind::ROUTER_SOLICIT, _) => "router solicitation",
+        (kind::ROUTER_ADVERT, _) => "router advertisement",
+        (kind::NEIGHBOR_SOLICIT, _) => "neighbour solicitation",
+        (kind::NEIGHBOR_ADVERT, _) => "neighbour advertisement",
+        (kind::REDIRECT, _) => "redirect",
         _ => "unknown ICMPv6 message",
     }
 }
@@ -135,13 +151,19 @@ pub fn quote(packet: &[u8]) -> &[u8] {
 }
 
 /// Whether RFC 4443 §2.4 (e) allows an error about `packet`, whose header is `header`: none "as a result of receiving …
-/// an ICMPv6 error message, … a packet destined to an IPv6 multicast address, … a packet whose source address does not
-/// uniquely identify a single node".
+/// an ICMPv6 error message, … an ICMPv6 redirect message, … a packet whose source address does not uniquely identify a
+/// single node". What was sent to many is the caller's to judge, who knows the link and the exceptions.
 pub fn may_report(header: &Header, packet: &[u8]) -> bool {
-    if header.dst.is_multicast() || header.src.is_multicast() || header.src.is_unspecified() {
+    if header.src.is_multicast() || header.src.is_unspecified() {
         return false;
     }
-    header.next_header != protocol::ICMPV6 || packet.get(ipv6::HEADER_LEN).is_some_and(|&t| !is_error(t))
+    let Some(seen) = Packet::read(packet) else { return false };
+    if seen.protocol != Some(protocol::ICMPV6) {
+        return true;
+    }
+    // Of a fragment behind the first nobody knows what it is of; Linux takes it for no error.
+    let Some(at) = seen.upper_at else { return true };
+    packet.get(at).is_some_and(|&t| !is_error(t) && t != kind::REDIRECT)
 }
 
 #[cfg(test)]
@@ -161,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn never_about_errors_or_groups() {
+    fn never_about_errors_or_from_groups() {
         let header = |next_header, src, dst| Header {
             traffic_class: 0,
             flow_label: 0,
@@ -171,13 +193,19 @@ mod tests {
             src,
             dst,
         };
-        let mut packet = [0; 48];
-        assert!(may_report(&header(17, A, B), &packet));
-        assert!(!may_report(&header(17, A, "ff02::1".parse().unwrap()), &packet));
-        assert!(!may_report(&header(17, Ipv6Addr::UNSPECIFIED, B), &packet));
-        assert!(!may_report(&header(58, A, B), &packet), "type zero is an error's");
-        packet[40] = kind::ECHO;
-        assert!(may_report(&header(58, A, B), &packet));
-        assert!(!may_report(&header(58, A, B), &packet[..40]));
+        let may = |header: Header, message: &[u8]| {
+            let mut frame = Frame::new(Frame::HEADROOM, message);
+            header.push(&mut frame);
+            may_report(&header, frame.bytes())
+        };
+        assert!(may(header(17, A, B), &[0; 8]));
+        assert!(!may(header(17, Ipv6Addr::UNSPECIFIED, B), &[0; 8]));
+        assert!(!may(header(17, "ff02::1".parse().unwrap(), B), &[0; 8]));
+        assert!(!may(header(58, A, B), &[0; 8]), "type zero is an error's");
+        assert!(may(header(58, A, B), &[kind::ECHO, 0, 0, 0, 0, 0, 0, 0]));
+        assert!(!may(header(58, A, B), &[kind::REDIRECT, 0, 0, 0, 0, 0, 0, 0]));
+        assert!(!may(header(58, A, B), &[]));
+        let options = [58, 0, 1, 4, 0, 0, 0, 0, kind::TIME_EXCEEDED, 0, 0, 0, 0, 0, 0, 0];
+        assert!(!may(header(60, A, B), &options), "an error behind other headers");
     }
 }

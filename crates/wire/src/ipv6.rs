@@ -11,6 +11,9 @@ pub const HEADER_LEN: usize = 40;
 /// Where in the header stands what follows it.
 pub const NEXT_HEADER_AT: u32 = 6;
 
+/// Where in the header stands how many routers may still pass the packet on.
+pub const HOP_LIMIT_AT: usize = 7;
+
 /// The largest payload that the 16-bit length can tell.
 pub const MAX_PAYLOAD: usize = 65_535;
 

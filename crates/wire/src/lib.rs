@@ -6,6 +6,7 @@
 
 pub mod arp;
 pub mod ethernet;
+pub mod extension;
 pub mod icmp;
 pub mod icmpv6;
 pub mod igmp;
@@ -13,6 +14,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod membership;
 pub mod mld;
+pub mod nd;
 pub mod packet;
 mod pseudo;
 pub mod tcp;

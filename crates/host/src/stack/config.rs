@@ -9,7 +9,7 @@ use septet_core::{Randomness, Seed};
 use septet_datalink::ethernet::MacAddr;
 use septet_network::ip::VlanInterfaceConfig;
 use septet_network::routes::Guide;
-use septet_network::{Forwarding, Iface, InterfaceConfig, StaticRoute};
+use septet_network::{Forwarding, Iface, InterfaceConfig, Ipv6Config, StaticRoute};
 
 use super::listening::Listening;
 
@@ -33,6 +33,8 @@ pub struct HostConfig {
     pub vlans: Vec<VlanInterfaceConfig>,
     /// Its routes, beside those to its own links.
     pub routes: Vec<StaticRoute>,
+    /// What its interfaces do of IPv6 by themselves; those that are not named do nothing.
+    pub ipv6: Vec<(Iface, Ipv6Config)>,
     /// Neighbours that it need not ask for: those at the other end of a line that has only one.
     pub neighbors: Vec<Neighbor>,
     /// Where it is a router among many: its view of the map that these share, beside its own routes.
@@ -77,6 +79,7 @@ impl HostConfig {
             interfaces: Vec::new(),
             vlans: Vec::new(),
             routes: Vec::new(),
+            ipv6: Vec::new(),
             neighbors: Vec::new(),
             guide: None,
             forwarding: Forwarding::Off,

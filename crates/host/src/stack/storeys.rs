@@ -124,8 +124,9 @@ impl Storeys {
     /// Forgets everything but the counters: the host is switched off.
     pub(crate) fn wipe(&mut self) {
         let counters = core::mem::take(&mut self.ip.counters);
+        let counters6 = core::mem::take(&mut self.ip.counters6);
         self.ip = build_ip(&self.config, self.uppers, &self.recorder);
-        self.ip.counters = counters;
+        (self.ip.counters, self.ip.counters6) = (counters, counters6);
         self.tcp.wipe(self.config.tcp.clone());
         self.udp.wipe();
         self.pings.wipe();
@@ -360,6 +361,9 @@ fn build_ip(config: &HostConfig, uppers: &[Upper], recorder: &Recorder) -> Ip {
     uppers.iter().filter(|upper| upper.receive.is_some()).for_each(|upper| ip.serve(upper.number));
     for vlan in &config.vlans {
         ip.add_vlan(vlan).expect("checked when the host was made");
+    }
+    for (iface, v6) in &config.ipv6 {
+        ip.configure_v6(*iface, v6).expect("checked when the host was made");
     }
     for route in &config.routes {
         ip.add_route(*route).expect("checked when the host was made");

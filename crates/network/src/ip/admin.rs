@@ -192,6 +192,7 @@ impl Ip {
                 super::told::drop_at(&waiting.packet, DropReason::Carrier, trace);
             }
         }
+        self.set_carrier_v6(iface, carrier);
         self.tell(Change::Link { iface, state: carrier });
     }
 
@@ -239,7 +240,10 @@ impl Ip {
     pub(super) fn settle_address(&mut self, iface: Iface, address: Cidr) -> Result<(), ConfigError> {
         self.book().gone.retain(|gone| *gone != address.addr());
         self.add_address(iface, address)?;
-        self.tell(Change::Address { iface, address: address.addr(), news: News::Ready });
+        // One of IPv6 may have to be asked for first.
+        if self.is_local(address.addr()) {
+            self.tell(Change::Address { iface, address: address.addr(), news: News::Ready });
+        }
         Ok(())
     }
 
@@ -286,6 +290,7 @@ impl Ip {
         let book = self.book.get_or_insert_default();
         book.set_lifetime(iface, address, Lifetime::FOREVER);
         let was_claimed = book.claims.end(iface, address);
+        let was_claimed = interface.forget_tentative(address) || was_claimed;
         let Some(at) = interface.addresses.iter().position(|a| a.addr() == address) else {
             return if was_claimed { Ok(()) } else { Err(ConfigError::NoSuchAddress(address)) };
         };

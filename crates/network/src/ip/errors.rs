@@ -28,7 +28,7 @@ impl Ip {
         }
         frame.unpull(usize::from(header_len));
         if src.is_ipv6() {
-            return self.port_unreachable_v6(now, &frame, out);
+            return self.report_v6(now, Trouble::PortUnreachable, &frame, cast, out);
         }
         let Ok(header) = Header::parse(frame.bytes()) else { return };
         self.report(now, Trouble::PortUnreachable, &header, &frame, out);

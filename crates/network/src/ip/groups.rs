@@ -201,6 +201,14 @@ impl Ip {
         }
     }
 
+    /// Takes a message of MLD, whose checksum was looked at: `frame` begins at its ICMPv6 header.
+    pub(super) fn receive_mld(&mut self, now: Instant, iface: Iface, src: Ipv6Addr, frame: &Frame, out: &mut Out<'_>) {
+        // RFC 3810 §5: "Unrecognized message types MUST be silently ignored."
+        if let Ok(message) = mld::parse(frame.bytes()) {
+            self.hear(now, iface, src.into(), &message, frame.cause, out);
+        }
+    }
+
     /// Takes what others say of groups.
     fn hear(&mut self, now: Instant, iface: Iface, from: IpAddr, message: &Message, cause: EventId, out: &mut Out<'_>) {
         let family = Family::of(from);
@@ -352,12 +360,12 @@ impl Ip {
         let header =
             ipv6::Header { traffic_class: 0, flow_label: 0, payload_len: 0, next_header: 0, hop_limit: 1, src, dst };
         header.push(&mut frame);
-        self.counters.ip_out_requests += 1;
-        self.counters.ip_out_mcast_pkts += 1;
-        self.counters.icmp_out_msgs += 1;
+        self.counters6.out_requests += 1;
+        self.counters6.out_mcast_pkts += 1;
+        self.counters6.icmp_out_msgs += 1;
         let interface = &self.interfaces[usize::from(iface)];
         if interface.carrier == Carrier::Down {
-            self.counters.ip_out_discards += 1;
+            self.counters6.out_discards += 1;
             return drop_frame(&frame, DropReason::Carrier, out);
         }
         interface.send(MacAddr::of_group(dst.into()), EtherType::IPV6, frame, out);

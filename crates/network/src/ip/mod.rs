@@ -28,9 +28,10 @@ use self::admin::Book;
 pub use self::admin::{AdminState, Change, Lifetime, NewAddress, News};
 pub use self::offload::split;
 pub use self::outgoing::{DEFAULT_TTL, DontFragment, Looped, Outgoing, SendError};
+pub use self::v6::{AddressState, Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config};
 
 use crate::addr::{Cidr, Prefix};
-use crate::counters::Counters;
+use crate::counters::{Counters, Counters6};
 use crate::filter::Filter;
 use crate::forwarding::Forwarding;
 use crate::icmp_limit::Limiter;
@@ -91,6 +92,8 @@ struct Interface {
     admin: AdminState,
     addresses: Vec<Cidr>,
     groups: groups::Groups,
+    /// What it does of IPv6 by itself.
+    v6: Option<Box<v6::Link>>,
 }
 
 /// What storey 3 hands up.
@@ -186,6 +189,8 @@ pub struct Ip {
     book: Option<Box<Book>>,
     /// What was counted since the host was switched on.
     pub counters: Counters,
+    /// What IPv6 counted since the host was switched on.
+    pub counters6: Counters6,
 }
 
 /// Why an address or a route was refused.
@@ -243,6 +248,7 @@ impl Ip {
             up: VecDeque::new(),
             book: None,
             counters: Counters::default(),
+            counters6: Counters6::default(),
         };
         for InterfaceConfig { mac, addresses, mtu } in interfaces {
             let iface = ip.interfaces.len() as Iface;
@@ -256,6 +262,7 @@ impl Ip {
                 admin: AdminState::Up,
                 addresses: Vec::with_capacity(addresses.len()),
                 groups: groups::Groups::default(),
+                v6: None,
             });
             for &address in addresses {
                 ip.add_address(iface, address).expect("the interface was just made");
@@ -274,15 +281,27 @@ impl Ip {
         self.served[usize::from(protocol / 64)] >> (protocol % 64) & 1 == 1
     }
 
-    /// Gives an interface a further address, and the routes that come with it.
+    /// Gives an interface a further address, and the routes that come with it; one of IPv6, where the interface takes part
+    /// in discovery, once nobody else turns out to have it.
     ///
     /// # Errors
     /// [`ConfigError::NoSuchInterface`].
     pub fn add_address(&mut self, iface: Iface, address: Cidr) -> Result<(), ConfigError> {
-        let interface = self.interfaces.get_mut(usize::from(iface)).ok_or(ConfigError::NoSuchInterface(iface))?;
-        interface.addresses.push(address);
-        self.add_connected(iface, address);
+        if usize::from(iface) >= self.interfaces.len() {
+            return Err(ConfigError::NoSuchInterface(iface));
+        }
+        if address.addr().is_ipv6() {
+            self.take_address_v6(iface, address);
+        } else {
+            self.assign(iface, address);
+        }
         Ok(())
+    }
+
+    /// Makes an address an interface's own, with the routes that come with it.
+    fn assign(&mut self, iface: Iface, address: Cidr) {
+        self.interfaces[usize::from(iface)].addresses.push(address);
+        self.add_connected(iface, address);
     }
 
     /// The neighbours, for `ip neighbour`.

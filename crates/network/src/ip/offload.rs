@@ -20,6 +20,16 @@ pub(super) fn packet_len(packet: &Frame, header: &Header) -> u32 {
     u32::from(header.total_len).min((usize::from(header.header_len) + upper) as u32 + u32::from(packet.segment_size))
 }
 
+/// The same of a packet of IPv6.
+#[inline]
+pub(super) fn packet_len_v6(packet: &Frame, header: &ipv6::Header) -> u32 {
+    if packet.segment_size == 0 {
+        return packet.len() as u32;
+    }
+    let upper = upper_len(packet.bytes(), ipv6::HEADER_LEN, header.next_header);
+    (packet.len() as u32).min((ipv6::HEADER_LEN + upper) as u32 + u32::from(packet.segment_size))
+}
+
 /// Octets of the transport header, which begins at `at`.
 fn upper_len(bytes: &[u8], at: usize, protocol: u8) -> usize {
     match protocol {

@@ -7,7 +7,7 @@ use septet_datalink::ethernet::{EtherType, Header as LinkHeader, MacAddr};
 use septet_datalink::vlan::{self, Tag};
 
 use super::told::{cause_of, drop_frame};
-use super::{Cast, Interface, Ip, Outgoing, SendError, offload};
+use super::{Interface, Ip, Outgoing, SendError, offload};
 use crate::route::Iface;
 use septet_wire::ipv4;
 use septet_wire::ipv6;
@@ -59,7 +59,7 @@ impl Ip {
                 Ok((self.source(&way, dst)?.into(), way.out_of()))
             }
             IpAddr::V6(dst) => {
-                let way = self.way_v6(dst)?;
+                let way = self.way_v6(dst, None)?;
                 Ok((self.source_v6(&way, dst)?.into(), way.out_of()))
             }
         }
@@ -76,7 +76,7 @@ impl Ip {
                 Ok(self.mtu_of(now, &way, dst))
             }
             IpAddr::V6(dst) => {
-                let way = self.way_v6(dst)?;
+                let way = self.way_v6(dst, None)?;
                 Ok(self.mtu_of_v6(now, &way, dst))
             }
         }
@@ -103,7 +103,7 @@ impl Ip {
                 let way = self.way_out(dst)?;
                 Ok(way.out_of())
             }
-            IpAddr::V6(dst) => Ok(self.way_v6(dst)?.out_of()),
+            IpAddr::V6(dst) => Ok(self.way_v6(dst, None)?.out_of()),
         }
     }
 
@@ -131,8 +131,13 @@ impl Ip {
         frame.cause = out.trace.emit(Storey::Network, "icmp.echo-reply", cause_of(&frame), |f| {
             f.set("to", reply.dst).set("seq", seq).set("why", "an echo request came");
         });
-        self.counters.icmp_out_msgs += 1;
-        self.counters.icmp_out_echo_reps += 1;
+        if reply.dst.is_ipv6() {
+            self.counters6.icmp_out_msgs += 1;
+            self.counters6.icmp_out_echo_replies += 1;
+        } else {
+            self.counters.icmp_out_msgs += 1;
+            self.counters.icmp_out_echo_reps += 1;
+        }
         // A reply that has no way back is counted by `send`, and nobody is left to tell.
         let _ = self.send(now, reply, frame, out);
     }
@@ -142,10 +147,10 @@ impl Ip {
         while self.loopback.front().is_some_and(|&(at, _)| at <= now) {
             let Some((at, mut frame)) = self.loopback.pop_front() else { return };
             frame.ingress = at;
-            self.counters.ip_in_receives += 1;
             if frame.bytes().first().is_some_and(|first| first >> 4 == 6) {
-                self.take_v6(now, None, Cast::Unicast, frame, out);
+                self.take_looped_v6(now, frame, out);
             } else {
+                self.counters.ip_in_receives += 1;
                 self.take_looped(now, frame, out);
             }
         }
@@ -182,8 +187,13 @@ impl Ip {
 
     /// Counts and traces an echo request of this host, and gives the event that is its cause.
     pub fn trace_echo(&mut self, dst: IpAddr, seq: u16, cause: EventId, trace: &mut septet_core::Trace) -> EventId {
-        self.counters.icmp_out_msgs += 1;
-        self.counters.icmp_out_echos += 1;
+        if dst.is_ipv6() {
+            self.counters6.icmp_out_msgs += 1;
+            self.counters6.icmp_out_echos += 1;
+        } else {
+            self.counters.icmp_out_msgs += 1;
+            self.counters.icmp_out_echos += 1;
+        }
         trace.emit(Storey::Network, "icmp.echo-request", cause, |f| {
             f.set("to", dst).set("seq", seq);
         })

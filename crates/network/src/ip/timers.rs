@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use septet_core::{Carrier, DropReason, Instant, Out, Port, Storey};
 
-use super::Ip;
 use super::told::drop_frame;
+use super::{Cast, Ip};
 use crate::fragment::Expired;
 use crate::neighbor::{Due, Waiting};
 use crate::route::Iface;
@@ -22,6 +22,7 @@ impl Ip {
         // Asked after each frame, so one by one: an iterator over them costs thrice as much.
         let filter = self.filter.as_ref().and_then(|filter| filter.deadline());
         let first = Instant::earliest(Instant::earliest(self.neighbors.deadline(), self.report_at), filter);
+        let first = Instant::earliest(first, self.v6.due);
         Instant::earliest(Instant::earliest(first, book), Instant::earliest(loopback, reassembly))
     }
 
@@ -30,10 +31,15 @@ impl Ip {
         self.run_loopback(now, out);
         while let Some(due) = self.neighbors.on_timer(now) {
             match due {
-                Due::Solicit(solicit) => self.solicit(solicit, out),
+                Due::Solicit(solicit) => match solicit.target {
+                    IpAddr::V4(_) => self.solicit(solicit, out),
+                    IpAddr::V6(target) => self.solicit_v6(now, solicit, target, out),
+                },
                 Due::Failed { iface, addr, cause, waiting } => {
                     self.counters.arp_res_failed += 1;
-                    let event = out.trace.emit(Storey::Network, "arp.failed", cause, |f| {
+                    self.neighbor_gone_v6(iface, addr);
+                    let kind = if addr.is_ipv4() { "arp.failed" } else { "nd.failed" };
+                    let event = out.trace.emit(Storey::Network, kind, cause, |f| {
                         f.set("ip", addr).set("iface", iface).set("waiting", waiting.len());
                         f.set("why", "nobody answers");
                     });
@@ -49,6 +55,7 @@ impl Ip {
         }
         self.report_groups(now, out);
         self.keep_book(now, out);
+        self.on_deadline_v6(now, out);
     }
 
     /// RFC 1812 §5.2.7.1: host unreachable (code 1) where the next hop does not answer. An own packet is reported to its
@@ -61,6 +68,8 @@ impl Ip {
         drop_frame(&packet, DropReason::HostUnreachable, out);
         if let Ok(header) = Header::parse(packet.bytes()) {
             self.report(now, Trouble::HostUnreachable, &header, &packet, out);
+        } else {
+            self.report_v6(now, Trouble::HostUnreachable, &packet, Cast::Unicast, out);
         }
     }
 

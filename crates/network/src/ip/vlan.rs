@@ -26,6 +26,7 @@ impl Ip {
             admin: below.admin,
             addresses: Vec::with_capacity(addresses.len()),
             groups: super::groups::Groups::default(),
+            v6: None,
         });
         for address in addresses {
             self.add_address(iface, *address)?;

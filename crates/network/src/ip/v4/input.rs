@@ -256,8 +256,13 @@ impl Ip {
     ) -> Option<(Header, Frame)> {
         self.counters.ip_reasm_reqds += 1;
         let reassembler = self.v4.reassembler.get_or_insert_default();
-        match reassembler.insert(now, &header, frame.clone()) {
-            Outcome::Complete(mut whole) => {
+        let (key, piece) = fragment::v4::piece(&header, frame.clone());
+        let outcome = match reassembler.insert(now, key, piece) {
+            Outcome::Complete(pieces) => fragment::v4::whole(&pieces).ok_or(Outcome::Invalid),
+            other => Err(other),
+        };
+        match outcome {
+            Ok(mut whole) => {
                 self.counters.ip_reasm_oks += 1;
                 let header = Header::parse(whole.bytes()).ok()?;
                 whole.cause = out.trace.emit(Storey::Network, "ip.reassembled", cause_of(&whole), |f| {
@@ -265,9 +270,9 @@ impl Ip {
                 });
                 return Some((header, whole));
             }
-            Outcome::Waiting => self.expire_fragments(now, out),
-            Outcome::Duplicate => {}
-            Outcome::Invalid => {
+            Err(Outcome::Waiting) => self.expire_fragments(now, out),
+            Err(Outcome::Duplicate) => {}
+            Err(_) => {
                 self.counters.ip_reasm_fails += 1;
                 drop_frame(&frame, DropReason::Fragment, out);
             }
@@ -362,7 +367,7 @@ impl Ip {
             f.set("why", "larger than the next link's MTU");
         });
         // The header in the packet may have changed since `header` was read (its TTL has), lengths have not.
-        let fragments: Vec<Frame> = fragment::fragment(&packet, header, mtu as usize).collect();
+        let fragments: Vec<Frame> = fragment::v4::fragment(&packet, header, mtu as usize).collect();
         if fragments.is_empty() {
             self.counters.ip_frag_fails += 1;
             return drop_frame(&packet, DropReason::Fragment, out);

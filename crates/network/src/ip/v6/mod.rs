@@ -1,23 +1,33 @@
-//! IPv6 as far as it goes without neighbour discovery: between this host and neighbours whose link addresses were set by
-//! hand. What is for others is not passed on, own packets are not cut, and there are no extension headers.
+//! What is IPv6's own in storey 3 (RFC 8200, 4443, 4861, 4862).
+
+mod autoconf;
+mod config;
+mod dad;
+mod deliver;
+mod errors;
+mod input;
+mod nd;
+mod output;
+mod router;
+mod source;
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use septet_core::{Carrier, DropReason, Frame, Instant, Out, Storey};
-use septet_datalink::ethernet::EtherType;
+use septet_core::{Carrier, Instant};
 
-use super::routes::Next;
-use super::told::{cause_of, drop_frame, with_cause};
+pub use self::config::{Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config};
+pub use self::dad::AddressState;
+
+use self::autoconf::{DefaultRouter, Lease, OnLink, Search};
+use self::dad::Tentative;
+use self::router::Advertising;
 use super::ways::{Kind, Ways};
-use super::{Cast, Datagram, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Outgoing, Report, SendError, Up};
-use crate::icmp_limit::Allowed;
-use crate::neighbor::Output;
+use super::{Interface, Ip, SendError};
+use crate::forwarding::Forwarding;
+use crate::fragment::Reassembler;
+use crate::ip::routes::Next;
 use crate::route::Iface;
-use septet_wire::Trouble;
-use septet_wire::icmp::{self, Message};
-use septet_wire::icmpv6::{self, kind};
-use septet_wire::ipv4::protocol;
-use septet_wire::ipv6::{self, Header};
+use septet_wire::nd as wire;
 
 /// Where packets for one destination go.
 pub(super) type Way = super::ways::Way<Ipv6Addr>;
@@ -26,241 +36,147 @@ pub(super) type Way = super::ways::Way<Ipv6Addr>;
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     ways: Ways<Ipv6Addr>,
+    reassembler: Option<Box<Reassembler>>,
+    /// When something of IPv6 is next due.
+    pub(super) due: Option<Instant>,
+    /// What flow labels are made with; zero until the first.
+    flow_key: u64,
+}
+
+/// What an interface keeps of IPv6, where it takes part in it by itself.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    config: Ipv6Config,
+    begins: Begins,
+    /// The groups that it is in for discovery.
+    joined: Vec<Ipv6Addr>,
+    /// Addresses that are not yet known to be nobody else's.
+    tentative: Vec<Tentative>,
+    /// Addresses that turned out to be somebody else's.
+    failed: Vec<Ipv6Addr>,
+    /// Addresses that were made of advertised prefixes.
+    leases: Vec<Lease>,
+    on_link: Vec<OnLink>,
+    routers: Vec<DefaultRouter>,
+    /// Whether and when it asks for routers.
+    search: Search,
+    advertising: Option<Advertising>,
+    /// What a router said of the link.
+    mtu: Option<u32>,
+    hop_limit: Option<u8>,
+}
+
+/// Whether a link has just come up.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Begins {
+    /// It has, and nothing was done about it.
+    Anew,
+    /// It has been there.
+    #[default]
+    Before,
+}
+
+/// Whether an address is of the link only: RFC 4291 §2.5.6, and groups of link-local scope or less (§2.7).
+pub(super) fn is_link_scoped(addr: Ipv6Addr) -> bool {
+    addr.is_unicast_link_local() || addr.is_multicast() && addr.octets()[1] & 0x0f <= 2
+}
+
+impl Interface {
+    fn discovers(&self) -> bool {
+        self.v6.as_ref().is_some_and(|link| link.config.discovery == Discovery::On)
+    }
+
+    /// The addresses of IPv6 that are its own.
+    fn own_v6(&self) -> impl Iterator<Item = (Ipv6Addr, crate::Prefix)> + Clone {
+        self.addresses.iter().filter_map(|a| match a.addr() {
+            IpAddr::V6(addr) => Some((addr, a.prefix())),
+            IpAddr::V4(_) => None,
+        })
+    }
+
+    fn has_v6(&self, addr: Ipv6Addr) -> bool {
+        self.own_v6().any(|(own, _)| own == addr)
+    }
+
+    fn link_local(&self) -> Option<Ipv6Addr> {
+        self.own_v6().map(|(addr, _)| addr).find(Ipv6Addr::is_unicast_link_local)
+    }
+
+    /// Asks no longer for an address; gives whether it did.
+    pub(super) fn forget_tentative(&mut self, addr: IpAddr) -> bool {
+        let Some(link) = &mut self.v6 else { return false };
+        let before = link.tentative.len();
+        link.tentative.retain(|t| addr != t.addr());
+        link.failed.retain(|failed| addr != *failed);
+        link.tentative.len() != before
+    }
+
+    fn speaks_v6(&self) -> bool {
+        self.discovers() || self.own_v6().next().is_some()
+    }
+
+    /// The largest packet of IPv6 for its link.
+    fn mtu_v6(&self) -> u32 {
+        self.v6.as_ref().and_then(|link| link.mtu).map_or(self.mtu, |mtu| mtu.min(self.mtu))
+    }
 }
 
 impl Ip {
-    /// Whether this host has an address of IPv6.
+    /// Whether this host has a part in IPv6: an address, or an interface that will find one.
     pub fn speaks_v6(&self) -> bool {
-        self.interfaces.iter().any(|i| i.addresses.iter().any(|a| a.addr().is_ipv6()))
+        self.interfaces.iter().any(Interface::speaks_v6)
     }
 
-    /// Takes a packet that came in: `frame` begins at its IPv6 header, and the link addressed it to `cast`.
-    pub fn receive_v6(&mut self, now: Instant, iface: Iface, cast: Cast, frame: Frame, out: &mut Out<'_>) {
-        self.counters.ip_in_receives += 1;
-        self.take_v6(now, Some(iface), cast, frame, out);
+    fn interface(&self, iface: Iface) -> &Interface {
+        &self.interfaces[usize::from(iface)]
     }
 
-    /// The same, also for what never left the host.
-    pub(super) fn take_v6(
-        &mut self,
-        now: Instant,
-        iface: Option<Iface>,
-        cast: Cast,
-        mut frame: Frame,
-        out: &mut Out<'_>,
-    ) {
-        let header = match Header::parse(frame.bytes()) {
-            Ok(header) => header,
-            Err(why) => {
-                self.counters.ip_in_hdr_errors += 1;
-                return drop_frame(&frame, why, out);
-            }
-        };
-        frame.truncate(ipv6::HEADER_LEN + usize::from(header.payload_len));
-        // RFC 4291 §2.7: "Multicast addresses must not be used as source addresses"; §2.5.3: the loopback address "must not
-        // be used as the source address in IPv6 packets that are sent outside of a single node".
-        let from_outside = iface.is_some();
-        let martian =
-            header.src.is_multicast() || from_outside && (header.src.is_loopback() || self.is_local(header.src.into()));
-        if martian || cast != Cast::Unicast || !self.is_local(header.dst.into()) {
-            self.counters.ip_in_addr_errors += 1;
-            return drop_frame(&frame, DropReason::NotForUs, out);
-        }
-        self.counters.ip_in_delivers += 1;
-        match header.next_header {
-            served if self.is_served(served) => {
-                frame.pull(ipv6::HEADER_LEN);
-                self.up.push_back(Up::Datagram(Datagram {
-                    iface,
-                    src: header.src.into(),
-                    dst: header.dst.into(),
-                    protocol: header.next_header,
-                    ttl: header.hop_limit,
-                    tos: header.traffic_class,
-                    cast,
-                    mtu_back: None,
-                    header_len: ipv6::HEADER_LEN as u16,
-                    frame,
-                }));
-            }
-            protocol::ICMPV6 => self.receive_icmpv6(now, &header, frame, out),
-            _ => {
-                self.counters.ip_in_delivers -= 1;
-                self.counters.ip_in_unknown_protos += 1;
-                drop_frame(&frame, DropReason::UnknownProtocol, out);
-            }
+    fn link_mut(&mut self, iface: Iface) -> Option<&mut Link> {
+        self.interfaces[usize::from(iface)].v6.as_deref_mut()
+    }
+
+    /// Whether packets to `group` that come in on `iface` are for this host: RFC 4291 §2.8, all nodes, all routers where it
+    /// is one, its solicited-node groups, and those that were joined.
+    pub(super) fn is_member_v6(&self, iface: Iface, group: Ipv6Addr) -> bool {
+        // Who is quiet hears of the groups that he has joined, and no more.
+        let own = || self.own_groups(iface).contains(&group);
+        if self.interface(iface).discovers() {
+            self.is_member(iface, group.into()) || own()
+        } else {
+            group != wire::ALL_NODES && self.is_member(iface, group.into())
         }
     }
 
-    fn receive_icmpv6(&mut self, now: Instant, header: &Header, mut frame: Frame, out: &mut Out<'_>) {
-        self.counters.icmp_in_msgs += 1;
-        frame.pull(ipv6::HEADER_LEN);
-        let message = match icmpv6::parse(&frame, header.src, header.dst) {
-            Ok(message) => message,
-            Err(why) => {
-                self.counters.icmp_in_errors += 1;
-                self.counters.icmp_in_csum_errors += u64::from(why == DropReason::L4Checksum);
-                return drop_frame(&frame, why, out);
-            }
-        };
-        match message.icmp_type {
-            kind::ECHO => {
-                self.counters.icmp_in_echos += 1;
-                self.answer_echo_v6(now, header, &message, frame, out);
-            }
-            kind::UNREACHABLE | kind::TOO_BIG | kind::TIME_EXCEEDED | kind::PARAMETER_PROBLEM => {
-                self.receive_error_v6(now, header, &message, frame, out);
-            }
-            // RFC 4443 §2.4 (b): "If an ICMPv6 informational message of unknown type is received, it MUST be silently
-            // discarded."
-            _ => {}
+    /// The groups that an interface must be in for neighbour discovery: RFC 4861 §7.2.1, the solicited-node groups of its
+    /// addresses, and those of the addresses that it asks for; a router in that of all routers too.
+    fn own_groups(&self, iface: Iface) -> Vec<Ipv6Addr> {
+        let interface = self.interface(iface);
+        // RFC 4862 §5.4.2: the group of an address is joined when it is asked for, and not before.
+        let asks = |link: &'_ Link, t: &&Tentative| t.has_asked(&link.config);
+        let tentative = interface.v6.iter().flat_map(|link| link.tentative.iter().filter(move |t| asks(link, t)));
+        let own = interface.own_v6().map(|(addr, _)| addr).chain(tentative.map(Tentative::addr));
+        let mut groups: Vec<Ipv6Addr> = own.map(wire::solicited_node).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        if self.forwarding == Forwarding::On {
+            groups.push(wire::ALL_ROUTERS);
         }
+        groups
     }
 
-    /// RFC 4443 §4.2: "The data received in the ICMPv6 Echo Request message MUST be returned entirely and unmodified".
-    fn answer_echo_v6(
-        &mut self,
-        now: Instant,
-        header: &Header,
-        message: &Message,
-        mut frame: Frame,
-        out: &mut Out<'_>,
-    ) {
-        frame.pull(icmp::HEADER_LEN);
-        icmpv6::push(&Message { icmp_type: kind::ECHO_REPLY, ..*message }, &mut frame, header.dst, header.src);
-        let reply = Outgoing {
-            tos: header.traffic_class,
-            ..Outgoing::new(header.dst.into(), header.src.into(), protocol::ICMPV6)
-        };
-        self.send_echo_reply(now, &reply, message.seq(), frame, out);
-    }
-
-    /// An error about something that this host sent.
-    fn receive_error_v6(
-        &mut self,
-        now: Instant,
-        header: &Header,
-        message: &Message,
-        mut frame: Frame,
-        out: &mut Out<'_>,
-    ) {
-        match message.icmp_type {
-            kind::TIME_EXCEEDED => self.counters.icmp_in_time_excds += 1,
-            kind::PARAMETER_PROBLEM => self.counters.icmp_in_parm_probs += 1,
-            _ => self.counters.icmp_in_dest_unreachs += 1,
-        }
-        frame.pull(icmp::HEADER_LEN);
-        let quoted = Header::of_quote(frame.bytes()).ok().filter(|_| frame.len() >= ipv6::HEADER_LEN + 8);
-        let Some(quoted) = quoted else {
-            self.counters.icmp_in_errors += 1;
-            return drop_frame(&frame, DropReason::Malformed, out);
-        };
-        if !self.is_local(quoted.src.into()) {
-            self.counters.icmp_in_errors += 1;
-            return drop_frame(&frame, DropReason::NotForUs, out);
-        }
-        let trouble = icmpv6::decode(message.icmp_type, message.code, message.rest);
-        if let Trouble::TooBig { mtu } = trouble
-            && quoted.next_header != protocol::TCP
-        {
-            self.learn_path_mtu(now, quoted.dst.into(), mtu);
-        }
-        frame.cause = out.trace.emit(Storey::Network, "icmp.error-received", cause_of(&frame), |f| {
-            f.set("from", header.src).set("about", quoted.dst);
-            f.set("why", icmpv6::describe(message.icmp_type, message.code));
-        });
-        frame.pull(ipv6::HEADER_LEN);
-        self.up.push_back(Up::Error(Report {
-            reporter: header.src.into(),
-            src: quoted.src.into(),
-            dst: quoted.dst.into(),
-            protocol: quoted.next_header,
-            trouble,
-            quote: frame,
-        }));
-    }
-
-    /// Nothing listens on the port that `packet` is for. RFC 4443 §3.1: "A destination node SHOULD originate a Destination
-    /// Unreachable message with Code 4 in response to a packet for which the transport protocol … has no listener".
-    pub(super) fn port_unreachable_v6(&mut self, now: Instant, packet: &Frame, out: &mut Out<'_>) {
-        let Ok(header) = Header::parse(packet.bytes()) else { return };
-        let sender = IpAddr::V6(header.src);
-        if !icmpv6::may_report(&header, packet.bytes()) {
+    /// Joins and leaves groups, so that they are those that discovery needs: MLD tells of them.
+    fn keep_groups(&mut self, now: Instant, iface: Iface) {
+        let wanted = self.own_groups(iface);
+        let Some(link) = self.link_mut(iface) else { return };
+        if link.joined == wanted {
             return;
         }
-        if self.limiter.get_or_insert_default().allow(now, sender) == Allowed::No {
-            self.counters.icmp_out_rate_limit += 1;
-            return;
+        let joined = core::mem::replace(&mut link.joined, wanted.clone());
+        for &group in wanted.iter().filter(|group| !joined.contains(group)) {
+            let _ = self.join(now, iface, group.into());
         }
-        let (icmp_type, code, rest) = icmpv6::encode(Trouble::PortUnreachable);
-        let message = Message { icmp_type, code, rest };
-        let mut frame = Frame::new(Frame::HEADROOM, icmpv6::quote(packet.bytes()));
-        icmpv6::push(&message, &mut frame, header.dst, header.src);
-        let event = out.trace.emit(Storey::Network, "icmp.error", cause_of(packet), |f| {
-            f.set("to", sender).set("about", header.dst);
-            f.set("why", icmpv6::describe(message.icmp_type, message.code));
-        });
-        self.counters.icmp_out_dest_unreachs += 1;
-        self.counters.icmp_out_msgs += 1;
-        let to = Outgoing::new(header.dst.into(), sender, protocol::ICMPV6);
-        // Without a way back there is nobody to tell.
-        let _ = self.send(now, &to, with_cause(frame, event), out);
-    }
-
-    pub(super) fn send_v6(
-        &mut self,
-        now: Instant,
-        to: &Outgoing,
-        (src, dst): (Ipv6Addr, Ipv6Addr),
-        mut frame: Frame,
-        out: &mut Out<'_>,
-    ) -> Result<Option<Iface>, SendError> {
-        self.counters.ip_out_requests += 1;
-        let way = self.way_v6(dst)?;
-        let src = if src.is_unspecified() { self.source_v6(&way, dst)? } else { src };
-        let mtu = self.mtu_of_v6(now, &way, dst);
-        // A super-segment is split at the port, into packets that its maker has sized.
-        let fits = frame.len() + ipv6::HEADER_LEN <= mtu as usize || frame.segment_size != 0;
-        if frame.len() > ipv6::MAX_PAYLOAD || !fits {
-            self.counters.ip_out_discards += 1;
-            return Err(SendError::MessageTooLong { mtu });
-        }
-        let header = Header {
-            traffic_class: to.tos,
-            flow_label: 0,
-            payload_len: frame.len() as u16,
-            next_header: to.protocol,
-            hop_limit: to.ttl,
-            src,
-            dst,
-        };
-        header.push(&mut frame);
-        if way.kind == Kind::Local {
-            self.loopback.push_back((now + LOOPBACK_DELAY, frame));
-            return Ok(None);
-        }
-        self.transmit_v6(now, way, frame, out);
-        Ok(Some(way.iface))
-    }
-
-    fn transmit_v6(&mut self, now: Instant, way: Way, packet: Frame, out: &mut Out<'_>) {
-        if let Some(id) = way.neighbor
-            && let Output::Send(mac) = self.neighbors.output(now, id, packet.cause)
-        {
-            self.transmit_to(way.iface, mac, EtherType::IPV6, packet, out);
-        }
-    }
-
-    /// The way to `dst`. A neighbour that was not set by hand is out of reach.
-    pub(super) fn way_v6(&mut self, dst: Ipv6Addr) -> Result<Way, SendError> {
-        let way = self.find_v6(dst);
-        match way.kind {
-            Kind::NoRoute => {
-                self.counters.ip_out_no_routes += 1;
-                Err(SendError::NetworkUnreachable)
-            }
-            Kind::Unreachable => Err(SendError::HostUnreachable),
-            _ => Ok(way),
+        for &group in joined.iter().filter(|group| !wanted.contains(group)) {
+            self.leave(now, iface, group.into());
         }
     }
 
@@ -273,7 +189,9 @@ impl Ip {
             return way;
         }
         let way = self.find_v6_slow(dst);
-        self.v6.ways.remember(dst, epoch, way);
+        if !is_link_scoped(dst) {
+            self.v6.ways.remember(dst, epoch, way);
+        }
         way
     }
 
@@ -282,43 +200,130 @@ impl Ip {
         if dst.is_loopback() {
             return way(Kind::Local, 0);
         }
-        if dst.is_unspecified() || dst.is_multicast() {
+        if dst.is_unspecified() {
             return way(Kind::NoRoute, 0);
         }
-        let up = |i: Iface| self.interfaces[usize::from(i)].carrier == Carrier::Up;
-        let (iface, next_hop) = match self.lookup(dst.into(), up) {
+        let up = |i: Iface| self.interface(i).carrier == Carrier::Up;
+        let target = self.lookup(dst.into(), up);
+        if dst.is_multicast() || is_link_scoped(dst) && target != Some(Next::Local) {
+            let routed = match target {
+                Some(Next::Link(iface) | Next::Via(iface, _)) => Some(iface),
+                _ => None,
+            };
+            return self.on_some_link(dst, routed);
+        }
+        let (iface, next_hop) = match target {
             Some(Next::Local) => return way(Kind::Local, 0),
             Some(Next::Link(iface)) => (iface, dst),
             Some(Next::Via(iface, IpAddr::V6(gateway))) => (iface, gateway),
             Some(Next::Unreachable | Next::Via(..)) => return way(Kind::Unreachable, 0),
             Some(Next::Broadcast(_)) | None => return way(Kind::NoRoute, 0),
         };
-        match self.neighbors.permanent(iface, next_hop.into()) {
-            Some(id) => Way { next_hop, neighbor: Some(id), ..way(Kind::Unicast, iface) },
-            None => way(Kind::NoRoute, 0),
+        self.to_neighbor(iface, next_hop)
+    }
+
+    /// The way to a neighbour on `iface`. Where discovery is off, whoever was not set by hand is out of reach.
+    fn to_neighbor(&self, iface: Iface, next_hop: Ipv6Addr) -> Way {
+        let neighbor = self.neighbors.permanent(iface, next_hop.into());
+        let kind = if neighbor.is_some() || self.interface(iface).discovers() { Kind::Unicast } else { Kind::NoRoute };
+        Way { neighbor, ..Way::new(kind, iface, next_hop) }
+    }
+
+    /// The way to what is of one link only, or to a group: by the interface that a route names, where the neighbour is
+    /// known, or else by the first that speaks IPv6. Who means another says so.
+    fn on_some_link(&self, dst: Ipv6Addr, routed: Option<Iface>) -> Way {
+        let usable = |i: Iface| self.interface(i).carrier == Carrier::Up && self.interface(i).speaks_v6();
+        let all = || (0..self.interfaces.len() as Iface).filter(|&i| usable(i));
+        let known = || all().find(|&i| !dst.is_multicast() && self.neighbors.knows(i, dst.into()));
+        match routed.filter(|_| dst.is_multicast()).or_else(known).or_else(|| all().next()) {
+            None => Way::new(Kind::NoRoute, 0, dst),
+            Some(iface) => self.on_link(iface, dst),
         }
     }
 
-    pub(super) fn source_v6(&self, way: &Way, dst: Ipv6Addr) -> Result<Ipv6Addr, SendError> {
-        if way.kind == Kind::Local {
-            return Ok(dst);
-        }
-        let own = self.interfaces[usize::from(way.iface)].addresses.iter().filter_map(|a| match a.addr() {
-            IpAddr::V6(addr) => Some((addr, a.prefix())),
-            IpAddr::V4(_) => None,
-        });
-        let near = own.clone().find(|(_, prefix)| prefix.contains(dst.into()));
-        near.or(own.clone().next()).map(|(addr, _)| addr).ok_or(SendError::NetworkUnreachable)
+    /// The way to `dst` on the link of `iface`.
+    pub(super) fn on_link(&self, iface: Iface, dst: Ipv6Addr) -> Way {
+        if dst.is_multicast() { Way::new(Kind::Multicast, iface, dst) } else { self.to_neighbor(iface, dst) }
     }
 
-    pub(super) fn mtu_of_v6(&self, now: Instant, way: &Way, dst: Ipv6Addr) -> u32 {
-        if way.kind == Kind::Local {
-            return LOOPBACK_MTU;
+    /// The way for something of this host's own, by `by` where that is said and there is a choice.
+    pub(super) fn way_v6(&mut self, dst: Ipv6Addr, by: Option<Iface>) -> Result<Way, SendError> {
+        let by = by.filter(|&i| usize::from(i) < self.interfaces.len());
+        let way = match by {
+            Some(iface) if dst.is_multicast() || dst.is_unicast_link_local() && !self.is_local(dst.into()) => {
+                self.on_link(iface, dst)
+            }
+            _ => self.find_v6(dst),
+        };
+        match way.kind {
+            Kind::NoRoute => {
+                self.counters6.out_no_routes += 1;
+                Err(SendError::NetworkUnreachable)
+            }
+            Kind::Unreachable => Err(SendError::HostUnreachable),
+            _ => Ok(way),
         }
-        let link = self.interfaces[usize::from(way.iface)].mtu;
-        match self.path_mtu.get(&IpAddr::V6(dst)) {
-            Some(&(mtu, until)) if now < until => mtu.min(link),
-            _ => link,
+    }
+
+    /// Says anew when something of IPv6 is due.
+    fn rearm_v6(&mut self) {
+        let reassembly = self.v6.reassembler.as_ref().and_then(|r| r.deadline());
+        let up = self.interfaces.iter().filter(|i| i.carrier == Carrier::Up);
+        let links = up.filter_map(|i| i.v6.as_ref()?.deadline()).min();
+        self.v6.due = [reassembly, links].into_iter().flatten().min();
+    }
+
+    /// A link that has come up begins anew: what waited for it, the search for routers, and what it says as one.
+    fn begin_v6(&mut self, now: Instant, iface: Iface) {
+        let begins = self.link_mut(iface).map(|link| core::mem::take(&mut link.begins));
+        if begins == Some(Begins::Anew) {
+            self.restart_dad(now, iface);
+            self.restart_search(now, iface);
+            self.restart_advertising(now, iface);
         }
+    }
+
+    /// Does what is due.
+    pub(super) fn on_deadline_v6(&mut self, now: Instant, out: &mut septet_core::Out<'_>) {
+        if self.v6.due.is_none_or(|at| at > now) {
+            return;
+        }
+        self.expire_fragments_v6(now, out);
+        for iface in 0..self.interfaces.len() as Iface {
+            if self.interface(iface).carrier == Carrier::Up && self.interface(iface).discovers() {
+                self.begin_v6(now, iface);
+                self.run_dad(now, iface, out);
+                self.run_leases(now, iface, out);
+                self.run_search(now, iface, out);
+                self.run_advertising(now, iface, out);
+                self.keep_groups(now, iface);
+            }
+        }
+        self.rearm_v6();
+    }
+
+    /// The link of `iface` came or went.
+    pub(super) fn set_carrier_v6(&mut self, iface: Iface, carrier: Carrier) {
+        if let Some(link) = self.link_mut(iface) {
+            if carrier == Carrier::Up && link.config.discovery == Discovery::On {
+                link.begins = Begins::Anew;
+            }
+            self.rearm_v6();
+        }
+    }
+}
+
+impl Link {
+    fn deadline(&self) -> Option<Instant> {
+        if self.begins == Begins::Anew {
+            return Some(Instant::ZERO);
+        }
+        let dad = self.tentative.iter().map(Tentative::at);
+        let leases = self.leases.iter().filter_map(Lease::next_change);
+        let prefixes = self.on_link.iter().filter_map(|p| p.until);
+        let routers = self.routers.iter().filter_map(|r| r.until);
+        let advertising = self.advertising.as_ref().and_then(|a| a.at);
+        let all = dad.chain(leases).chain(prefixes).chain(routers);
+        all.chain(self.search.at()).chain(advertising).min()
     }
 }
