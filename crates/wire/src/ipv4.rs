@@ -192,6 +192,16 @@ pub fn mark_congestion(header: &mut [u8]) {
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
+/// Computes the checksum of the whole header that `header` is anew.
+///
+/// # Panics
+/// If it is shorter than 12 octets.
+pub fn seal(header: &mut [u8]) {
+    header[10..12].fill(0);
+    let sum = checksum::of(header);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+}
+
 /// Sets length, fragment offset and MF of the header at the start of `header`, and computes its checksum anew.
 ///
 /// # Panics

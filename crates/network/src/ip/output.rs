@@ -124,6 +124,7 @@ impl Ip {
         now: Instant,
         reply: &Outgoing,
         seq: u16,
+        options: &[u8],
         mut frame: Frame,
         out: &mut Out<'_>,
     ) {
@@ -139,7 +140,10 @@ impl Ip {
             self.counters.icmp_out_echo_reps += 1;
         }
         // A reply that has no way back is counted by `send`, and nobody is left to tell.
-        let _ = self.send(now, reply, frame, out);
+        let _ = match (reply.src, reply.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => self.send_v4_with(now, reply, (src, dst), options, frame, out),
+            _ => self.send(now, reply, frame, out),
+        };
     }
 
     /// Runs the datagrams that this host sent to itself and whose time has come.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey, checksum};
 
-use super::Way;
+use super::{Way, options};
 use crate::forwarding::Forwarding;
 use crate::fragment::{self, Outcome};
 use crate::ip::told::{cause_of, drop_frame};
@@ -39,6 +39,9 @@ impl Ip {
                 return drop_frame(&frame, why, out);
             }
         };
+        if usize::from(header.header_len) != ipv4::HEADER_LEN && !self.options_allow(now, &header, &frame, out) {
+            return;
+        }
         if self.filter.is_some() {
             return self.receive_filtered(now, iface, cast, header, frame, out);
         }
@@ -98,7 +101,8 @@ impl Ip {
             || header.src.is_broadcast()
             || header.src.is_loopback()
             || header.dst.is_loopback()
-            || header.dst.is_unspecified()
+            || header.dst.octets()[0] == 0
+            || header.src.octets()[0] == 0 && !header.src.is_unspecified()
             || back.is_no_ones_source()
             || (header.src.is_unspecified() && scope == Cast::Unicast);
         // RFC 1122 §3.3.6: "A host SHOULD silently discard a datagram that is received via a link-layer broadcast …
@@ -156,9 +160,9 @@ impl Ip {
             self.counters.ip_in_addr_errors += 1;
             return drop_frame(&frame, DropReason::NotForUs, out);
         }
-        // RFC 1812 §5.3.7: martian sources are not forwarded.
+        // RFC 1812 §5.3.7: a router should not forward what comes from network 0 or 127, nor what no host can have sent.
         if header.src.is_loopback()
-            || header.src.is_unspecified()
+            || header.src.octets()[0] == 0
             || header.src.is_multicast()
             || self.way(header.src).is_no_ones_source()
         {
@@ -178,7 +182,7 @@ impl Ip {
             return self.forward_large(now, header, way, mtu, frame, out);
         }
         self.counters.ip_forw_datagrams += 1;
-        ipv4::decrement_ttl(frame.header_mut(ipv4::HEADER_LEN));
+        self.stamp(&header, &way, &mut frame);
         self.transmit(now, header.dst, way, frame, Origin::Forwarded, out);
     }
 
@@ -189,8 +193,20 @@ impl Ip {
             return self.report(now, Trouble::TooBig { mtu }, &header, &frame, out);
         }
         self.counters.ip_forw_datagrams += 1;
-        ipv4::decrement_ttl(frame.header_mut(ipv4::HEADER_LEN));
+        self.stamp(&header, &way, &mut frame);
         self.transmit_fragments(now, header, way, mtu, frame, Origin::Forwarded, out);
+    }
+
+    /// Leaves in the header that this router has passed the datagram on.
+    #[inline]
+    fn stamp(&self, header: &Header, way: &Way, frame: &mut Frame) {
+        ipv4::decrement_ttl(frame.header_mut(ipv4::HEADER_LEN));
+        let len = usize::from(header.header_len);
+        if len != ipv4::HEADER_LEN
+            && let Ok(own) = self.source(way, header.dst)
+        {
+            options::record_route(frame.header_mut(len), own);
+        }
     }
 
     /// A datagram for this host.
@@ -322,13 +338,21 @@ impl Ip {
 
     /// RFC 1122 §3.2.2.6: "Data received in an ICMP Echo Request MUST be entirely included in the resulting Echo Reply."
     fn answer_echo(&mut self, now: Instant, header: Header, message: Message, mut frame: Frame, out: &mut Out<'_>) {
+        let len = usize::from(header.header_len);
+        let mut options = Vec::new();
+        if len != ipv4::HEADER_LEN {
+            frame.unpull(len);
+            options::record_route(frame.header_mut(len), header.dst);
+            options = options::echoed(&frame.bytes()[..len]);
+            frame.pull(len);
+        }
         icmp::make_reply(frame.bytes_mut());
         let reply = Outgoing {
             tos: header.tos,
             dont_fragment: DontFragment::No,
             ..Outgoing::new(header.dst.into(), header.src.into(), protocol::ICMP)
         };
-        self.send_echo_reply(now, &reply, message.seq(), frame, out);
+        self.send_echo_reply(now, &reply, message.seq(), &options, frame, out);
     }
 
     /// A datagram that this host sent to itself.

@@ -5,6 +5,7 @@ mod claims;
 mod errors;
 mod filter;
 mod input;
+mod options;
 mod output;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -66,7 +67,8 @@ impl Ip {
             return first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Broadcast, i));
         }
         match self.lookup(dst.into(), up) {
-            _ if dst.is_unspecified() => way(Kind::NoRoute, 0),
+            // RFC 1812 §5.3.7: nor is there a way to network 0.
+            _ if dst.octets()[0] == 0 => way(Kind::NoRoute, 0),
             Some(Next::Via(i, _) | Next::Link(i)) if dst.is_multicast() => way(Kind::Multicast, i),
             _ if dst.is_multicast() => first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Multicast, i)),
             Some(Next::Local) => way(Kind::Local, 0),

@@ -28,7 +28,21 @@ impl Ip {
         &mut self,
         now: Instant,
         to: &Outgoing,
+        ends: (Ipv4Addr, Ipv4Addr),
+        frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Result<Option<Iface>, SendError> {
+        self.send_v4_with(now, to, ends, &[], frame, out)
+    }
+
+    /// The same with options, whose octets are a multiple of four.
+    #[inline]
+    pub(in crate::ip) fn send_v4_with(
+        &mut self,
+        now: Instant,
+        to: &Outgoing,
         (src, dst): (Ipv4Addr, Ipv4Addr),
+        options: &[u8],
         mut frame: Frame,
         out: &mut Out<'_>,
     ) -> Result<Option<Iface>, SendError> {
@@ -39,7 +53,8 @@ impl Ip {
             None => self.way_out(dst)?,
         };
         let src = if src.is_unspecified() { self.source_by(to.by, &way, dst)? } else { src };
-        let total = frame.len() + ipv4::HEADER_LEN;
+        let header_len = ipv4::HEADER_LEN + options.len();
+        let total = frame.len() + header_len;
         let mtu = self.mtu_of(now, &way, dst);
         // A super-segment is split at the port, into packets that its maker has sized.
         let fits = total <= mtu as usize || frame.segment_size != 0;
@@ -60,9 +75,9 @@ impl Ip {
             protocol: to.protocol,
             src,
             dst,
-            header_len: ipv4::HEADER_LEN as u8,
+            header_len: header_len as u8,
         };
-        header.push(&mut frame);
+        header.push_with(options, &mut frame);
         let leaving = Leaving { header, way, cut: (!fits).then_some(mtu), looped: to.looped };
         if self.filter.is_some() {
             return self.send_filtered(now, leaving, frame, out);

@@ -340,7 +340,7 @@ impl Ip {
             by: arrival.iface,
             ..Outgoing::new(src.into(), header.src.into(), protocol::ICMPV6)
         };
-        self.send_echo_reply(now, &reply, message.seq(), frame, out);
+        self.send_echo_reply(now, &reply, message.seq(), &[], frame, out);
     }
 }
 
