@@ -7,7 +7,8 @@ use septet::NetRef;
 use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Station, Trace, Wire, checksum};
 use septet_datalink::ethernet::{self, EtherType, MacAddr};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
-use septet_network::ipv4;
+use septet_network::ip::{Advertise, Ipv6Config};
+use septet_network::{ipv4, ipv6};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::pieces::pieces;
@@ -47,7 +48,7 @@ fn play(bytes: &[u8], forwarding: Forwarding) {
         now = until;
         let before = wire.sent;
         let (mut out, port) = (Out::new(&mut wire, &mut trace), Port(u16::from(piece.what) % PORTS));
-        match u16::from(piece.what) / PORTS % 16 {
+        match u16::from(piece.what) / PORTS % 24 {
             0 => station.on_carrier(now, port, Carrier::Down, &mut out),
             1 => station.on_carrier(now, port, Carrier::Up, &mut out),
             2 => station.on_room(now, port, &mut out),
@@ -56,6 +57,18 @@ fn play(bytes: &[u8], forwarding: Forwarding) {
             5 => station.receive(now, port, framed(port, EtherType::IPV4, piece.content), &mut out),
             6..10 => {
                 station.receive(now, port, framed(port, EtherType::IPV4, &sealed(port, piece.content, 0)), &mut out)
+            }
+            16 => station.receive(now, port, framed(port, EtherType::IPV6, piece.content), &mut out),
+            more @ 17.. => {
+                let next_header = [17, 6, 58, 58, 58, 0, 44][usize::from(more) - 17];
+                let packet = sealed_v6(port, piece.content, next_header);
+                let mut frame = framed(port, EtherType::IPV6, &packet);
+                if packet[24] == 0xff {
+                    // To a group, as the link knows it.
+                    frame.bytes_mut()[..6]
+                        .copy_from_slice(&[0x33, 0x33, packet[36], packet[37], packet[38], packet[39]]);
+                }
+                station.receive(now, port, frame, &mut out);
             }
             more => {
                 let protocol = [6, 17, 1, 2, 6, 6][usize::from(more) - 10];
@@ -82,10 +95,23 @@ fn play(bytes: &[u8], forwarding: Forwarding) {
 fn station(forwarding: Forwarding) -> Host {
     let interfaces = (0..PORTS).map(|port| InterfaceConfig {
         mac: mac(port),
-        addresses: vec![format!("10.0.{port}.1/24").parse().expect("an address")],
-        mtu: if port == 2 { 600 } else { 1500 },
+        addresses: [format!("10.0.{port}.1/24"), format!("2001:db8:0:{port}::1/64")]
+            .map(|address| address.parse().expect("an address"))
+            .to_vec(),
+        mtu: mtu(port),
     });
-    let config = HostConfig { interfaces: interfaces.collect(), forwarding, ..HostConfig::new("target".to_owned()) };
+    // One link of each kind: a host that configures itself, or a router that advertises; one that only takes part; a quiet
+    // one.
+    let first = match forwarding {
+        Forwarding::Off => Ipv6Config::with_autoconf(),
+        Forwarding::On => Ipv6Config { advertise: Some(Advertise::default()), ..Ipv6Config::with_discovery() },
+    };
+    let config = HostConfig {
+        interfaces: interfaces.collect(),
+        ipv6: vec![(0, first), (1, Ipv6Config { dad_transmits: 0, ..Ipv6Config::with_discovery() })],
+        forwarding,
+        ..HostConfig::new("target".to_owned())
+    };
     let mut host = Host::new(config).expect("a host");
     host.on_boot(|net| {
         let _ = net.spawn(Box::pin(echo_streams(net.clone())));
@@ -96,7 +122,7 @@ fn station(forwarding: Forwarding) -> Host {
 }
 
 async fn echo_streams(net: NetRef) {
-    let listener = net.listen(([0, 0, 0, 0], ECHO).into(), Default::default()).expect("the port is free");
+    let listener = net.listen(everywhere(ECHO), Default::default()).expect("the port is free");
     while let Ok((mut stream, _)) = listener.accept().await {
         let _ = net.spawn(Box::pin(async move {
             let mut buffer = [0; 2048];
@@ -110,7 +136,7 @@ async fn echo_streams(net: NetRef) {
 }
 
 async fn echo_datagrams(net: NetRef) {
-    let socket = net.bind_udp(([0, 0, 0, 0], ECHO).into()).expect("the port is free");
+    let socket = net.bind_udp(everywhere(ECHO)).expect("the port is free");
     let mut buffer = vec![0; 65_535];
     loop {
         // An error that a router reported is told to the socket once; the next datagram comes all the same.
@@ -121,12 +147,21 @@ async fn echo_datagrams(net: NetRef) {
 }
 
 async fn deaf(net: NetRef) {
-    let listener = net.listen(([0, 0, 0, 0], DEAF).into(), Default::default()).expect("the port is free");
+    let listener = net.listen(everywhere(DEAF), Default::default()).expect("the port is free");
     let mut kept = Vec::new();
     while let Ok((stream, _)) = listener.accept().await {
         kept.push(stream);
         kept.truncate(50);
     }
+}
+
+/// A port of all addresses of both versions.
+fn everywhere(port: u16) -> std::net::SocketAddr {
+    (std::net::Ipv6Addr::UNSPECIFIED, port).into()
+}
+
+const fn mtu(port: u16) -> u32 {
+    if port == 2 { 600 } else { 1500 }
 }
 
 fn mac(port: u16) -> MacAddr {
@@ -187,6 +222,59 @@ fn sealed(port: Port, content: &[u8], protocol: u8) -> Vec<u8> {
     packet
 }
 
+/// `content` as a packet of IPv6 that gets past the door: to the station or to a group that it is in, from a neighbour or
+/// from nobody, with right lengths and, behind a header of its own alone, a right checksum.
+fn sealed_v6(port: Port, content: &[u8], next_header: u8) -> Vec<u8> {
+    let mut packet = content.to_vec();
+    packet.resize(packet.len().clamp(64, 1500), 0);
+    let (pick, from) = (packet[1], packet[2]);
+    packet[0] = 0x60;
+    let len = (packet.len() - ipv6::HEADER_LEN) as u16;
+    packet[4..6].copy_from_slice(&len.to_be_bytes());
+    packet[6] = next_header;
+    packet[7] = if next_header == 58 && pick & 1 == 0 { 255 } else { packet[7].max(1) };
+    let own = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, port.0 as u8, 0, 0, 0, 0, 0, 0, 0, 1];
+    let neighbour = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, port.0 as u8, 0, 0, 0, 0, 0, 0, 0, from & 3];
+    let link_local = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, from & 3];
+    let source: [u8; 16] = [neighbour, link_local, link_local, [0; 16]][usize::from(from >> 2) & 3];
+    let solicited = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 1];
+    let all_nodes = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let destination: [u8; 16] = [own, own, all_nodes, solicited, own][usize::from(pick >> 1) % 5];
+    packet[8..24].copy_from_slice(&source);
+    // Now and then to somebody else, through the station.
+    if pick < 240 {
+        packet[24..40].copy_from_slice(&destination);
+    }
+    let sum_at = match next_header {
+        58 => {
+            // Mostly neighbour discovery, of whose targets many are the station's.
+            if pick & 6 != 0 {
+                packet[40] = 133 + (packet[40] & 3);
+                packet[41] = 0;
+            }
+            if pick & 8 != 0 {
+                packet[48..64].copy_from_slice(&own);
+            }
+            42
+        }
+        17 => {
+            packet[44..46].copy_from_slice(&len.to_be_bytes());
+            46
+        }
+        6 => 56,
+        _ => return packet,
+    };
+    if matches!(next_header, 6 | 17) && packet[42] < 192 {
+        let port = [ECHO, ECHO, DEAF][usize::from(packet[43]) % 3];
+        packet[42..44].copy_from_slice(&port.to_be_bytes());
+    }
+    packet[sum_at..sum_at + 2].fill(0);
+    let sum = checksum::Sum::new().bytes(&packet[8..40]).bytes(&[0, next_header]).bytes(&len.to_be_bytes());
+    let sum = sum.bytes(&packet[40..]).finish();
+    packet[sum_at..sum_at + 2].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
 /// Counts what comes out, and looks at it.
 #[derive(Default)]
 struct Sink {
@@ -201,7 +289,7 @@ impl Wire for Sink {
         let header = ethernet::Header::parse(bytes).expect("a whole Ethernet header");
         assert_eq!(header.source, mac(port.0), "another's link address");
         assert!(bytes.len() >= ethernet::MIN_FRAME, "a runt of {} bytes", bytes.len());
-        let mtu = if port.0 == 2 { 600 } else { 1500 };
+        let mtu = mtu(port.0) as usize;
         assert!(bytes.len() <= mtu + ethernet::HEADER_LEN, "{} bytes where {mtu} are allowed", bytes.len());
         if header.ether_type == EtherType::IPV4 {
             let packet = &bytes[ethernet::HEADER_LEN..];
@@ -209,6 +297,19 @@ impl Wire for Sink {
             assert!(ipv4::checksum_ok(packet, ip.header_len), "a wrong checksum of the header");
             assert!(ip.ttl > 0, "a datagram without time to live");
             assert!(!ip.src.is_multicast() && ip.src != Ipv4Addr::BROADCAST, "a datagram from {}", ip.src);
+        }
+        if header.ether_type == EtherType::IPV6 {
+            let packet = &bytes[ethernet::HEADER_LEN..];
+            let ip = ipv6::Header::parse(packet).expect("a right IPv6 header");
+            assert!(ip.hop_limit > 0, "a packet without hops");
+            assert!(!ip.src.is_multicast() && !ip.dst.is_unspecified(), "a packet from {} to {}", ip.src, ip.dst);
+            let payload = &packet[ipv6::HEADER_LEN..ipv6::HEADER_LEN + usize::from(ip.payload_len)];
+            // What it only passes on may be as wrong as it came.
+            let own = ip.src.is_unicast_link_local() || ip.src.segments() == [0x2001, 0xdb8, 0, port.0, 0, 0, 0, 1];
+            if ip.next_header == 58 && own {
+                let sum = ipv6::pseudo_header(ip.src, ip.dst, 58, payload.len()).bytes(payload).finish();
+                assert_eq!(sum, 0, "a wrong checksum of ICMPv6");
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use septet_wire::ipv6;
 use crate::lan::{Lans, addr, face};
 
 /// A packet with this behind its header.
-pub fn packet(src: Ipv6Addr, dst: Ipv6Addr, hop_limit: u8, next_header: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(src: Ipv6Addr, dst: Ipv6Addr, hop_limit: u8, next_header: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Frame::new(Frame::HEADROOM, payload);
     let header = ipv6::Header { traffic_class: 0, flow_label: 0, payload_len: 0, next_header, hop_limit, src, dst };
     header.push(&mut frame);

@@ -11,7 +11,7 @@ use septet_wire::ethernet::{EtherType, Header, MacAddr};
 use septet_wire::ipv6;
 
 /// A protocol that the nodes serve.
-pub const SERVED: u8 = 17;
+pub(crate) const SERVED: u8 = 17;
 
 const DELAY: Duration = Duration::from_micros(10);
 
@@ -30,52 +30,52 @@ impl Wire for Sent {
     fn wake_below(&mut self, _: Port, _: usize) {}
 }
 
-pub struct Node {
-    pub ip: Ip,
-    pub up: Vec<Up>,
+pub(crate) struct Node {
+    pub(crate) ip: Ip,
+    pub(crate) up: Vec<Up>,
 }
 
 /// All nodes and links.
-pub struct Lans {
-    pub now: Instant,
-    pub nodes: Vec<Node>,
+pub(crate) struct Lans {
+    pub(crate) now: Instant,
+    pub(crate) nodes: Vec<Node>,
     /// Which ports share a link.
     links: Vec<Vec<(usize, u16)>>,
     flight: BTreeMap<(Instant, u64), (usize, u16, Frame)>,
     count: u64,
     /// Every packet of IPv6 that was sent: by whom, when, and from its header on.
-    pub sent: Vec<(usize, Instant, Vec<u8>)>,
-    pub events: Vec<(usize, Event)>,
+    pub(crate) sent: Vec<(usize, Instant, Vec<u8>)>,
+    pub(crate) events: Vec<(usize, Event)>,
     /// Nodes that hear nothing.
-    pub deaf: HashSet<usize>,
+    pub(crate) deaf: HashSet<usize>,
 }
 
 /// What one interface is made of.
-pub struct Face<'a> {
-    pub addresses: &'a [&'a str],
-    pub mtu: u32,
-    pub v6: Ipv6Config,
+pub(crate) struct Face<'a> {
+    pub(crate) addresses: &'a [&'a str],
+    pub(crate) mtu: u32,
+    pub(crate) v6: Ipv6Config,
 }
 
-pub fn face<'a>(addresses: &'a [&'a str], v6: Ipv6Config) -> Face<'a> {
+pub(crate) fn face<'a>(addresses: &'a [&'a str], v6: Ipv6Config) -> Face<'a> {
     Face { addresses, mtu: 1500, v6 }
 }
 
-pub fn mac(node: usize, iface: usize) -> MacAddr {
+pub(crate) fn mac(node: usize, iface: usize) -> MacAddr {
     MacAddr([2, 0, 0, 0, node as u8, iface as u8])
 }
 
 /// The link-local address of an interface: EUI-64.
-pub fn link_local(node: usize, iface: usize) -> Ipv6Addr {
+pub(crate) fn link_local(node: usize, iface: usize) -> Ipv6Addr {
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0x00ff, 0xfe00, (node << 8 | iface) as u16)
 }
 
-pub fn addr(text: &str) -> Ipv6Addr {
+pub(crate) fn addr(text: &str) -> Ipv6Addr {
     text.parse().expect("an address")
 }
 
 impl Lans {
-    pub fn new(links: &[&[(usize, u16)]]) -> Self {
+    pub(crate) fn new(links: &[&[(usize, u16)]]) -> Self {
         Self {
             now: Instant::from_secs(1),
             nodes: Vec::new(),
@@ -89,7 +89,7 @@ impl Lans {
     }
 
     /// Adds a node with its links up; gives its number.
-    pub fn add(&mut self, forwarding: Forwarding, faces: &[Face<'_>]) -> usize {
+    pub(crate) fn add(&mut self, forwarding: Forwarding, faces: &[Face<'_>]) -> usize {
         let number = self.nodes.len();
         let interfaces: Vec<InterfaceConfig> = faces
             .iter()
@@ -113,7 +113,7 @@ impl Lans {
     }
 
     /// Calls a node and puts what it sends on its links.
-    pub fn with<R>(&mut self, node: usize, call: impl FnOnce(&mut Ip, Instant, &mut Out<'_>) -> R) -> R {
+    pub(crate) fn with<R>(&mut self, node: usize, call: impl FnOnce(&mut Ip, Instant, &mut Out<'_>) -> R) -> R {
         let (mut wire, mut trace) = (Sent::default(), Trace::on());
         let at = &mut self.nodes[node];
         let result = call(&mut at.ip, self.now, &mut Out::new(&mut wire, &mut trace));
@@ -144,7 +144,7 @@ impl Lans {
     }
 
     /// Lets everything happen until `end`.
-    pub fn run_until(&mut self, end: Instant) {
+    pub(crate) fn run_until(&mut self, end: Instant) {
         loop {
             let frame = self.flight.keys().next().map(|&(at, _)| at);
             let timers = self.nodes.iter().enumerate().filter_map(|(i, n)| Some((n.ip.deadline()?.max(self.now), i)));
@@ -165,7 +165,7 @@ impl Lans {
         self.now = end;
     }
 
-    pub fn run(&mut self, seconds: u64) {
+    pub(crate) fn run(&mut self, seconds: u64) {
         self.run_until(self.now + Duration::from_secs(seconds));
     }
 
@@ -186,16 +186,16 @@ impl Lans {
     }
 
     /// Gives a node a packet as if a link had brought it.
-    pub fn inject(&mut self, node: usize, iface: u16, cast: Cast, packet: &[u8]) {
+    pub(crate) fn inject(&mut self, node: usize, iface: u16, cast: Cast, packet: &[u8]) {
         let frame = Frame::new(Frame::HEADROOM, packet);
         self.with(node, |ip, now, out| ip.receive_v6(now, iface, cast, frame, out));
     }
 
-    pub fn send(&mut self, node: usize, to: Ipv6Addr, payload: &[u8]) -> Result<Option<u16>, SendError> {
+    pub(crate) fn send(&mut self, node: usize, to: Ipv6Addr, payload: &[u8]) -> Result<Option<u16>, SendError> {
         self.send_as(node, to, payload, DontFragment::IfItFits)
     }
 
-    pub fn send_as(
+    pub(crate) fn send_as(
         &mut self,
         node: usize,
         to: Ipv6Addr,
@@ -207,25 +207,25 @@ impl Lans {
     }
 
     /// The datagrams that have come up at a node, which are taken away.
-    pub fn datagrams(&mut self, node: usize) -> Vec<Datagram> {
+    pub(crate) fn datagrams(&mut self, node: usize) -> Vec<Datagram> {
         let up = core::mem::take(&mut self.nodes[node].up);
         up.into_iter().filter_map(|up| if let Up::Datagram(datagram) = up { Some(datagram) } else { None }).collect()
     }
 
     /// The addresses of IPv6 of a node.
-    pub fn own(&self, node: usize) -> Vec<Ipv6Addr> {
+    pub(crate) fn own(&self, node: usize) -> Vec<Ipv6Addr> {
         let v6 = |a: IpAddr| if let IpAddr::V6(a) = a { Some(a) } else { None };
         self.nodes[node].ip.addresses().filter_map(|(_, cidr)| v6(cidr.addr())).collect()
     }
 
     /// What a node sent since it was last asked of any.
-    pub fn take_sent(&mut self, node: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn take_sent(&mut self, node: usize) -> Vec<Vec<u8>> {
         let sent = core::mem::take(&mut self.sent);
         sent.into_iter().filter(|(by, ..)| *by == node).map(|(_, _, packet)| packet).collect()
     }
 
     /// Whether a node has told of something.
-    pub fn told(&self, node: usize, kind: &str) -> bool {
+    pub(crate) fn told(&self, node: usize, kind: &str) -> bool {
         self.events.iter().any(|(by, event)| *by == node && event.kind == kind)
     }
 }
