@@ -46,6 +46,7 @@ pub(crate) struct Note {
     news: News,
 }
 
+#[allow(clippy::large_enum_variant, reason = "most news are events: a box for each would cost more than it saves")]
 enum News {
     Event(Event),
     Secret(Instant, String),

@@ -15,6 +15,7 @@ pub(super) struct Targets {
     /// Each with the number of routes that lead there; where none does, its number is free.
     list: Vec<(Target, u32)>,
     free: Vec<u32>,
+    #[allow(clippy::box_collection, reason = "hardly any host has so many, and each has this field")]
     by_target: Option<Box<BTreeMap<Target, u32>>>,
 }
 
