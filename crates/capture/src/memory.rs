@@ -1,16 +1,16 @@
 //! The bounded memory of recent events, so that a cause can be told in words.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 
-use septet_core::{Event, EventId, FixedState};
+use septet_core::{Event, EventId};
 
 /// How many events are remembered at least. Few stay in the cache.
-const FEWEST: usize = 2 * 1024;
+const FEWEST: usize = 512;
 /// How many are at most.
 const MOST: usize = 128 * 1024;
 /// How many times as many are remembered as have happened between a frame's cause and the frame: the next may be on its
 /// way for longer.
-const SPARE: u64 = 8;
+const SPARE: u64 = 4;
 /// How many tellings are: a frame passes its next port soon after the last. Few, so that they stay in the cache.
 const TOLD: usize = 256;
 
@@ -21,9 +21,61 @@ pub(crate) struct Memory {
     ring: Vec<Option<Event>>,
     /// How many were told.
     count: u64,
-    /// Which in this order each event that is remembered was.
-    places: HashMap<EventId, u64, FixedState>,
+    /// Of each station and, before them, of the world itself: which in this order each event that is remembered was.
+    numbers: Vec<Numbers>,
     told: Vec<(EventId, String)>,
+}
+
+/// Of one station's events, which count up as they are named, the numbers of those that are remembered.
+#[derive(Clone, Debug, Default)]
+struct Numbers {
+    /// The name of the first.
+    first: u64,
+    /// [`NONE`](Self::NONE) where an event was named and not told, or is forgotten.
+    list: VecDeque<u64>,
+}
+
+impl Numbers {
+    const NONE: u64 = u64::MAX;
+
+    fn set(&mut self, name: u64, number: u64) {
+        let next = self.first + self.list.len() as u64;
+        if self.list.is_empty() || name > next + MOST as u64 {
+            // The first, or so far behind the others that none of them still counts.
+            self.list.clear();
+            self.first = name;
+        } else if name + (MOST as u64) < self.first {
+            return;
+        }
+        while name < self.first {
+            self.list.push_front(Self::NONE);
+            self.first -= 1;
+        }
+        let at = (name - self.first) as usize;
+        if at == self.list.len() {
+            self.list.push_back(number);
+            return;
+        }
+        if at > self.list.len() {
+            self.list.resize(at + 1, Self::NONE);
+        }
+        self.list[at] = number;
+    }
+
+    fn get(&self, name: u64) -> Option<u64> {
+        let number = *self.list.get(name.checked_sub(self.first)? as usize)?;
+        (number != Self::NONE).then_some(number)
+    }
+
+    fn forget(&mut self, name: u64) {
+        if let Some(number) = name.checked_sub(self.first).and_then(|at| self.list.get_mut(at as usize)) {
+            *number = Self::NONE;
+        }
+        while self.list.front() == Some(&Self::NONE) {
+            self.list.pop_front();
+            self.first += 1;
+        }
+    }
 }
 
 impl Default for Memory {
@@ -31,7 +83,7 @@ impl Default for Memory {
         Self {
             ring: empty(FEWEST),
             count: 0,
-            places: HashMap::default(),
+            numbers: Vec::new(),
             told: core::iter::repeat_with(Default::default).take(TOLD).collect(),
         }
     }
@@ -40,17 +92,29 @@ impl Default for Memory {
 impl Memory {
     /// Remembers `event` and forgets an old one.
     pub(crate) fn add(&mut self, event: Event) {
-        self.places.insert(event.id, self.count);
+        let (station, name) = parts(event.id);
+        if station >= self.numbers.len() {
+            self.numbers.resize(station + 1, Numbers::default());
+        }
+        self.numbers[station].set(name, self.count);
         let place = self.place(self.count);
         self.count += 1;
-        if let Some(old) = self.ring[place].replace(event) {
-            self.places.remove(&old.id);
+        if let Some(old) = &self.ring[place] {
+            let (station, name) = parts(old.id);
+            self.numbers[station].forget(name);
         }
+        self.ring[place] = Some(event);
+    }
+
+    /// Which of those that were told the event called `id` was, where it is not forgotten.
+    fn number(&self, id: EventId) -> Option<u64> {
+        let (station, name) = parts(id);
+        self.numbers.get(station)?.get(name)
     }
 
     /// The event called `id`, where it is not forgotten.
     pub(crate) fn get(&self, id: EventId) -> Option<&Event> {
-        self.ring[self.place(*self.places.get(&id)?)].as_ref()
+        self.ring[self.place(self.number(id)?)].as_ref()
     }
 
     /// The telling of `id`, written by `tell` where it is not at hand.
@@ -58,7 +122,7 @@ impl Memory {
         if id == EventId::NONE {
             return None;
         }
-        let number = self.places.get(&id).copied();
+        let number = self.number(id);
         if number.is_none_or(|number| self.count - number > self.ring.len() as u64 / SPARE) {
             self.grow();
         }
@@ -77,10 +141,12 @@ impl Memory {
     #[cold]
     fn grow(&mut self) {
         if self.ring.len() < MOST {
-            let more = empty(self.ring.len() * 4);
+            let more = empty(self.ring.len() * 2);
             for event in core::mem::replace(&mut self.ring, more).into_iter().flatten() {
-                let place = self.place(self.places[&event.id]);
-                self.ring[place] = Some(event);
+                if let Some(number) = self.number(event.id) {
+                    let place = self.place(number);
+                    self.ring[place] = Some(event);
+                }
             }
         }
     }
@@ -89,6 +155,12 @@ impl Memory {
     fn place(&self, number: u64) -> usize {
         number as usize & (self.ring.len() - 1)
     }
+}
+
+/// Whose event it is, the world's before all stations', and which of theirs.
+fn parts(id: EventId) -> (usize, u64) {
+    let (station, name) = id.parts();
+    (station.0.wrapping_add(1) as usize, name)
 }
 
 /// A ring of so many places, which is a power of two.
@@ -132,6 +204,24 @@ mod tests {
         let told = memory.told(EventId(13), |_, e, out| out.push_str(&format!("event {}", e.id.0))).unwrap();
         assert_eq!(told, "event 13");
         assert_eq!(memory.told(EventId(13), |_, _, _| panic!("told before")).unwrap(), "event 13");
+    }
+
+    #[test]
+    fn an_event_may_be_told_later_than_those_named_after_it() {
+        let mut memory = Memory::default();
+        for id in [100, 103, 99, 101, 100 + 2 * MOST as u64, 102] {
+            memory.add(event(id));
+        }
+        let known = |id| memory.get(EventId(id)).is_some();
+        // Of what is so far behind the rest, nothing is found any more.
+        assert_eq!(
+            [99, 100, 101, 102, 103, 100 + 2 * MOST as u64].map(known),
+            [false, false, false, false, false, true]
+        );
+        let mut memory = Memory::default();
+        [100, 103, 99, 101].into_iter().for_each(|id| memory.add(event(id)));
+        let known = |id| memory.get(EventId(id)).is_some();
+        assert_eq!([98, 99, 100, 101, 102, 103, 104].map(known), [false, true, true, true, false, true, false]);
     }
 
     #[test]

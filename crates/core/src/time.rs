@@ -64,14 +64,11 @@ impl Instant {
         self.0 as f64 / 1e9
     }
 
-    /// The earlier of two moments, where there are any.
+    /// The earlier of two moments, where there are any; the far future is none.
     #[inline]
     pub fn earliest(a: Option<Self>, b: Option<Self>) -> Option<Self> {
-        match (a, b) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, None) => a,
-            (None, b) => b,
-        }
+        let first = a.unwrap_or(Self::FAR_FUTURE).min(b.unwrap_or(Self::FAR_FUTURE));
+        (first != Self::FAR_FUTURE).then_some(first)
     }
 
     /// The time since `earlier`, or zero where `earlier` is later.
