@@ -1,4 +1,4 @@
-//! 100 clients ask one server 100 times each: 1 KiB there, 1 KiB back.
+//! 10,000 requests to one server, of one client or of 100: 1 KiB there, 1 KiB back.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,14 +13,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::plan::Plan;
 use crate::{Failure, Options, Report, cost};
 
-const CLIENTS: u64 = 100;
-const ROUNDS: u64 = 100;
+const EXCHANGES: u64 = 10_000;
 const SIZE: usize = 1024;
 const PORT: u16 = 7;
 
-/// Clients and server behind one switch.
-pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
-    let rounds = options.scaled(ROUNDS);
+/// So many clients and a server behind one switch.
+pub(crate) fn run(options: &Options, clients: u64) -> Result<Report, Failure> {
+    let rounds = options.scaled(EXCHANGES / clients);
     let mut plan = Plan::default();
     let cable = Arc::new(Medium {
         rate: Rate::from_bits_per_sec(1_000_000_000),
@@ -29,7 +28,7 @@ pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
     });
     let server = plan.host("server");
     let mut members = vec![server];
-    members.extend((0..CLIENTS).map(|n| plan.host(format!("client{n}"))));
+    members.extend((0..clients).map(|n| plan.host(format!("client{n}"))));
     plan.switch("switch", &members, &cable);
     let at = SocketAddr::new(plan.address(server), PORT);
     let answered = Arc::new(AtomicU64::new(0));
@@ -45,8 +44,8 @@ pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
     let mut world = plan.build(Seed::new(options.seed))?;
     let mut report = cost::measure(&mut world, Instant::from_secs(10))?;
     let answered = answered.load(Relaxed);
-    if answered != CLIENTS * rounds {
-        return Err(Failure::new(format!("{answered} of {} requests were answered", CLIENTS * rounds)));
+    if answered != clients * rounds {
+        return Err(Failure::new(format!("{answered} of {} requests were answered", clients * rounds)));
     }
     report.exchanges_per_cpu_s = Some(answered as f64 / report.cpu_s);
     Ok(report)
@@ -92,7 +91,9 @@ mod tests {
 
     #[test]
     fn every_request_is_answered() {
-        let report = run(&Options { scale: 0.02, ..Options::default() }).unwrap();
-        assert!(report.exchanges_per_cpu_s.is_some());
+        for clients in [1, 100] {
+            let report = run(&Options { scale: 0.02, ..Options::default() }, clients).unwrap();
+            assert!(report.exchanges_per_cpu_s.is_some());
+        }
     }
 }

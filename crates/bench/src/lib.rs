@@ -129,7 +129,12 @@ pub static WORKLOADS: &[Workload] = &[
     Workload {
         name: "request-response",
         help: "100 clients ask one server 100 times each: 1 KiB there, 1 KiB back",
-        run: exchange::run,
+        run: |options| exchange::run(options, 100),
+    },
+    Workload {
+        name: "request-response-one",
+        help: "1 client asks one server 10,000 times: 1 KiB there, 1 KiB back",
+        run: |options| exchange::run(options, 1),
     },
     Workload { name: "bulk", help: "100 MB between two hosts over a cable without limits", run: bulk::run },
     Workload {
