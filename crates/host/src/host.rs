@@ -124,6 +124,7 @@ impl Host {
                     self.key.take_dropped().into_iter().for_each(|socket| stack.close(socket, out.trace));
                 }
                 stack.climb(now, out);
+                stack.converse(now, out);
             }
             let mut round = Round::Done;
             if self.executor.is_ready() || self.executor.deadline().is_some_and(|at| at <= now) {
@@ -167,6 +168,7 @@ impl Host {
     fn power_on(&mut self, now: Instant, out: &mut Out<'_>) {
         self.stack.borrow_mut().power = Power::On;
         self.executor.set_now(now);
+        self.stack.borrow_mut().start_routing(now, out);
         let (before, tasks) = (out.trace.cause(), self.executor.handle());
         handle::lend(&mut self.stack.borrow_mut(), out.trace, || {
             for boot in &self.boot {
@@ -230,7 +232,11 @@ impl Station for Host {
             stack.now = now;
             stack.ip.set_carrier(port, carrier, out);
             stack.on_room(port);
-            stack.power == Power::On
+            let on = stack.power == Power::On;
+            if on {
+                stack.reroute(now, port, out);
+            }
+            on
         };
         if on {
             self.settle(now, out);

@@ -140,6 +140,8 @@ impl Lab {
                         routes: routes.own,
                         neighbors: self.across_serial_lines(index),
                         guide: routes.guide,
+                        routing: node.speaks.clone(),
+                        rates: self.rates(index),
                         forwarding: forwarding(node),
                         firewall: node.firewall.clone(),
                         tcp: segmented(&stack.tcp, options.segmentation),
@@ -230,6 +232,17 @@ impl Lab {
         Authority::new(keys, self.epoch).map(Some)
     }
 
+    /// What the links at a node's ports carry, in bits a second; nothing where no routing protocol asks.
+    fn rates(&self, node: usize) -> Vec<Option<u64>> {
+        let rate = |port: &Port| {
+            let link = &self.links[port.link?];
+            let way = usize::from(link.ends[0].node != node);
+            link.cables[way].medium.rate.map(|rate| rate.bits_per_sec())
+        };
+        let Node { ports, speaks, .. } = &self.nodes[node];
+        if speaks.is_empty() { Vec::new() } else { ports.iter().map(rate).collect() }
+    }
+
     /// The lab's name servers.
     fn resolvers(&self) -> Vec<usize> {
         let serves = |n: &Node| n.services().iter().any(|s| s.answers_names_at().is_some());
@@ -294,8 +307,13 @@ impl Lab {
         }
         let mut routes = topology.compute();
         for (node, routes) in self.nodes.iter().zip(&mut routes) {
-            if node.spec.stack().and_then(|stack| stack.routing).unwrap_or(self.routing) == Routing::None {
+            let from = node.spec.stack().and_then(|stack| stack.routing).unwrap_or(self.routing);
+            if from == Routing::None {
                 *routes = Routes::default();
+            } else if !node.speaks.is_empty() {
+                // A router that speaks a protocol learns its routes of IPv4 from that.
+                let others = routes.all().filter(|r| r.prefix.addr().is_ipv6()).collect();
+                *routes = Routes { own: others, guide: None };
             }
             for &gateway in &node.gateways {
                 let default = Prefix::new(gateway, 0).expect("no bits are fixed");

@@ -40,6 +40,7 @@ pub const KINDS: &[(&str, Listing)] = &[
     ("phys", || list(septet_physical::phy::TABLE.iter().map(|p| (p.name, p.cable)))),
     ("controllers", || list(septet_transport::tcp::controllers())),
     ("services", || list(septet_service::keys().iter().map(|key| (key.name(), key.doc())))),
+    ("routing", || list(septet_network::routing::PROTOCOLS.iter().map(|kind| (kind.name, kind.doc)))),
     ("policies", || list(septet_application::balancer::policy::POLICIES.iter().map(|p| (p.name, p.summary)))),
     ("flaws", || list(septet_presentation::ca::FLAWS.iter().map(|f| (f.name, f.summary)))),
     ("programs", || list(septet_application::programs::PROGRAMS.iter().map(|p| (p.name(), p.summary())))),

@@ -27,6 +27,7 @@ links = ["hub -- a, b : line", "a -- r : serial", "r -- s1", "s1 -- c"]
 [switch.s1]
 flow_control = true
 [router.r]
+rip = {}
 [host.a]
 [host.b]
 [host.c]
@@ -61,8 +62,11 @@ const BUSY: &str = r#"
 stop = "40s"
 sample = "5ms"
 [topology]
-links = ["c -- r : rate 10mbit delay 5ms", "r -- web, lb, names, sink : rate 100mbit delay 1ms", "r -- bad, dctcp, bbr : delay 1ms"]
+links = ["c -- r : rate 10mbit delay 5ms", "r -- web, lb, names, sink : rate 100mbit delay 1ms", "r -- bad, dctcp, bbr : delay 1ms", "r -- r2 : delay 1ms"]
 [router.r]
+rip = {}
+[router.r2]
+rip = {}
 [host.web.http]
 listen = ["http://:80", "https://web"]
 answers = ["/none: 404"]

@@ -98,6 +98,15 @@ fn needs(name: &str, part: &str, expectation: &str) {
 }
 
 #[test]
+fn rip_count_to_infinity() {
+    holds("rip-count-to-infinity", &[]);
+    needs("rip-count-to-infinity", "split_horizon = \"off\"\n", "counts");
+    let off = "rip]\nsplit_horizon = \"off\"\ntriggered = false\njitter = false\n\n[host.lost]";
+    let missed = misses("rip-count-to-infinity", "rip]\n\n[host.lost]", off);
+    assert!(missed.contains(&"at-once".to_owned()) && missed.contains(&"no-loops".to_owned()), "{missed:?}");
+}
+
+#[test]
 fn satellite() {
     holds("satellite", &[]);
     needs("satellite", "    \"ut -> gw : rate 256kbit\",\n", "uphill");

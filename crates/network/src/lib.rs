@@ -21,6 +21,7 @@ pub mod nat;
 pub mod neighbor;
 pub mod route;
 pub mod routes;
+pub mod routing;
 pub mod selection;
 mod table;
 mod trie;

@@ -12,6 +12,7 @@ use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, Ipv6Config, StaticRoute};
 
 use super::listening::Listening;
+use super::routing::Speaker;
 
 /// A host as it is before it is first switched on.
 ///
@@ -39,6 +40,10 @@ pub struct HostConfig {
     pub neighbors: Vec<Neighbor>,
     /// Where it is a router among many: its view of the map that these share, beside its own routes.
     pub guide: Option<Guide>,
+    /// The routing protocols that it speaks.
+    pub routing: Vec<Speaker>,
+    /// What the links at its ports carry, in bits a second, where that is known.
+    pub rates: Vec<Option<u64>>,
     /// Whether it is a router.
     pub forwarding: Forwarding,
     /// Its packet filter and address translation, where it has one; hosts may share what is said of it.
@@ -82,6 +87,8 @@ impl HostConfig {
             ipv6: Vec::new(),
             neighbors: Vec::new(),
             guide: None,
+            routing: Vec::new(),
+            rates: Vec::new(),
             forwarding: Forwarding::Off,
             firewall: None,
             tcp: Arc::default(),

@@ -24,6 +24,7 @@ use super::listeners::Listeners;
 use super::packets::Packets;
 use super::ping::Pings;
 use super::reports::quoted;
+use super::routing::Routing;
 use super::tcp::Tcp;
 use super::udp::Udp;
 
@@ -82,13 +83,15 @@ pub(crate) struct Storeys {
     /// The programs, and why the one that runs does what it does.
     pub(crate) tasks: executor::Handle,
     pub(crate) rng: Rng,
+    /// Its routing protocols, where it speaks any.
+    pub(super) routing: Option<Box<Routing>>,
+    /// Counters and series of its programs and protocols.
+    pub(crate) recorder: Recorder,
     pub(crate) config: Arc<HostConfig>,
     pub(crate) link: Ports,
     pub(super) outbox: VecDeque<Waiting>,
     /// The port whose transmit queue is full.
     blocked: Option<Port>,
-    /// What its programs record, and its firewall's named counters.
-    recorder: Recorder,
 }
 
 impl Storeys {
@@ -116,6 +119,7 @@ impl Storeys {
             link: Ports::default(),
             outbox: VecDeque::new(),
             blocked: None,
+            routing: Routing::new(&config),
             recorder,
             config,
         }
@@ -135,6 +139,7 @@ impl Storeys {
         self.resolvers = None;
         self.outbox.clear();
         self.blocked = None;
+        self.routing = Routing::new(&self.config);
     }
 
     /// Storey 2: takes a frame off the wire.
@@ -208,11 +213,10 @@ impl Storeys {
     pub(crate) fn climb(&mut self, now: Instant, out: &mut Out<'_>) {
         while let Some(up) = self.ip.poll_up() {
             match up {
-                Up::Datagram(datagram) => {
-                    if let Some(receive) = self.upper(datagram.protocol).and_then(|upper| upper.receive) {
-                        receive(self, now, datagram, out);
-                    }
-                }
+                Up::Datagram(datagram) => match self.upper(datagram.protocol).and_then(|upper| upper.receive) {
+                    Some(receive) => receive(self, now, datagram, out),
+                    None => self.routing_datagram(now, &datagram, out),
+                },
                 Up::EchoReply { from, ident, seq, ttl, mut data } => {
                     data.cause = out.trace.emit(Storey::Network, "icmp.reply", data.cause, |f| {
                         f.set("from", from).set("seq", seq).set("ttl", ttl).set("bytes", data.len());
@@ -337,7 +341,8 @@ impl Storeys {
         if !self.is_settled() {
             return Some(self.now);
         }
-        Instant::earliest(self.ip.deadline(), self.tcp.deadline)
+        let routing = self.routing.as_ref().and_then(|routing| routing.deadline());
+        Instant::earliest(Instant::earliest(self.ip.deadline(), self.tcp.deadline), routing)
     }
 
     pub(crate) fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {
@@ -345,6 +350,9 @@ impl Storeys {
         if self.tcp.deadline.is_some_and(|at| at <= now) {
             self.tcp.dirty = true;
             self.tcp.endpoint().on_timeout(now, out.trace);
+        }
+        if self.routing.as_ref().and_then(|routing| routing.deadline()).is_some_and(|at| at <= now) {
+            self.route_on(now, out);
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use septet_core::{Metric, Reading, Star, Unit};
 use septet_datalink::{card, hub, switch};
 use septet_language::units::Dimension;
+use septet_network::routing::{self, PROTOCOLS};
 
 use crate::expect::gauges;
 use crate::model::node::NodeKind;
@@ -57,8 +58,11 @@ pub(crate) struct Declared {
 /// Everything that is recorded at hosts and routers, as those declare it who do.
 pub(crate) fn recorded() -> &'static [Declared] {
     static ALL: LazyLock<Vec<Declared>> = LazyLock::new(|| {
+        let protocols = PROTOCOLS.iter().map(|kind| (kind.name, kind.metrics));
         let others = septet_service::recorders()
             .chain(septet_application::recorders())
+            .chain(protocols)
+            .chain([("routing protocols", routing::METRICS)])
             .flat_map(|(by, metrics)| metrics.iter().map(move |m| (by, *m)));
         let counters = septet_network::firewall::METRICS.iter().map(|metric| ("the firewall", *metric));
         let gauges = gauges::metrics().map(|metric| ("`lab.sample`", metric));

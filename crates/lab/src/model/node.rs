@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use septet_datalink::switch::PortMode;
-use septet_host::Listening;
+use septet_host::{Listening, Speaker};
 use septet_language::document::Text;
 use septet_language::mistake::Span;
 use septet_network::Cidr;
@@ -34,6 +34,8 @@ pub struct Node {
     pub(crate) gateways: Vec<IpAddr>,
     /// Its packet filter and address translation.
     pub(crate) firewall: Option<Arc<septet_network::firewall::Config>>,
+    /// The routing protocols that it speaks.
+    pub(crate) speaks: Vec<Speaker>,
     /// What the file says of it; nodes of one range share it.
     pub spec: Arc<NodeSpec>,
 }
@@ -223,6 +225,8 @@ pub enum Routing {
     /// From the whole topology: the shortest paths, computed once.
     #[default]
     Computed,
+    /// From the routing protocol of this name, where it is a router.
+    Protocol(&'static str),
     /// From nowhere, or from the routing protocols that it speaks.
     None,
 }

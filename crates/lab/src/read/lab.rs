@@ -23,7 +23,7 @@ use crate::model::address::{self, Spot};
 use crate::model::files::Files;
 use crate::model::link::Link;
 use crate::model::medium::{self, Cable};
-use crate::model::node::{Node, NodeSpec, Port, Subinterface};
+use crate::model::node::{Node, NodeSpec, Port, Routing, Subinterface};
 use crate::model::topology::{PortRef, Topology};
 use crate::model::versions::{Version, Versions};
 use crate::read::idle::Idle;
@@ -31,7 +31,7 @@ use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, 
 use crate::read::links::Wiring;
 use crate::read::node::{self, Declared, ROUTING_OF_ALL, firsts};
 use crate::read::starts::{self, Stop};
-use crate::read::{segments, shared_line, sweep, tcp, vlans};
+use crate::read::{routing, segments, shared_line, sweep, tcp, vlans};
 
 /// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
@@ -275,7 +275,8 @@ impl Reader<'_> {
             let neighbours = neighbours.collect();
             let versions = stack.and_then(|stack| stack.versions).unwrap_or(*versions);
             let name = node.name.clone();
-            nodes.push(Node { name, ports, neighbours, versions, gateways: Vec::new(), firewall: None, spec });
+            let (gateways, speaks) = (Vec::new(), Vec::new());
+            nodes.push(Node { name, ports, neighbours, versions, gateways, speaks, firewall: None, spec });
         }
         vlans::check(&nodes, links, self.mistakes);
         let segments = segments::segments(&mut nodes, links);
@@ -295,6 +296,7 @@ impl Reader<'_> {
         self.unconnected(declared, &nodes);
         self.gateways(&mut nodes, topology);
         firewall::fit(&mut nodes, links, topology, self.mistakes);
+        self.speakers(declared, &mut nodes, topology);
         nodes
     }
 
@@ -322,6 +324,19 @@ impl Reader<'_> {
                 let gateway = gateway(text, &nodes[index], nodes, topology);
                 nodes[index].gateways = self.or_report(text, gateway).unwrap_or_default();
             }
+        }
+    }
+
+    /// Reads the routing protocols of all routers, once every address is known.
+    fn speakers(&mut self, declared: &[Declared], nodes: &mut [Node], topology: &Topology) {
+        let of_all = self.root.get(&LAB).and_then(|lab| lab.get(&ROUTING_OF_ALL)).unwrap_or_default();
+        let named = |node: usize| match nodes[node].spec.stack().and_then(|stack| stack.routing).unwrap_or(of_all) {
+            Routing::Protocol(name) => septet_network::routing::find(name),
+            Routing::Computed | Routing::None => None,
+        };
+        let all = routing::speakers(declared, nodes, named, topology, self.mistakes);
+        for (node, speaks) in nodes.iter_mut().zip(all) {
+            node.speaks = speaks;
         }
     }
 

@@ -22,9 +22,9 @@ use crate::model::node::{
 };
 use crate::model::topology::Topology;
 use crate::model::versions::Versions;
-use crate::read::listeners;
 use crate::read::switch::{self, SWITCH};
 use crate::read::tcp::TCP;
+use crate::read::{listeners, routing};
 
 /// The tables of nodes by the name of the section, and so by kind.
 type NodesOf = Key<Named<PieceOf>>;
@@ -40,7 +40,8 @@ pub(crate) static HOSTS: NodesOf =
 
 static HUB: Section =
     Section::new("A repeater: what comes in at one port goes out at all others, and its links are half duplex.", &[]);
-static ROUTER: Section = Section::new("A host that forwards.", &[STACK, ROUTERS_OWN]).numbered(&PORTS);
+static ROUTER: Section =
+    Section::new("A host that forwards.", &[STACK, ROUTERS_OWN]).more(routing::keys).numbered(&PORTS);
 static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(septet_service::keys).numbered(&PORTS);
 
 /// What hosts and routers have in common.
@@ -64,7 +65,10 @@ static ROUTING: Key<Choice<Routing>> = Key::new(
 );
 pub(crate) static ROUTING_OF_ALL: Key<Choice<Routing>> =
     Key::new("routing", ROUTES_FROM, "where the routes of nodes come from that do not say it themselves (computed)");
-const ROUTES_FROM: Choice<Routing> = Choice(|| vec![("computed", Routing::Computed), ("none", Routing::None)]);
+const ROUTES_FROM: Choice<Routing> = Choice(|| {
+    let protocols = routing::by_name().map(|kind| (kind.name, Routing::Protocol(kind.name)));
+    [("computed", Routing::Computed), ("none", Routing::None)].into_iter().chain(protocols).collect()
+});
 static DUPLEX: Key<Choice<Duplex>> = Key::new(
     "duplex",
     Choice(|| vec![("full", Duplex::Full), ("half", Duplex::Half)]),

@@ -11,6 +11,9 @@ use crate::stack::storeys::{Storeys, Upper};
 pub(super) const UPPER: Upper = Upper { number: protocol::UDP, receive: Some(receive), error };
 
 fn receive(host: &mut Storeys, now: Instant, datagram: Datagram, out: &mut Out<'_>) {
+    if host.routing_udp(now, &datagram, out) {
+        return;
+    }
     host.tasks.because(datagram.frame.cause);
     if let Some(unwanted) = host.udp.receive(datagram, out.trace) {
         host.ip.port_unreachable(now, unwanted, out);
