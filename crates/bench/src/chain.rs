@@ -11,7 +11,7 @@ use septet_engine::World;
 use septet_physical::Medium;
 use septet_socket::{NetExt, NetRef};
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Version};
 use crate::raw::{Rewriter, Sink, Source};
 use crate::{Failure, Options, Report, cost};
 
@@ -30,14 +30,14 @@ fn medium() -> Medium {
 }
 
 /// UDP between two hosts through routers.
-pub(crate) fn udp(options: &Options) -> Result<Report, Failure> {
-    run(options, |_, _| Ok(()))
+pub(crate) fn udp(options: &Options, version: Version) -> Result<Report, Failure> {
+    run(options, version, |_, _| Ok(()))
 }
 
 /// The same, with all that crosses the server's port written to a file, reasons included: frames whole, or their first
 /// `snap` bytes.
 pub(crate) fn captured(options: &Options, snap: Option<u32>) -> Result<Report, Failure> {
-    run(options, |world, server| {
+    run(options, Version::Four, |world, server| {
         let mut names = Names::new();
         for id in (0..world.stations() as u32).map(StationId) {
             names.station(id, world.name(id));
@@ -49,9 +49,13 @@ pub(crate) fn captured(options: &Options, snap: Option<u32>) -> Result<Report, F
     })
 }
 
-fn run(options: &Options, watch: impl FnOnce(&mut World, StationId) -> Result<(), Failure>) -> Result<Report, Failure> {
+fn run(
+    options: &Options,
+    version: Version,
+    watch: impl FnOnce(&mut World, StationId) -> Result<(), Failure>,
+) -> Result<Report, Failure> {
     let packets = options.scaled(PACKETS);
-    let mut plan = Plan::default();
+    let mut plan = Plan::of(version);
     let cable = Arc::new(medium());
     let client = plan.host("client");
     let mut before = client;
@@ -81,7 +85,8 @@ fn run(options: &Options, watch: impl FnOnce(&mut World, StationId) -> Result<()
 }
 
 async fn send(net: NetRef, to: SocketAddr, packets: u64) {
-    let Ok(socket) = net.bind_udp("0.0.0.0:0".parse().expect("an address")) else { return };
+    let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let Ok(socket) = net.bind_udp(any.parse().expect("an address")) else { return };
     let payload = [0x5a; PAYLOAD];
     let mut at = Instant::ZERO + START;
     // The first finds no link addresses yet; the others wait for the answers.

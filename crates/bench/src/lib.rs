@@ -59,8 +59,9 @@ pub static WORKLOADS: &[Workload] = &[
     Workload {
         name: "chain",
         help: "1 M UDP packets of 1,000 bytes through 8 routers: 9 links of 1 Gbit/s, 100 µs",
-        run: chain::udp,
+        run: |options| chain::udp(options, plan::Version::Four),
     },
+    Workload { name: "chain-ipv6", help: "chain over IPv6", run: |options| chain::udp(options, plan::Version::Six) },
     Workload {
         name: "captured-chain",
         help: "chain, with the headers of what crosses the server's port captured, and the reasons",

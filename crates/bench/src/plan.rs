@@ -1,6 +1,6 @@
 //! Worlds of hosts and routers with addresses and routes of their own making.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use septet_core::{Port, Randomness, Seed, StationId};
@@ -9,7 +9,7 @@ use septet_datalink::switch::{self, Switch};
 use septet_engine::{LinkId, World};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, PacketLens};
 use septet_network::routes::{Member, Topology};
-use septet_network::{Cidr, Prefix};
+use septet_network::{Cidr, Ipv6Config, Prefix};
 use septet_physical::Medium;
 use septet_socket::NetRef;
 use septet_transport::tcp;
@@ -30,9 +30,18 @@ struct Draft {
     interfaces: Vec<InterfaceConfig>,
 }
 
+/// Which version of IP a plan's nodes speak.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Version {
+    #[default]
+    Four,
+    Six,
+}
+
 /// What a world will be built from.
 #[derive(Default)]
 pub(crate) struct Plan {
+    version: Version,
     nodes: Vec<Draft>,
     cables: Vec<(Node, Node, Arc<Medium>)>,
     topology: Topology,
@@ -42,6 +51,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// A plan whose nodes speak this version.
+    pub(crate) fn of(version: Version) -> Self {
+        Self { version, ..Self::default() }
+    }
+
     pub(crate) fn host(&mut self, name: impl Into<String>) -> Node {
         self.node(name.into(), Kind::Host(Forwarding::Off, Vec::new()))
     }
@@ -105,8 +119,11 @@ impl Plan {
             match kind {
                 Kind::Switch => world.add_station(&name, Box::new(Switch::new(switch::Config::default()))),
                 Kind::Host(forwarding, boots) => {
+                    let six = Ipv6Config { dad_transmits: 0, ..Ipv6Config::with_discovery() };
+                    let discovers = if self.version == Version::Six { interfaces.len() as u16 } else { 0 };
                     let config = HostConfig {
                         interfaces,
+                        ipv6: (0..discovers).map(|iface| (iface, six.clone())).collect(),
                         routes: routes.own,
                         guide: routes.guide,
                         forwarding,
@@ -145,9 +162,15 @@ impl Plan {
         // 10.0.0.0/8, aligned to the size of the subnet.
         let base = self.segments.next_multiple_of(size);
         self.segments = base + size;
-        let at = |n: u32| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + base + n));
+        let version = self.version;
+        let len = if version == Version::Six { 64 } else { len };
+        let at = |n: u32| match version {
+            Version::Four => IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + base + n)),
+            // 2001:db8::/32, a link each.
+            Version::Six => IpAddr::V6(Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(base) << 64 | u128::from(n))),
+        };
         let mut members = Vec::with_capacity(nodes.len());
-        let cidr = |addr| Cidr::new(addr, len).expect("no longer than 32 bits");
+        let cidr = |addr| Cidr::new(addr, len).expect("no longer than the address");
         for (n, &node) in (1..).zip(nodes) {
             self.macs += 1;
             let (mac, addr) = (MacAddr::local(self.macs), at(n));

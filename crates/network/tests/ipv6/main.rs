@@ -39,7 +39,7 @@ fn an_address_is_asked_for_before_it_is_taken() {
     assert!(lans.nodes[0].ip.addresses_v6(0).all(|(_, state, ..)| state == AddressState::Tentative));
     lans.run(1);
     let asked: Vec<_> = lans.sent.iter().filter_map(|(_, _, packet)| icmp(packet)).collect();
-    for own in [link_local(0, 0), addr("2001:db8::1")] {
+    for own in [addr("2001:db8::1"), link_local(0, 0)] {
         assert!(asked.contains(&(kind::NEIGHBOR_SOLICIT, Ipv6Addr::UNSPECIFIED, nd::solicited_node(own))), "{asked:?}");
     }
     let (_, first, _) = lans.sent[0];
@@ -47,7 +47,7 @@ fn an_address_is_asked_for_before_it_is_taken() {
     lans.run_until(first + Duration::from_millis(999));
     assert!(lans.own(0).is_empty());
     lans.run_until(first + Duration::from_secs(1));
-    assert_eq!(lans.own(0), [link_local(0, 0), addr("2001:db8::1")]);
+    assert_eq!(lans.own(0), [addr("2001:db8::1"), link_local(0, 0)]);
 }
 
 #[test]
@@ -57,8 +57,8 @@ fn an_address_that_another_has_is_not_taken() {
     lans.run(5);
     lans.add(Forwarding::Off, &[face(&["2001:db8::1/64", "2001:db8::2/64"], Ipv6Config::with_discovery())]);
     lans.run(5);
-    assert_eq!(lans.own(1), [link_local(1, 0), addr("2001:db8::2")]);
-    assert_eq!(lans.own(0), [link_local(0, 0), addr("2001:db8::1")], "who has it keeps it");
+    assert_eq!(lans.own(1), [addr("2001:db8::2"), link_local(1, 0)]);
+    assert_eq!(lans.own(0), [addr("2001:db8::1"), link_local(0, 0)], "who has it keeps it");
     let failed = |(cidr, state, ..): &(septet_network::Cidr, AddressState, _, _)| {
         cidr.addr() == addr("2001:db8::1") && *state == AddressState::DadFailed
     };
@@ -84,7 +84,7 @@ fn without_questions_to_ask_an_address_is_taken_at_once() {
     let mut lans = Lans::new(&[&[(0, 0)]]);
     let v6 = Ipv6Config { dad_transmits: 0, ..Ipv6Config::with_discovery() };
     lans.add(Forwarding::Off, &[face(&["2001:db8::1/64"], v6)]);
-    assert_eq!(lans.own(0), [link_local(0, 0), addr("2001:db8::1")]);
+    assert_eq!(lans.own(0), [addr("2001:db8::1"), link_local(0, 0)]);
 }
 
 #[test]

@@ -115,8 +115,10 @@ impl Ip {
             for &cidr in &six {
                 self.remove_connected(iface, cidr);
             }
-            if !six.iter().any(|a| matches!(a.addr(), IpAddr::V6(a) if a.is_unicast_link_local())) {
-                six.insert(0, link_local);
+            let has_one = six.iter().any(|a| matches!(a.addr(), IpAddr::V6(a) if a.is_unicast_link_local()));
+            if !has_one {
+                // Behind the others, as `ip address` shows it, and where what is for them is found first.
+                six.push(link_local);
             }
             six.into_iter().for_each(|cidr| self.take_address_v6(iface, cidr));
         }
