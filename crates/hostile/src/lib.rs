@@ -16,7 +16,7 @@ pub use command::command;
 pub use dns::{dns_client, dns_server};
 pub use file::lab_file;
 pub use http::{http_client, http_server};
-pub use station::{host, router};
+pub use station::{firewall, host, router};
 pub use words::words;
 
 /// What plays a kind of input.
@@ -26,6 +26,7 @@ pub type Play = fn(&[u8]);
 pub const PLAYS: &[(&str, Play)] = &[
     ("host", host),
     ("router", router),
+    ("firewall", firewall),
     ("dns-server", dns_server),
     ("dns-client", dns_client),
     ("http-server", http_server),

@@ -2,13 +2,18 @@
 
 use core::time::Duration;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use septet::NetRef;
 use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Station, Trace, Wire, checksum};
 use septet_datalink::ethernet::{self, EtherType, MacAddr};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
+use septet_network::conntrack::State;
+use septet_network::filter::{Condition, End, Hook, Kind, Reject, Sense};
+use septet_network::firewall::rule::{Action, Chain, Limit, Measure, Policy, Rule, Ruleset, Step, Test};
 use septet_network::ip::{Advertise, Ipv6Config};
-use septet_network::{ipv4, ipv6};
+use septet_network::ipv4::protocol;
+use septet_network::{firewall, ipv4, ipv6, nat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::pieces::pieces;
@@ -22,16 +27,48 @@ const DEAF: u16 = 8;
 
 /// Frames against a host with services.
 pub fn host(bytes: &[u8]) {
-    play(bytes, Forwarding::Off);
+    play(bytes, Forwarding::Off, None);
 }
 
 /// Frames against a router with the same services.
 pub fn router(bytes: &[u8]) {
-    play(bytes, Forwarding::On);
+    play(bytes, Forwarding::On, None);
 }
 
-fn play(bytes: &[u8], forwarding: Forwarding) {
-    let mut station = station(forwarding);
+/// Frames against a router that filters them by rules of all kinds, tracks a few connections and translates addresses.
+pub fn firewall(bytes: &[u8]) {
+    play(bytes, Forwarding::On, Some(Arc::new(filters())));
+}
+
+/// Rules that look at all there is; port 2 is outside.
+fn filters() -> firewall::Config {
+    let rule = |steps: Vec<Step>| Rule { text: "a rule".to_owned(), steps };
+    let test = |condition| Step::Match(Test::is(condition));
+    let chain = |name: &str, policy, rules| Chain { name: name.to_owned(), policy, rules };
+    let states = vec![State::Established, State::Related];
+    let limit = Limit { sense: Sense::Is, amount: 2, per: Duration::from_secs(1), burst: 5, of: Measure::Packets };
+    let forward = vec![
+        rule(vec![Step::Match(Test::State(states, Sense::Is)), Step::Count, Step::Do(Action::Accept)]),
+        rule(vec![test(Condition::Ttl(vec![0..=3])), Step::Log("old".to_owned()), Step::Do(Action::Drop)]),
+        rule(vec![test(Condition::Port(End::Either, vec![ECHO..=ECHO])), Step::Limit(limit), Step::Do(Action::Accept)]),
+        rule(vec![test(Condition::Kind(vec![Kind::TCP])), Step::Do(Action::Reject(Reject::TcpReset))]),
+        rule(vec![test(Condition::Len(0..=100)), Step::Do(Action::Reject(Reject::AdminProhibited))]),
+    ];
+    let input =
+        vec![rule(vec![test(Condition::Dscp(vec![8..=20])), Step::Do(Action::Reject(Reject::PortUnreachable))])];
+    let rules = Ruleset {
+        chains: vec![chain("forward", Policy::Accept, forward), chain("input", Policy::Accept, input)],
+        base: vec![(Hook::Forward, 0), (Hook::Input, 1)],
+        ..Ruleset::default()
+    };
+    let to = "10.0.0.9".parse().expect("an address");
+    let forwards = vec![nat::Forward { protocol: protocol::TCP, ports: 80..=90, to, port: u16::from(DEAF) }];
+    let nat = nat::Config { outside: vec![2], forwards, ports: Some(1000..=1010), ..nat::Config::default() };
+    firewall::Config { rules, nat: Some(nat), connections: 20, ..firewall::Config::default() }
+}
+
+fn play(bytes: &[u8], forwarding: Forwarding, firewall: Option<Arc<firewall::Config>>) {
+    let mut station = station(forwarding, firewall);
     let (mut wire, mut trace) = (Sink::default(), Trace::on());
     let mut now = Instant::from_millis(1);
     let mut out = Out::new(&mut wire, &mut trace);
@@ -92,7 +129,7 @@ fn play(bytes: &[u8], forwarding: Forwarding) {
     }
 }
 
-fn station(forwarding: Forwarding) -> Host {
+fn station(forwarding: Forwarding, firewall: Option<Arc<firewall::Config>>) -> Host {
     let interfaces = (0..PORTS).map(|port| InterfaceConfig {
         mac: mac(port),
         addresses: [format!("10.0.{port}.1/24"), format!("2001:db8:0:{port}::1/64")]
@@ -110,6 +147,7 @@ fn station(forwarding: Forwarding) -> Host {
         interfaces: interfaces.collect(),
         ipv6: vec![(0, first), (1, Ipv6Config { dad_transmits: 0, ..Ipv6Config::with_discovery() })],
         forwarding,
+        firewall,
         ..HostConfig::new("target".to_owned())
     };
     let mut host = Host::new(config).expect("a host");
