@@ -314,31 +314,81 @@ proptest! {
 /// What `router` sends when a datagram from `src` to `dst` comes in on its first interface: what answers there, and what it
 /// dropped.
 fn answers(src: [u8; 4], dst: [u8; 4], ttl: u8, payload: usize) -> (Vec<Vec<u8>>, u64) {
+    let (sent, ip) = answers_to(src, dst, ttl, &[], &vec![0xa5; payload]);
+    (sent, ip.counters.ip_in_addr_errors)
+}
+
+/// The same with options and a payload, and the router itself. Whoever is asked for last on its second link is known there.
+fn answers_to(src: [u8; 4], dst: [u8; 4], ttl: u8, options: &[u8], payload: &[u8]) -> (Vec<Vec<u8>>, Ip) {
     let (mut ip, mut wire, mut now) = (router(), Sent::default(), Instant::from_secs(1));
     for iface in 0..2 {
         play(&mut ip, &mut now, Step::Carrier { iface, up: true }, &mut wire);
     }
     // Whoever asks is known, so that what is sent is the answer itself.
     play(&mut ip, &mut now, Step::Arp { iface: 0, reply: false, sender: 7, target: 1 }, &mut wire);
+    play(&mut ip, &mut now, Step::Arp { iface: 1, reply: false, sender: 7, target: 1 }, &mut wire);
     wire.0.clear();
-    let mut frame = Frame::new(Frame::HEADROOM, &vec![0xa5; payload]);
+    let mut frame = Frame::new(Frame::HEADROOM, payload);
     let header = ipv4::Header {
         tos: 0,
-        total_len: (payload + 20) as u16,
+        total_len: 0,
         ident: 1,
         dont_fragment: true,
         more_fragments: false,
         fragment_offset: 0,
         ttl,
-        protocol: 17,
+        protocol: if payload.first() == Some(&8) { 1 } else { 17 },
         src: src.into(),
         dst: dst.into(),
         header_len: 20,
     };
-    header.push(&mut frame);
+    header.push_with(options, &mut frame);
     let mut trace = Trace::on();
     ip.receive(now, 0, Cast::Unicast, frame, &mut Out::new(&mut wire, &mut trace));
-    (wire.0.iter().map(|(_, frame)| frame.bytes()[14..].to_vec()).collect(), ip.counters.ip_in_addr_errors)
+    (wire.0.iter().map(|(_, frame)| frame.bytes()[14..].to_vec()).collect(), ip)
+}
+
+/// Room for two addresses in a record of the route, and an alert for routers before it.
+const RECORD: [u8; 16] = [148, 4, 0, 0, 7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[test]
+fn a_router_records_that_it_was_on_the_way() {
+    let (sent, _) = answers_to([10, 0, 0, 7], [10, 0, 1, 7], 64, &RECORD, &[0; 8]);
+    let [on] = &sent[..] else { panic!("{sent:?}") };
+    let header = ipv4::Header::parse(on).unwrap();
+    assert!(ipv4::checksum_ok(on, header.header_len));
+    assert_eq!((header.ttl, header.header_len), (63, 36));
+    assert_eq!(on[24..31], [7, 11, 8, 10, 0, 1, 1], "from where it goes on");
+}
+
+#[test]
+fn an_echo_brings_its_record_of_the_route_back() {
+    let mut echo = Frame::new(Frame::HEADROOM, b"data");
+    icmp::Message { icmp_type: icmp::kind::ECHO, code: 0, rest: 7 }.push(&mut echo);
+    let (sent, _) = answers_to([10, 0, 0, 7], [10, 0, 0, 1], 64, &RECORD, echo.bytes());
+    let [reply] = &sent[..] else { panic!("{sent:?}") };
+    let header = ipv4::Header::parse(reply).unwrap();
+    assert!(ipv4::checksum_ok(reply, header.header_len));
+    assert_eq!((header.protocol, header.header_len), (1, 32));
+    assert_eq!(reply[20..28], [7, 11, 8, 10, 0, 0, 1, 0]);
+    assert_eq!(reply[32], icmp::kind::ECHO_REPLY);
+}
+
+#[test]
+fn source_routes_are_refused_in_silence_and_broken_options_are_reported() {
+    let (sent, ip) = answers_to([10, 0, 0, 7], [10, 0, 0, 1], 64, &[131, 7, 4, 10, 0, 1, 7, 0], &[0; 8]);
+    assert_eq!((sent.len(), ip.counters.ip_in_discards), (0, 1));
+    let (sent, ip) = answers_to([10, 0, 0, 7], [10, 0, 1, 7], 64, &[1, 7, 9, 4], &[0; 8]);
+    let [error] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!((error[20], error[21], error[24]), (icmp::kind::PARAMETER_PROBLEM, 0, 21), "the option's first octet");
+    assert_eq!(ip.counters.ip_in_hdr_errors, 1);
+}
+
+#[test]
+fn nothing_is_passed_on_from_or_to_network_0() {
+    for (src, dst) in [([0, 0, 0, 7], [10, 0, 1, 7]), ([10, 0, 0, 7], [0, 0, 1, 7])] {
+        assert_eq!(answers(src, dst, 64, 8), (vec![], 1), "{src:?} to {dst:?}");
+    }
 }
 
 #[test]

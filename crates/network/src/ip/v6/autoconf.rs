@@ -369,3 +369,39 @@ impl Link {
         self.tentative.iter().any(|t| t.addr() == addr)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Until when an address is valid that had `left` seconds, once its prefix is advertised for `advertised` more.
+    fn valid(left: Option<u64>, advertised: u32) -> Option<u64> {
+        let now = Instant::from_secs(1000);
+        let mut lease = Lease {
+            addr: Ipv6Addr::LOCALHOST,
+            preferred_until: None,
+            valid_until: left.map(|left| now + Duration::from_secs(left)),
+            use_: Use::Preferred,
+        };
+        let prefix = Ipv6Addr::UNSPECIFIED;
+        let info =
+            PrefixInformation { prefix, len: 64, on_link: true, autonomous: true, valid: advertised, preferred: 0 };
+        lease.renew(now, &info);
+        assert!(lease.is_deprecated(), "whatever becomes of the other");
+        lease.valid_until.map(|until| (until - now).as_secs())
+    }
+
+    #[test]
+    fn nobody_can_shorten_what_is_left_below_two_hours() {
+        // RFC 4862 §5.5.3 (e): longer than two hours, or than what is left, counts; …
+        assert_eq!(valid(Some(100_000), 7201), Some(7201));
+        assert_eq!(valid(Some(10), 20), Some(20));
+        assert_eq!(valid(Some(10), INFINITE), None);
+        // … else what is left stays, where it is no more than two hours, …
+        assert_eq!(valid(Some(7200), 1), Some(7200));
+        assert_eq!(valid(Some(60), 0), Some(60));
+        // … and becomes two hours where it was more.
+        assert_eq!(valid(Some(100_000), 60), Some(7200));
+        assert_eq!(valid(None, 60), Some(7200));
+    }
+}

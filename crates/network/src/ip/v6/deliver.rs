@@ -27,6 +27,15 @@ pub(super) struct Arrival {
     pub(super) iface: Option<Iface>,
     /// To how many it was addressed.
     pub(super) cast: Cast,
+    /// As in [`Datagram::mtu_back`].
+    pub(super) mtu_back: Option<u32>,
+}
+
+impl Arrival {
+    /// On `iface`, and no more is known.
+    pub(super) const fn on(iface: Iface, cast: Cast) -> Self {
+        Self { iface: Some(iface), cast, mtu_back: None }
+    }
 }
 
 impl Ip {
@@ -35,7 +44,7 @@ impl Ip {
         self.counters6.in_receives += 1;
         let Ok(header) = Header::parse(frame.bytes()) else { return };
         let cast = if header.dst.is_multicast() { Cast::Multicast } else { Cast::Unicast };
-        self.deliver_v6(now, Arrival { iface: None, cast }, header, frame, out);
+        self.deliver_v6(now, Arrival { iface: None, cast, mtu_back: None }, header, frame, out);
     }
 
     /// A packet for this host.
@@ -52,7 +61,7 @@ impl Ip {
             let (then, len) = match following {
                 served if self.is_served(served) => {
                     self.counters6.in_delivers += 1;
-                    let Arrival { iface, cast } = arrival;
+                    let Arrival { iface, cast, mtu_back } = arrival;
                     frame.pull(at);
                     self.up.push_back(Up::Datagram(Datagram {
                         iface,
@@ -62,7 +71,7 @@ impl Ip {
                         ttl: header.hop_limit,
                         tos: header.traffic_class,
                         cast,
-                        mtu_back: None,
+                        mtu_back,
                         header_len: at as u16,
                         frame,
                     }));

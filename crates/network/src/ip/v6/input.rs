@@ -2,8 +2,8 @@
 
 use septet_core::{DropReason, Frame, Instant, Out};
 
-use super::Way;
 use super::deliver::Arrival;
+use super::{Way, is_link_scoped};
 use crate::forwarding::Forwarding;
 use crate::ip::told::drop_frame;
 use crate::ip::ways::Kind;
@@ -31,7 +31,7 @@ impl Ip {
         frame.truncate(ipv6::HEADER_LEN + usize::from(header.payload_len));
         // RFC 8200 §4: the Hop-by-Hop Options header is what every node on the way looks at.
         if header.next_header == next::HOP_BY_HOP {
-            let at = Arrival { iface: Some(iface), cast };
+            let at = Arrival::on(iface, cast);
             if self.options(now, at, &header, &frame, ipv6::HEADER_LEN, out).is_none() {
                 return;
             }
@@ -61,6 +61,12 @@ impl Ip {
         out: &mut Out<'_>,
     ) {
         let to_group = header.dst.is_multicast();
+        // RFC 4291 §2.5.6: what is of a link is of the one that it came from.
+        let back = if is_link_scoped(header.src) { self.on_link(iface, header.src) } else { self.find_v6(header.src) };
+        let own = match back.kind {
+            Kind::Unicast | Kind::NoRoute if is_link_scoped(header.src) => self.interface(iface).has_v6(header.src),
+            kind => kind == Kind::Local,
+        };
         // RFC 4291 §2.7: "Multicast addresses must not be used as source addresses"; §2.5.3: the loopback address "must not
         // be used as the source address in IPv6 packets that are sent outside of a single node"; §2.5.2 of the unspecified
         // one, "An IPv6 packet with a source address of unspecified must never be forwarded", and nobody can answer it.
@@ -71,7 +77,7 @@ impl Ip {
             || header.dst.is_unspecified()
             || header.src.is_unspecified() && !to_group
             || to_group && header.dst.octets()[1] & 0x0f <= 1
-            || self.is_local(header.src.into());
+            || own;
         if martian {
             self.counters6.in_addr_errors += 1;
             return drop_frame(&frame, DropReason::NotForUs, out);
@@ -81,7 +87,7 @@ impl Ip {
             // MLD, which a router must hear of every group, begins with an alert for routers.
             let alerts = header.next_header == next::HOP_BY_HOP && self.hears(iface, header.dst.into());
             if alerts || self.is_member_v6(iface, header.dst) {
-                self.deliver_v6(now, Arrival { iface: Some(iface), cast: Cast::Multicast }, header, frame, out);
+                self.deliver_v6(now, Arrival::on(iface, Cast::Multicast), header, frame, out);
             }
             return;
         }
@@ -92,7 +98,8 @@ impl Ip {
                 drop_frame(&frame, DropReason::NotForUs, out);
             }
             Kind::Local => {
-                self.deliver_v6(now, Arrival { iface: Some(iface), cast: Cast::Unicast }, header, frame, out);
+                let mtu_back = (back.kind == Kind::Unicast).then(|| self.mtu_of_v6(now, &back, header.src));
+                self.deliver_v6(now, Arrival { mtu_back, ..Arrival::on(iface, Cast::Unicast) }, header, frame, out);
             }
             _ if self.forwarding == Forwarding::Off => {
                 self.counters6.in_addr_errors += 1;
