@@ -22,8 +22,12 @@ pub enum Target {
     Via(Iface, IpAddr),
     /// To one of several routers: all packets of a flow to the same.
     Spread(Arc<[NextHop]>),
-    /// Nowhere: the sender is told that the host is unreachable.
+    /// Nowhere: the sender is told that the host is unreachable (`EHOSTUNREACH`).
     Unreachable,
+    /// Nowhere, and nobody on the way is told; an own program is (`EINVAL`).
+    Blackhole,
+    /// Nowhere: the sender is told that it is forbidden (`EACCES`).
+    Prohibit,
 }
 
 /// One of the routers among which a route spreads its flows.
@@ -52,7 +56,7 @@ impl Target {
         match self {
             Self::Broadcast(i) | Self::Link(i) | Self::Via(i, _) => usable(*i),
             Self::Spread(hops) => hops.iter().any(|hop| usable(hop.iface)),
-            Self::Local | Self::Unreachable => true,
+            Self::Local | Self::Unreachable | Self::Blackhole | Self::Prohibit => true,
         }
     }
 }

@@ -402,7 +402,7 @@ impl Ip {
             Target::Via(iface, gateway) => on_link(*iface, Some(*gateway))?,
             Target::Link(iface) | Target::Broadcast(iface) => on_link(*iface, None)?,
             Target::Spread(hops) => hops.iter().try_for_each(|hop| on_link(hop.iface, Some(hop.gateway)))?,
-            Target::Local | Target::Unreachable => {}
+            Target::Local | Target::Unreachable | Target::Blackhole | Target::Prohibit => {}
         }
         let rank = (route.distance, route.metric);
         if self.table.at(route.prefix).any(|r| (r.distance, r.metric) == rank) {

@@ -31,7 +31,7 @@ impl Ip {
         if !usable(iface) {
             return Err(SendError::NetworkUnreachable);
         }
-        let way = |kind| Way { kind, iface, next_hop: dst, neighbor: None };
+        let way = |kind| Way::new(kind, iface, dst);
         if dst.is_broadcast() {
             return Ok(way(Kind::Broadcast));
         }
@@ -43,7 +43,9 @@ impl Ip {
         }
         Ok(match self.lookup(dst.into(), |i| i == iface && usable(i)) {
             Some(Next::Broadcast(_)) => way(Kind::Broadcast),
-            Some(Next::Via(_, IpAddr::V4(gateway))) => Way { next_hop: gateway, ..way(Kind::Unicast) },
+            Some(Next::Via(_, IpAddr::V4(gateway)) | Next::Spread(_, IpAddr::V4(gateway))) => {
+                Way { next_hop: gateway, ..way(Kind::Unicast) }
+            }
             // As Linux's `ip_route_output_key_hash_rcu`: "Assume, that the destination is on link."
             _ => way(Kind::Unicast),
         })

@@ -9,6 +9,7 @@ mod offload;
 mod outgoing;
 mod output;
 mod routes;
+mod spread;
 mod timers;
 mod told;
 mod v4;
@@ -28,6 +29,7 @@ use self::admin::Book;
 pub use self::admin::{AdminState, Change, Lifetime, NewAddress, News};
 pub use self::offload::split;
 pub use self::outgoing::{DEFAULT_TTL, DontFragment, Looped, Outgoing, SendError};
+pub use self::spread::Multipath;
 pub use self::v6::{AddressState, Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config};
 
 use crate::addr::{Cidr, Prefix};
@@ -178,6 +180,7 @@ pub struct Ip {
     forwarding: Forwarding,
     /// What stands in the way of packets.
     filter: Option<Box<dyn Filter>>,
+    spreading: Option<Box<spread::Spreading>>,
     /// The protocols above that take datagrams, a bit each.
     served: [u64; 4],
     rng: Rng,
@@ -241,6 +244,7 @@ impl Ip {
             path_mtu: BTreeMap::new(),
             forwarding,
             filter: None,
+            spreading: None,
             served: [0; 4],
             rng,
             report_at: None,

@@ -73,6 +73,10 @@ pub enum SendError {
     NetworkUnreachable,
     /// A route says that there is no way: `EHOSTUNREACH`.
     HostUnreachable,
+    /// A route says that nobody is to hear of it: `EINVAL`.
+    Blackhole,
+    /// A route says that it is forbidden: `EACCES`.
+    Forbidden,
     /// The source was an address of this host, and is no longer: `EINVAL`.
     SourceGone,
     /// A packet filter of this host forbids it: `EPERM`.
@@ -90,6 +94,8 @@ impl fmt::Display for SendError {
             Self::NetworkUnreachable => f.write_str("network is unreachable"),
             Self::Prohibited => f.write_str("operation not permitted"),
             Self::HostUnreachable => f.write_str("no route to host"),
+            Self::Blackhole => f.write_str("a route drops what goes there"),
+            Self::Forbidden => f.write_str("a route forbids to go there"),
             Self::SourceGone => f.write_str("the source is no address of this host any more"),
             Self::MessageTooLong { mtu } => write!(f, "message too long for an MTU of {mtu}"),
         }
@@ -104,7 +110,10 @@ impl From<SendError> for io::Error {
             SendError::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
             SendError::Prohibited => io::ErrorKind::PermissionDenied,
             SendError::HostUnreachable => io::ErrorKind::HostUnreachable,
-            SendError::SourceGone | SendError::MessageTooLong { .. } => io::ErrorKind::InvalidInput,
+            SendError::Forbidden => io::ErrorKind::PermissionDenied,
+            SendError::Blackhole | SendError::SourceGone | SendError::MessageTooLong { .. } => {
+                io::ErrorKind::InvalidInput
+            }
         };
         Self::new(kind, e)
     }

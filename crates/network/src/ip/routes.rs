@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use septet_core::checksum;
-
+use super::spread::choose;
+use super::ways::Refused;
 use super::{ConfigError, Interface, Ip};
 use crate::addr::{Cidr, Prefix};
 use crate::route::{Iface, NextHop, Origin, Route, StaticRoute, Table, Target};
@@ -16,7 +16,9 @@ pub(super) enum Next {
     Broadcast(Iface),
     Link(Iface),
     Via(Iface, IpAddr),
-    Unreachable,
+    /// One of several; which one depends on the flow.
+    Spread(Iface, IpAddr),
+    Refused(Refused),
 }
 
 impl Ip {
@@ -116,9 +118,9 @@ impl Ip {
             (Some(own), Some((prefix, target))) => {
                 let (ours, theirs) = (own.prefix_len(), prefix.prefix_len());
                 let ranked = (own.distance(), own.metric()) <= (Origin::Oracle.distance(), 0);
-                Some(if ours > theirs || ours == theirs && ranked { next(own.target, dst, up)? } else { target })
+                Some(if ours > theirs || ours == theirs && ranked { next(own.target, up)? } else { target })
             }
-            (Some(own), None) => next(own.target, dst, up),
+            (Some(own), None) => next(own.target, up),
             (None, shared) => shared.map(|(_, target)| target),
         }
     }
@@ -134,26 +136,20 @@ fn connected(iface: Iface, address: Cidr) -> impl Iterator<Item = Route> {
     [Some(Route::new(own, Target::Local, Origin::Kernel)), link, all].into_iter().flatten()
 }
 
-/// Where a route leads packets for `dst`.
-fn next(target: &Target, dst: IpAddr, up: impl Fn(Iface) -> bool) -> Option<Next> {
+/// Where a route leads packets.
+fn next(target: &Target, up: impl Fn(Iface) -> bool) -> Option<Next> {
     Some(match target {
         Target::Local => Next::Local,
         Target::Broadcast(iface) => Next::Broadcast(*iface),
         Target::Link(iface) => Next::Link(*iface),
         Target::Via(iface, gateway) => Next::Via(*iface, *gateway),
         Target::Spread(hops) => {
-            let usable = hops.iter().filter(|hop| up(hop.iface));
-            let NextHop { iface, gateway } = *usable.clone().nth(spread(dst) % usable.count())?;
-            Next::Via(iface, gateway)
+            // For those who ask for no flow in particular.
+            let NextHop { iface, gateway } = choose(hops, up, 0)?;
+            Next::Spread(iface, gateway)
         }
-        Target::Unreachable => Next::Unreachable,
+        Target::Unreachable => Next::Refused(Refused::Unreachable),
+        Target::Blackhole => Next::Refused(Refused::Blackhole),
+        Target::Prohibit => Next::Refused(Refused::Prohibited),
     })
-}
-
-/// A number for a destination.
-fn spread(dst: IpAddr) -> usize {
-    match dst {
-        IpAddr::V4(dst) => usize::from(checksum::of(&dst.octets())),
-        IpAddr::V6(dst) => usize::from(checksum::of(&dst.octets())),
-    }
 }

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::SendError;
 use crate::neighbor::NeighborId;
 use crate::route::Iface;
+use septet_wire::Trouble;
 
 const LINES_MIN: usize = 8;
 const LINES_MAX: usize = 4096;
@@ -13,12 +15,19 @@ pub(super) trait Address: Copy + Eq + Into<IpAddr> {
     /// All bits zero.
     const UNSPECIFIED: Self;
 
+    /// An address, where it is of this version.
+    fn of(addr: IpAddr) -> Option<Self>;
+
     /// A word that differs between addresses that are used side by side.
     fn mixed(self) -> u32;
 }
 
 impl Address for Ipv4Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
+
+    fn of(addr: IpAddr) -> Option<Self> {
+        if let IpAddr::V4(addr) = addr { Some(addr) } else { None }
+    }
 
     #[inline]
     fn mixed(self) -> u32 {
@@ -28,6 +37,10 @@ impl Address for Ipv4Addr {
 
 impl Address for Ipv6Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
+
+    fn of(addr: IpAddr) -> Option<Self> {
+        if let IpAddr::V6(addr) = addr { Some(addr) } else { None }
+    }
 
     #[inline]
     fn mixed(self) -> u32 {
@@ -44,6 +57,8 @@ pub(super) struct Way<A> {
     pub(super) iface: Iface,
     pub(super) next_hop: A,
     pub(super) neighbor: Option<NeighborId>,
+    /// Whether there are other next hops for other flows.
+    pub(super) spread: bool,
 }
 
 impl<A: Address> Way<A> {
@@ -52,7 +67,7 @@ impl<A: Address> Way<A> {
 
     /// By `iface` to `next_hop`, whose link address is still to be asked for.
     pub(super) const fn new(kind: Kind, iface: Iface, next_hop: A) -> Self {
-        Self { kind, iface, next_hop, neighbor: None }
+        Self { kind, iface, next_hop, neighbor: None, spread: false }
     }
 
     /// Whether nobody else can have sent from where this way leads: it is an address of this host, or the broadcast address
@@ -76,8 +91,46 @@ pub(super) enum Kind {
     Unicast,
     Broadcast,
     Multicast,
-    Unreachable,
+    Refused(Refused),
     NoRoute,
+}
+
+/// What a route says instead of where to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refused {
+    Unreachable,
+    Blackhole,
+    Prohibited,
+}
+
+impl Refused {
+    /// What a router tells the sender: as Linux's `ip_error`.
+    pub(super) const fn trouble(self) -> Option<Trouble> {
+        match self {
+            Self::Unreachable => Some(Trouble::HostUnreachable),
+            Self::Blackhole => None,
+            // RFC 1812 §5.2.7.1: "Communication Administratively Prohibited", code 13.
+            Self::Prohibited => Some(Trouble::Prohibited),
+        }
+    }
+
+    /// The same of IPv6, where Linux says of an unreachable route that there is none (RFC 4443 §3.1, code 0).
+    pub(super) const fn trouble_v6(self) -> Option<Trouble> {
+        match self {
+            Self::Unreachable => Some(Trouble::NoRoute),
+            Self::Blackhole | Self::Prohibited => self.trouble(),
+        }
+    }
+}
+
+impl From<Refused> for SendError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unreachable => Self::HostUnreachable,
+            Refused::Blackhole => Self::Blackhole,
+            Refused::Prohibited => Self::Forbidden,
+        }
+    }
 }
 
 /// One remembered answer of the routing table.
@@ -140,6 +193,7 @@ impl<A: Address> Ways<A> {
         let at = slot(dst, self.lines.len().max(1));
         if let Some(line) = self.lines.get_mut(at)
             && line.dst == dst
+            && !line.way.spread
         {
             (line.epoch, line.way.neighbor) = (epoch, Some(id));
         }

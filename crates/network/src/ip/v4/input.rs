@@ -128,18 +128,20 @@ impl Ip {
                     self.deliver(now, at(Cast::Multicast), header, frame, out);
                 }
             }
-            Kind::NoRoute | Kind::Unreachable => {
+            Kind::NoRoute | Kind::Refused(_) => {
                 self.counters.ip_in_no_routes += 1;
                 if self.forwarding == Forwarding::Off {
                     self.counters.ip_in_addr_errors += 1;
                     return drop_frame(&frame, DropReason::NotForUs, out);
                 }
                 let error = match way.kind {
-                    Kind::NoRoute => Trouble::NoRoute,
-                    _ => Trouble::HostUnreachable,
+                    Kind::Refused(refused) => refused.trouble(),
+                    _ => Some(Trouble::NoRoute),
                 };
                 drop_frame(&frame, DropReason::NoRoute, out);
-                self.report(now, error, &header, &frame, out);
+                if let Some(error) = error {
+                    self.report(now, error, &header, &frame, out);
+                }
             }
             Kind::Unicast => unreachable!("a unicast to a unicast frame is forwarded before"),
         }
@@ -174,6 +176,7 @@ impl Ip {
             drop_frame(&frame, DropReason::Ttl, out);
             return self.report(now, Trouble::HopLimit, &header, &frame, out);
         }
+        let way = if way.spread { self.spread_forwarded(way, header.dst, &frame) } else { way };
         if self.filter.is_some() {
             return self.forward_filtered(now, iface, header, way, frame, out);
         }

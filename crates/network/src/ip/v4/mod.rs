@@ -69,13 +69,17 @@ impl Ip {
         match self.lookup(dst.into(), up) {
             // RFC 1812 §5.3.7: nor is there a way to network 0.
             _ if dst.octets()[0] == 0 => way(Kind::NoRoute, 0),
-            Some(Next::Via(i, _) | Next::Link(i)) if dst.is_multicast() => way(Kind::Multicast, i),
+            Some(Next::Via(i, _) | Next::Spread(i, _) | Next::Link(i)) if dst.is_multicast() => way(Kind::Multicast, i),
             _ if dst.is_multicast() => first_up().map_or(way(Kind::NoRoute, 0), |i| way(Kind::Multicast, i)),
             Some(Next::Local) => way(Kind::Local, 0),
             Some(Next::Broadcast(i)) => way(Kind::Broadcast, i),
             Some(Next::Link(i)) => way(Kind::Unicast, i),
             Some(Next::Via(i, IpAddr::V4(gateway))) => Way { next_hop: gateway, ..way(Kind::Unicast, i) },
-            Some(Next::Unreachable | Next::Via(..)) => way(Kind::Unreachable, 0),
+            Some(Next::Spread(i, IpAddr::V4(gateway))) => {
+                Way { next_hop: gateway, spread: true, ..way(Kind::Unicast, i) }
+            }
+            Some(Next::Refused(refused)) => way(Kind::Refused(refused), 0),
+            Some(Next::Via(..) | Next::Spread(..)) => way(Kind::NoRoute, 0),
             None => way(Kind::NoRoute, 0),
         }
     }

@@ -52,6 +52,7 @@ impl Ip {
             Some(iface) => self.way_over(iface, dst)?,
             None => self.way_out(dst)?,
         };
+        let way = if way.spread { self.spread_sent(way, src, dst, to.protocol, frame.bytes()) } else { way };
         let src = if src.is_unspecified() { self.source_by(to.by, &way, dst)? } else { src };
         let header_len = ipv4::HEADER_LEN + options.len();
         let total = frame.len() + header_len;
@@ -111,7 +112,7 @@ impl Ip {
                     self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
                 }
             }
-            Kind::Unicast | Kind::Unreachable | Kind::NoRoute => {}
+            Kind::Unicast | Kind::Refused(_) | Kind::NoRoute => {}
         }
         match cut {
             None => self.transmit(now, dst, way, frame, Origin::Local, out),
@@ -127,7 +128,7 @@ impl Ip {
                 self.counters.ip_out_no_routes += 1;
                 Err(SendError::NetworkUnreachable)
             }
-            Kind::Unreachable => Err(SendError::HostUnreachable),
+            Kind::Refused(refused) => Err(refused.into()),
             _ => Ok(way),
         }
     }
@@ -198,7 +199,7 @@ impl Ip {
             }
             Kind::Broadcast => MacAddr([0xff; 6]),
             Kind::Multicast => MacAddr::of_group(dst.into()),
-            Kind::Local | Kind::Unreachable | Kind::NoRoute => return,
+            Kind::Local | Kind::Refused(_) | Kind::NoRoute => return,
         };
         self.transmit_to(way.iface, mac, EtherType::IPV4, packet, out);
     }

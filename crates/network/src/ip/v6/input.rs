@@ -108,7 +108,13 @@ impl Ip {
             _ => {
                 self.counters6.in_no_routes += 1;
                 drop_frame(&frame, DropReason::NoRoute, out);
-                self.report_v6(now, Trouble::NoRoute, &frame, cast, out);
+                let trouble = match way.kind {
+                    Kind::Refused(refused) => refused.trouble_v6(),
+                    _ => Some(Trouble::NoRoute),
+                };
+                if let Some(trouble) = trouble {
+                    self.report_v6(now, trouble, &frame, cast, out);
+                }
             }
         }
     }
@@ -145,6 +151,7 @@ impl Ip {
             drop_frame(&frame, DropReason::Ttl, out);
             return self.report_v6(now, Trouble::HopLimit, &frame, Cast::Unicast, out);
         }
+        let way = if way.spread { self.spread_forwarded(way, dst, &frame) } else { way };
         let mtu = self.interface(way.iface).mtu_v6();
         if frame.len() > mtu as usize && offload::packet_len_v6(&frame, header) > mtu {
             // RFC 8200 §5: no router cuts; it says how much fits.

@@ -207,7 +207,7 @@ impl Ip {
         let target = self.lookup(dst.into(), up);
         if dst.is_multicast() || is_link_scoped(dst) && target != Some(Next::Local) {
             let routed = match target {
-                Some(Next::Link(iface) | Next::Via(iface, _)) => Some(iface),
+                Some(Next::Link(iface) | Next::Via(iface, _) | Next::Spread(iface, _)) => Some(iface),
                 _ => None,
             };
             return self.on_some_link(dst, routed);
@@ -215,11 +215,12 @@ impl Ip {
         let (iface, next_hop) = match target {
             Some(Next::Local) => return way(Kind::Local, 0),
             Some(Next::Link(iface)) => (iface, dst),
-            Some(Next::Via(iface, IpAddr::V6(gateway))) => (iface, gateway),
-            Some(Next::Unreachable | Next::Via(..)) => return way(Kind::Unreachable, 0),
-            Some(Next::Broadcast(_)) | None => return way(Kind::NoRoute, 0),
+            Some(Next::Via(iface, IpAddr::V6(gateway)) | Next::Spread(iface, IpAddr::V6(gateway))) => (iface, gateway),
+            Some(Next::Refused(refused)) => return way(Kind::Refused(refused), 0),
+            Some(Next::Via(..) | Next::Spread(..) | Next::Broadcast(_)) | None => return way(Kind::NoRoute, 0),
         };
-        self.to_neighbor(iface, next_hop)
+        let spread = matches!(target, Some(Next::Spread(..)));
+        Way { spread, ..self.to_neighbor(iface, next_hop) }
     }
 
     /// The way to a neighbour on `iface`. Where discovery is off, whoever was not set by hand is out of reach.
@@ -260,7 +261,7 @@ impl Ip {
                 self.counters6.out_no_routes += 1;
                 Err(SendError::NetworkUnreachable)
             }
-            Kind::Unreachable => Err(SendError::HostUnreachable),
+            Kind::Refused(refused) => Err(refused.into()),
             _ => Ok(way),
         }
     }

@@ -26,6 +26,7 @@ impl Ip {
     ) -> Result<Option<Iface>, SendError> {
         self.counters6.out_requests += 1;
         let way = self.way_v6(dst, to.by)?;
+        let way = if way.spread { self.spread_sent(way, src, dst, to.protocol, frame.bytes()) } else { way };
         let src = if src.is_unspecified() { self.source_v6(&way, dst)? } else { src };
         let mtu = self.mtu_of_v6(now, &way, dst);
         // A super-segment is split at the port, into packets that its maker has sized.
@@ -179,7 +180,7 @@ impl Ip {
                 }
             }
             Kind::Multicast => MacAddr::of_group(dst.into()),
-            Kind::Broadcast | Kind::Local | Kind::Unreachable | Kind::NoRoute => return,
+            Kind::Broadcast | Kind::Local | Kind::Refused(_) | Kind::NoRoute => return,
         };
         self.transmit_to(way.iface, mac, EtherType::IPV6, packet, out);
     }
