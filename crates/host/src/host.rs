@@ -1,13 +1,15 @@
 //! The station.
 
 use core::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use septet_core::{Carrier, EventId, Frame, Instant, Out, Port, PortReport, Power, Recorder, Station, Storey};
 use septet_engine::executor::{self, Executor, Round};
 use septet_network::ip::ConfigError;
-use septet_network::{Cidr, Iface, Ip};
+use septet_network::route::Towards;
+use septet_network::{Iface, Ip};
 use septet_socket::NetRef;
 use septet_transport::tcp;
 
@@ -33,11 +35,23 @@ impl Host {
     /// # Errors
     /// A route's gateway is on no link of the host, or a VLAN is over an interface that is not there.
     pub fn new(config: HostConfig) -> Result<Self, ConfigError> {
-        for route in &config.routes {
-            let on_link = |c: &Cidr| c.prefix().contains(route.gateway);
-            let of_vlans = config.vlans.iter().flat_map(|v| &v.addresses);
-            if !config.interfaces.iter().flat_map(|i| &i.addresses).chain(of_vlans).any(on_link) {
-                return Err(ConfigError::GatewayNotOnLink(route.gateway));
+        let of_ports = || config.interfaces.iter().flat_map(|i| &i.addresses);
+        let on_link = |gateway: &IpAddr| {
+            of_ports().chain(config.vlans.iter().flat_map(|v| &v.addresses)).any(|c| c.prefix().contains(*gateway))
+        };
+        let written = config.by_hand.iter().flat_map(|by_hand| &by_hand.routes);
+        let via = written.clone().filter_map(|r| if let Towards::Via(via) = &r.towards { Some(via) } else { None });
+        let mut gateways = config.routes.iter().map(|r| &r.gateway).chain(via.flatten());
+        if let Some(gateway) = gateways.find(|gateway| !on_link(gateway)) {
+            return Err(ConfigError::GatewayNotOnLink(*gateway));
+        }
+        let interfaces = config.interfaces.len() + config.vlans.len();
+        for route in written {
+            match route.towards {
+                Towards::Link(iface) if usize::from(iface) >= interfaces => {
+                    return Err(ConfigError::NoSuchInterface(iface));
+                }
+                _ => {}
             }
         }
         if let Some(vlan) = config.vlans.iter().find(|v| usize::from(v.over) >= config.interfaces.len()) {

@@ -14,6 +14,6 @@ pub use host::Host;
 pub use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
 pub use stack::middlebox;
 pub use stack::{
-    Accept, HostConfig, Listening, ListeningRule, Neighbor, PacketLens, Speaker, TcpSocketId, metrics,
+    Accept, ByHand, HostConfig, Listening, ListeningRule, Neighbor, PacketLens, Speaker, TcpSocketId, metrics,
     system_randomness,
 };

@@ -15,10 +15,10 @@ use septet_datalink::hub::Hub;
 use septet_datalink::switch;
 use septet_datalink::vlan::VlanId;
 use septet_engine::World;
-use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, system_randomness};
+use septet_host::{ByHand, Forwarding, Host, HostConfig, InterfaceConfig, system_randomness};
 use septet_network::ip::{ConfigError, VlanInterfaceConfig};
 use septet_network::routes::{Member, Routes, Topology};
-use septet_network::{Cidr, Iface, Ipv6Config, Prefix, StaticRoute};
+use septet_network::{Cidr, Iface, Ipv6Config, Origin, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_service::StartError;
 use septet_transport::tcp;
@@ -28,7 +28,7 @@ use crate::expect::readings::Readings;
 use crate::fault::board::{self, Board};
 use crate::lab::Lab;
 use crate::model::medium::Cable;
-use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Routing, Subinterface};
+use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Routing, StackSpec, Subinterface};
 use crate::model::switch::SwitchSpec;
 use crate::model::topology::DOMAIN;
 use crate::model::whereabouts::Whereabouts;
@@ -138,6 +138,7 @@ impl Lab {
                         vlans: vlan_interfaces(node),
                         ipv6: discovery(node),
                         routes: routes.own,
+                        by_hand: by_hand(node, stack),
                         neighbors: self.across_serial_lines(index),
                         guide: routes.guide,
                         routing: node.speaks.clone(),
@@ -292,7 +293,10 @@ impl Lab {
     fn routes(&self) -> Vec<Routes> {
         let mut topology = Topology::default();
         for node in &self.nodes {
-            topology.node(forwarding(node));
+            let index = topology.node(forwarding(node));
+            if !node.gateways.is_empty() || node.routes.iter().any(|route| route.prefix.prefix_len() == 0) {
+                topology.explicit(index);
+            }
         }
         let mut segments: BTreeMap<Prefix, Vec<Member>> = BTreeMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
@@ -303,6 +307,10 @@ impl Lab {
         for (prefix, mut members) in segments {
             // The router with the lowest address is the first choice.
             members.sort_by_key(|m| m.addr);
+            // Who shares an address with others, at several places, is not joined to them by it.
+            if members.windows(2).any(|pair| pair[0].addr == pair[1].addr) {
+                continue;
+            }
             topology.segment(prefix, 1, members);
         }
         let mut routes = topology.compute();
@@ -320,6 +328,8 @@ impl Lab {
                 routes.own.retain(|r| r.prefix != default);
                 routes.own.push(StaticRoute::new(default, gateway));
             }
+            // What a person says of a prefix stands in the place of what was computed.
+            routes.own.retain(|r| r.origin != Origin::Oracle || node.routes.iter().all(|own| own.prefix != r.prefix));
         }
         routes
     }
@@ -333,6 +343,12 @@ fn segmented(tcp: &Arc<tcp::Config>, segmentation: Segmentation) -> Arc<tcp::Con
         }
         _ => tcp.clone(),
     }
+}
+
+/// What the file says of a node's routes.
+fn by_hand(node: &Node, stack: &StackSpec) -> Option<Box<ByHand>> {
+    let by_hand = ByHand { routes: node.routes.clone(), multipath: stack.multipath };
+    (by_hand != ByHand::default()).then(|| Box::new(by_hand))
 }
 
 fn forwarding(node: &Node) -> Forwarding {

@@ -7,6 +7,7 @@ mod lab;
 pub(crate) mod links;
 pub(crate) mod listeners;
 pub(crate) mod node;
+pub(crate) mod routes;
 pub(crate) mod routing;
 pub(crate) mod segments;
 pub(crate) mod shared_line;

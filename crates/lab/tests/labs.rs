@@ -450,3 +450,21 @@ fn every_lab_has_a_test() {
         }
     }
 }
+
+#[test]
+fn routing_loop() {
+    holds("routing-loop", &[]);
+    // With the default route of r2 taken away it knows of no way, and says so at once.
+    let missed = misses("routing-loop", "[router.r2]\ngateway = \"r1\"\n", "[router.r2]\n");
+    assert_eq!(missed, ["loops", "cost", "seen"]);
+    needs("routing-loop", "\"unreachable 10.98.0.0/16\", ", "unreachable");
+    needs("routing-loop", ", \"blackhole 10.98.8.0/24\"", "silent");
+}
+
+#[test]
+fn anycast() {
+    holds("anycast", &[]);
+    needs("anycast", ", \"192.0.2.53 via r2 metric 2\"", "nobody");
+    // The metric decides, not the order.
+    assert_eq!(misses("anycast", "via ns2 metric 1", "via ns2 metric 3"), ["nearest", "other"]);
+}

@@ -145,6 +145,32 @@ pub struct StaticRoute {
     pub origin: Origin,
 }
 
+/// A route by hand in all its forms, before it is known which interfaces it uses: those on whose links the gateways are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WrittenRoute {
+    /// The destinations it is for.
+    pub prefix: Prefix,
+    /// Where they go.
+    pub towards: Towards,
+    /// Among routes by hand to the same prefix the lowest metric wins.
+    pub metric: u32,
+}
+
+/// Where a route by hand leads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Towards {
+    /// To one of these routers: `via`.
+    Via(Vec<IpAddr>),
+    /// Straight to the destinations, which are on the link of this interface: `dev`.
+    Link(Iface),
+    /// See [`Target::Unreachable`].
+    Unreachable,
+    /// See [`Target::Blackhole`].
+    Blackhole,
+    /// See [`Target::Prohibit`].
+    Prohibit,
+}
+
 impl StaticRoute {
     /// A route by hand, with metric zero.
     pub const fn new(prefix: Prefix, gateway: IpAddr) -> Self {

@@ -1,5 +1,7 @@
 //! A path-compressed binary trie: longest-prefix match in as many steps as prefixes nest, and insertion in place.
 
+use crate::table::push_tight;
+
 /// The bits of an address, the most significant first.
 pub(crate) trait Bits: Copy + Ord {
     const WIDTH: u8;
@@ -69,7 +71,7 @@ impl<B: Bits> Trie<B> {
     pub(crate) fn slot(&mut self, bits: B, len: u8) -> &mut u32 {
         let bits = bits.masked(len);
         if self.nodes.is_empty() {
-            self.nodes.push(Node { bits, len, children: [NONE; 2], value: NONE });
+            push_tight(&mut self.nodes, Node { bits, len, children: [NONE; 2], value: NONE });
             return &mut self.nodes[0].value;
         }
         let mut at = 0;
@@ -87,7 +89,7 @@ impl<B: Bits> Trie<B> {
             let child = node.children[side];
             if child == NONE {
                 let new = self.nodes.len();
-                self.nodes.push(Node { bits, len, children: [NONE; 2], value: NONE });
+                push_tight(&mut self.nodes, Node { bits, len, children: [NONE; 2], value: NONE });
                 self.nodes[at].children[side] = new as u32;
                 return &mut self.nodes[new].value;
             }
@@ -118,13 +120,13 @@ impl<B: Bits> Trie<B> {
         let old = core::mem::replace(&mut self.nodes[at], fork);
         let old_side = old.bits.bit(common);
         self.nodes[at].children[old_side] = self.nodes.len() as u32;
-        self.nodes.push(old);
+        push_tight(&mut self.nodes, old);
         if common == len {
             return at;
         }
         let new = self.nodes.len();
         self.nodes[at].children[1 - old_side] = new as u32;
-        self.nodes.push(Node { bits, len, children: [NONE; 2], value: NONE });
+        push_tight(&mut self.nodes, Node { bits, len, children: [NONE; 2], value: NONE });
         new
     }
 

@@ -16,6 +16,7 @@ impl Errno {
     pub const EIO: Self = Self(5);
     pub const EBADF: Self = Self(9);
     pub const EAGAIN: Self = Self(11);
+    pub const EACCES: Self = Self(13);
     pub const EEXIST: Self = Self(17);
     pub const EINVAL: Self = Self(22);
     pub const EPIPE: Self = Self(32);
@@ -54,7 +55,8 @@ impl From<SendError> for Errno {
         match error {
             SendError::NetworkUnreachable => Self::ENETUNREACH,
             SendError::HostUnreachable => Self::EHOSTUNREACH,
-            SendError::SourceGone => Self::EINVAL,
+            SendError::SourceGone | SendError::Blackhole => Self::EINVAL,
+            SendError::Forbidden => Self::EACCES,
             SendError::Prohibited => Self::EPERM,
             SendError::MessageTooLong { .. } => Self::EMSGSIZE,
         }
@@ -93,6 +95,8 @@ mod tests {
         assert_eq!(through(tcp::Error::ConnectionReset.into()), Errno(104));
         assert_eq!(through(udp::Error::TooLong.into()), Errno::EMSGSIZE);
         assert_eq!(through(SendError::MessageTooLong { mtu: 1500 }.into()), Errno::EMSGSIZE);
+        assert_eq!(through(SendError::Forbidden.into()), Errno::EACCES);
+        assert_eq!(through(SendError::Blackhole.into()), Errno::EINVAL);
         assert_eq!(through(ErrorKind::AddrNotAvailable.into()), Errno::EADDRNOTAVAIL);
         assert_eq!(through(ErrorKind::WouldBlock.into()), Errno::EAGAIN);
     }

@@ -13,7 +13,7 @@ use septet_network::{Cidr, Iface, Route};
 use septet_wire::ethernet::MacAddr;
 
 pub use septet_network::acd::{Check, Defence};
-pub use septet_network::ip::{AdminState, Change, Lifetime, NewAddress, News};
+pub use septet_network::ip::{AdminState, Change, Lifetime, NewAddress, News, Path, PathKind};
 
 /// An interface of a host: `ip link`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -135,6 +135,12 @@ pub trait AdminImpl: Send + Sync + 'static {
     /// # Errors
     /// Those of the network.
     fn routes(&self) -> io::Result<Vec<Route>>;
+
+    /// Which way a packet to `to` takes now: `ip route get`.
+    ///
+    /// # Errors
+    /// Those of sending there.
+    fn path_to(&self, to: IpAddr) -> io::Result<Path>;
 
     /// Adds a route.
     ///

@@ -15,6 +15,7 @@ mod console;
 mod curl;
 mod dig;
 mod gauge;
+mod ip;
 mod iperf3;
 mod names;
 mod pace;
@@ -43,6 +44,7 @@ pub use words::{Unclosed, split};
 pub static PROGRAMS: &[&dyn Program] = &[
     &curl::Curl,
     &dig::Dig,
+    &ip::Ip,
     &iperf3::Iperf3,
     &ping::Ping,
     &tcp_echo::TcpEcho,

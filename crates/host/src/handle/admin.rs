@@ -4,7 +4,7 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_network::ip::{AdminState, Change, Lifetime, NewAddress};
+use septet_network::ip::{AdminState, Change, Lifetime, NewAddress, Path};
 use septet_network::neighbor::State;
 use septet_network::{Iface, Route};
 use septet_socket::admin::{Address, Link, Neighbor};
@@ -46,6 +46,10 @@ impl AdminImpl for AdminHandle {
 
     fn routes(&self) -> io::Result<Vec<Route>> {
         call(&self.key, |stack, _| Ok(stack.ip.routes().collect()))
+    }
+
+    fn path_to(&self, to: IpAddr) -> io::Result<Path> {
+        call(&self.key, |stack, _| stack.ip.path_to(to).map_err(io::Error::from))
     }
 
     fn add_route(&self, route: Route) -> io::Result<()> {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use septet_core::{Randomness, Seed};
 use septet_datalink::ethernet::MacAddr;
+use septet_network::ip::Multipath;
 use septet_network::ip::VlanInterfaceConfig;
+use septet_network::route::WrittenRoute;
 use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, Ipv6Config, StaticRoute};
 
@@ -36,6 +38,8 @@ pub struct HostConfig {
     pub routes: Vec<StaticRoute>,
     /// What its interfaces do of IPv6 by themselves; those that are not named do nothing.
     pub ipv6: Vec<(Iface, Ipv6Config)>,
+    /// What a person says of its routes, where that is more than a gateway.
+    pub by_hand: Option<Box<ByHand>>,
     /// Neighbours that it need not ask for: those at the other end of a line that has only one.
     pub neighbors: Vec<Neighbor>,
     /// Where it is a router among many: its view of the map that these share, beside its own routes.
@@ -65,6 +69,15 @@ pub struct HostConfig {
     pub randomness: Randomness,
 }
 
+/// Routes that a person wrote.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ByHand {
+    /// The routes, beside those of [`HostConfig::routes`].
+    pub routes: Vec<WrittenRoute>,
+    /// What makes a flow, where a route has several next hops.
+    pub multipath: Multipath,
+}
+
 /// A neighbour that is known from the beginning: a permanent entry of `ip neigh`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Neighbor {
@@ -85,6 +98,7 @@ impl HostConfig {
             vlans: Vec::new(),
             routes: Vec::new(),
             ipv6: Vec::new(),
+            by_hand: None,
             neighbors: Vec::new(),
             guide: None,
             routing: Vec::new(),

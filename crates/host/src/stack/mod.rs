@@ -24,7 +24,7 @@ mod udp_calls;
 mod upper;
 mod wakers;
 
-pub use config::{HostConfig, Neighbor, system_randomness};
+pub use config::{ByHand, HostConfig, Neighbor, system_randomness};
 pub(crate) use counters::all as counters;
 pub use counters::metrics;
 pub use lens::PacketLens;

@@ -11,14 +11,14 @@ use septet_datalink::stats::Ports;
 use septet_datalink::vlan;
 use septet_engine::executor;
 use septet_network::firewall::Firewall;
-use septet_network::ip::{Cast, Datagram, DontFragment, Outgoing, Report, SendError, Up};
+use septet_network::ip::{Cast, Datagram, DontFragment, Multipath, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip};
 use septet_transport::Trouble;
 use septet_transport::tcp::Transmit;
 use septet_transport::udp;
 
-use super::config::HostConfig;
+use super::config::{ByHand, HostConfig};
 use super::errors::switched_off;
 use super::listeners::Listeners;
 use super::packets::Packets;
@@ -375,6 +375,14 @@ fn build_ip(config: &HostConfig, uppers: &[Upper], recorder: &Recorder) -> Ip {
     }
     for route in &config.routes {
         ip.add_route(*route).expect("checked when the host was made");
+    }
+    if let Some(ByHand { routes, multipath }) = config.by_hand.as_deref() {
+        for route in routes {
+            ip.add_written(route).expect("checked when the host was made");
+        }
+        if *multipath != Multipath::default() {
+            ip.set_multipath(*multipath);
+        }
     }
     for neighbor in &config.neighbors {
         ip.neighbors_mut().set_permanent(Instant::ZERO, neighbor.iface, neighbor.address, neighbor.mac);

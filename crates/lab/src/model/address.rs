@@ -10,7 +10,7 @@
 //! In IPv6 the decimal numbers of the IPv4 address are written as they are: `10.0.1.12` is `2001:db8:0:1::12`. The prefix is
 //! the one for documentation (RFC 3849) and not a unique local one: the policy table of RFC 6724 would prefer IPv4 to that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use septet_language::mistake::{Mistake, Mistakes, Span};
@@ -174,15 +174,18 @@ pub(crate) fn assign(
     mistakes: &mut Mistakes,
 ) -> BTreeMap<Spot, Vec<Cidr>> {
     let mut taken: BTreeMap<IpAddr, (Spot, Span)> = BTreeMap::new();
+    let mut shared: BTreeSet<IpAddr> = BTreeSet::new();
     let mut nets: Vec<(Prefix, Span)> = Vec::new();
     let mut given: Vec<Nets> = Vec::new();
     for segment in segments {
         let others = nets.len();
         given.push(Version::ALL.map(|version| {
-            let own = given_nets(segment, version, names, &mut taken, mistakes);
+            let own = given_nets(segment, version, names, &mut taken, &mut shared, mistakes);
             let first = own.first().map(|(net, _)| *net);
             for (net, span) in own {
-                if let Some((other, first)) = nets[..others].iter().find(|(other, _)| overlap(net, *other)) {
+                let apart = |other: Prefix| net == other && net == Prefix::host(net.addr());
+                let near = |other: Prefix| overlap(net, other) && !apart(other);
+                if let Some((other, first)) = nets[..others].iter().find(|(other, _)| near(*other)) {
                     let reason = format!("{net} overlaps {other}, which is another segment");
                     mistakes.push(
                         Mistake::new("subnet", span.clone(), reason, "this network")
@@ -224,13 +227,18 @@ fn given_nets(
     version: Version,
     names: &dyn Fn(Spot) -> String,
     taken: &mut BTreeMap<IpAddr, (Spot, Span)>,
+    shared: &mut BTreeSet<IpAddr>,
     mistakes: &mut Mistakes,
 ) -> Vec<(Prefix, Span)> {
     let mut nets: Vec<(Prefix, Span)> = Vec::new();
     let mut more: Vec<(Prefix, Span)> = Vec::new();
     for seat in &segment.seats {
         for (nth, (cidr, span)) in seat.fixed(version).enumerate() {
-            if let Some((other, first)) = taken.get(&cidr.addr()) {
+            // An address of no network, beside the first, may be at several places: only routes lead to it (RFC 4786's anycast).
+            let anycast = nth > 0 && cidr.prefix() == Prefix::host(cidr.addr());
+            if let Some((other, first)) = taken.get(&cidr.addr())
+                && !(anycast && shared.contains(&cidr.addr()))
+            {
                 let reason =
                     format!("{} and {} both have the address {}", names(*other), names(seat.spot), cidr.addr());
                 let mut mistake = Mistake::new("duplicate-address", span.clone(), reason, "the same address");
@@ -243,6 +251,9 @@ fn given_nets(
                 continue;
             }
             taken.insert(cidr.addr(), (seat.spot, span.clone()));
+            if anycast {
+                shared.insert(cidr.addr());
+            }
             let own = cidr.prefix();
             match nets.first() {
                 _ if nth > 0 => more.push((own, span.clone())),

@@ -10,6 +10,8 @@ use septet_host::{Listening, Speaker};
 use septet_language::document::Text;
 use septet_language::mistake::Span;
 use septet_network::Cidr;
+use septet_network::ip::Multipath;
+use septet_network::route::WrittenRoute;
 use septet_service::Service;
 use septet_transport::tcp;
 
@@ -36,6 +38,8 @@ pub struct Node {
     pub(crate) firewall: Option<Arc<septet_network::firewall::Config>>,
     /// The routing protocols that it speaks.
     pub(crate) speaks: Vec<Speaker>,
+    /// The routes that the file gives it.
+    pub(crate) routes: Vec<WrittenRoute>,
     /// What the file says of it; nodes of one range share it.
     pub spec: Arc<NodeSpec>,
 }
@@ -72,6 +76,15 @@ impl Node {
             port.addresses.iter().chain(port.vlans.iter().flat_map(|sub| &sub.addresses)).copied().collect()
         };
         self.ports.iter().flat_map(of)
+    }
+
+    /// The names of its interfaces: those of the ports, then those of VLANs at them.
+    pub(crate) fn interface_names(&self) -> impl Iterator<Item = String> + '_ {
+        let ports = (0..self.ports.len()).map(|number| format!("eth{number}"));
+        let of = |(number, port): (usize, &Port)| -> Vec<String> {
+            port.vlans.iter().map(|sub| format!("eth{number}.{}", sub.vlan)).collect()
+        };
+        ports.chain(self.ports.iter().enumerate().flat_map(of))
     }
 }
 
@@ -212,6 +225,10 @@ pub struct StackSpec {
     pub(crate) addresses: Vec<GivenAddress>,
     pub(crate) mtu: Option<u16>,
     pub(crate) routing: Option<Routing>,
+    pub(crate) gateway: Option<Text>,
+    /// Routes by hand, as they are written.
+    pub(crate) routes: Vec<Text>,
+    pub(crate) multipath: Multipath,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
     /// What its packet filter is to be, to be read when all nodes have their addresses.
     pub(crate) firewall: Option<FirewallSpec>,
@@ -242,7 +259,6 @@ pub struct HostSpec {
     pub exec: Option<String>,
     /// A TAP interface that takes the host's place when the lab is live.
     pub tap: Option<String>,
-    pub(crate) gateway: Option<Text>,
     pub(crate) resolvers: Option<Vec<Resolver>>,
 }
 

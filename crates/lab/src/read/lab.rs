@@ -31,7 +31,7 @@ use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, 
 use crate::read::links::Wiring;
 use crate::read::node::{self, Declared, ROUTING_OF_ALL, firsts};
 use crate::read::starts::{self, Stop};
-use crate::read::{routing, segments, shared_line, sweep, tcp, vlans};
+use crate::read::{routes, routing, segments, shared_line, sweep, tcp, vlans};
 
 /// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
@@ -274,9 +274,17 @@ impl Reader<'_> {
             });
             let neighbours = neighbours.collect();
             let versions = stack.and_then(|stack| stack.versions).unwrap_or(*versions);
-            let name = node.name.clone();
-            let (gateways, speaks) = (Vec::new(), Vec::new());
-            nodes.push(Node { name, ports, neighbours, versions, gateways, speaks, firewall: None, spec });
+            nodes.push(Node {
+                name: node.name.clone(),
+                ports,
+                neighbours,
+                versions,
+                gateways: Vec::new(),
+                routes: Vec::new(),
+                speaks: Vec::new(),
+                firewall: None,
+                spec,
+            });
         }
         vlans::check(&nodes, links, self.mistakes);
         let segments = segments::segments(&mut nodes, links);
@@ -315,15 +323,16 @@ impl Reader<'_> {
         }
     }
 
-    /// Finds the gateways that the file names.
+    /// Finds the gateways that the file names, and its routes by hand.
     fn gateways(&mut self, nodes: &mut [Node], topology: &Topology) {
         for index in 0..nodes.len() {
             let spec = nodes[index].spec.clone();
-            let Some(host) = spec.host() else { continue };
-            if let Some(text) = &host.gateway {
+            let Some(stack) = spec.stack() else { continue };
+            if let Some(text) = &stack.gateway {
                 let gateway = gateway(text, &nodes[index], nodes, topology);
                 nodes[index].gateways = self.or_report(text, gateway).unwrap_or_default();
             }
+            nodes[index].routes = routes::read(&stack.routes, &nodes[index], nodes, topology, self.mistakes);
         }
     }
 

@@ -11,6 +11,7 @@ use septet_language::schema::{
     AnyKey, Choice, Entry, Key, Line, Named, Phrase, PieceOf, Section, Table, TableOf, Texts, Time,
 };
 use septet_language::words::{Word, Wrong};
+use septet_network::ip::Multipath;
 use septet_transport::tcp;
 
 use crate::firewall::{self, FIREWALL, NAT};
@@ -22,6 +23,7 @@ use crate::model::node::{
 };
 use crate::model::topology::Topology;
 use crate::model::versions::Versions;
+use crate::read::routes::ROUTES;
 use crate::read::switch::{self, SWITCH};
 use crate::read::tcp::TCP;
 use crate::read::{listeners, routing};
@@ -45,12 +47,25 @@ static ROUTER: Section =
 static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(septet_service::keys).numbered(&PORTS);
 
 /// What hosts and routers have in common.
-const STACK: &[&dyn AnyKey] =
-    &[&IP, &ADDRESS, &MTU, &ROUTING, &TCP, &listeners::LISTENERS, &DUPLEX, &TURNAROUND, &RUN, &FIREWALL];
+const STACK: &[&dyn AnyKey] = &[
+    &IP,
+    &ADDRESS,
+    &MTU,
+    &ROUTING,
+    &GATEWAY,
+    &ROUTES,
+    &MULTIPATH,
+    &TCP,
+    &listeners::LISTENERS,
+    &DUPLEX,
+    &TURNAROUND,
+    &RUN,
+    &FIREWALL,
+];
 
 const ROUTERS_OWN: &[&dyn AnyKey] = &[&NAT];
 
-const HOSTS_OWN: &[&dyn AnyKey] = &[&GATEWAY, &EXEC, &TAP, &RESOLVER];
+const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER];
 
 static IP: Key<Choice<Versions>> =
     Key::new("ip", Choice(Versions::words), "the versions of IP that it speaks: `4`, `6` or `dual` (the lab's)");
@@ -69,6 +84,11 @@ const ROUTES_FROM: Choice<Routing> = Choice(|| {
     let protocols = routing::by_name().map(|kind| (kind.name, Routing::Protocol(kind.name)));
     [("computed", Routing::Computed), ("none", Routing::None)].into_iter().chain(protocols).collect()
 });
+static MULTIPATH: Key<Choice<Multipath>> = Key::new(
+    "multipath",
+    Choice(|| vec![("addresses", Multipath::Addresses), ("ports", Multipath::Ports)]),
+    "what decides which of several gateways of a route a packet takes: its `addresses`, or its `ports` too (addresses)",
+);
 static DUPLEX: Key<Choice<Duplex>> = Key::new(
     "duplex",
     Choice(|| vec![("full", Duplex::Full), ("half", Duplex::Half)]),
@@ -223,7 +243,6 @@ fn host(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistake
         services: septet_service::read(table, topology, mistakes),
         exec: table.get(&EXEC).map(|text| text.text),
         tap: table.get(&TAP).map(|text| text.text),
-        gateway: table.get(&GATEWAY),
         resolvers: table
             .get(&RESOLVER)
             .map(|texts| texts.iter().filter_map(|text| resolver(text, topology, mistakes)).collect()),
@@ -256,6 +275,9 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) ->
         addresses: table.get(&ADDRESS).unwrap_or_default(),
         mtu: table.get(&MTU),
         routing: table.get(&ROUTING),
+        gateway: table.get(&GATEWAY),
+        routes: table.get(&ROUTES).unwrap_or_default(),
+        multipath: table.get(&MULTIPATH).unwrap_or_default(),
         ports,
         firewall: firewall::read(table),
         nat: firewall::nat::read(table),

@@ -29,6 +29,7 @@ use self::admin::Book;
 pub use self::admin::{AdminState, Change, Lifetime, NewAddress, News};
 pub use self::offload::split;
 pub use self::outgoing::{DEFAULT_TTL, DontFragment, Looped, Outgoing, SendError};
+pub use self::routes::{Path, PathKind};
 pub use self::spread::Multipath;
 pub use self::v6::{AddressState, Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config};
 

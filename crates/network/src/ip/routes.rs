@@ -1,12 +1,14 @@
 //! The routes of a host: those that come with its addresses, those that it is given, and what is looked up in them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use septet_core::Carrier;
 
 use super::spread::choose;
 use super::ways::Refused;
-use super::{ConfigError, Interface, Ip};
+use super::{ConfigError, Interface, Ip, SendError};
 use crate::addr::{Cidr, Prefix};
-use crate::route::{Iface, NextHop, Origin, Route, StaticRoute, Table, Target};
+use crate::route::{Iface, NextHop, Origin, Route, StaticRoute, Table, Target, Towards, WrittenRoute};
 use crate::routes::Guide;
 
 /// Where packets for one destination go: a [`Target`] of which one next hop was chosen.
@@ -21,7 +23,57 @@ pub(super) enum Next {
     Refused(Refused),
 }
 
+/// Which way packets to one destination take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Path {
+    /// The interface that they leave by; `None` where they stay in the host.
+    pub iface: Option<Iface>,
+    /// The router that they are handed to, where the destination is not on the link itself.
+    pub gateway: Option<IpAddr>,
+    /// The source address that they get.
+    pub source: IpAddr,
+    /// To whom they are.
+    pub kind: PathKind,
+}
+
+/// To whom a packet is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PathKind {
+    /// To the host itself.
+    Local,
+    /// To one host.
+    Unicast,
+    /// To a group.
+    Multicast,
+    /// To all on a link.
+    Broadcast,
+}
+
 impl Ip {
+    /// Which way a packet to `dst` takes that has no source yet.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn path_to(&mut self, dst: IpAddr) -> Result<Path, SendError> {
+        let (source, iface) = self.origin_for(dst)?;
+        let path = |kind| Path { iface, gateway: None, source, kind };
+        if iface.is_none() {
+            return Ok(path(PathKind::Local));
+        }
+        if dst.is_multicast() {
+            return Ok(path(PathKind::Multicast));
+        }
+        let up = |i: Iface| self.carrier(i) == Some(Carrier::Up);
+        Ok(match self.lookup(dst, up) {
+            Some(Next::Via(_, gateway) | Next::Spread(_, gateway)) => {
+                Path { gateway: Some(gateway), ..path(PathKind::Unicast) }
+            }
+            Some(Next::Broadcast(_)) => path(PathKind::Broadcast),
+            _ if dst == IpAddr::V4(Ipv4Addr::BROADCAST) => path(PathKind::Broadcast),
+            _ => path(PathKind::Unicast),
+        })
+    }
+
     /// The routes that come with an address: `proto kernel`.
     pub(super) fn add_connected(&mut self, iface: Iface, address: Cidr) {
         for route in connected(iface, address) {
@@ -46,6 +98,31 @@ impl Ip {
         let StaticRoute { prefix, gateway, metric, origin } = route;
         let iface = self.iface_of(gateway).ok_or(ConfigError::GatewayNotOnLink(gateway))?;
         self.table.add(Route::new(prefix, Target::Via(iface, gateway), origin).metric(metric));
+        self.epoch += 1;
+        Ok(())
+    }
+
+    /// Adds a route by hand.
+    ///
+    /// # Errors
+    /// [`ConfigError::GatewayNotOnLink`], [`ConfigError::NoSuchInterface`].
+    pub fn add_written(&mut self, route: &WrittenRoute) -> Result<(), ConfigError> {
+        let target = match &route.towards {
+            Towards::Via(gateways) => {
+                let hop = |&gateway: &IpAddr| match self.iface_of(gateway) {
+                    Some(iface) => Ok(NextHop { iface, gateway }),
+                    None => Err(ConfigError::GatewayNotOnLink(gateway)),
+                };
+                let hops = gateways.iter().map(hop).collect::<Result<Vec<_>, _>>()?;
+                Target::through(hops).unwrap_or(Target::Unreachable)
+            }
+            Towards::Link(iface) if usize::from(*iface) < self.interfaces.len() => Target::Link(*iface),
+            Towards::Link(iface) => return Err(ConfigError::NoSuchInterface(*iface)),
+            Towards::Unreachable => Target::Unreachable,
+            Towards::Blackhole => Target::Blackhole,
+            Towards::Prohibit => Target::Prohibit,
+        };
+        self.table.add(Route::new(route.prefix, target, Origin::Static).metric(route.metric));
         self.epoch += 1;
         Ok(())
     }

@@ -10,7 +10,7 @@ mod merge;
 mod spf;
 mod ways;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -58,6 +58,8 @@ struct Segment {
 #[derive(Default, Debug)]
 pub struct Topology {
     nodes: Vec<Forwarding>,
+    /// Nodes that have a default route of their own.
+    explicit: BTreeSet<usize>,
     segments: Vec<Segment>,
     ties: Ties,
 }
@@ -72,6 +74,11 @@ impl Topology {
     /// Adds a segment: all that is joined by one cable, or by switches. Crossing it costs `cost`, at least one.
     pub fn segment(&mut self, prefix: Prefix, cost: u32, members: Vec<Member>) {
         self.segments.push(Segment { prefix, cost: cost.max(1), members });
+    }
+
+    /// A router has a default route already: it gets a route to each prefix.
+    pub fn explicit(&mut self, node: usize) {
+        self.explicit.insert(node);
     }
 
     /// Chooses among equal paths.
@@ -164,7 +171,7 @@ impl<'a> State<'a> {
     fn peel(&mut self) {
         let mut todo: Vec<usize> = (0..self.topology.nodes.len()).rev().filter(|&n| self.is_router(n)).collect();
         while let Some(node) = todo.pop() {
-            if self.parent[node].is_some() {
+            if self.parent[node].is_some() || self.topology.explicit.contains(&node) {
                 continue;
             }
             let Some(up) = self.only_gateway(node) else { continue };

@@ -15,7 +15,8 @@ use crate::route::{Iface, Origin, Route, Target};
 #[derive(Clone, Default, Debug)]
 pub struct Table {
     v4: Family<u32>,
-    v6: Family<u128>,
+    /// Most hosts have none, and little room.
+    v6: Option<Box<Family<u128>>>,
     targets: Targets,
 }
 
@@ -73,7 +74,7 @@ impl Table {
         let line = (self.targets.hold(target), Standing { metric, origin, distance });
         match prefix.addr() {
             IpAddr::V4(a) => self.v4.add(a.to_bits(), prefix.prefix_len(), line),
-            IpAddr::V6(a) => self.v6.add(a.to_bits(), prefix.prefix_len(), line),
+            IpAddr::V6(a) => self.v6.get_or_insert_default().add(a.to_bits(), prefix.prefix_len(), line),
         }
     }
 
@@ -93,7 +94,7 @@ impl Table {
         let line = (target, Standing { metric, origin, distance });
         let was_there = match prefix.addr() {
             IpAddr::V4(a) => self.v4.remove(a.to_bits(), prefix.prefix_len(), line),
-            IpAddr::V6(a) => self.v6.remove(a.to_bits(), prefix.prefix_len(), line),
+            IpAddr::V6(a) => self.v6.as_mut().is_some_and(|v6| v6.remove(a.to_bits(), prefix.prefix_len(), line)),
         };
         if was_there {
             self.targets.release(target);
@@ -138,7 +139,9 @@ impl Table {
         let fits = |target| self.targets[target].is_usable(&usable);
         let (target, entry) = match dst {
             IpAddr::V4(a) => self.v4.lookup(a.to_bits(), fits).map(|(target, entry)| (target, Kept::V4(entry)))?,
-            IpAddr::V6(a) => self.v6.lookup(a.to_bits(), fits).map(|(target, entry)| (target, Kept::V6(entry)))?,
+            IpAddr::V6(a) => {
+                self.v6.as_ref()?.lookup(a.to_bits(), fits).map(|(target, entry)| (target, Kept::V6(entry)))?
+            }
         };
         Some(Found { target: &self.targets[target], entry })
     }
@@ -147,7 +150,7 @@ impl Table {
     pub fn at(&self, prefix: Prefix) -> impl Iterator<Item = Route> {
         let (v4, v6) = match prefix.addr() {
             IpAddr::V4(a) => (Some(self.v4.at(a.to_bits(), prefix.prefix_len())), None),
-            IpAddr::V6(a) => (None, Some(self.v6.at(a.to_bits(), prefix.prefix_len()))),
+            IpAddr::V6(a) => (None, self.v6.as_ref().map(|v6| v6.at(a.to_bits(), prefix.prefix_len()))),
         };
         v4.into_iter().flatten().chain(v6.into_iter().flatten()).map(move |line| self.route(prefix, line))
     }
@@ -155,14 +158,15 @@ impl Table {
     /// All routes, by prefix, distance and metric.
     pub fn iter(&self) -> impl Iterator<Item = Route> {
         let v4 = self.v4.lines().into_iter().map(|(bits, len, line)| (Ipv4Addr::from_bits(bits).into(), len, line));
-        let v6 = self.v6.lines().into_iter().map(|(bits, len, line)| (Ipv6Addr::from_bits(bits).into(), len, line));
+        let v6 = self.v6.as_ref().map(|v6| v6.lines()).unwrap_or_default();
+        let v6 = v6.into_iter().map(|(bits, len, line)| (Ipv6Addr::from_bits(bits).into(), len, line));
         v4.chain(v6)
             .map(|(addr, len, line)| self.route(Prefix::new(addr, len).expect("the length was that of a prefix"), line))
     }
 
     /// How many routes there are.
     pub fn len(&self) -> usize {
-        self.v4.len() + self.v6.len()
+        self.v4.len() + self.v6.as_ref().map_or(0, |v6| v6.len())
     }
 
     /// Whether there is none.
@@ -172,7 +176,7 @@ impl Table {
 
     /// Octets of memory that the routes take.
     pub fn bytes(&self) -> usize {
-        self.v4.bytes() + self.v6.bytes() + self.targets.bytes()
+        self.v4.bytes() + self.v6.as_ref().map_or(0, |v6| size_of_val(&**v6) + v6.bytes()) + self.targets.bytes()
     }
 
     fn route(&self, prefix: Prefix, (target, standing): Line) -> Route {
@@ -182,7 +186,7 @@ impl Table {
 }
 
 /// Appends to a list that is kept tight: most hosts have a handful of routes, and some routers a million.
-fn push_tight<T>(list: &mut Vec<T>, item: T) {
+pub(crate) fn push_tight<T>(list: &mut Vec<T>, item: T) {
     if list.len() == list.capacity() {
         list.reserve_exact((list.len() / 4).max(2));
     }

@@ -14,9 +14,15 @@ const MANY: usize = 16;
 pub(super) struct Targets {
     /// Each with the number of routes that lead there; where none does, its number is free.
     list: Vec<(Target, u32)>,
+    changed: Option<Box<Changed>>,
+}
+
+/// What only tables need that change, or that have many targets.
+#[derive(Clone, Default, Debug)]
+struct Changed {
+    /// Numbers without a target.
     free: Vec<u32>,
-    #[allow(clippy::box_collection, reason = "hardly any host has so many, and each has this field")]
-    by_target: Option<Box<BTreeMap<Target, u32>>>,
+    by_target: Option<BTreeMap<Target, u32>>,
 }
 
 impl Index<u32> for Targets {
@@ -31,7 +37,7 @@ impl Index<u32> for Targets {
 impl Targets {
     /// The number of a target to which a route leads.
     pub(super) fn number(&self, target: &Target) -> Option<u32> {
-        match &self.by_target {
+        match self.changed.as_ref().and_then(|changed| changed.by_target.as_ref()) {
             Some(by_target) => by_target.get(target).copied(),
             None => self.list.iter().position(|(t, routes)| *routes > 0 && t == target).map(|at| at as u32),
         }
@@ -43,17 +49,19 @@ impl Targets {
             self.list[number as usize].1 += 1;
             return number;
         }
-        let number = self.free.pop().unwrap_or(self.list.len() as u32);
-        if let Some(by_target) = &mut self.by_target {
+        let free = self.changed.as_mut().and_then(|changed| changed.free.pop());
+        let number = free.unwrap_or(self.list.len() as u32);
+        if let Some(by_target) = self.changed.as_mut().and_then(|changed| changed.by_target.as_mut()) {
             by_target.insert(target.clone(), number);
         }
         match self.list.get_mut(number as usize) {
             Some(entry) => *entry = (target, 1),
             None => push_tight(&mut self.list, (target, 1)),
         }
-        if self.by_target.is_none() && self.list.len() > MANY {
+        if self.list.len() > MANY {
             let held = (0..).zip(&self.list).filter(|(_, (_, routes))| *routes > 0);
-            self.by_target = Some(Box::new(held.map(|(number, (target, _))| (target.clone(), number)).collect()));
+            let all = || held.map(|(number, (target, _))| (target.clone(), number)).collect();
+            self.changed.get_or_insert_default().by_target.get_or_insert_with(all);
         }
         number
     }
@@ -63,18 +71,22 @@ impl Targets {
         let (target, routes) = &mut self.list[number as usize];
         *routes -= 1;
         if *routes == 0 {
-            if let Some(by_target) = &mut self.by_target {
+            let Changed { free, by_target } = &mut **self.changed.get_or_insert_default();
+            if let Some(by_target) = by_target {
                 by_target.remove(target);
             }
             *target = Target::Unreachable;
-            self.free.push(number);
+            free.push(number);
         }
     }
 
     /// Octets of memory that they take, about.
     pub(super) fn bytes(&self) -> usize {
-        let (entry, number) = (size_of::<(Target, u32)>(), size_of::<u32>());
-        let tree = self.by_target.as_ref().map_or(0, |tree| tree.len() * (size_of::<Target>() + number) * 3 / 2);
-        self.list.capacity() * entry + self.free.capacity() * number + tree
+        let number = size_of::<u32>();
+        let of_changed = |Changed { free, by_target }: &Changed| {
+            let tree = by_target.as_ref().map_or(0, |tree| tree.len() * (size_of::<Target>() + number) * 3 / 2);
+            size_of::<Changed>() + free.capacity() * number + tree
+        };
+        self.list.capacity() * size_of::<(Target, u32)>() + self.changed.as_deref().map_or(0, of_changed)
     }
 }

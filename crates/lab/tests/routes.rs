@@ -1,0 +1,165 @@
+//! Routes by hand: what is refused, what a host does with them, and what `ip` shows and changes.
+
+use septet_lab::{BuildOptions, Lab, Run};
+
+fn parse(text: &str) -> Result<Lab, Vec<(String, Option<String>)>> {
+    Lab::parse("lab.toml", text)
+        .map_err(|mistakes| mistakes.iter().map(|m| (m.reason().to_owned(), m.mend().map(str::to_owned))).collect())
+}
+
+fn run(text: &str) -> Run {
+    let lab = parse(text).unwrap();
+    assert!(lab.warnings.is_empty(), "{:?}", lab.warnings);
+    let mut run = lab.build(&BuildOptions::default()).unwrap();
+    run.play().unwrap();
+    run
+}
+
+/// What a program of `a` printed, by its command line.
+fn printed(run: &Run, command: &str) -> String {
+    let lab = run.lab();
+    let output = run.outputs().into_iter().find(|o| lab.nodes[o.node].commands()[o.command].line == command);
+    let console = output.unwrap_or_else(|| panic!("nobody ran {command}")).console;
+    console.output() + &console.errors()
+}
+
+const ROUTERS: &str = r#"[lab]
+stop = "10s"
+[topology]
+links = ["a -- r1", "a -- r2", "r1 -- b", "r2 -- b"]
+[router.r1]
+[router.r2]
+[host.b]
+[host.a]
+"#;
+
+fn with(routes: &str) -> String {
+    format!("{ROUTERS}routes = [{routes}]\n")
+}
+
+#[test]
+fn what_is_no_route_is_told_with_the_mend() {
+    for (route, reason, mend) in [
+        ("10.0.0.0/8", "the gateway is missing", "for example 10.0.0.0/8 via r2"),
+        ("10.0.0.0/8 via", "a gateway is missing", "for example 10.0.0.0/8 via r2"),
+        (
+            "10.0.0.0/33 via r1",
+            "`10.0.0.0/33` is the prefix length is 0 to 32 for IPv4, 0 to 128 for IPv6",
+            "write a prefix",
+        ),
+        ("10.0.1.7/8 via r1", "`10.0.1.7/8` has bits set behind its 8 first", "write `10.0.0.0/8`"),
+        ("10.0.0.0/8 via r9", "no node is called `r9`", "r1"),
+        ("10.0.0.0/8 via b", "`b` is on no network of `a`", ""),
+        ("10.0.0.0/8 via 10.77.0.1", "`10.77.0.1` is on no network of `a`", ""),
+        ("10.0.0.0/8 via a", "`a` is `a` itself", ""),
+        ("10.0.0.0/8 via r1 metrik 5", "`metrik` is no part of a route", "metric"),
+        ("10.0.0.0/8 via r1 metric five", "`five` is no metric", ""),
+        ("10.0.0.0/8 via r1 via r2", "`via` is said twice", ""),
+        ("10.0.0.0/8 dev eth7", "`a` has no interface `eth7`", "it has eth0, eth1"),
+        ("10.0.0.0/8 via r1 dev eth0", "the interface is the one on whose link the gateway is", "leave out `dev`"),
+        ("blackhole 10.0.0.0/8 via r1", "what is `blackhole` goes nowhere, and so through nobody", "leave out"),
+        ("fd00::/8 via r1", "`fd00::/8` and `r1` are not of the same version of IP", ""),
+    ] {
+        let mistakes = parse(&with(&format!("\"{route}\""))).expect_err(route);
+        assert_eq!(mistakes.len(), 1, "{route}: {mistakes:?}");
+        assert_eq!(mistakes[0].0, reason, "{route}");
+        assert!(mistakes[0].1.as_deref().unwrap_or_default().contains(mend), "{route}: {mistakes:?}");
+    }
+    let twice = parse(&with("\"10.9.0.0/16 via r1\", \"10.9.0.0/16 via r2\"")).unwrap_err();
+    assert_eq!(twice[0].0, "`a` has a route to 10.9.0.0/16 of metric 0 already");
+    assert!(parse(&with("\"10.9.0.0/16 via r1\", \"10.9.0.0/16 via r2 metric 1\"")).is_ok());
+}
+
+/// As iproute2 6.1 prints the same routes in a namespace of Linux.
+#[test]
+fn ip_route_prints_what_iproute2_prints() {
+    let routes = r#""default via r1 metric 5", "10.2.0.0/16 via r1, r2", "blackhole 10.9.0.0/16", "unreachable 10.10.0.0/16 metric 7",
+        "prohibit 10.11.0.0/16", "10.12.0.0/16 dev eth1", "10.13.0.1 via 10.0.2.1 metric 20""#;
+    let run = r#"run = ["at 1s: ip route", "at 1s: ip -o r", "at 1s: ip route show table local", "at 1s: ip route show dev eth1",
+        "at 1s: ip ro get 8.8.8.8", "at 1s: ip route get 10.0.1.10", "at 1s: ip route get 10.12.0.4", "at 1s: ip route get 10.0.1.255",
+        "at 1s: ip route get 10.9.0.1", "at 1s: ip route get 10.10.0.1", "at 1s: ip route get 10.11.0.1",
+        "at 2s: ip route add 10.20.0.0/16 via 10.0.2.1 metric 3", "at 2s: ip route show 10.20.0.0/16",
+        "at 3s: ip route del 10.20.0.0/16", "at 3s: ip route list exact 10.20.0.0/16", "at 4s: ip route add 10.20.0.0/16 via 10.77.0.1"]"#;
+    let outcome = self::run(&format!("{}{run}\n", with(routes)));
+    assert_eq!(
+        printed(&outcome, "ip route"),
+        "default via 10.0.1.1 dev eth0 proto static metric 5 \n\
+         10.0.1.0/24 dev eth0 proto kernel scope link src 10.0.1.10 \n\
+         10.0.2.0/24 dev eth1 proto kernel scope link src 10.0.2.10 \n\
+         10.2.0.0/16 proto static \n\
+         \tnexthop via 10.0.1.1 dev eth0 weight 1 \n\
+         \tnexthop via 10.0.2.1 dev eth1 weight 1 \n\
+         blackhole 10.9.0.0/16 proto static \n\
+         unreachable 10.10.0.0/16 proto static metric 7 \n\
+         prohibit 10.11.0.0/16 proto static \n\
+         10.12.0.0/16 dev eth1 proto static scope link \n\
+         10.13.0.1 via 10.0.2.1 dev eth1 proto static metric 20 \n"
+    );
+    assert!(printed(&outcome, "ip -o r").contains(
+        "10.2.0.0/16 proto static \\\tnexthop via 10.0.1.1 dev eth0 weight 1 \\\tnexthop via 10.0.2.1 dev eth1 weight 1 \n"
+    ));
+    assert_eq!(
+        printed(&outcome, "ip route show table local").lines().next(),
+        Some("local 10.0.1.10 dev eth0 proto kernel scope host src 10.0.1.10 ")
+    );
+    assert_eq!(
+        printed(&outcome, "ip route show dev eth1"),
+        "10.0.2.0/24 proto kernel scope link src 10.0.2.10 \n10.2.0.0/16 proto static \n\
+         \tnexthop via 10.0.1.1 dev eth0 weight 1 \n\tnexthop via 10.0.2.1 dev eth1 weight 1 \n\
+         10.12.0.0/16 proto static scope link \n10.13.0.1 via 10.0.2.1 proto static metric 20 \n"
+    );
+    let get = |to: &str| printed(&outcome, to);
+    assert_eq!(get("ip ro get 8.8.8.8"), "8.8.8.8 via 10.0.1.1 dev eth0 src 10.0.1.10 uid 0 \n    cache \n");
+    assert_eq!(get("ip route get 10.0.1.10"), "local 10.0.1.10 dev lo src 10.0.1.10 uid 0 \n    cache <local> \n");
+    assert_eq!(get("ip route get 10.12.0.4"), "10.12.0.4 dev eth1 src 10.0.2.10 uid 0 \n    cache \n");
+    assert_eq!(
+        get("ip route get 10.0.1.255"),
+        "broadcast 10.0.1.255 dev eth0 src 10.0.1.10 uid 0 \n    cache <local,brd> \n"
+    );
+    assert_eq!(get("ip route get 10.9.0.1"), "RTNETLINK answers: Invalid argument\n");
+    assert_eq!(get("ip route get 10.10.0.1"), "RTNETLINK answers: No route to host\n");
+    assert_eq!(get("ip route get 10.11.0.1"), "RTNETLINK answers: Permission denied\n");
+    assert_eq!(get("ip route show 10.20.0.0/16"), "10.20.0.0/16 via 10.0.2.1 dev eth1 proto static metric 3 \n");
+    assert_eq!(get("ip route list exact 10.20.0.0/16"), "");
+    assert_eq!(get("ip route add 10.20.0.0/16 via 10.77.0.1"), "Error: Nexthop has invalid gateway.\n");
+}
+
+/// Flows are spread by their addresses, or by their ports too; each keeps its way, and all take the other where one is dead.
+#[test]
+fn flows_are_spread_over_equal_gateways() {
+    let lab = |policy: &str| {
+        format!(
+            r#"[lab]
+stop = "20s"
+[topology]
+links = ["a -- r0", "r0 -- r1", "r0 -- r2", "r1 -- r3", "r2 -- r3", "r3 -- b"]
+[router.r0]
+routes = ["10.0.6.0/24 via r1, r2"]
+{policy}
+[router."r[1..3]"]
+[host.a]
+run = ["at 1s: iperf3 -c b -u -b 80k -t 2 -P 16", "at 6s: ping -c 4 b", "at 10s: ping -c 6 b"]
+[host.b]
+run = ["iperf3 -s"]
+[faults]
+script = ["9.5s..30s: cut r0--r1"]
+"#
+        )
+    };
+    let shares = |policy: &str| {
+        let outcome = run(&lab(policy)).outcome();
+        let forwarded = |node: &str| outcome.counters[node].get("IpForwDatagrams").copied().unwrap_or_default();
+        let answered: f64 = {
+            let of_a = outcome.recorders.iter().find(|(name, _)| name == "a");
+            of_a.and_then(|(_, recorder)| recorder.series("ping.ok")).map_or(0.0, |series| series.sum())
+        };
+        (forwarded("r1"), forwarded("r2"), answered)
+    };
+    // Two hosts are one flow by their addresses: until the cut all goes through one router.
+    let (one, other, answered) = shares("");
+    assert!(one.min(other) < 80 && one.max(other) > 200, "{one} and {other}");
+    assert!(answered >= 9.0, "{answered}");
+    let (one, other, answered) = shares("multipath = \"ports\"");
+    assert!(one.min(other) > 80, "{one} and {other}");
+    assert!(answered >= 9.0, "{answered}");
+}
