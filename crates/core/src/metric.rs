@@ -141,6 +141,9 @@ macro_rules! counters {
 
         #[allow(dead_code)]
         impl $Counters {
+            /// Nothing counted yet.
+            $vis const ZERO: Self = Self { $($field: 0,)* };
+
             /// What they are called and mean, in the order in which they are shown.
             $vis const METRICS: &'static [$crate::Metric] = &[$($crate::Metric::counter($name, $doc),)*];
 

@@ -1,5 +1,7 @@
 //! The counters of storey 3, by the names that `nstat` prints.
 
+use core::ops::{Deref, DerefMut};
+
 septet_core::counters! {
     /// What storey 3 of one host counts.
     pub struct Counters {
@@ -113,5 +115,25 @@ septet_core::counters! {
         icmp_out_router_advertisements = "Icmp6OutRouterAdvertisements", "sent: router advertisement";
         icmp_out_neighbor_solicits = "Icmp6OutNeighborSolicits", "sent: neighbour solicitation";
         icmp_out_neighbor_advertisements = "Icmp6OutNeighborAdvertisements", "sent: neighbour advertisement";
+    }
+}
+
+/// The counters of IPv6, which take room only where something of IPv6 was counted: most hosts of a large world never do.
+#[derive(Clone, Default, Debug)]
+pub struct Seldom6(Option<Box<Counters6>>);
+
+impl Deref for Seldom6 {
+    type Target = Counters6;
+    #[inline]
+    fn deref(&self) -> &Counters6 {
+        static ZERO: Counters6 = Counters6::ZERO;
+        self.0.as_deref().unwrap_or(&ZERO)
+    }
+}
+
+impl DerefMut for Seldom6 {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Counters6 {
+        self.0.get_or_insert_default()
     }
 }

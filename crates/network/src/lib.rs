@@ -27,7 +27,7 @@ mod table;
 mod trie;
 
 pub use addr::{Cidr, Prefix, PrefixError};
-pub use counters::{Counters, Counters6};
+pub use counters::{Counters, Counters6, Seldom6};
 pub use forwarding::Forwarding;
 pub use ip::{InterfaceConfig, Ip, Ipv6Config};
 pub use septet_wire::{HeaderFault, Trouble, arp, icmp, icmpv6, igmp, ipv4, ipv6, mld};

@@ -106,7 +106,7 @@ impl HostConfig {
             forwarding: Forwarding::Off,
             firewall: None,
             tcp: Arc::default(),
-            listening: Arc::default(),
+            listening: Listening::none(),
             name_servers: Vec::new(),
             search: Vec::new(),
             hosts: Arc::default(),

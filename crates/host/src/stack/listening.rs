@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use septet_engine::executor::{Handle, Timer};
 
@@ -17,6 +17,14 @@ pub struct Listening {
     pub any: ListeningRule,
     /// By port; what a rule leaves open, `any` decides.
     pub ports: BTreeMap<u16, ListeningRule>,
+}
+
+impl Listening {
+    /// No rules: all hosts that have none share these.
+    pub fn none() -> Arc<Self> {
+        static NONE: LazyLock<Arc<Listening>> = LazyLock::new(Arc::default);
+        NONE.clone()
+    }
 }
 
 /// A rule for listeners. `None` leaves it to the program.

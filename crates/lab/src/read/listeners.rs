@@ -75,5 +75,5 @@ pub(crate) fn read(host: &Table, mistakes: &mut Mistakes) -> Arc<Listening> {
             }
         }
     }
-    Arc::new(listening)
+    if listening == Listening::default() { Listening::none() } else { Arc::new(listening) }
 }

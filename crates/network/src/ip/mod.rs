@@ -34,7 +34,7 @@ pub use self::spread::Multipath;
 pub use self::v6::{AddressState, Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config};
 
 use crate::addr::{Cidr, Prefix};
-use crate::counters::{Counters, Counters6};
+use crate::counters::{Counters, Seldom6};
 use crate::filter::Filter;
 use crate::forwarding::Forwarding;
 use crate::icmp_limit::Limiter;
@@ -194,7 +194,7 @@ pub struct Ip {
     /// What was counted since the host was switched on.
     pub counters: Counters,
     /// What IPv6 counted since the host was switched on.
-    pub counters6: Counters6,
+    pub counters6: Seldom6,
 }
 
 /// Why an address or a route was refused.
@@ -253,7 +253,7 @@ impl Ip {
             up: VecDeque::new(),
             book: None,
             counters: Counters::default(),
-            counters6: Counters6::default(),
+            counters6: Seldom6::default(),
         };
         for InterfaceConfig { mac, addresses, mtu } in interfaces {
             let iface = ip.interfaces.len() as Iface;
