@@ -75,6 +75,7 @@ fn headers_that_are_known_are_passed_and_others_reported() {
         ("a header that is cut off", 60, vec![17, 9, 0, 0], (0, None)),
         ("an option that is too long", 60, [&[17, 0, 1, 99, 0, 0, 0, 0][..], &UP].concat(), (0, None)),
         ("an atomic fragment", 44, [&[17, 0, 0, 0, 0, 0, 0, 9][..], &UP].concat(), (1, None)),
+        ("hop-by-hop options in a fragment", 44, [&[0, 0, 0, 0, 0, 0, 0, 9][..], &of(1)].concat(), (0, problem(1, 40))),
         (
             "a fragment of no multiple of eight",
             44,

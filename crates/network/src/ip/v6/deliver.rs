@@ -218,6 +218,9 @@ impl Ip {
             Some(Trouble::Header { fault: HeaderFault::Field, at: PAYLOAD_LEN_AT })
         } else if at - ipv6::HEADER_LEN + usize::from(piece.offset) + usize::from(piece.len) > ipv6::MAX_PAYLOAD {
             Some(Trouble::Header { fault: HeaderFault::Field, at: at as u32 + 2 })
+        } else if fragment.offset == 0 && fragment.next == next::HOP_BY_HOP {
+            // §4.1: hop-by-hop options stand "immediately after an IPv6 header only".
+            Some(Trouble::Header { fault: HeaderFault::NextHeader, at: at as u32 })
         } else if fragment.offset == 0 && fragment.more && !has_all_headers(&frame) {
             // RFC 7112 §5: "A host that receives a First Fragment that does not satisfy the above-stated requirement SHOULD
             // discard the packet and MAY send an ICMPv6 error message".
