@@ -9,6 +9,7 @@
 //! - [`programs`], the clients: `curl`, `dig`, `ping`, `traceroute`, `iperf3` and more.
 
 pub mod balancer;
+pub mod dhcp;
 pub mod dns;
 pub mod http;
 pub mod programs;
