@@ -20,5 +20,8 @@ use septet_core::Metric;
 /// Which programs record something, by name, and what; of services, those who start them say so.
 pub fn recorders() -> impl Iterator<Item = (&'static str, &'static [Metric])> {
     let programs = programs::PROGRAMS.iter().map(|program| (program.name(), program.metrics()));
-    programs.chain([("every program that looks names up", dns::METRICS), ("every program", programs::METRICS)])
+    let hosts = [("every host that gets an address by DHCP", dhcp::CLIENT_METRICS)];
+    programs
+        .chain(hosts)
+        .chain([("every program that looks names up", dns::METRICS), ("every program", programs::METRICS)])
 }

@@ -50,7 +50,7 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
 pub(crate) fn warn_of_what_is_real(lab: &septet_lab::Lab) {
     for node in &lab.nodes {
         let Some(spec) = node.spec.host() else { continue };
-        let outside = spec.services.iter().any(|s| !s.doors().is_empty());
+        let outside = spec.stack.services.iter().any(|s| !s.doors().is_empty());
         for (key, given) in [("exec", spec.exec.is_some()), ("tap", spec.tap.is_some()), ("outside", outside)] {
             if given {
                 let name = &node.name;

@@ -32,6 +32,7 @@ use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Rou
 use crate::model::switch::SwitchSpec;
 use crate::model::topology::DOMAIN;
 use crate::model::whereabouts::Whereabouts;
+use crate::read::segments::dhcp_clients;
 use crate::run::{Output, Run};
 use crate::stage::boot::{self, Consoles, Progress, Stage};
 
@@ -161,6 +162,9 @@ impl Lab {
                     for service in node.services() {
                         host.on_boot(service.start(&stage)?);
                     }
+                    if let Some(boot) = boot::clients(dhcp_clients(node)) {
+                        host.on_boot(boot);
+                    }
                     if let Some(boot) = boot::programs(index, &stack.commands, &trust, &consoles) {
                         host.on_boot(boot);
                     }
@@ -245,7 +249,7 @@ impl Lab {
     }
 
     /// The lab's name servers.
-    fn resolvers(&self) -> Vec<usize> {
+    pub(crate) fn resolvers(&self) -> Vec<usize> {
         let serves = |n: &Node| n.services().iter().any(|s| s.answers_names_at().is_some());
         let servers = self.nodes.iter().enumerate().filter(|(_, n)| serves(n));
         servers.map(|(index, _)| index).collect()
@@ -260,7 +264,9 @@ impl Lab {
 
     /// Whom `node` asks for names.
     fn name_servers(&self, node: &Node, default: &[usize]) -> Vec<SocketAddr> {
-        let of_lab = || default.iter().map(|server| Resolver::Node(*server)).collect();
+        // Whoever has an address by DHCP alone is told by DHCP whom to ask.
+        let is_told = node.addresses().next().is_none();
+        let of_lab = || default.iter().filter(|_| !is_told).map(|server| Resolver::Node(*server)).collect();
         let resolvers = node.spec.host().and_then(|host| host.resolvers.clone()).unwrap_or_else(of_lab);
         let address = |resolver: &Resolver| match *resolver {
             Resolver::Address(address) => Some(address),

@@ -237,7 +237,8 @@ impl Up {
             let nodes = run.lab().nodes.iter().enumerate();
             nodes
                 .filter(|(index, node)| {
-                    let idle = |host: &HostSpec| host.services.is_empty() && host.exec.is_none() && host.tap.is_none();
+                    let idle =
+                        |host: &HostSpec| host.stack.services.is_empty() && host.exec.is_none() && host.tap.is_none();
                     *index != target && node.spec.host().is_some_and(idle)
                 })
                 .map(|(index, _)| index)

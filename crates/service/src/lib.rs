@@ -19,6 +19,6 @@ pub use listen::{Listen, Scheme};
 pub use record::RecordData;
 pub use run::Boot;
 pub use service::Service;
-pub use services::{Balancer, Dns, Health, Http, Outside, RecordSpec, ZoneSpec};
+pub use services::{Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, RecordSpec, ZoneSpec};
 pub use site::{HostId, Hosts, Site, StartError};
-pub use table::{keys, of_file, read, recorders};
+pub use table::{keys, of_file, read, recorders, router_keys};

@@ -18,10 +18,21 @@ use crate::site::{Hosts, Site, StartError};
 /// A kind of service.
 pub(crate) struct Kind {
     pub(crate) key: &'static Key<TableOf>,
+    /// Who can offer it.
+    pub(crate) on: On,
     /// What it records.
     pub(crate) metrics: &'static [Metric],
     /// What its table says. `None` where there are mistakes.
     pub(crate) read: fn(&Table, &mut Reading<'_>) -> Option<Arc<dyn Service>>,
+}
+
+/// Who can offer a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum On {
+    /// Hosts.
+    Hosts,
+    /// Routers too, whose links it serves.
+    HostsAndRouters,
 }
 
 /// A service of a host, as its table describes it.

@@ -2,11 +2,15 @@
 
 mod answers;
 mod balancer;
+mod dhcp;
+mod dhcp_relay;
 mod dns;
 mod http;
 mod outside;
 
 pub use balancer::{Balancer, Health};
+pub use dhcp::{Dhcp, Named4};
+pub use dhcp_relay::DhcpRelay;
 pub use dns::{Dns, RecordSpec, ZoneSpec};
 pub use http::Http;
 pub use outside::Outside;
@@ -14,4 +18,4 @@ pub use outside::Outside;
 use crate::service::Kind;
 
 /// One line a service.
-pub(crate) const KINDS: &[Kind] = &[dns::KIND, http::KIND, balancer::KIND, outside::KIND];
+pub(crate) const KINDS: &[Kind] = &[dns::KIND, http::KIND, balancer::KIND, dhcp::KIND, dhcp_relay::KIND, outside::KIND];

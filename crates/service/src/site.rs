@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use septet_application::dns::ZoneError;
 use septet_language::words::{Word, Wrong};
+use septet_network::{Cidr, Prefix};
 use septet_presentation::ca::{Authority, CaError};
 
 /// A host, by a number that its site gave it.
@@ -43,6 +44,23 @@ pub trait Site {
 
     /// The addresses of a host.
     fn addresses(&self, host: HostId) -> Vec<IpAddr>;
+
+    /// The addresses of a host with the prefixes of their links, where the site knows these.
+    fn links(&self, host: HostId) -> Vec<Cidr> {
+        let _ = host;
+        Vec::new()
+    }
+
+    /// The link that `address` is on, and the routers there, where the site knows it.
+    fn link_of(&self, address: IpAddr) -> Option<(Prefix, Vec<IpAddr>)> {
+        let _ = address;
+        None
+    }
+
+    /// Whom hosts here ask for names.
+    fn name_servers(&self) -> Vec<IpAddr> {
+        Vec::new()
+    }
 
     /// The zone that the site makes from its own hosts, with all of them.
     fn domain(&self) -> Option<(&str, Vec<HostId>)> {

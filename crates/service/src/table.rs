@@ -9,13 +9,19 @@ use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::schema::{self, AnyKey, Entry, Section, Table};
 
 use crate::run;
-use crate::service::{Reading, Service};
+use crate::service::{On, Reading, Service};
 use crate::services::KINDS;
 use crate::site::Hosts;
 
 /// The keys of all services.
 pub fn keys() -> Vec<&'static dyn AnyKey> {
     KINDS.iter().map(|kind| kind.key as &dyn AnyKey).collect()
+}
+
+/// The keys of the services that routers can offer.
+pub fn router_keys() -> Vec<&'static dyn AnyKey> {
+    let on_routers = KINDS.iter().filter(|kind| kind.on == On::HostsAndRouters);
+    on_routers.map(|kind| kind.key as &dyn AnyKey).collect()
 }
 
 /// Who records something, by the key of the service, and what.

@@ -16,7 +16,8 @@ use septet_wire::dhcp::{CLIENT_PORT, Message};
 use super::machine::{Identity, Lease, Machine, Output, State, To};
 use super::{TO_ALL, server_at, short};
 
-/// Where a client on its host hears what it is told, on 127.0.0.1 alone: a line `release IFACE` or `renew IFACE`.
+/// Where the client of the first interface hears `release` and `renew`, on 127.0.0.1 alone; those of further interfaces at
+/// the ports that follow.
 pub const CONTROL_PORT: u16 = 7912;
 
 /// The address that a client had last, which outlives its host as a file of leases does.
@@ -93,7 +94,7 @@ impl Client {
     /// Those of its sockets.
     pub async fn run(mut self) -> io::Result<()> {
         let mut changes = self.admin.watch()?;
-        let control = Control::new(&self.net, &self.link.name);
+        let control = Control::new(&self.net, self.link.iface);
         let mut buf = vec![0; 2048];
         loop {
             self.settle().await;
@@ -253,28 +254,21 @@ impl Client {
 }
 
 /// The ear by which a client hears commands of its own host.
-struct Control {
-    socket: Option<UdpSocket>,
-    device: String,
-}
+struct Control(Option<UdpSocket>);
 
 impl Control {
-    fn new(net: &NetRef, device: &str) -> Self {
-        // A second client on the host is told through the first port that is free after this one.
-        let at = |offset| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), CONTROL_PORT + offset);
-        let socket = (0..16).find_map(|offset| net.bind_udp(at(offset)).ok());
-        Self { socket, device: device.to_owned() }
+    fn new(net: &NetRef, iface: u16) -> Self {
+        Self(net.bind_udp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), CONTROL_PORT + iface)).ok())
     }
 
     async fn next(&self) -> Command {
-        let Some(socket) = &self.socket else { return core::future::pending().await };
+        let Some(socket) = &self.0 else { return core::future::pending().await };
         let mut buf = [0; 64];
         loop {
             let Ok(datagram) = socket.receive(&mut buf).await else { return core::future::pending().await };
-            let text = String::from_utf8_lossy(&buf[..datagram.len.min(buf.len())]);
-            match text.trim().split_once(' ') {
-                Some(("release", device)) if device == self.device => return Command::Release,
-                Some(("renew", device)) if device == self.device => return Command::Renew,
+            match &buf[..datagram.len.min(buf.len())] {
+                b"release" => return Command::Release,
+                b"renew" => return Command::Renew,
                 _ => {}
             }
         }

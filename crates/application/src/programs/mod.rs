@@ -13,6 +13,7 @@ mod args;
 mod arrivals;
 mod console;
 mod curl;
+mod dhclient;
 mod dig;
 mod gauge;
 mod ip;
@@ -43,6 +44,7 @@ pub use words::{Unclosed, split};
 /// Every program.
 pub static PROGRAMS: &[&dyn Program] = &[
     &curl::Curl,
+    &dhclient::Dhclient,
     &dig::Dig,
     &ip::Ip,
     &iperf3::Iperf3,

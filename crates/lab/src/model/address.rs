@@ -27,15 +27,21 @@ pub(crate) enum Given {
     Fixed(Cidr),
     /// Of IPv6 the host makes itself one, in the prefix that a router tells (RFC 4862).
     Slaac,
+    /// Of IPv4 the host asks for one (RFC 2131).
+    Dhcp,
 }
 
 /// The word for an address that the host makes itself.
 const SLAAC: &str = "slaac";
 
-/// Reads `10.0.1.5/24`, `2001:db8:0:1::5/64` or `slaac`.
+/// The word for an address that the host asks for.
+const DHCP: &str = "dhcp";
+
+/// Reads `10.0.1.5/24`, `2001:db8:0:1::5/64`, `slaac` or `dhcp`.
 pub(crate) fn given(text: &str) -> Result<Given, Refusal> {
     match text.trim() {
         SLAAC => Ok(Given::Slaac),
+        DHCP => Ok(Given::Dhcp),
         address => parse(address).map(Given::Fixed),
     }
 }
@@ -48,7 +54,7 @@ fn parse(text: &str) -> Result<Cidr, Refusal> {
             Ok(IpAddr::V4(_)) => refusal.help(format!("write `{text}/24`")),
             Ok(IpAddr::V6(_)) => refusal.help(format!("write `{text}/64`")),
             Err(_) => refusal.help(
-                "write an address and the length of its prefix, `10.0.1.5/24` or `2001:db8:0:1::5/64`, or `slaac`",
+                "write an address and the length of its prefix, `10.0.1.5/24` or `2001:db8:0:1::5/64`, `slaac` or `dhcp`",
             ),
         }
     })?;
@@ -142,13 +148,17 @@ impl Seat {
     fn fixed(&self, version: Version) -> impl Iterator<Item = (Cidr, &Span)> {
         self.given.iter().filter_map(move |(given, span)| match given {
             Given::Fixed(cidr) if Version::of(cidr.addr()) == version => Some((*cidr, span)),
-            Given::Fixed(_) | Given::Slaac => None,
+            Given::Fixed(_) | Given::Slaac | Given::Dhcp => None,
         })
     }
 
-    /// Whether it makes itself an address of this version.
+    /// Whether it gets itself an address of this version while it runs.
     fn makes(&self, version: Version) -> bool {
-        version == Version::V6 && self.given.iter().any(|(given, _)| *given == Given::Slaac)
+        let how = match version {
+            Version::V4 => Given::Dhcp,
+            Version::V6 => Given::Slaac,
+        };
+        self.given.iter().any(|(given, _)| *given == how)
     }
 
     /// Whether an address of this version is to come by itself.

@@ -57,7 +57,7 @@ impl Node {
 
     /// The services that it offers.
     pub fn services(&self) -> &[Arc<dyn Service>] {
-        self.spec.host().map_or(&[], |host| &host.services)
+        self.spec.stack().map_or(&[], |stack| &stack.services)
     }
 
     /// Whether it is a switch that looks at tags.
@@ -217,6 +217,8 @@ pub struct StackSpec {
     pub listening: Arc<Listening>,
     /// The programs it runs.
     pub commands: Vec<Command>,
+    /// The services it offers.
+    pub services: Vec<Arc<dyn Service>>,
     /// Whether its ports send and receive at once.
     pub duplex: Duplex,
     /// How long it takes from the end of a frame to its answer, where the file says so.
@@ -253,8 +255,6 @@ pub enum Routing {
 pub struct HostSpec {
     /// What it has in common with routers.
     pub stack: StackSpec,
-    /// The services it offers.
-    pub services: Vec<Arc<dyn Service>>,
     /// A real program that takes the host's place when the lab is live.
     pub exec: Option<String>,
     /// A TAP interface that takes the host's place when the lab is live.

@@ -43,8 +43,13 @@ pub(crate) static HOSTS: NodesOf =
 static HUB: Section =
     Section::new("A repeater: what comes in at one port goes out at all others, and its links are half duplex.", &[]);
 static ROUTER: Section =
-    Section::new("A host that forwards.", &[STACK, ROUTERS_OWN]).more(routing::keys).numbered(&PORTS);
+    Section::new("A host that forwards.", &[STACK, ROUTERS_OWN]).more(of_routers).numbered(&PORTS);
 static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(septet_service::keys).numbered(&PORTS);
+
+/// What protocols and services add to what may be said of a router.
+fn of_routers() -> Vec<&'static dyn AnyKey> {
+    [routing::keys(), septet_service::router_keys()].concat()
+}
 
 /// What hosts and routers have in common.
 const STACK: &[&dyn AnyKey] = &[
@@ -70,7 +75,7 @@ const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER];
 static IP: Key<Choice<Versions>> =
     Key::new("ip", Choice(Versions::words), "the versions of IP that it speaks: `4`, `6` or `dual` (the lab's)");
 static ADDRESS: Key<Texts<GivenAddress>> =
-    Key::new("address", Texts(CIDR), "the address with its prefix, or several, where there is one port only");
+    Key::new("address", Texts(CIDR), "the address with its prefix, several, or `dhcp`, where there is one port only");
 static MTU: Key<Phrase<u16>> = Key::new("mtu", BYTES, "the largest packet that it sends, in bytes (1500)");
 static ROUTING: Key<Choice<Routing>> = Key::new(
     "routing",
@@ -116,8 +121,11 @@ static RESOLVER: Key<Texts<Text>> = Key::new(
 
 static PORTS: Key<TableOf> = Key::new("eth", TableOf(&PORT), "one port");
 static PORT: Section = Section::new("One port of a host or router.", &[&[&PORT_ADDRESS, &MTU]]).numbered(&VLAN_PORTS);
-static PORT_ADDRESS: Key<Texts<GivenAddress>> =
-    Key::new("address", Texts(CIDR), "the address with its prefix, or several: `10.0.1.5/24`, `2001:db8:0:1::5/64`");
+static PORT_ADDRESS: Key<Texts<GivenAddress>> = Key::new(
+    "address",
+    Texts(CIDR),
+    "the address with its prefix, or several: `10.0.1.5/24`, `2001:db8:0:1::5/64`; or `dhcp`",
+);
 static VLAN_PORTS: Key<TableOf> = Key::new("", TableOf(&VLAN_PORT), "the interface for one VLAN");
 static VLAN_PORT: Section =
     Section::new("The interface for one VLAN at a port, named by its number.", &[&[&PORT_ADDRESS]]);
@@ -231,7 +239,7 @@ impl Declared {
         match self.kind {
             NodeKind::Hub => NodeSpec::Hub,
             NodeKind::Switch => NodeSpec::Switch(switch::read(&self.table, topology, mistakes)),
-            NodeKind::Router => NodeSpec::Router(stack(&self.table, defaults, mistakes)),
+            NodeKind::Router => NodeSpec::Router(stack(&self.table, defaults, topology, mistakes)),
             NodeKind::Host => NodeSpec::Host(host(&self.table, defaults, topology, mistakes)),
         }
     }
@@ -239,8 +247,7 @@ impl Declared {
 
 fn host(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistakes: &mut Mistakes) -> HostSpec {
     HostSpec {
-        stack: stack(table, defaults, mistakes),
-        services: septet_service::read(table, topology, mistakes),
+        stack: stack(table, defaults, topology, mistakes),
         exec: table.get(&EXEC).map(|text| text.text),
         tap: table.get(&TAP).map(|text| text.text),
         resolvers: table
@@ -258,7 +265,7 @@ fn resolver(text: &Text, topology: &Topology, mistakes: &mut Mistakes) -> Option
     node.map(Resolver::Node).map_err(|wrong| mistakes.push(wrong.mistake(text))).ok()
 }
 
-fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) -> StackSpec {
+fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistakes: &mut Mistakes) -> StackSpec {
     let port = |(number, port): (u16, Entry<'_, Table>)| {
         let vlans = vlans(port.value, mistakes);
         let (addresses, mtu) = (port.value.get(&PORT_ADDRESS).unwrap_or_default(), port.value.get(&MTU));
@@ -269,6 +276,7 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, mistakes: &mut Mistakes) ->
         tcp: crate::read::tcp::read(table, defaults, mistakes),
         listening: listeners::read(table, mistakes),
         commands: table.get(&RUN).unwrap_or_default(),
+        services: septet_service::read(table, topology, mistakes),
         duplex: table.get(&DUPLEX).unwrap_or_default(),
         turnaround: table.get(&TURNAROUND),
         versions: table.get(&IP),

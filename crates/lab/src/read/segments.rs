@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use septet_datalink::switch::PortMode;
 use septet_datalink::vlan::VlanId;
 
-use crate::model::address::{Seat, Segment, Spot};
+use crate::model::address::{Given, Seat, Segment, Spot};
 use crate::model::link::Link;
-use crate::model::node::{Node, NodeKind, Subinterface};
+use crate::model::node::{GivenAddress, Node, NodeKind, Subinterface};
 use crate::model::topology::PortRef;
 
 /// The segments, in the order of their first links; on one link what travels without a tag comes before VLANs, in their
@@ -65,8 +65,18 @@ pub(crate) fn speaks_untagged(nodes: &[Node], place: PortRef, beyond: PortRef) -
 }
 
 fn seat(node: &Node, place: PortRef, vlan: Option<u16>) -> Seat {
+    Seat {
+        spot: Spot { place, vlan },
+        router: node.kind() == NodeKind::Router,
+        versions: node.versions,
+        given: given(node, place.port, vlan).to_vec(),
+    }
+}
+
+/// What the file says of the addresses of an interface.
+fn given(node: &Node, number: u16, vlan: Option<u16>) -> &[GivenAddress] {
     let stack = node.spec.stack();
-    let port = stack.and_then(|stack| stack.ports.get(&place.port));
+    let port = stack.and_then(|stack| stack.ports.get(&number));
     let given = match vlan {
         Some(vlan) => port.and_then(|p| p.vlans.get(&vlan)).map(|sub| &sub.addresses),
         None => {
@@ -74,12 +84,19 @@ fn seat(node: &Node, place: PortRef, vlan: Option<u16>) -> Seat {
             port.map(|port| &port.addresses).filter(|own| !own.is_empty()).or_else(of_all)
         }
     };
-    Seat {
-        spot: Spot { place, vlan },
-        router: node.kind() == NodeKind::Router,
-        versions: node.versions,
-        given: given.cloned().unwrap_or_default(),
+    given.map_or(&[], |all| all)
+}
+
+/// The interfaces of a node that ask for their addresses by DHCP.
+pub(crate) fn dhcp_clients(node: &Node) -> Vec<String> {
+    let asks = |number, vlan| given(node, number, vlan).iter().any(|(given, _)| *given == Given::Dhcp);
+    let mut names = Vec::new();
+    for (number, port) in (0..).zip(&node.ports) {
+        names.extend(asks(number, None).then(|| format!("eth{number}")));
+        let vlans = port.vlans.iter().filter(|sub| asks(number, Some(sub.vlan)));
+        names.extend(vlans.map(|sub| format!("eth{number}.{}", sub.vlan)));
     }
+    names
 }
 
 /// Links, each as many times as there are kinds of frames on it (without a tag, and of each VLAN), and which of them a

@@ -5,14 +5,17 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use septet_application::dhcp;
 use septet_application::programs::{self, Console, Context};
-use septet_core::Instant;
+use septet_core::{Instant, Storey};
+use septet_network::{Cidr, Prefix};
 use septet_presentation::ca::{Authority, TrustStore};
 use septet_service::{Boot, HostId, Site};
 use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use crate::lab::Lab;
 use crate::model::command::{Command, Schedule};
+use crate::model::node::NodeKind;
 use crate::model::topology::DOMAIN;
 
 /// Where the services of one node start.
@@ -34,6 +37,26 @@ impl Site for Stage<'_> {
 
     fn addresses(&self, host: HostId) -> Vec<IpAddr> {
         self.lab.nodes[host].addresses().map(|cidr| cidr.addr()).collect()
+    }
+
+    fn links(&self, host: HostId) -> Vec<Cidr> {
+        self.lab.nodes[host].addresses().collect()
+    }
+
+    fn link_of(&self, address: IpAddr) -> Option<(Prefix, Vec<IpAddr>)> {
+        let all = self.lab.nodes.iter().flat_map(|node| node.addresses().map(move |cidr| (node.kind(), cidr)));
+        let near: Vec<_> = all.filter(|(_, cidr)| cidr.prefix().contains(address)).collect();
+        let (_, first) = near.first()?;
+        let mut routers: Vec<IpAddr> =
+            near.iter().filter(|(kind, _)| *kind == NodeKind::Router).map(|(_, cidr)| cidr.addr()).collect();
+        // As for hosts with addresses of their own, the router with the lowest address is the first choice.
+        routers.sort_unstable();
+        Some((first.prefix(), routers))
+    }
+
+    fn name_servers(&self) -> Vec<IpAddr> {
+        let all = self.lab.resolvers().into_iter();
+        all.flat_map(|node| self.lab.nodes[node].addresses().map(|cidr| cidr.addr()).collect::<Vec<_>>()).collect()
     }
 
     fn domain(&self) -> Option<(&str, Vec<HostId>)> {
@@ -114,6 +137,31 @@ impl Drop for Running {
             runs.running.remove(at);
         }
     }
+}
+
+/// Lets the interfaces of a host ask for their addresses by DHCP.
+pub(crate) fn clients(devices: Vec<String>) -> Option<Boot> {
+    if devices.is_empty() {
+        return None;
+    }
+    let devices: Vec<(String, dhcp::Memory)> =
+        devices.into_iter().map(|name| (name, dhcp::Memory::default())).collect();
+    Some(Box::new(move |net| {
+        for (device, memory) in &devices {
+            let (own, device, memory) = (net.clone(), device.clone(), memory.clone());
+            let _ = net.spawn(Box::pin(async move {
+                let ended = match dhcp::Client::new(own.clone(), &device, memory) {
+                    Ok(client) => client.run().await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = ended {
+                    own.trace(Storey::Application, "dhcp.failed", |f| {
+                        f.set("interface", device).set("why", error.to_string());
+                    });
+                }
+            }));
+        }
+    }))
 }
 
 /// Starts the programs of a host at their times.

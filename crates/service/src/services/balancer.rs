@@ -14,10 +14,10 @@ use septet_language::words::{Word, Wrong};
 use crate::certificate::{self, Certificate};
 use crate::listen::{Listen, Scheme, listen, port};
 use crate::run::{Boot, run};
-use crate::service::{Kind, Reading, Service};
+use crate::service::{Kind, On, Reading, Service};
 use crate::site::{HostId, Site, StartError};
 
-pub(crate) const KIND: Kind = Kind { key: &KEY, metrics: application::METRICS, read };
+pub(crate) const KIND: Kind = Kind { key: &KEY, on: On::Hosts, metrics: application::METRICS, read };
 
 static KEY: Key<TableOf> = Key::new("balancer", TableOf(&SECTION), "a load balancer");
 

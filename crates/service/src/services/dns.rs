@@ -18,10 +18,10 @@ use septet_language::words::{Word, Words, Wrong};
 
 use crate::record::RecordData;
 use crate::run::{Boot, run};
-use crate::service::{Kind, Reading, Service};
+use crate::service::{Kind, On, Reading, Service};
 use crate::site::{HostId, Site, StartError};
 
-pub(crate) const KIND: Kind = Kind { key: &KEY, metrics: dns::SERVER_METRICS, read };
+pub(crate) const KIND: Kind = Kind { key: &KEY, on: On::Hosts, metrics: dns::SERVER_METRICS, read };
 
 static KEY: Key<TableOf> =
     Key::new("dns", TableOf(&SECTION), "an authoritative name server; hosts of the lab ask it for names");

@@ -13,10 +13,10 @@ use super::answers::ANSWER;
 use crate::certificate::{self, Certificate};
 use crate::listen::{Listen, Scheme, listen};
 use crate::run::{Boot, run};
-use crate::service::{Kind, Reading, Service};
+use crate::service::{Kind, On, Reading, Service};
 use crate::site::{Site, StartError};
 
-pub(crate) const KIND: Kind = Kind { key: &KEY, metrics: application::METRICS, read };
+pub(crate) const KIND: Kind = Kind { key: &KEY, on: On::Hosts, metrics: application::METRICS, read };
 
 static KEY: Key<TableOf> = Key::new("http", TableOf(&SECTION), "a web server");
 

@@ -8,10 +8,10 @@ use septet_language::schema::{Key, Phrase, Section, Table, TableOf, Texts};
 use septet_language::words::{Word, Wrong};
 
 use crate::run::Boot;
-use crate::service::{Kind, Reading, Service};
+use crate::service::{Kind, On, Reading, Service};
 use crate::site::{Site, StartError};
 
-pub(crate) const KIND: Kind = Kind { key: &KEY, metrics: &[], read };
+pub(crate) const KIND: Kind = Kind { key: &KEY, on: On::Hosts, metrics: &[], read };
 
 static KEY: Key<TableOf> = Key::new("outside", TableOf(&SECTION), "a door out of the lab, when it is live");
 
