@@ -10,20 +10,26 @@
 //! ```
 
 mod args;
+mod arping;
+mod arpspoof;
 mod arrivals;
 mod console;
 mod curl;
 mod dhclient;
 mod dig;
 mod gauge;
+mod hop;
 mod ip;
 mod iperf3;
+mod mtr;
 mod names;
+mod nc;
 mod pace;
 mod ping;
 mod tcp_echo;
 mod tcp_send;
 mod tcp_sink;
+mod tracepath;
 mod traceroute;
 mod udp_echo;
 mod udp_send;
@@ -43,15 +49,20 @@ pub use words::{Unclosed, split};
 
 /// Every program.
 pub static PROGRAMS: &[&dyn Program] = &[
+    &arping::Arping,
+    &arpspoof::Arpspoof,
     &curl::Curl,
     &dhclient::Dhclient,
     &dig::Dig,
     &ip::Ip,
     &iperf3::Iperf3,
+    &mtr::Mtr,
+    &nc::Nc,
     &ping::Ping,
     &tcp_echo::TcpEcho,
     &tcp_send::TcpSend,
     &tcp_sink::TcpSink,
+    &tracepath::Tracepath,
     &traceroute::Traceroute,
     &udp_echo::UdpEcho,
     &udp_send::UdpSend,

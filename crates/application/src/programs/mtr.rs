@@ -1,0 +1,258 @@
+//! `mtr --report`: the routers on the way to a host, how many packets each loses, and how long it takes.
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use septet_core::Metric;
+use septet_socket::{BoxFuture, NetExt};
+
+use super::args::{self, Arg, ArgError, At, Spec, flag, value};
+use super::hop::{Hop, probe};
+use super::names::Names;
+use super::{Context, Misuse, Needs, Program, complain};
+
+/// The program.
+pub(super) struct Mtr;
+
+impl Program for Mtr {
+    fn name(&self) -> &'static str {
+        "mtr"
+    }
+
+    fn summary(&self) -> &'static str {
+        "reports loss and times of every router on the way to a host"
+    }
+
+    fn usage(&self) -> &'static str {
+        "Usage: mtr --report [options] <hostname>
+ -c, --report-cycles <n>  So many rounds (10)
+ -i, --interval <s>       Seconds from one round to the next (1)
+ -m, --max-ttl <hops>     Go no further than so many hops (30)
+ -n, --no-dns             Do not look names up
+ -r, --report             Print a report at the end, as it does without it
+ -s, --psize <bytes>      Length of the packets (64)
+"
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        Ok(Needs { hosts: vec![options.host], ..Needs::default() })
+    }
+
+    fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
+        Box::pin(async move {
+            match Options::parse(&args) {
+                Ok(options) => match report(&context, &options).await {
+                    Ok(()) => 0,
+                    Err(why) => complain(&context, "mtr", &why, 1),
+                },
+                Err(e) => complain(&context, "mtr", &e, 1),
+            }
+        })
+    }
+}
+
+struct Options {
+    host: String,
+    cycles: u32,
+    interval: Duration,
+    hops: u8,
+    numeric: bool,
+    length: usize,
+}
+
+const SPECS: &[Spec] = &[
+    value('c', "report-cycles"),
+    value('i', "interval"),
+    value('m', "max-ttl"),
+    flag('n', "no-dns"),
+    flag('r', "report"),
+    value('s', "psize"),
+];
+
+impl Options {
+    fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
+        let interval = Duration::from_secs(1);
+        let mut options = Self { host: String::new(), cycles: 10, interval, hops: 30, numeric: false, length: 64 };
+        args::each(SPECS, words, |arg| {
+            match arg {
+                Arg::Free(word) if options.host.is_empty() => options.host = word,
+                Arg::Free(word) => return Err(ArgError::Extra(word)),
+                Arg::Flag(name) => options.numeric |= name == "no-dns",
+                Arg::Value(name, text) => {
+                    let option = format!("--{name}");
+                    match name.as_str() {
+                        "report-cycles" => {
+                            options.cycles = args::within(&option, &text, 1, 100_000, "a number from 1 to 100000")?;
+                        }
+                        "interval" => options.interval = args::span(&option, &text)?,
+                        "max-ttl" => {
+                            options.hops = args::within(&option, &text, 1, 255, "a number of hops from 1 to 255")?;
+                        }
+                        _ => options.length = args::within(&option, &text, 28, 65_535, "a length from 28 to 65535")?,
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        if options.host.is_empty() {
+            return Err(ArgError::Missing("the hostname").into());
+        }
+        Ok(options)
+    }
+}
+
+/// mtr's `--timeout`.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is known of one hop.
+#[derive(Default)]
+struct Line {
+    /// Who answered first.
+    from: Option<IpAddr>,
+    sent: u32,
+    times: Vec<f64>,
+}
+
+async fn report(context: &Context, options: &Options) -> Result<(), String> {
+    let net = &context.net;
+    let mut names = Names::new(net.clone());
+    let host =
+        names.address(&options.host).await.map_err(|e| format!("Failed to resolve host: {}: {e}", options.host))?;
+    let headers = if host.is_ipv4() { 28 } else { 48 };
+    let payload = options.length.saturating_sub(headers);
+    let started = date(net.unix_time());
+    let mut lines: Vec<Line> = Vec::new();
+    let mut end = usize::from(options.hops);
+    let mut seq = 0u16;
+    for cycle in 0..options.cycles {
+        let begun = net.now();
+        let mut at = 0;
+        while at < end {
+            if lines.len() <= at {
+                lines.push(Line::default());
+            }
+            let socket = net.open_icmp().map_err(|e| format!("Failure to open sockets: {e}"))?;
+            seq = seq.wrapping_add(1);
+            lines[at].sent += 1;
+            net.count("mtr.sent");
+            // Of a hop that has been silent so far nobody waits long for, once there is one behind it.
+            let is_silent = lines[at].from.is_none() && cycle > 0;
+            let wait = if is_silent { options.interval.min(PATIENCE) } else { PATIENCE };
+            let asked = probe(net, &socket, (host, at as u8 + 1, seq), payload, wait).await;
+            let (hop, took) = asked.map_err(|e| format!("send: {e}"))?;
+            let from = match hop {
+                Hop::Host(from, _) => {
+                    end = at + 1;
+                    Some(from)
+                }
+                Hop::Unreachable(from, _) => {
+                    end = at + 1;
+                    Some(from)
+                }
+                Hop::Router(from) | Hop::TooBig(from, _) => Some(from),
+                Hop::Silence => None,
+            };
+            if let Some(from) = from {
+                let line = &mut lines[at];
+                line.from.get_or_insert(from);
+                line.times.push(took.as_secs_f64() * 1e3);
+                net.observe("mtr.time", took.as_secs_f64());
+            } else {
+                net.count("mtr.lost");
+                // As mtr, which gives up a way after five hops in a row that say nothing.
+                if lines[..=at].iter().rev().take_while(|line| line.from.is_none()).count() >= 5 {
+                    end = at + 1;
+                }
+            }
+            at += 1;
+        }
+        if cycle + 1 < options.cycles {
+            net.sleep_until(begun + options.interval).await;
+        }
+    }
+    let mut text = format!("Start: {started}\n");
+    let head = format!("HOST: {}", net.hostname());
+    text += &format!(
+        "{head:<33}{:>6}{:>6}{:>7}{:>6}{:>6}{:>6}{:>6}\n",
+        "Loss%", "Snt", "Last", "Avg", "Best", "Wrst", "StDev"
+    );
+    for (number, line) in lines.iter().enumerate().take(end) {
+        let name = match line.from {
+            None => "???".to_owned(),
+            Some(ip) if options.numeric => ip.to_string(),
+            Some(ip) => names.name(ip).await.unwrap_or_else(|| ip.to_string()),
+        };
+        text += &row(number + 1, &name, line);
+    }
+    context.console.out(text.as_bytes());
+    Ok(())
+}
+
+fn row(number: usize, name: &str, line: &Line) -> String {
+    let Line { sent, times, .. } = line;
+    let n = times.len() as f64;
+    let lost = (f64::from(*sent) - n) * 100.0 / f64::from((*sent).max(1));
+    let mean = if times.is_empty() { 0.0 } else { times.iter().sum::<f64>() / n };
+    let deviation = if times.len() < 2 {
+        0.0
+    } else {
+        (times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
+    };
+    let best = times.iter().copied().fold(f64::INFINITY, f64::min);
+    let best = if best.is_finite() { best } else { 0.0 };
+    let worst = times.iter().copied().fold(0.0, f64::max);
+    let last = times.last().copied().unwrap_or(0.0);
+    let head = format!("{number:3}.|-- {name}");
+    format!(
+        "{head:<33}{:>6}{sent:>6}{last:>7.1}{mean:>6.1}{best:>6.1}{worst:>6.1}{deviation:>6.1}\n",
+        format!("{lost:.1}%")
+    )
+}
+
+/// A civil time as ISO 8601 has it: `2026-01-01T00:00:01+0000`.
+fn date(since_1970: Duration) -> String {
+    let seconds = since_1970.as_secs();
+    let (days, day) = ((seconds / 86_400) as i64, seconds % 86_400);
+    // Days to a date, by the shifted year that begins in March.
+    let z = days + 719_468;
+    let (era, doe) = (z / 146_097, z % 146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (d, m) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+    let y = yoe + era * 400 + i64::from(m <= 2);
+    format!("{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}+0000", day / 3600, day / 60 % 60, day % 60)
+}
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::counter("mtr.sent", "packets sent"),
+    Metric::counter("mtr.lost", "packets that nobody answered"),
+    Metric::times("mtr.time", "round-trip times to every router on the way, and to the host"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(date(Duration::ZERO), "1970-01-01T00:00:00+0000");
+        assert_eq!(date(Duration::from_secs(1_767_225_600)), "2026-01-01T00:00:00+0000");
+        assert_eq!(date(Duration::from_secs(951_826_154)), "2000-02-29T12:09:14+0000");
+    }
+
+    #[test]
+    fn a_row_is_as_wide_as_its_head() {
+        let line = Line { from: None, sent: 10, times: vec![0.5, 0.7, 0.6] };
+        assert_eq!(
+            row(1, "r1", &line),
+            "  1.|-- r1                        70.0%    10    0.6   0.6   0.5   0.7   0.1\n"
+        );
+    }
+}

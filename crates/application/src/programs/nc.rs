@@ -1,0 +1,372 @@
+//! `nc`: opens connections and listens for them, as netcat of OpenBSD.
+
+use core::pin::pin;
+use core::time::Duration;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use futures_util::future::{Either, select};
+use septet_core::Metric;
+use septet_socket::{BoxFuture, ListenOptions, NetExt, TcpOptions, TcpStream, UdpSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::args::{self, Arg, ArgError, At, Spec, flag, value};
+use super::names::Names;
+use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
+
+/// The program.
+pub(super) struct Nc;
+
+impl Program for Nc {
+    fn name(&self) -> &'static str {
+        "nc"
+    }
+
+    fn summary(&self) -> &'static str {
+        "opens connections, listens for them, and looks which ports are open"
+    }
+
+    fn usage(&self) -> &'static str {
+        "Usage: nc [options] <destination> <port>[-<port>]
+       nc -l [options] [<address>] <port>
+     --data <text>  Send this, and say that it is all; a lab has no standard input
+ -k                 Listen again when a connection is over
+ -l                 Listen
+ -n                 Do not look names up
+ -p <port>          The port to listen on
+ -u                 UDP instead of TCP
+ -v                 Say what becomes of connections
+ -w <timeout>       Give up after so many seconds of silence, or without a connection
+ -z                 Only look which ports are open
+"
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        let transport = options.transport;
+        if options.listen {
+            let lasts = if options.again || options.wait.is_none() { Lasts::Forever } else { Lasts::Ends };
+            return Ok(Needs { listens: Some((transport, options.ports.0)), lasts, ..Needs::default() });
+        }
+        Ok(Needs { hosts: options.host.into_iter().collect(), ..Needs::default() })
+    }
+
+    fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
+        Box::pin(async move {
+            match Options::parse(&args) {
+                Ok(options) => {
+                    let mut session =
+                        Session { names: Names::new(context.net.clone()), context: &context, options: &options };
+                    let ended = if options.listen { session.listen().await } else { session.connect().await };
+                    match ended {
+                        Ok(code) => code,
+                        Err(why) => complain(&context, "nc", &why, 1),
+                    }
+                }
+                Err(e) => complain(&context, "nc", &e, 1),
+            }
+        })
+    }
+}
+
+struct Options {
+    host: Option<String>,
+    ports: (u16, u16),
+    transport: Transport,
+    listen: bool,
+    again: bool,
+    scan: bool,
+    verbose: bool,
+    numeric: bool,
+    wait: Option<Duration>,
+    data: Option<String>,
+}
+
+const SPECS: &[Spec] = &[
+    value(' ', "data"),
+    flag('k', ""),
+    flag('l', ""),
+    flag('n', ""),
+    value('p', ""),
+    flag('u', ""),
+    flag('v', ""),
+    value('w', ""),
+    flag('z', ""),
+];
+
+impl Options {
+    fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
+        let mut options = Self {
+            host: None,
+            ports: (0, 0),
+            transport: Transport::Tcp,
+            listen: false,
+            again: false,
+            scan: false,
+            verbose: false,
+            numeric: false,
+            wait: None,
+            data: None,
+        };
+        let (mut free, mut port) = (Vec::new(), None);
+        args::each(SPECS, words, |arg| {
+            match arg {
+                Arg::Free(word) if free.len() < 2 => free.push(word),
+                Arg::Free(word) => return Err(ArgError::Extra(word)),
+                Arg::Flag(name) => match name.as_str() {
+                    "k" => options.again = true,
+                    "l" => options.listen = true,
+                    "n" => options.numeric = true,
+                    "u" => options.transport = Transport::Udp,
+                    "v" => options.verbose = true,
+                    _ => options.scan = true,
+                },
+                Arg::Value(name, text) => match name.as_str() {
+                    "p" => port = Some(args::port("-p", &text)?),
+                    "w" => options.wait = Some(args::span("-w", &text)?),
+                    _ => options.data = Some(text),
+                },
+            }
+            Ok(())
+        })?;
+        let last = if port.is_none() || free.len() == 2 { free.pop() } else { None };
+        options.host = free.pop();
+        options.ports = match (last, port) {
+            (Some(text), _) => match text.split_once('-') {
+                Some((from, to)) => (args::port("port", from)?, args::port("port", to)?),
+                None => (args::port("port", &text)?, args::port("port", &text)?),
+            },
+            (None, Some(port)) => (port, port),
+            (None, None) => return Err(ArgError::Missing("the port").into()),
+        };
+        if options.host.is_none() && !options.listen {
+            return Err(ArgError::Missing("the port").into());
+        }
+        Ok(options)
+    }
+}
+
+/// How long an UDP port may take to say that nobody listens: OpenBSD's `-z` sends for some seconds.
+const SCAN: Duration = Duration::from_secs(2);
+
+struct Session<'a> {
+    context: &'a Context,
+    options: &'a Options,
+    names: Names,
+}
+
+impl Session<'_> {
+    /// A line of `-v`: standard error, as the original has it.
+    fn say(&self, line: &str) {
+        if self.options.verbose {
+            self.context.console.err(format!("{line}\n").as_bytes());
+        }
+    }
+
+    async fn connect(&mut self) -> Result<u8, String> {
+        let host = self.options.host.clone().unwrap_or_default();
+        let words = |e: String| format!("getaddrinfo for host \"{host}\" port {}: {e}", self.options.ports.0);
+        let ip = self.names.address(&host).await.map_err(words)?;
+        let mut code = 1;
+        let (from, to) = self.options.ports;
+        // The original begins at the end.
+        for port in (from.min(to)..=from.max(to)).rev() {
+            let done = match self.options.transport {
+                Transport::Tcp => self.connect_tcp(&host, SocketAddr::new(ip, port)).await,
+                Transport::Udp => self.connect_udp(&host, SocketAddr::new(ip, port)).await,
+            };
+            match done {
+                Ok(()) => code = 0,
+                Err(e) => {
+                    self.context.net.count("nc.failed");
+                    let shown = if host == ip.to_string() { host.clone() } else { format!("{host} ({ip})") };
+                    let protocol = if self.options.transport == Transport::Udp { "udp" } else { "tcp" };
+                    self.say(&format!("nc: connect to {shown} port {port} ({protocol}) failed: {}", reason(&e)));
+                }
+            }
+        }
+        Ok(code)
+    }
+
+    fn succeeded(&self, host: &str, to: SocketAddr) {
+        self.context.net.count("nc.connections");
+        let shown = if host == to.ip().to_string() { host.to_owned() } else { format!("{host} ({})", to.ip()) };
+        let protocol = if self.options.transport == Transport::Udp { "udp" } else { "tcp" };
+        let service = service(to.port());
+        self.say(&format!("Connection to {shown} {} port [{protocol}/{service}] succeeded!", to.port()));
+    }
+
+    async fn connect_tcp(&self, host: &str, to: SocketAddr) -> io::Result<()> {
+        let net = &self.context.net;
+        let connecting = net.connect(to, TcpOptions::default());
+        let stream = match self.options.wait {
+            Some(wait) => net.timeout(wait, connecting).await??,
+            None => connecting.await?,
+        };
+        self.succeeded(host, to);
+        if self.options.scan { Ok(()) } else { self.talk(stream).await }
+    }
+
+    /// Sends what is to be sent, and prints what comes until the other end has no more.
+    async fn talk(&self, mut stream: TcpStream) -> io::Result<()> {
+        let net = &self.context.net;
+        if let Some(data) = &self.options.data {
+            stream.write_all(data.as_bytes()).await?;
+            stream.write_all(b"\n").await?;
+        }
+        if self.options.data.is_some() || !self.options.listen {
+            stream.shutdown().await?;
+        }
+        let mut buf = vec![0; 16_384];
+        loop {
+            let read = stream.read(&mut buf);
+            let n = match self.options.wait {
+                // As the original: silence for so long ends it, and is no failure.
+                Some(wait) => match net.timeout(wait, read).await {
+                    Ok(n) => n?,
+                    Err(_) => return Ok(()),
+                },
+                None => read.await?,
+            };
+            if n == 0 {
+                return Ok(());
+            }
+            net.observe("nc.bytes", n as f64);
+            self.context.console.out(&buf[..n]);
+        }
+    }
+
+    async fn connect_udp(&self, host: &str, to: SocketAddr) -> io::Result<()> {
+        let net = &self.context.net;
+        let socket = net.bind_udp(SocketAddr::new(any(to.ip().is_ipv4()), 0))?;
+        socket.connect(to)?;
+        let text = self.options.data.as_deref().map_or_else(|| "X".to_owned(), |data| format!("{data}\n"));
+        socket.send(text.as_bytes()).await?;
+        let mut buf = vec![0; 65_536];
+        let wait = self.options.wait.unwrap_or(SCAN);
+        match net.timeout(wait, socket.receive(&mut buf)).await {
+            Ok(Ok(datagram)) => {
+                self.succeeded(host, to);
+                if !self.options.scan {
+                    net.observe("nc.bytes", datagram.len as f64);
+                    self.context.console.out(&buf[..datagram.len.min(buf.len())]);
+                }
+            }
+            Ok(Err(e)) => return Err(e),
+            // Nobody says that nobody is there.
+            Err(_) => self.succeeded(host, to),
+        }
+        Ok(())
+    }
+
+    async fn listen(&mut self) -> Result<u8, String> {
+        let ip = match self.options.host.clone() {
+            Some(host) => self.names.address(&host).await.map_err(|e| format!("{host}: {e}"))?,
+            None => any(true),
+        };
+        let at = SocketAddr::new(ip, self.options.ports.0);
+        match self.options.transport {
+            Transport::Tcp => self.listen_tcp(at).await,
+            Transport::Udp => {
+                let socket = self.context.net.bind_udp(at).map_err(|e| reason(&e))?;
+                self.say(&format!("Bound on {} {}", at.ip(), at.port()));
+                self.listen_udp(&socket).await.map_err(|e| reason(&e))
+            }
+        }
+    }
+
+    async fn listen_tcp(&mut self, at: SocketAddr) -> Result<u8, String> {
+        let net = &self.context.net;
+        let listener = net.listen(at, ListenOptions::default()).map_err(|e| reason(&e))?;
+        self.say(&format!("Listening on {} {}", at.ip(), at.port()));
+        loop {
+            let accepting = pin!(listener.accept());
+            let accepted = match self.options.wait.filter(|_| !self.options.again) {
+                Some(wait) => match select(accepting, net.sleep(wait)).await {
+                    Either::Left((accepted, _)) => accepted,
+                    Either::Right(_) => return Ok(1),
+                },
+                None => accepting.await,
+            };
+            let (stream, peer) = accepted.map_err(|e| reason(&e))?;
+            net.count("nc.connections");
+            let name = if self.options.numeric { None } else { self.names.name(peer.ip()).await };
+            let shown = name.unwrap_or_else(|| peer.ip().to_string());
+            self.say(&format!("Connection received on {shown} {}", peer.port()));
+            // A connection that breaks off is over.
+            let ended = self.talk(stream).await;
+            if !self.options.again {
+                return Ok(u8::from(ended.is_err()));
+            }
+        }
+    }
+
+    async fn listen_udp(&self, socket: &UdpSocket) -> io::Result<u8> {
+        let net = &self.context.net;
+        let mut buf = vec![0; 65_536];
+        loop {
+            let receiving = socket.receive(&mut buf);
+            let datagram = match self.options.wait {
+                Some(wait) => match net.timeout(wait, receiving).await {
+                    Ok(datagram) => datagram?,
+                    Err(_) => return Ok(0),
+                },
+                None => receiving.await?,
+            };
+            net.observe("nc.bytes", datagram.len as f64);
+            self.context.console.out(&buf[..datagram.len.min(buf.len())]);
+            if let Some(data) = &self.options.data {
+                socket.send_to(format!("{data}\n").as_bytes(), datagram.from).await?;
+            }
+        }
+    }
+}
+
+const fn any(is_v4: bool) -> IpAddr {
+    if is_v4 { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) }
+}
+
+/// The words of strerror(3).
+fn reason(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::ConnectionRefused => "Connection refused".to_owned(),
+        io::ErrorKind::TimedOut => "Operation timed out".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "Network is unreachable".to_owned(),
+        io::ErrorKind::HostUnreachable => "No route to host".to_owned(),
+        io::ErrorKind::AddrInUse => "Address already in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "Cannot assign requested address".to_owned(),
+        io::ErrorKind::ConnectionReset => "Connection reset by peer".to_owned(),
+        _ => e.to_string(),
+    }
+}
+
+/// The name of a port in `/etc/services`, as far as a lab has servers of it.
+fn service(port: u16) -> &'static str {
+    match port {
+        7 => "echo",
+        22 => "ssh",
+        25 => "smtp",
+        53 => "domain",
+        67 => "bootps",
+        68 => "bootpc",
+        80 => "http",
+        123 => "ntp",
+        143 => "imap2",
+        179 => "bgp",
+        443 => "https",
+        520 => "route",
+        993 => "imaps",
+        _ => "*",
+    }
+}
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::counter("nc.connections", "connections that were opened or taken, and ports found open"),
+    Metric::counter("nc.failed", "connections that could not be opened"),
+    Metric::bytes("nc.bytes", "bytes that came"),
+];
