@@ -62,7 +62,7 @@ const BUSY: &str = r#"
 stop = "40s"
 sample = "5ms"
 [topology]
-links = ["c -- r : rate 10mbit delay 5ms", "r -- web, lb, names, sink : rate 100mbit delay 1ms", "r -- bad, dctcp, bbr : delay 1ms", "r -- r2 : delay 1ms"]
+links = ["c -- r : rate 10mbit delay 5ms", "r -- web, lb, names, sink : rate 100mbit delay 1ms", "r -- bad, dctcp, bbr : delay 1ms", "r -- r2 : delay 1ms", "sw -- r, d, e, f"]
 [router.r]
 rip = {}
 [router.r2]
@@ -88,6 +88,19 @@ run = ["at 3s: tcp-send sink 5001 1mb"]
 [host.bbr]
 tcp = "bbr"
 run = ["at 3s: tcp-send sink 5001 1mb"]
+[switch.sw]
+[router.r.dhcp_relay]
+to = "names"
+[host.names.dhcp]
+pools = "10.0.10.100 - 10.0.10.120"
+lease = "20s"
+[host.d]
+address = "dhcp"
+run = "at 35s: dhclient -r"
+[host.e]
+run = "at 5s: arpspoof -c 3 -f -r -t f 10.0.10.1"
+[host.f]
+run = "at 6s: ping -c 2 web"
 [host.sink]
 run = ["tcp-sink 5001 --check", "tcp-echo 7", "udp-echo 7", "udp-sink 5002 --time 20s", "iperf3 -s"]
 [host.c]
@@ -111,6 +124,11 @@ run = [
     "at 8s: iperf3 -c sink -t 2",
     "at 13s: iperf3 -c sink -u -t 2",
     "at 3s: curl -s http://bad:8080/",
+    "at 2s: arping -c 2 r",
+    "at 2s: tracepath sink",
+    "at 3s: mtr --report -c 40 -i 50ms sink",
+    "at 2s: nc -z web 80-81",
+    "at 2s: nc --data hello sink 7",
     "at 3s: curl -s http://sink:5001/ -m 1",
     "at 3s: tcp-send web 80 1kb",
     "at 3s: tcp-send lb 443 1kb",
@@ -128,7 +146,17 @@ script = ["3s..6s: loss 20% on r->sink", "4s..6s: duplicate 20% on r->sink", "4s
 "#;
 
 /// What the lab above does not come to: what is recorded where things go wrong in rare ways, or by programs of one's own.
-const ELSEWHERE: &[&str] = &["http.corrupt", "iperf3.error", "dns.ignored", "service.failed.*", "app.*"];
+const ELSEWHERE: &[&str] = &[
+    "http.corrupt",
+    "iperf3.error",
+    "dns.ignored",
+    "dhcp.declined",
+    "dhcp.server.abandoned",
+    "dhcp.server.refused",
+    "dhcp.server.exhausted",
+    "service.failed.*",
+    "app.*",
+];
 
 #[test]
 fn programs_and_services_record_what_is_declared() {

@@ -30,25 +30,6 @@ pub struct Link {
     pub state: AdminState,
     /// Whether it is in use: switched on, and with a carrier.
     pub carrier: Carrier,
-    /// What went through it.
-    pub traffic: Traffic,
-}
-
-/// What went through an interface: `ip -s link`.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Traffic {
-    /// Bytes received, link headers included.
-    pub rx_bytes: u64,
-    /// Packets received.
-    pub rx_packets: u64,
-    /// Frames received that were damaged or wrong.
-    pub rx_errors: u64,
-    /// Packets received for groups.
-    pub multicast: u64,
-    /// Bytes sent.
-    pub tx_bytes: u64,
-    /// Packets sent.
-    pub tx_packets: u64,
 }
 
 /// An address of an interface: `ip address`.
@@ -94,6 +75,9 @@ pub struct Neighbor {
 
 /// What a network provides for whoever administers a host.
 pub trait AdminImpl: Send + Sync + 'static {
+    /// The time that lifetimes and ages are told in.
+    fn now(&self) -> Instant;
+
     /// All interfaces but the loopback.
     ///
     /// # Errors

@@ -128,7 +128,7 @@ async fn spoof(context: &Context, options: &Options) -> Result<(), String> {
         _ => None,
     });
     let own = own.ok_or_else(|| format!("{}: no IPv4 address", link.name))?;
-    let mut names = Names::new(net.clone());
+    let names = Names::new(net.clone());
     let mut parties = Vec::new();
     for name in [&options.host, &options.target] {
         let IpAddr::V4(address) = names.address(name).await.map_err(|e| format!("{name}: {e}"))? else {
@@ -207,7 +207,7 @@ impl Between<'_> {
         self.context.console.out(line.as_bytes());
     }
 
-    /// Until `until` hands on what the two send each other, or what the target sends to anybody by way of the host.
+    /// Until `until` hands on what the two send each other, and what goes by way of them.
     async fn forward(&self, until: Instant, is_on: bool) {
         let net = &self.context.net;
         let mut buf = vec![0; 65_536];
@@ -231,9 +231,15 @@ impl Between<'_> {
             if taken.to != self.link.mac || header.dst == self.own {
                 continue;
             }
+            let to = if taken.from == self.target.mac {
+                self.host
+            } else if taken.from == self.host.mac && header.dst == self.target.ip {
+                self.target
+            } else {
+                continue;
+            };
             net.count("arpspoof.seen");
-            let to = if header.dst == self.target.ip { self.target } else { self.host };
-            if is_on && taken.from != to.mac && self.ip.send(packet, to.mac).is_ok() {
+            if is_on && self.ip.send(packet, to.mac).is_ok() {
                 net.count("arpspoof.forwarded");
             }
         }

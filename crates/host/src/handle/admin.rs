@@ -4,6 +4,7 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use septet_core::Instant;
 use septet_network::ip::{AdminState, Change, Lifetime, NewAddress, Path};
 use septet_network::neighbor::State;
 use septet_network::{Iface, Route};
@@ -11,7 +12,7 @@ use septet_socket::admin::{Address, Link, Neighbor};
 use septet_socket::{AdminImpl, Changes, ChangesImpl};
 use septet_wire::ethernet::MacAddr;
 
-use super::registry::{HostKey, call, close, poll};
+use super::registry::{HostKey, call, close, poll, with};
 use crate::stack::{SlotId, SocketName};
 
 /// The administration of a host.
@@ -20,6 +21,10 @@ pub(super) struct AdminHandle {
 }
 
 impl AdminImpl for AdminHandle {
+    fn now(&self) -> Instant {
+        with(&self.key, |stack, _| stack.now).unwrap_or_default()
+    }
+
     fn links(&self) -> io::Result<Vec<Link>> {
         call(&self.key, |stack, _| Ok(stack.links()))
     }

@@ -7,7 +7,7 @@ use septet_datalink::ethernet::MacAddr;
 use septet_network::ip::{AdminState, ConfigError, Lifetime};
 use septet_network::neighbor::State;
 use septet_network::{Iface, Ip};
-use septet_socket::admin::{Address, Link, Neighbor, Tentative, Traffic};
+use septet_socket::admin::{Address, Link, Neighbor, Tentative};
 
 use super::slots::SlotId;
 use super::storeys::Storeys;
@@ -44,7 +44,6 @@ impl Storeys {
             mtu: self.ip.mtu(iface).unwrap_or_default(),
             state: self.ip.admin_state(iface).unwrap_or(AdminState::Down),
             carrier: self.ip.carrier(iface).unwrap_or(Carrier::Down),
-            traffic: Traffic::default(),
         };
         (0..self.ip.interfaces()).map(link).collect()
     }
