@@ -33,7 +33,10 @@ fn pool(subnet: &str, from: Ipv4Addr, to: Ipv4Addr) -> Pool {
 }
 
 fn server() -> Server {
-    Server::new(vec![pool("10.0.0.0/24", ip(100), ip(101)), pool("10.0.9.0/24", [10, 0, 9, 100].into(), [10, 0, 9, 100].into())])
+    Server::new(vec![
+        pool("10.0.0.0/24", ip(100), ip(101)),
+        pool("10.0.9.0/24", [10, 0, 9, 100].into(), [10, 0, 9, 100].into()),
+    ])
 }
 
 fn client(number: u64, old: Option<Ipv4Addr>, now: Instant) -> Machine {
@@ -228,7 +231,10 @@ fn answers_go_where_the_rfc_says() {
     let (answers, _) = ask(&mut server, now, &inform);
     assert_eq!(answers[0].0, Dest::Client(ip(9)));
     let Options { kind, lease, routers, .. } = &answers[0].1.options;
-    assert_eq!((*kind, *lease, &routers[..], answers[0].1.yiaddr), (Kind::Ack, None, &[SERVER][..], Ipv4Addr::UNSPECIFIED));
+    assert_eq!(
+        (*kind, *lease, &routers[..], answers[0].1.yiaddr),
+        (Kind::Ack, None, &[SERVER][..], Ipv4Addr::UNSPECIFIED)
+    );
     // By way of a relay the other pool is meant, and the relay gets the answer.
     let own = Ipv4Addr::new(10, 0, 9, 1);
     let mut far = Message::request(Kind::Discover, 2, MacAddr::local(6));

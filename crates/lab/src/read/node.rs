@@ -42,8 +42,7 @@ pub(crate) static HOSTS: NodesOf =
 
 static HUB: Section =
     Section::new("A repeater: what comes in at one port goes out at all others, and its links are half duplex.", &[]);
-static ROUTER: Section =
-    Section::new("A host that forwards.", &[STACK, ROUTERS_OWN]).more(of_routers).numbered(&PORTS);
+static ROUTER: Section = Section::new("A host that forwards.", &[STACK, ROUTERS_OWN]).more(of_routers).numbered(&PORTS);
 static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(septet_service::keys).numbered(&PORTS);
 
 /// What protocols and services add to what may be said of a router.
