@@ -1,7 +1,11 @@
 //! `ip`: shows and changes what a host knows of the network, as iproute2's program does. Each object is a file of its own and
 //! a line of the table.
 
+mod address;
+mod link;
+mod neighbor;
 mod route;
+mod words;
 
 use std::io;
 
@@ -11,7 +15,7 @@ use septet_socket::{Admin, BoxFuture};
 use super::{Context, Misuse, Needs, Program};
 
 /// What can be looked at.
-static OBJECTS: &[&dyn Object] = &[&route::Routes];
+static OBJECTS: &[&dyn Object] = &[&route::Routes, &address::Addresses, &link::Links, &neighbor::Neighbors];
 
 /// The program.
 pub(super) struct Ip;
@@ -22,12 +26,19 @@ impl Program for Ip {
     }
 
     fn summary(&self) -> &'static str {
-        "shows and changes routes"
+        "shows and changes addresses, interfaces, neighbours and routes"
     }
 
     fn usage(&self) -> &'static str {
         "Usage: ip [-4|-6] [-o] OBJECT [COMMAND]
 Objects, which may be cut short:
+ address [show] [DEVICE]
+ address add|del ADDRESS/LENGTH dev DEVICE [valid_lft SECONDS] [preferred_lft SECONDS]
+ link [show] [DEVICE]
+ link set DEVICE up|down
+ neighbor [show] [ADDRESS] [dev DEVICE] [nud STATE]
+ neighbor add|replace|del ADDRESS dev DEVICE [lladdr LINK-ADDRESS] [nud STATE]
+ neighbor flush [dev DEVICE] [nud STATE]
  route [show] [PREFIX | root PREFIX | exact PREFIX | via GATEWAY | dev NAME | proto NAME | table main|local|all]
  route get ADDRESS
  route add|append|replace|del [TYPE] PREFIX [via GATEWAY] [dev NAME] [metric N] [nexthop via GATEWAY]...
