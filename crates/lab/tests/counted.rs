@@ -28,6 +28,7 @@ links = ["hub -- a, b : line", "a -- r : serial", "r -- s1", "s1 -- c"]
 flow_control = true
 [router.r]
 rip = {}
+ospf = {}
 [host.a]
 [host.b]
 [host.c]
@@ -65,8 +66,10 @@ sample = "5ms"
 links = ["c -- r : rate 10mbit delay 5ms", "r -- web, lb, names, sink : rate 100mbit delay 1ms", "r -- bad, dctcp, bbr : delay 1ms", "r -- r2 : delay 1ms", "sw -- r, d, e, f"]
 [router.r]
 rip = {}
+ospf = { type = "point-to-point" }
 [router.r2]
 rip = {}
+ospf = { type = "point-to-point" }
 [host.web.http]
 listen = ["http://:80", "https://web"]
 answers = ["/none: 404"]

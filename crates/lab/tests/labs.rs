@@ -98,6 +98,14 @@ fn needs(name: &str, part: &str, expectation: &str) {
 }
 
 #[test]
+fn ospf() {
+    holds("ospf", &[]);
+    for expectation in ["map", "cut", "back", "dead"] {
+        needs("ospf", "routing = \"ospf\"\n", expectation);
+    }
+}
+
+#[test]
 fn rip_count_to_infinity() {
     holds("rip-count-to-infinity", &[]);
     needs("rip-count-to-infinity", "split_horizon = \"off\"\n", "counts");

@@ -8,6 +8,7 @@
 mod act;
 mod kind;
 mod link;
+mod ospf;
 mod rip;
 #[cfg(test)]
 mod sim;
@@ -19,7 +20,7 @@ pub use kind::{Carriage, Config, Form, Identity, Kind, METRICS, Setting, Value};
 pub use link::{Arrival, Link, LinkState};
 
 /// All of them. One line a protocol.
-pub static PROTOCOLS: &[&Kind] = &[&rip::KIND];
+pub static PROTOCOLS: &[&Kind] = &[&rip::KIND, &ospf::KIND];
 
 /// The protocol of this name.
 pub fn find(name: &str) -> Option<&'static Kind> {

@@ -98,6 +98,13 @@ impl Sim {
         at.protocol = at.config.start(identity(router));
     }
 
+    /// A route that somebody gave a router by hand.
+    pub(super) fn by_hand(&mut self, router: usize, prefix: &str) {
+        let at = &mut self.routers[router];
+        let by_hand = vec![prefix.parse().unwrap()];
+        at.protocol = at.config.start(Identity { by_hand, ..identity(router) });
+    }
+
     /// A link of these routers, the `n`th of which gets the address `.n` (counted from one); gives its number.
     pub(super) fn link(&mut self, prefix: &str, members: &[usize]) -> usize {
         let prefix: Prefix = prefix.parse().unwrap();

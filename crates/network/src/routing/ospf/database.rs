@@ -1,0 +1,153 @@
+//! The link state database: every advertisement that this router has, how old each is, and when something is due with it.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use septet_core::Instant;
+use septet_wire::ospf::{Body, Lsa, LsaHeader, LsaKey, MAX_AGE};
+
+use super::super::Context;
+use super::Ospf;
+
+/// RFC 2328 appendix B: how often an own advertisement is originated anew though nothing has changed.
+pub(super) const REFRESH: Duration = Duration::from_secs(1800);
+
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// As it was when it came.
+    pub(super) lsa: Lsa,
+    /// What it says, read once.
+    pub(super) body: Option<Body>,
+    /// When it came.
+    pub(super) since: Instant,
+    /// When it is too old, or is to be originated anew.
+    due: Instant,
+}
+
+impl Stored {
+    /// Its age now, in seconds.
+    pub(super) fn age(&self, now: Instant) -> u16 {
+        let passed = now.saturating_since(self.since).as_secs().min(u64::from(MAX_AGE)) as u16;
+        (self.lsa.header.age + passed).min(MAX_AGE)
+    }
+
+    /// Its header as it is now.
+    pub(super) fn header(&self, now: Instant) -> LsaHeader {
+        LsaHeader { age: self.age(now), ..self.lsa.header }
+    }
+}
+
+#[derive(Default, Debug)]
+pub(super) struct Database {
+    all: BTreeMap<LsaKey, Stored>,
+    due: BTreeSet<(Instant, LsaKey)>,
+    /// Those at MaxAge, which go once everybody has heard of it.
+    pub(super) dying: BTreeSet<LsaKey>,
+    now: Instant,
+}
+
+impl Database {
+    pub(super) fn get(&self, key: &LsaKey) -> Option<&Stored> {
+        self.all.get(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stored> {
+        self.all.values()
+    }
+
+    /// The time of the latest call.
+    pub(super) const fn now(&self) -> Instant {
+        self.now
+    }
+
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Puts an instance in the place of what there was.
+    pub(super) fn install(&mut self, now: Instant, lsa: Lsa, own: bool) {
+        let key = lsa.header.key;
+        self.remove(&key);
+        let left = Duration::from_secs(u64::from(MAX_AGE - lsa.header.age.min(MAX_AGE)));
+        if left.is_zero() {
+            self.dying.insert(key);
+        }
+        let due = now + if own { left.min(REFRESH) } else { left };
+        if !left.is_zero() {
+            self.due.insert((due, key));
+        }
+        let body = lsa.read();
+        self.all.insert(key, Stored { lsa, body, since: now, due });
+    }
+
+    pub(super) fn remove(&mut self, key: &LsaKey) {
+        if let Some(old) = self.all.remove(key) {
+            self.due.remove(&(old.due, *key));
+        }
+        self.dying.remove(key);
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<LsaKey> {
+        let (at, key) = *self.due.first()?;
+        (at <= now).then(|| {
+            self.due.pop_first();
+            key
+        })
+    }
+}
+
+impl Ospf {
+    /// RFC 2328 §14: what is too old is flushed, and own advertisements are refreshed.
+    pub(super) fn age(&mut self, cx: &mut Context<'_>) {
+        while let Some(key) = self.database.take_due(cx.now) {
+            if key.router == self.id {
+                self.refresh(cx, key);
+            } else {
+                self.flush(cx, key, "nobody has refreshed it for an hour");
+            }
+        }
+    }
+
+    /// RFC 2328 §14.1: takes an advertisement out of everybody's database, by flooding it at MaxAge.
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>, key: LsaKey, why: &'static str) {
+        let Some(stored) = self.database.get(&key) else { return };
+        let dead = stored.lsa.aged(MAX_AGE);
+        cx.tell("ospf.originate", |f| {
+            f.set("what", "the end of").set("id", std::net::IpAddr::V4(key.id)).set("why", why);
+        });
+        self.database.install(cx.now, dead.clone(), false);
+        self.flood(cx, &dead, None);
+        self.want_spf(cx.now);
+    }
+
+    /// RFC 2328 §14: "the LSA must be removed … when both … it is no longer contained on any neighbor Link state
+    /// retransmission lists and b) none of the router's neighbors are in states Exchange or Loading".
+    pub(super) fn bury(&mut self, cx: &mut Context<'_>) {
+        if self.database.dying.is_empty() {
+            return;
+        }
+        let near = || self.interfaces.values().flat_map(|i| i.neighbors.values());
+        if near().any(|n| n.is_exchanging() && !n.is_full()) {
+            return;
+        }
+        let dead: Vec<LsaKey> = self
+            .database
+            .dying
+            .iter()
+            .filter(|key| near().all(|n| !n.unacknowledged.contains_key(key)))
+            .copied()
+            .collect();
+        for key in dead {
+            self.database.remove(&key);
+            // What ended with its last number, or was somebody else's under this router's name, begins anew.
+            if key.router == self.id {
+                self.stale = true;
+                self.originate_at.insert(key, cx.now);
+            }
+        }
+    }
+}
