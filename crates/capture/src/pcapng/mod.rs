@@ -376,9 +376,9 @@ struct Output<W: io::Write> {
 }
 
 impl<W: io::Write> Output<W> {
-    /// Bytes written at a time, at offsets that are multiples of it: whole pages, once each. Few enough that they are still
-    /// in the processor's cache when the kernel takes them, beside what the world works with.
-    const CHUNK: usize = 256 * 1024;
+    /// Bytes written at a time, at offsets that are multiples of it: whole pages, once each. With fewer the kernel spends
+    /// more on each request to the disk than the processor's cache saves.
+    const CHUNK: usize = 1024 * 1024;
 
     /// Where less comes, it is written as late as this: whoever reads the capture of a live lab is not far behind.
     const LATE: Duration = Duration::from_secs(1);
