@@ -73,7 +73,16 @@ fn tag(bytes: &mut Vec<u8>, number: u16, text: &str) {
 /// Where in the numbered frame `body` a PPP packet begins, and how its frames are counted; `None` where it has none.
 fn information(body: &[u8]) -> Option<(usize, Modulo)> {
     let is_ppp = |at: usize| {
-        matches!(body.get(at..), Some([0x00, 0x21, ..] | [0x80 | 0xc0, 0x21, ..] | [0x21, 0x45..=0x4f, ..]))
+        matches!(
+            body.get(at..),
+            Some(
+                [0x00, 0x21 | 0x57, ..]
+                    | [0x80 | 0xc0, 0x21, ..]
+                    | [0x80, 0x57, ..]
+                    | [0x21, 0x45..=0x4f, ..]
+                    | [0x57, 0x60..=0x6f, ..]
+            )
+        )
     };
     if body.get(1)? & 1 != 0 {
         return None;
@@ -117,8 +126,8 @@ pub(crate) fn ip(line: &[u8]) -> Option<Vec<u8>> {
 fn packet(body: &[u8]) -> Option<usize> {
     let at = if body.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
     match body.get(at..)? {
-        [0x00, 0x21, ..] => Some(at + 2),
-        [0x21, ..] => Some(at + 1),
+        [0x00, 0x21 | 0x57, ..] => Some(at + 2),
+        [0x21 | 0x57, ..] => Some(at + 1),
         _ => None,
     }
 }

@@ -89,7 +89,9 @@ impl SerialCard {
             Event::Up { .. } => self.tell(Carrier::Up, line),
             Event::Down => self.tell(Carrier::Down, line),
             Event::Deliver(mut packet) => {
-                let header = Header { destination: self.mac, source: NEIGHBOUR, ether_type: EtherType::IPV4 };
+                let is_v6 = packet.bytes().first().is_some_and(|first| first >> 4 == 6);
+                let ether_type = if is_v6 { EtherType::IPV6 } else { EtherType::IPV4 };
+                let header = Header { destination: self.mac, source: NEIGHBOUR, ether_type };
                 header.push(&mut packet);
                 line.deliver(packet);
             }
@@ -113,7 +115,7 @@ impl SerialCard {
                     DropReason::Queue => "too many packets wait for the line",
                     DropReason::Carrier => "the link is not up",
                     DropReason::TooBig => "it is larger than the other end takes",
-                    DropReason::UnknownProtocol => "only IPv4 goes over this line",
+                    DropReason::UnknownProtocol => "only IP goes over this line",
                     other => other.as_str(),
                 },
             );
@@ -144,10 +146,11 @@ impl SerialCard {
 impl Card for SerialCard {
     fn transmit(&mut self, now: Instant, mut frame: Frame, line: &mut Line<'_>) {
         match Header::pull(&mut frame).map(|header| header.ether_type) {
-            Ok(EtherType::IPV4) => {
-                // Ethernet's padding does not travel.
-                if let Some(&[high, low]) = frame.bytes().get(2..4) {
-                    frame.truncate(usize::from(u16::from_be_bytes([high, low])));
+            Ok(kind @ (EtherType::IPV4 | EtherType::IPV6)) => {
+                // Ethernet's padding does not travel. IPv6's length does not count its header of 40 octets.
+                let (at, before) = if kind == EtherType::IPV4 { (2, 0) } else { (4, 40) };
+                if let Some(&[high, low]) = frame.bytes().get(at..at + 2) {
+                    frame.truncate(before + usize::from(u16::from_be_bytes([high, low])));
                 }
                 if self.ppp.waiting() >= HELD {
                     self.drop(&frame, DropReason::Queue, line);

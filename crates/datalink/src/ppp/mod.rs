@@ -5,6 +5,7 @@
 
 mod automaton;
 mod ipcp;
+mod ipv6cp;
 mod lcp;
 mod negotiation;
 pub mod packet;
@@ -12,7 +13,7 @@ pub mod packet;
 use core::fmt;
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use septet_core::{DropReason, EventId, Frame, Instant, Rng, Storey, Trace};
 
@@ -22,6 +23,7 @@ use crate::stats::LinkStats;
 use automaton::Event as Cause;
 pub use automaton::State;
 use ipcp::Ipcp;
+use ipv6cp::Ipv6cp;
 use lcp::Lcp;
 pub use lcp::{Compression, NumberedMode, Terms};
 use negotiation::{Negotiation, Signal};
@@ -31,8 +33,12 @@ use packet::{Code, Packet};
 pub mod protocol {
     /// Internet Protocol version 4.
     pub const IPV4: u16 = 0x0021;
+    /// Internet Protocol version 6.
+    pub const IPV6: u16 = 0x0057;
     /// IP control protocol.
     pub const IPCP: u16 = 0x8021;
+    /// IPv6 control protocol.
+    pub const IPV6CP: u16 = 0x8057;
     /// Link control protocol.
     pub const LCP: u16 = 0xc021;
 }
@@ -52,6 +58,8 @@ pub struct Config {
     pub local: Ipv4Addr,
     /// The address that the other end must take.
     pub assign: Option<Ipv4Addr>,
+    /// This end's interface identifier, where it speaks IPv6.
+    pub identifier: Option<u64>,
     /// How often an echo is asked for, where at all.
     pub echo: Option<Duration>,
     /// How many echoes may fail to come before the link is taken for dead.
@@ -66,6 +74,7 @@ impl Default for Config {
             reliable: None,
             local: Ipv4Addr::UNSPECIFIED,
             assign: None,
+            identifier: None,
             echo: Some(Duration::from_secs(30)),
             echo_failures: 4,
         }
@@ -81,7 +90,7 @@ pub enum Phase {
     Establish,
     /// LAPB sets up.
     Reliable,
-    /// IPCP negotiates, and then IP flows.
+    /// IPCP and IPV6CP negotiate, and then IP flows.
     Network,
 }
 
@@ -119,6 +128,7 @@ pub struct Ppp {
     phase: Phase,
     lcp: Negotiation<Lcp>,
     ipcp: Negotiation<Ipcp>,
+    ipv6cp: Option<Negotiation<Ipv6cp>>,
     reliable: Option<Link>,
     decoder: Decoder,
     /// IP packets that wait for the line in unnumbered mode.
@@ -149,6 +159,7 @@ impl Ppp {
             phase: Phase::Dead,
             lcp: Negotiation::new(Lcp::new(terms, rng)),
             ipcp: Negotiation::new(Ipcp::new(config.local, config.assign)),
+            ipv6cp: config.identifier.map(|identifier| Negotiation::new(Ipv6cp::new(identifier))),
             reliable: None,
             decoder: Decoder::new(Fcs::Sixteen, Accm::NONE, max.max(1508)),
             packets: VecDeque::new(),
@@ -171,6 +182,19 @@ impl Ppp {
     /// Whether IP flows.
     pub fn is_up(&self) -> bool {
         self.ipcp.is_opened()
+    }
+
+    /// Whether IPv6 flows.
+    pub fn is_up_v6(&self) -> bool {
+        self.ipv6cp.as_ref().is_some_and(Negotiation::is_opened)
+    }
+
+    /// Tells the control protocols of storey 3 what happened below them.
+    fn network(&mut self, now: Instant, cause: Cause) {
+        self.ipcp.on_event(now, cause);
+        if let Some(ipv6cp) = &mut self.ipv6cp {
+            ipv6cp.on_event(now, cause);
+        }
     }
 
     /// The states of LCP and IPCP.
@@ -220,7 +244,8 @@ impl Ppp {
     /// # Errors
     /// Gives it back with the reason: the link is not up, or the packet larger than the other end takes.
     pub fn send(&mut self, packet: Frame) -> Result<(), (Frame, DropReason)> {
-        if !self.is_up() {
+        let number = number(packet.bytes());
+        if !self.carries(number) {
             return Err((packet, DropReason::Carrier));
         }
         if packet.len() > usize::from(self.lcp.options.granted.mru) {
@@ -229,7 +254,7 @@ impl Ppp {
         match &mut self.reliable {
             Some(link) => {
                 let (mut info, compression) = (packet, self.lcp.options.granted.protocol_compression);
-                push_protocol(&mut info, protocol::IPV4, compression);
+                push_protocol(&mut info, number, compression);
                 link.send(info).map_err(|info| (info, DropReason::TooBig))
             }
             None => {
@@ -247,7 +272,8 @@ impl Ppp {
     /// When [`on_timeout`](Self::on_timeout) must be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let reliable = self.reliable.as_ref().and_then(Link::poll_timeout);
-        [self.lcp.poll_timeout(), self.ipcp.poll_timeout(), self.echo_at, reliable].into_iter().flatten().min()
+        let ipv6cp = self.ipv6cp.as_ref().and_then(Negotiation::poll_timeout);
+        [self.lcp.poll_timeout(), self.ipcp.poll_timeout(), ipv6cp, self.echo_at, reliable].into_iter().flatten().min()
     }
 
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
@@ -255,6 +281,9 @@ impl Ppp {
         self.cause = EventId::NONE;
         self.lcp.on_timeout(now);
         self.ipcp.on_timeout(now);
+        if let Some(ipv6cp) = &mut self.ipv6cp {
+            ipv6cp.on_timeout(now);
+        }
         if let Some(link) = &mut self.reliable {
             link.on_timeout(now);
         }
@@ -299,7 +328,8 @@ impl Ppp {
         !self.lcp.packets.is_empty()
             || !self.control.is_empty()
             || !self.packets.is_empty()
-            || (!self.ipcp.packets.is_empty() && self.reliable.is_none())
+            || (self.reliable.is_none()
+                && (!self.ipcp.packets.is_empty() || self.ipv6cp.as_ref().is_some_and(|cp| !cp.packets.is_empty())))
             || self.reliable.as_ref().is_some_and(Link::wants_line)
     }
 
@@ -326,9 +356,12 @@ impl Ppp {
         } else if let Some(packet) = self.ipcp.packets.pop_front() {
             let cause = self.tell_packet("ipcp", "ppp.sent", &packet, trace);
             (unnumbered(&packet, protocol::IPCP, &granted), granted, cause)
+        } else if let Some(packet) = self.ipv6cp.as_mut().and_then(|cp| cp.packets.pop_front()) {
+            let cause = self.tell_packet("ipv6cp", "ppp.sent", &packet, trace);
+            (unnumbered(&packet, protocol::IPV6CP, &granted), granted, cause)
         } else {
             let packet = self.packets.pop_front()?;
-            (unnumbered(packet.bytes(), protocol::IPV4, &granted), granted, packet.cause)
+            (unnumbered(packet.bytes(), number(packet.bytes()), &granted), granted, packet.cause)
         };
         // Before LCP is open the frame check is the default one, and every control character is escaped.
         let terms =
@@ -372,13 +405,22 @@ impl Ppp {
                 self.ipcp.on_packet(now, &packet);
                 Ok(())
             }
-            protocol::IPV4 if self.is_up() => {
+            protocol::IPV6CP if self.ipv6cp.is_some() => {
+                let packet = Packet::parse(info)?;
+                self.cause = self.tell_packet("ipv6cp", "ppp.received", info, trace);
+                if let Some(ipv6cp) = &mut self.ipv6cp {
+                    ipv6cp.on_packet(now, &packet);
+                }
+                Ok(())
+            }
+            protocol::IPV4 | protocol::IPV6 if self.carries(number) && self::number(info) == number => {
                 let mut frame = Frame::new(Frame::HEADROOM, info);
                 frame.cause = self.cause;
                 self.events.push_back(Event::Deliver(frame));
                 Ok(())
             }
             protocol::IPV4 => Err(DropReason::Policy),
+            protocol::IPV6 if self.ipv6cp.is_some() => Err(DropReason::Policy),
             unknown => {
                 // §5.7: Protocol-Reject carries the protocol and the rejected information.
                 let mut data = unknown.to_be_bytes().to_vec();
@@ -404,6 +446,11 @@ impl Ppp {
                 [high, low, ..] if u16::from_be_bytes([*high, *low]) == protocol::IPCP => {
                     self.ipcp.on_event(now, Cause::RxjMinus);
                 }
+                [high, low, ..] if u16::from_be_bytes([*high, *low]) == protocol::IPV6CP => {
+                    if let Some(ipv6cp) = &mut self.ipv6cp {
+                        ipv6cp.on_event(now, Cause::RxjMinus);
+                    }
+                }
                 [high, low, ..] if u16::from_be_bytes([*high, *low]) == protocol::LCP => {
                     self.lcp.on_event(now, Cause::RxjMinus);
                 }
@@ -418,14 +465,14 @@ impl Ppp {
         match event {
             lapb::Event::Up => {
                 self.set_phase(Phase::Network, "the numbered mode is set up", trace);
-                self.ipcp.on_event(now, Cause::Open);
-                self.ipcp.on_event(now, Cause::Up);
+                self.network(now, Cause::Open);
+                self.network(now, Cause::Up);
             }
             lapb::Event::Down(reason) => {
                 trace.emit(Storey::DataLink, "lapb.down", self.cause, |f| {
                     f.set("why", reason.to_string());
                 });
-                self.ipcp.on_event(now, Cause::Down);
+                self.network(now, Cause::Down);
                 if reason != lapb::DownReason::Local && self.lcp.is_opened() {
                     // RFC 1663 leaves the recovery to LCP: the link is negotiated anew.
                     self.lcp.on_event(now, Cause::Down);
@@ -455,6 +502,8 @@ impl Ppp {
                 self.on_lcp_signal(now, signal, trace);
             } else if let Some(signal) = self.ipcp.signals.pop_front() {
                 self.on_ipcp_signal(signal, trace);
+            } else if let Some(signal) = self.ipv6cp.as_mut().and_then(|cp| cp.signals.pop_front()) {
+                self.on_ipv6cp_signal(signal, trace);
             } else if let Some(event) = self.reliable.as_mut().and_then(Link::poll_event) {
                 self.on_link_event(now, event, trace);
             } else {
@@ -469,6 +518,11 @@ impl Ppp {
             for packet in self.ipcp.packets.drain(..) {
                 let mut info = Frame::new(Frame::HEADROOM, &packet);
                 push_protocol(&mut info, protocol::IPCP, compression);
+                let _ = link.send(info);
+            }
+            for packet in self.ipv6cp.iter_mut().flat_map(|cp| cp.packets.drain(..)) {
+                let mut info = Frame::new(Frame::HEADROOM, &packet);
+                push_protocol(&mut info, protocol::IPV6CP, compression);
                 let _ = link.send(info);
             }
         }
@@ -498,15 +552,15 @@ impl Ppp {
                     }
                     _ => {
                         self.set_phase(Phase::Network, "LCP is open", trace);
-                        self.ipcp.on_event(now, Cause::Open);
-                        self.ipcp.on_event(now, Cause::Up);
+                        self.network(now, Cause::Open);
+                        self.network(now, Cause::Up);
                     }
                 }
             }
             Signal::Down => {
                 self.echo_at = None;
                 self.reliable = None;
-                self.ipcp.on_event(now, Cause::Down);
+                self.network(now, Cause::Down);
                 self.decoder.set(Fcs::Sixteen, Accm::NONE, 1508);
                 self.set_phase(Phase::Establish, "LCP is open no longer", trace);
             }
@@ -528,12 +582,35 @@ impl Ppp {
                 self.events.push_back(Event::Up { local, remote });
             }
             Signal::Down => {
-                self.packets.clear();
+                self.packets.retain(|packet| number(packet.bytes()) != protocol::IPV4);
                 trace.emit(Storey::DataLink, "ppp.down", self.cause, |_| {});
                 self.events.push_back(Event::Down);
             }
             Signal::Started | Signal::Finished => {}
         }
+    }
+
+    fn on_ipv6cp_signal(&mut self, signal: Signal, trace: &mut Trace) {
+        match (signal, &self.ipv6cp) {
+            (Signal::Up, Some(ipv6cp)) => {
+                // RFC 5072 §5: the link-local address is the prefix fe80::/64 with the identifier behind it.
+                let address = |identifier: u64| Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(identifier));
+                trace.emit(Storey::DataLink, "ppp.up", self.cause, |f| {
+                    f.set("local", address(ipv6cp.options.local));
+                    if let Some(remote) = ipv6cp.options.remote {
+                        f.set("remote", address(remote));
+                    }
+                    f.set("why", "both ends acknowledged each other's interface identifier");
+                });
+            }
+            (Signal::Down, _) => self.packets.retain(|packet| number(packet.bytes()) != protocol::IPV6),
+            _ => {}
+        }
+    }
+
+    /// Whether packets of this protocol may flow.
+    fn carries(&self, number: u16) -> bool {
+        if number == protocol::IPV6 { self.is_up_v6() } else { self.is_up() }
     }
 
     fn ask_for_echo(&mut self, now: Instant, trace: &mut Trace) {
@@ -593,10 +670,22 @@ fn describe(protocol: &str, options: &[packet::Setting<'_>]) -> String {
         ("lcp", lcp::ADDRESS_COMPRESSION, []) => "ACFC".to_owned(),
         ("lcp", lcp::FCS_ALTERNATIVES, &[n]) => format!("FCS {}", u32::from(n) * 8),
         ("lcp", lcp::NUMBERED_MODE, &[window, address]) => format!("numbered mode, window {window}, address {address}"),
+        ("ipv6cp", ipv6cp::INTERFACE_IDENTIFIER, &[_, _, _, _, _, _, _, _]) => {
+            let groups: Vec<String> = value.chunks(2).map(|pair| format!("{:02x}{:02x}", pair[0], pair[1])).collect();
+            format!("identifier {}", groups.join(":"))
+        }
         ("ipcp", 3, &[a, b, c, d]) => format!("address {}", Ipv4Addr::new(a, b, c, d)),
         (_, kind, value) => format!("option {kind} ({} octets)", value.len()),
     };
     options.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The number of the protocol that a packet of IP is of.
+fn number(packet: &[u8]) -> u16 {
+    match packet.first() {
+        Some(first) if first >> 4 == 6 => protocol::IPV6,
+        _ => protocol::IPV4,
+    }
 }
 
 /// The body of an unnumbered frame.

@@ -89,15 +89,21 @@ impl Headers {
             }
         }
         // With and without the address and control fields, and with the protocol's first octet or without it (RFC 1661
-        // §6.5 and §6.6): whichever says IPv4 first. IP's own first octet is 0x45 at least, and none of those.
+        // §6.5 and §6.6): whichever says IP first. IP's own first octet is 0x45 at least, and of IPv6 0x60, and none of those.
         let starts = [0, 1, 2, 3].into_iter();
         let ip = starts.filter_map(|at| match octets.get(at..)? {
-            [0x00, 0x21, packet @ ..] => Some(packet),
-            [0x21, packet @ ..] if matches!(packet.first(), Some(first) if first >> 4 == 4) => Some(packet),
+            [0x00, 0x21, packet @ ..] => Some((EtherType::IPV4, packet)),
+            [0x21, packet @ ..] if matches!(packet.first(), Some(first) if first >> 4 == 4) => {
+                Some((EtherType::IPV4, packet))
+            }
+            [0x00, 0x57, packet @ ..] => Some((EtherType::IPV6, packet)),
+            [0x57, packet @ ..] if matches!(packet.first(), Some(first) if first >> 4 == 6) => {
+                Some((EtherType::IPV6, packet))
+            }
             _ => None,
         });
         match { ip }.next() {
-            Some(packet) => Self { packet_at: None, ..Self::packet(EtherType::IPV4, packet) },
+            Some((kind, packet)) => Self { packet_at: None, ..Self::packet(kind, packet) },
             None => Self { len: octets.len(), ..Self::default() },
         }
     }
