@@ -1,12 +1,14 @@
-//! What a box in the middle says to the ends of a conversation that it does not want: refusals and resets.
+//! What a box in the middle says to the ends of a conversation that it does not want: refusals and resets, over either
+//! version of IP.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use septet_core::Frame;
 use septet_wire::ethernet::{self, EtherType, MacAddr};
 use septet_wire::icmp::{self, Message};
+use septet_wire::packet::Packet;
 use septet_wire::tcp::{self as wire, Flags};
-use septet_wire::{Trouble, ipv4, protocol};
+use septet_wire::{Trouble, icmpv6, ipv4, ipv6, protocol};
 
 /// How a packet is refused: what iptables' REJECT may answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -20,32 +22,82 @@ pub enum Refusal {
     Error(Trouble),
 }
 
-/// Linux' `ip_default_ttl`.
+/// The addresses from which a box in the middle speaks, where it has any.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Voice {
+    /// Of IPv4.
+    pub v4: Option<Ipv4Addr>,
+    /// Of IPv6.
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl Voice {
+    /// The first of each version among `addresses`.
+    pub fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let mut voice = Self::default();
+        for address in addresses {
+            match address {
+                IpAddr::V4(v4) => voice.v4 = voice.v4.or(Some(v4)),
+                IpAddr::V6(v6) => voice.v6 = voice.v6.or(Some(v6)),
+            }
+        }
+        voice
+    }
+
+    /// That of the version of `to`; where there is none, `to` itself.
+    fn towards(self, to: IpAddr) -> IpAddr {
+        let own = match to {
+            IpAddr::V4(_) => self.v4.map(IpAddr::V4),
+            IpAddr::V6(_) => self.v6.map(IpAddr::V6),
+        };
+        own.unwrap_or(to)
+    }
+}
+
+/// Linux' `ip_default_ttl`, and `hop_limit`.
 const TTL: u8 = 64;
 const MULTICAST_MAC: u8 = 1;
 
-/// The answer to `frame` by which it is refused; `None` where RFC 1122 or RFC 9293 forbid any, and for frames that are
-/// not IPv4 over Ethernet. ICMP errors come from `from`; where that is not given, from whom the packet was for.
-pub fn refuse(frame: &Frame, refusal: Refusal, from: Option<Ipv4Addr>) -> Option<Frame> {
+/// The answer to `frame` by which it is refused; `None` where RFC 1122, RFC 4443 or RFC 9293 forbid any, and for frames that
+/// are not IP over Ethernet. ICMP errors come from `voice`; where that has no address, from whom the packet was for.
+pub fn refuse(frame: &Frame, refusal: Refusal, voice: Voice) -> Option<Frame> {
     let seen = Seen::read(frame)?;
-    let error = match refusal {
-        Refusal::ByProtocol if seen.ip.protocol == protocol::TCP => return seen.reset_sender(),
+    let trouble = match refusal {
+        Refusal::ByProtocol if seen.ip.protocol == Some(protocol::TCP) => return seen.reset_sender(),
         Refusal::Reset => return seen.reset_sender(),
         Refusal::ByProtocol => Trouble::PortUnreachable,
-        Refusal::Error(error) => error,
+        Refusal::Error(trouble) => trouble,
     };
-    // RFC 1122 §3.2.2: "An ICMP error message MUST NOT be sent as the result of receiving: an ICMP error message, or a
-    // datagram destined to an IP broadcast or IP multicast address, or a datagram sent as a link-layer broadcast, or a
-    // non-initial fragment".
-    let of_error =
-        seen.ip.protocol == protocol::ICMP && Message::parse(seen.upper()).map_or(true, |message| message.is_error());
-    if of_error || seen.ip.fragment_offset != 0 || seen.ip.dst.is_multicast() || seen.ip.dst.is_broadcast() {
-        return None;
-    }
-    let (icmp_type, code, rest) = icmp::encode(error);
-    let mut answer = Frame::new(Frame::HEADROOM, icmp::quote(seen.packet));
-    Message { icmp_type, code, rest }.push(&mut answer);
-    seen.send_back(&mut answer, protocol::ICMP, from.unwrap_or(seen.ip.dst));
+    let from = voice.towards(seen.ip.dst);
+    let mut answer = match (seen.ip.src, from) {
+        (IpAddr::V4(to), IpAddr::V4(from)) => {
+            let header = ipv4::Header::parse(seen.packet).ok()?;
+            // RFC 1122 §3.2.2 keeps to itself what was sent to all, too.
+            if header.dst.is_broadcast() || !icmp::may_report(&header, seen.packet) {
+                return None;
+            }
+            let (icmp_type, code, rest) = icmp::encode(trouble);
+            let mut answer = Frame::new(Frame::HEADROOM, icmp::quote(seen.packet));
+            Message { icmp_type, code, rest }.push(&mut answer);
+            header_v4(protocol::ICMP, from, to).push(&mut answer);
+            answer
+        }
+        (IpAddr::V6(to), IpAddr::V6(from)) => {
+            let is_error = seen.ip.protocol == Some(protocol::ICMPV6)
+                && seen.upper().first().is_none_or(|kind| icmpv6::is_error(*kind));
+            let header = ipv6::Header::parse(seen.packet).ok()?;
+            if is_error || seen.ip.upper_at.is_none() || !icmpv6::may_report(&header, seen.packet) {
+                return None;
+            }
+            let (icmp_type, code, rest) = icmpv6::encode(trouble);
+            let mut answer = Frame::new(Frame::HEADROOM, icmpv6::quote(seen.packet));
+            icmpv6::push(&Message { icmp_type, code, rest }, &mut answer, from, to);
+            header_v6(protocol::ICMPV6, from, to).push(&mut answer);
+            answer
+        }
+        _ => return None,
+    };
+    seen.turn(&mut answer);
     Some(answer)
 }
 
@@ -58,15 +110,15 @@ pub fn reset_both(frame: &Frame) -> Option<(Frame, Frame)> {
     // RFC 5961 §3.2: the receiver takes a reset only with the sequence number that it expects next.
     let header =
         wire::Header { flags: Flags::RST | Flags::ACK, window: 0, options: wire::HeaderOptions::default(), ..tcp };
-    let mut on = segment(&header, seen.ip.src, seen.ip.dst);
+    let mut on = segment(&header, seen.ip.src, seen.ip.dst)?;
     on.push(seen.link.len()).copy_from_slice(seen.link);
     pad(&mut on);
     Some((back, on))
 }
 
 /// A reset of a connection as its near end, at `to`, takes it from the far one: `next` is the sequence number that it
-/// expects, `acknowledged` what it has sent.
-pub fn reset(to: Endpoint, from: Endpoint, next: u32, acknowledged: u32) -> Frame {
+/// expects, `acknowledged` what it has sent. `None` where the ends are of different versions of IP.
+pub fn reset(to: Endpoint, from: Endpoint, next: u32, acknowledged: u32) -> Option<Frame> {
     let header = wire::Header {
         src_port: from.port,
         dst_port: to.port,
@@ -75,10 +127,11 @@ pub fn reset(to: Endpoint, from: Endpoint, next: u32, acknowledged: u32) -> Fram
         flags: Flags::RST | Flags::ACK,
         ..wire::Header::default()
     };
-    let mut frame = segment(&header, from.address, to.address);
+    let mut frame = segment(&header, from.address, to.address)?;
     let (destination, source) = (MacAddr(to.mac), MacAddr(from.mac));
-    ethernet::Header { destination, source, ether_type: EtherType::IPV4 }.push(&mut frame);
-    frame
+    let ether_type = if to.address.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
+    ethernet::Header { destination, source, ether_type }.push(&mut frame);
+    Some(frame)
 }
 
 /// A TCP connection as one of its ends knows it.
@@ -100,39 +153,40 @@ pub struct Endpoint {
     /// The link address.
     pub mac: [u8; 6],
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The port.
     pub port: u16,
 }
 
-/// A frame with IPv4 in it.
+/// A frame with IP in it.
 struct Seen<'f> {
     link: &'f [u8],
     packet: &'f [u8],
-    ip: ipv4::Header,
+    ip: Packet,
 }
 
 impl<'f> Seen<'f> {
     fn read(frame: &'f Frame) -> Option<Self> {
-        let (_, at) = ethernet::payload(frame.bytes()).filter(|(kind, _)| *kind == EtherType::IPV4)?;
+        let (kind, at) = ethernet::payload(frame.bytes())?;
         let (link, packet) = frame.bytes().split_at(at);
         // Nobody in particular sent to a group.
         if link[..2] == [0, 0] || link[0] & MULTICAST_MAC != 0 {
             return None;
         }
-        let ip = ipv4::Header::parse(packet).ok()?;
-        let packet = packet.get(..usize::from(ip.total_len))?;
-        Some(Self { link, packet, ip })
+        let ip = Packet::read(packet)?;
+        let fits = if ip.src.is_ipv4() { kind == EtherType::IPV4 } else { kind == EtherType::IPV6 };
+        let packet = packet.get(..ip.len)?;
+        fits.then_some(Self { link, packet, ip })
     }
 
     fn upper(&self) -> &'f [u8] {
-        &self.packet[usize::from(self.ip.header_len)..]
+        self.ip.upper(self.packet)
     }
 
     /// RFC 9293 §3.10.7.1: "If the ACK bit is off, sequence number zero is used, <SEQ=0><ACK=SEG.SEQ+SEG.LEN>
     /// <CTL=RST,ACK>. If the ACK bit is on, <SEQ=SEG.ACK><CTL=RST>." A reset is not answered.
     fn reset_sender(&self) -> Option<Frame> {
-        if self.ip.protocol != protocol::TCP || self.ip.fragment_offset != 0 {
+        if self.ip.protocol != Some(protocol::TCP) || self.ip.upper_at.is_none() {
             return None;
         }
         let (tcp, len) = wire::Header::parse(self.upper()).ok()?;
@@ -147,14 +201,9 @@ impl<'f> Seen<'f> {
             let length = (self.upper().len() - len) as u32 + control;
             wire::Header { ack: tcp.seq.wrapping_add(length), flags: Flags::RST | Flags::ACK, ..header }
         };
-        let mut answer = segment(&header, self.ip.dst, self.ip.src);
+        let mut answer = segment(&header, self.ip.dst, self.ip.src)?;
         self.turn(&mut answer);
         Some(answer)
-    }
-
-    fn send_back(&self, payload: &mut Frame, protocol: u8, from: Ipv4Addr) {
-        header(protocol, from, self.ip.src).push(payload);
-        self.turn(payload);
     }
 
     /// Puts this frame's link header before a packet that goes the other way.
@@ -168,15 +217,19 @@ impl<'f> Seen<'f> {
 }
 
 /// A segment without data, in its packet.
-fn segment(tcp: &wire::Header, from: Ipv4Addr, to: Ipv4Addr) -> Frame {
+fn segment(tcp: &wire::Header, from: IpAddr, to: IpAddr) -> Option<Frame> {
     let mut frame = Frame::empty(Frame::HEADROOM);
     tcp.write(frame.push(tcp.wire_len()));
-    wire::seal(IpAddr::V4(from), IpAddr::V4(to), &mut frame);
-    header(protocol::TCP, from, to).push(&mut frame);
-    frame
+    wire::seal(from, to, &mut frame);
+    match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => header_v4(protocol::TCP, from, to).push(&mut frame),
+        (IpAddr::V6(from), IpAddr::V6(to)) => header_v6(protocol::TCP, from, to).push(&mut frame),
+        _ => return None,
+    }
+    Some(frame)
 }
 
-fn header(protocol: u8, src: Ipv4Addr, dst: Ipv4Addr) -> ipv4::Header {
+fn header_v4(protocol: u8, src: Ipv4Addr, dst: Ipv4Addr) -> ipv4::Header {
     ipv4::Header {
         tos: 0,
         total_len: 0,
@@ -192,6 +245,10 @@ fn header(protocol: u8, src: Ipv4Addr, dst: Ipv4Addr) -> ipv4::Header {
     }
 }
 
+fn header_v6(next_header: u8, src: Ipv6Addr, dst: Ipv6Addr) -> ipv6::Header {
+    ipv6::Header { traffic_class: 0, flow_label: 0, payload_len: 0, next_header, hop_limit: TTL, src, dst }
+}
+
 /// IEEE 802.3 §3.2.8: at least 46 octets of data, and with the header 60.
 fn pad(frame: &mut Frame) {
     frame.pad_to(ethernet::MIN_FRAME);
@@ -201,56 +258,81 @@ fn pad(frame: &mut Frame) {
 mod tests {
     use super::*;
 
-    const HERE: Endpoint = Endpoint { mac: [2, 0, 0, 0, 0, 1], address: Ipv4Addr::new(10, 0, 0, 1), port: 80 };
-    const THERE: Endpoint = Endpoint { mac: [2, 0, 0, 0, 0, 2], address: Ipv4Addr::new(10, 0, 0, 2), port: 40_000 };
+    /// The two ends of a connection, over each version of IP.
+    fn pairs() -> [(Endpoint, Endpoint); 2] {
+        [["10.0.0.1", "10.0.0.2"], ["2001:db8::1", "2001:db8::2"]].map(|[here, there]| {
+            let end = |mac, address: &str, port| Endpoint { mac, address: address.parse().unwrap(), port };
+            (end([2, 0, 0, 0, 0, 1], here, 80), end([2, 0, 0, 0, 0, 2], there, 40_000))
+        })
+    }
 
-    /// A segment from `HERE` to `THERE`.
-    fn sent(flags: Flags, seq: u32, ack: u32) -> Frame {
+    /// A segment from one end to the other.
+    fn sent(here: Endpoint, there: Endpoint, flags: Flags, seq: u32, ack: u32) -> Frame {
         let tcp = wire::Header { src_port: 80, dst_port: 40_000, seq, ack, flags, ..wire::Header::default() };
-        let mut frame = segment(&tcp, HERE.address, THERE.address);
-        frame.push(14).copy_from_slice(&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00]);
+        let mut frame = segment(&tcp, here.address, there.address).unwrap();
+        let ether_type = if here.address.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
+        ethernet::Header { destination: MacAddr(there.mac), source: MacAddr(here.mac), ether_type }.push(&mut frame);
         frame
     }
 
-    fn read(frame: &Frame) -> (ipv4::Header, wire::Header) {
-        let ip = ipv4::Header::parse(&frame.bytes()[14..]).unwrap();
-        assert!(ipv4::checksum_ok(&frame.bytes()[14..], ip.header_len));
-        let mut segment = Frame::new(0, &frame.bytes()[34..14 + usize::from(ip.total_len)]);
-        let tcp = wire::Header::take(ip.src.into(), ip.dst.into(), &mut segment).expect("the sum is right");
+    fn read(frame: &Frame) -> (Packet, wire::Header) {
+        let bytes = &frame.bytes()[14..];
+        let ip = Packet::read(bytes).unwrap();
+        assert!(ip.src.is_ipv6() || ipv4::checksum_ok(bytes, 20));
+        let mut segment = Frame::new(0, ip.upper(bytes));
+        let tcp = wire::Header::take(ip.src, ip.dst, &mut segment).expect("the sum is right");
         (ip, tcp)
     }
 
     #[test]
     fn a_syn_and_data_are_reset_as_rfc_9293_says() {
-        let answer = refuse(&sent(Flags::SYN, 7, 0), Refusal::ByProtocol, None).unwrap();
-        let (ip, tcp) = read(&answer);
-        assert_eq!((ip.src, ip.dst, tcp.src_port), (THERE.address, HERE.address, 40_000));
-        assert_eq!((tcp.flags, tcp.seq, tcp.ack), (Flags::RST | Flags::ACK, 0, 8));
-        assert_eq!(answer.bytes()[..12], [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
-        let (_, tcp) = read(&refuse(&sent(Flags::ACK, 7, 99), Refusal::Reset, None).unwrap());
-        assert_eq!((tcp.flags, tcp.seq), (Flags::RST, 99));
-        assert!(refuse(&sent(Flags::RST, 7, 0), Refusal::ByProtocol, None).is_none(), "a reset is not answered");
+        for (here, there) in pairs() {
+            let nobody = Voice::default();
+            let answer = refuse(&sent(here, there, Flags::SYN, 7, 0), Refusal::ByProtocol, nobody).unwrap();
+            let (ip, tcp) = read(&answer);
+            assert_eq!((ip.src, ip.dst, tcp.src_port), (there.address, here.address, 40_000));
+            assert_eq!((tcp.flags, tcp.seq, tcp.ack), (Flags::RST | Flags::ACK, 0, 8));
+            assert_eq!(answer.bytes()[..12], [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
+            let (_, tcp) = read(&refuse(&sent(here, there, Flags::ACK, 7, 99), Refusal::Reset, nobody).unwrap());
+            assert_eq!((tcp.flags, tcp.seq), (Flags::RST, 99));
+            let reset = sent(here, there, Flags::RST, 7, 0);
+            assert!(refuse(&reset, Refusal::ByProtocol, nobody).is_none(), "a reset is not answered");
+        }
     }
 
     #[test]
     fn an_error_quotes_the_packet_and_is_never_about_an_error() {
         let prohibited = Refusal::Error(Trouble::Prohibited);
-        let answer = refuse(&sent(Flags::SYN, 7, 0), prohibited, Some(Ipv4Addr::new(10, 0, 0, 254))).unwrap();
-        let ip = ipv4::Header::parse(&answer.bytes()[14..]).unwrap();
-        assert_eq!((ip.protocol, ip.src, ip.dst), (1, Ipv4Addr::new(10, 0, 0, 254), HERE.address));
-        let message = &answer.bytes()[34..];
-        assert_eq!((message[0], message[1]), (3, 13));
-        assert_eq!(message[8..12], sent(Flags::SYN, 7, 0).bytes()[14..18]);
-        assert!(refuse(&answer, prohibited, None).is_none());
+        let voice = Voice::of(["10.0.0.254".parse().unwrap(), "2001:db8::fe".parse().unwrap()]);
+        for ((here, there), (from, kind, code)) in
+            pairs().into_iter().zip([("10.0.0.254", 3, 13), ("2001:db8::fe", 1, 1)])
+        {
+            let syn = sent(here, there, Flags::SYN, 7, 0);
+            let answer = refuse(&syn, prohibited, voice).unwrap();
+            let packet = &answer.bytes()[14..];
+            let ip = Packet::read(packet).unwrap();
+            assert_eq!((ip.src.to_string(), ip.dst), (from.to_owned(), here.address));
+            let message = ip.upper(packet);
+            assert_eq!((message[0], message[1]), (kind, code));
+            assert_eq!(message[8..12], syn.bytes()[14..18]);
+            if let (IpAddr::V6(src), IpAddr::V6(dst)) = (ip.src, ip.dst) {
+                icmpv6::parse(&Frame::new(0, message), src, dst).expect("the sum is right");
+            }
+            assert!(refuse(&answer, prohibited, voice).is_none());
+        }
     }
 
     #[test]
     fn a_box_in_the_middle_resets_both_ends() {
-        let (back, on) = reset_both(&sent(Flags::ACK, 500, 900)).unwrap();
-        let ((_, back), (ip, on)) = (read(&back), read(&on));
-        assert_eq!((back.flags, back.seq), (Flags::RST, 900));
-        assert_eq!((ip.src, ip.dst, on.seq, on.ack), (HERE.address, THERE.address, 500, 900));
-        let (_, tcp) = read(&reset(HERE, THERE, 11, 22));
-        assert_eq!((tcp.src_port, tcp.dst_port, tcp.seq, tcp.ack), (40_000, 80, 11, 22));
+        for (here, there) in pairs() {
+            let (back, on) = reset_both(&sent(here, there, Flags::ACK, 500, 900)).unwrap();
+            let ((_, back), (ip, on)) = (read(&back), read(&on));
+            assert_eq!((back.flags, back.seq), (Flags::RST, 900));
+            assert_eq!((ip.src, ip.dst, on.seq, on.ack), (here.address, there.address, 500, 900));
+            let (_, tcp) = read(&reset(here, there, 11, 22).unwrap());
+            assert_eq!((tcp.src_port, tcp.dst_port, tcp.seq, tcp.ack), (40_000, 80, 11, 22));
+        }
+        let [(four, _), (six, _)] = pairs();
+        assert!(reset(four, six, 11, 22).is_none());
     }
 }

@@ -159,7 +159,7 @@ impl Damage {
     }
 
     pub(crate) fn add_node(&mut self, station: StationId, node: &Node) {
-        let ports = node.ports.iter().map(|port| (port.mac, port.addresses.clone())).collect();
+        let ports = node.ports.iter().map(|port| (port.mac, port.known_addresses())).collect();
         self.nodes.push(NodeState { station, ports, off: BTreeSet::new() });
     }
 

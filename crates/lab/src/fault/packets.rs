@@ -7,8 +7,9 @@ use septet_language::nearest::suggest;
 use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 use septet_network::Prefix;
-use septet_network::filter::{Clause, Condition, End, Kind, Match, Sense};
+use septet_network::filter::{Clause, Condition, End, Kind, Match, Message, Sense};
 use septet_network::icmp::kind as icmp;
+use septet_network::icmpv6::kind as icmpv6;
 use septet_transport::tcp::wire::Flags;
 
 use crate::fault::places::Way;
@@ -54,7 +55,12 @@ const KINDS: &[(&str, Kind)] = &[
     ("igmp", Kind::Protocol(septet_network::ipv4::protocol::IGMP)),
     ("arp", Kind::ARP),
     ("ip", Kind::Ip),
+    ("ipv4", Kind::IPV4),
+    ("ipv6", Kind::IPV6),
 ];
+
+/// What carries the others.
+const VERSIONS: [Kind; 3] = [Kind::Ip, Kind::IPV4, Kind::IPV6];
 
 /// TCP's control bits, by name.
 const FLAGS: &[(&str, Flags)] = &[
@@ -66,17 +72,40 @@ const FLAGS: &[(&str, Flags)] = &[
     ("urg", Flags::URG),
 ];
 
-/// Messages of ICMP by the names of iptables, with type and code.
-const MESSAGES: &[(&str, u8, Option<u8>)] = &[
-    ("echo-request", icmp::ECHO, None),
-    ("echo-reply", icmp::ECHO_REPLY, None),
-    ("destination-unreachable", icmp::UNREACHABLE, None),
-    ("host-unreachable", icmp::UNREACHABLE, Some(1)),
-    ("port-unreachable", icmp::UNREACHABLE, Some(3)),
-    ("fragmentation-needed", icmp::UNREACHABLE, Some(4)),
-    ("time-exceeded", icmp::TIME_EXCEEDED, None),
-    ("redirect", icmp::REDIRECT, None),
+/// Messages of ICMP and ICMPv6 by the names of iptables and ip6tables.
+const MESSAGES: &[(&str, Message)] = &[
+    ("echo-request", both((icmp::ECHO, None), (icmpv6::ECHO, None))),
+    ("echo-reply", both((icmp::ECHO_REPLY, None), (icmpv6::ECHO_REPLY, None))),
+    ("destination-unreachable", both((icmp::UNREACHABLE, None), (icmpv6::UNREACHABLE, None))),
+    ("host-unreachable", both((icmp::UNREACHABLE, Some(1)), (icmpv6::UNREACHABLE, Some(3)))),
+    ("port-unreachable", both((icmp::UNREACHABLE, Some(3)), (icmpv6::UNREACHABLE, Some(4)))),
+    ("fragmentation-needed", both((icmp::UNREACHABLE, Some(4)), (icmpv6::TOO_BIG, None))),
+    ("packet-too-big", both((icmp::UNREACHABLE, Some(4)), (icmpv6::TOO_BIG, None))),
+    ("time-exceeded", both((icmp::TIME_EXCEEDED, None), (icmpv6::TIME_EXCEEDED, None))),
+    ("redirect", both((icmp::REDIRECT, None), (REDIRECT_V6, None))),
+    ("router-solicitation", both((ROUTER_SOLICITATION_V4, None), (ROUTER_SOLICITATION, None))),
+    ("router-advertisement", both((ROUTER_ADVERTISEMENT_V4, None), (ROUTER_ADVERTISEMENT, None))),
+    ("neighbour-solicitation", of_v6(NEIGHBOUR_SOLICITATION)),
+    ("neighbour-advertisement", of_v6(NEIGHBOUR_ADVERTISEMENT)),
 ];
+
+/// RFC 1256.
+const ROUTER_ADVERTISEMENT_V4: u8 = 9;
+const ROUTER_SOLICITATION_V4: u8 = 10;
+/// RFC 4861 §4.
+const ROUTER_SOLICITATION: u8 = 133;
+const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOUR_SOLICITATION: u8 = 135;
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+const REDIRECT_V6: u8 = 137;
+
+const fn both(v4: (u8, Option<u8>), v6: (u8, Option<u8>)) -> Message {
+    Message { v4: Some(v4), v6: Some(v6) }
+}
+
+const fn of_v6(kind: u8) -> Message {
+    Message { v4: None, v6: Some((kind, None)) }
+}
 
 /// The other words.
 const WORDS: &[&str] =
@@ -176,10 +205,9 @@ impl<'t> Reader<'_, 't> {
         if let Some(flags) = parts().map(flag).collect::<Option<Vec<_>>>() {
             return Ok(Condition::Flags(flags.into_iter().fold(Flags::NONE, |all, flag| all | flag).bits()));
         }
-        let message =
-            |name: &str| MESSAGES.iter().find(|(known, ..)| *known == name).map(|(_, kind, code)| (*kind, *code));
+        let message = |name: &str| MESSAGES.iter().find(|(known, _)| *known == name).map(|(_, message)| *message);
         if let Some(messages) = parts().map(message).collect::<Option<Vec<_>>>() {
-            return Ok(Condition::Icmp(messages));
+            return Ok(Condition::Message(messages));
         }
         match word.text {
             "sport" => ports(End::Source, words),
@@ -223,7 +251,7 @@ impl<'t> Reader<'_, 't> {
             }
             for node in self.lab.topology.nodes(word)? {
                 let before = networks.len();
-                let addresses = self.lab.nodes[node].addresses();
+                let addresses = self.lab.nodes[node].known_addresses();
                 networks.extend(addresses.map(|cidr| Prefix::host(cidr.addr())));
                 if networks.len() == before {
                     let reason = format!("`{}` has no address", self.lab.topology.name(node));
@@ -241,8 +269,11 @@ impl<'t> Reader<'_, 't> {
             (Condition::Kind(kinds), Sense::Is) => Some(kinds.clone()),
             _ => None,
         };
-        let kinds = clauses.iter().chain([&clause]).filter_map(asked).collect::<Vec<_>>();
-        if kinds.len() > 1 {
+        let kinds = clauses.iter().chain([&clause]).filter_map(asked);
+        // A version of IP, and what it carries.
+        let (carriers, kinds): (Vec<_>, Vec<_>) =
+            kinds.partition(|kinds| kinds.iter().all(|kind| VERSIONS.contains(kind)));
+        if kinds.len() > 1 || carriers.len() > 1 || !carriers.is_empty() && kinds.concat().contains(&Kind::ARP) {
             return Err(Wrong::new("filter", word.range(), "a packet is not two things at once")
                 .help("either of two is written with a comma: `tcp,udp`".to_owned()));
         }
@@ -251,11 +282,11 @@ impl<'t> Reader<'_, 't> {
         for Clause { condition, .. } in clauses.iter() {
             let (what, of): (&str, &[Kind]) = match condition {
                 Condition::Flags(_) => ("control bits are", &[Kind::TCP]),
-                Condition::Icmp(_) => ("such messages are", &[Kind::Icmp]),
+                Condition::Message(_) => ("such messages are", &[Kind::Icmp]),
                 Condition::Port(..) => ("ports are", &[Kind::TCP, Kind::UDP]),
                 _ => continue,
             };
-            if kinds.iter().any(|kind| !of.contains(kind) && *kind != Kind::Ip) {
+            if kinds.iter().any(|kind| !of.contains(kind)) {
                 let names = KINDS.iter().filter(|(_, kind)| of.contains(kind)).map(|(name, _)| *name);
                 let owners = names.collect::<Vec<_>>().join(" and ");
                 return Err(

@@ -1,8 +1,7 @@
 //! Where a filter looks at packets: at the end of a link, at a port, or at all ports of a node.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use septet_engine::Side;
+use septet_host::middlebox::Voice;
 use septet_language::words::{Word, Wrong};
 use septet_network::filter::Framing;
 
@@ -18,7 +17,7 @@ pub(super) struct Spot {
     pub(super) scope: Scope,
     pub(super) framing: Framing,
     /// Who would answer there.
-    pub(super) address: Option<Ipv4Addr>,
+    pub(super) voice: Voice,
 }
 
 /// Which of the packets that come through a gate are looked at.
@@ -92,10 +91,7 @@ fn spot(lab: Layout<'_>, gate: Gate, scope: Scope) -> Spot {
         link.cables[gate.way].serial.is_some() && link.ends.iter().all(|e| lab.nodes[e.node].kind().has_addresses());
     // A direction leads from its end of the same number to the other.
     let at = link.ends[if gate.side == Side::Out { gate.way } else { 1 - gate.way }];
-    let own = &lab.nodes[at.node].ports[usize::from(at.port)].addresses;
-    let address = own.iter().find_map(|cidr| match cidr.addr() {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    });
-    Spot { gate, scope, framing: if serial { Framing::Serial } else { Framing::Ethernet }, address }
+    let own = lab.nodes[at.node].ports[usize::from(at.port)].known_addresses();
+    let voice = Voice::of(own.iter().map(|cidr| cidr.addr()));
+    Spot { gate, scope, framing: if serial { Framing::Serial } else { Framing::Ethernet }, voice }
 }

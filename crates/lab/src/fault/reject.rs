@@ -63,6 +63,6 @@ impl Action for Reject {
     }
 
     fn verdict(&self, frame: &Frame, spot: Spot, _: &mut Rng) -> Verdict {
-        Verdict::answer(middlebox::refuse(frame, self.0, spot.address), None)
+        Verdict::answer(middlebox::refuse(frame, self.0, spot.voice), None)
     }
 }

@@ -48,7 +48,7 @@ fn read(words: &mut Words<'_>, context: &Context<'_>) -> Result<Plan, Wrong> {
         }
     }
     let addresses = |nodes: Vec<usize>| -> Vec<IpAddr> {
-        nodes.iter().flat_map(|node| context.lab.nodes[*node].addresses()).map(|cidr| cidr.addr()).collect()
+        nodes.iter().flat_map(|node| context.lab.nodes[*node].known_addresses()).map(|cidr| cidr.addr()).collect()
     };
     let mut spots = Vec::new();
     if context.until.is_some() {
@@ -102,11 +102,13 @@ impl Effect for Reset {
         }
         // First all are looked at, then all are told: none has yet heard of the other's end.
         for (node, port, flow) in resets {
-            let (SocketAddr::V4(to), SocketAddr::V4(from)) = (flow.local, flow.remote) else { continue };
             let (mac, beyond) = (with.mac(node, port), with.mac_towards(node, port, flow.remote.ip()));
-            let to = Endpoint { mac, address: *to.ip(), port: to.port() };
-            let from = Endpoint { mac: beyond, address: *from.ip(), port: from.port() };
-            with.receive(node, port, middlebox::reset(to, from, flow.expected, flow.sent));
+            let end = |mac, of: SocketAddr| Endpoint { mac, address: of.ip(), port: of.port() };
+            if let Some(reset) =
+                middlebox::reset(end(mac, flow.local), end(beyond, flow.remote), flow.expected, flow.sent)
+            {
+                with.receive(node, port, reset);
+            }
         }
         for spot in &self.spots {
             with.filter(spot.gate, Box::new(Judge { spot: *spot, whose: self.whose.clone() }), Kin::Nobody);

@@ -64,6 +64,8 @@ pub enum Condition {
     FlagsAmong(u8, u8),
     /// An ICMP message of one of these types and, where one is said, codes.
     Icmp(Vec<(u8, Option<u8>)>),
+    /// One of these messages, of whichever version of ICMP carries it.
+    Message(Vec<Message>),
     /// An ICMP message of one of these codes, of whatever type.
     IcmpCode(Vec<u8>),
     /// The length of the packet in octets, the link's header and padding not counted.
@@ -72,6 +74,23 @@ pub enum Condition {
     Ttl(Vec<RangeInclusive<u8>>),
     /// One of these classes of differentiated services.
     Dscp(Vec<RangeInclusive<u8>>),
+}
+
+/// A message that ICMP or ICMPv6 has, or both, each by its type and, where it matters, its code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// In ICMP.
+    pub v4: Option<(u8, Option<u8>)>,
+    /// In ICMPv6.
+    pub v6: Option<(u8, Option<u8>)>,
+}
+
+impl Message {
+    fn fits(self, headers: &Headers) -> bool {
+        let of_version = if headers.protocol == Some(protocol::ICMPV6) { self.v6 } else { self.v4 };
+        let (Some((kind, code)), Some(found)) = (of_version, headers.icmp) else { return false };
+        kind == found.0 && code.is_none_or(|code| code == found.1)
+    }
 }
 
 /// What a packet is.
@@ -94,6 +113,10 @@ impl Kind {
     pub const TCP: Self = Self::Protocol(protocol::TCP);
     /// UDP.
     pub const UDP: Self = Self::Protocol(protocol::UDP);
+    /// IPv4.
+    pub const IPV4: Self = Self::EtherType(EtherType::IPV4.0);
+    /// IPv6.
+    pub const IPV6: Self = Self::EtherType(EtherType::IPV6.0);
 
     fn fits(self, headers: &Headers) -> bool {
         match self {
@@ -131,6 +154,7 @@ impl Condition {
             Self::Icmp(types) => headers
                 .icmp
                 .is_some_and(|(kind, code)| types.iter().any(|(k, c)| *k == kind && c.is_none_or(|c| c == code))),
+            Self::Message(messages) => messages.iter().any(|message| message.fits(headers)),
             Self::IcmpCode(codes) => headers.icmp.is_some_and(|(_, code)| codes.contains(&code)),
             Self::FlagsAmong(mask, value) => headers.flags.is_some_and(|flags| flags & mask == *value),
             Self::Len(range) => range.contains(&headers.len),

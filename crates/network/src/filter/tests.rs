@@ -59,6 +59,24 @@ fn tags_icmp_arp_and_serial_lines() {
     let echo = frame(&[0x81, 0, 0, 5], 1, [0, 0], &[8, 0, 0, 0]);
     assert!(fits(&echo, Condition::Kind(vec![Kind::Icmp])) && fits(&echo, Condition::Icmp(vec![(8, None)])));
     assert!(!fits(&echo, Condition::Icmp(vec![(3, None), (8, Some(1))])));
+    // Time exceeded of ICMPv6 has the number of ICMP's destination unreachable.
+    let unreachable = Message { v4: Some((3, None)), v6: Some((1, None)) };
+    let expired = |version: u8| {
+        if version == 4 {
+            return frame(&[], 1, [0, 0], &[3, 0, 0, 0]);
+        }
+        let mut bytes = vec![2; 12];
+        bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 4, 58, 64]);
+        bytes.extend([0x20; 32]);
+        bytes.extend([3, 0, 0, 0]);
+        bytes
+    };
+    assert!(fits(&expired(4), Condition::Message(vec![unreachable])));
+    assert!(!fits(&expired(6), Condition::Message(vec![unreachable])));
+    assert!(fits(&expired(6), Condition::Message(vec![Message { v4: None, v6: Some((3, Some(0))) }])));
+    assert!(
+        fits(&expired(6), Condition::Kind(vec![Kind::IPV6])) && !fits(&expired(4), Condition::Kind(vec![Kind::IPV6]))
+    );
     let mut arp = vec![0xff; 12];
     arp.extend([0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1]);
     arp.extend([2, 2, 2, 2, 2, 2, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 9]);
