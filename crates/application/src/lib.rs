@@ -10,6 +10,7 @@
 
 pub mod balancer;
 pub mod dhcp;
+mod dial;
 pub mod dns;
 pub mod http;
 pub mod programs;
@@ -21,7 +22,9 @@ use septet_core::Metric;
 pub fn recorders() -> impl Iterator<Item = (&'static str, &'static [Metric])> {
     let programs = programs::PROGRAMS.iter().map(|program| (program.name(), program.metrics()));
     let hosts = [("every host that gets an address by DHCP", dhcp::CLIENT_METRICS)];
-    programs
-        .chain(hosts)
-        .chain([("every program that looks names up", dns::METRICS), ("every program", programs::METRICS)])
+    programs.chain(hosts).chain([
+        ("every program that looks names up", dns::METRICS),
+        ("every program that connects by name", dial::METRICS),
+        ("every program", programs::METRICS),
+    ])
 }

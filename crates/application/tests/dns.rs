@@ -5,7 +5,7 @@ mod common;
 use std::net::SocketAddr;
 
 use common::{free_address, judge, net, ours, start};
-use septet_application::dns::{Data, LookupError, RecordType, Resolver, Server, Zone};
+use septet_application::dns::{Data, Family, LookupError, RecordType, Resolver, Server, Zone};
 use septet_presentation::ca::TrustStore;
 use septet_socket::NetRef;
 
@@ -123,19 +123,19 @@ async fn the_stub_resolver() {
         Ok(ips) => ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         Err(e) => e.to_string(),
     };
-    assert!(text(resolver.addresses("www.shop.test").await).contains("10.0.3.2"));
-    assert_eq!(text(resolver.addresses("127.0.0.9").await), "127.0.0.9");
-    assert_eq!(text(resolver.addresses("[fd00::7]").await), "fd00::7");
-    assert!(text(resolver.addresses("localhost.").await).starts_with("127.0.0.1"));
-    assert!(matches!(resolver.addresses("nope.shop.test").await, Err(LookupError::NoName(_))));
-    assert!(matches!(resolver.addresses("_http._tcp.shop.test").await, Err(LookupError::NoData(_))));
-    assert!(matches!(resolver.addresses("a..b").await, Err(LookupError::BadName(_))));
-    assert!(matches!(resolver.addresses("www.example.com").await, Err(LookupError::Failed(..))));
+    assert!(text(resolver.addresses("www.shop.test", Family::Any).await).contains("10.0.3.2"));
+    assert_eq!(text(resolver.addresses("127.0.0.9", Family::Any).await), "127.0.0.9");
+    assert_eq!(text(resolver.addresses("[fd00::7]", Family::Any).await), "fd00::7");
+    assert_eq!(text(resolver.addresses("localhost.", Family::V4).await), "127.0.0.1");
+    assert!(matches!(resolver.addresses("nope.shop.test", Family::Any).await, Err(LookupError::NoName(_))));
+    assert!(matches!(resolver.addresses("_http._tcp.shop.test", Family::Any).await, Err(LookupError::NoData(_))));
+    assert!(matches!(resolver.addresses("a..b", Family::Any).await, Err(LookupError::BadName(_))));
+    assert!(matches!(resolver.addresses("www.example.com", Family::Any).await, Err(LookupError::Failed(..))));
     let many = resolver.lookup("many.shop.test", RecordType::A).await.unwrap();
     assert_eq!((many.matching(RecordType::A).count(), many.over), (100, "TCP"), "truncated, so asked for over TCP");
     let nobody = Resolver::new(net(&[free_address()]));
-    assert!(matches!(nobody.addresses("www.shop.test").await, Err(LookupError::TimedOut(_))));
-    assert_eq!(Resolver::new(net(&[])).addresses("www.shop.test").await, Err(LookupError::NoServers));
+    assert!(matches!(nobody.addresses("www.shop.test", Family::Any).await, Err(LookupError::TimedOut(_))));
+    assert_eq!(Resolver::new(net(&[])).addresses("www.shop.test", Family::Any).await, Err(LookupError::NoServers));
 }
 
 #[tokio::test]

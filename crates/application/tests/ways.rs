@@ -8,7 +8,7 @@ use septet_presentation::ca::TrustStore;
 #[tokio::test]
 async fn ping_loopback() {
     let net = net(&[]);
-    if let Err(e) = net.open_icmp() {
+    if let Err(e) = net.open_icmp(std::net::Ipv4Addr::LOCALHOST.into()) {
         return eprintln!("SKIPPED: no ICMP socket here: {e}");
     }
     let ran = ours(&net, &TrustStore::empty(), "ping -c 3 -i 0.05 127.0.0.1").await;

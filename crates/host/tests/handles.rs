@@ -92,7 +92,7 @@ fn on_another_thread_the_handle_says_so_and_its_drop_closes_the_socket() {
         let (kind, why) = error(socket.set_ttl(3));
         assert_eq!(kind, ErrorKind::Unsupported);
         assert!(why.contains("another thread"), "{why}");
-        assert_eq!(error(taken.open_icmp()).0, ErrorKind::Unsupported);
+        assert_eq!(error(taken.open_icmp(std::net::Ipv4Addr::LOCALHOST.into())).0, ErrorKind::Unsupported);
         drop(socket);
     })
     .join()

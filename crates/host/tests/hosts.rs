@@ -104,7 +104,7 @@ fn counter(world: &World, id: StationId, name: &str) -> u64 {
 }
 
 async fn ping(net: &NetRef, log: &Log, to: &str, count: u16, ttl: u8) {
-    let socket = net.open_icmp().unwrap();
+    let socket = net.open_icmp(std::net::Ipv4Addr::LOCALHOST.into()).unwrap();
     socket.set_ttl(ttl).unwrap();
     for seq in 1..=count {
         let sent = net.now();
@@ -414,7 +414,7 @@ fn an_echo_that_must_not_be_cut_hears_the_mtu_and_is_then_refused() {
     boots(&mut client, move |net| {
         let log = out.clone();
         async move {
-            let socket = net.open_icmp().unwrap();
+            let socket = net.open_icmp(std::net::Ipv4Addr::LOCALHOST.into()).unwrap();
             for discovery in [MtuDiscovery::Dont, MtuDiscovery::Do, MtuDiscovery::Do, MtuDiscovery::Want] {
                 socket.set_mtu_discovery(discovery).unwrap();
                 if let Err(e) = socket.send(ip("10.0.3.1"), 1, &[7; 1400]).await {
@@ -445,7 +445,7 @@ fn a_cut_cable_and_a_crash_are_survived() {
         let log = out.clone();
         async move {
             log.say(format!("boot at {}", net.now().as_millis()));
-            let socket = net.open_icmp().unwrap();
+            let socket = net.open_icmp(std::net::Ipv4Addr::LOCALHOST.into()).unwrap();
             for seq in 0..100 {
                 match socket.send(ip("10.0.0.2"), seq, b"x").await {
                     Ok(()) => {}

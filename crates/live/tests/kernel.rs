@@ -119,7 +119,7 @@ async fn a_connected_udp_socket_hears_that_nobody_is_there() {
 #[tokio::test]
 async fn echo() {
     let net = net();
-    let icmp = match net.open_icmp() {
+    let icmp = match net.open_icmp(std::net::Ipv4Addr::LOCALHOST.into()) {
         Ok(icmp) => icmp,
         Err(e) => return eprintln!("SKIPPED: no ICMP socket here: {e}"),
     };

@@ -93,16 +93,18 @@ fn common_prefix_len(source: Source, dst: IpAddr) -> u32 {
     common_bits(mapped(source.addr).to_bits(), mapped(dst).to_bits()).min(source.prefix_len.into())
 }
 
-/// A source that may be chosen: it, and whether the datagram leaves by its interface.
-pub type Candidate = (Source, Outgoing);
+/// A source that may be chosen: it, and how near it is to the way that the datagram takes.
+pub type Candidate = (Source, Nearness);
 
-/// Whether an address is of the interface by which a datagram leaves.
+/// How near an address is to the way that a datagram takes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Outgoing {
-    /// It is of that one.
-    Own,
+pub enum Nearness {
+    /// It is of the interface by which the datagram leaves, and of a prefix of the next hop.
+    NextHop,
+    /// It is of that interface.
+    Interface,
     /// It is of another one.
-    Other,
+    Elsewhere,
 }
 
 /// The address of IPv6 to speak to `dst` from; of equals the first.
@@ -114,7 +116,7 @@ pub fn choose(dst: IpAddr, candidates: impl IntoIterator<Item = Candidate>) -> O
 }
 
 /// The rules of §5 in turn: which of two sources comes first. Rule 4 is mobile hosts', and rule 7 theirs who change their
-/// addresses to be private (RFC 8981); here there are neither. As Linux does, rule 5.5 is left out.
+/// addresses to be private (RFC 8981); here there are neither.
 fn prefer(dst: IpAddr, (a, a_at): Candidate, (b, b_at): Candidate) -> Ordering {
     // "Rule 1: Prefer same address."
     (b.addr == dst)
@@ -123,7 +125,7 @@ fn prefer(dst: IpAddr, (a, a_at): Candidate, (b, b_at): Candidate) -> Ordering {
         .then_with(|| appropriate(scope(a.addr), scope(b.addr), scope(dst)))
         // "Rule 3: Avoid deprecated addresses."
         .then_with(|| a.lifetime.cmp(&b.lifetime))
-        // "Rule 5: Prefer outgoing interface."
+        // "Rule 5: Prefer outgoing interface." and "Rule 5.5: Prefer addresses in a prefix advertised by the next-hop."
         .then_with(|| a_at.cmp(&b_at))
         // "Rule 6: Prefer matching label."
         .then_with(|| {
@@ -202,7 +204,7 @@ mod tests {
                 "2002:c633:6401::d5e3:7953:13eb:22e8",
             ),
         ] {
-            let all = sources.map(|text| (source(text), Outgoing::Own));
+            let all = sources.map(|text| (source(text), Nearness::Interface));
             let turned = [all[1], all[0]];
             for all in [all, turned] {
                 let found = choose(dst.parse().unwrap(), all).unwrap().addr;
@@ -214,8 +216,8 @@ mod tests {
     #[test]
     fn the_outgoing_interface_goes_before_the_longest_prefix_and_after_the_scope() {
         let dst = "2001:db8:1::1".parse().unwrap();
-        let near = (source("2001:db8:1::2"), Outgoing::Other);
-        let chosen = |own: &str| choose(dst, [near, (source(own), Outgoing::Own)]).unwrap().addr.to_string();
+        let near = (source("2001:db8:1::2"), Nearness::Elsewhere);
+        let chosen = |own: &str| choose(dst, [near, (source(own), Nearness::Interface)]).unwrap().addr.to_string();
         assert_eq!(chosen("2001:db8:3::2"), "2001:db8:3::2");
         assert_eq!(chosen("fe80::2"), "2001:db8:1::2");
         assert_eq!(choose(dst, []), None);
@@ -253,7 +255,7 @@ mod tests {
         for (sources, destinations, wanted) in cases {
             let from = |dst: IpAddr| {
                 let of_version = sources.iter().map(|text| source(text)).filter(|s| s.addr.is_ipv4() == dst.is_ipv4());
-                choose(dst, of_version.map(|source| (source, Outgoing::Own)))
+                choose(dst, of_version.map(|source| (source, Nearness::Interface)))
             };
             let [first, second] = destinations.map(|text| text.parse::<IpAddr>().unwrap());
             for order in [[first, second], [second, first]] {

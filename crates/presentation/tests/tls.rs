@@ -81,7 +81,7 @@ impl Net for Desk {
     fn bind_udp(&self, _: SocketAddr) -> io::Result<UdpSocket> {
         Err(io::ErrorKind::Unsupported.into())
     }
-    fn open_icmp(&self) -> io::Result<IcmpSocket> {
+    fn open_icmp(&self, _: std::net::IpAddr) -> io::Result<IcmpSocket> {
         Err(io::ErrorKind::Unsupported.into())
     }
     fn recorder(&self) -> &Recorder {

@@ -1,6 +1,6 @@
 //! Where a service listens, and for what: `https://www.shop.test`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 
 use septet_language::nearest::suggest;
 use septet_language::units::Refusal;
@@ -18,9 +18,9 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// The socket address: the port, on every address.
+    /// The socket address: the port, on every address of both versions of IP.
     pub(crate) fn at(&self) -> SocketAddr {
-        (Ipv4Addr::UNSPECIFIED, self.port).into()
+        (Ipv6Addr::UNSPECIFIED, self.port).into()
     }
 }
 

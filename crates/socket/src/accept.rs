@@ -329,7 +329,7 @@ mod tests {
         fn bind_udp(&self, _: SocketAddr) -> io::Result<UdpSocket> {
             unreachable!()
         }
-        fn open_icmp(&self) -> io::Result<IcmpSocket> {
+        fn open_icmp(&self, _: IpAddr) -> io::Result<IcmpSocket> {
             unreachable!()
         }
         fn recorder(&self) -> &Recorder {

@@ -6,6 +6,7 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use septet_core::{Fields, Storey};
 
@@ -52,6 +53,21 @@ pub trait NetExt: Net {
                 core::pin::Pin::new(&mut sleep).poll(cx).map(|()| Err(Elapsed))
             })
             .await
+        }
+    }
+
+    /// The port `port` of every address that this host has.
+    fn everywhere(&self, port: u16) -> SocketAddr {
+        self.spoken((Ipv6Addr::UNSPECIFIED, port).into())
+    }
+
+    /// `at`, but all addresses of IPv4 where it means all of both versions of IP and this host speaks IPv4 alone.
+    fn spoken(&self, at: SocketAddr) -> SocketAddr {
+        match at {
+            SocketAddr::V6(all) if all.ip().is_unspecified() && !self.speaks_v6() => {
+                (Ipv4Addr::UNSPECIFIED, at.port()).into()
+            }
+            at => at,
         }
     }
 

@@ -28,6 +28,17 @@ pub trait Net: Send + Sync + 'static {
     /// The host's own addresses, loopback excluded.
     fn addresses(&self) -> Vec<IpAddr>;
 
+    /// Whether this host speaks IPv6.
+    fn speaks_v6(&self) -> bool {
+        self.addresses().iter().any(IpAddr::is_ipv6)
+    }
+
+    /// The address from which this host would speak to `to`; `None` where it knows no way there.
+    fn source_for(&self, to: IpAddr) -> Option<IpAddr> {
+        let _ = to;
+        None
+    }
+
     /// Where names are asked for, in order of preference: the `nameserver` lines of `resolv.conf`.
     fn name_servers(&self) -> Vec<SocketAddr>;
 
@@ -82,11 +93,12 @@ pub trait Net: Send + Sync + 'static {
     /// `AddrInUse`, `AddrNotAvailable`.
     fn bind_udp(&self, at: SocketAddr) -> io::Result<UdpSocket>;
 
-    /// Opens a socket for ICMP echo, as Linux's `socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)`.
+    /// Opens a socket for ICMP echo with hosts that speak `peer`'s version of IP, as Linux's
+    /// `socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)` and `socket(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6)`.
     ///
     /// # Errors
     /// `PermissionDenied` or `Unsupported` where the network has none.
-    fn open_icmp(&self) -> io::Result<IcmpSocket>;
+    fn open_icmp(&self, peer: IpAddr) -> io::Result<IcmpSocket>;
 
     /// Opens a UDP socket at `at` that sends and receives by the interface `device` alone, whatever the routes say:
     /// `SO_BINDTODEVICE`. It works before the interface has an address.

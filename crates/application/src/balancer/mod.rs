@@ -82,7 +82,7 @@ struct Limits {
 }
 
 impl Balancer {
-    /// A balancer that takes TCP connections at `listen` and passes them to `targets` in turn.
+    /// A balancer that takes TCP connections at `listen`, where `[::]` stands for the addresses of both versions of IP, and passes them to `targets` in turn.
     pub fn new(listen: SocketAddr, targets: Vec<Target>) -> Self {
         crate::http::prime();
         Self {
@@ -165,7 +165,7 @@ impl Balancer {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a balancer needs at least one backend"));
         }
         let options = ListenOptions { tcp: nodelay(), ..ListenOptions::default() };
-        let listener = net.listen(self.listen, options)?;
+        let listener = net.listen(net.spoken(self.listen), options)?;
         let alpn: &[&str] = match self.unit {
             Unit::Connections => &[tls::HTTP_1_1],
             Unit::Requests => &[tls::H2, tls::HTTP_1_1],

@@ -179,7 +179,7 @@ impl Desk {
 }
 
 async fn answers(net: &NetRef, address: Ipv4Addr) -> Found {
-    let Ok(socket) = net.open_icmp() else { return Found::Nobody };
+    let Ok(socket) = net.open_icmp(address.into()) else { return Found::Nobody };
     if socket.send(address.into(), 1, &[0; 56]).await.is_err() {
         return Found::Nobody;
     }

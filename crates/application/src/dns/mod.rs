@@ -9,7 +9,8 @@ mod zone;
 
 pub use hickory_proto::op::ResponseCode;
 pub use hickory_proto::rr::{Name, RData, Record, RecordType};
-pub use resolver::{LookupError, METRICS, Query, Reply, Resolver, Transport, exchange};
+pub use resolver::{Family, LookupError, METRICS, Query, Reply, Resolver, Transport, exchange};
+pub(crate) use resolver::{Found, in_order};
 pub use server::{METRICS as SERVER_METRICS, Server};
 pub use zone::{Data, Zone, ZoneError};
 

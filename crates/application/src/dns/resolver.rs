@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::{LowerName, Name, RData, RecordType};
 use septet_core::{Instant, Metric, Storey};
-use septet_socket::{NetExt, NetRef, TcpOptions, UdpSocket};
+use septet_network::selection::{self, Source};
+use septet_socket::{BoxFuture, NetExt, NetRef, TcpOptions, UdpSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::cache::Cache;
@@ -78,36 +79,74 @@ impl Resolver {
         Arc::new(Self { net, cache: Mutex::default() })
     }
 
-    /// The addresses of `host`: itself where it is an address, else its A and, where this host has IPv6, AAAA records.
+    /// The addresses of `host`: itself where it is an address, else its A and AAAA records, as far as this host speaks their
+    /// version of IP. Those to try first come first (RFC 6724 §6).
     ///
     /// # Errors
     /// Each kind of [`LookupError`].
-    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+    pub async fn addresses(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, LookupError> {
+        match self.find(host, family) {
+            Found::Known(known) => Ok(known),
+            Found::One(asked) => asked.await,
+            Found::Both { v6, v4 } => {
+                // glibc asks for both at once.
+                let (v4, v6) = futures_util::future::join(v4, v6).await;
+                let mut found: Vec<IpAddr> = [&v6, &v4].into_iter().flatten().flatten().copied().collect();
+                found.dedup();
+                if found.is_empty() { v4.and(v6) } else { Ok(in_order(&self.net, found)) }
+            }
+        }
+    }
+
+    /// What [`addresses`](Self::addresses) gives, before all of it is known.
+    pub(crate) fn find<'a>(&'a self, host: &'a str, family: Family) -> Found<'a> {
         if let Ok(ip) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            return Ok(vec![ip]);
+            return self.known(host, vec![ip], family);
         }
-        let has_v6 = self.net.addresses().iter().any(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_unicast_link_local()));
-        let known = self.net.hosts(host.trim_end_matches('.'));
-        if !known.is_empty() {
-            return Ok(known);
-        }
+        let own = self.net.addresses();
+        let has_v6 = own.iter().any(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_unicast_link_local()));
+        let bare = host.trim_end_matches('.');
+        let mut known = self.net.hosts(bare);
         // RFC 6761 §6.3: "Users may assume that IPv4 and IPv6 address queries for localhost names will always resolve
         // to the respective IP loopback address."
-        let bare = host.trim_end_matches('.');
-        if bare.eq_ignore_ascii_case("localhost") || bare.to_ascii_lowercase().ends_with(".localhost") {
-            let mut home = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-            home.extend(has_v6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST)));
-            return Ok(home);
+        if known.is_empty()
+            && (bare.eq_ignore_ascii_case("localhost") || bare.to_ascii_lowercase().ends_with(".localhost"))
+        {
+            known.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            known.extend(self.net.speaks_v6().then_some(IpAddr::V6(Ipv6Addr::LOCALHOST)));
         }
-        let v4 = self.lookup(host, RecordType::A);
-        if !has_v6 {
-            return Ok(addresses_in(&v4.await?));
+        // AI_ADDRCONFIG of getaddrinfo(3): "IPv4 addresses are returned … only if the local system has at least one IPv4
+        // address configured, and IPv6 addresses … only if the local system has at least one IPv6 address configured".
+        let has_v4 = !has_v6 || own.iter().any(IpAddr::is_ipv4);
+        let spoken = |ip: &IpAddr| if ip.is_ipv4() { has_v4 } else { has_v6 };
+        if !known.is_empty() {
+            if family == Family::Any && known.iter().any(|ip| spoken(ip) || ip.is_loopback()) {
+                known.retain(|ip| spoken(ip) || ip.is_loopback());
+            }
+            return self.known(host, known, family);
         }
-        // glibc asks for both at once.
-        let (v4, v6) = futures_util::future::join(v4, self.lookup(host, RecordType::AAAA)).await;
-        let mut found: Vec<_> = [&v6, &v4].into_iter().flatten().flat_map(addresses_in).collect();
-        found.dedup();
-        if found.is_empty() { v4.and(v6).map(|_| found) } else { Ok(found) }
+        let asked = |kind| -> BoxFuture<'a, Result<Vec<IpAddr>, LookupError>> {
+            Box::pin(
+                async move { self.lookup(host, kind).await.map(|reply| in_order(&self.net, addresses_in(&reply))) },
+            )
+        };
+        match family {
+            Family::V4 => Found::One(asked(RecordType::A)),
+            Family::V6 => Found::One(asked(RecordType::AAAA)),
+            Family::Any if !has_v6 => Found::One(asked(RecordType::A)),
+            Family::Any if !has_v4 => Found::One(asked(RecordType::AAAA)),
+            Family::Any => Found::Both { v6: asked(RecordType::AAAA), v4: asked(RecordType::A) },
+        }
+    }
+
+    /// Addresses that are known without asking anybody.
+    fn known<'a>(&'a self, host: &str, mut known: Vec<IpAddr>, family: Family) -> Found<'a> {
+        known.retain(|ip| family.has(*ip));
+        if known.is_empty() {
+            let none = LookupError::NoData(host.to_owned());
+            return Found::One(Box::pin(core::future::ready(Err(none))));
+        }
+        Found::Known(in_order(&self.net, known))
     }
 
     /// The answer for records of `kind` at `name`, after the search list where `name` is short.
@@ -254,6 +293,50 @@ impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolver").finish_non_exhaustive()
     }
+}
+
+/// Which addresses of a name will do.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Family {
+    /// Those of each version of IP that the host speaks.
+    #[default]
+    Any,
+    /// Those of IPv4.
+    V4,
+    /// Those of IPv6.
+    V6,
+}
+
+impl Family {
+    /// Whether an address will do.
+    pub fn has(self, address: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+/// The addresses of a name, or the questions for them.
+pub(crate) enum Found<'a> {
+    /// They are known.
+    Known(Vec<IpAddr>),
+    /// One question is asked.
+    One(BoxFuture<'a, Result<Vec<IpAddr>, LookupError>>),
+    /// Two are asked, for the addresses of each version of IP.
+    Both { v6: BoxFuture<'a, Result<Vec<IpAddr>, LookupError>>, v4: BoxFuture<'a, Result<Vec<IpAddr>, LookupError>> },
+}
+
+/// The addresses in the order in which to try them (RFC 6724 §6). Those of IPv4 alone stay in that of the answer.
+pub(crate) fn in_order(net: &NetRef, addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    if addresses.len() < 2 || addresses.iter().all(IpAddr::is_ipv4) {
+        return addresses;
+    }
+    let source = |dst: IpAddr| (dst, net.source_for(dst).map(Source::new));
+    let mut all: Vec<_> = addresses.into_iter().map(source).collect();
+    selection::sort(&mut all);
+    all.into_iter().map(|(dst, _)| dst).collect()
 }
 
 fn addresses_in(reply: &Reply) -> Vec<IpAddr> {

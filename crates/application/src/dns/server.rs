@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use hickory_proto::op::{Message, ResponseCode};
@@ -44,7 +44,7 @@ impl Zones {
 }
 
 impl Server {
-    /// A server for `zones` at port 53 of every IPv4 address.
+    /// A server for `zones` at port 53 of every address.
     pub fn new(zones: Vec<Zone>) -> Self {
         Self::changing(vec![(Instant::ZERO, zones)])
     }
@@ -53,7 +53,7 @@ impl Server {
     pub fn changing(mut versions: Vec<(Instant, Vec<Zone>)>) -> Self {
         versions.sort_by_key(|(from, _)| *from);
         let zones = Zones { versions: versions.into(), udp_size: LARGEST_UDP };
-        Self { zones, listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT)] }
+        Self { zones, listen: vec![(Ipv6Addr::UNSPECIFIED, PORT).into()] }
     }
 
     /// Sends datagrams of at most this many bytes (4096), whatever a client says that it can take; a longer answer is
@@ -82,8 +82,9 @@ impl Server {
         for at in &self.listen {
             let options =
                 ListenOptions { tcp: TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() }, backlog: 128 };
-            let listener = net.listen(*at, options)?;
-            let socket = net.bind_udp(*at)?;
+            let at = net.spoken(*at);
+            let listener = net.listen(at, options)?;
+            let socket = net.bind_udp(at)?;
             let acceptor = Acceptor::new(listener, &places);
             tasks.push(task::spawn(&net, Box::pin(over_tcp(net.clone(), self.zones.clone(), acceptor))));
             tasks.push(task::spawn(&net, Box::pin(over_udp(net.clone(), self.zones.clone(), socket))));

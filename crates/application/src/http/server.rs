@@ -2,7 +2,7 @@
 
 use core::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use septet_core::{Metric, Star};
@@ -33,7 +33,7 @@ pub struct Server {
 
 impl Server {
     /// A server for `site`. It listens nowhere until [`listen`](Self::listen) or
-    /// [`listen_tls`](Self::listen_tls) says where; without either, at port 80 of every IPv4 address.
+    /// [`listen_tls`](Self::listen_tls) says where; without either, at port 80 of every address.
     pub fn new(site: Site) -> Self {
         let site = Arc::new(site);
         Self::of(move |net| Pages::new(net, &site))
@@ -45,7 +45,7 @@ impl Server {
         Self { make: Arc::new(move |net| Arc::new(make(net))), listen: Vec::new() }
     }
 
-    /// Listens at `at` for HTTP/1.1 in the clear.
+    /// Listens at `at` for HTTP/1.1 in the clear; `[::]` stands for the addresses of both versions of IP.
     #[must_use]
     pub fn listen(mut self, at: SocketAddr) -> Self {
         self.listen.push((at, None));
@@ -65,14 +65,14 @@ impl Server {
     /// `AddrInUse` and `AddrNotAvailable` where it cannot listen; nothing a client does ends it.
     pub async fn serve(mut self, net: NetRef) -> io::Result<()> {
         if self.listen.is_empty() {
-            self.listen.push((SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80), None));
+            self.listen.push(((Ipv6Addr::UNSPECIFIED, 80).into(), None));
         }
         let places = Places::default();
         let service = (self.make)(&net);
         let mut tasks = Vec::new();
         for (at, identity) in self.listen {
             let tcp = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
-            let listener = net.listen(at, ListenOptions { tcp, ..ListenOptions::default() })?;
+            let listener = net.listen(net.spoken(at), ListenOptions { tcp, ..ListenOptions::default() })?;
             let tls = identity.map(|id| tls::Server::new(&net, &id, &[tls::H2, tls::HTTP_1_1])).transpose()?;
             let acceptor = Acceptor::new(listener, &places);
             let (net2, service) = (net.clone(), service.clone());

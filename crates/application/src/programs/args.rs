@@ -3,6 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::dns::Family;
+
 /// One option of a program.
 pub(super) struct Spec {
     /// Its letter, or a space where it has none.
@@ -163,6 +165,15 @@ fn parse(specs: &[Spec], args: &[String]) -> Result<Vec<(usize, Arg)>, At<ArgErr
         }
     }
     Ok(parsed)
+}
+
+/// Which addresses a flag asks for; of flags for others nothing.
+pub(super) fn family(flag: &str) -> Option<Family> {
+    match flag {
+        "4" | "ipv4" | "version4" => Some(Family::V4),
+        "6" | "ipv6" | "version6" => Some(Family::V6),
+        _ => None,
+    }
 }
 
 /// The port that is all of a command line.

@@ -12,6 +12,7 @@ use septet_wire::ethernet::{EtherType, MacAddr};
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
 use super::{Context, Lasts, Misuse, Needs, Program, complain};
+use crate::dns::Family;
 
 /// The program.
 pub(super) struct Arping;
@@ -183,7 +184,7 @@ fn origin(admin: &Admin, options: &Options, to: Ipv4Addr) -> Result<(Link, Ipv4A
 
 async fn ask(context: &Context, options: &Options) -> Result<u8, String> {
     let net = &context.net;
-    let found = Names::new(net.clone()).address(&options.destination).await;
+    let found = Names::new(net.clone()).address(&options.destination, Family::V4).await;
     let IpAddr::V4(to) = found.map_err(|e| format!("{}: {e}", options.destination))? else {
         return Err(format!("{}: not an IPv4 address", options.destination));
     };

@@ -16,6 +16,7 @@ use septet_wire::ipv4;
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
 use super::{Context, Misuse, Needs, Program, complain};
+use crate::dns::Family;
 
 /// The program.
 pub(super) struct Arpspoof;
@@ -131,7 +132,7 @@ async fn spoof(context: &Context, options: &Options) -> Result<(), String> {
     let names = Names::new(net.clone());
     let mut parties = Vec::new();
     for name in [&options.host, &options.target] {
-        let IpAddr::V4(address) = names.address(name).await.map_err(|e| format!("{name}: {e}"))? else {
+        let IpAddr::V4(address) = names.address(name, Family::V4).await.map_err(|e| format!("{name}: {e}"))? else {
             return Err(format!("{name}: not an IPv4 address"));
         };
         let mac = whereabouts(net, &arp, &link, own, address).await;

@@ -10,6 +10,7 @@ use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::hop::{Hop, probe};
 use super::names::Names;
 use super::{Context, Misuse, Needs, Program, complain};
+use crate::dns::Family;
 
 /// The program.
 pub(super) struct Mtr;
@@ -25,6 +26,7 @@ impl Program for Mtr {
 
     fn usage(&self) -> &'static str {
         "Usage: mtr --report [options] <hostname>
+ -4, -6             Only an address of this version of IP
  -c, --report-cycles <n>  So many rounds (10)
  -i, --interval <s>       Seconds from one round to the next (1)
  -m, --max-ttl <hops>     Go no further than so many hops (30)
@@ -58,6 +60,7 @@ impl Program for Mtr {
 
 struct Options {
     host: String,
+    family: Family,
     cycles: u32,
     interval: Duration,
     hops: u8,
@@ -66,6 +69,8 @@ struct Options {
 }
 
 const SPECS: &[Spec] = &[
+    flag('4', ""),
+    flag('6', ""),
     value('c', "report-cycles"),
     value('i', "interval"),
     value('m', "max-ttl"),
@@ -77,12 +82,23 @@ const SPECS: &[Spec] = &[
 impl Options {
     fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let interval = Duration::from_secs(1);
-        let mut options = Self { host: String::new(), cycles: 10, interval, hops: 30, numeric: false, length: 64 };
+        let mut options = Self {
+            host: String::new(),
+            family: Family::Any,
+            cycles: 10,
+            interval,
+            hops: 30,
+            numeric: false,
+            length: 64,
+        };
         args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(word) if options.host.is_empty() => options.host = word,
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
-                Arg::Flag(name) => options.numeric |= name == "no-dns",
+                Arg::Flag(name) => {
+                    options.numeric |= name == "no-dns";
+                    options.family = args::family(&name).unwrap_or(options.family);
+                }
                 Arg::Value(name, text) => {
                     let option = format!("--{name}");
                     match name.as_str() {
@@ -121,8 +137,10 @@ struct Line {
 async fn report(context: &Context, options: &Options) -> Result<(), String> {
     let net = &context.net;
     let mut names = Names::new(net.clone());
-    let host =
-        names.address(&options.host).await.map_err(|e| format!("Failed to resolve host: {}: {e}", options.host))?;
+    let host = names
+        .address(&options.host, options.family)
+        .await
+        .map_err(|e| format!("Failed to resolve host: {}: {e}", options.host))?;
     let headers = if host.is_ipv4() { 28 } else { 48 };
     let payload = options.length.saturating_sub(headers);
     let started = date(net.unix_time());
@@ -136,7 +154,7 @@ async fn report(context: &Context, options: &Options) -> Result<(), String> {
             if lines.len() <= at {
                 lines.push(Line::default());
             }
-            let socket = net.open_icmp().map_err(|e| format!("Failure to open sockets: {e}"))?;
+            let socket = net.open_icmp(host).map_err(|e| format!("Failure to open sockets: {e}"))?;
             seq = seq.wrapping_add(1);
             lines[at].sent += 1;
             net.count("mtr.sent");

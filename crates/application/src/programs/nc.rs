@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
 use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
+use crate::dns::Family;
 
 /// The program.
 pub(super) struct Nc;
@@ -30,6 +31,7 @@ impl Program for Nc {
         "Usage: nc [options] <destination> <port>[-<port>]
        nc -l [options] [<address>] <port>
      --data <text>  Send this, and say that it is all; a lab has no standard input
+ -4, -6             Only addresses of this version of IP
  -k                 Listen again when a connection is over
  -l                 Listen
  -n                 Do not look names up
@@ -75,6 +77,7 @@ impl Program for Nc {
 
 struct Options {
     host: Option<String>,
+    family: Family,
     ports: (u16, u16),
     transport: Transport,
     listen: bool,
@@ -87,6 +90,8 @@ struct Options {
 }
 
 const SPECS: &[Spec] = &[
+    flag('4', ""),
+    flag('6', ""),
     value(' ', "data"),
     flag('k', ""),
     flag('l', ""),
@@ -102,6 +107,7 @@ impl Options {
     fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let mut options = Self {
             host: None,
+            family: Family::Any,
             ports: (0, 0),
             transport: Transport::Tcp,
             listen: false,
@@ -123,7 +129,8 @@ impl Options {
                     "n" => options.numeric = true,
                     "u" => options.transport = Transport::Udp,
                     "v" => options.verbose = true,
-                    _ => options.scan = true,
+                    "z" => options.scan = true,
+                    other => options.family = args::family(other).unwrap_or(options.family),
                 },
                 Arg::Value(name, text) => match name.as_str() {
                     "p" => port = Some(args::port("-p", &text)?),
@@ -170,7 +177,7 @@ impl Session<'_> {
     async fn connect(&mut self) -> Result<u8, String> {
         let host = self.options.host.clone().unwrap_or_default();
         let words = |e: String| format!("getaddrinfo for host \"{host}\" port {}: {e}", self.options.ports.0);
-        let ip = self.names.address(&host).await.map_err(words)?;
+        let ip = self.names.address(&host, self.options.family).await.map_err(words)?;
         let mut code = 1;
         let (from, to) = self.options.ports;
         // The original begins at the end.
@@ -265,8 +272,8 @@ impl Session<'_> {
 
     async fn listen(&mut self) -> Result<u8, String> {
         let ip = match self.options.host.clone() {
-            Some(host) => self.names.address(&host).await.map_err(|e| format!("{host}: {e}"))?,
-            None => any(true),
+            Some(host) => self.names.address(&host, self.options.family).await.map_err(|e| format!("{host}: {e}"))?,
+            None => any(self.options.family != Family::V6),
         };
         let at = SocketAddr::new(ip, self.options.ports.0);
         match self.options.transport {

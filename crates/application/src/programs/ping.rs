@@ -9,11 +9,12 @@ use std::io;
 use std::net::IpAddr;
 
 use septet_core::{Instant, Metric, Storey};
-use septet_socket::{BoxFuture, EchoReply, IcmpSocket, MtuDiscovery, NetExt, Trouble, Unreached};
+use septet_socket::{BoxFuture, EchoReply, HeaderFault, IcmpSocket, MtuDiscovery, NetExt, Trouble, Unreached};
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
 use super::{Context, Misuse, Needs, Program};
+use crate::dns::Family;
 
 /// The program.
 pub(super) struct Ping;
@@ -29,6 +30,7 @@ impl Program for Ping {
 
     fn usage(&self) -> &'static str {
         "Usage: ping [options] <destination>
+ -4, -6         Only to an address of this version of IP
  -c <count>     Stop after so many replies
  -i <interval>  Seconds between two requests (1)
  -M <pmtudisc>  do: refuse what does not fit the path; want: cut it here; dont: let routers cut it (want)
@@ -71,6 +73,7 @@ impl Program for Ping {
 
 struct Options {
     destination: String,
+    family: Family,
     count: Option<u64>,
     interval: Duration,
     discovery: MtuDiscovery,
@@ -83,6 +86,8 @@ struct Options {
 }
 
 const SPECS: &[Spec] = &[
+    flag('4', ""),
+    flag('6', ""),
     value('c', ""),
     value('i', ""),
     value('M', ""),
@@ -101,6 +106,7 @@ impl Options {
     fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let mut options = Self {
             destination: String::new(),
+            family: Family::Any,
             count: None,
             interval: Duration::from_secs(1),
             discovery: MtuDiscovery::default(),
@@ -116,7 +122,8 @@ impl Options {
                 Arg::Free(word) if options.destination.is_empty() => options.destination = word,
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
                 Arg::Flag(name) if name == "n" => options.numeric = true,
-                Arg::Flag(_) => options.quiet = true,
+                Arg::Flag(name) if name == "q" => options.quiet = true,
+                Arg::Flag(name) => options.family = args::family(&name).unwrap_or(options.family),
                 Arg::Value(name, text) => {
                     let option = format!("-{name}");
                     match name.as_str() {
@@ -155,8 +162,11 @@ fn discovery(option: &str, text: String) -> Result<MtuDiscovery, ArgError> {
 
 async fn run(context: &Context, options: &Options) -> Result<u8, String> {
     let names = Names::new(context.net.clone());
-    let destination = names.address(&options.destination).await.map_err(|e| format!("{}: {e}", options.destination))?;
-    let socket = context.net.open_icmp().map_err(|e| format!("socket: {e}"))?;
+    let destination = names
+        .address(&options.destination, options.family)
+        .await
+        .map_err(|e| format!("{}: {e}", options.destination))?;
+    let socket = context.net.open_icmp(destination).map_err(|e| format!("socket: {e}"))?;
     if let Some(ttl) = options.ttl {
         socket.set_ttl(ttl).map_err(|e| format!("cannot set the time to live: {e}"))?;
     }
@@ -164,12 +174,11 @@ async fn run(context: &Context, options: &Options) -> Result<u8, String> {
     // A destination given as an address is shown as one.
     let numeric = options.numeric || options.destination.parse::<IpAddr>().is_ok();
     let mut session = Session::new(context, options, names, destination, numeric);
-    session.print(&format!(
-        "PING {} ({destination}) {}({}) bytes of data.\n",
-        options.destination,
-        options.size,
-        options.size + 28
-    ));
+    let (name, size) = (&options.destination, options.size);
+    session.print(&match destination {
+        IpAddr::V4(_) => format!("PING {name} ({destination}) {size}({}) bytes of data.\n", size + 28),
+        IpAddr::V6(_) => format!("PING {name}({destination}) {size} data bytes\n"),
+    });
     session.drive(&socket).await;
     Ok(session.summary())
 }
@@ -344,10 +353,7 @@ impl<'a> Session<'a> {
         }
         self.errors += 1;
         self.context.net.count("ping.error");
-        let mut what = describe(error.trouble);
-        if error.trouble.mtu() != 0 {
-            what.push_str(&format!(" (mtu = {})", error.trouble.mtu()));
-        }
+        let what = describe(error.trouble, error.reporter);
         self.context.net.trace(Storey::Application, "ping.failed", |f| {
             f.set("from", error.reporter).set("seq", seq).set("why", what.clone());
         });
@@ -437,9 +443,46 @@ fn shortest(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// The words of iputils for an ICMP error.
-pub(super) fn describe(trouble: Trouble) -> String {
+/// The words of iputils for an error of ICMP or ICMPv6, by who reports it.
+fn describe(trouble: Trouble, reporter: IpAddr) -> String {
+    match reporter {
+        IpAddr::V4(_) => describe_v4(trouble),
+        IpAddr::V6(_) => describe_v6(trouble),
+    }
+}
+
+fn describe_v6(trouble: Trouble) -> String {
     let words = match trouble {
+        Trouble::NoRoute => "Destination unreachable: No route",
+        Trouble::Prohibited => "Destination unreachable: Administratively prohibited",
+        Trouble::BeyondScope => "Destination unreachable: Beyond scope of source address",
+        Trouble::HostUnreachable => "Destination unreachable: Address unreachable",
+        Trouble::PortUnreachable => "Destination unreachable: Port unreachable",
+        Trouble::SourcePolicy => "Destination unreachable: Unknown code 5",
+        Trouble::RejectRoute => "Destination unreachable: Unknown code 6",
+        Trouble::TooBig { mtu } => return format!("Packet too big: mtu={mtu}"),
+        Trouble::HopLimit => "Time exceeded: Hop limit",
+        Trouble::Reassembly => "Time exceeded: Defragmentation failure",
+        Trouble::Header { fault, at } => {
+            let what = match fault {
+                HeaderFault::Field | HeaderFault::Length => "Wrong header field",
+                HeaderFault::NextHeader => "Unknown header",
+                HeaderFault::Option => "Unknown option",
+                HeaderFault::FirstFragment => "Unknown code 3",
+            };
+            return format!("Parameter problem: {what} at {at}");
+        }
+        Trouble::Other { icmp_type: 1, code } => return format!("Destination unreachable: Unknown code {code}"),
+        Trouble::Other { icmp_type, .. } => return format!("unknown icmp type: {icmp_type}"),
+        // Of IPv4 alone.
+        other => other.why(),
+    };
+    words.to_owned()
+}
+
+fn describe_v4(trouble: Trouble) -> String {
+    let words = match trouble {
+        Trouble::TooBig { mtu } if mtu != 0 => return format!("Frag needed and DF set (mtu = {mtu})"),
         Trouble::NoRoute => "Destination Net Unreachable",
         Trouble::HostUnreachable | Trouble::BeyondScope => "Destination Host Unreachable",
         Trouble::ProtocolUnreachable => "Destination Protocol Unreachable",

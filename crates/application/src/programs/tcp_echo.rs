@@ -2,7 +2,6 @@
 
 use septet_core::Metric;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use septet_core::Storey;
 use septet_socket::{Acceptor, BoxFuture, ListenOptions, NetExt, NetRef, Places, TcpStream};
@@ -51,7 +50,7 @@ impl Program for TcpEcho {
 }
 
 async fn serve(net: &NetRef, port: u16) -> io::Result<()> {
-    let listener = net.listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port), ListenOptions::default())?;
+    let listener = net.listen(net.everywhere(port), ListenOptions::default())?;
     let serve = |(stream, from)| {
         net.count("echo.connections");
         let net = net.clone();

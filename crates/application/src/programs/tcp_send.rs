@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::io;
-use std::net::SocketAddr;
 
 use septet_core::{Metric, Storey};
 use septet_socket::{BoxFuture, NetExt, Nodelay, TcpOptions};
@@ -13,6 +12,7 @@ use super::gauge::Gauge;
 use super::names::Names;
 use super::pace::Pace;
 use super::{Context, Misuse, Needs, Program, complain};
+use crate::dns::Family;
 use crate::http::Pattern;
 
 /// The program.
@@ -29,6 +29,7 @@ impl Program for TcpSend {
 
     fn usage(&self) -> &'static str {
         "Usage: tcp-send [options] <host> <port> <bytes>
+ -4, -6                Only to addresses of this version of IP
  --chunk <bytes>       Write so much at a time (64k)
  --rate <bits/s>       Write no faster than this
  --congestion <name>   Congestion controller
@@ -74,6 +75,7 @@ impl Program for TcpSend {
 struct Options {
     host: String,
     port: u16,
+    family: Family,
     bytes: u64,
     chunk: usize,
     rate: Option<u64>,
@@ -83,6 +85,8 @@ struct Options {
 }
 
 const SPECS: &[Spec] = &[
+    flag('4', ""),
+    flag('6', ""),
     value(' ', "chunk"),
     value(' ', "rate"),
     value(' ', "congestion"),
@@ -94,7 +98,7 @@ const SPECS: &[Spec] = &[
 impl Options {
     fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let (mut chunk, mut rate, mut tcp) = (64 * 1024, None, TcpOptions::default());
-        let (mut receive, mut reset) = (false, false);
+        let (mut receive, mut reset, mut family) = (false, false, Family::Any);
         let (mut host, mut port, mut bytes) = (None, None, None);
         args::each(SPECS, words, |arg| {
             match arg {
@@ -105,7 +109,8 @@ impl Options {
                 Arg::Flag(name) => match name.as_str() {
                     "no-delay" => tcp.nodelay = Some(Nodelay::On),
                     "receive" => receive = true,
-                    _ => reset = true,
+                    "reset" => reset = true,
+                    other => family = args::family(other).unwrap_or(family),
                 },
                 Arg::Value(name, text) => match name.as_str() {
                     "chunk" => chunk = args::some("--chunk", &text, 1024)?.min(1 << 24) as usize,
@@ -118,15 +123,15 @@ impl Options {
         let host = host.ok_or(ArgError::Missing("the host"))?;
         let port = port.ok_or(ArgError::Missing("the port"))?;
         let bytes = bytes.ok_or(ArgError::Missing("the number of bytes"))?;
-        Ok(Self { host, port, bytes, chunk, rate, tcp, receive, reset })
+        Ok(Self { host, port, family, bytes, chunk, rate, tcp, receive, reset })
     }
 }
 
 async fn send(context: &Context, options: &Options) -> io::Result<()> {
     let net = &context.net;
-    let ip = Names::new(net.clone()).address(&options.host).await.map_err(io::Error::other)?;
+    let names = Names::new(net.clone());
     let begun = net.now();
-    let mut stream = net.connect(SocketAddr::new(ip, options.port), options.tcp.clone()).await?;
+    let (mut stream, _) = names.connect(&options.host, options.port, options.family, &options.tcp).await?;
     let pace = Pace::new(net, options.rate);
     let mut pattern = Pattern::new(0..options.bytes);
     let mut sent = 0;

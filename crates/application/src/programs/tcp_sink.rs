@@ -1,7 +1,7 @@
 //! `tcp-sink`: takes connections and reads what they bring, at a pace of its own.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use septet_core::{Metric, Storey};
 use septet_socket::{Accepted, Acceptor, BoxFuture, ListenOptions, NetExt, NetRef, Places, TcpOptions, TcpStream};
@@ -124,8 +124,7 @@ impl Options {
 }
 
 async fn serve(context: &Context, options: Options) -> io::Result<u8> {
-    let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), options.port);
-    let listener = context.net.listen(at, options.listen.clone())?;
+    let listener = context.net.listen(context.net.everywhere(options.port), options.listen.clone())?;
     let mut acceptor = Acceptor::new(listener, &Places::default());
     if options.once {
         loop {

@@ -11,6 +11,7 @@ use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::hop::{Hop, probe};
 use super::names::Names;
 use super::{Context, Misuse, Needs, Program, complain};
+use crate::dns::Family;
 
 /// The program.
 pub(super) struct Tracepath;
@@ -26,6 +27,7 @@ impl Program for Tracepath {
 
     fn usage(&self) -> &'static str {
         "Usage: tracepath [options] <destination>
+ -4, -6        Only to an address of this version of IP
  -l <length>   Begin with packets of this length (that of the first link)
  -m <hops>     Go no further than so many hops (30)
  -n            Do not look names up
@@ -57,21 +59,23 @@ It sends echo requests that nobody may cut.
 
 struct Options {
     host: String,
+    family: Family,
     length: Option<u32>,
     hops: u8,
     numeric: bool,
 }
 
-const SPECS: &[Spec] = &[value('l', ""), value('m', ""), flag('n', "")];
+const SPECS: &[Spec] = &[flag('4', ""), flag('6', ""), value('l', ""), value('m', ""), flag('n', "")];
 
 impl Options {
     fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
-        let mut options = Self { host: String::new(), length: None, hops: 30, numeric: false };
+        let mut options = Self { host: String::new(), family: Family::Any, length: None, hops: 30, numeric: false };
         args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(word) if options.host.is_empty() => options.host = word,
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
-                Arg::Flag(_) => options.numeric = true,
+                Arg::Flag(name) if name == "n" => options.numeric = true,
+                Arg::Flag(name) => options.family = args::family(&name).unwrap_or(options.family),
                 Arg::Value(name, text) if name == "l" => {
                     options.length = Some(args::within("-l", &text, 48, 65_535, "a length from 48 to 65535")?);
                 }
@@ -97,8 +101,8 @@ const UNKNOWN_MTU: u32 = 1500;
 async fn walk(context: &Context, options: &Options) -> Result<u8, String> {
     let net = &context.net;
     let mut names = Names::new(net.clone());
-    let host = names.address(&options.host).await.map_err(|e| format!("{}: {e}", options.host))?;
-    let socket = net.open_icmp().map_err(|e| format!("socket: {e}"))?;
+    let host = names.address(&options.host, options.family).await.map_err(|e| format!("{}: {e}", options.host))?;
+    let socket = net.open_icmp(host).map_err(|e| format!("socket: {e}"))?;
     socket.set_mtu_discovery(MtuDiscovery::Do).map_err(|e| e.to_string())?;
     let print = |text: String| context.console.out(text.as_bytes());
     // The headers of IP and of ICMP.

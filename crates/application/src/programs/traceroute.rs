@@ -13,6 +13,7 @@ use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, Trouble, UdpSocket
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
 use super::{Context, Misuse, Needs, Program};
+use crate::dns::Family;
 
 /// The program.
 pub(super) struct Traceroute;
@@ -28,6 +29,7 @@ impl Program for Traceroute {
 
     fn usage(&self) -> &'static str {
         "Usage: traceroute [options] <host> [packet length]
+ -4, -6        Only to an address of this version of IP
  -f <first>    Begin with this time to live (1)
  -I            Send ICMP echo requests instead of UDP
  -m <hops>     Go no further than so many hops (30)
@@ -69,6 +71,7 @@ impl Program for Traceroute {
 
 struct Options {
     host: String,
+    family: Family,
     length: usize,
     first: u8,
     hops: u8,
@@ -87,6 +90,8 @@ enum Method {
 }
 
 const SPECS: &[Spec] = &[
+    flag('4', ""),
+    flag('6', ""),
     value('f', "first"),
     flag('I', "icmp"),
     value('m', "max-hops"),
@@ -103,6 +108,7 @@ impl Options {
     fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let mut options = Self {
             host: String::new(),
+            family: Family::Any,
             length: 60,
             first: 1,
             hops: 30,
@@ -125,7 +131,8 @@ impl Options {
                     frees += 1;
                 }
                 Arg::Flag(name) if name == "icmp" => options.method = Method::Icmp,
-                Arg::Flag(_) => options.numeric = true,
+                Arg::Flag(name) if name == "n" => options.numeric = true,
+                Arg::Flag(name) => options.family = args::family(&name).unwrap_or(options.family),
                 Arg::Value(name, text) => {
                     let option = format!("--{name}");
                     match name.as_str() {
@@ -197,9 +204,9 @@ enum Prober {
 async fn run(context: &Context, options: &Options) -> Result<u8, String> {
     let net = &context.net;
     let names = Names::new(net.clone());
-    let host = names.address(&options.host).await.map_err(|e| format!("{}: {e}", options.host))?;
+    let host = names.address(&options.host, options.family).await.map_err(|e| format!("{}: {e}", options.host))?;
     let prober = match options.method {
-        Method::Icmp => Prober::Icmp(net.open_icmp().map_err(|e| format!("traceroute: socket: {e}"))?),
+        Method::Icmp => Prober::Icmp(net.open_icmp(host).map_err(|e| format!("traceroute: socket: {e}"))?),
         Method::Udp => {
             let any: IpAddr = if host.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
             Prober::Udp(net.bind_udp(SocketAddr::new(any, 0)).map_err(|e| format!("traceroute: socket: {e}"))?)

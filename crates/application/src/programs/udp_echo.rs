@@ -1,7 +1,6 @@
 //! `udp-echo`: sends datagrams back to where they came from (RFC 862).
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use septet_core::Metric;
 use septet_socket::{BoxFuture, NetExt, NetRef};
@@ -48,7 +47,7 @@ impl Program for UdpEcho {
 }
 
 async fn serve(net: &NetRef, port: u16) -> io::Result<()> {
-    let socket = net.bind_udp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))?;
+    let socket = net.bind_udp(net.everywhere(port))?;
     let mut buf = vec![0; 65_536];
     loop {
         // An error is an ICMP message about an answer that was sent; the next datagram may fare better.

@@ -15,6 +15,7 @@ use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::arrivals::{Arrivals, Gaps};
 use super::names::Names;
 use super::{Context, Misuse, Needs, Program, complain};
+use crate::dns::Family;
 
 /// The program.
 pub(super) struct UdpSend;
@@ -36,6 +37,7 @@ impl Program for UdpSend {
 
     fn usage(&self) -> &'static str {
         "Usage: udp-send [options] <host> <port>
+ -4, -6           Only to an address of this version of IP
  --count <n>      So many datagrams (1; without end where there is a --time)
  --time <t>       No more after this time
  --size <bytes>   Bytes of payload, at least 16 (1000)
@@ -81,6 +83,7 @@ impl Program for UdpSend {
 struct Options {
     host: String,
     port: u16,
+    family: Family,
     count: u64,
     time: Option<Duration>,
     size: usize,
@@ -101,6 +104,8 @@ enum Answers {
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const SPECS: &[Spec] = &[
+    flag('4', ""),
+    flag('6', ""),
     value(' ', "count"),
     value(' ', "time"),
     value(' ', "size"),
@@ -115,13 +120,16 @@ impl Options {
     fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let (mut count, mut time, mut size, mut interval, mut rate) = (None, None, 1000, Duration::ZERO, None);
         let (mut arrivals, mut answers, mut ttl) = (Arrivals::Regular, Answers::Ignored, None);
-        let (mut host, mut port) = (None, None);
+        let (mut host, mut port, mut family) = (None, None, Family::Any);
         args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(word) if host.is_none() => host = Some(word),
                 Arg::Free(word) if port.is_none() => port = Some(args::port("port", &word)?),
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
-                Arg::Flag(_) => answers = Answers::Counted,
+                Arg::Flag(name) => match args::family(&name) {
+                    Some(only) => family = only,
+                    None => answers = Answers::Counted,
+                },
                 Arg::Value(name, text) => {
                     let option = format!("--{name}");
                     match name.as_str() {
@@ -155,13 +163,13 @@ impl Options {
         let count = count.unwrap_or(if time.is_some() { u64::MAX } else { 1 });
         let host = host.ok_or(ArgError::Missing("the host"))?;
         let port = port.ok_or(ArgError::Missing("the port"))?;
-        Ok(Self { host, port, count, time, size, interval, arrivals, answers, ttl })
+        Ok(Self { host, port, family, count, time, size, interval, arrivals, answers, ttl })
     }
 }
 
 async fn send(context: &Context, options: &Options) -> io::Result<()> {
     let net = &context.net;
-    let ip = Names::new(net.clone()).address(&options.host).await.map_err(io::Error::other)?;
+    let ip = Names::new(net.clone()).address(&options.host, options.family).await.map_err(io::Error::other)?;
     let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = net.bind_udp(SocketAddr::new(any, 0))?;
     if let Some(ttl) = options.ttl {

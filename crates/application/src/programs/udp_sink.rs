@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use septet_core::Metric;
 use septet_socket::{BoxFuture, NetExt};
@@ -152,7 +152,12 @@ enum Order {
 
 async fn serve(context: &Context, options: &Options) -> io::Result<()> {
     let net = &context.net;
-    let socket = net.bind_udp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), options.port))?;
+    let at = match options.group {
+        None => net.everywhere(options.port),
+        Some(IpAddr::V4(_)) => (Ipv4Addr::UNSPECIFIED, options.port).into(),
+        Some(IpAddr::V6(_)) => (Ipv6Addr::UNSPECIFIED, options.port).into(),
+    };
+    let socket = net.bind_udp(at)?;
     if let Some(group) = options.group {
         socket.join_multicast(group)?;
     }

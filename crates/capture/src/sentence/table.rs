@@ -63,6 +63,7 @@ pub const TELLINGS: &[Telling] = &[
     all("balancer.retry", "second tries", Moment, To, &["tries another server[ for {request} of {client}] — {why}"]),
     all("balancer.up", "returns", Headline, To, &["{backend} is taken in — {why}"]),
     all("connect.failed", "failed connections", Moment, To, &["cannot connect — {why}"]),
+    all("connect.next", "second addresses", Moment, To, &["tries {to} over {over}, too — {why}"]),
     all("conntrack.drop", "packets of connections that could not be tracked", Moment, From, &["drops {protocol} from {src} to {dst} — {why}"]),
     all("conntrack.early-drop", "connections forgotten early", Moment, To, &["forgets {protocol} from {from} to {to} — {why}"]),
     all("dad.ask", "questions whether an address is free", Detail, To, &["asks whether anybody has {ip:ip}"]),

@@ -53,6 +53,14 @@ impl Net for HostNet {
         registry::with(&self.key, of).unwrap_or_default()
     }
 
+    fn speaks_v6(&self) -> bool {
+        registry::with(&self.key, |stack, _| stack.ip.speaks_v6()).unwrap_or(false)
+    }
+
+    fn source_for(&self, to: IpAddr) -> Option<IpAddr> {
+        registry::with(&self.key, |stack, _| stack.ip.source_for(to).ok()).ok().flatten()
+    }
+
     fn name_servers(&self) -> Vec<SocketAddr> {
         let written =
             registry::with(&self.key, |stack, _| stack.resolvers.as_ref().map(|(servers, _)| servers.clone()));
@@ -118,7 +126,7 @@ impl Net for HostNet {
         Ok(UdpSocket::new(UdpHandle { key: self.key.clone(), id }))
     }
 
-    fn open_icmp(&self) -> io::Result<IcmpSocket> {
+    fn open_icmp(&self, _: IpAddr) -> io::Result<IcmpSocket> {
         let id = registry::call(&self.key, |stack, _| {
             stack.running()?;
             stack.pings.open(&mut stack.rng)

@@ -8,8 +8,10 @@ use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 use septet_core::{Checksums, FixedState, Frame, Rng, Trace};
-use septet_network::icmp::{HEADER_LEN, Message, kind};
+use septet_network::icmp::{self, HEADER_LEN, Message};
+use septet_network::icmpv6;
 use septet_network::ip::{DEFAULT_TTL, DontFragment, Report};
+use septet_network::ipv4::protocol;
 use septet_socket::{EchoReply, MtuDiscovery, Unreached};
 
 use super::errors::switched_off;
@@ -18,8 +20,14 @@ use super::wakers::Wakers;
 
 /// Replies and errors that wait in one socket.
 const QUEUE: usize = 256;
-/// The largest echo payload over IPv4.
-const MAX_PAYLOAD: usize = 65_535 - 20 - HEADER_LEN;
+/// The largest echo payload.
+const fn max_payload(to: IpAddr) -> usize {
+    match to {
+        // The length of IPv4 counts its header, that of IPv6 does not.
+        IpAddr::V4(_) => 65_535 - 20 - HEADER_LEN,
+        IpAddr::V6(_) => 65_535 - HEADER_LEN,
+    }
+}
 
 #[derive(Debug)]
 struct Socket {
@@ -84,15 +92,27 @@ impl Pings {
         Ok(())
     }
 
-    /// Builds an echo request; gives the time to live with it, and whether it may be cut.
-    pub(crate) fn request(&self, id: SlotId, seq: u16, payload: &[u8]) -> io::Result<(u8, DontFragment, Frame)> {
+    /// Builds an echo request from an address to another; gives the time to live with it, and whether it may be cut.
+    pub(crate) fn request(
+        &self,
+        id: SlotId,
+        (src, dst): (IpAddr, IpAddr),
+        seq: u16,
+        payload: &[u8],
+    ) -> io::Result<(u8, DontFragment, Frame)> {
         let socket = self.sockets.get(id).ok_or_else(switched_off)?;
-        if payload.len() > MAX_PAYLOAD {
+        if payload.len() > max_payload(dst) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let mut frame = Frame::new(Frame::HEADROOM, payload);
         let rest = u32::from(socket.ident) << 16 | u32::from(seq);
-        Message { icmp_type: kind::ECHO, code: 0, rest }.push(&mut frame);
+        match (src, dst) {
+            (IpAddr::V6(src), IpAddr::V6(dst)) => {
+                let message = Message { icmp_type: icmpv6::kind::ECHO, code: 0, rest };
+                icmpv6::push(&message, &mut frame, src, dst);
+            }
+            _ => Message { icmp_type: icmp::kind::ECHO, code: 0, rest }.push(&mut frame),
+        }
         frame.checksums = Checksums::Good;
         Ok((socket.ttl, socket.dont_fragment, frame))
     }
@@ -124,7 +144,8 @@ impl Pings {
     /// An error about a request came.
     pub(crate) fn error(&mut self, report: &Report) {
         let Ok(quoted) = Message::parse(report.quote.bytes()) else { return };
-        if quoted.icmp_type != kind::ECHO {
+        let echo = if report.protocol == protocol::ICMPV6 { icmpv6::kind::ECHO } else { icmp::kind::ECHO };
+        if quoted.icmp_type != echo {
             return;
         }
         let Report { reporter, dst, trouble, .. } = *report;

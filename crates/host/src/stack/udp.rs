@@ -11,7 +11,7 @@ use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, SendError};
 use septet_network::membership::Filter;
 use septet_socket::{Coalescing, Datagram as Received, Unreached};
 use septet_transport::udp::{
-    self, Broadcast, Endpoint, Error, GroupChange, Looping, Membership, Meta, Reach, Refused, SocketId, Transmit,
+    self, Broadcast, Endpoint, Error, GroupChange, Looping, Membership, Meta, Refused, SocketId, Transmit,
 };
 use septet_transport::{Ecn, IcmpError};
 use smallvec::SmallVec;
@@ -63,7 +63,6 @@ impl Udp {
     /// Opens a socket. Whether the address is the host's own is the caller's to know.
     pub(crate) fn bind(&mut self, device: Option<Iface>, at: SocketAddr, rng: &mut Rng) -> io::Result<SocketId> {
         let id = self.endpoint.bind_on(device, at, rng).map_err(io_error)?;
-        self.endpoint.set_reach(id, Reach::OwnFamily).map_err(io_error)?;
         self.set_ttl(id, DEFAULT_TTL)?;
         if id.index() >= self.waiting.len() {
             self.waiting.resize_with(id.index() + 1, Waiting::default);

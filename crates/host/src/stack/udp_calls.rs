@@ -149,12 +149,13 @@ impl Storeys {
         trace: &mut Trace,
     ) -> io::Result<()> {
         let (src, iface) = self.ip.origin_for(to)?;
-        let (ttl, dont_fragment, mut frame) = self.pings.request(id, seq, payload)?;
+        let (ttl, dont_fragment, mut frame) = self.pings.request(id, (src, to), seq, payload)?;
         if dont_fragment == DontFragment::Yes {
             self.ip.must_fit(self.now, to, frame.len())?;
         }
         frame.cause = self.ip.trace_echo(to, seq, trace.cause(), trace);
-        let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol::ICMP) };
+        let protocol = if to.is_ipv4() { protocol::ICMP } else { protocol::ICMPV6 };
+        let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol) };
         self.outbox.push_back(Waiting { to: outgoing, frame, owner: Owner::Ping, iface });
         Ok(())
     }

@@ -1,30 +1,25 @@
-//! What only Linux gives: the error queue of a socket, ping sockets, the addresses of the interfaces.
+//! What only Linux gives: the error queue of a socket, segments, the addresses of the interfaces.
 
 use core::num::NonZeroU16;
 use core::task::{Context, Poll, ready};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, cmsg_space, recvmsg, sendmsg,
     setsockopt, sockopt,
 };
-use septet_socket::{Coalescing, Datagram, EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
+use septet_socket::{Coalescing, Datagram, Unreached};
 use septet_wire::{icmp, icmpv6};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, SockRef};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 /// How many errors wait to be asked for.
 const QUEUE: usize = 64;
-const ECHO_REPLY: u8 = 0;
-const UNREACHABLE: u8 = 3;
-const ECHO_REQUEST: u8 = 8;
-const TIME_EXCEEDED: u8 = 11;
-const PARAMETER_PROBLEM: u8 = 12;
 
 /// The addresses of the interfaces that are not loopback.
 pub(super) fn addresses() -> Vec<IpAddr> {
@@ -106,7 +101,7 @@ impl<T> Drop for ErrorQueue<T> {
 }
 
 /// Takes one error off the queue, with the first bytes of the packet that it is about.
-fn read_error(socket: &UdpSocket, packet: &mut [u8]) -> io::Result<(Unreached, usize)> {
+pub(super) fn read_error(socket: &UdpSocket, packet: &mut [u8]) -> io::Result<(Unreached, usize)> {
     let mut iov = [IoSliceMut::new(packet)];
     // Room for either family's `sock_extended_err` and the offender's address behind it.
     let mut space = vec![0; cmsg_space::<[u8; 128]>()];
@@ -150,24 +145,6 @@ pub(super) fn read_pending(socket: &UdpSocket) -> io::Result<io::Error> {
 
 pub(super) fn read_udp_error(socket: &UdpSocket) -> io::Result<Unreached> {
     read_error(socket, &mut [0; 64]).map(|(error, _)| error)
-}
-
-fn read_echo_error(socket: &UdpSocket) -> io::Result<EchoReply> {
-    let mut packet = [0; 64];
-    let (error, len) = read_error(socket, &mut packet)?;
-    // The queue gives back the ICMP message that was sent.
-    let Some(&[ECHO_REQUEST, _, _, _, _, _, hi, lo]) = packet[..len.min(64)].first_chunk::<8>() else {
-        return Err(io::ErrorKind::InvalidData.into());
-    };
-    Ok(EchoReply::Error {
-        seq: u16::from_be_bytes([hi, lo]),
-        error: Unreached { destination: portless(error.destination), ..error },
-    })
-}
-
-fn portless(mut address: SocketAddr) -> SocketAddr {
-    address.set_port(0);
-    address
 }
 
 /// `UDP_SEGMENT`: one call for datagrams of `segment_size` bytes each.
@@ -231,160 +208,10 @@ pub(super) fn poll_receive_segmented(
     }
 }
 
-fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
+pub(super) fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
     match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
         (Some(v4), _) => Some(SocketAddr::from((v4.ip(), v4.port()))),
-        (_, Some(v6)) => Some(SocketAddr::from((v6.ip(), v6.port()))),
+        (_, Some(v6)) => Some(super::canonical((v6.ip(), v6.port()).into())),
         _ => None,
     }
-}
-
-/// A ping socket, or where `net.ipv4.ping_group_range` forbids it a raw one.
-pub(super) fn open_icmp() -> io::Result<IcmpSocket> {
-    let (socket, kind) = match Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4)) {
-        Ok(socket) => (socket, Kind::Ping(ErrorQueue::off())),
-        Err(refused) => match Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)) {
-            Ok(socket) => {
-                let mut id = [0; 2];
-                getrandom::fill(&mut id).map_err(io::Error::other)?;
-                (socket, Kind::Raw { id })
-            }
-            Err(_) => {
-                let why = format!("{refused}: no ping socket (net.ipv4.ping_group_range) and no raw one (CAP_NET_RAW)");
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-            }
-        },
-    };
-    socket.set_nonblocking(true)?;
-    setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?;
-    let socket = Arc::new(UdpSocket::from_std(OwnedFd::from(socket).into())?);
-    if let Kind::Ping(errors) = &kind {
-        keep_errors(&socket)?;
-        errors.switch_on(&socket, read_echo_error);
-    }
-    Ok(IcmpSocket::new(Icmp { kind, socket }))
-}
-
-struct Icmp {
-    kind: Kind,
-    socket: Arc<UdpSocket>,
-}
-
-enum Kind {
-    /// The kernel sets the identifier and gives us only what carries it.
-    Ping(ErrorQueue<EchoReply>),
-    /// We see all ICMP that comes in, with its IP header, and take what carries our identifier.
-    Raw { id: [u8; 2] },
-}
-
-impl IcmpSocketImpl for Icmp {
-    fn set_ttl(&self, ttl: u8) -> io::Result<()> {
-        self.socket.set_ttl(ttl.into())
-    }
-
-    fn set_mtu_discovery(&self, discovery: MtuDiscovery) -> io::Result<()> {
-        let mode = match discovery {
-            MtuDiscovery::Dont => rustix::net::sockopt::Ipv4PathMtuDiscovery::DONT,
-            MtuDiscovery::Want => rustix::net::sockopt::Ipv4PathMtuDiscovery::WANT,
-            MtuDiscovery::Do => rustix::net::sockopt::Ipv4PathMtuDiscovery::DO,
-        };
-        Ok(rustix::net::sockopt::set_ip_mtu_discover(&self.socket, mode)?)
-    }
-
-    fn poll_send(&self, cx: &mut Context<'_>, to: IpAddr, seq: u16, payload: &[u8]) -> Poll<io::Result<()>> {
-        if to.is_ipv6() {
-            let why = "the kernel's ICMPv6 sockets are not supported";
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::Unsupported, why)));
-        }
-        let mut message = Vec::with_capacity(8 + payload.len());
-        let id = match &self.kind {
-            Kind::Ping(_) => [0; 2],
-            Kind::Raw { id } => *id,
-        };
-        message.extend_from_slice(&[ECHO_REQUEST, 0, 0, 0, id[0], id[1]]);
-        message.extend_from_slice(&seq.to_be_bytes());
-        message.extend_from_slice(payload);
-        let sum = septet_core::checksum::Sum::new().bytes(&message).finish();
-        message[2..4].copy_from_slice(&sum.to_be_bytes());
-        self.socket.poll_send_to(cx, &message, SocketAddr::new(to, 0)).map_ok(|_| ())
-    }
-
-    fn poll_receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<EchoReply>> {
-        if let Kind::Ping(errors) = &self.kind
-            && let Poll::Ready(error) = errors.poll(cx)
-        {
-            return Poll::Ready(error);
-        }
-        // An IP header, an ICMP header with what it quotes, and as much payload as the caller wants.
-        let mut packet = vec![0; buf.len() + 128];
-        loop {
-            ready!(self.socket.poll_recv_ready(cx))?;
-            match self.socket.try_io(Interest::READABLE, || self.receive(&mut packet)) {
-                Ok((len, from, ttl)) => {
-                    if let Some(reply) = self.parse(&packet[..len], from, ttl, buf) {
-                        return Poll::Ready(Ok(reply));
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                // What the error queue tells with more detail.
-                Err(e) if matches!(self.kind, Kind::Ping(_)) && is_icmp_error(&e) => {}
-                Err(e) => return Poll::Ready(Err(e)),
-            }
-        }
-    }
-}
-
-fn is_icmp_error(e: &io::Error) -> bool {
-    use io::ErrorKind as K;
-    matches!(e.kind(), K::HostUnreachable | K::NetworkUnreachable | K::ConnectionRefused | K::PermissionDenied)
-        || e.raw_os_error().is_some_and(|n| [nix::libc::EPROTO, nix::libc::ENOPROTOOPT].contains(&n))
-}
-
-impl Icmp {
-    fn receive(&self, packet: &mut [u8]) -> io::Result<(usize, IpAddr, u8)> {
-        let mut iov = [IoSliceMut::new(packet)];
-        let mut space = vec![0; cmsg_space::<i32>()];
-        let message =
-            recvmsg::<SockaddrIn>(self.socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
-        let from = message.address.map_or(Ipv4Addr::UNSPECIFIED, |a| a.ip());
-        let ttl = message.cmsgs()?.find_map(|c| match c {
-            ControlMessageOwned::Ipv4Ttl(ttl) => u8::try_from(ttl).ok(),
-            _ => None,
-        });
-        Ok((message.bytes, from.into(), ttl.unwrap_or(0)))
-    }
-
-    fn parse(&self, packet: &[u8], from: IpAddr, ttl: u8, buf: &mut [u8]) -> Option<EchoReply> {
-        let icmp = match &self.kind {
-            Kind::Ping(_) => packet,
-            Kind::Raw { .. } => ip_payload(packet)?.1,
-        };
-        let ours = |id: &[u8; 2]| match &self.kind {
-            Kind::Ping(_) => true,
-            Kind::Raw { id: own } => id == own,
-        };
-        let [kind, code, _, _, rest @ ..] = icmp else { return None };
-        match (*kind, rest) {
-            (ECHO_REPLY, [a, b, hi, lo, payload @ ..]) if ours(&[*a, *b]) => {
-                let len = payload.len().min(buf.len());
-                buf[..len].copy_from_slice(&payload[..len]);
-                Some(EchoReply::Reply { from, seq: u16::from_be_bytes([*hi, *lo]), ttl, len: payload.len() })
-            }
-            (UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM, [r0, r1, r2, r3, quoted @ ..]) => {
-                let trouble = icmp::decode(*kind, *code, u32::from_be_bytes([*r0, *r1, *r2, *r3]));
-                let (destination, [ECHO_REQUEST, _, _, _, a, b, hi, lo, ..]) = ip_payload(quoted)? else { return None };
-                let destination = (destination, 0).into();
-                let error = Unreached { reporter: from, destination, trouble };
-                ours(&[*a, *b]).then_some(EchoReply::Error { seq: u16::from_be_bytes([*hi, *lo]), error })
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The destination and the payload of an IPv4 packet that carries ICMP.
-fn ip_payload(packet: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
-    let header = usize::from(packet.first()? & 15) * 4;
-    let destination: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
-    (packet[9] == 1).then_some((destination.into(), packet.get(header..)?))
 }

@@ -1,6 +1,8 @@
 //! The kernel's sockets as a `Net`, on tokio.
 
 #[cfg(target_os = "linux")]
+mod echo;
+#[cfg(target_os = "linux")]
 mod groups;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -12,7 +14,7 @@ use core::fmt;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -130,6 +132,14 @@ impl Net for KernelNet {
         Vec::new()
     }
 
+    fn source_for(&self, to: IpAddr) -> Option<IpAddr> {
+        // As getaddrinfo(3) does: to connect a datagram socket sends nothing.
+        let any = if to.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+        let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+        socket.connect((to, 53)).ok()?;
+        socket.local_addr().ok().map(|local| local.ip())
+    }
+
     fn name_servers(&self) -> Vec<SocketAddr> {
         self.name_servers.clone()
     }
@@ -182,11 +192,11 @@ impl Net for KernelNet {
         udp::bind(at)
     }
 
-    fn open_icmp(&self) -> io::Result<IcmpSocket> {
+    fn open_icmp(&self, peer: IpAddr) -> io::Result<IcmpSocket> {
         #[cfg(target_os = "linux")]
         {
             let _runtime = self.runtime.enter();
-            linux::open_icmp()
+            echo::open(peer)
         }
         #[cfg(not(target_os = "linux"))]
         Err(io::Error::new(io::ErrorKind::Unsupported, "ICMP sockets are implemented for Linux only"))
@@ -216,6 +226,14 @@ impl Net for KernelNet {
 impl fmt::Debug for KernelNet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KernelNet").field("hostname", &self.hostname).finish_non_exhaustive()
+    }
+}
+
+/// An address of IPv4 as such, also where a socket of IPv6 tells it.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => (v4, address.port()).into(),
+        IpAddr::V6(_) => address,
     }
 }
 

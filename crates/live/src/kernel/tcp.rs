@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
 
+use super::canonical;
 use septet_socket::{ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl};
 use septet_transport::tcp::SocketOption;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -23,8 +24,8 @@ pub(super) fn listen(at: SocketAddr, options: ListenOptions) -> io::Result<TcpLi
     let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     if at.is_ipv6() {
-        // So that 0.0.0.0 and [::] can be listened at side by side, as two sockets.
-        socket.set_only_v6(true)?;
+        // Whatever `net.ipv6.bindv6only` says, [::] is all addresses of both versions.
+        socket.set_only_v6(false)?;
     }
     // On Windows the option means something else: that others may take the port away.
     if cfg!(unix) {
@@ -71,11 +72,11 @@ struct Stream(tokio::net::TcpStream);
 
 impl TcpStreamImpl for Stream {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.0.local_addr().map(canonical)
     }
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
+        self.0.peer_addr().map(canonical)
     }
 
     fn set_nodelay(&self, nodelay: Nodelay) -> io::Result<()> {
@@ -136,7 +137,7 @@ impl TcpListenerImpl for Listener {
         if let Some(nodelay) = self.options.nodelay {
             let _ = stream.set_nodelay(nodelay == Nodelay::On);
         }
-        Poll::Ready(Ok((TcpStream::new(Stream(stream)), from)))
+        Poll::Ready(Ok((TcpStream::new(Stream(stream)), canonical(from))))
     }
 }
 

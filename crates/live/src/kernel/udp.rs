@@ -12,15 +12,18 @@ use septet_socket::{Broadcast, Coalescing, Datagram, GroupChange, Looping, UdpSo
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
 
+use super::canonical;
+
 pub(super) fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     if at.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(false)?;
     }
     socket.bind(&at.into())?;
     let socket = Arc::new(tokio::net::UdpSocket::from_std(socket.into())?);
     Ok(UdpSocket::new(KernelUdp {
+        domain: Domain::for_address(at),
         #[cfg(target_os = "linux")]
         errors: super::linux::ErrorQueue::off(),
         #[cfg(target_os = "linux")]
@@ -32,6 +35,7 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 struct KernelUdp {
+    domain: Domain,
     /// ICMP errors with their particulars, once somebody asked for them.
     #[cfg(target_os = "linux")]
     errors: super::linux::ErrorQueue<Unreached>,
@@ -44,6 +48,16 @@ struct KernelUdp {
     socket: Arc<tokio::net::UdpSocket>,
 }
 
+impl KernelUdp {
+    /// A peer as the system takes it: of a socket of IPv6 an address of IPv4 is a mapped one.
+    fn mapped(&self, peer: SocketAddr) -> SocketAddr {
+        match peer {
+            SocketAddr::V4(v4) if self.domain == Domain::IPV6 => (v4.ip().to_ipv6_mapped(), v4.port()).into(),
+            peer => peer,
+        }
+    }
+}
+
 #[cfg(not(target_os = "linux"))]
 fn unnamed(on: Option<&str>) -> io::Result<()> {
     match on {
@@ -54,21 +68,22 @@ fn unnamed(on: Option<&str>) -> io::Result<()> {
 
 impl UdpSocketImpl for KernelUdp {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.socket.local_addr().map(canonical)
     }
 
     fn connect(&self, peer: SocketAddr) -> io::Result<()> {
-        SockRef::from(&*self.socket).connect(&peer.into())?;
+        SockRef::from(&*self.socket).connect(&self.mapped(peer).into())?;
         #[cfg(target_os = "linux")]
         self.refusals.switch_on(&self.socket, super::linux::read_pending);
         Ok(())
     }
 
     fn set_ttl(&self, ttl: u8) -> io::Result<()> {
-        if self.socket.local_addr()?.is_ipv6() {
-            return SockRef::from(&*self.socket).set_unicast_hops_v6(ttl.into());
+        if self.domain == Domain::IPV6 {
+            SockRef::from(&*self.socket).set_unicast_hops_v6(ttl.into())?;
         }
-        self.socket.set_ttl(ttl.into())
+        // Of a socket of both versions Linux keeps the two apart; where it is of IPv6 alone the second says nothing.
+        self.socket.set_ttl(ttl.into()).or_else(|e| if self.domain == Domain::IPV6 { Ok(()) } else { Err(e) })
     }
 
     #[cfg(target_os = "linux")]
@@ -137,7 +152,7 @@ impl UdpSocketImpl for KernelUdp {
 
     fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>> {
         match to {
-            Some(to) => self.socket.poll_send_to(cx, payload, to),
+            Some(to) => self.socket.poll_send_to(cx, payload, self.mapped(to)),
             None => self.socket.poll_send(cx, payload),
         }
     }
@@ -159,7 +174,7 @@ impl UdpSocketImpl for KernelUdp {
             if matches!(poll, Poll::Ready(Err(_))) && self.errors.is_on() && !self.refusals.is_on() {
                 continue;
             }
-            return poll.map_ok(|from| Datagram { len: buf.filled().len(), from, segment_size: None });
+            return poll.map_ok(|from| Datagram { len: buf.filled().len(), from: canonical(from), segment_size: None });
         }
     }
 
@@ -171,7 +186,7 @@ impl UdpSocketImpl for KernelUdp {
         segment_size: NonZeroU16,
         to: Option<SocketAddr>,
     ) -> Poll<io::Result<usize>> {
-        super::linux::poll_send_segmented(&self.socket, cx, payload, segment_size, to)
+        super::linux::poll_send_segmented(&self.socket, cx, payload, segment_size, to.map(|to| self.mapped(to)))
     }
 
     #[cfg(not(target_os = "linux"))]

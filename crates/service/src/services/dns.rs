@@ -167,26 +167,43 @@ fn domain_zone(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<dns::Z
     Ok(zone)
 }
 
-/// The names behind the addresses (RFC 1035 §3.5), a zone for each first octet.
+/// The names behind the addresses (RFC 1035 §3.5, RFC 3596 §2.5), a zone for each first octet, and of IPv6 for each first 32
+/// bits.
 fn reverse_zones(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<Vec<dns::Zone>, StartError> {
-    let mut zones: BTreeMap<u8, dns::Zone> = BTreeMap::new();
+    let mut zones: BTreeMap<String, dns::Zone> = BTreeMap::new();
     for host in hosts {
         for address in site.addresses(*host) {
-            let IpAddr::V4(v4) = address else { continue };
-            let [a, b, c, d] = v4.octets();
-            let zone = match zones.entry(a) {
+            let (origin, place) = reversed(address);
+            let zone = match zones.entry(origin) {
                 Entry::Occupied(zone) => zone.into_mut(),
-                Entry::Vacant(place) => {
-                    let mut zone = dns::Zone::new(&format!("{a}.in-addr.arpa"))?;
+                Entry::Vacant(vacant) => {
+                    let mut zone = dns::Zone::new(vacant.key())?;
                     add(&mut zone, "ns", &RecordData::Host(site.here()), site)?;
-                    place.insert(zone)
+                    vacant.insert(zone)
                 }
             };
             let name = site.name(*host).to_ascii_lowercase();
-            zone.add(&format!("{d}.{c}.{b}"), dns::Data::Ptr(format!("{name}.{domain}.")))?;
+            zone.add(&place, dns::Data::Ptr(format!("{name}.{domain}.")))?;
         }
     }
     Ok(zones.into_values().collect())
+}
+
+/// The zone of an address, and its name there.
+fn reversed(address: IpAddr) -> (String, String) {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            (format!("{a}.in-addr.arpa"), format!("{d}.{c}.{b}"))
+        }
+        IpAddr::V6(v6) => {
+            let digits = |bits: core::ops::Range<u32>| {
+                let digit = |at: u32| format!("{:x}", v6.to_bits() >> (124 - 4 * at) & 0xf);
+                bits.rev().map(digit).collect::<Vec<_>>().join(".")
+            };
+            (format!("{}.ip6.arpa", digits(0..8)), digits(8..32))
+        }
+    }
 }
 
 fn add(zone: &mut dns::Zone, name: &str, data: &RecordData, site: &dyn Site) -> Result<(), StartError> {

@@ -72,6 +72,8 @@ Not in the original:
      --interval <time>     Begin one each so often (with --repeat)
      --parallel            Do not wait for the one before (with --repeat)
      --parallel-max <n>    How many at a time at most (50)
+     --happy-eyeballs-timeout-ms <ms>  How long to wait for one version of IP before
+                           an address of the other is tried beside it (250)
      --fresh               Open a new connection for each (with --repeat)
 "
     }

@@ -8,6 +8,8 @@ use septet_presentation::tls::{Trust, Versions};
 
 use super::error::{CurlError, RetryAfter};
 use super::url::Url;
+use crate::dial::ATTEMPT_DELAY;
+use crate::dns::Family;
 use crate::programs::Console;
 use crate::programs::args::{self, Arg, ArgError, At, Spec, flag, value};
 
@@ -30,6 +32,8 @@ pub(super) struct Options {
     pub(super) http: Http,
     pub(super) resolve: Vec<(String, u16, Vec<IpAddr>)>,
     pub(super) family: Family,
+    /// How long an address is waited for before one of the other version of IP is tried.
+    pub(super) eyeballs: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) max_time: Option<Duration>,
     pub(super) retry: Retry,
@@ -102,14 +106,6 @@ pub(super) enum Http {
     Only1,
 }
 
-/// Which addresses will do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Family {
-    Any,
-    V4,
-    V6,
-}
-
 /// `--repeat`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Repeat {
@@ -141,6 +137,7 @@ pub(super) const SPECS: &[Spec] = &[
     flag('f', "fail"),
     flag(' ', "fail-with-body"),
     flag(' ', "fresh"),
+    value(' ', "happy-eyeballs-timeout-ms"),
     value('H', "header"),
     flag('I', "head"),
     flag(' ', "http1.1"),
@@ -194,6 +191,7 @@ impl Options {
             http: Http::Best,
             resolve: Vec::new(),
             family: Family::Any,
+            eyeballs: ATTEMPT_DELAY,
             connect_timeout: CONNECT_TIMEOUT,
             max_time: None,
             retry: Retry { times: 0, delay: None, max_time: None, after: RetryAfter::Passing },
@@ -253,6 +251,9 @@ impl Options {
                         "interval" => {
                             repeat.interval = args::span(&option, &text)?;
                             of_repeat.get_or_insert("--interval");
+                        }
+                        "happy-eyeballs-timeout-ms" => {
+                            options.eyeballs = Duration::from_millis(args::number::<u32>(&option, &text)?.into());
                         }
                         "max-redirs" => max_redirects = args::number(&option, &text)?,
                         "max-time" => options.max_time = limit(&option, &text)?,

@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,10 +15,11 @@ use septet_presentation::tls;
 use septet_socket::{NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
 
 use super::error::{CurlError, Progress};
-use super::options::{Connections, Fail, Family, Http, Options, Show};
+use super::options::{Connections, Fail, Http, Options, Show};
 use super::output::{Sink, Teller, head_text, status_line};
 use super::url::{Scheme, Url};
-use crate::dns::Resolver;
+use crate::dial::{Dial, DialError, Step};
+use crate::dns::{LookupError, Resolver};
 use crate::http::{Body as Outgoing, Connection, Digester, Version};
 
 /// What transfers share: the names that were looked up, and connections that are kept.
@@ -317,9 +317,7 @@ impl Session {
 
     /// Opens a connection: name, TCP, TLS, HTTP.
     async fn open(&self, url: &Url, report: &mut Report, begun: Instant, until: Instant) -> Result<Open, CurlError> {
-        let addresses = self.addresses(url).await?;
-        report.times.lookup = Some(self.net.now() - begun);
-        let (stream, remote) = self.connect(url, &addresses, begun, until).await?;
+        let (stream, remote) = self.connect(url, report, begun, until).await?;
         report.times.connect = Some(self.net.now() - begun);
         report.connects += 1;
         let local = stream.local_addr().ok();
@@ -356,61 +354,42 @@ impl Session {
         Ok(Open { connection, local, remote })
     }
 
-    async fn addresses(&self, url: &Url) -> Result<Vec<IpAddr>, CurlError> {
-        let given = self
-            .options
-            .resolve
-            .iter()
-            .find(|(host, port, _)| (*host == url.host || host == "*") && (*port == url.port));
-        let mut addresses = match given {
-            Some((.., addresses)) => addresses.clone(),
-            None => {
-                let failed = |why| CurlError::Resolve { host: url.host.clone(), why };
-                self.resolver.addresses(&url.host).await.map_err(failed)?
-            }
-        };
-        addresses.retain(|ip| match self.options.family {
-            Family::Any => true,
-            Family::V4 => ip.is_ipv4(),
-            Family::V6 => ip.is_ipv6(),
-        });
-        if addresses.is_empty() {
-            let why = crate::dns::LookupError::NoData(url.host.clone());
-            return Err(CurlError::Resolve { host: url.host.clone(), why });
-        }
-        Ok(addresses)
-    }
-
-    /// Tries the addresses in turn. As in curl, each one but the last gets half of the time that is left until `until`.
+    /// Connects to the host of a URL, or to the address that `--resolve` gives it.
     async fn connect(
         &self,
         url: &Url,
-        addresses: &[IpAddr],
+        report: &mut Report,
         begun: Instant,
         until: Instant,
     ) -> Result<(TcpStream, SocketAddr), CurlError> {
-        let (mut why, mut text) = (io::ErrorKind::Other, String::new());
-        for (i, ip) in addresses.iter().enumerate() {
-            let remote = SocketAddr::new(*ip, url.port);
-            self.teller.info(|| format!("  Trying {remote}..."));
-            let options = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
-            let connecting = self.net.connect(remote, options);
-            let connected = if i + 1 == addresses.len() {
-                connecting.await
-            } else {
-                let left = until.saturating_since(self.net.now());
-                self.net.timeout(left / 2, connecting).await.unwrap_or_else(|late| Err(late.into()))
-            };
-            match connected {
-                Ok(stream) => return Ok((stream, remote)),
-                Err(e) => {
-                    self.teller.info(|| format!("connect to {remote} failed: {e}"));
-                    (why, text) = (e.kind(), e.to_string());
+        let lookup = Mutex::new(&mut report.times.lookup);
+        let tell = |step: Step<'_>| match step {
+            Step::Known => **lookup.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.net.now() - begun),
+            Step::Trying(remote) => self.teller.info(|| format!("  Trying {remote}...")),
+            Step::Failed(remote, e) => self.teller.info(|| format!("connect to {remote} failed: {e}")),
+        };
+        let options = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
+        let Options { family, eyeballs: delay, resolve, .. } = &self.options;
+        let dial =
+            Dial { net: &self.net, options: &options, family: *family, delay: *delay, until: Some(until), tell: &tell };
+        let given = resolve.iter().find(|(host, port, _)| (*host == url.host || host == "*") && (*port == url.port));
+        let dialled = match given {
+            None => dial.by_name(&self.resolver, &url.host, url.port).await,
+            Some((.., addresses)) => {
+                let addresses: Vec<IpAddr> = addresses.iter().copied().filter(|ip| family.has(*ip)).collect();
+                match addresses.is_empty() {
+                    true => Err(DialError::Lookup(LookupError::NoData(url.host.clone()))),
+                    false => dial.to(&addresses, url.port).await,
                 }
             }
-        }
-        let after = self.net.now() - begun;
-        Err(CurlError::Connect { host: url.host.clone(), port: url.port, after, why, text })
+        };
+        dialled.map_err(|e| match e {
+            DialError::Lookup(why) => CurlError::Resolve { host: url.host.clone(), why },
+            DialError::Connect(e) => {
+                let after = self.net.now() - begun;
+                CurlError::Connect { host: url.host.clone(), port: url.port, after, why: e.kind(), text: e.to_string() }
+            }
+        })
     }
 
     fn take_kept(&self, url: &Url) -> Option<Open> {

@@ -105,11 +105,12 @@ async fn servers(context: &Context, options: &Options) -> Result<Vec<SocketAddr>
     };
     match &options.server {
         None => {
-            let servers: Vec<_> = context.net.name_servers().into_iter().map(at).collect();
+            let servers = context.net.name_servers().into_iter().filter(|server| options.family.has(server.ip()));
+            let servers: Vec<_> = servers.map(at).collect();
             if servers.is_empty() { Err("this host knows no name server".to_owned()) } else { Ok(servers) }
         }
         Some(name) => {
-            let addresses = Resolver::new(context.net.clone()).addresses(name).await;
+            let addresses = Resolver::new(context.net.clone()).addresses(name, options.family).await;
             let addresses = addresses.map_err(|e| format!("couldn't get address for '{name}': {e}"))?;
             Ok(addresses.into_iter().map(|ip| at(SocketAddr::new(ip, crate::dns::PORT))).collect())
         }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use hickory_proto::rr::{Name, RecordType};
 
-use crate::dns::Transport;
+use crate::dns::{Family, Transport};
 use crate::programs::args::At;
 
 /// Everything the command line asks for.
@@ -14,6 +14,8 @@ use crate::programs::args::At;
 pub(super) struct Options {
     pub(super) questions: Vec<Question>,
     pub(super) server: Option<String>,
+    /// Over which versions of IP servers are asked.
+    pub(super) family: Family,
     pub(super) port: Option<u16>,
     pub(super) recurse: bool,
     pub(super) edns: Option<u16>,
@@ -115,6 +117,7 @@ impl Options {
         let mut options = Self {
             questions: Vec::new(),
             server: None,
+            family: Family::Any,
             port: None,
             recurse: true,
             edns: Some(1232),
@@ -162,7 +165,8 @@ impl Options {
                 }
                 Some('t') => self.set_type(&value()?)?,
                 Some('q') => self.add(&value()?)?,
-                Some('4' | '6') => {}
+                Some('4') => self.family = Family::V4,
+                Some('6') => self.family = Family::V6,
                 _ => return Err(Wrong(format!("{INVALID}: {arg}"))),
             }
         } else if !self.questions.is_empty() && record_type(arg).is_some() {

@@ -15,7 +15,7 @@ use super::protocol::{self, Cookie, Params, Results, StreamResult, Transport, st
 use super::report::{Direction, Report};
 use super::stream::{Budget, Meter, receive_tcp, send_tcp, send_udp};
 use crate::programs::Context;
-use crate::programs::names::Names;
+use crate::programs::names::{Names, Unconnected};
 
 /// How long a UDP stream waits for the server's word.
 const HELLO_WAIT: Duration = Duration::from_secs(30);
@@ -32,14 +32,16 @@ enum Stream {
 pub(super) async fn run(context: &Context, options: &Options, host: &str) -> Result<(), TestError> {
     let net = &context.net;
     let params = &options.params;
-    let ip = Names::new(net.clone()).address(host).await.map_err(|e| TestError::Resolve(format!("{host}: {e}")))?;
-    let server = SocketAddr::new(ip, options.port);
-    let connect = net.connect(server, options.tcp.clone());
+    let names = Names::new(net.clone());
+    let connect = names.connect(host, options.port, options.family, &options.tcp);
     let connected = match options.connect_timeout {
         None => connect.await,
-        Some(limit) => net.timeout(limit, connect).await.unwrap_or_else(|e| Err(e.into())),
+        Some(limit) => net.timeout(limit, connect).await.unwrap_or_else(|e| Err(Unconnected::Way(e.into()))),
     };
-    let mut control = connected.map_err(TestError::Connect)?;
+    let (mut control, server) = connected.map_err(|e| match e {
+        Unconnected::Name(why) => TestError::Resolve(format!("{host}: {why}")),
+        Unconnected::Way(e) => TestError::Connect(e),
+    })?;
     let _ = control.set_nodelay(septet_socket::Nodelay::On);
     let direction = if params.reverse { Direction::Received } else { Direction::Sent };
     let mut report = Report::new(context, options, direction);

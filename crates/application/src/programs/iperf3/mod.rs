@@ -35,6 +35,8 @@ impl Program for Iperf3 {
  -p, --port <port>       Port of the server (5201)
  -i, --interval <s>      Seconds between two reports (1); 0 for none
  -J, --json              Report as JSON
+ -4, --version4          IPv4 only
+ -6, --version6          IPv6 only
 Server:
  -1, --one-off           End after one test
 Client:

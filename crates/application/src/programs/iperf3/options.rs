@@ -5,6 +5,7 @@ use core::time::Duration;
 use septet_socket::{Nodelay, TcpOptions};
 
 use super::protocol::{Params, Transport};
+use crate::dns::Family;
 use crate::programs::args::{self, Arg, ArgError, At, Spec, flag, value};
 
 /// Everything the command line asks for.
@@ -12,6 +13,8 @@ use crate::programs::args::{self, Arg, ArgError, At, Spec, flag, value};
 pub(super) struct Options {
     pub(super) side: Side,
     pub(super) port: u16,
+    /// Which of the server's addresses will do.
+    pub(super) family: Family,
     /// The time between two reports; zero for none.
     pub(super) interval: Duration,
     pub(super) json: bool,
@@ -29,6 +32,8 @@ pub(super) enum Side {
 }
 
 pub(super) const SPECS: &[Spec] = &[
+    flag('4', "version4"),
+    flag('6', "version6"),
     flag('s', "server"),
     value('c', "client"),
     value('p', "port"),
@@ -64,6 +69,7 @@ impl Options {
         let mut options = Self {
             side: Side::Server,
             port: 5201,
+            family: Family::Any,
             interval: Duration::from_secs(1),
             json: false,
             one_off: false,
@@ -82,7 +88,8 @@ impl Options {
                     "one-off" => options.one_off = true,
                     "udp" => params.transport = Transport::Udp,
                     "reverse" => params.reverse = true,
-                    _ => options.tcp.nodelay = Some(Nodelay::On),
+                    "no-delay" => options.tcp.nodelay = Some(Nodelay::On),
+                    other => options.family = args::family(other).unwrap_or(options.family),
                 },
                 Arg::Value(name, text) => {
                     let option = format!("--{name}");

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -16,6 +16,7 @@ use super::options::Options;
 use super::protocol::{self, Cookie, Params, Results, Transport, state};
 use super::report::{Direction, Report};
 use super::stream::{Budget, Meter, receive_tcp, send_tcp, send_udp};
+use crate::dns::Family;
 use crate::programs::Context;
 
 /// A client that says nothing for so long while it should is given up.
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Serves tests, one after the other.
 pub(super) async fn run(context: &Context, options: &Options) -> Result<(), TestError> {
     let net = &context.net;
-    let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), options.port);
+    let at = everywhere(net, options);
     let listen = ListenOptions { tcp: options.tcp.clone(), ..ListenOptions::default() };
     let listener = net.listen(at, listen).map_err(TestError::Listen)?;
     let mut acceptor = Acceptor::new(listener, &Places::default());
@@ -46,6 +47,15 @@ pub(super) async fn run(context: &Context, options: &Options) -> Result<(), Test
         }
     }
     Ok(())
+}
+
+/// Where it listens: at all addresses, or those of the one version of IP that is asked for.
+fn everywhere(net: &NetRef, options: &Options) -> SocketAddr {
+    match options.family {
+        Family::Any => net.everywhere(options.port),
+        Family::V4 => (Ipv4Addr::UNSPECIFIED, options.port).into(),
+        Family::V6 => (Ipv6Addr::UNSPECIFIED, options.port).into(),
+    }
 }
 
 /// The streams of a test.
@@ -71,10 +81,7 @@ async fn serve(context: &Context, options: &Options, acceptor: &mut Acceptor) ->
     // The socket is there before the client may send to it.
     let udp = match params.transport {
         Transport::Tcp => None,
-        Transport::Udp => {
-            let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), options.port);
-            Some(net.bind_udp(at).map_err(TestError::Listen)?)
-        }
+        Transport::Udp => Some(net.bind_udp(everywhere(net, &options)).map_err(TestError::Listen)?),
     };
     patiently(net, protocol::send_state(&mut control, state::CREATE_STREAMS)).await?;
     let mut streams = match udp {

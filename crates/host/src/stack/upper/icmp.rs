@@ -6,8 +6,10 @@ use septet_network::ipv4::protocol;
 
 use crate::stack::storeys::{Storeys, Upper};
 
-/// The table's entry.
+/// The table's entry for ICMP.
 pub(super) const UPPER: Upper = Upper { number: protocol::ICMP, receive: None, error };
+/// And for ICMPv6.
+pub(super) const UPPER_V6: Upper = Upper { number: protocol::ICMPV6, receive: None, error };
 
 fn error(host: &mut Storeys, _: Instant, report: &Report, _: &mut Out<'_>) {
     host.pings.error(report);

@@ -8,4 +8,4 @@ mod udp;
 use super::storeys::Upper;
 
 /// All of them, the busiest first.
-pub(crate) static UPPERS: &[Upper] = &[tcp::UPPER, udp::UPPER, icmp::UPPER];
+pub(crate) static UPPERS: &[Upper] = &[tcp::UPPER, udp::UPPER, icmp::UPPER, icmp::UPPER_V6];
