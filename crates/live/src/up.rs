@@ -8,7 +8,7 @@ mod places;
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -259,8 +259,11 @@ impl Up {
             Some(name) => self.host(name)?,
             None => self.origin(target)?,
         };
-        let address = self.pump.with_holder(|run: &mut Run| run.lab().address(target)).flatten();
-        let address = address.ok_or_else(|| io::Error::other(format!("`{}` has no address", spec.host)))?;
+        let wanted = spec.listen.is_ipv4();
+        let address = self.pump.with_holder(|run: &mut Run| reachable(run.lab(), from, target, wanted)).flatten();
+        let address = address.ok_or_else(|| {
+            io::Error::other(format!("`{}` has no address that `{}` can reach", spec.host, self.nodes[from].0))
+        })?;
         let (station, net) = self.net(from)?;
         let to = SocketAddr::new(address, spec.port);
         let forwarder = Forwarder::open(spec.protocol, spec.listen, to, station, net, self.pump.clone()).await?;
@@ -283,9 +286,9 @@ impl Up {
     fn status(&self) -> Status {
         let lag = self.pump.lag();
         let hosts = self.pump.with_holder(|run: &mut Run| {
-            let with_address =
-                |(i, n): (usize, &septet_lab::Node)| run.lab().address(i).map(|a| (n.name.clone(), vec![a]));
-            run.lab().nodes.iter().enumerate().filter_map(with_address).collect()
+            let addresses = |n: &septet_lab::Node| n.known_addresses().map(|cidr| cidr.addr()).collect::<Vec<_>>();
+            let all = run.lab().nodes.iter().map(|n| (n.name.clone(), addresses(n)));
+            all.filter(|(_, addresses)| !addresses.is_empty()).collect()
         });
         Status {
             version: control::VERSION,
@@ -441,4 +444,14 @@ impl std::fmt::Debug for Up {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Up").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// The address at which one host of a lab reaches another: of the version of IP that is wanted, where both speak that.
+fn reachable(lab: &septet_lab::Lab, from: usize, target: usize, v4: bool) -> Option<IpAddr> {
+    let own: Vec<IpAddr> = lab.nodes[from].known_addresses().map(|cidr| cidr.addr()).collect();
+    let common = lab.nodes[target].known_addresses().map(|cidr| cidr.addr()).filter(|there| {
+        // To itself a host speaks, too.
+        from == target || own.iter().any(|here| here.is_ipv4() == there.is_ipv4())
+    });
+    common.min_by_key(|there| there.is_ipv4() != v4)
 }

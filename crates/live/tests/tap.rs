@@ -56,9 +56,9 @@ mod linux {
         let interface = Interface::open(tap.name()).unwrap();
         interface.set_mac(KERNEL).unwrap();
         interface.set_mtu(1400).unwrap();
-        interface.set_address(Ipv4Addr::new(10, 0, 0, 1), 24).unwrap();
+        interface.set_address(Ipv4Addr::new(10, 0, 0, 1).into(), 24).unwrap();
         interface.up().unwrap();
-        interface.add_default_route(Ipv4Addr::new(10, 0, 0, 2)).unwrap();
+        interface.add_default_route(Ipv4Addr::new(10, 0, 0, 2).into()).unwrap();
         tap.set_carrier(Carrier::Up).unwrap();
         assert_eq!(interface.mtu().unwrap(), 1400);
 

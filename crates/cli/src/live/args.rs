@@ -146,7 +146,7 @@ pub(crate) struct ServeArgs {
     pub(crate) address: septet_network::Cidr,
     /// The address that the kernel gets on the interface; none: it is configured already
     #[arg(long, value_name = "ADDR")]
-    pub(crate) kernel: Option<std::net::Ipv4Addr>,
+    pub(crate) kernel: Option<IpAddr>,
     /// Our default gateway
     #[arg(long, value_name = "ADDR")]
     pub(crate) gateway: Option<IpAddr>,

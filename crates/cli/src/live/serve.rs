@@ -1,7 +1,7 @@
 //! `septet serve`: our own TCP/IP straight on a TAP interface, without a lab.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use bytes::Bytes;
 use septet_application::http::{Page, Server, Site};
@@ -11,7 +11,7 @@ use septet_live::linux::interface::Interface;
 use septet_live::linux::stack::{Stack, host_config};
 use septet_live::linux::tap::{Offload, Persistence, Tap};
 use septet_network::{InterfaceConfig, Prefix};
-use septet_socket::{Acceptor, ListenOptions, NetRef, Places, TcpOptions, TcpStream};
+use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Places, TcpOptions, TcpStream};
 use septet_transport::tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -88,49 +88,53 @@ fn config(args: &ServeArgs, offload: Offload) -> Result<HostConfig, Failure> {
         })?;
     }
     let interface = InterfaceConfig { mac: MacAddr::local(7), addresses: vec![args.address], mtu: args.mtu };
-    let routes = args.gateway.map(|gateway| StaticRoute::new(Prefix::DEFAULT_V4, gateway)).into_iter().collect();
+    let routes = args
+        .gateway
+        .map(|gateway| StaticRoute::new(Prefix::new(gateway, 0).expect("no bits are fixed"), gateway))
+        .into_iter()
+        .collect();
     Ok(HostConfig { routes, ..host_config("septet", interface, tcp) })
 }
 
 /// What the host serves each time it is switched on.
 fn boot(args: &ServeArgs, host: &mut Host) {
-    let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
     if let Some(port) = args.http {
         host.on_boot(move |net| {
-            let server = Server::new(Site::new(Page::pattern(PAGE))).listen(any(port));
+            let server = Server::new(Site::new(Page::pattern(PAGE))).listen((Ipv6Addr::UNSPECIFIED, port).into());
             let inner = net.clone();
             net.spawn(Box::pin(async move { complain("--http", server.serve(inner).await) }));
         });
     }
     if let Some(port) = args.sink {
-        host.on_boot(move |net| listen("--sink", net, any(port), drain));
+        host.on_boot(move |net| listen("--sink", net, port, drain));
     }
     if let Some(port) = args.source {
         let bytes = args.bytes.unwrap_or(u64::MAX);
-        host.on_boot(move |net| listen("--source", net, any(port), move |stream| give(stream, bytes)));
+        host.on_boot(move |net| listen("--source", net, port, move |stream| give(stream, bytes)));
     }
     if let Some(port) = args.echo {
-        host.on_boot(move |net| listen("--echo", net, any(port), echo));
+        host.on_boot(move |net| listen("--echo", net, port, echo));
     }
 }
 
 /// The kernel's side of the interface.
-fn configure(tap: &Tap, args: &ServeArgs, kernel: Ipv4Addr) -> io::Result<()> {
+fn configure(tap: &Tap, args: &ServeArgs, kernel: IpAddr) -> io::Result<()> {
     let interface = Interface::open(tap.name())?;
     interface.set_mtu(args.mtu)?;
-    interface.set_address(kernel, args.address.prefix_len())?;
-    interface.up()
+    // Linux forgets addresses of IPv6 that an interface gets before it is up.
+    interface.up()?;
+    interface.set_address(kernel, args.address.prefix_len())
 }
 
 /// Serves each connection by a task of its own.
-fn listen<F>(what: &'static str, net: NetRef, at: SocketAddr, serve: impl Fn(TcpStream) -> F + Send + Sync + 'static)
+fn listen<F>(what: &'static str, net: NetRef, port: u16, serve: impl Fn(TcpStream) -> F + Send + Sync + 'static)
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
     let inner = net.clone();
     net.spawn(Box::pin(async move {
         let result = async {
-            let listener = inner.listen(at, ListenOptions::default())?;
+            let listener = inner.listen(inner.everywhere(port), ListenOptions::default())?;
             let serve = |(stream, _)| {
                 let serving = serve(stream);
                 // How a peer ends its connection is its own affair.

@@ -1,11 +1,11 @@
 //! What is said over the control socket.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 /// The version of this protocol; a line of another version is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A line from the client.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -150,12 +150,10 @@ pub struct Forward {
 /// A host's place in the lab: what a namespace needs to take it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Place {
-    /// The host's address.
-    pub address: Ipv4Addr,
-    /// Bits of its prefix.
-    pub prefix: u8,
-    /// Its default gateway.
-    pub gateway: Option<Ipv4Addr>,
+    /// The host's addresses, each with the bits of its prefix.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Its default gateways, one of each version of IP at most.
+    pub gateways: Vec<IpAddr>,
     /// Its link address.
     pub mac: [u8; 6],
     /// Its largest packet.

@@ -92,11 +92,18 @@ fn plug(place: &Place) -> io::Result<Tap> {
     let eth0 = Interface::open("eth0")?;
     eth0.set_mac(place.mac)?;
     eth0.set_mtu(place.mtu)?;
-    eth0.set_address(place.address, place.prefix)?;
+    // The lab sees to it that nobody else has its addresses, and programs want theirs at once.
+    if place.addresses.iter().any(|(address, _)| address.is_ipv6()) {
+        let _ = eth0.skip_duplicate_detection();
+    }
+    // Linux forgets addresses of IPv6 that an interface gets before it is up.
     eth0.up()?;
+    for (address, prefix) in &place.addresses {
+        eth0.set_address(*address, *prefix)?;
+    }
     Interface::open("lo")?.up()?;
-    if let Some(gateway) = place.gateway {
-        eth0.add_default_route(gateway)?;
+    for gateway in &place.gateways {
+        eth0.add_default_route(*gateway)?;
     }
     Ok(tap)
 }

@@ -1,11 +1,13 @@
 //! Address, route, MTU and flags of a kernel interface in the current network namespace, without netlink or `ip`.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, UdpSocket};
+
+use socket2::{Domain, Socket, Type};
 
 use super::sys::{
-    IfReq, RtEntry, SIOCGIFFLAGS, SIOCGIFMTU, SIOCSIFADDR, SIOCSIFFLAGS, SIOCSIFHWADDR, SIOCSIFMTU, SIOCSIFNETMASK,
-    add_route, if_req,
+    IfReq, In6IfReq, In6RtMsg, RtEntry, SIOCGIFFLAGS, SIOCGIFINDEX, SIOCGIFMTU, SIOCSIFADDR, SIOCSIFFLAGS,
+    SIOCSIFHWADDR, SIOCSIFMTU, SIOCSIFNETMASK, add_address_v6, add_route, add_route_v6, if_req,
 };
 
 const AF_INET: u16 = 2;
@@ -13,6 +15,8 @@ const ARPHRD_ETHER: u16 = 1;
 const IFF_UP: i16 = 0x1;
 const RTF_UP: u16 = 0x1;
 const RTF_GATEWAY: u16 = 0x2;
+/// `IP6_RT_PRIO_USER`
+const METRIC_V6: u32 = 1024;
 
 /// A handle on one interface.
 #[derive(Debug)]
@@ -60,11 +64,34 @@ impl Interface {
         self.set::<SIOCSIFMTU>(IfReq::new(&self.name)?.set_i32(mtu))
     }
 
-    /// Gives it an address and the length of its prefix.
+    /// Gives it an address and the length of its prefix: of IPv4 instead of the one that it has, of IPv6 beside those.
     ///
     /// # Errors
-    /// `InvalidInput` where the prefix is longer than 32; else the kernel's.
-    pub fn set_address(&self, address: Ipv4Addr, prefix: u8) -> io::Result<()> {
+    /// `InvalidInput` where the prefix is longer than the address; else the kernel's.
+    pub fn set_address(&self, address: IpAddr, prefix: u8) -> io::Result<()> {
+        match address {
+            IpAddr::V4(address) => self.set_v4(address, prefix),
+            IpAddr::V6(address) => {
+                let req = In6IfReq { address: address.octets(), prefix_len: prefix.into(), index: self.index()? };
+                add_address_v6(control_socket_v6()?, req).map_err(|e| self.named(e))
+            }
+        }
+    }
+
+    /// Uses an address of IPv6 at once, without asking whether another has it (RFC 4862 §5.4: `DupAddrDetectTransmits` of
+    /// zero). It must be said before the address is given.
+    ///
+    /// # Errors
+    /// Where the system does not let us.
+    pub fn skip_duplicate_detection(&self) -> io::Result<()> {
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{}/accept_dad", self.name), "0")
+    }
+
+    fn index(&self) -> io::Result<i32> {
+        Ok(self.get::<SIOCGIFINDEX>()?.i32())
+    }
+
+    fn set_v4(&self, address: Ipv4Addr, prefix: u8) -> io::Result<()> {
         let mask = match prefix {
             0 => 0,
             1..=32 => u32::MAX << (32 - prefix),
@@ -97,7 +124,16 @@ impl Interface {
     ///
     /// # Errors
     /// The kernel's, as `NetworkUnreachable` where no interface reaches the gateway.
-    pub fn add_default_route(&self, gateway: Ipv4Addr) -> io::Result<()> {
+    pub fn add_default_route(&self, gateway: IpAddr) -> io::Result<()> {
+        let gateway = match gateway {
+            IpAddr::V4(gateway) => gateway,
+            IpAddr::V6(gateway) => {
+                let flags = u32::from(RTF_UP | RTF_GATEWAY);
+                let (dst, gateway, metric) = (Ipv6Addr::UNSPECIFIED.octets(), gateway.octets(), METRIC_V6);
+                let route = In6RtMsg { dst, gateway, metric, flags, index: self.index()?, ..In6RtMsg::default() };
+                return add_route_v6(control_socket_v6()?, route);
+            }
+        };
         let any = sockaddr(Ipv4Addr::UNSPECIFIED);
         add_route(
             &self.socket,
@@ -129,6 +165,11 @@ impl Interface {
 /// Any socket serves; this one never sends.
 fn control_socket() -> io::Result<UdpSocket> {
     UdpSocket::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))
+}
+
+/// The same of IPv6, whose requests are others by the same numbers.
+fn control_socket_v6() -> io::Result<Socket> {
+    Socket::new(Domain::IPV6, Type::DGRAM, None)
 }
 
 /// `struct sockaddr_in` with port zero.

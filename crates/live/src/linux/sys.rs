@@ -80,6 +80,31 @@ pub(super) struct RtEntry {
     pub(super) irtt: u16,
 }
 
+/// `struct in6_ifreq`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct In6IfReq {
+    pub(super) address: [u8; 16],
+    pub(super) prefix_len: u32,
+    pub(super) index: i32,
+}
+
+/// `struct in6_rtmsg` on 64-bit Linux.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct In6RtMsg {
+    pub(super) dst: [u8; 16],
+    pub(super) src: [u8; 16],
+    pub(super) gateway: [u8; 16],
+    pub(super) kind: u32,
+    pub(super) dst_len: u16,
+    pub(super) src_len: u16,
+    pub(super) metric: u32,
+    pub(super) info: u64,
+    pub(super) flags: u32,
+    pub(super) index: i32,
+}
+
 /// An `ioctl` that takes and may fill in a `struct ifreq`.
 pub(super) fn if_req<const OPCODE: Opcode>(fd: impl AsFd, req: &mut IfReq) -> io::Result<()> {
     const { assert!(is_if_req(OPCODE)) };
@@ -106,6 +131,18 @@ pub(super) fn int<const OPCODE: Opcode>(fd: impl AsFd, mut value: i32) -> io::Re
 pub(super) fn add_route(fd: impl AsFd, mut route: RtEntry) -> io::Result<()> {
     // SAFETY: SIOCADDRT reads one `struct rtentry`, which `RtEntry` lays out; its device pointer stays null.
     Ok(unsafe { ioctl(fd, Updater::<SIOCADDRT, RtEntry>::new(&mut route)) }?)
+}
+
+/// Gives an interface an address of IPv6; `fd` is a socket of IPv6.
+pub(super) fn add_address_v6(fd: impl AsFd, mut address: In6IfReq) -> io::Result<()> {
+    // SAFETY: on a socket of IPv6, SIOCSIFADDR reads one `struct in6_ifreq`, which `In6IfReq` lays out.
+    Ok(unsafe { ioctl(fd, Updater::<SIOCSIFADDR, In6IfReq>::new(&mut address)) }?)
+}
+
+/// Adds a route of IPv6; `fd` is a socket of IPv6.
+pub(super) fn add_route_v6(fd: impl AsFd, mut route: In6RtMsg) -> io::Result<()> {
+    // SAFETY: on a socket of IPv6, SIOCADDRT reads one `struct in6_rtmsg`, which `In6RtMsg` lays out.
+    Ok(unsafe { ioctl(fd, Updater::<SIOCADDRT, In6RtMsg>::new(&mut route)) }?)
 }
 
 /// `setsockopt(2)`
@@ -148,6 +185,7 @@ pub(super) const SIOCSIFNETMASK: Opcode = 0x891c;
 pub(super) const SIOCGIFMTU: Opcode = 0x8921;
 pub(super) const SIOCSIFMTU: Opcode = 0x8922;
 pub(super) const SIOCSIFHWADDR: Opcode = 0x8924;
+pub(super) const SIOCGIFINDEX: Opcode = 0x8933;
 
 const fn is_if_req(opcode: Opcode) -> bool {
     matches!(
@@ -160,5 +198,6 @@ const fn is_if_req(opcode: Opcode) -> bool {
             | SIOCGIFMTU
             | SIOCSIFMTU
             | SIOCSIFHWADDR
+            | SIOCGIFINDEX
     )
 }

@@ -1,12 +1,12 @@
 //! Doors out of the lab: connections to a port of a host go on to a port of this machine.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use septet_core::StationId;
 use septet_lab::Node;
-use septet_socket::{Accepted, Acceptor, ListenOptions, NetRef, Nodelay, Places, TcpOptions};
+use septet_socket::{Accepted, Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, TcpOptions};
 use tokio::task::spawn_local;
 
 use crate::border::{Inside, cross};
@@ -23,7 +23,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Opens a door. It closes where its host is switched off, and opens again with it.
 pub(super) fn open(pump: &Pump, station: StationId, net: NetRef, port: u16, target: SocketAddr) -> io::Result<()> {
-    let at = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+    let at = net.everywhere(port);
     let places = Places::default();
     let listen = {
         let net = net.clone();

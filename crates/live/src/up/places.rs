@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -145,19 +144,10 @@ impl Places {
             if host.kind() != NodeKind::Host {
                 return Err(format!("`{name}` is a {}; only the place of a host can be taken", host.kind().as_str()));
             }
-            let v4 = port.addresses.iter().find_map(|cidr| match cidr.addr() {
-                IpAddr::V4(address) => Some((address, cidr.prefix_len())),
-                IpAddr::V6(_) => None,
-            });
-            let Some((address, prefix)) = v4 else { return Err(format!("`{name}` has no IPv4 address")) };
-            let gateway = gateways.into_iter().find_map(|gateway| match gateway {
-                IpAddr::V4(gateway) => Some(gateway),
-                IpAddr::V6(_) => None,
-            });
+            let addresses = port.addresses.iter().map(|cidr| (cidr.addr(), cidr.prefix_len())).collect();
             Ok(Place {
-                address,
-                prefix,
-                gateway,
+                addresses,
+                gateways,
                 mac: port.mac,
                 mtu: port.mtu.into(),
                 name_servers: Vec::new(),
@@ -190,8 +180,9 @@ fn configure(name: &str, place: &Place) -> io::Result<()> {
     }
     interface.set_mac(place.mac)?;
     interface.set_mtu(place.mtu)?;
-    interface.set_address(place.address, place.prefix)?;
-    interface.up()
+    // Linux forgets addresses of IPv6 that an interface gets before it is up.
+    interface.up()?;
+    place.addresses.iter().try_for_each(|(address, prefix)| interface.set_address(*address, *prefix))
 }
 
 async fn fed(pump: Pump, station: StationId, tap: Rc<AsyncFd<Tap>>) {
