@@ -1,6 +1,7 @@
 //! From a lab to a world.
 
 use core::fmt;
+use core::time::Duration;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -16,9 +17,11 @@ use septet_datalink::switch;
 use septet_datalink::vlan::VlanId;
 use septet_engine::World;
 use septet_host::{ByHand, Forwarding, Host, HostConfig, InterfaceConfig, system_randomness};
-use septet_network::ip::{ConfigError, VlanInterfaceConfig};
+use septet_network::ip::{
+    Advertise, AdvertisedPrefix, Autoconf, ConfigError, Discovery, Ipv6Config, VlanInterfaceConfig,
+};
 use septet_network::routes::{Member, Routes, Topology};
-use septet_network::{Cidr, Iface, Ipv6Config, Origin, Prefix, StaticRoute};
+use septet_network::{Cidr, Iface, Origin, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
 use septet_service::StartError;
 use septet_transport::tcp;
@@ -28,9 +31,12 @@ use crate::expect::readings::Readings;
 use crate::fault::board::{self, Board};
 use crate::lab::Lab;
 use crate::model::medium::Cable;
-use crate::model::node::{HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Routing, StackSpec, Subinterface};
+use crate::model::node::{
+    Advert, ByItself, HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Routing, StackSpec, Subinterface,
+};
 use crate::model::switch::SwitchSpec;
-use crate::model::topology::DOMAIN;
+use crate::model::topology::{DOMAIN, PortRef};
+use crate::model::versions::Version;
 use crate::model::whereabouts::Whereabouts;
 use crate::read::segments::dhcp_clients;
 use crate::run::{Output, Run};
@@ -137,9 +143,9 @@ impl Lab {
                         name: node.name.clone(),
                         interfaces: interfaces(node),
                         vlans: vlan_interfaces(node),
-                        ipv6: discovery(node),
                         routes: routes.own,
                         by_hand: by_hand(node, stack),
+                        ipv6: self.ipv6(index),
                         neighbors: self.across_serial_lines(index),
                         guide: routes.guide,
                         routing: node.speaks.clone(),
@@ -257,8 +263,8 @@ impl Lab {
 
     /// The first address of `server` of a version of IP that `node` speaks too; any where there is none.
     fn address_for(&self, node: &Node, server: usize) -> Option<IpAddr> {
-        let speaks = |address: IpAddr| node.addresses().any(|own| own.addr().is_ipv4() == address.is_ipv4());
-        let mut addresses = self.nodes[server].addresses().map(Cidr::addr);
+        let speaks = |address: IpAddr| node.known_addresses().any(|own| own.addr().is_ipv4() == address.is_ipv4());
+        let mut addresses = self.nodes[server].known_addresses().map(Cidr::addr);
         addresses.find(|address| speaks(*address)).or_else(|| self.address(server))
     }
 
@@ -279,7 +285,7 @@ impl Lab {
     fn hosts_file(&self) -> BTreeMap<String, Vec<IpAddr>> {
         let mut names = BTreeMap::new();
         for node in &self.nodes {
-            let addresses: Vec<IpAddr> = node.addresses().map(Cidr::addr).collect();
+            let addresses: Vec<IpAddr> = node.known_addresses().map(Cidr::addr).collect();
             if !addresses.is_empty() {
                 let name = node.name.to_ascii_lowercase();
                 names.insert(format!("{name}.lab"), addresses.clone());
@@ -295,31 +301,42 @@ impl Lab {
         routes.own.iter().filter(|r| r.prefix.prefix_len() == 0).map(|r| r.gateway).collect()
     }
 
+    /// What the interfaces of a node do of IPv6 by themselves. Those that have addresses of it take part in neighbour
+    /// discovery; where all addresses are the lab's, nobody else has them, and they are used at once.
+    fn ipv6(&self, index: usize) -> Vec<(Iface, Ipv6Config)> {
+        let node = &self.nodes[index];
+        // At the other end of a serial line there is nobody to ask for: its neighbour is set by hand.
+        let is_serial = |port: u16| {
+            let beyond = self.layout().beyond(PortRef { node: index, port });
+            beyond.is_some_and(|(_, cable)| cable.serial.is_some())
+        };
+        let config = |(iface, (addresses, own)): (Iface, (&[Cidr], &ByItself))| {
+            if usize::from(iface) < node.ports.len() && is_serial(iface) {
+                return None;
+            }
+            let makes = own.autoconf == Autoconf::On;
+            if !makes && addresses.iter().all(|cidr| cidr.addr().is_ipv4()) {
+                return None;
+            }
+            let advertise = own.advertise.map(|advert| advertise(advert, addresses));
+            let dad_transmits = u8::from(makes);
+            Some((iface, Ipv6Config { discovery: Discovery::On, autoconf: own.autoconf, advertise, dad_transmits }))
+        };
+        (0..).zip(node.interfaces()).filter_map(config).collect()
+    }
+
     /// The routes of every node.
     fn routes(&self) -> Vec<Routes> {
-        let mut topology = Topology::default();
-        for node in &self.nodes {
-            let index = topology.node(forwarding(node));
-            if !node.gateways.is_empty() || node.routes.iter().any(|route| route.prefix.prefix_len() == 0) {
-                topology.explicit(index);
+        let mut routes = self.shortest_paths(Version::V4);
+        for (routes, of_v6) in routes.iter_mut().zip(self.shortest_paths(Version::V6)) {
+            routes.own.extend(of_v6.own);
+            match (&routes.guide, of_v6.guide) {
+                // A router has one map; what is on the other is written out.
+                (Some(_), Some(guide)) => routes.own.extend(guide.routes()),
+                (None, guide) => routes.guide = guide,
+                (Some(_), None) => {}
             }
         }
-        let mut segments: BTreeMap<Prefix, Vec<Member>> = BTreeMap::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            for cidr in node.addresses() {
-                segments.entry(cidr.prefix()).or_default().push(Member { node: index, addr: cidr.addr() });
-            }
-        }
-        for (prefix, mut members) in segments {
-            // The router with the lowest address is the first choice.
-            members.sort_by_key(|m| m.addr);
-            // Who shares an address with others, at several places, is not joined to them by it.
-            if members.windows(2).any(|pair| pair[0].addr == pair[1].addr) {
-                continue;
-            }
-            topology.segment(prefix, 1, members);
-        }
-        let mut routes = topology.compute();
         for (node, routes) in self.nodes.iter().zip(&mut routes) {
             let from = node.spec.stack().and_then(|stack| stack.routing).unwrap_or(self.routing);
             if from == Routing::None {
@@ -338,6 +355,37 @@ impl Lab {
             routes.own.retain(|r| r.origin != Origin::Oracle || node.routes.iter().all(|own| own.prefix != r.prefix));
         }
         routes
+    }
+
+    /// The shortest paths over one version of IP.
+    fn shortest_paths(&self, version: Version) -> Vec<Routes> {
+        let is_of = |address: IpAddr| Version::of(address) == version;
+        let mut topology = Topology::default();
+        for node in &self.nodes {
+            let index = topology.node(forwarding(node));
+            let is_default = |prefix: Prefix| prefix.prefix_len() == 0 && is_of(prefix.addr());
+            if node.gateways.iter().any(|gateway| is_of(*gateway))
+                || node.routes.iter().any(|route| is_default(route.prefix))
+            {
+                topology.explicit(index);
+            }
+        }
+        let mut segments: BTreeMap<Prefix, Vec<Member>> = BTreeMap::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            for cidr in node.addresses().filter(|cidr| is_of(cidr.addr())) {
+                segments.entry(cidr.prefix()).or_default().push(Member { node: index, addr: cidr.addr() });
+            }
+        }
+        for (prefix, mut members) in segments {
+            // The router with the lowest address is the first choice.
+            members.sort_by_key(|m| m.addr);
+            // Who shares an address with others, at several places, is not joined to them by it.
+            if members.windows(2).any(|pair| pair[0].addr == pair[1].addr) {
+                continue;
+            }
+            topology.segment(prefix, 1, members);
+        }
+        topology.compute()
     }
 }
 
@@ -394,14 +442,26 @@ fn vlan_interfaces(node: &Node) -> Vec<VlanInterfaceConfig> {
     (0..).zip(&node.ports).flat_map(at).collect()
 }
 
-/// Where a node speaks IPv6 it takes part in discovery. Its addresses are of the lab's own making, so that nobody is asked
-/// whether they are free, and they are there from the first moment.
-fn discovery(node: &Node) -> Vec<(Iface, Ipv6Config)> {
-    let ports = node.ports.iter().map(|port| &port.addresses);
-    let vlans = node.ports.iter().flat_map(|port| &port.vlans).map(|vlan| &vlan.addresses);
-    let speaks = |addresses: &Vec<Cidr>| addresses.iter().any(|a| a.addr().is_ipv6());
-    let config = || Ipv6Config { dad_transmits: 0, ..Ipv6Config::with_discovery() };
-    (0..).zip(ports.chain(vlans)).filter(|(_, a)| speaks(a)).map(|(iface, _)| (iface, config())).collect()
+/// What a router advertises on one of its links.
+fn advertise(advert: Advert, addresses: &[Cidr]) -> Advertise {
+    let standard = Advertise::default();
+    let max_interval = advert.interval.unwrap_or(standard.max_interval);
+    // RFC 4861 §6.2.1: MinRtrAdvInterval is "0.33 * MaxRtrAdvInterval", and at least three seconds.
+    let min_interval = (max_interval * 33 / 100).max(Duration::from_secs(3));
+    let prefix = |cidr: &Cidr| {
+        let standard = AdvertisedPrefix::new(cidr.prefix());
+        let valid = advert.valid.or(standard.valid);
+        // RFC 4861 §6.2.1: AdvPreferredLifetime "MUST NOT be larger than AdvValidLifetime".
+        let preferred = advert.preferred.or(standard.preferred).min(valid);
+        AdvertisedPrefix { valid, preferred, ..standard }
+    };
+    Advertise {
+        max_interval,
+        min_interval,
+        lifetime: advert.lifetime.unwrap_or(3 * max_interval),
+        prefixes: addresses.iter().filter(|cidr| cidr.addr().is_ipv6()).map(prefix).collect(),
+        ..standard
+    }
 }
 
 /// Keeps what every program prints.

@@ -70,7 +70,7 @@ impl Lab {
 
     /// The first address of a node.
     pub fn address(&self, node: usize) -> Option<IpAddr> {
-        self.nodes.get(node)?.addresses().next().map(Cidr::addr)
+        self.nodes.get(node)?.known_addresses().next().map(Cidr::addr)
     }
 
     /// Whether the file itself says when a run ends; where it does not, 60 s are taken.

@@ -13,6 +13,8 @@ use septet_capture::{Flow, LinkType, Names};
 use septet_core::{EventId, Instant, Port as PortNumber, PortReport, Recorder, StationId, Storey};
 use septet_engine::{Circle, Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
+use septet_network::Cidr;
+use septet_network::ip::Autoconf;
 use septet_presentation::ca::{Authority, TrustStore};
 use septet_service::RecordData;
 
@@ -22,8 +24,9 @@ use crate::fault::board::{self, SharedBoard, Standing};
 use crate::fault::damage::FaultId;
 use crate::fault::kind::Fault;
 use crate::lab::Lab;
+use crate::model::address::link_local;
 use crate::model::command::Schedule;
-use crate::model::node::Node;
+use crate::model::node::{ByItself, Node};
 use crate::model::versions::Version;
 use crate::model::whereabouts::Whereabouts;
 use crate::stage::boot::Progress;
@@ -171,8 +174,14 @@ impl Run {
                 if node.kind().has_addresses() {
                     names.mac(station, number, port.mac);
                 }
-                for cidr in &port.addresses {
+                for cidr in port.addresses.iter().chain(&port.by_itself.learned) {
                     names.address(station, number, cidr.addr());
+                }
+                let speaks_v6 = |addresses: &[Cidr], own: &ByItself| {
+                    own.autoconf == Autoconf::On || addresses.iter().any(|cidr| cidr.addr().is_ipv6())
+                };
+                if speaks_v6(&port.addresses, &port.by_itself) {
+                    names.address(station, number, link_local(port.mac).into());
                 }
             }
         }
@@ -425,6 +434,7 @@ impl Outcome {
 
 /// A node's first address of each version of IP.
 fn first_of_each(node: &Node) -> Vec<IpAddr> {
-    let first = |version| node.addresses().map(|cidr| cidr.addr()).find(|address| Version::of(*address) == version);
+    let first =
+        |version| node.known_addresses().map(|cidr| cidr.addr()).find(|address| Version::of(*address) == version);
     Version::ALL.into_iter().filter_map(first).collect()
 }

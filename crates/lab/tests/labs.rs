@@ -88,6 +88,50 @@ fn black_hole() {
     holds("black-hole", &[]);
 }
 
+#[test]
+fn ipv6() {
+    holds("ipv6", &[]);
+    let missed = misses("ipv6", "ip = \"6\"", "ip = \"4\"");
+    assert!(["asked", "no-arp", "no-v4"].iter().all(|name| missed.contains(&(*name).to_owned())), "{missed:?}");
+}
+
+#[test]
+fn slaac() {
+    holds("slaac", &[]);
+    // A router that is none for others is no way out, and with a long life it stays one too long.
+    assert!(misses("slaac", "lifetime = \"12s\"", "lifetime = \"0s\"").contains(&"reached".to_owned()));
+    assert!(misses("slaac", "valid = \"25s\"", "valid = \"50s\"").contains(&"expired".to_owned()));
+}
+
+#[test]
+fn fragments() {
+    holds("fragments", &[]);
+    let missed = misses("fragments", "mtu 1280", "mtu 1500");
+    assert_eq!(missed, ["router-cuts", "router-told", "source-cuts", "forbidden", "lost"]);
+}
+
+#[test]
+fn pmtud() {
+    holds("pmtud", &[]);
+    assert!(misses("pmtud", "mtu 1400", "mtu 1500").contains(&"told".to_owned()));
+    assert!(!misses("pmtud", "http = {", "tcp = { pmtu_discovery = false }\nhttp = {").is_empty());
+}
+
+#[test]
+fn pmtud_black_hole() {
+    holds("pmtud-black-hole", &[]);
+    assert_eq!(misses("pmtud-black-hole", "on-black-hole", "off"), ["hangs", "probes"]);
+    assert!(misses("pmtud-black-hole", "drop out icmp packet-too-big", "drop out igmp").contains(&"hangs".to_owned()));
+}
+
+#[test]
+fn dual_stack() {
+    holds("dual-stack", &[]);
+    let patient = "at 5s: curl --happy-eyeballs-timeout-ms 60000 --max-time 4";
+    let missed = misses("dual-stack", "at 5s: curl", patient);
+    assert!(missed.contains(&"saved".to_owned()) && missed.contains(&"raced".to_owned()), "{missed:?}");
+}
+
 /// The lab without a part of its text breaks this expectation.
 fn needs(name: &str, part: &str, expectation: &str) {
     let text = read(name);

@@ -420,6 +420,16 @@ pub(crate) fn mac(place: PortRef) -> [u8; 6] {
     [0x02, a, b, c, d, e]
 }
 
+/// The identifier of an interface that is made of its link address (RFC 4291, appendix A: modified EUI-64).
+pub(crate) fn link_identifier([a, b, c, d, e, f]: [u8; 6]) -> u64 {
+    u64::from_be_bytes([a ^ 0x02, b, c, 0xff, 0xfe, d, e, f])
+}
+
+/// The link-local address that an interface makes itself.
+pub(crate) fn link_local(mac: [u8; 6]) -> Ipv6Addr {
+    Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(link_identifier(mac)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -557,6 +567,11 @@ mod tests {
             given(v6(2, false), &["slaac"]),
         ]]);
         assert_eq!(found.unwrap(), ["10.7.0.1/24 2001:db8:7::1/64 fd00:7::1/64", "10.7.0.10/24", ""]);
+    }
+
+    #[test]
+    fn identifiers_are_made_of_link_addresses() {
+        assert_eq!(link_local([0x02, 0, 0, 1, 0, 0]).to_string(), "fe80::ff:fe01:0");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use septet_host::{Listening, Speaker};
 use septet_language::document::Text;
 use septet_language::mistake::Span;
 use septet_network::Cidr;
-use septet_network::ip::Multipath;
+use septet_network::ip::{Autoconf, Multipath};
 use septet_network::route::WrittenRoute;
 use septet_service::Service;
 use septet_transport::tcp;
@@ -70,7 +70,20 @@ impl Node {
         self.spec.switch().and_then(|switch| switch.mode(neighbour))
     }
 
-    /// Its addresses: of each port, then of the VLANs at it.
+    /// Its addresses, those that it makes itself too: under which others know it.
+    pub fn known_addresses(&self) -> impl Iterator<Item = Cidr> + '_ {
+        let learned = self.interfaces().flat_map(|(_, own)| own.learned.iter().copied());
+        self.addresses().chain(learned)
+    }
+
+    /// The addresses of each interface, and what it does of IPv6 by itself: of the ports, then of the VLANs at them.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = (&[Cidr], &ByItself)> {
+        let ports = self.ports.iter().map(|port| (&port.addresses[..], &port.by_itself));
+        let vlans = self.ports.iter().flat_map(|port| &port.vlans).map(|sub| (&sub.addresses[..], &sub.by_itself));
+        ports.chain(vlans)
+    }
+
+    /// Its addresses from the beginning: of each port, then of the VLANs at it.
     pub fn addresses(&self) -> impl Iterator<Item = Cidr> + '_ {
         let of = |port: &Port| -> Vec<Cidr> {
             port.addresses.iter().chain(port.vlans.iter().flat_map(|sub| &sub.addresses)).copied().collect()
@@ -134,10 +147,19 @@ pub struct Port {
     pub mac: [u8; 6],
     /// Its addresses, those of IPv4 first; switches have none, nor has a port at a trunk that takes only frames with tags.
     pub addresses: Vec<Cidr>,
+    /// What it does of IPv6 by itself.
+    pub(crate) by_itself: ByItself,
     /// Its interfaces for single VLANs.
     pub vlans: Vec<Subinterface>,
     /// The largest packet that it sends, in bytes.
     pub mtu: u16,
+}
+
+impl Port {
+    /// Its addresses, those that it makes itself too.
+    pub(crate) fn known_addresses(&self) -> Vec<Cidr> {
+        self.addresses.iter().chain(&self.by_itself.learned).copied().collect()
+    }
 }
 
 /// An interface for one VLAN at a port (802.1Q).
@@ -147,7 +169,36 @@ pub struct Subinterface {
     pub vlan: u16,
     /// Its addresses, those of IPv4 first.
     pub addresses: Vec<Cidr>,
+    /// What it does of IPv6 by itself.
+    pub(crate) by_itself: ByItself,
 }
+
+/// What an interface does of IPv6 by itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct ByItself {
+    /// Whether it makes itself addresses.
+    pub(crate) autoconf: Autoconf,
+    /// Those that it makes.
+    pub(crate) learned: Vec<Cidr>,
+    /// What it advertises, as a router's.
+    pub(crate) advertise: Option<Advert>,
+}
+
+/// What a router advertises on a link, as far as the file says how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Advert {
+    /// The longest time between two advertisements that nobody asked for.
+    pub(crate) interval: Option<Duration>,
+    /// For how long it may be used as a default router.
+    pub(crate) lifetime: Option<Duration>,
+    /// For how long addresses of its prefixes are preferred.
+    pub(crate) preferred: Option<Duration>,
+    /// For how long they are valid.
+    pub(crate) valid: Option<Duration>,
+}
+
+/// Whether a router advertises, and where the file says so.
+pub(crate) type Advertises = (Option<Advert>, Span);
 
 /// What the file says of a node, or of all nodes of a range: of each kind what there is to say of it.
 #[derive(Clone, Debug)]
@@ -224,6 +275,7 @@ pub struct StackSpec {
     /// How long it takes from the end of a frame to its answer, where the file says so.
     pub turnaround: Option<Duration>,
     pub(crate) versions: Option<Versions>,
+    pub(crate) advertises: Option<Advertises>,
     pub(crate) addresses: Vec<GivenAddress>,
     pub(crate) mtu: Option<u16>,
     pub(crate) routing: Option<Routing>,
@@ -288,6 +340,7 @@ pub(crate) type GivenAddress = (Given, Span);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PortSpec {
     pub(crate) addresses: Vec<GivenAddress>,
+    pub(crate) advertises: Option<Advertises>,
     pub(crate) mtu: Option<u16>,
     pub(crate) vlans: BTreeMap<u16, VlanSpec>,
     pub(crate) span: Span,
@@ -297,5 +350,6 @@ pub(crate) struct PortSpec {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct VlanSpec {
     pub(crate) addresses: Vec<GivenAddress>,
+    pub(crate) advertises: Option<Advertises>,
     pub(crate) span: Span,
 }

@@ -23,7 +23,7 @@ use crate::model::address::{self, Spot};
 use crate::model::files::Files;
 use crate::model::link::Link;
 use crate::model::medium::{self, Cable};
-use crate::model::node::{Node, NodeSpec, Port, Routing, Subinterface};
+use crate::model::node::{ByItself, Node, NodeSpec, Port, Routing, Subinterface};
 use crate::model::topology::{PortRef, Topology};
 use crate::model::versions::{Version, Versions};
 use crate::read::idle::Idle;
@@ -31,7 +31,7 @@ use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, 
 use crate::read::links::Wiring;
 use crate::read::node::{self, Declared, ROUTING_OF_ALL, firsts};
 use crate::read::starts::{self, Stop};
-use crate::read::{routes, routing, segments, shared_line, sweep, tcp, vlans};
+use crate::read::{autoconf, routes, routing, segments, shared_line, sweep, tcp, vlans};
 
 /// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
@@ -263,7 +263,14 @@ impl Reader<'_> {
                         link,
                         mac: address::mac(PortRef { node: index, port: number }),
                         addresses: Vec::new(),
-                        vlans: vlans.map(|vlan| Subinterface { vlan: *vlan, addresses: Vec::new() }).collect(),
+                        by_itself: ByItself::default(),
+                        vlans: vlans
+                            .map(|vlan| Subinterface {
+                                vlan: *vlan,
+                                addresses: Vec::new(),
+                                by_itself: ByItself::default(),
+                            })
+                            .collect(),
                         mtu: own.or(of_link).unwrap_or(MTU),
                     }
                 })
@@ -301,6 +308,7 @@ impl Reader<'_> {
                 }
             }
         }
+        autoconf::settle(&segments, &mut nodes, self.mistakes);
         self.unconnected(declared, &nodes);
         self.gateways(&mut nodes, topology);
         firewall::fit(&mut nodes, links, topology, self.mistakes);

@@ -1,5 +1,6 @@
 //! `[hub.NAME]`, `[switch.NAME]`, `[router.NAME]`, `[host.NAME]`: what may be said of a node, and how that is read.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +9,8 @@ use septet_language::document::Text;
 use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::names;
 use septet_language::schema::{
-    AnyKey, Choice, Entry, Key, Line, Named, Phrase, PieceOf, Section, Table, TableOf, Texts, Time,
+    AnyKey, AtLeast, Choice, Either, Entry, Key, Line, Named, OneOf, Phrase, PieceOf, Section, Switch, Table, TableOf,
+    Texts, Time,
 };
 use septet_language::words::{Word, Wrong};
 use septet_network::ip::Multipath;
@@ -19,7 +21,8 @@ use crate::model::address;
 use crate::model::command::{self, Command};
 use crate::model::medium;
 use crate::model::node::{
-    Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, Resolver, Routing, StackSpec, VlanSpec,
+    Advert, Advertises, Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, Resolver, Routing, StackSpec,
+    VlanSpec,
 };
 use crate::model::topology::Topology;
 use crate::model::versions::Versions;
@@ -67,7 +70,7 @@ const STACK: &[&dyn AnyKey] = &[
     &FIREWALL,
 ];
 
-const ROUTERS_OWN: &[&dyn AnyKey] = &[&NAT];
+const ROUTERS_OWN: &[&dyn AnyKey] = &[&NAT, &ADVERTISE];
 
 const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER];
 
@@ -118,16 +121,35 @@ static RESOLVER: Key<Texts<Text>> = Key::new(
     "whom it asks for names, by name or address (the lab's DNS hosts)",
 );
 
+static ADVERTISE: Key<OneOf<Switch, TableOf>> = Key::new(
+    "advertise",
+    OneOf(Switch, TableOf(&ADVERT)),
+    "whether it tells hosts its IPv6 prefixes, so that they make themselves addresses, or how (false)",
+);
+static ADVERT: Section =
+    Section::new("How a router advertises itself (RFC 4861).", &[&[&INTERVAL, &LIFETIME, &PREFERRED, &VALID]]);
+static INTERVAL: Key<AtLeast> = Key::new(
+    "interval",
+    AtLeast(Duration::from_secs(4)),
+    "the longest time between two advertisements that nobody asked for (10m)",
+);
+static LIFETIME: Key<Time> =
+    Key::new("lifetime", Time, "for how long it may be used as a default router, 0s: not at all (three intervals)");
+static PREFERRED: Key<Time> =
+    Key::new("preferred", Time, "for how long addresses of its prefixes are used for what is new (7 days)");
+static VALID: Key<Time> = Key::new("valid", Time, "for how long addresses of its prefixes are used at all (30 days)");
+
 static PORTS: Key<TableOf> = Key::new("eth", TableOf(&PORT), "one port");
-static PORT: Section = Section::new("One port of a host or router.", &[&[&PORT_ADDRESS, &MTU]]).numbered(&VLAN_PORTS);
+static PORT: Section =
+    Section::new("One port of a host or router.", &[&[&PORT_ADDRESS, &ADVERTISE, &MTU]]).numbered(&VLAN_PORTS);
 static PORT_ADDRESS: Key<Texts<GivenAddress>> = Key::new(
     "address",
     Texts(CIDR),
-    "the address with its prefix, or several: `10.0.1.5/24`, `2001:db8:0:1::5/64`; or `dhcp`",
+    "the address with its prefix, or several: `10.0.1.5/24`, `2001:db8:0:1::5/64`; or `dhcp` or `slaac`",
 );
 static VLAN_PORTS: Key<TableOf> = Key::new("", TableOf(&VLAN_PORT), "the interface for one VLAN");
 static VLAN_PORT: Section =
-    Section::new("The interface for one VLAN at a port, named by its number.", &[&[&PORT_ADDRESS]]);
+    Section::new("The interface for one VLAN at a port, named by its number.", &[&[&PORT_ADDRESS, &ADVERTISE]]);
 
 const COMMAND: Phrase<Command> =
     Phrase { what: "a command", example: "at 1s: ping web1", read: |_, text| command::parse(text) };
@@ -268,7 +290,8 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistak
     let port = |(number, port): (u16, Entry<'_, Table>)| {
         let vlans = vlans(port.value, mistakes);
         let (addresses, mtu) = (port.value.get(&PORT_ADDRESS).unwrap_or_default(), port.value.get(&MTU));
-        (number, PortSpec { addresses, mtu, vlans, span: port.name.span.clone() })
+        let advertises = advertises(port.value);
+        (number, PortSpec { addresses, advertises, mtu, vlans, span: port.name.span.clone() })
     };
     let ports = table.numbered(&PORTS).into_iter().map(port).collect();
     StackSpec {
@@ -279,6 +302,7 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistak
         duplex: table.get(&DUPLEX).unwrap_or_default(),
         turnaround: table.get(&TURNAROUND),
         versions: table.get(&IP),
+        advertises: advertises(table),
         addresses: table.get(&ADDRESS).unwrap_or_default(),
         mtu: table.get(&MTU),
         routing: table.get(&ROUTING),
@@ -289,6 +313,21 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistak
         firewall: firewall::read(table),
         nat: firewall::nat::read(table),
     }
+}
+
+/// What a table says of router advertisements.
+fn advertises(table: &Table) -> Option<Advertises> {
+    let how = |of: Table| Advert {
+        interval: of.get(&INTERVAL),
+        lifetime: of.get(&LIFETIME),
+        preferred: of.get(&PREFERRED),
+        valid: of.get(&VALID),
+    };
+    let advert = match table.get(&ADVERTISE)? {
+        Either::This(said) => said.then(Advert::default),
+        Either::That(of) => Some(how(of)),
+    };
+    Some((advert, table.name(&ADVERTISE)?.span.clone()))
 }
 
 /// Whether a port of a host or router has an address in a table of its own, and where its key `address` is written.
@@ -310,7 +349,11 @@ fn vlans(port: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, VlanSpec> {
         }
         vlans.insert(
             number,
-            VlanSpec { addresses: value.get(&PORT_ADDRESS).unwrap_or_default(), span: name.span.clone() },
+            VlanSpec {
+                addresses: value.get(&PORT_ADDRESS).unwrap_or_default(),
+                advertises: advertises(value),
+                span: name.span.clone(),
+            },
         );
     }
     vlans

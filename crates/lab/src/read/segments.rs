@@ -8,7 +8,7 @@ use septet_datalink::vlan::VlanId;
 
 use crate::model::address::{Given, Seat, Segment, Spot};
 use crate::model::link::Link;
-use crate::model::node::{GivenAddress, Node, NodeKind, Subinterface};
+use crate::model::node::{ByItself, GivenAddress, Node, NodeKind, Subinterface};
 use crate::model::topology::PortRef;
 
 /// The segments, in the order of their first links; on one link what travels without a tag comes before VLANs, in their
@@ -45,7 +45,11 @@ pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
         for vlan in lines.tags.clone() {
             let segment = lines.tagged(index, vlan).filter(|segment| inhabited.contains(segment));
             let Some(segment) = segment.filter(|_| lines.is_trunk(nodes, links, index, place, vlan)) else { continue };
-            nodes[place.node].ports[usize::from(place.port)].vlans.push(Subinterface { vlan, addresses: Vec::new() });
+            nodes[place.node].ports[usize::from(place.port)].vlans.push(Subinterface {
+                vlan,
+                addresses: Vec::new(),
+                by_itself: ByItself::default(),
+            });
             seats.entry(segment).or_default().push(seat(&nodes[place.node], place, Some(vlan)));
         }
     }

@@ -36,7 +36,7 @@ impl Site for Stage<'_> {
     }
 
     fn addresses(&self, host: HostId) -> Vec<IpAddr> {
-        self.lab.nodes[host].addresses().map(|cidr| cidr.addr()).collect()
+        self.lab.nodes[host].known_addresses().map(|cidr| cidr.addr()).collect()
     }
 
     fn links(&self, host: HostId) -> Vec<Cidr> {

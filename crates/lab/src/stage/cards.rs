@@ -22,6 +22,7 @@ use septet_physical::queue::Limit;
 use septet_physical::{Framing, Medium};
 
 use crate::lab::Lab;
+use crate::model::address::link_identifier;
 use crate::model::medium::{Cable, Serial};
 use crate::model::node::{Duplex, NodeKind};
 use crate::model::switch::{Paused, SwitchSpec};
@@ -171,6 +172,9 @@ impl Lab {
         };
         let mut config =
             ppp::Config { local: address(place).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED), ..ppp::Config::default() };
+        let port = &self.nodes[place.node].ports[usize::from(place.port)];
+        let speaks_v6 = port.addresses.iter().any(|cidr| cidr.addr().is_ipv6());
+        config.identifier = speaks_v6.then(|| link_identifier(port.mac));
         let asked = serial.lcp;
         config.terms.fcs = asked.fcs;
         config.terms.accm = Accm(asked.accm);
