@@ -100,6 +100,8 @@ pub struct Translated {
     pub source: bool,
     /// The destination of its first packet: DNAT.
     pub destination: bool,
+    /// The destination, because a mapping of address translation stands there for somebody inside.
+    pub inbound: bool,
 }
 
 /// A conversation.
@@ -220,6 +222,8 @@ pub struct Tracker {
     /// Those that may make way, the oldest first.
     unassured: BTreeSet<(u64, u32)>,
     begun: Option<Connection>,
+    /// Those that gave way to others with the same ends.
+    gone: Vec<Connection>,
     timeouts: Timeouts,
     max: usize,
     count: usize,
@@ -242,6 +246,7 @@ impl Tracker {
             due: BinaryHeap::new(),
             unassured: BTreeSet::new(),
             begun: None,
+            gone: Vec::new(),
             timeouts,
             max: max.max(1),
             count: 0,
@@ -351,7 +356,10 @@ impl Tracker {
             match self.follow(now, id, direction, packet, frame) {
                 Followed::Yes => return self.found(id, direction),
                 Followed::Invalid(why) => return Found::invalid(why),
-                Followed::Over => self.remove(id),
+                Followed::Over => {
+                    let over = self.remove(id);
+                    self.gone.extend(over);
+                }
             }
         }
         self.begin(now, packet, frame, tuple)
@@ -456,14 +464,15 @@ impl Tracker {
         for tuple in connection.tuples {
             if let Some(&(index, _)) = self.by_tuple.get(&tuple) {
                 let generation = self.slots[index as usize].generation;
-                self.remove(Id { index, generation });
+                let over = self.remove(Id { index, generation });
+                self.gone.extend(over);
             }
         }
         let mut gone = None;
         if self.count >= self.max {
             let Some(&(_, index)) = self.unassured.first() else { return (Confirmed::Full, Some(connection)) };
             let id = Id { index, generation: self.slots[index as usize].generation };
-            gone = self.remove_taken(id);
+            gone = self.remove(id);
         }
         self.numbered += 1;
         connection.number = self.numbered;
@@ -496,12 +505,12 @@ impl Tracker {
         self.due = live.collect();
     }
 
-    /// Forgets a conversation.
-    pub fn remove(&mut self, id: Id) {
-        self.remove_taken(id);
+    /// A conversation that gave way to another with the same ends. Ask until there is none after each packet.
+    pub fn pop_gone(&mut self) -> Option<Connection> {
+        self.gone.pop()
     }
 
-    fn remove_taken(&mut self, id: Id) -> Option<Connection> {
+    fn remove(&mut self, id: Id) -> Option<Connection> {
         let slot = self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)?;
         let connection = slot.connection.take()?;
         for tuple in connection.tuples {
@@ -528,7 +537,7 @@ impl Tracker {
             self.due.pop();
             let Some(connection) = self.get_mut(Of::Known(id)).filter(|c| c.armed == at) else { continue };
             if connection.expires <= now {
-                return self.remove_taken(id);
+                return self.remove(id);
             }
             connection.armed = connection.expires;
             let again = Reverse((connection.armed, id));

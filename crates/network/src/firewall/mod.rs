@@ -162,6 +162,7 @@ impl Firewall {
             (Hook::Prerouting, Some(_)) => self.tracker.take(at.now, packet, frame, Verify::Yes),
             _ => self.tracker.take(at.now, packet, frame, Verify::No),
         };
+        self.let_all_go(at.now);
         if self.found.state == State::Invalid {
             at.counters.conntrack_invalid += 1;
         }
@@ -174,6 +175,7 @@ impl Firewall {
             self.tell_apart(at.now, frame);
         }
         let (confirmed, other) = self.tracker.confirm(at.now, of);
+        self.let_all_go(at.now);
         match confirmed {
             Confirmed::Already => return Verdict::Accept,
             Confirmed::Now(_) => {}

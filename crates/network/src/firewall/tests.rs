@@ -230,6 +230,36 @@ fn mappings_outlive_their_conversations_by_the_timeout() {
 }
 
 #[test]
+fn a_connection_that_takes_the_place_of_another_holds_its_mapping_no_longer_than_itself() {
+    const FIN_ACK: Flags = Flags::from_bits(0x11);
+    let mut router = Router::masquerading(nat::Config::default());
+    let (client, server, outside) = (end("10.0.0.10:4000"), end("198.51.100.7:80"), end("192.0.2.1:4000"));
+    for _ in 0..3 {
+        for (inside, flags, seq, ack) in [
+            (true, Flags::SYN, 100, 0),
+            (false, SYN_ACK, 900, 101),
+            (true, Flags::ACK, 101, 901),
+            (true, FIN_ACK, 101, 901),
+            (false, FIN_ACK, 901, 102),
+            (true, Flags::ACK, 102, 902),
+        ] {
+            let frame = match inside {
+                true => tcp(client, server, flags, seq, ack, b""),
+                false => tcp(server, outside, flags, seq, ack, b""),
+            };
+            out(router.take(u16::from(!inside), frame));
+        }
+    }
+    assert_eq!(
+        (router.counters.conntrack_new, router.firewall.tracker().len(), router.firewall.nat().len()),
+        (3, 1, 1)
+    );
+    router.wait(120);
+    router.wait(120);
+    assert!(router.firewall.tracker().is_empty() && router.firewall.nat().is_empty());
+}
+
+#[test]
 fn a_ping_and_the_errors_about_it_find_back() {
     let mut router = Router::masquerading(nat::Config::default());
     let (client, server) = (ip("10.0.0.10"), ip("198.51.100.7"));

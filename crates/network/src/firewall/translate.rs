@@ -70,6 +70,9 @@ impl Firewall {
             Inbound::Unmapped => Verdict::Accept,
             Inbound::To(to) => {
                 self.set_destination(to);
+                if let Some(connection) = self.tracker.get_mut(Of::Begun) {
+                    connection.translated.inbound = true;
+                }
                 Verdict::Accept
             }
             // RFC 5382 §4.3 REQ-4: "A NAT MUST NOT respond to an unsolicited inbound SYN packet for at least 6 seconds".
@@ -199,18 +202,31 @@ impl Firewall {
         }
         at.counters.nat_new += 1;
         frame.cause = tell::translated(connection, frame.cause, at.trace);
-        self.nat.hold(original.protocol, (reply.dst, reply.to()));
-        self.nat.hold(original.protocol, (original.dst, original.to()));
+        let translated = connection.translated;
+        if translated.source {
+            self.nat.hold(original.protocol, (reply.dst, reply.to()));
+        }
+        if translated.inbound {
+            self.nat.hold(original.protocol, (original.dst, original.to()));
+        }
     }
 
     /// A conversation is forgotten, and with it what it used.
     pub(super) fn let_go(&mut self, now: Instant, connection: &Connection) {
-        if connection.translated == crate::conntrack::Translated::default() {
-            return;
-        }
         let [original, reply] = connection.tuples;
-        self.nat.release(now, original.protocol, (reply.dst, reply.to()));
-        self.nat.release(now, original.protocol, (original.dst, original.to()));
+        if connection.translated.source {
+            self.nat.release(now, original.protocol, (reply.dst, reply.to()));
+        }
+        if connection.translated.inbound {
+            self.nat.release(now, original.protocol, (original.dst, original.to()));
+        }
+    }
+
+    /// The same of all that gave way to others.
+    pub(super) fn let_all_go(&mut self, now: Instant) {
+        while let Some(gone) = self.tracker.pop_gone() {
+            self.let_go(now, &gone);
+        }
     }
 
     /// The ends of the conversation that the packet in hand begins.

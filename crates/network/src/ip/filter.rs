@@ -8,7 +8,7 @@ use septet_wire::tcp::{self, Flags};
 use septet_wire::{Trouble, ipv4, protocol};
 
 use super::told::drop_frame;
-use super::{Interface, Ip, Outgoing};
+use super::{Cast, Interface, Ip, Outgoing};
 use crate::filter::{Filter, Hook, Own, Passage, Reject, Verdict};
 use crate::route::Iface;
 
@@ -60,20 +60,24 @@ impl Ip {
         let mut at = Passage { hook, now, input, output, source, own, counters, trace: out.trace };
         match filter.pass(&mut at, &mut frame) {
             Verdict::Accept => return Some(frame),
-            Verdict::Drop(_) => self.count_discard(hook),
+            Verdict::Drop(_) => self.count_discard(hook, &frame),
             Verdict::Reject(how) => {
-                self.count_discard(hook);
+                self.count_discard(hook, &frame);
                 self.reject(now, how, &frame, out);
             }
         }
         None
     }
 
-    fn count_discard(&mut self, hook: Hook) {
-        match hook {
-            Hook::Output | Hook::Postrouting => self.counters.ip_out_discards += 1,
-            Hook::Prerouting | Hook::Input | Hook::Forward => self.counters.ip_in_discards += 1,
-        }
+    fn count_discard(&mut self, hook: Hook, frame: &Frame) {
+        let is_v6 = frame.bytes().first().is_some_and(|first| first >> 4 == 6);
+        let leaves = matches!(hook, Hook::Output | Hook::Postrouting);
+        *match (is_v6, leaves) {
+            (false, false) => &mut self.counters.ip_in_discards,
+            (false, true) => &mut self.counters.ip_out_discards,
+            (true, false) => &mut self.counters6.in_discards,
+            (true, true) => &mut self.counters6.out_discards,
+        } += 1;
     }
 
     /// Tells the sender of a packet that it was refused.
@@ -94,7 +98,7 @@ impl Ip {
     /// Reports trouble with a packet of either version, unless it went to many.
     fn report_of(&mut self, now: Instant, trouble: Trouble, frame: &Frame, out: &mut Out<'_>) {
         let Some(packet) = Packet::read(frame.bytes()) else { return };
-        let IpAddr::V4(dst) = packet.dst else { return };
+        let IpAddr::V4(dst) = packet.dst else { return self.report_v6(now, trouble, frame, Cast::Unicast, out) };
         // RFC 1122 §3.2.2: never about "a datagram destined to an IP broadcast or IP multicast address".
         if dst.is_broadcast() || self.way(dst).is_no_ones_source() && !self.is_local(packet.dst) {
             return;

@@ -98,7 +98,11 @@ impl Ip {
         let Leaving { header, way, .. } = &mut leaving;
         let dst = Header::parse(frame.bytes()).map_or(header.dst, |header| header.dst);
         if dst != header.dst {
+            let (src, upper) = (header.src, usize::from(header.header_len));
             *way = self.way_out(dst)?;
+            if way.spread {
+                *way = self.spread_sent(*way, src, dst, header.protocol, &frame.bytes()[upper..]);
+            }
         }
         let passed = self.postrouting(now, None, *way, *header, frame, out);
         let (changed, frame) = passed.ok_or(SendError::Prohibited)?;

@@ -40,9 +40,13 @@ impl Arrival {
 
 impl Ip {
     /// A packet that this host sent to itself.
-    pub(in crate::ip) fn take_looped_v6(&mut self, now: Instant, frame: Frame, out: &mut Out<'_>) {
+    pub(in crate::ip) fn take_looped_v6(&mut self, now: Instant, mut frame: Frame, out: &mut Out<'_>) {
         self.counters6.in_receives += 1;
-        let Ok(header) = Header::parse(frame.bytes()) else { return };
+        let Ok(mut header) = Header::parse(frame.bytes()) else { return };
+        if self.filter.is_some() {
+            let Some(passed) = self.looped_filtered_v6(now, frame, out) else { return };
+            (header, frame) = passed;
+        }
         let cast = if header.dst.is_multicast() { Cast::Multicast } else { Cast::Unicast };
         self.deliver_v6(now, Arrival { iface: None, cast, mtu_back: None }, header, frame, out);
     }
@@ -56,6 +60,10 @@ impl Ip {
         mut frame: Frame,
         out: &mut Out<'_>,
     ) {
+        if self.filter.is_some() {
+            let Some(passed) = self.input_filtered_v6(now, arrival.iface, frame, out) else { return };
+            (header, frame) = passed;
+        }
         let (mut following, mut names, mut at) = (header.next_header, ipv6::NEXT_HEADER_AT, ipv6::HEADER_LEN);
         for _ in 0..=HEADERS {
             let (then, len) = match following {
@@ -196,7 +204,7 @@ impl Ip {
     }
 
     /// Takes the fragment whose fragment header begins at octet `at`; gives the packet where it is whole.
-    fn reassemble_v6(
+    pub(super) fn reassemble_v6(
         &mut self,
         now: Instant,
         arrival: Arrival,
@@ -272,7 +280,9 @@ impl Ip {
             self.counters6.reasm_fails += 1;
             self.counters6.reasm_timeout += u64::from(why == Expired::Time);
             drop_frame(&first, DropReason::Fragment, out);
-            if why == Expired::Time && !first.is_empty() {
+            // Only who was to receive it tells of it: a router that filters puts together what is for others, too.
+            let own = Header::of_quote(first.bytes()).is_ok_and(|header| self.is_local(header.dst.into()));
+            if why == Expired::Time && own {
                 self.report_v6(now, Trouble::Reassembly, &first, Cast::Unicast, out);
             }
         }

@@ -33,7 +33,8 @@ impl Ip {
             return;
         }
         let sender = IpAddr::V6(header.src);
-        if self.is_local(sender) {
+        // With a filter the message is sent: it may be for whom the sender's address stands.
+        if self.filter.is_none() && self.is_local(sender) {
             return self.report_to_self_v6(trouble, &header, packet, out);
         }
         // §2.4 (f): "an IPv6 node MUST limit the rate of ICMPv6 error messages it originates."

@@ -36,6 +36,23 @@ impl Ip {
                 return;
             }
         }
+        if self.filter.is_some() {
+            return self.receive_filtered_v6(now, iface, cast, header, frame, out);
+        }
+        self.receive_checked_v6(now, iface, cast, header, frame, out);
+    }
+
+    /// Finds out where a packet goes.
+    #[inline]
+    pub(super) fn receive_checked_v6(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        cast: Cast,
+        header: Header,
+        frame: Frame,
+        out: &mut Out<'_>,
+    ) {
         let way = if self.owns_v6(iface, &header) { Way::LOCAL } else { self.find_v6(header.dst) };
         if way.kind == Kind::Unicast && cast == Cast::Unicast {
             return self.forward_v6(now, iface, &header, way, frame, out);
@@ -152,6 +169,9 @@ impl Ip {
             return self.report_v6(now, Trouble::HopLimit, &frame, Cast::Unicast, out);
         }
         let way = if way.spread { self.spread_forwarded(way, dst, &frame) } else { way };
+        if self.filter.is_some() {
+            return self.forward_filtered_v6(now, iface, header, way, frame, out);
+        }
         let mtu = self.interface(way.iface).mtu_v6();
         if frame.len() > mtu as usize && offload::packet_len_v6(&frame, header) > mtu {
             // RFC 8200 §5: no router cuts; it says how much fits.

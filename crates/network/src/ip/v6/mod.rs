@@ -5,6 +5,7 @@ mod config;
 mod dad;
 mod deliver;
 mod errors;
+mod filter;
 mod input;
 mod nd;
 mod output;
@@ -37,6 +38,8 @@ pub(super) type Way = super::ways::Way<Ipv6Addr>;
 pub(super) struct Layer {
     ways: Ways<Ipv6Addr>,
     reassembler: Option<Box<Reassembler>>,
+    /// How the packet in hand, which was put together for a filter, is cut again when it goes on.
+    again: Option<output::Cut>,
     /// When something of IPv6 is next due.
     pub(super) due: Option<Instant>,
     /// What flow labels are made with; zero until the first.

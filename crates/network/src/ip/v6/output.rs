@@ -15,6 +15,25 @@ use crate::route::Iface;
 use septet_wire::ipv6::{self, Header};
 use septet_wire::protocol;
 
+/// A packet of this host that is about to leave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaving {
+    pub(super) dst: Ipv6Addr,
+    pub(super) way: Way,
+    /// The MTU for which it is cut into fragments, where it is.
+    pub(super) cut: Option<u32>,
+    pub(super) looped: Looped,
+}
+
+/// How a packet is cut into fragments.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    /// The longest fragment.
+    pub(super) mtu: u32,
+    /// What the fragments of one packet share.
+    pub(super) ident: u32,
+}
+
 impl Ip {
     pub(in crate::ip) fn send_v6(
         &mut self,
@@ -45,26 +64,45 @@ impl Ip {
             dst,
         };
         header.push(&mut frame);
+        let leaving = Leaving { dst, way, cut: (!fits).then_some(mtu), looped: to.looped };
+        if self.filter.is_some() {
+            return self.send_filtered_v6(now, leaving, frame, out);
+        }
+        Ok(self.launch_v6(now, leaving, frame, out))
+    }
+
+    /// Sends a packet of this host, which begins at its header, on its way.
+    #[inline]
+    pub(super) fn launch_v6(
+        &mut self,
+        now: Instant,
+        Leaving { dst, way, cut, looped }: Leaving,
+        frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Option<Iface> {
         match way.kind {
             Kind::Local => {
                 self.loopback.push_back((now + LOOPBACK_DELAY, frame));
-                return Ok(None);
+                return None;
             }
             Kind::Multicast => {
                 self.counters6.out_mcast_pkts += 1;
                 // RFC 3493 §5.2, IPV6_MULTICAST_LOOP: looped back "by default" where the host itself is a member.
-                if to.looped == Looped::ToMembers && self.is_member_v6(way.iface, dst) {
+                if looped == Looped::ToMembers && self.is_member_v6(way.iface, dst) {
                     self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
                 }
             }
             _ => {}
         }
-        if fits {
-            self.transmit_v6(now, dst, way, frame, Origin::Local, out);
-        } else {
-            self.transmit_fragments_v6(now, dst, way, mtu, frame, out);
+        match cut {
+            None => self.transmit_v6(now, dst, way, frame, Origin::Local, out),
+            Some(mtu) => {
+                // RFC 7739 §5: identifications that nobody can guess.
+                let ident = self.rng.next_u32();
+                self.transmit_fragments_v6(now, dst, way, Cut { mtu, ident }, frame, out);
+            }
         }
-        Ok(Some(way.iface))
+        Some(way.iface)
     }
 
     /// The hop limit: what a router advertised for the link takes the place of the default (RFC 4861 §6.3.4).
@@ -113,13 +151,14 @@ impl Ip {
         }
     }
 
-    /// Cuts a packet of this host's own: RFC 8200 §5, "fragmentation in IPv6 is performed only by source nodes".
-    fn transmit_fragments_v6(
+    /// Cuts a packet of this host's own: RFC 8200 §5, "fragmentation in IPv6 is performed only by source nodes"; or one again
+    /// that came in fragments.
+    pub(super) fn transmit_fragments_v6(
         &mut self,
         now: Instant,
         dst: Ipv6Addr,
         way: Way,
-        mtu: u32,
+        Cut { mtu, ident }: Cut,
         mut packet: Frame,
         out: &mut Out<'_>,
     ) {
@@ -127,8 +166,6 @@ impl Ip {
             f.set("dst", dst).set("bytes", packet.len()).set("mtu", mtu);
             f.set("why", "larger than the path's MTU");
         });
-        // RFC 7739 §5: identifications that nobody can guess.
-        let ident = self.rng.next_u32();
         let fragments: Vec<Frame> = fragment::v6::fragment(&packet, mtu as usize, ident).collect();
         if fragments.is_empty() {
             self.counters6.frag_fails += 1;
