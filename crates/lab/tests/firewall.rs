@@ -40,13 +40,7 @@ fn play(text: &str) -> septet_lab::Outcome {
 /// Its expectations hold, and not without what the router is told.
 #[track_caller]
 fn holds(router: &str, client: &str, server: &str, expect: &str) {
-    holds_over("4", router, client, server, expect);
-}
-
-/// The same over a version of IP.
-#[track_caller]
-fn holds_over(ip: &str, router: &str, client: &str, server: &str, expect: &str) {
-    let lab = |router: &str| lab(router, client, server, expect).replace("[lab]\n", &format!("[lab]\nip = \"{ip}\"\n"));
+    let lab = |router: &str| lab(router, client, server, expect);
     let outcome = play(&lab(router));
     for verdict in &outcome.verdicts {
         assert!(verdict.held, "{}: {} ({})", verdict.name, verdict.text, verdict.found_in_words());
@@ -86,25 +80,6 @@ fn a_refusal_is_told_at_once_and_a_drop_is_not() {
         silent = "count(within(client.program.tcp-send.exit, after = 2.1s, before = 30s)) == 0"
         ping   = "client.ping.error == 2"
         count  = "r.FirewallReject == 4 and r.FirewallDrop >= 4"
-        "#,
-    );
-}
-
-#[test]
-fn ipv6_is_filtered_by_the_same_words() {
-    holds_over(
-        "6",
-        r#"
-        [router.r.firewall]
-        forward = ["policy drop", "ct state established,related accept", "iifname s accept", "tcp dport 7 reject with tcp reset", "icmpv6 type echo-request reject"]
-        "#,
-        r#"run = ["at 1s: curl http://server/", "at 2s: ping -c 2 server", "at 4s: ping -c 2 -s 4000 server", "at 7s: traceroute server", "tcp-sink 7"]"#,
-        r#"run = ["at 3s: ping -c 2 client", "at 6s: curl http://other/ --max-time 3", "at 10s: tcp-send client 7 1kb"]"#,
-        r#"
-        out      = "client.http.ok == 1 and client.ping.ok == 4 and client.traceroute.ok == 6"
-        in       = "server.ping.ok == 0 and server.ping.error == 2 and server.http.ok == 0"
-        refused  = "10s < last(server.program.tcp-send.exit) < 10.1s"
-        count    = "r.FirewallDrop >= 2 and r.FirewallReject == 3 and r.Ip6InDiscards >= 5"
         "#,
     );
 }

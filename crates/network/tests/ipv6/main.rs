@@ -1,6 +1,7 @@
 //! IPv6 among hosts and routers: discovery, addresses that come by themselves, the chain of headers, fragments, errors.
 
 mod chain;
+mod filter;
 mod lan;
 
 use core::time::Duration;

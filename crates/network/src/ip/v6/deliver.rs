@@ -250,7 +250,10 @@ impl Ip {
             self.v6.reassembler.get_or_insert_default().insert(now, key, piece)
         };
         let whole = match outcome {
-            Outcome::Complete(pieces) => fragment::v6::whole(&pieces),
+            Outcome::Complete(pieces) => {
+                self.v6.largest = pieces.iter().map(|piece| piece.frame.len() as u32).max().unwrap_or(0);
+                fragment::v6::whole(&pieces)
+            }
             Outcome::Waiting => {
                 self.expire_fragments_v6(now, out);
                 self.rearm_v6();

@@ -32,9 +32,9 @@ impl Ip {
             && let Some((at, ident)) = fragment_header(&header, &frame)
         {
             // The router is no source that may cut, but what came in pieces goes on in pieces that are no larger.
-            let mtu = (frame.len() as u32).max(ipv6::MIN_MTU);
             let arrival = Arrival::on(iface, cast);
             let Some(whole) = self.reassemble_v6(now, arrival, &header, frame, at, out) else { return };
+            let mtu = self.v6.largest.max(ipv6::MIN_MTU);
             // What every router looks at stands before the pieces; a packet that has such headers goes on whole, if it fits.
             let plain = !matches!(header.next_header, next::HOP_BY_HOP | next::ROUTING);
             (frame, self.v6.again) = (whole, plain.then_some(Cut { mtu, ident }));

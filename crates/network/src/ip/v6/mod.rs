@@ -40,6 +40,8 @@ pub(super) struct Layer {
     reassembler: Option<Box<Reassembler>>,
     /// How the packet in hand, which was put together for a filter, is cut again when it goes on.
     again: Option<output::Cut>,
+    /// Octets of the largest piece of the packet that was put together last.
+    largest: u32,
     /// When something of IPv6 is next due.
     pub(super) due: Option<Instant>,
     /// What flow labels are made with; zero until the first.
