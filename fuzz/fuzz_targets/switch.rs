@@ -10,7 +10,7 @@ use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Station, Trace, Wir
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::stp::Parameters;
 use septet_datalink::stp::bpdu::BridgeId;
-use septet_datalink::switch::{Config, FlowControl, Management, PortMode, Switch, Tree, Version, Vlans};
+use septet_datalink::switch::{Config, FlowControl, Management, PortMode, Snooping, Switch, Tree, Version, Vlans};
 use septet_datalink::vlan::VlanId;
 
 /// Counts what comes out; its backlog is what it was told.
@@ -51,6 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
         }),
         mirror: Some((BTreeSet::from([0, 1]), 5)),
         flow_control: Some(FlowControl::default()),
+        snooping: Some(Snooping::default()),
         ..Management::new(mac)
     };
     let mut switch = Switch::new(Config { capacity: 8, management: Some(management), ..Config::default() });

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use septet::NetRef;
+use septet::{NetExt, NetRef};
 use septet_core::{Carrier, Frame, Instant, Out, Port, Power, Station, Trace, Wire, checksum};
 use septet_datalink::ethernet::{self, EtherType, MacAddr};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig};
@@ -13,6 +13,8 @@ use septet_network::filter::{Condition, End, Hook, Kind, Reject, Sense};
 use septet_network::firewall::rule::{Action, Chain, Limit, Measure, Policy, Rule, Ruleset, Step, Test};
 use septet_network::ip::{Advertise, Ipv6Config};
 use septet_network::ipv4::protocol;
+use septet_network::membership::Settings;
+use septet_network::{Multicast, MulticastRoute, MulticastTarget, ToMembers};
 use septet_network::{firewall, ipv4, ipv6, nat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -148,6 +150,7 @@ fn station(forwarding: Forwarding, firewall: Option<Arc<firewall::Config>>) -> H
         ipv6: vec![(0, first), (1, Ipv6Config { dad_transmits: 0, ..Ipv6Config::with_discovery() })],
         forwarding,
         firewall,
+        multicast: multicast(forwarding),
         ..HostConfig::new("target".to_owned())
     };
     let mut host = Host::new(config).expect("a host");
@@ -157,6 +160,23 @@ fn station(forwarding: Forwarding, firewall: Option<Arc<firewall::Config>>) -> H
         let _ = net.spawn(Box::pin(deaf(net.clone())));
     });
     host
+}
+
+/// A router asks for members, and passes on what they want.
+fn multicast(forwarding: Forwarding) -> Multicast {
+    let route = |groups: &str| MulticastRoute {
+        groups: groups.parse().expect("a prefix"),
+        sources: Vec::new(),
+        from: None,
+        to: vec![MulticastTarget { iface: 1, threshold: 2 }],
+        members: ToMembers::Yes { threshold: 1 },
+    };
+    match forwarding {
+        Forwarding::Off => Multicast::default(),
+        Forwarding::On => {
+            Multicast { routes: ["224.0.0.0/4", "ff00::/8"].map(route).to_vec(), querier: Some(Settings::default()) }
+        }
+    }
 }
 
 async fn echo_streams(net: NetRef) {
@@ -176,6 +196,11 @@ async fn echo_streams(net: NetRef) {
 async fn echo_datagrams(net: NetRef) {
     let socket = net.bind_udp(everywhere(ECHO)).expect("the port is free");
     let mut buffer = vec![0; 65_535];
+    // Once its ports have carriers it is in two groups.
+    net.sleep(Duration::from_millis(2)).await;
+    for group in ["239.1.1.1", "ff1e::1"] {
+        let _ = socket.join_multicast(group.parse().expect("an address"));
+    }
     loop {
         // An error that a router reported is told to the socket once; the next datagram comes all the same.
         if let Ok(datagram) = socket.receive(&mut buffer).await {

@@ -152,6 +152,7 @@ impl Lab {
                         rates: self.rates(index),
                         forwarding: forwarding(node),
                         firewall: node.firewall.clone(),
+                        multicast: self.multicast(index),
                         tcp: segmented(&stack.tcp, options.segmentation),
                         listening: stack.listening.clone(),
                         name_servers: self.name_servers(node, &resolvers),

@@ -7,6 +7,7 @@ pub(crate) mod layout;
 pub(crate) mod link;
 pub(crate) mod link_text;
 pub(crate) mod medium;
+pub(crate) mod multicast;
 pub(crate) mod node;
 pub(crate) mod switch;
 pub(crate) mod topology;

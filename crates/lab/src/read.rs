@@ -7,6 +7,7 @@ pub(crate) mod keys;
 mod lab;
 pub(crate) mod links;
 pub(crate) mod listeners;
+pub(crate) mod multicast;
 pub(crate) mod node;
 pub(crate) mod routes;
 pub(crate) mod routing;

@@ -17,6 +17,7 @@ pub mod fragment;
 mod icmp_limit;
 pub mod ip;
 pub mod membership;
+mod multicast;
 pub mod nat;
 pub mod neighbor;
 pub mod route;
@@ -30,6 +31,7 @@ pub use addr::{Cidr, Prefix, PrefixError};
 pub use counters::{Counters, Counters6, Seldom6};
 pub use forwarding::Forwarding;
 pub use ip::{InterfaceConfig, Ip, Ipv6Config};
+pub use multicast::{Multicast, MulticastRoute, MulticastTarget, ToMembers};
 pub use septet_wire::{HeaderFault, Trouble, arp, icmp, icmpv6, igmp, ipv4, ipv6, mld};
 
 pub use route::{Iface, NextHop, Origin, Route, StaticRoute, Target};

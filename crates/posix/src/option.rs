@@ -4,6 +4,7 @@
 use core::time::Duration;
 
 use septet_transport::tcp::{Form, Quickack, Row, SocketOption, Value, option_at};
+use septet_transport::udp::Broadcast;
 
 use crate::socket::{Object, Stage};
 use crate::{Errno, Fd, Process};
@@ -15,6 +16,7 @@ const SOL_IPV6: i32 = 41;
 
 const SO_TYPE: i32 = 3;
 const SO_ERROR: i32 = 4;
+const SO_BROADCAST: i32 = 6;
 const SO_SNDBUF: i32 = 7;
 const SO_RCVBUF: i32 = 8;
 const SO_RCVTIMEO: i32 = 20;
@@ -33,6 +35,10 @@ impl Process {
     pub fn set_option(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Result<(), Errno> {
         if !matches!(self.object_mut(fd)?, Object::Tcp(_)) {
             return match (level, name) {
+                (SOL_SOCKET, SO_BROADCAST) => {
+                    let on = number(value).ok_or(Errno::EINVAL)? != 0;
+                    self.set_udp_broadcast(fd, if on { Broadcast::Allowed } else { Broadcast::Denied })
+                }
                 (SOL_SOCKET | SOL_IP | SOL_IPV6, _) => Ok(()),
                 _ => Err(Errno::ENOPROTOOPT),
             };
@@ -74,6 +80,7 @@ impl Process {
             return match (level, name) {
                 (SOL_SOCKET, SO_ERROR) => int(self.take_udp_error(fd)),
                 (SOL_SOCKET, SO_TYPE) => int(2),
+                (SOL_SOCKET, SO_BROADCAST) => int(i32::from(self.udp_broadcast(fd)? == Broadcast::Allowed)),
                 _ => Err(Errno::ENOPROTOOPT),
             };
         }

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_transport::udp::SocketId;
+use septet_transport::udp::{Broadcast, SocketId};
 
 use crate::socket::{AF_INET, Object, POLLIN, POLLOUT};
 use crate::{Errno, Fd, Process};
@@ -14,11 +14,13 @@ pub(crate) struct UdpSocket {
     family: i32,
     /// Absent until it is bound, connected or sends.
     id: Option<SocketId>,
+    /// `SO_BROADCAST`
+    broadcast: Broadcast,
 }
 
 impl UdpSocket {
     pub(crate) fn new(family: i32) -> Self {
-        Self { family, id: None }
+        Self { family, id: None, broadcast: Broadcast::Denied }
     }
 
     fn unspecified(&self) -> SocketAddr {
@@ -51,8 +53,25 @@ impl Process {
             return Err(Errno::EINVAL);
         }
         let id = self.sockets.bind_udp(address)?;
-        self.udp_socket(fd)?.id = Some(id);
-        Ok(())
+        let socket = self.udp_socket(fd)?;
+        socket.id = Some(id);
+        let broadcast = socket.broadcast;
+        Ok(self.sockets.set_udp_broadcast(id, broadcast)?)
+    }
+
+    /// `SO_BROADCAST`
+    pub(crate) fn set_udp_broadcast(&mut self, fd: Fd, broadcast: Broadcast) -> Result<(), Errno> {
+        let socket = self.udp_socket(fd)?;
+        socket.broadcast = broadcast;
+        match socket.id {
+            Some(id) => Ok(self.sockets.set_udp_broadcast(id, broadcast)?),
+            None => Ok(()),
+        }
+    }
+
+    /// `SO_BROADCAST`
+    pub(crate) fn udp_broadcast(&mut self, fd: Fd) -> Result<Broadcast, Errno> {
+        Ok(self.udp_socket(fd)?.broadcast)
     }
 
     pub(crate) fn connect_udp(&mut self, fd: Fd, to: Option<SocketAddr>) -> Result<(), Errno> {

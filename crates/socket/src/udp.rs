@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::num::NonZeroU16;
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -83,6 +84,12 @@ pub trait UdpSocketImpl: Send + Sync + Unpin + 'static {
     /// `InvalidInput` where the address is not multicast, or where the membership has the other mode; `AddrInUse` where it is
     /// joined already; `AddrNotAvailable` where what is taken back was not there; `NotFound` where there is no such interface.
     fn change_group(&self, group: IpAddr, on: Option<&str>, change: GroupChange) -> io::Result<()>;
+
+    /// How long after this host left `group` its link last carried something for it; nothing where it carried nothing.
+    ///
+    /// # Errors
+    /// `Unsupported` where the network does not tell.
+    fn heard_after_leaving(&self, group: IpAddr) -> io::Result<Option<Duration>>;
 
     /// Sends a datagram: to `to`, or to the connected peer.
     fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>>;
@@ -200,6 +207,14 @@ impl UdpSocket {
     /// joined already; `AddrNotAvailable` where what is taken back was not there; `NotFound` where there is no such interface.
     pub fn change_group(&self, group: IpAddr, on: Option<&str>, change: GroupChange) -> io::Result<()> {
         self.0.change_group(group, on, change)
+    }
+
+    /// How long after this host left `group` its link last carried something for it; nothing where it carried nothing.
+    ///
+    /// # Errors
+    /// `Unsupported` where the network does not tell.
+    pub fn heard_after_leaving(&self, group: IpAddr) -> io::Result<Option<Duration>> {
+        self.0.heard_after_leaving(group)
     }
 
     /// Sends a datagram to `to`.

@@ -26,6 +26,7 @@ mod names;
 mod nc;
 mod pace;
 mod ping;
+mod stream;
 mod tcp_echo;
 mod tcp_send;
 mod tcp_sink;
@@ -59,6 +60,7 @@ pub static PROGRAMS: &[&dyn Program] = &[
     &mtr::Mtr,
     &nc::Nc,
     &ping::Ping,
+    &stream::Stream,
     &tcp_echo::TcpEcho,
     &tcp_send::TcpSend,
     &tcp_sink::TcpSink,

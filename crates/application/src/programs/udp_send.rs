@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use futures_util::future::{Either, select};
 use septet_core::Storey;
-use septet_socket::{BoxFuture, NetExt, UdpSocket};
+use septet_socket::{BoxFuture, Broadcast, NetExt, UdpSocket};
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::arrivals::{Arrivals, Gaps};
@@ -50,6 +50,7 @@ impl Program for UdpSend {
                   with a Pareto tail of this shape
  --receive        Count what comes back, until a second after the last was sent
  --ttl <n>        Time to live
+ --broadcast      May send to all on a link
 "
     }
 
@@ -91,6 +92,7 @@ struct Options {
     arrivals: Arrivals,
     answers: Answers,
     ttl: Option<u8>,
+    broadcast: bool,
 }
 
 /// What is done about datagrams that come back.
@@ -114,18 +116,20 @@ const SPECS: &[Spec] = &[
     value(' ', "arrivals"),
     flag(' ', "receive"),
     value(' ', "ttl"),
+    flag(' ', "broadcast"),
 ];
 
 impl Options {
     fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
         let (mut count, mut time, mut size, mut interval, mut rate) = (None, None, 1000, Duration::ZERO, None);
         let (mut arrivals, mut answers, mut ttl) = (Arrivals::Regular, Answers::Ignored, None);
-        let (mut host, mut port, mut family) = (None, None, Family::Any);
+        let (mut host, mut port, mut family, mut broadcast) = (None, None, Family::Any, false);
         args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(word) if host.is_none() => host = Some(word),
                 Arg::Free(word) if port.is_none() => port = Some(args::port("port", &word)?),
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
+                Arg::Flag(name) if name == "broadcast" => broadcast = true,
                 Arg::Flag(name) => match args::family(&name) {
                     Some(only) => family = only,
                     None => answers = Answers::Counted,
@@ -163,7 +167,7 @@ impl Options {
         let count = count.unwrap_or(if time.is_some() { u64::MAX } else { 1 });
         let host = host.ok_or(ArgError::Missing("the host"))?;
         let port = port.ok_or(ArgError::Missing("the port"))?;
-        Ok(Self { host, port, family, count, time, size, interval, arrivals, answers, ttl })
+        Ok(Self { host, port, family, count, time, size, interval, arrivals, answers, ttl, broadcast })
     }
 }
 
@@ -174,6 +178,10 @@ async fn send(context: &Context, options: &Options) -> io::Result<()> {
     let socket = net.bind_udp(SocketAddr::new(any, 0))?;
     if let Some(ttl) = options.ttl {
         socket.set_ttl(ttl)?;
+        socket.set_multicast_ttl(ttl)?;
+    }
+    if options.broadcast {
+        socket.set_broadcast(Broadcast::Allowed)?;
     }
     let to = SocketAddr::new(ip, options.port);
     let mut back = (0u64, 0u64);

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Port, Storey};
 
+use super::snooping::{Course, Learned, Snooper, Snooping};
 use super::{Header, Switch};
 use crate::card::pause::{self, Quanta};
-use crate::ethernet::{HEADER_LEN, MacAddr};
+use crate::ethernet::{EtherType, HEADER_LEN, MacAddr};
 use crate::llc::{self, Llc};
 use crate::stp::bpdu::{self, Bpdu, BridgeId};
 use crate::stp::rapid::RapidTree;
@@ -31,6 +32,8 @@ pub struct Management {
     pub priorities: BTreeMap<u16, u8>,
     /// PAUSE frames.
     pub flow_control: Option<FlowControl>,
+    /// Whether it sends what is for a group only where somebody wants it.
+    pub snooping: Option<Snooping>,
 }
 
 impl Management {
@@ -44,6 +47,7 @@ impl Management {
             mirror: None,
             priorities: BTreeMap::new(),
             flow_control: None,
+            snooping: None,
         }
     }
 }
@@ -160,12 +164,14 @@ pub(super) struct Managed {
     tree: Option<Box<dyn Protocol>>,
     /// For each congested port, who was paused because of it.
     paused: BTreeMap<u16, BTreeSet<u16>>,
+    snooper: Option<Snooper>,
 }
 
 impl Managed {
     pub(super) fn new(management: &Management) -> Self {
         let tree = management.spanning_tree.as_ref().map(Tree::start);
-        Self { management: management.clone(), tree, paused: BTreeMap::new() }
+        let snooper = management.snooping.as_ref().map(Snooper::new);
+        Self { management: management.clone(), tree, paused: BTreeMap::new(), snooper }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -226,6 +232,11 @@ impl Switch {
     pub fn blocked_ports(&self) -> usize {
         let up = (0..self.carriers.len()).filter(|at| self.carriers[*at] == Some(Carrier::Up));
         up.filter(|at| matches!(self.port_state(Port(*at as u16)), State::Blocking | State::Discarding)).count()
+    }
+
+    /// How many groups have members at `now`, as far as a switch that snoops knows.
+    pub fn snooped_groups(&self, now: Instant) -> usize {
+        self.managed.as_ref().and_then(|managed| managed.snooper.as_ref()).map_or(0, |snooper| snooper.groups(now))
     }
 
     /// The spanning tree, where the switch takes part in one.
@@ -301,20 +312,64 @@ impl Switch {
             self.counters.forwarded += 1;
             return self.send_tagged(from, to, tag, vlan, frame, out);
         }
-        self.counters.flooded += 1;
-        out.trace.emit(Storey::DataLink, "switch.flood", frame.cause, |f| {
+        let course = self.snoop(now, from, header, vlan, &frame, out);
+        self.counters.flooded += u64::from(course == Course::Everywhere);
+        self.counters.snooped += u64::from(course != Course::Everywhere);
+        let kind = if course == Course::Everywhere { "switch.flood" } else { "switch.group" };
+        out.trace.emit(Storey::DataLink, kind, frame.cause, |f| {
             f.set("mac", header.destination).set("from", from.to_string()).set("frame", frame.id);
             f.set("vlan", vlan.get());
             let group = header.destination.is_multicast();
-            f.set("why", if group { "its destination is a group" } else { "its destination was not heard of yet" });
+            f.set(
+                "why",
+                match (&course, group) {
+                    (Course::To(_), _) => "its destination is a group, and who wants it is known",
+                    (Course::Everywhere, true) => "its destination is a group",
+                    (Course::Everywhere, false) => "its destination was not heard of yet",
+                },
+            );
         });
         for at in 0..self.carriers.len() {
             let to = Port(at as u16);
-            let up = self.carriers[at] == Some(Carrier::Up);
+            let up = self.carriers[at] == Some(Carrier::Up) && course.takes(to);
             if up && to != from && self.managed.as_ref().is_some_and(|m| m.lets_out(to, vlan).is_ok()) {
                 self.send_tagged(from, to, tag, vlan, frame.clone(), out);
             }
         }
+    }
+
+    /// Where a frame goes whose destination is no one known station.
+    fn snoop(
+        &mut self,
+        now: Instant,
+        from: Port,
+        header: &Header,
+        vlan: VlanId,
+        frame: &Frame,
+        out: &mut Out<'_>,
+    ) -> Course {
+        let snooper = self.managed.as_mut().and_then(|managed| managed.snooper.as_mut());
+        let Some(snooper) = snooper.filter(|_| header.destination.is_multicast()) else { return Course::Everywhere };
+        let Ok(Header { ether_type: EtherType::IPV4 | EtherType::IPV6, .. }) = Header::parse(frame.bytes()) else {
+            return Course::Everywhere;
+        };
+        let course = snooper.course(now, vlan, from, frame.bytes().get(HEADER_LEN..).unwrap_or_default());
+        for learned in snooper.learned.drain(..) {
+            let kind = match learned {
+                Learned::Member(_) => "snooping.member",
+                Learned::Gone(_) => "snooping.gone",
+                Learned::Router => "snooping.router",
+            };
+            out.trace.emit(Storey::DataLink, kind, frame.cause, |f| {
+                f.set("port", from.to_string()).set("vlan", vlan.get());
+                match learned {
+                    Learned::Member(group) => f.set("group", group).set("why", "a member there told so"),
+                    Learned::Gone(group) => f.set("group", group).set("why", "the member there leaves"),
+                    Learned::Router => f.set("why", "it asks who is a member"),
+                };
+            });
+        }
+        course
     }
 
     fn send_tagged(&mut self, from: Port, to: Port, tag: Tag, vlan: VlanId, mut frame: Frame, out: &mut Out<'_>) {
@@ -391,6 +446,11 @@ impl Switch {
 
     pub(super) fn on_managed_carrier(&mut self, now: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {
         let Some(managed) = &mut self.managed else { return };
+        if let Some(snooper) = &mut managed.snooper
+            && carrier == Carrier::Down
+        {
+            snooper.forget(port);
+        }
         let is_mirror = managed.is_mirror(port);
         if let Some(tree) = &mut managed.tree
             && !is_mirror
@@ -426,9 +486,11 @@ impl Switch {
                     });
                     if matches!(state, State::Blocking | State::Disabled) {
                         self.table.forget_port(port);
+                        managed.snooper.iter_mut().for_each(|snooper| snooper.forget(port));
                     }
                 }
                 Event::Flush(port) => {
+                    managed.snooper.iter_mut().for_each(|snooper| snooper.forget(port));
                     let forgotten = self.table.forget_port(port);
                     if forgotten > 0 {
                         out.trace.emit(Storey::DataLink, "switch.forget", cause, |f| {

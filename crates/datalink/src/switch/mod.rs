@@ -12,9 +12,11 @@ use crate::stats::{LinkStats, Ports};
 use crate::vlan::VlanId;
 
 mod managed;
+mod snooping;
 pub mod table;
 
 pub use managed::{FlowControl, Management, PortMode, Tree, Version, Vlans};
+pub use snooping::{PortLeave, Snooping, Unknown};
 
 use table::{Learned, Table};
 
@@ -44,6 +46,8 @@ pub struct Counters {
     pub forwarded: u64,
     /// Frames sent to all other ports.
     pub flooded: u64,
+    /// Frames for groups sent only to ports where somebody wants them.
+    pub snooped: u64,
     /// Frames whose destination is where they came from.
     pub filtered: u64,
     /// Frames dropped, by reason.
@@ -62,6 +66,12 @@ const COUNTED: &[(Metric, Reader)] = &[
     (Metric::counter("switch_flooded", "frames sent to all other ports"), |switch, _| switch.counters.flooded),
     (Metric::counter("switch_filtered", "frames whose destination is where they came from"), |switch, _| {
         switch.counters.filtered
+    }),
+    (Metric::counter("switch_snooped", "frames for groups sent only where somebody wants them"), |switch, _| {
+        switch.counters.snooped
+    }),
+    (Metric::counter("switch_groups", "groups with members, as far as a switch that snoops knows"), |switch, now| {
+        switch.snooped_groups(now) as u64
     }),
     (Metric::counter("switch_drops", "frames that a switch dropped"), |switch, _| switch.counters.drops.total()),
     (Metric::counter("switch_addresses", "addresses that a switch knows"), |switch, now| {

@@ -211,6 +211,14 @@ impl Sockets {
         call(&self.key, |stack, trace| stack.receive_udp_plainly(socket, buf, trace))
     }
 
+    /// Sets whether the socket may send to all on a link: `SO_BROADCAST`.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn set_udp_broadcast(&self, socket: udp::SocketId, broadcast: udp::Broadcast) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.udp.set_broadcast(socket, broadcast))
+    }
+
     /// Whether a datagram or an error waits.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use core::num::NonZeroU16;
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -48,6 +49,10 @@ impl UdpSocketImpl for UdpHandle {
 
     fn change_group(&self, group: IpAddr, on: Option<&str>, change: GroupChange) -> io::Result<()> {
         call(&self.key, |stack, _| stack.change_group(self.id, group, on, change))
+    }
+
+    fn heard_after_leaving(&self, group: IpAddr) -> io::Result<Option<Duration>> {
+        call(&self.key, |stack, _| Ok(stack.ip.heard_after_leaving(group)))
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>> {

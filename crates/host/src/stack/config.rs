@@ -11,7 +11,7 @@ use septet_network::ip::Multipath;
 use septet_network::ip::VlanInterfaceConfig;
 use septet_network::route::WrittenRoute;
 use septet_network::routes::Guide;
-use septet_network::{Forwarding, Iface, InterfaceConfig, Ipv6Config, StaticRoute};
+use septet_network::{Forwarding, Iface, InterfaceConfig, Ipv6Config, Multicast, StaticRoute};
 
 use super::listening::Listening;
 use super::routing::Speaker;
@@ -52,6 +52,8 @@ pub struct HostConfig {
     pub forwarding: Forwarding,
     /// Its packet filter and address translation, where it has one; hosts may share what is said of it.
     pub firewall: Option<Arc<septet_network::firewall::Config>>,
+    /// What it does about multicast as a router.
+    pub multicast: Multicast,
     /// The defaults of its TCP; hosts may share them.
     pub tcp: Arc<septet_transport::tcp::Config>,
     /// How its programs listen, whatever they ask for.
@@ -105,6 +107,7 @@ impl HostConfig {
             rates: Vec::new(),
             forwarding: Forwarding::Off,
             firewall: None,
+            multicast: Multicast::default(),
             tcp: Arc::default(),
             listening: Listening::none(),
             name_servers: Vec::new(),

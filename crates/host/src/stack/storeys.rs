@@ -387,6 +387,7 @@ fn build_ip(config: &HostConfig, uppers: &[Upper], recorder: &Recorder) -> Ip {
     for neighbor in &config.neighbors {
         ip.neighbors_mut().set_permanent(Instant::ZERO, neighbor.iface, neighbor.address, neighbor.mac);
     }
+    ip.set_multicast(Instant::ZERO, config.multicast.clone());
     if let Some(guide) = &config.guide {
         ip.set_guide(guide.clone());
     }

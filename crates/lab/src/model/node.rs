@@ -18,6 +18,7 @@ use septet_transport::tcp;
 use crate::firewall::{FirewallSpec, NatSpec};
 use crate::model::address::Given;
 use crate::model::command::Command;
+use crate::model::multicast::MulticastSpec;
 use crate::model::switch::SwitchSpec;
 use crate::model::versions::Versions;
 
@@ -288,6 +289,8 @@ pub struct StackSpec {
     pub(crate) firewall: Option<FirewallSpec>,
     /// And its address translation.
     pub(crate) nat: Option<NatSpec>,
+    /// Of a router: what it does about multicast.
+    pub(crate) multicast: MulticastSpec,
 }
 
 /// Where the routes of a host or a router come from, beside those to its own links and those by hand.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use septet_datalink::switch::{PortMode, Version};
+use septet_datalink::switch::{PortLeave, PortMode, Unknown, Version};
 use septet_datalink::vlan::VlanId;
 use septet_language::mistake::Span;
 
@@ -32,6 +32,8 @@ pub struct SwitchSpec {
     pub flow_control: Paused,
     /// The priority of what comes without one from each neighbour.
     pub priorities: BTreeMap<usize, u8>,
+    /// Whether it listens to what is said of multicast groups, and how; and who are routers among its neighbours.
+    pub snooping: Option<(Unknown, PortLeave, BTreeSet<usize>)>,
     /// Neighbours to whom it speaks half duplex.
     pub half_duplex: BTreeSet<usize>,
     /// Where the file names each neighbour.

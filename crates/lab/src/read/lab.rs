@@ -31,7 +31,7 @@ use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, 
 use crate::read::links::Wiring;
 use crate::read::node::{self, Declared, ROUTING_OF_ALL, firsts};
 use crate::read::starts::{self, Stop};
-use crate::read::{autoconf, routes, routing, segments, shared_line, sweep, tcp, vlans};
+use crate::read::{autoconf, multicast, routes, routing, segments, shared_line, sweep, tcp, vlans};
 
 /// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
@@ -231,7 +231,7 @@ impl Reader<'_> {
             let table = Arc::as_ptr(&node.table);
             let spec = match &last {
                 Some((of, spec)) if core::ptr::eq(*of, table) => spec.clone(),
-                _ => Arc::new(node.spec(defaults, topology, self.mistakes)),
+                _ => Arc::new(node.spec(defaults, topology, &|node| declared[node].kind, self.mistakes)),
             };
             last = Some((table, spec.clone()));
             let stack = spec.stack();
@@ -294,6 +294,7 @@ impl Reader<'_> {
             });
         }
         vlans::check(&nodes, links, self.mistakes);
+        multicast::check(&nodes, self.mistakes);
         let segments = segments::segments(&mut nodes, links);
         let names = |Spot { place, vlan }: Spot| {
             let vlan = vlan.map_or_else(String::new, |vlan| format!(".{vlan}"));

@@ -20,6 +20,7 @@ use crate::firewall::{self, FIREWALL, NAT};
 use crate::model::address;
 use crate::model::command::{self, Command};
 use crate::model::medium;
+use crate::model::multicast::MulticastSpec;
 use crate::model::node::{
     Advert, Advertises, Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, Resolver, Routing, StackSpec,
     VlanSpec,
@@ -29,7 +30,7 @@ use crate::model::versions::Versions;
 use crate::read::routes::ROUTES;
 use crate::read::switch::{self, SWITCH};
 use crate::read::tcp::TCP;
-use crate::read::{listeners, routing};
+use crate::read::{listeners, multicast, routing};
 
 /// The tables of nodes by the name of the section, and so by kind.
 type NodesOf = Key<Named<PieceOf>>;
@@ -70,7 +71,7 @@ const STACK: &[&dyn AnyKey] = &[
     &FIREWALL,
 ];
 
-const ROUTERS_OWN: &[&dyn AnyKey] = &[&NAT, &ADVERTISE];
+const ROUTERS_OWN: &[&dyn AnyKey] = &[&NAT, &ADVERTISE, &multicast::MULTICAST, &multicast::QUERIER];
 
 const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER];
 
@@ -256,11 +257,20 @@ impl Declared {
     }
 
     /// What the file says of the node.
-    pub(crate) fn spec(&self, defaults: &Arc<tcp::Config>, topology: &Topology, mistakes: &mut Mistakes) -> NodeSpec {
+    pub(crate) fn spec(
+        &self,
+        defaults: &Arc<tcp::Config>,
+        topology: &Topology,
+        kinds: &dyn Fn(usize) -> NodeKind,
+        mistakes: &mut Mistakes,
+    ) -> NodeSpec {
         match self.kind {
             NodeKind::Hub => NodeSpec::Hub,
             NodeKind::Switch => NodeSpec::Switch(switch::read(&self.table, topology, mistakes)),
-            NodeKind::Router => NodeSpec::Router(stack(&self.table, defaults, topology, mistakes)),
+            NodeKind::Router => NodeSpec::Router(StackSpec {
+                multicast: multicast::read(&self.table, topology, kinds, mistakes),
+                ..stack(&self.table, defaults, topology, mistakes)
+            }),
             NodeKind::Host => NodeSpec::Host(host(&self.table, defaults, topology, mistakes)),
         }
     }
@@ -312,6 +322,7 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistak
         ports,
         firewall: firewall::read(table),
         nat: firewall::nat::read(table),
+        multicast: MulticastSpec::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use septet_datalink::switch::Version;
+use septet_datalink::switch::{PortLeave, Unknown, Version};
 use septet_datalink::vlan::VlanId;
 use septet_language::document::{Item, Name, Text, Value};
 use septet_language::mistake::{Mistake, Mistakes};
@@ -30,6 +30,7 @@ pub(crate) static SWITCH: Section = Section::new(
         &ALLOWED,
         &MIRROR,
         &FLOW_CONTROL,
+        &SNOOPING,
         &HALF_DUPLEX,
     ]],
 );
@@ -72,8 +73,25 @@ static ALLOWED: Key<Named<OneOf<Phrase<BTreeSet<u16>>, Values>>> = Key::new(
 static MIRROR: Key<TableOf> = Key::new("mirror", TableOf(&MIRRORED), "a port that sees what passes others");
 static FLOW_CONTROL: Key<Switch> =
     Key::new("flow_control", Switch, "pause those who send more than a port can pass on (false)");
+static SNOOPING: Key<OneOf<Switch, TableOf>> = Key::new(
+    "snooping",
+    OneOf(Switch, TableOf(&SNOOPED)),
+    "listen to IGMP and MLD, and send what is for a multicast group only where somebody wants it (false)",
+);
 static HALF_DUPLEX: Key<Texts<Text>> =
     Key::new("half_duplex", Texts(NEIGHBOUR), "neighbours to whom this switch speaks half duplex");
+
+static SNOOPED: Section =
+    Section::new("How a switch listens to IGMP and MLD (RFC 4541).", &[&[&UNKNOWN, &FAST_LEAVE, &SNOOPED_ROUTERS]]);
+static UNKNOWN: Key<Choice<Unknown>> = Key::new(
+    "unknown",
+    Choice(|| vec![("flood", Unknown::Flood), ("routers", Unknown::Routers)]),
+    "where frames for groups go that nobody has joined: everywhere, or to routers only (flood)",
+);
+static FAST_LEAVE: Key<Switch> =
+    Key::new("fast_leave", Switch, "send nothing more to a port as soon as a member behind it leaves (false)");
+static SNOOPED_ROUTERS: Key<Texts<Text>> =
+    Key::new("routers", Texts(NEIGHBOUR), "neighbours that are routers, beside those that queries come from");
 
 static MIRRORED: Section =
     Section::new("A port that sees what passes others.", &[&[&MIRROR_FROM, &MIRROR_TO]]).required(&["from", "to"]);
@@ -96,6 +114,15 @@ pub(crate) fn read(table: &Table, topology: &Topology, mistakes: &mut Mistakes) 
         let to = neighbours.all("mirror", mirror.get(&MIRROR_TO).into_iter().collect(), mistakes);
         to.into_iter().next().map(|to| (from, to))
     });
+    let snooping = match table.get(&SNOOPING) {
+        Some(Either::This(true)) => Some((Unknown::default(), PortLeave::default(), BTreeSet::new())),
+        Some(Either::That(how)) => {
+            let routers = neighbours.all("snooping", how.get(&SNOOPED_ROUTERS).unwrap_or_default(), mistakes);
+            let leave = if how.get(&FAST_LEAVE) == Some(true) { PortLeave::AtOnce } else { PortLeave::Waits };
+            Some((how.get(&UNKNOWN).unwrap_or_default(), leave, routers))
+        }
+        Some(Either::This(false)) | None => None,
+    };
     let vlans = neighbours.each("vlans", table.get(&VLANS), mistakes);
     let native = neighbours.each("native", table.get(&NATIVE), mistakes);
     let priorities = neighbours.each("priorities", table.get(&PRIORITIES), mistakes);
@@ -119,6 +146,7 @@ pub(crate) fn read(table: &Table, topology: &Topology, mistakes: &mut Mistakes) 
         priorities,
         mirror,
         flow_control: if table.get(&FLOW_CONTROL) == Some(true) { Paused::WhenFull } else { Paused::Never },
+        snooping,
         half_duplex,
         named: neighbours.named,
     }

@@ -14,7 +14,7 @@ use septet_datalink::lapb::{Arq, Modulo, Side};
 use septet_datalink::ppp;
 use septet_datalink::stp::bpdu::BridgeId;
 use septet_datalink::stp::{Parameters, path_cost, rapid};
-use septet_datalink::switch::{self, FlowControl, Tree, Version, Vlans};
+use septet_datalink::switch::{self, FlowControl, Snooping, Tree, Version, Vlans};
 use septet_datalink::turnaround::Turnaround;
 use septet_host::Neighbor;
 use septet_network::Cidr;
@@ -75,6 +75,9 @@ impl Lab {
         if let Some((from, to)) = &spec.mirror {
             let to = ports_to(&BTreeSet::from([*to])).into_iter().next();
             management.mirror = to.map(|to| (ports_to(from), to));
+        }
+        if let Some((unknown, leave, routers)) = &spec.snooping {
+            management.snooping = Some(Snooping { unknown: *unknown, leave: *leave, routers: ports_to(routers) });
         }
         if spec.flow_control == Paused::WhenFull {
             management.flow_control = Some(FlowControl::default());

@@ -4,6 +4,7 @@ use core::num::NonZeroU16;
 #[cfg(target_os = "linux")]
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -148,6 +149,10 @@ impl UdpSocketImpl for KernelUdp {
                 _ => Err(io::Error::new(io::ErrorKind::Unsupported, "sources of a group can be chosen on Linux only")),
             }
         }
+    }
+
+    fn heard_after_leaving(&self, _: IpAddr) -> io::Result<Option<Duration>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the kernel does not tell what comes for groups that were left"))
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, payload: &[u8], to: Option<SocketAddr>) -> Poll<io::Result<usize>> {

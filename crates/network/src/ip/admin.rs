@@ -187,6 +187,7 @@ impl Ip {
             return;
         }
         self.epoch += 1;
+        self.groups_hear_of_carrier(iface, carrier);
         if carrier == Carrier::Down {
             for waiting in self.neighbors.flush(iface) {
                 super::told::drop_at(&waiting.packet, DropReason::Carrier, trace);

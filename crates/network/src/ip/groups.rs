@@ -1,7 +1,9 @@
 //! Multicast groups of a host and of the links of a router, and what IGMP and MLD say about them.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use core::time::Duration;
 use septet_core::{Carrier, Checksums, DropReason, EventId, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
@@ -20,7 +22,12 @@ use septet_wire::{icmpv6, igmp, ipv6, mld};
 pub(super) struct Groups {
     own: PerFamily<Memberships>,
     others: PerFamily<Querier>,
+    /// Those that this host has left: when, and when the link last carried something for them.
+    left: BTreeMap<IpAddr, (Instant, Option<Instant>)>,
 }
+
+/// Groups left that are remembered.
+const LEFT: usize = 64;
 
 /// One for each version of IP, where there is something to know.
 #[derive(Debug)]
@@ -110,6 +117,12 @@ impl Ip {
         let family = Family::of(group);
         let own = interface.groups.own.of_mut(family).get_or_insert_with(|| Box::new(Memberships::new(family)));
         own.refilter(now, group, from, to);
+        let left = &mut interface.groups.left;
+        if own.contains(group) {
+            left.remove(&group);
+        } else if left.len() < LEFT || left.contains_key(&group) {
+            left.insert(group, (now, None));
+        }
         self.next_report();
         Ok(())
     }
@@ -169,6 +182,19 @@ impl Ip {
         match self.carrier(iface) {
             Some(Carrier::Up) => Ok(Way::new(Kind::Multicast, iface, dst)),
             _ => Err(SendError::NetworkUnreachable),
+        }
+    }
+
+    /// How long after this host left `group` a link last carried something for it.
+    pub fn heard_after_leaving(&self, group: IpAddr) -> Option<Duration> {
+        let left = self.interfaces.iter().filter_map(|i| i.groups.left.get(&group));
+        left.filter_map(|(left, heard)| Some(heard.as_ref()?.saturating_since(*left))).max()
+    }
+
+    /// A link carries something for a group that this host is not in.
+    pub(super) fn hear_stray(&mut self, now: Instant, iface: Iface, group: IpAddr) {
+        if let Some(left) = self.interfaces[usize::from(iface)].groups.left.get_mut(&group) {
+            left.1 = Some(now);
         }
     }
 
@@ -241,6 +267,9 @@ impl Ip {
             return;
         }
         for iface in 0..self.interfaces.len() as Iface {
+            if self.carrier(iface) != Some(Carrier::Up) {
+                continue;
+            }
             for family in [Family::V4, Family::V6] {
                 while let Some((to, message)) = self.due_message(now, iface, family, out) {
                     self.send_membership(now, iface, to, &message, out);
@@ -270,7 +299,25 @@ impl Ip {
     }
 
     fn next_report(&mut self) {
-        self.report_at = self.interfaces.iter().filter_map(|i| i.groups.deadline()).min();
+        // What nobody would hear waits for the carrier.
+        let up = self.interfaces.iter().filter(|i| i.carrier == Carrier::Up);
+        self.report_at = up.filter_map(|i| i.groups.deadline()).min();
+    }
+
+    /// An interface gained or lost its carrier: who is there now has heard of no group, and has not been asked.
+    pub(super) fn groups_hear_of_carrier(&mut self, iface: Iface, carrier: Carrier) {
+        let groups = &mut self.interfaces[usize::from(iface)].groups;
+        if carrier == Carrier::Up {
+            for family in [Family::V4, Family::V6] {
+                if let Some(own) = groups.own.of_mut(family) {
+                    own.tell_all_again();
+                }
+                if let Some(others) = groups.others.of_mut(family) {
+                    others.begin_again();
+                }
+            }
+        }
+        self.next_report();
     }
 
     fn send_membership(&mut self, now: Instant, iface: Iface, to: IpAddr, message: &Message, out: &mut Out<'_>) {
@@ -363,12 +410,7 @@ impl Ip {
         self.counters6.out_requests += 1;
         self.counters6.out_mcast_pkts += 1;
         self.counters6.icmp_out_msgs += 1;
-        let interface = &self.interfaces[usize::from(iface)];
-        if interface.carrier == Carrier::Down {
-            self.counters6.out_discards += 1;
-            return drop_frame(&frame, DropReason::Carrier, out);
-        }
-        interface.send(MacAddr::of_group(dst.into()), EtherType::IPV6, frame, out);
+        self.interfaces[usize::from(iface)].send(MacAddr::of_group(dst.into()), EtherType::IPV6, frame, out);
     }
 }
 

@@ -5,6 +5,7 @@ mod bound;
 mod errors;
 mod filter;
 mod groups;
+mod mroute;
 mod offload;
 mod outgoing;
 mod output;
@@ -38,6 +39,7 @@ use crate::counters::{Counters, Seldom6};
 use crate::filter::Filter;
 use crate::forwarding::Forwarding;
 use crate::icmp_limit::Limiter;
+use crate::multicast::MulticastRoute;
 use crate::neighbor;
 use crate::route::{Iface, Table};
 use crate::routes::Guide;
@@ -185,6 +187,8 @@ pub struct Ip {
     /// The protocols above that take datagrams, a bit each.
     served: [u64; 4],
     rng: Rng,
+    /// How datagrams to groups are passed on.
+    multicast: Box<[MulticastRoute]>,
     /// When the next membership report is due.
     report_at: Option<Instant>,
     loopback: VecDeque<(Instant, Frame)>,
@@ -248,6 +252,7 @@ impl Ip {
             spreading: None,
             served: [0; 4],
             rng,
+            multicast: Box::default(),
             report_at: None,
             loopback: VecDeque::new(),
             up: VecDeque::new(),

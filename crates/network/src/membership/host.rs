@@ -163,6 +163,21 @@ impl Memberships {
         }
     }
 
+    /// Whoever is on the link now has heard of no group yet: all are told as if they were new.
+    pub fn tell_all_again(&mut self) {
+        let family = self.family;
+        for (_, entry) in self.groups.iter_mut().filter(|(group, _)| family.is_reported(**group)) {
+            match (self.spoken, entry.wanted.filter()) {
+                (Version::V3, Filter::Exclude(_)) => entry.mode_left = self.robustness,
+                (Version::V3, Filter::Include(sources)) => {
+                    entry.sources_left.extend(sources.into_iter().map(|source| (source, self.robustness)));
+                }
+                _ => entry.report = Some((Instant::ZERO, self.robustness - 1)),
+            }
+            self.change = Some(Instant::ZERO);
+        }
+    }
+
     /// Takes a message of another node. `rng` chooses when it is answered.
     pub fn receive(&mut self, now: Instant, message: &Message, rng: &mut Rng) {
         match message {

@@ -140,6 +140,11 @@ impl Querier {
         }
     }
 
+    /// The link is there again: this router asks as at its beginning.
+    pub fn begin_again(&mut self) {
+        self.role = Role::Querier { next: Instant::ZERO, startup: self.settings.robustness.max(1) - 1 };
+    }
+
     /// Whether this router is the one that asks.
     pub const fn is_querier(&self) -> bool {
         matches!(self.role, Role::Querier { .. })

@@ -122,10 +122,13 @@ impl Ip {
             }
             Kind::Multicast => {
                 self.counters.ip_in_mcast_pkts += 1;
+                self.forward_multicast(now, iface, &header, &frame, out);
                 if self.is_member(iface, header.dst.into())
                     || header.protocol == protocol::IGMP && self.hears(iface, header.dst.into())
                 {
                     self.deliver(now, at(Cast::Multicast), header, frame, out);
+                } else if header.protocol != protocol::IGMP {
+                    self.hear_stray(now, iface, header.dst.into());
                 }
             }
             Kind::NoRoute | Kind::Refused(_) => {

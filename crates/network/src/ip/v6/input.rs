@@ -101,10 +101,13 @@ impl Ip {
         }
         if to_group {
             self.counters6.in_mcast_pkts += 1;
+            self.forward_multicast_v6(now, iface, &header, &frame, out);
             // MLD, which a router must hear of every group, begins with an alert for routers.
             let alerts = header.next_header == next::HOP_BY_HOP && self.hears(iface, header.dst.into());
             if alerts || self.is_member_v6(iface, header.dst) {
                 self.deliver_v6(now, Arrival::on(iface, Cast::Multicast), header, frame, out);
+            } else if header.next_header != next::HOP_BY_HOP {
+                self.hear_stray(now, iface, header.dst.into());
             }
             return;
         }

@@ -82,7 +82,7 @@ enum Begins {
 }
 
 /// Whether an address is of the link only: RFC 4291 §2.5.6, and groups of link-local scope or less (§2.7).
-pub(super) fn is_link_scoped(addr: Ipv6Addr) -> bool {
+pub(in crate::ip) fn is_link_scoped(addr: Ipv6Addr) -> bool {
     addr.is_unicast_link_local() || addr.is_multicast() && addr.octets()[1] & 0x0f <= 2
 }
 
@@ -187,7 +187,7 @@ impl Ip {
 
     /// Finds the way to `dst`; the answer is remembered until anything changes.
     #[inline]
-    pub(super) fn find_v6(&mut self, dst: Ipv6Addr) -> Way {
+    pub(in crate::ip) fn find_v6(&mut self, dst: Ipv6Addr) -> Way {
         self.look_ups += 1;
         let epoch = self.way_epoch();
         if let Some(way) = self.v6.ways.get(dst, epoch) {

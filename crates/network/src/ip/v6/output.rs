@@ -180,7 +180,7 @@ impl Ip {
 
     /// Hands a packet that begins at its IP header to the link, once the next hop's link address is known.
     #[inline]
-    pub(super) fn transmit_v6(
+    pub(in crate::ip) fn transmit_v6(
         &mut self,
         now: Instant,
         dst: Ipv6Addr,
