@@ -5,6 +5,7 @@
 //! what is sent is well formed, and what is kept stays within its bounds.
 
 mod command;
+mod dhcp;
 mod dns;
 mod file;
 mod http;
@@ -13,6 +14,7 @@ mod station;
 mod words;
 
 pub use command::command;
+pub use dhcp::dhcp;
 pub use dns::{dns_client, dns_server};
 pub use file::lab_file;
 pub use http::{http_client, http_server};
@@ -27,6 +29,7 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("host", host),
     ("router", router),
     ("firewall", firewall),
+    ("dhcp", dhcp),
     ("dns-server", dns_server),
     ("dns-client", dns_client),
     ("http-server", http_server),

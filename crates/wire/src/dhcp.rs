@@ -330,8 +330,8 @@ impl Found {
             max_size: self.number(57)?.map(u16::from_be_bytes),
             renewal: self.seconds(58)?,
             rebinding: self.seconds(59)?,
-            client_id: self.take(61),
-            relay: self.take(82),
+            client_id: self.take(61).filter(|id| !id.is_empty()),
+            relay: self.take(82).filter(|added| !added.is_empty()),
         })
     }
 }

@@ -3,6 +3,7 @@
 use core::future::Future;
 use core::pin::pin;
 use core::task::Poll;
+use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,9 @@ use super::{TO_ALL, server_at, short};
 /// Where the client of the first interface hears `release` and `renew`, on 127.0.0.1 alone; those of further interfaces at
 /// the ports that follow.
 pub const CONTROL_PORT: u16 = 7912;
+
+/// How long an address outlives the message that gives it back.
+const FAREWELL: Duration = Duration::from_millis(1);
 
 /// The address that a client had last, which outlives its host as a file of leases does.
 #[derive(Clone, Debug, Default)]
@@ -187,6 +191,8 @@ impl Client {
                     self.own = None;
                     if *self.machine.state() == State::Released {
                         self.memory.keep(None);
+                        // The DHCPRELEASE leaves by this address, which must not be gone before.
+                        self.net.sleep(FAREWELL).await;
                     }
                     // Gone already where its lifetime in storey 3 was over first.
                     let _ = self.admin.remove_address(self.link.iface, address.into());

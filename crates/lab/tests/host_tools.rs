@@ -1,0 +1,163 @@
+//! The host tools print as the originals do.
+
+use septet_lab::{BuildOptions, Lab};
+
+/// Each command with what it printed, standard output before standard error.
+const PRINTED: &[(&str, &str)] = &[
+    (
+        "ip addr",
+        "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group default qlen 1000
+    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
+    inet 127.0.0.1/8 scope host lo
+       valid_lft forever preferred_lft forever
+    inet6 ::1/128 scope host 
+       valid_lft forever preferred_lft forever
+2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc pfifo_fast state UP group default qlen 1000
+    link/ether 02:00:00:03:00:00 brd ff:ff:ff:ff:ff:ff
+    inet 10.0.1.10/24 brd 10.0.1.255 scope global eth0
+       valid_lft forever preferred_lft forever
+",
+    ),
+    (
+        "arping -c 2 b",
+        "ARPING 10.0.1.11 from 10.0.1.10 eth0
+Unicast reply from 10.0.1.11 [02:00:00:04:00:00]  0.022ms
+Unicast reply from 10.0.1.11 [02:00:00:04:00:00]  0.022ms
+Sent 2 probes (1 broadcast(s))
+Received 2 response(s)
+",
+    ),
+    (
+        "arping -D b",
+        "ARPING 10.0.1.11 from 0.0.0.0 eth0
+Unicast reply from 10.0.1.11 [02:00:00:04:00:00]  0.022ms
+Sent 1 probes (1 broadcast(s))
+Received 1 response(s)
+",
+    ),
+    (
+        "ping -q -c 1 -W 1 10.0.1.77",
+        "PING 10.0.1.77 (10.0.1.77) 56(84) bytes of data.
+
+--- 10.0.1.77 ping statistics ---
+1 packets transmitted, 0 received, 100% packet loss, time 0ms
+
+",
+    ),
+    (
+        "ip neigh",
+        "10.0.1.77 dev eth0 INCOMPLETE 
+",
+    ),
+    (
+        "ip neighbor",
+        "10.0.1.77 dev eth0 FAILED 
+",
+    ),
+    ("ip neigh add 10.0.1.78 lladdr 02:00:00:00:00:07 dev eth0", ""),
+    (
+        "ip neigh add 10.0.1.78 lladdr 02:00:00:00:00:08 dev eth0",
+        "RTNETLINK answers: File exists
+",
+    ),
+    (
+        "ip neigh show dev eth0 nud permanent",
+        "10.0.1.78 lladdr 02:00:00:00:00:07 PERMANENT 
+",
+    ),
+    ("ip addr add 10.0.1.200/24 dev eth0 valid_lft 10 preferred_lft 5", ""),
+    (
+        "ip -o -4 addr show eth0",
+        "2: eth0    inet 10.0.1.10/24 brd 10.0.1.255 scope global eth0\\       valid_lft forever preferred_lft forever
+2: eth0    inet 10.0.1.200/24 brd 10.0.1.255 scope global dynamic eth0\\       valid_lft 8sec preferred_lft 3sec
+",
+    ),
+    (
+        "ip addr add 10.0.1.10/24 dev eth0",
+        "Error: ipv4: Address already assigned.
+",
+    ),
+    (
+        "ip addr del 10.0.1.55/24 dev eth0",
+        "Error: ipv4: Address not found.
+",
+    ),
+    (
+        "ip addr show nope",
+        "Cannot find device \"nope\"
+",
+    ),
+    (
+        "nc -z -v server 79-80",
+        "Connection to server (10.0.2.10) 80 port [tcp/http] succeeded!
+nc: connect to server (10.0.2.10) port 79 (tcp) failed: Connection refused
+",
+    ),
+    (
+        "nc --data hello server 7",
+        "hello
+",
+    ),
+    (
+        "nc -z -u -v server 9",
+        "nc: connect to server (10.0.2.10) port 9 (udp) failed: Connection refused
+",
+    ),
+    (
+        "tracepath -n server",
+        " 1?: [LOCALHOST]                      pmtu 1500
+ 1:  10.0.1.1                                               0.054ms 
+ 2:  10.0.1.1                                               0.054ms pmtu 1400
+ 2:  10.0.2.10                                             10.088ms reached
+     Resume: pmtu 1400 hops 2 back 2 
+",
+    ),
+    (
+        "mtr --report -n -c 3 -i 0.1 server",
+        "Start: 2026-01-01T00:00:38+0000
+HOST: a                           Loss%   Snt   Last   Avg  Best  Wrst StDev
+  1.|-- 10.0.1.1                   0.0%     3    0.0   0.0   0.0   0.0   0.0
+  2.|-- 10.0.2.10                  0.0%     3   10.0  10.0  10.0  10.0   0.0
+",
+    ),
+    ("ip link set eth0 down", ""),
+    (
+        "ip link show eth0",
+        "2: eth0: <BROADCAST,MULTICAST> mtu 1500 qdisc pfifo_fast state DOWN mode DEFAULT group default qlen 1000
+    link/ether 02:00:00:03:00:00 brd ff:ff:ff:ff:ff:ff
+",
+    ),
+];
+
+#[test]
+fn each_prints_what_the_original_would() {
+    // Two seconds lie between them: a neighbour that does not answer is given up after three.
+    let run: Vec<String> =
+        (0..).zip(PRINTED).map(|(n, (command, _))| format!("'at {}s: {command}'", 2 + 2 * n)).collect();
+    let text = format!(
+        r#"
+[lab]
+stop = "100s"
+[topology]
+links = ["s1 -- r1, a, b", "r1 -- server : delay 5ms mtu 1400"]
+[switch.s1]
+[router.r1]
+[host.a]
+run = [{}]
+[host.b]
+[host.server]
+run = "tcp-echo 7"
+[host.server.http]
+"#,
+        run.join(", ")
+    );
+    let lab = Lab::parse("lab.toml", &text).unwrap_or_else(|e| panic!("{e}"));
+    let mut run = lab.build(&BuildOptions::default()).unwrap();
+    run.play().unwrap();
+    let outputs: Vec<_> = run.outputs().into_iter().filter(|output| output.node == 2).collect();
+    assert_eq!(outputs.len(), PRINTED.len());
+    for (output, (command, wanted)) in outputs.iter().zip(PRINTED) {
+        let printed = output.console.output() + &output.console.errors();
+        assert_eq!(printed, *wanted, "{command}");
+    }
+}
