@@ -50,7 +50,7 @@ impl<'p> Extension<'p> {
 
 /// An option of a hop-by-hop or a destination options header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TheOption<'p> {
+pub struct ExtensionOption<'p> {
     /// Its type.
     pub kind: u8,
     /// Where in the header it begins.
@@ -76,7 +76,7 @@ pub enum Unknown {
     ReportUnicast,
 }
 
-impl TheOption<'_> {
+impl ExtensionOption<'_> {
     /// What to do where its type is not known.
     pub const fn if_unknown(&self) -> Unknown {
         match self.kind >> 6 {
@@ -100,7 +100,7 @@ pub struct Options<'p> {
 pub struct Overrun;
 
 impl<'p> Iterator for Options<'p> {
-    type Item = Result<TheOption<'p>, Overrun>;
+    type Item = Result<ExtensionOption<'p>, Overrun>;
 
     fn next(&mut self) -> Option<Self::Item> {
         const PAD1: u8 = 0;
@@ -119,7 +119,7 @@ impl<'p> Iterator for Options<'p> {
             };
             self.at = at + 2 + data.len();
             if kind != PADN {
-                return Some(Ok(TheOption { kind, at, data }));
+                return Some(Ok(ExtensionOption { kind, at, data }));
             }
         }
     }

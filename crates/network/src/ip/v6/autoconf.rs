@@ -34,11 +34,11 @@ pub(super) struct Lease {
     pub(super) preferred_until: Option<Instant>,
     /// `None`: for ever.
     pub(super) valid_until: Option<Instant>,
-    use_: Use,
+    stage: Stage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Use {
+enum Stage {
     Preferred,
     Deprecated,
 }
@@ -49,12 +49,12 @@ impl Lease {
     }
 
     pub(super) fn is_deprecated(&self) -> bool {
-        self.use_ == Use::Deprecated
+        self.stage == Stage::Deprecated
     }
 
     /// When it is next to be looked at.
     pub(super) fn next_change(&self) -> Option<Instant> {
-        let preferred = self.preferred_until.filter(|_| self.use_ == Use::Preferred);
+        let preferred = self.preferred_until.filter(|_| self.stage == Stage::Preferred);
         preferred.into_iter().chain(self.valid_until).min()
     }
 
@@ -69,7 +69,7 @@ impl Lease {
             self.valid_until = Some(now + TWO_HOURS);
         }
         self.preferred_until = end(now, info.preferred);
-        self.use_ = if info.preferred == 0 { Use::Deprecated } else { Use::Preferred };
+        self.stage = if info.preferred == 0 { Stage::Deprecated } else { Stage::Preferred };
     }
 }
 
@@ -326,7 +326,7 @@ impl Ip {
             addr,
             preferred_until: end(now, info.preferred),
             valid_until: end(now, info.valid),
-            use_: if info.preferred == 0 { Use::Deprecated } else { Use::Preferred },
+            stage: if info.preferred == 0 { Stage::Deprecated } else { Stage::Preferred },
         };
         let cidr = Cidr::new(addr.into(), 64).expect("64 bits fit");
         out.trace.emit(Storey::Network, "slaac.address", cause, |f| {
@@ -339,8 +339,8 @@ impl Ip {
     pub(super) fn run_leases(&mut self, now: Instant, iface: Iface, out: &mut Out<'_>) {
         let past = |until: Option<Instant>| until.is_some_and(|at| at <= now);
         let Some(link) = self.link_mut(iface) else { return };
-        for lease in link.leases.iter_mut().filter(|l| l.use_ == Use::Preferred && past(l.preferred_until)) {
-            lease.use_ = Use::Deprecated;
+        for lease in link.leases.iter_mut().filter(|l| l.stage == Stage::Preferred && past(l.preferred_until)) {
+            lease.stage = Stage::Deprecated;
             out.trace.emit(Storey::Network, "slaac.deprecated", EventId::NONE, |f| {
                 f.set("ip", lease.addr).set("why", "its preferred lifetime is over");
             });
@@ -381,7 +381,7 @@ mod tests {
             addr: Ipv6Addr::LOCALHOST,
             preferred_until: None,
             valid_until: left.map(|left| now + Duration::from_secs(left)),
-            use_: Use::Preferred,
+            stage: Stage::Preferred,
         };
         let prefix = Ipv6Addr::UNSPECIFIED;
         let info =
