@@ -242,7 +242,7 @@ mod tests {
             for (i, &(bits, len)) in prefixes.iter().enumerate() {
                 *trie.slot(bits, len) = i as u32;
             }
-            let gone: Vec<_> = gone.iter().filter_map(|i| (!prefixes.is_empty()).then(|| prefixes[i.index(prefixes.len())])).collect();
+            let gone: Vec<_> = gone.iter().filter(|_| !prefixes.is_empty()).map(|i| prefixes[i.index(prefixes.len())]).collect();
             for &(bits, len) in &gone {
                 trie.remove(bits, len);
                 prop_assert_eq!(trie.get(bits, len), NONE);

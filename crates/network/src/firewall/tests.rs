@@ -49,7 +49,7 @@ impl Own for Addresses {
 enum Fate {
     Out(Iface, Frame),
     /// For the router itself.
-    In(Frame),
+    In,
     Gone(DropReason),
     Rejected(Reject),
 }
@@ -98,7 +98,7 @@ impl Router {
         // What has no header does not come so far.
         let Some(Packet { dst, .. }) = Packet::read(frame.bytes()) else { return Fate::Gone(DropReason::Malformed) };
         if Addresses.is_own(dst) {
-            return end(self.ask(Hook::Input, Some(input), None, &mut frame)).unwrap_or(Fate::In(frame));
+            return end(self.ask(Hook::Input, Some(input), None, &mut frame)).unwrap_or(Fate::In);
         }
         let inside = dst.to_string().starts_with("10.") || dst.to_string().starts_with("fd00:");
         let output = u16::from(!inside);
@@ -130,7 +130,7 @@ impl Router {
                 let (from, to) = ends(&frame);
                 Ok((iface, from.to_string(), to.to_string()))
             }
-            Fate::In(_) => Ok((99, from.to_owned(), to.to_owned())),
+            Fate::In => Ok((99, from.to_owned(), to.to_owned())),
             Fate::Gone(why) => Err(why),
             Fate::Rejected(how) => panic!("{how:?}"),
         }
@@ -441,7 +441,7 @@ fn without_rules_that_ask_for_it_nothing_is_tracked() {
     assert!(!router.firewall.wants_whole());
     assert!(matches!(router.take(1, udp(end("198.51.100.7:1"), end("192.0.2.1:1"), b"")), Fate::Gone(_)));
     let syn = tcp(end("198.51.100.7:1"), end("192.0.2.1:1"), Flags::SYN, 1, 0, b"");
-    assert!(matches!(router.take(1, syn), Fate::In(_)));
+    assert!(matches!(router.take(1, syn), Fate::In));
     assert!(router.firewall.tracker().is_empty());
 }
 

@@ -130,7 +130,7 @@ fn ports(protocol: u8, payload: &[u8]) -> Option<[u8; 4]> {
 pub(super) fn choose(hops: &[NextHop], up: impl Fn(Iface) -> bool, hash: u32) -> Option<NextHop> {
     let usable = hops.iter().filter(|hop| up(hop.iface));
     let regions = usable.clone().count() as u64;
-    usable.copied().nth((u64::from(hash) * regions >> 32) as usize)
+    usable.copied().nth(((u64::from(hash) * regions) >> 32) as usize)
 }
 
 impl Ip {
