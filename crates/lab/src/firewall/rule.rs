@@ -325,8 +325,6 @@ impl Reader<'_, '_> {
                     // `to : 8080`
                     let ports = if ports.text.is_empty() { tokens.expect("ports", "`to :8080`")? } else { ports };
                     Some(values::ports(ports)?)
-                } else if tokens.take(":") {
-                    None
                 } else {
                     None
                 };

@@ -172,7 +172,7 @@ impl Firewall {
     fn confirm(&mut self, at: &mut Passage<'_>, frame: &mut Frame) -> Verdict {
         let of = self.found.of;
         if of == Of::Begun {
-            self.tell_apart(at.now, frame);
+            self.tell_apart(at.now);
         }
         let (confirmed, other) = self.tracker.confirm(at.now, of);
         self.let_all_go(at.now);

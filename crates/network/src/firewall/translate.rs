@@ -152,7 +152,7 @@ impl Firewall {
     }
 
     /// Where the answers of a conversation could not be told from another's, its source gets another port.
-    pub(super) fn tell_apart(&mut self, now: Instant, _: &Frame) {
+    pub(super) fn tell_apart(&mut self, now: Instant) {
         let Some(reply) = self.tracker.get(Of::Begun).map(|c| c.tuples[Direction::Reply as usize]) else { return };
         if matches!(reply.ends, Ends::None) || !self.tracker.knows(now, &reply) {
             return;
