@@ -10,6 +10,7 @@ mod dns;
 mod file;
 mod http;
 mod pieces;
+mod routing;
 mod station;
 mod words;
 
@@ -18,6 +19,7 @@ pub use dhcp::dhcp;
 pub use dns::{dns_client, dns_server};
 pub use file::lab_file;
 pub use http::{http_client, http_server};
+pub use routing::routing;
 pub use station::{firewall, host, router};
 pub use words::words;
 
@@ -30,6 +32,7 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("router", router),
     ("firewall", firewall),
     ("dhcp", dhcp),
+    ("routing", routing),
     ("dns-server", dns_server),
     ("dns-client", dns_client),
     ("http-server", http_server),

@@ -12,7 +12,7 @@ use septet_network::routing::{
     Action, Arrival, Carriage, Config, Context, Conversation, Identity, Kind, Link, LinkState, Packet, RouteChange,
     RoutingProtocol, SessionEvent,
 };
-use septet_network::{Iface, Origin, Route, Target};
+use septet_network::{Iface, Route, Target};
 use septet_transport::tcp::{Follows, State};
 use septet_wire::udp;
 
@@ -82,7 +82,7 @@ impl Routing {
             IpAddr::V6(_) => None,
         });
         let router = v4.max().unwrap_or(Ipv4Addr::UNSPECIFIED);
-        let by_hand = config.routes.iter().filter(|route| route.origin == Origin::Static);
+        let by_hand = config.by_hand.iter().flat_map(|by_hand| &by_hand.routes);
         let by_hand: Vec<_> = by_hand.map(|route| route.prefix).collect();
         let start = |speaker: &Speaker| {
             let rng = config.randomness.stream(&format!("{} {}", speaker.kind.name, config.name));
