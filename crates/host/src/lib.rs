@@ -7,10 +7,12 @@
 
 mod handle;
 mod host;
+mod l3switch;
 mod stack;
 
 pub use handle::Sockets;
 pub use host::Host;
+pub use l3switch::LayerThreeSwitch;
 pub use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
 pub use stack::middlebox;
 pub use stack::{

@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use septet_application::dns;
 use septet_application::programs::Captured;
-use septet_core::{Port as PortNumber, Randomness, Seed};
+use septet_core::{Port as PortNumber, Randomness, Seed, Station};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::hub::Hub;
 use septet_datalink::switch;
 use septet_datalink::vlan::VlanId;
 use septet_engine::World;
-use septet_host::{ByHand, Forwarding, Host, HostConfig, InterfaceConfig, system_randomness};
+use septet_host::{ByHand, Forwarding, Host, HostConfig, InterfaceConfig, LayerThreeSwitch, system_randomness};
 use septet_network::ip::{
     Advertise, AdvertisedPrefix, Autoconf, ConfigError, Discovery, Ipv6Config, VlanInterfaceConfig,
 };
@@ -138,7 +138,7 @@ impl Lab {
                     let station = self.fit(index, Box::new(switch(node, spec, management)), seed);
                     (world.add_station(&node.name, station), None)
                 }
-                NodeSpec::Router(stack) | NodeSpec::Host(HostSpec { stack, .. }) => {
+                NodeSpec::L3Switch(_, stack) | NodeSpec::Router(stack) | NodeSpec::Host(HostSpec { stack, .. }) => {
                     let config = HostConfig {
                         name: node.name.clone(),
                         interfaces: interfaces(node),
@@ -176,7 +176,14 @@ impl Lab {
                         host.on_boot(boot);
                     }
                     let recorder = host.recorder();
-                    (world.add_station(&node.name, self.fit(index, Box::new(host), seed)), Some(recorder))
+                    let station: Box<dyn Station> = match node.spec.switch() {
+                        Some(spec) => {
+                            let switch = switch(node, spec, self.management(index, spec));
+                            Box::new(LayerThreeSwitch::new(switch, host, PortNumber(self.inside(index))))
+                        }
+                        None => Box::new(host),
+                    };
+                    (world.add_station(&node.name, self.fit(index, station, seed)), Some(recorder))
                 }
             };
             board.damage.add_node(station, node);
@@ -408,7 +415,7 @@ fn by_hand(node: &Node, stack: &StackSpec) -> Option<Box<ByHand>> {
 
 fn forwarding(node: &Node) -> Forwarding {
     match node.kind() {
-        NodeKind::Router => Forwarding::On,
+        NodeKind::L3Switch | NodeKind::Router => Forwarding::On,
         NodeKind::Host | NodeKind::Switch | NodeKind::Hub => Forwarding::Off,
     }
 }
@@ -429,7 +436,7 @@ fn interfaces(node: &Node) -> Vec<InterfaceConfig> {
         addresses: port.addresses.clone(),
         mtu: u32::from(port.mtu),
     };
-    node.ports.iter().map(interface).collect()
+    node.stack_ports().iter().map(interface).collect()
 }
 
 fn vlan_interfaces(node: &Node) -> Vec<VlanInterfaceConfig> {
@@ -440,7 +447,7 @@ fn vlan_interfaces(node: &Node) -> Vec<VlanInterfaceConfig> {
         };
         port.vlans.iter().filter_map(of).collect::<Vec<_>>()
     };
-    (0..).zip(&node.ports).flat_map(at).collect()
+    (0..).zip(node.stack_ports()).flat_map(at).collect()
 }
 
 /// What a router advertises on one of its links.

@@ -45,7 +45,7 @@ fn stations_count_what_is_declared_of_their_kind() {
                 NodeKind::Host | NodeKind::Router if name.starts_with(char::is_uppercase) => "host, router",
                 NodeKind::Switch if name.starts_with("switch_") => "switch",
                 NodeKind::Hub => "hub",
-                NodeKind::Host | NodeKind::Router | NodeKind::Switch => "card",
+                NodeKind::Host | NodeKind::Router | NodeKind::Switch | NodeKind::L3Switch => "card",
             };
             shown.insert((by, name));
         });

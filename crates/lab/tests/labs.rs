@@ -506,8 +506,8 @@ fn every_lab_has_a_test() {
 #[test]
 fn routing_loop() {
     holds("routing-loop", &[]);
-    // With the default route of r2 taken away it knows of no way, and says so at once.
-    let missed = misses("routing-loop", "[router.r2]\ngateway = \"r1\"\n", "[router.r2]\n");
+    // Where r2 says that there is no way nothing goes round.
+    let missed = misses("routing-loop", "gateway = \"r1\"\nroutes = [", "routes = [\"unreachable default\", ");
     assert_eq!(missed, ["loops", "cost", "seen"]);
     needs("routing-loop", "\"unreachable 10.98.0.0/16\", ", "unreachable");
     needs("routing-loop", ", \"blackhole 10.98.8.0/24\"", "silent");
@@ -516,7 +516,26 @@ fn routing_loop() {
 #[test]
 fn anycast() {
     holds("anycast", &[]);
-    needs("anycast", ", \"192.0.2.53 via r2 metric 2\"", "nobody");
-    // The metric decides, not the order.
-    assert_eq!(misses("anycast", "via ns2 metric 1", "via ns2 metric 3"), ["nearest", "other"]);
+    let missed = misses("anycast", "\"192.0.2.53 via r2 metric 2\"", "\"unreachable 192.0.2.53 metric 2\"");
+    assert_eq!(missed, ["failover", "nobody", "other"]);
+    // The metric decides, not the order; and where each router prefers the other nobody is left when one server goes.
+    let missed = misses("anycast", "via ns2 metric 1", "via ns2 metric 3");
+    assert_eq!(missed, ["nearest", "failover", "nobody", "other"]);
+}
+
+#[test]
+fn layer_3_switch() {
+    holds("layer-3-switch", &[]);
+    // A switch that only looks at link addresses has no way from one VLAN to another.
+    let text = read("layer-3-switch").replace("[l3switch.s1]", "[switch.s1]");
+    let keys =
+        ["addresses = { 10 = \"192.168.10.1/24\" }\n", "run = [\"at 8s: ip route\", \"at 9s: ping -c 2 far\"]\n"];
+    let text = keys.iter().fold(text, |text, key| text.replace(key, ""));
+    let text = text
+        .replace("itself   = \"sum(s1.ping.ok) == 2\"\n", "")
+        .replace("s1.IpForwDatagrams >= 14 and s1.switch_forwarded > s1.IpForwDatagrams", "s1.switch_forwarded > 5");
+    let lab = Lab::parse("lab.toml", &text).unwrap();
+    let without = lab.build(&BuildOptions::default()).unwrap().finish().unwrap();
+    let missed: Vec<&str> = without.verdicts.iter().filter(|v| !v.held).map(|v| v.name.as_str()).collect();
+    assert_eq!(missed, ["routed", "page", "beyond"]);
 }

@@ -85,6 +85,7 @@ pub(crate) fn counted(kind: NodeKind) -> Box<dyn Iterator<Item = &'static Metric
     match kind {
         NodeKind::Host | NodeKind::Router => Box::new(septet_host::metrics().chain(cards)),
         NodeKind::Switch => Box::new(switch::metrics().chain(cards)),
+        NodeKind::L3Switch => Box::new(septet_host::metrics().chain(switch::metrics()).chain(cards)),
         NodeKind::Hub => Box::new(hub::Counters::METRICS.iter()),
     }
 }

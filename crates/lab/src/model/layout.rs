@@ -31,7 +31,9 @@ impl<'a> Layout<'a> {
         let Some((beyond, _)) = self.beyond(place) else { return Duplex::Full };
         match self.nodes[beyond.node].kind() {
             NodeKind::Hub => Duplex::Half,
-            NodeKind::Switch | NodeKind::Router | NodeKind::Host => self.nodes[place.node].spec.duplex(beyond.node),
+            NodeKind::Switch | NodeKind::L3Switch | NodeKind::Router | NodeKind::Host => {
+                self.nodes[place.node].spec.duplex(beyond.node)
+            }
         }
     }
 }

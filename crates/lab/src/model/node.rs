@@ -79,8 +79,9 @@ impl Node {
 
     /// The addresses of each interface, and what it does of IPv6 by itself: of the ports, then of the VLANs at them.
     pub(crate) fn interfaces(&self) -> impl Iterator<Item = (&[Cidr], &ByItself)> {
-        let ports = self.ports.iter().map(|port| (&port.addresses[..], &port.by_itself));
-        let vlans = self.ports.iter().flat_map(|port| &port.vlans).map(|sub| (&sub.addresses[..], &sub.by_itself));
+        let ports = self.stack_ports().iter().map(|port| (&port.addresses[..], &port.by_itself));
+        let vlans =
+            self.stack_ports().iter().flat_map(|port| &port.vlans).map(|sub| (&sub.addresses[..], &sub.by_itself));
         ports.chain(vlans)
     }
 
@@ -92,13 +93,21 @@ impl Node {
         self.ports.iter().flat_map(of)
     }
 
+    /// The ports at which its interfaces are, by number: of a switch that routes only the one inside.
+    pub(crate) fn stack_ports(&self) -> &[Port] {
+        match (self.kind(), &self.ports[..]) {
+            (NodeKind::L3Switch, [.., inside]) => core::slice::from_ref(inside),
+            (_, ports) => ports,
+        }
+    }
+
     /// The names of its interfaces: those of the ports, then those of VLANs at them.
     pub(crate) fn interface_names(&self) -> impl Iterator<Item = String> + '_ {
-        let ports = (0..self.ports.len()).map(|number| format!("eth{number}"));
+        let ports = (0..self.stack_ports().len()).map(|number| format!("eth{number}"));
         let of = |(number, port): (usize, &Port)| -> Vec<String> {
             port.vlans.iter().map(|sub| format!("eth{number}.{}", sub.vlan)).collect()
         };
-        ports.chain(self.ports.iter().enumerate().flat_map(of))
+        ports.chain(self.stack_ports().iter().enumerate().flat_map(of))
     }
 }
 
@@ -109,6 +118,8 @@ pub enum NodeKind {
     Hub,
     /// A learning switch.
     Switch,
+    /// A switch that routes between its VLANs.
+    L3Switch,
     /// A host that forwards.
     Router,
     /// A host.
@@ -117,14 +128,20 @@ pub enum NodeKind {
 
 impl NodeKind {
     /// The kinds, by the name of their section.
-    pub(crate) const SECTIONS: [(&'static str, Self); 4] =
-        [("hub", Self::Hub), ("switch", Self::Switch), ("router", Self::Router), ("host", Self::Host)];
+    pub(crate) const SECTIONS: [(&'static str, Self); 5] = [
+        ("hub", Self::Hub),
+        ("switch", Self::Switch),
+        ("l3switch", Self::L3Switch),
+        ("router", Self::Router),
+        ("host", Self::Host),
+    ];
 
     /// The name of its section.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hub => "hub",
             Self::Switch => "switch",
+            Self::L3Switch => "l3switch",
             Self::Router => "router",
             Self::Host => "host",
         }
@@ -134,8 +151,21 @@ impl NodeKind {
     pub fn has_addresses(self) -> bool {
         match self {
             Self::Hub | Self::Switch => false,
-            Self::Router | Self::Host => true,
+            Self::L3Switch | Self::Router | Self::Host => true,
         }
+    }
+
+    /// Whether it joins the links at its ports.
+    pub fn joins_links(self) -> bool {
+        match self {
+            Self::Hub | Self::Switch | Self::L3Switch => true,
+            Self::Router | Self::Host => false,
+        }
+    }
+
+    /// Whether it forwards.
+    pub fn routes(self) -> bool {
+        matches!(self, Self::L3Switch | Self::Router)
     }
 }
 
@@ -174,6 +204,13 @@ pub struct Subinterface {
     pub(crate) by_itself: ByItself,
 }
 
+impl Subinterface {
+    /// An interface whose addresses are still to be found.
+    pub(crate) fn new(vlan: u16) -> Self {
+        Self { vlan, addresses: Vec::new(), by_itself: ByItself::default() }
+    }
+}
+
 /// What an interface does of IPv6 by itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct ByItself {
@@ -208,6 +245,8 @@ pub enum NodeSpec {
     Hub,
     /// Of a switch.
     Switch(SwitchSpec),
+    /// Of a switch that routes: of both of its parts.
+    L3Switch(SwitchSpec, StackSpec),
     /// Of a host that forwards.
     Router(StackSpec),
     /// Of a host.
@@ -220,6 +259,7 @@ impl NodeSpec {
         match self {
             Self::Hub => NodeKind::Hub,
             Self::Switch(_) => NodeKind::Switch,
+            Self::L3Switch(..) => NodeKind::L3Switch,
             Self::Router(_) => NodeKind::Router,
             Self::Host(_) => NodeKind::Host,
         }
@@ -228,7 +268,7 @@ impl NodeSpec {
     /// Of a switch.
     pub fn switch(&self) -> Option<&SwitchSpec> {
         match self {
-            Self::Switch(switch) => Some(switch),
+            Self::Switch(switch) | Self::L3Switch(switch, _) => Some(switch),
             Self::Hub | Self::Router(_) | Self::Host(_) => None,
         }
     }
@@ -236,7 +276,7 @@ impl NodeSpec {
     /// Of a host or a router, what they have in common.
     pub fn stack(&self) -> Option<&StackSpec> {
         match self {
-            Self::Router(stack) => Some(stack),
+            Self::Router(stack) | Self::L3Switch(_, stack) => Some(stack),
             Self::Host(host) => Some(&host.stack),
             Self::Hub | Self::Switch(_) => None,
         }
@@ -245,8 +285,8 @@ impl NodeSpec {
     /// Whether it sends to the node `neighbour` while it hears it.
     pub(crate) fn duplex(&self, neighbour: usize) -> Duplex {
         match self {
-            Self::Switch(switch) if switch.half_duplex.contains(&neighbour) => Duplex::Half,
-            Self::Hub | Self::Switch(_) => Duplex::Full,
+            Self::Switch(switch) | Self::L3Switch(switch, _) if switch.half_duplex.contains(&neighbour) => Duplex::Half,
+            Self::Hub | Self::Switch(_) | Self::L3Switch(..) => Duplex::Full,
             Self::Router(stack) | Self::Host(HostSpec { stack, .. }) => stack.duplex,
         }
     }
@@ -255,7 +295,7 @@ impl NodeSpec {
     pub fn host(&self) -> Option<&HostSpec> {
         match self {
             Self::Host(host) => Some(host),
-            Self::Hub | Self::Switch(_) | Self::Router(_) => None,
+            Self::Hub | Self::Switch(_) | Self::L3Switch(..) | Self::Router(_) => None,
         }
     }
 }
@@ -284,6 +324,8 @@ pub struct StackSpec {
     /// Routes by hand, as they are written.
     pub(crate) routes: Vec<Text>,
     pub(crate) multipath: Multipath,
+    /// The addresses that a switch that routes has in its VLANs, where the file says so.
+    pub(crate) of_vlans: BTreeMap<u16, Vec<GivenAddress>>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
     /// What its packet filter is to be, to be read when all nodes have their addresses.
     pub(crate) firewall: Option<FirewallSpec>,

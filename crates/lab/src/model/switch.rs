@@ -36,8 +36,20 @@ pub struct SwitchSpec {
     pub snooping: Option<(Unknown, PortLeave, BTreeSet<usize>)>,
     /// Neighbours to whom it speaks half duplex.
     pub half_duplex: BTreeSet<usize>,
+    /// Whether it routes between its VLANs.
+    pub layer: Layer,
     /// Where the file names each neighbour.
     pub(crate) named: Vec<NamedNeighbour>,
+}
+
+/// What a switch looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Layer {
+    /// Link addresses.
+    #[default]
+    Two,
+    /// IP addresses too: it routes between its VLANs.
+    Three,
 }
 
 /// Whether PAUSE frames are sent.
@@ -68,7 +80,7 @@ impl SwitchSpec {
 
     /// Whether the switch looks at tags.
     pub(crate) fn has_vlans(&self) -> bool {
-        !self.vlans.is_empty() || !self.trunks.is_empty()
+        !self.vlans.is_empty() || !self.trunks.is_empty() || self.layer == Layer::Three
     }
 
     /// All VLANs that it names.

@@ -10,13 +10,13 @@ use septet_language::schema::{
 
 use crate::model::medium::MEDIUM;
 use crate::model::versions::Versions;
-use crate::read::node::{HOSTS, HUBS, ROUTERS, ROUTING_OF_ALL, SWITCHES};
+use crate::read::node::{HOSTS, HUBS, L3_SWITCHES, ROUTERS, ROUTING_OF_ALL, SWITCHES};
 use crate::read::tcp::TCP_OF_ALL;
 
 /// The whole file.
 pub(crate) static ROOT: Section = Section::new(
     "A network: its nodes, the links between them, what goes wrong, and what is expected.",
-    &[&[&LAB, &MEDIA, &TOPOLOGY, &HUBS, &SWITCHES, &ROUTERS, &HOSTS, &FAULTS, &EXPECT, &SWEEP]],
+    &[&[&LAB, &MEDIA, &TOPOLOGY, &HUBS, &SWITCHES, &L3_SWITCHES, &ROUTERS, &HOSTS, &FAULTS, &EXPECT, &SWEEP]],
 )
 .required(&["topology"]);
 

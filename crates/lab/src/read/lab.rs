@@ -275,6 +275,7 @@ impl Reader<'_> {
                     }
                 })
                 .collect();
+            let ports = with_inner_port(ports, &spec, index);
             let neighbours = plugged.values().filter_map(|link| {
                 let beyond = links[*link].ends.iter().map(|end| end.node).find(|node| *node != index)?;
                 Some((beyond, *link))
@@ -384,6 +385,22 @@ impl Reader<'_> {
         }
         list
     }
+}
+
+/// The ports of a node; of a switch that routes also the one inside, behind which its interfaces are.
+fn with_inner_port(mut ports: Vec<Port>, spec: &NodeSpec, index: usize) -> Vec<Port> {
+    if let NodeSpec::L3Switch(switch, stack) = spec {
+        let number = ports.len() as u16;
+        let named = switch.named_vlans().chain(stack.of_vlans.keys().copied());
+        let vlans: BTreeSet<u16> = if switch.vlans.is_empty() { named.chain([1]).collect() } else { named.collect() };
+        ports.push(Port {
+            mac: address::mac(PortRef { node: index, port: number }),
+            vlans: vlans.into_iter().map(Subinterface::new).collect(),
+            mtu: stack.mtu.unwrap_or(MTU),
+            ..Port::default()
+        });
+    }
+    ports
 }
 
 /// The gateway that the file gives a host, which must be on one of its networks: of a router's name, its address of each

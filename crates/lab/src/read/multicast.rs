@@ -197,7 +197,7 @@ fn origin(
     }
     let node = topology.node(word)?;
     Ok(match kinds(node) {
-        NodeKind::Host | NodeKind::Router => Origin::Node(node),
+        NodeKind::Host | NodeKind::Router | NodeKind::L3Switch => Origin::Node(node),
         NodeKind::Switch | NodeKind::Hub => Origin::Behind(Neighbour { node, span: text.place(word.range()) }),
     })
 }

@@ -25,6 +25,7 @@ use crate::model::node::{
     Advert, Advertises, Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, Resolver, Routing, StackSpec,
     VlanSpec,
 };
+use crate::model::switch::{Layer, SwitchSpec};
 use crate::model::topology::Topology;
 use crate::model::versions::Versions;
 use crate::read::routes::ROUTES;
@@ -39,6 +40,8 @@ pub(crate) static HUBS: NodesOf =
     Key::new("hub", Named("hub", PieceOf(&HUB)), "repeaters, by name: all on them share one line");
 pub(crate) static SWITCHES: NodesOf =
     Key::new("switch", Named("switch", PieceOf(&SWITCH)), "learning Ethernet switches, by name");
+pub(crate) static L3_SWITCHES: NodesOf =
+    Key::new("l3switch", Named("l3switch", PieceOf(&L3_SWITCH)), "switches that route between their VLANs, by name");
 pub(crate) static ROUTERS: NodesOf =
     Key::new("router", Named("router", PieceOf(&ROUTER)), "hosts that forward, by name");
 pub(crate) static HOSTS: NodesOf =
@@ -46,6 +49,18 @@ pub(crate) static HOSTS: NodesOf =
 
 static HUB: Section =
     Section::new("A repeater: what comes in at one port goes out at all others, and its links are half duplex.", &[]);
+static L3_SWITCH: Section = Section::new(
+    "A switch that routes between its VLANs: it has an interface in each VLAN that it names.",
+    &[
+        switch::KEYS,
+        &[&IP, &ADDRESSES, &ROUTING, &GATEWAY, &ROUTES, &MULTIPATH, &TCP, &listeners::LISTENERS, &RUN, &FIREWALL],
+    ],
+);
+static ADDRESSES: Key<Named<Texts<GivenAddress>>> = Key::new(
+    "addresses",
+    Named("VLAN", Texts(CIDR)),
+    "its address in each VLAN, with the prefix: `{ 10 = \"10.0.10.1/24\" }` (they come by themselves)",
+);
 static ROUTER: Section = Section::new("A host that forwards.", &[STACK, ROUTERS_OWN]).more(of_routers).numbered(&PORTS);
 static HOST: Section = Section::new("A host.", &[STACK, HOSTS_OWN]).more(septet_service::keys).numbered(&PORTS);
 
@@ -167,8 +182,13 @@ const BYTES: Phrase<u16> =
     Phrase { what: "a size", example: "1500", read: |_, text| medium::mtu(Word { text: &text.text, at: 0 }) };
 
 /// The kinds of nodes, with their tables.
-const SECTIONS: &[(NodeKind, &NodesOf)] =
-    &[(NodeKind::Hub, &HUBS), (NodeKind::Switch, &SWITCHES), (NodeKind::Router, &ROUTERS), (NodeKind::Host, &HOSTS)];
+const SECTIONS: &[(NodeKind, &NodesOf)] = &[
+    (NodeKind::Hub, &HUBS),
+    (NodeKind::Switch, &SWITCHES),
+    (NodeKind::L3Switch, &L3_SWITCHES),
+    (NodeKind::Router, &ROUTERS),
+    (NodeKind::Host, &HOSTS),
+];
 
 /// A node's declaration: its name and its table.
 pub(crate) struct Declared {
@@ -249,6 +269,7 @@ impl Declared {
         let section = match self.kind {
             NodeKind::Hub => &HUB,
             NodeKind::Switch => &SWITCH,
+            NodeKind::L3Switch => &L3_SWITCH,
             NodeKind::Router => &ROUTER,
             NodeKind::Host => &HOST,
         };
@@ -267,6 +288,12 @@ impl Declared {
         match self.kind {
             NodeKind::Hub => NodeSpec::Hub,
             NodeKind::Switch => NodeSpec::Switch(switch::read(&self.table, topology, mistakes)),
+            NodeKind::L3Switch => {
+                let switch = switch::read(&self.table, topology, mistakes);
+                let mut stack = stack(&self.table, defaults, topology, mistakes);
+                stack.of_vlans = vlan_addresses(&self.table, mistakes);
+                NodeSpec::L3Switch(SwitchSpec { layer: Layer::Three, ..switch }, stack)
+            }
             NodeKind::Router => NodeSpec::Router(StackSpec {
                 multicast: multicast::read(&self.table, topology, kinds, mistakes),
                 ..stack(&self.table, defaults, topology, mistakes)
@@ -319,6 +346,7 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistak
         gateway: table.get(&GATEWAY),
         routes: table.get(&ROUTES).unwrap_or_default(),
         multipath: table.get(&MULTIPATH).unwrap_or_default(),
+        of_vlans: BTreeMap::new(),
         ports,
         firewall: firewall::read(table),
         nat: firewall::nat::read(table),
@@ -346,6 +374,25 @@ pub(crate) fn addresses_twice(table: &Table) -> Option<Span> {
     let own = |(_, port): (u16, Entry<'_, Table>)| port.value.name(&PORT_ADDRESS).is_some();
     let address = table.name(&ADDRESS)?;
     table.numbered(&PORTS).into_iter().any(own).then(|| address.span.clone())
+}
+
+/// The addresses of a switch that routes, by VLAN.
+fn vlan_addresses(table: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, Vec<GivenAddress>> {
+    let mut found = BTreeMap::new();
+    for (name, address) in table.get(&ADDRESSES).unwrap_or_default() {
+        match name.text.parse::<u16>().ok().filter(|vlan| VlanId::new(*vlan).is_some()) {
+            Some(vlan) => {
+                found.insert(vlan, address);
+            }
+            None => {
+                let reason = format!("`{}` is not a VLAN", name.text);
+                mistakes.push(
+                    Mistake::new("vlan", name.span.clone(), reason, "not a VLAN").help("from 1 to 4094".to_owned()),
+                );
+            }
+        }
+    }
+    found
 }
 
 /// The tables of a port that are named by a VLAN's number.

@@ -13,7 +13,7 @@ use septet_language::words::{Word, Wrong};
 use septet_network::Iface;
 use septet_network::routing::{Config, Form, Kind, PROTOCOLS, Setting, Value};
 
-use crate::model::node::{Node, NodeKind};
+use crate::model::node::Node;
 use crate::model::topology::Topology;
 use crate::read::node::Declared;
 
@@ -139,7 +139,7 @@ pub(crate) fn speakers(
     let mut all = Vec::with_capacity(nodes.len());
     for (index, node) in declared.iter().enumerate() {
         let mut reader = Reader { index, declared, nodes, topology, mistakes: &mut *mistakes };
-        let speaks = node.kind == NodeKind::Router;
+        let speaks = node.kind.routes();
         let tables = SPOKEN.iter().filter(|_| speaks).filter_map(|spoken| {
             let config = reader.config(spoken, &node.table)?;
             Some(Speaker { kind: spoken.kind, config: Arc::from(config) })

@@ -22,7 +22,7 @@ pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
     for (index, link) in links.iter().enumerate() {
         for (place, beyond) in [(link.ends[0], link.ends[1]), (link.ends[1], link.ends[0])] {
             let node = &nodes[place.node];
-            if !node.kind().has_addresses() {
+            if node.kind().joins_links() {
                 continue;
             }
             if speaks_untagged(nodes, place, beyond) {
@@ -37,6 +37,15 @@ pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
             }
             if port.vlans.is_empty() && node.kind() == NodeKind::Router {
                 greedy.push((index, place));
+            }
+        }
+    }
+    for (index, node) in nodes.iter().enumerate().filter(|(_, node)| node.kind() == NodeKind::L3Switch) {
+        // The port inside is the last.
+        let place = PortRef { node: index, port: node.ports.len() as u16 - 1 };
+        for sub in node.ports.last().into_iter().flat_map(|port| &port.vlans) {
+            if let Some(segment) = lines.in_switch(node, sub.vlan) {
+                seats.entry(segment).or_default().push(seat(node, place, Some(sub.vlan)));
             }
         }
     }
@@ -71,7 +80,7 @@ pub(crate) fn speaks_untagged(nodes: &[Node], place: PortRef, beyond: PortRef) -
 fn seat(node: &Node, place: PortRef, vlan: Option<u16>) -> Seat {
     Seat {
         spot: Spot { place, vlan },
-        router: node.kind() == NodeKind::Router,
+        router: node.kind().routes(),
         versions: node.versions,
         given: given(node, place.port, vlan).to_vec(),
     }
@@ -82,7 +91,10 @@ fn given(node: &Node, number: u16, vlan: Option<u16>) -> &[GivenAddress] {
     let stack = node.spec.stack();
     let port = stack.and_then(|stack| stack.ports.get(&number));
     let given = match vlan {
-        Some(vlan) => port.and_then(|p| p.vlans.get(&vlan)).map(|sub| &sub.addresses),
+        Some(vlan) => {
+            let of_port = port.and_then(|p| p.vlans.get(&vlan)).map(|sub| &sub.addresses);
+            of_port.or_else(|| stack.and_then(|stack| stack.of_vlans.get(&vlan)))
+        }
         None => {
             let of_all = || stack.map(|stack| &stack.addresses).filter(|_| node.ports.len() == 1);
             port.map(|port| &port.addresses).filter(|own| !own.is_empty()).or_else(of_all)
@@ -95,7 +107,7 @@ fn given(node: &Node, number: u16, vlan: Option<u16>) -> &[GivenAddress] {
 pub(crate) fn dhcp_clients(node: &Node) -> Vec<String> {
     let asks = |number, vlan| given(node, number, vlan).iter().any(|(given, _)| *given == Given::Dhcp);
     let mut names = Vec::new();
-    for (number, port) in (0..).zip(&node.ports) {
+    for (number, port) in (0..).zip(node.stack_ports()) {
         names.extend(asks(number, None).then(|| format!("eth{number}")));
         let vlans = port.vlans.iter().filter(|sub| asks(number, Some(sub.vlan)));
         names.extend(vlans.map(|sub| format!("eth{number}.{}", sub.vlan)));
@@ -130,9 +142,9 @@ impl Lines {
         for link in links {
             let carries_tags = |own: PortRef, beyond: PortRef| {
                 let node = &nodes[own.node];
-                let is_plain = !node.kind().has_addresses() && !node.looks_at_tags();
+                let is_plain = node.kind().joins_links() && !node.looks_at_tags();
                 let has_subinterfaces =
-                    node.kind().has_addresses() && !node.ports[usize::from(own.port)].vlans.is_empty();
+                    !node.kind().joins_links() && !node.ports[usize::from(own.port)].vlans.is_empty();
                 let mode = node.mode(beyond.node);
                 is_plain || has_subinterfaces || matches!(mode, Some(PortMode::Trunk { .. }))
             };
@@ -147,7 +159,7 @@ impl Lines {
 
     /// Joins what each hub and switch joins.
     fn join(&mut self, nodes: &[Node]) {
-        for node in nodes.iter().filter(|n| !n.kind().has_addresses()) {
+        for node in nodes.iter().filter(|n| n.kind().joins_links()) {
             let plugged: Vec<usize> = node.ports.iter().filter_map(|p| p.link).collect();
             if !node.looks_at_tags() {
                 // What looks at no tag passes all on as it came.
@@ -201,6 +213,16 @@ impl Lines {
     fn tagged(&mut self, link: usize, vlan: u16) -> Option<usize> {
         let at = self.tags.binary_search(&vlan).ok().filter(|_| self.has_tags[link])?;
         Some(self.of(link, Some(at)))
+    }
+
+    /// The segment of a VLAN in a switch that looks at tags; `None` where it has no port in it.
+    fn in_switch(&mut self, node: &Node, vlan: u16) -> Option<usize> {
+        let id = VlanId::new(vlan)?;
+        node.neighbours.iter().find_map(|(beyond, link)| match node.mode(*beyond)? {
+            mode if mode.untagged() == Some(id) => Some(self.of(*link, None)),
+            mode @ PortMode::Trunk { .. } if mode.carries(id) => self.tagged(*link, vlan),
+            _ => None,
+        })
     }
 
     /// Whether the switch at the other end of a router's link sends it this VLAN with a tag.

@@ -7,33 +7,34 @@ use septet_datalink::vlan::VlanId;
 use septet_language::document::{Item, Name, Text, Value};
 use septet_language::mistake::{Mistake, Mistakes};
 use septet_language::schema::{
-    Choice, Count, Either, Key, Line, Named, OneOf, Phrase, Section, Switch, Table, TableOf, Texts, Time, Values,
+    AnyKey, Choice, Count, Either, Key, Line, Named, OneOf, Phrase, Section, Switch, Table, TableOf, Texts, Time,
+    Values,
 };
 use septet_language::words::{Word, Wrong};
 
-use crate::model::switch::{self, Paused, SwitchSpec};
+use crate::model::switch::{self, Layer, Paused, SwitchSpec};
 use crate::model::topology::Topology;
 
-pub(crate) static SWITCH: Section = Section::new(
-    "A learning Ethernet switch.",
-    &[&[
-        &AGEING,
-        &TABLE,
-        &SPANNING_TREE,
-        &STP,
-        &EDGE_PORTS,
-        &PRIORITY,
-        &VLANS,
-        &PRIORITIES,
-        &TRUNKS,
-        &NATIVE,
-        &ALLOWED,
-        &MIRROR,
-        &FLOW_CONTROL,
-        &SNOOPING,
-        &HALF_DUPLEX,
-    ]],
-);
+pub(crate) static SWITCH: Section = Section::new("A learning Ethernet switch.", &[KEYS]);
+
+/// What all switches have.
+pub(crate) const KEYS: &[&dyn AnyKey] = &[
+    &AGEING,
+    &TABLE,
+    &SPANNING_TREE,
+    &STP,
+    &EDGE_PORTS,
+    &PRIORITY,
+    &VLANS,
+    &PRIORITIES,
+    &TRUNKS,
+    &NATIVE,
+    &ALLOWED,
+    &MIRROR,
+    &FLOW_CONTROL,
+    &SNOOPING,
+    &HALF_DUPLEX,
+];
 
 static AGEING: Key<Time> = Key::new("ageing", Time, "how long an address is remembered (300s)");
 static TABLE: Key<Count<usize>> = Key::new("table", Count(1, 16_777_216), "how many addresses are remembered");
@@ -148,6 +149,7 @@ pub(crate) fn read(table: &Table, topology: &Topology, mistakes: &mut Mistakes) 
         flow_control: if table.get(&FLOW_CONTROL) == Some(true) { Paused::WhenFull } else { Paused::Never },
         snooping,
         half_duplex,
+        layer: Layer::Two,
         named: neighbours.named,
     }
 }

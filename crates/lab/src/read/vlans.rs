@@ -45,7 +45,9 @@ pub(crate) fn check(nodes: &[Node], links: &[Link], mistakes: &mut Mistakes) {
     for link in links {
         for (own, beyond) in [(link.ends[0], link.ends[1]), (link.ends[1], link.ends[0])] {
             match (nodes[own.node].kind(), nodes[beyond.node].kind()) {
-                (NodeKind::Switch, NodeKind::Switch) if own < beyond => check_trunk(nodes, own, beyond, mistakes),
+                (NodeKind::Switch | NodeKind::L3Switch, NodeKind::Switch | NodeKind::L3Switch) if own < beyond => {
+                    check_trunk(nodes, own, beyond, mistakes)
+                }
                 (NodeKind::Host | NodeKind::Router, _) => check_port(nodes, own, beyond, mistakes),
                 _ => {}
             }

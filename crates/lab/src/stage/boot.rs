@@ -15,7 +15,6 @@ use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use crate::lab::Lab;
 use crate::model::command::{Command, Schedule};
-use crate::model::node::NodeKind;
 use crate::model::topology::DOMAIN;
 
 /// Where the services of one node start.
@@ -48,7 +47,7 @@ impl Site for Stage<'_> {
         let near: Vec<_> = all.filter(|(_, cidr)| cidr.prefix().contains(address)).collect();
         let (_, first) = near.first()?;
         let mut routers: Vec<IpAddr> =
-            near.iter().filter(|(kind, _)| *kind == NodeKind::Router).map(|(_, cidr)| cidr.addr()).collect();
+            near.iter().filter(|(kind, _)| kind.routes()).map(|(_, cidr)| cidr.addr()).collect();
         // As for hosts with addresses of their own, the router with the lowest address is the first choice.
         routers.sort_unstable();
         Some((first.prefix(), routers))

@@ -1,7 +1,7 @@
 //! What stands in the ports of a lab beside ordinary Ethernet: managed switches, shared lines, serial lines.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use septet_core::{Rate, Seed};
 use septet_datalink::card::half_duplex::{self, HalfDuplexCard};
@@ -14,7 +14,7 @@ use septet_datalink::lapb::{Arq, Modulo, Side};
 use septet_datalink::ppp;
 use septet_datalink::stp::bpdu::BridgeId;
 use septet_datalink::stp::{Parameters, path_cost, rapid};
-use septet_datalink::switch::{self, FlowControl, Snooping, Tree, Version, Vlans};
+use septet_datalink::switch::{self, FlowControl, PortMode, Snooping, Tree, Version, Vlans};
 use septet_datalink::turnaround::Turnaround;
 use septet_host::Neighbor;
 use septet_network::Cidr;
@@ -25,7 +25,7 @@ use crate::lab::Lab;
 use crate::model::address::link_identifier;
 use crate::model::medium::{Cable, Serial};
 use crate::model::node::{Duplex, NodeKind};
-use crate::model::switch::{Paused, SwitchSpec};
+use crate::model::switch::{Layer, Paused, SwitchSpec};
 use crate::model::topology::PortRef;
 
 impl Lab {
@@ -51,7 +51,12 @@ impl Lab {
         };
         if spec.has_vlans() {
             let modes = neighbours.iter().filter_map(|(place, node, _)| Some((place.port, spec.mode(*node)?)));
-            management.vlans = Some(Vlans { ports: modes.collect() });
+            let mut ports: BTreeMap<u16, PortMode> = modes.collect();
+            if spec.layer == Layer::Three {
+                // All VLANs lead to the interfaces inside.
+                ports.insert(self.inside(index), PortMode::Trunk { allowed: BTreeSet::new(), native: None });
+            }
+            management.vlans = Some(Vlans { ports });
         }
         management.priorities =
             neighbours.iter().filter_map(|(place, node, _)| Some((place.port, *spec.priorities.get(node)?))).collect();
@@ -66,6 +71,7 @@ impl Lab {
             let mut tree = Tree::new(version, Parameters::new(BridgeId { priority, mac }));
             tree.costs = neighbours.iter().map(|(place, _, cable)| (place.port, cost(cable))).collect();
             tree.edges = ports_to(&spec.edge_ports);
+            tree.edges.extend((spec.layer == Layer::Three).then(|| self.inside(index)));
             let is_shared = |place: &PortRef| {
                 self.layout().beyond(*place).is_some_and(|(beyond, _)| self.layout().is_shared([*place, beyond]))
             };
@@ -83,6 +89,11 @@ impl Lab {
             management.flow_control = Some(FlowControl::default());
         }
         Some(management)
+    }
+
+    /// The port of a switch that routes behind which its interfaces are.
+    pub(crate) fn inside(&self, index: usize) -> u16 {
+        self.nodes[index].ports.len() as u16 - 1
     }
 
     /// `station`, which is node `index`, with the cards that its ports need.
@@ -113,7 +124,7 @@ impl Lab {
     fn turnaround(&self, index: usize) -> Duration {
         const AT_SHARED_LINES: Duration = Duration::from_micros(20);
         let node = &self.nodes[index];
-        if !node.kind().has_addresses() {
+        if node.kind().joins_links() {
             return Duration::ZERO;
         }
         if let Some(time) = node.spec.stack().and_then(|stack| stack.turnaround) {
