@@ -29,6 +29,7 @@ flow_control = true
 [router.r]
 rip = {}
 ospf = {}
+bgp = { as = 65001, neighbors = "192.0.2.1 as 65002" }
 [host.a]
 [host.b]
 [host.c]
@@ -67,9 +68,11 @@ links = ["c -- r : rate 10mbit delay 5ms", "r -- web, lb, names, sink : rate 100
 [router.r]
 rip = {}
 ospf = { type = "point-to-point" }
+bgp = { as = 65001, neighbors = "r2" }
 [router.r2]
 rip = {}
 ospf = { type = "point-to-point" }
+bgp = { as = 65002, neighbors = "r", networks = "10.77.0.0/16" }
 [host.web.http]
 listen = ["http://:80", "https://web"]
 answers = ["/none: 404"]

@@ -142,6 +142,15 @@ fn needs(name: &str, part: &str, expectation: &str) {
 }
 
 #[test]
+fn bgp() {
+    holds("bgp", &[]);
+    needs("bgp", "import = [\"p1 10.9.0.0/16 local-pref 200\"]\n", "policy");
+    needs("bgp", "networks = [\"10.9.0.0/16\"]\n", "failover");
+    let missed = misses("bgp", "neighbors = [\"p1\", \"p2\"]", "neighbors = [\"p1\"]");
+    assert!(missed.contains(&"failover".to_owned()), "{missed:?}");
+}
+
+#[test]
 fn ospf() {
     holds("ospf", &[]);
     for expectation in ["map", "cut", "back", "dead"] {

@@ -11,6 +11,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("a queue", "crates/physical/src/queue/mod.rs", "DISCIPLINES"),
     ("an effect of a medium", "crates/physical/src/channel/mod.rs", "EFFECTS"),
     ("a fault", "crates/lab/src/fault/script.rs", "KINDS"),
+    ("a routing protocol", "crates/network/src/routing/mod.rs", "PROTOCOLS"),
     ("a protocol above IP", "crates/host/src/stack/upper/mod.rs", "UPPERS"),
     ("a program", "crates/application/src/programs/mod.rs", "PROGRAMS"),
     ("a policy of the balancer", "crates/application/src/balancer/policy/mod.rs", "POLICIES"),

@@ -5,6 +5,7 @@
 //! known yet, and say no more than the bytes do.
 
 pub mod arp;
+pub mod bgp;
 pub mod dhcp;
 pub mod ethernet;
 pub mod extension;

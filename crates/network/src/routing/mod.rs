@@ -6,6 +6,7 @@
 //! the table. A new protocol is a file here and its line in [`PROTOCOLS`].
 
 mod act;
+mod bgp;
 mod kind;
 mod link;
 mod ospf;
@@ -20,7 +21,7 @@ pub use kind::{Carriage, Config, Form, Identity, Kind, METRICS, Setting, Value};
 pub use link::{Arrival, Link, LinkState};
 
 /// All of them. One line a protocol.
-pub static PROTOCOLS: &[&Kind] = &[&rip::KIND, &ospf::KIND];
+pub static PROTOCOLS: &[&Kind] = &[&rip::KIND, &ospf::KIND, &bgp::KIND];
 
 /// The protocol of this name.
 pub fn find(name: &str) -> Option<&'static Kind> {
