@@ -146,7 +146,7 @@ mod tests {
         let options = Options { scale: 0.001, ..Options::default() };
         assert_eq!(raw(&options).unwrap().packets, Some(9000));
         // Beside the datagrams there are ARP requests and replies on each link.
-        assert_eq!(udp(&options).unwrap().packets, Some(9018));
+        assert_eq!(udp(&options, Version::Four).unwrap().packets, Some(9018));
         assert_eq!(captured(&options, None).unwrap().digest, captured(&options, Some(SNAP)).unwrap().digest);
     }
 }

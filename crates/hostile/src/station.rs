@@ -64,7 +64,7 @@ fn filters() -> firewall::Config {
         ..Ruleset::default()
     };
     let to = "10.0.0.9".parse().expect("an address");
-    let forwards = vec![nat::Forward { protocol: protocol::TCP, ports: 80..=90, to, port: u16::from(DEAF) }];
+    let forwards = vec![nat::Forward { protocol: protocol::TCP, ports: 80..=90, to, port: DEAF }];
     let nat = nat::Config { outside: vec![2], forwards, ports: Some(1000..=1010), ..nat::Config::default() };
     firewall::Config { rules, nat: Some(nat), connections: 20, ..firewall::Config::default() }
 }

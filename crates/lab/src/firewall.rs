@@ -128,8 +128,10 @@ pub(crate) struct FirewallSpec {
     most: Option<u32>,
 }
 
-/// The keys of the chains at the hooks, and of their policies.
-const CHAIN_KEYS: [(Hook, &Key<Texts<Text>>, &Key<Choice<Policy>>); 5] = [
+/// A hook, the key of its chain, and that of the chain's policy.
+type ChainKeys = (Hook, &'static Key<Texts<Text>>, &'static Key<Choice<Policy>>);
+
+const CHAIN_KEYS: [ChainKeys; 5] = [
     (Hook::Prerouting, &PREROUTING, &OF_PREROUTING),
     (Hook::Input, &INPUT, &OF_INPUT),
     (Hook::Forward, &FORWARD, &OF_FORWARD),

@@ -53,6 +53,7 @@ pub struct Client {
 }
 
 /// What the client wakes up for.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and nearly always it is a message")]
 enum Woken {
     Message(Message),
     Change(Change),

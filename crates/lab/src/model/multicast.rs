@@ -70,7 +70,7 @@ impl MulticastSpec {
 
 /// The interfaces of `node` whose links lead to `other`.
 fn ports_to(node: &Node, other: usize) -> impl Iterator<Item = Iface> + use<'_> {
-    let leads = move |link: usize| node.neighbours.iter().any(|at| *at == (other, link));
+    let leads = move |link: usize| node.neighbours.contains(&(other, link));
     (0..).zip(&node.ports).filter(move |(_, port)| port.link.is_some_and(leads)).map(|(number, _)| number)
 }
 

@@ -240,6 +240,7 @@ pub(crate) type Advertises = (Option<Advert>, Span);
 
 /// What the file says of a node, or of all nodes of a range: of each kind what there is to say of it.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one for all nodes of a range, and it is never moved")]
 pub enum NodeSpec {
     /// Of a repeater nothing.
     Hub,

@@ -35,7 +35,9 @@ fn host() -> Lans {
 
 /// What comes of a packet from the neighbour: how many datagrams go up, and type, code and pointer of the error that is
 /// sent.
-fn outcome(lans: &mut Lans, next_header: u8, payload: &[u8]) -> (usize, Option<(u8, u8, u32)>) {
+type Outcome = (usize, Option<(u8, u8, u32)>);
+
+fn outcome(lans: &mut Lans, next_header: u8, payload: &[u8]) -> Outcome {
     let packet = packet(addr("2001:db8::2"), addr("2001:db8::1"), 64, next_header, payload);
     lans.inject(0, 0, Cast::Unicast, &packet);
     let errors = lans.take_sent(0);
@@ -50,7 +52,7 @@ const UP: [u8; 8] = [0, 1, 0, 2, 0, 8, 0, 0];
 fn headers_that_are_known_are_passed_and_others_reported() {
     let of = |kind: u8| [&[17, 0, kind, 4, 0, 0, 0, 0][..], &UP].concat();
     let problem = |code, at| Some((kind::PARAMETER_PROBLEM, code, at));
-    let cases: &[(&str, u8, Vec<u8>, (usize, Option<(u8, u8, u32)>))] = &[
+    let cases: &[(&str, u8, Vec<u8>, Outcome)] = &[
         ("none", 17, UP.to_vec(), (1, None)),
         ("destination options of padding", 60, of(1), (1, None)),
         ("an option to be skipped", 60, of(0x1e), (1, None)),
