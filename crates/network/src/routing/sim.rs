@@ -91,6 +91,13 @@ impl Sim {
         }
     }
 
+    /// Sets something of one router, before the first run.
+    pub(super) fn set(&mut self, router: usize, iface: Option<Iface>, key: &str, value: Value) {
+        let at = &mut self.routers[router];
+        at.config.set(iface, key, value).unwrap();
+        at.protocol = at.config.start(identity(router));
+    }
+
     /// A route that somebody gave a router by hand.
     pub(super) fn by_hand(&mut self, router: usize, prefix: &str) {
         let at = &mut self.routers[router];
