@@ -14,7 +14,7 @@ use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, Ipv6Config, Multicast, StaticRoute};
 
 use super::listening::Listening;
-use super::routing::Speaker;
+use super::speaker::Speaker;
 
 /// A host as it is before it is first switched on.
 ///

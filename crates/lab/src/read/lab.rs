@@ -353,7 +353,8 @@ impl Reader<'_> {
             Routing::Protocol(name) => septet_network::routing::find(name),
             Routing::Computed | Routing::None => None,
         };
-        let all = routing::speakers(declared, nodes, named, topology, self.mistakes);
+        let tables: Vec<Arc<Table>> = declared.iter().map(|node| node.table.clone()).collect();
+        let all = routing::speakers(&tables, nodes, named, topology, self.mistakes);
         for (node, speaks) in nodes.iter_mut().zip(all) {
             node.speaks = speaks;
         }

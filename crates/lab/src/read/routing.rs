@@ -15,7 +15,6 @@ use septet_network::routing::{Config, Form, Kind, PROTOCOLS, Setting, Value};
 
 use crate::model::node::Node;
 use crate::model::topology::Topology;
-use crate::read::node::Declared;
 
 /// A protocol with its keys.
 struct Spoken {
@@ -130,18 +129,18 @@ fn word(words: &'static [&'static str], item: &Item, at: Position<'_>, mistakes:
 
 /// What every router speaks, where the file says `routing = "ospf"` of it or of all.
 pub(crate) fn speakers(
-    declared: &[Declared],
+    tables: &[Arc<Table>],
     nodes: &[Node],
     named: impl Fn(usize) -> Option<&'static Kind>,
     topology: &Topology,
     mistakes: &mut Mistakes,
 ) -> Vec<Vec<Speaker>> {
     let mut all = Vec::with_capacity(nodes.len());
-    for (index, node) in declared.iter().enumerate() {
-        let mut reader = Reader { index, declared, nodes, topology, mistakes: &mut *mistakes };
+    for (index, (node, table)) in nodes.iter().zip(tables).enumerate() {
+        let mut reader = Reader { index, tables, nodes, topology, mistakes: &mut *mistakes };
         let speaks = node.kind.routes();
         let tables = SPOKEN.iter().filter(|_| speaks).filter_map(|spoken| {
-            let config = reader.config(spoken, &node.table)?;
+            let config = reader.config(spoken, table)?;
             Some(Speaker { kind: spoken.kind, config: Arc::from(config) })
         });
         let mut spoken: Vec<Speaker> = tables.collect();
@@ -158,7 +157,7 @@ pub(crate) fn speakers(
 struct Reader<'a> {
     /// The router.
     index: usize,
-    declared: &'a [Declared],
+    tables: &'a [Arc<Table>],
     nodes: &'a [Node],
     topology: &'a Topology,
     mistakes: &'a mut Mistakes,
@@ -254,7 +253,7 @@ impl Reader<'_> {
 
     /// What a neighbour's own table says under `key`.
     fn number(&self, spoken: &Spoken, node: usize, key: &str) -> Option<u64> {
-        let table = self.declared[node].table.get(&spoken.key)?;
+        let table = self.tables[node].get(&spoken.key)?;
         let at = spoken.kind.settings.iter().position(|setting| setting.key == key)?;
         match table.get(&spoken.settings[at])?.first()? {
             (Value::Number(number), ..) => Some(*number),

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use septet_core::{Metric, Rng};
 
-use super::RoutingProtocol;
 use super::act::ROUTE_CHANGES;
+use super::protocol::RoutingProtocol;
 use crate::addr::Prefix;
 use crate::route::{Iface, Origin};
 

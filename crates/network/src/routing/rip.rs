@@ -7,8 +7,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::{Instant, Metric, Rng};
 use septet_wire::rip::{Command, Entry, INFINITY, MAX_ENTRIES, Message, PORT, ROUTERS};
 
+use super::act::{Action, Context, Packet, RouteChange};
 use super::kind::{Carriage, Config, Form, Identity, Kind, Setting, Value};
-use super::{Action, Arrival, Context, Link, LinkState, Packet, RouteChange, RoutingProtocol};
+use super::link::{Arrival, Link, LinkState};
+use super::protocol::RoutingProtocol;
 use crate::addr::Prefix;
 use crate::route::{Iface, NextHop, Origin};
 

@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::{EventId, Instant, Seed, Trace};
 
-use super::{
-    Action, Arrival, Carriage, Config, Context, Identity, Kind, Link, LinkState, RoutingProtocol, SessionEvent, Value,
-};
+use super::act::{Action, Context, SessionEvent};
+use super::kind::{Carriage, Config, Identity, Kind, Value};
+use super::link::{Arrival, Link, LinkState};
+use super::protocol::RoutingProtocol;
 use crate::addr::{Cidr, Prefix};
 use crate::route::{Iface, NextHop};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use septet_core::DropReason;
 
-use super::{address, half, word};
+use super::octets::{address, half, word};
 
 /// Octets of an advertisement's header.
 pub const LSA_HEADER_LEN: usize = 20;

@@ -1,11 +1,13 @@
 //! The packets of OSPF version 2 (RFC 2328 appendix A).
 
 mod lsa;
+mod octets;
 
 use std::net::Ipv4Addr;
 
 use septet_core::{DropReason, checksum};
 
+use self::octets::{address, half, word};
 pub use lsa::{
     Body, External, ExternalKind, LINK_LEN, LSA_HEADER_LEN, Lsa, LsaHeader, LsaKey, LsaType, MAX_AGE, MAX_AGE_DIFF,
     MAX_SEQUENCE, MIN_SEQUENCE, RouterLink, RouterLinkKind, RouterLsa,
@@ -178,18 +180,6 @@ impl Packet {
 /// RFC 2328 appendix D.4.1: "the 64-bit authentication field" is excluded.
 fn sum(packet: &[u8]) -> u16 {
     checksum::Sum::new().bytes(&packet[..AUTHENTICATION.start]).bytes(&packet[AUTHENTICATION.end..]).finish()
-}
-
-fn address(bytes: &[u8], at: usize) -> Ipv4Addr {
-    Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3])
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    address(bytes, at).to_bits()
-}
-
-fn half(bytes: &[u8], at: usize) -> u16 {
-    u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
 fn hello(b: &[u8]) -> Result<Hello, DropReason> {

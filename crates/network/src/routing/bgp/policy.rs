@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use septet_wire::bgp::Attributes;
 
-use super::settings::{Settings, network};
 use crate::addr::Prefix;
 
 /// A rule: `PEER PREFIX[+] ACTION…`, of which PEER may be `any`, and a `+` means longer prefixes too.
@@ -73,7 +72,7 @@ impl FromStr for Rule {
 }
 
 impl Rule {
-    fn fits(&self, peer: Ipv4Addr, prefix: Prefix) -> bool {
+    pub(super) fn fits(&self, peer: Ipv4Addr, prefix: Prefix) -> bool {
         let IpAddr::V4(address) = prefix.addr() else { return false };
         let longer = prefix.prefix_len() >= self.prefix.prefix_len() && self.prefix.contains(address.into());
         self.peer.is_none_or(|own| own == peer)
@@ -83,7 +82,7 @@ impl Rule {
             }
     }
 
-    fn apply(&self, system: u32, mut route: Attributes) -> Option<Attributes> {
+    pub(super) fn apply(&self, system: u32, mut route: Attributes) -> Option<Attributes> {
         for deed in &self.deeds {
             match deed {
                 Deed::Deny => return None,
@@ -97,22 +96,9 @@ impl Rule {
     }
 }
 
-impl Settings {
-    /// What is kept of a route that `peer` has told. RFC 4271 §5.1.5: what another system says of LOCAL_PREF does not count.
-    pub(super) fn import(&self, peer: Ipv4Addr, prefix: Prefix, route: Attributes) -> Option<Attributes> {
-        let route = Attributes { local_pref: None, ..route };
-        self.by_rule(&self.imports, peer, prefix, route)
-    }
-
-    /// What `peer` is told of a route. LOCAL_PREF stays within a system.
-    pub(super) fn export(&self, peer: Ipv4Addr, prefix: Prefix, route: Attributes) -> Option<Attributes> {
-        self.by_rule(&self.exports, peer, prefix, route).map(|route| Attributes { local_pref: None, ..route })
-    }
-
-    fn by_rule(&self, rules: &[Rule], peer: Ipv4Addr, prefix: Prefix, route: Attributes) -> Option<Attributes> {
-        match rules.iter().find(|rule| rule.fits(peer, prefix)) {
-            Some(rule) => rule.apply(self.system, route),
-            None => Some(route),
-        }
-    }
+/// `10.9.0.0/16`
+pub(super) fn network(text: &str) -> Result<Prefix, String> {
+    let prefix: Option<Prefix> = text.trim().parse().ok();
+    let v4 = prefix.filter(|prefix| matches!(prefix.addr(), IpAddr::V4(_)));
+    v4.ok_or_else(|| format!("`{text}` is no network of IPv4, such as 10.9.0.0/16"))
 }

@@ -1,6 +1,6 @@
 use super::super::kind::Value;
 use super::super::sim::{Sim, secs};
-use super::settings::KIND;
+use super::config::KIND;
 
 /// Four systems in a ring: 1 -- 2 -- 4 and 1 -- 3 -- 4, where the fourth has 10.9.0.0/16.
 fn ring(more: &[(usize, &str, &str)]) -> (Sim, [usize; 4]) {

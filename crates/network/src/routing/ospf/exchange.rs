@@ -7,9 +7,9 @@ use septet_wire::ospf::{
     DESCRIPTION_LEN, Description, HEADER_LEN, LSA_HEADER_LEN, LsaHeader, LsaKey, LsaType, MAX_AGE, Message,
 };
 
-use super::super::Context;
-use super::Ospf;
-use super::hello::{At, Stage};
+use super::super::act::Context;
+use super::neighbor::{At, Stage};
+use super::router::Ospf;
 
 /// Octets of IP's header before a packet.
 pub(super) const IP_HEADER: usize = 20;

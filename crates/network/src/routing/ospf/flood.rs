@@ -6,11 +6,11 @@ use std::net::IpAddr;
 
 use septet_wire::ospf::{HEADER_LEN, LSA_HEADER_LEN, Lsa, LsaHeader, LsaKey, LsaType, MAX_AGE, MAX_SEQUENCE, Message};
 
-use super::super::Context;
-use super::Ospf;
+use super::super::act::Context;
 use super::exchange::IP_HEADER;
-use super::hello::{At, Stage};
 use super::interface::State;
+use super::neighbor::{At, Stage};
+use super::router::Ospf;
 use crate::route::Iface;
 
 /// RFC 2328 appendix B: how often one advertisement may come by flooding.

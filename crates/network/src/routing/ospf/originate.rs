@@ -9,9 +9,9 @@ use septet_wire::ospf::{
     RouterLinkKind, RouterLsa,
 };
 
-use super::super::Context;
-use super::Ospf;
+use super::super::act::Context;
 use super::interface::{Interface, State, mask};
+use super::router::Ospf;
 use crate::route::Iface;
 
 /// RFC 2328 appendix B's MinLSInterval: how often one advertisement may be originated.

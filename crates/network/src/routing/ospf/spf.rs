@@ -9,41 +9,12 @@ use septet_wire::ospf::{
     Body, External, ExternalKind, LsaKey, LsaType, MAX_AGE, RouterLink, RouterLinkKind, RouterLsa,
 };
 
-use super::super::{Context, RouteChange};
-use super::Ospf;
+use super::super::act::{Context, RouteChange};
+use super::computed::{Rank, Way};
 use super::interface::State;
+use super::router::Ospf;
 use crate::addr::Prefix;
 use crate::route::{Iface, NextHop};
-
-/// What was computed last.
-#[derive(Default, Debug)]
-pub(super) struct Computed {
-    routes: BTreeMap<Prefix, Way>,
-}
-
-/// A route within the area or to the outside.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Way {
-    rank: Rank,
-    hops: Vec<NextHop>,
-}
-
-/// RFC 2328 §11: paths within the area go before those outside, and of these type 1 before type 2; then the nearer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Rank {
-    Within(u32),
-    One(u32),
-    /// The metric outside, then how far the router is that knows the way.
-    Two(u32, u32),
-}
-
-impl Rank {
-    const fn metric(self) -> u32 {
-        match self {
-            Self::Within(metric) | Self::One(metric) | Self::Two(metric, _) => metric,
-        }
-    }
-}
 
 /// A node of the map. Networks come before routers: RFC 2328 §16.1 (3) says to choose "network vertices before router
 /// vertices" of equal cost, so that all equal paths are found.

@@ -1,6 +1,6 @@
 use super::super::kind::Value;
 use super::super::sim::{Sim, secs};
-use super::settings::KIND;
+use super::config::KIND;
 
 fn point_to_point(count: usize) -> Sim {
     Sim::new(count, &KIND, &[("type", Value::Word("point-to-point"))])
