@@ -138,7 +138,7 @@ pub(crate) fn speakers(
     let mut all = Vec::with_capacity(nodes.len());
     for (index, (node, table)) in nodes.iter().zip(tables).enumerate() {
         let mut reader = Reader { index, tables, nodes, topology, mistakes: &mut *mistakes };
-        let speaks = node.kind.routes();
+        let speaks = node.kind().routes();
         let tables = SPOKEN.iter().filter(|_| speaks).filter_map(|spoken| {
             let config = reader.config(spoken, table)?;
             Some(Speaker { kind: spoken.kind, config: Arc::from(config) })
