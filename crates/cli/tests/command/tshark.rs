@@ -32,7 +32,7 @@ const CHECKS: [&str; 6] =
 /// §4.3.2.3); tshark sums up what is there and calls it bad.
 const BAD: &str = "frame.packet_flags_crc_error == 0 && (_ws.malformed || ip.checksum.status == Bad || \
                    udp.checksum.status == Bad || icmp.checksum.status == Bad || \
-                   tcp.checksum.status == Bad && !icmp)";
+                   tcp.checksum.status == Bad && !icmp && !icmpv6)";
 
 #[test]
 fn nothing_in_any_lab_is_malformed() {
