@@ -1,4 +1,4 @@
-//! What `septet_dhcpile::dhcp` plays.
+//! What `septet_hostile::dhcp` plays.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| septet_dhcpile::dhcp(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| septet_hostile::dhcp(bytes));

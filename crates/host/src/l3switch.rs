@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use septet_core::{Carrier, Frame, Instant, Out, Port, PortReport, Power, Station, Trace, Wire};
 use septet_datalink::switch::Switch;
 
-use crate::Host;
+use crate::host::Host;
 
 /// The router's one port, which all its interfaces share.
 const ROUTERS: Port = Port(0);

@@ -1,5 +1,7 @@
 //! From a lab to a world.
 
+mod multicast;
+
 use core::fmt;
 use core::time::Duration;
 use std::cell::RefCell;

@@ -9,7 +9,7 @@ mod tables;
 mod value;
 
 pub use fields::Fields;
-pub use tables::{Host, Medium, Router, Switch};
+pub use tables::{Host, L3Switch, Medium, Router, Switch};
 pub use value::Value;
 
 use core::time::Duration;
@@ -130,6 +130,11 @@ impl LabBuilder {
     /// A learning switch, or several.
     pub fn switch(self, name: impl Into<String>, of: impl FnOnce(Switch) -> Switch) -> Self {
         self.node("switch", name, of(Switch::default()).into())
+    }
+
+    /// A switch that routes between its VLANs, or several.
+    pub fn l3switch(self, name: impl Into<String>, of: impl FnOnce(L3Switch) -> L3Switch) -> Self {
+        self.node("l3switch", name, of(L3Switch::default()).into())
     }
 
     /// A repeater, or several.

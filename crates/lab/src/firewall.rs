@@ -1,5 +1,6 @@
 //! Packet filters and address translation of hosts and routers, as a lab file writes them: in the words of nftables.
 
+mod context;
 mod field;
 mod lex;
 pub(crate) mod nat;
@@ -10,7 +11,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use septet_language::document::{Name, Text};
+use septet_language::document::Text;
 use septet_language::mistake::{Mistake, Mistakes};
 use septet_language::schema::{
     AtLeast, Choice, Count, Either, Key, Named, OneOf, Phrase, Section, Table, TableOf, Texts,
@@ -21,12 +22,14 @@ use septet_network::filter::Hook;
 use septet_network::firewall::rule::{Action, Chain, Policy, Ruleset, Step};
 use septet_network::firewall::{Config, DEPTH};
 
+use crate::firewall::context::Context;
+use crate::model::firewall::FirewallSpec;
 use crate::model::layout::Layout;
 use crate::model::link::Link;
 use crate::model::node::Node;
 use crate::model::topology::Topology;
 
-pub(crate) use nat::{NAT, NatSpec};
+pub(crate) use nat::NAT;
 
 /// The table of a packet filter.
 pub(crate) static FIREWALL: Key<TableOf> =
@@ -117,17 +120,6 @@ static TCP_MAX_RETRANS: Key<AtLeast> =
 static TCP_UNACKNOWLEDGED: Key<AtLeast> =
     Key::new("tcp_unacknowledged", SPAN, "the most, where data is not acknowledged (300s)");
 
-/// What the file says of a packet filter. Its rules are read when all nodes have their addresses.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FirewallSpec {
-    policies: BTreeMap<Hook, Policy>,
-    rules: BTreeMap<Hook, Vec<Text>>,
-    chains: Vec<(Name, Vec<Text>)>,
-    sets: BTreeMap<String, Text>,
-    timeouts: Timeouts,
-    most: Option<u32>,
-}
-
 /// A hook, the key of its chain, and that of the chain's policy.
 type ChainKeys = (Hook, &'static Key<Texts<Text>>, &'static Key<Choice<Policy>>);
 
@@ -213,12 +205,12 @@ fn rules(spec: &FirewallSpec, lab: Layout<'_>, node: usize, mistakes: &mut Mista
     for (hook, texts, policy) in rules_at_hooks(spec) {
         rules.base.push((hook, rules.chains.len()));
         rules.chains.push(Chain { name: hook.as_str().to_owned(), policy, rules: Vec::new() });
-        let context = rule::Context { lab, node, hook: Some(hook), chains: &own, sets: &spec.sets };
+        let context = Context { lab, node, hook: Some(hook), chains: &own, sets: &spec.sets };
         fill(texts, &context, &mut rules, &mut leads, mistakes);
     }
     for (name, texts) in &spec.chains {
         rules.chains.push(Chain { name: name.text.clone(), policy: Policy::Accept, rules: Vec::new() });
-        let context = rule::Context { lab, node, hook: None, chains: &own, sets: &spec.sets };
+        let context = Context { lab, node, hook: None, chains: &own, sets: &spec.sets };
         fill(texts, &context, &mut rules, &mut leads, mistakes);
     }
     circles(spec, first, &leads, mistakes);
@@ -239,7 +231,7 @@ fn rules_at_hooks(spec: &FirewallSpec) -> impl Iterator<Item = (Hook, &[Text], P
 /// Reads the rules of the chain that was begun last.
 fn fill(
     texts: &[Text],
-    context: &rule::Context<'_>,
+    context: &Context<'_>,
     rules: &mut Ruleset,
     leads: &mut BTreeMap<usize, Vec<usize>>,
     mistakes: &mut Mistakes,
@@ -272,7 +264,7 @@ fn fill(
     }
 }
 
-fn policy_of(word: Word<'_>, context: &rule::Context<'_>) -> Result<Policy, Wrong> {
+fn policy_of(word: Word<'_>, context: &Context<'_>) -> Result<Policy, Wrong> {
     let word = Word { text: word.text.trim_end_matches(';'), ..word }.trim();
     if context.hook.is_none() {
         return Err(Wrong::new("firewall", word.range(), "a chain of one's own has no policy")

@@ -18,7 +18,7 @@ mod run;
 mod stage;
 
 pub use build::{BuildError, BuildOptions, Keys, Segmentation};
-pub use builder::{Fields, Host, LabBuilder, Medium, Router, Switch, Value};
+pub use builder::{Fields, Host, L3Switch, LabBuilder, Medium, Router, Switch, Value};
 pub use choice::{FrameChoice, Which};
 pub use expect::eval::{Excess, Found, Observed, Unit, Verdict};
 pub use expect::expr::{Expectation, Probe, QueueProbe};

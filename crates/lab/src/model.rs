@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod command;
 pub(crate) mod files;
+pub(crate) mod firewall;
 pub(crate) mod layout;
 pub(crate) mod link;
 pub(crate) mod link_text;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use septet_core::{Bytes, Rate};
-use septet_lab::{BuildOptions, Fields, Host, Lab, LabBuilder, Medium, Mistakes, Router, Switch, Value};
+use septet_lab::{BuildOptions, Fields, Host, L3Switch, Lab, LabBuilder, Medium, Mistakes, Router, Switch, Value};
 use septet_language::document::{self, Item, Table};
 
 fn labs() -> PathBuf {
@@ -59,6 +59,7 @@ fn told(name: &str, text: &str) -> LabBuilder {
                 "host" => builder.host(key, |host| all(host, below(), Host::set, Host::table)),
                 "router" => builder.router(key, |router| all(router, below(), Router::set, Router::table)),
                 "switch" => builder.switch(key, |switch| all(switch, below(), Switch::set, Switch::table)),
+                "l3switch" => builder.l3switch(key, |it| all(it, below(), L3Switch::set, L3Switch::table)),
                 "hub" => builder.hub(key),
                 "sweep" => {
                     let document::Value::List(values) = &item.value else { panic!("{key}") };

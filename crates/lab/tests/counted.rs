@@ -161,6 +161,22 @@ const ELSEWHERE: &[&str] = &[
     "dhcp.server.refused",
     "dhcp.server.exhausted",
     "service.failed.*",
+    // The labs `voice` and `multicast` expect them.
+    "stream.duplicates",
+    "stream.error",
+    "stream.gap",
+    "stream.jitter",
+    "stream.join",
+    "stream.late",
+    "stream.leave",
+    "stream.lost",
+    "stream.received",
+    "stream.reordered",
+    "stream.sent",
+    // The labs `dual-stack` and `nat` do.
+    "connect.raced",
+    "firewall.*.bytes",
+    "firewall.*.packets",
     "app.*",
 ];
 

@@ -142,6 +142,13 @@ fn needs(name: &str, part: &str, expectation: &str) {
 }
 
 #[test]
+fn nat() {
+    holds("nat", &[]);
+    needs("nat", "masquerade = \"home--isp\"\n", "out");
+    needs("nat", "forward = [\"tcp 8080 -> nas:80\"]\n", "forward");
+}
+
+#[test]
 fn bgp() {
     holds("bgp", &[]);
     needs("bgp", "import = [\"p1 10.9.0.0/16 local-pref 200\"]\n", "policy");

@@ -72,7 +72,7 @@ pub use septet_lab::{Fields, Lab, LabBuilder, Mistakes, Outcome, Value};
 
 /// The tables that [`Lab::builder`] is told: hosts, routers, switches, media.
 pub mod lab {
-    pub use septet_lab::{Host, Medium, Router, Switch};
+    pub use septet_lab::{Host, L3Switch, Medium, Router, Switch};
 }
 pub use septet_socket::{
     Datagram, EchoReply, Elapsed, IcmpSocket, ListenOptions, Net, NetExt, NetRef, Nodelay, Sleep, Spawned, TcpListener,

@@ -211,6 +211,8 @@ impl Between<'_> {
     /// Until `until` hands on what the two send each other, and what goes by way of them.
     async fn forward(&self, until: Instant, is_on: bool) {
         let net = &self.context.net;
+        // What is handed on has others' causes; the next round follows from the last.
+        let own = net.cause();
         let mut buf = vec![0; 65_536];
         let mut over = net.sleep_until(until);
         loop {
@@ -224,7 +226,7 @@ impl Between<'_> {
                 })
                 .await
             };
-            let Some(taken) = taken else { return };
+            let Some(taken) = taken else { return net.because(own) };
             let packet = &buf[..taken.len.min(buf.len())];
             let Ok(header) = ipv4::Header::parse(packet) else { continue };
             // Short frames are padded.

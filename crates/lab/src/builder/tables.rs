@@ -103,6 +103,18 @@ tables! {
         flow_control(on: bool) => set("flow_control", on);
     }
 
+    /// What is said of a switch that routes between its VLANs.
+    L3Switch {
+        /// The VLAN of the port to a neighbour.
+        vlan(neighbour: &str, vlan: u16) => table("vlans", |vlans| vlans.set(neighbour, vlan));
+        /// A neighbour to whom all VLANs go, with tags; one more.
+        trunk(neighbour: &str) => push("trunks", neighbour);
+        /// A program and when it starts: `at 1s: ping web1`.
+        run(command: impl Into<Value>) => push("run", command);
+        /// Where its routes come from: `computed` or `none`.
+        routing(from: &str) => set("routing", from);
+    }
+
     /// What one kind of link is made of.
     Medium {
         /// The bit rate of the transmitter.

@@ -6,8 +6,8 @@ use septet_network::conntrack::Direction;
 use septet_network::filter::{Clause, Condition, End, Kind, Sense};
 use septet_network::firewall::rule::Test;
 
+use crate::firewall::context::Context;
 use crate::firewall::lex::{Token, Tokens};
-use crate::firewall::rule::Context;
 use crate::firewall::values::{self, Family, Names};
 
 /// Something that can be asked of a packet.

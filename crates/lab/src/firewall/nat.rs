@@ -11,6 +11,7 @@ use septet_network::firewall::rule::Face;
 use septet_network::nat::{self, Behaviour, Forward};
 
 use crate::firewall::values::{self, Family};
+use crate::model::firewall::NatSpec;
 use crate::model::layout::Layout;
 
 /// The key `nat`: interfaces outside, or a table.
@@ -58,17 +59,6 @@ const BEHAVIOURS: Choice<Behaviour> = Choice(|| {
         ("address-and-port-dependent", Behaviour::AddressAndPortDependent),
     ]
 });
-
-/// What the file says of address translation. Who is outside is read when all links are known.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NatSpec {
-    masquerade: Vec<Text>,
-    forward: Vec<Text>,
-    mapping: Option<Behaviour>,
-    filtering: Option<Behaviour>,
-    timeout: Option<Duration>,
-    ports: Option<RangeInclusive<u16>>,
-}
 
 /// What the table of a router says of its address translation.
 pub(crate) fn read(table: &Table) -> Option<NatSpec> {

@@ -2,32 +2,17 @@
 
 use core::ops::RangeInclusive;
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_language::document::Text;
 use septet_language::nearest::suggest;
 use septet_language::words::{Word, Wrong};
 use septet_network::filter::{End, Hook, Reject, Sense};
 use septet_network::firewall::rule::{Action, Limit, Measure, Rule, Step};
 
+use crate::firewall::context::Context;
 use crate::firewall::field::{self, Field};
 use crate::firewall::lex::{Token, Tokens};
 use crate::firewall::values::{self, Family};
-use crate::model::layout::Layout;
-
-/// What a rule is read against.
-pub(super) struct Context<'a> {
-    pub(super) lab: Layout<'a>,
-    /// Whose rule it is.
-    pub(super) node: usize,
-    /// The hook of its chain; `None` in a chain of the user's own.
-    pub(super) hook: Option<Hook>,
-    /// The chains of the user's own, by name, with their places among all chains.
-    pub(super) chains: &'a BTreeMap<String, usize>,
-    /// Named sets.
-    pub(super) sets: &'a BTreeMap<String, Text>,
-}
 
 /// A rule as it was read.
 pub(super) struct Read {

@@ -9,15 +9,15 @@ use septet_datalink::switch::PortMode;
 use septet_host::{Listening, Speaker};
 use septet_language::document::Text;
 use septet_language::mistake::Span;
-use septet_network::Cidr;
 use septet_network::ip::{Autoconf, Multipath};
 use septet_network::route::WrittenRoute;
+use septet_network::{Cidr, Iface};
 use septet_service::Service;
 use septet_transport::tcp;
 
-use crate::firewall::{FirewallSpec, NatSpec};
 use crate::model::address::Given;
 use crate::model::command::Command;
+use crate::model::firewall::{FirewallSpec, NatSpec};
 use crate::model::multicast::MulticastSpec;
 use crate::model::switch::SwitchSpec;
 use crate::model::versions::Versions;
@@ -46,6 +46,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// The interfaces whose links lead to `other`.
+    pub(crate) fn ports_to(&self, other: usize) -> impl Iterator<Item = Iface> + use<'_> {
+        let leads = move |link: usize| self.neighbours.contains(&(other, link));
+        (0..).zip(&self.ports).filter(move |(_, port)| port.link.is_some_and(leads)).map(|(number, _)| number)
+    }
+
     /// What it is.
     pub fn kind(&self) -> NodeKind {
         self.spec.kind()

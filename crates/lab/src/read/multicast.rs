@@ -83,7 +83,7 @@ pub(crate) fn read(
 pub(crate) fn check(nodes: &[Node], mistakes: &mut Mistakes) {
     for node in nodes {
         if let Some(stack) = node.spec.stack() {
-            stack.multicast.check(node, nodes, mistakes);
+            strangers(&stack.multicast, node, nodes, mistakes);
         }
     }
 }
@@ -200,4 +200,18 @@ fn origin(
         NodeKind::Host | NodeKind::Router | NodeKind::L3Switch => Origin::Node(node),
         NodeKind::Switch | NodeKind::Hub => Origin::Behind(Neighbour { node, span: text.place(word.range()) }),
     })
+}
+
+/// Reports nodes that `node` has no link to.
+fn strangers(spec: &MulticastSpec, node: &Node, nodes: &[Node], mistakes: &mut Mistakes) {
+    for Neighbour { node: other, span } in spec.neighbours() {
+        if node.ports_to(*other).next().is_none() {
+            let beside: Vec<String> = node.neighbours.iter().map(|(n, _)| format!("`{}`", nodes[*n].name)).collect();
+            let reason = format!("`{}` has no link to `{}`", node.name, nodes[*other].name);
+            mistakes.push(
+                Mistake::new("multicast", span.clone(), reason, "not a neighbour")
+                    .help(format!("its neighbours are {}", beside.join(", "))),
+            );
+        }
+    }
 }

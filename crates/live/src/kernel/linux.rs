@@ -211,7 +211,7 @@ pub(super) fn poll_receive_segmented(
 pub(super) fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
     match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
         (Some(v4), _) => Some(SocketAddr::from((v4.ip(), v4.port()))),
-        (_, Some(v6)) => Some(super::canonical((v6.ip(), v6.port()).into())),
+        (_, Some(v6)) => Some(super::canonical::canonical((v6.ip(), v6.port()).into())),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The kernel's sockets as a `Net`, on tokio.
 
+mod canonical;
 #[cfg(target_os = "linux")]
 mod echo;
 #[cfg(target_os = "linux")]
@@ -226,14 +227,6 @@ impl Net for KernelNet {
 impl fmt::Debug for KernelNet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KernelNet").field("hostname", &self.hostname).finish_non_exhaustive()
-    }
-}
-
-/// An address of IPv4 as such, also where a socket of IPv6 tells it.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        IpAddr::V4(v4) => (v4, address.port()).into(),
-        IpAddr::V6(_) => address,
     }
 }
 

@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
 
-use super::canonical;
+use super::canonical::canonical;
 use septet_socket::{ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl};
 use septet_transport::tcp::SocketOption;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};

@@ -13,7 +13,7 @@ use septet_socket::{Broadcast, Coalescing, Datagram, GroupChange, Looping, UdpSo
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
 
-use super::canonical;
+use super::canonical::canonical;
 
 pub(super) fn bind(at: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
