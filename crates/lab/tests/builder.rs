@@ -22,14 +22,19 @@ fn model(lab: &Lab) -> String {
         let line = line.strip_prefix("span: ").or_else(|| line.strip_prefix("at: ")).unwrap_or(line);
         line.split_once("..").is_some_and(|(from, to)| from.parse::<usize>().is_ok() && to.parse::<usize>().is_ok())
     };
-    // A text says where in the file it starts, which `Some(` and a line of its own hold.
-    let mut starts = false;
+    // A text says where in the file it starts: `Some(`, the place, and `)`. Not where it is written with escapes.
+    let mut skipped = 0;
     let mut model = String::new();
     for line in whole.lines() {
-        let skipped = is_place(line) || core::mem::replace(&mut starts, line.trim() == "start: Some(");
-        if !skipped {
-            model.push_str(line);
-            model.push('\n');
+        match line.trim() {
+            _ if skipped > 0 => skipped -= 1,
+            "start: Some(" => skipped = 2,
+            "start: None," => {}
+            _ if is_place(line) => {}
+            _ => {
+                model.push_str(line);
+                model.push('\n');
+            }
         }
     }
     model

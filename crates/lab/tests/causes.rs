@@ -95,7 +95,9 @@ impl Past {
     }
 
     fn check_program(&self, event: &Event) {
-        let root = matches!(event.kind, "program.start" | "program.unfinished" | "service.failed");
+        // A host's DHCP client begins with its power, and goes on when the link has been silent for long enough.
+        let by_itself = matches!(event.kind, "dhcp.sent" | "dhcp.bound");
+        let root = by_itself || matches!(event.kind, "program.start" | "program.unfinished" | "service.failed");
         if !root && self.causes(event).next().is_none() {
             self.blame(event, "an event of a program without a cause");
         }
@@ -167,7 +169,8 @@ fn program(event: &Event) -> Option<&'static str> {
     match (event.kind.split('.').next().unwrap_or_default(), &*text(event, "way")) {
         ("ping", _) => Some("ping"),
         ("traceroute", _) => Some("traceroute"),
-        ("send", _) => Some("tcp-send"),
+        // `udp-send` tells of that too.
+        ("send", _) if event.kind != "send.failed" => Some("tcp-send"),
         ("http", "sent") if event.kind == "http.request" => Some("curl"),
         ("http", "received") if event.kind == "http.response" => Some("curl"),
         _ => None,

@@ -142,6 +142,36 @@ fn needs(name: &str, part: &str, expectation: &str) {
 }
 
 #[test]
+fn arp_poisoning() {
+    holds("arp-poisoning", &[]);
+}
+
+#[test]
+fn broadcast() {
+    holds("broadcast", &[]);
+}
+
+#[test]
+fn dhcp() {
+    holds("dhcp", &[]);
+}
+
+#[test]
+fn firewall() {
+    holds("firewall", &[]);
+}
+
+#[test]
+fn multicast() {
+    holds("multicast", &[]);
+}
+
+#[test]
+fn voice() {
+    holds("voice", &[]);
+}
+
+#[test]
 fn nat() {
     holds("nat", &[]);
     needs("nat", "masquerade = \"home--isp\"\n", "out");

@@ -169,6 +169,7 @@ async fn whereabouts(
     let question = Packet { operation, sender_mac: link.mac, sender_ip: own, target_mac, target_ip: address };
     for _ in 0..3 {
         arp.send(question.to_frame().bytes(), MacAddr::BROADCAST).ok()?;
+        let why = net.cause();
         let until = net.now() + Duration::from_secs(1);
         let mut buf = [0; 64];
         while let Ok(Ok(taken)) = net.timeout(until.saturating_since(net.now()), arp.receive(&mut buf)).await {
@@ -176,6 +177,8 @@ async fn whereabouts(
                 && packet.sender_ip == address
                 && packet.operation == Operation::Reply
             {
+                // Every program that listens hears it, whoever asked.
+                net.because(why);
                 return Some(packet.sender_mac);
             }
         }
@@ -212,7 +215,7 @@ impl Between<'_> {
     async fn forward(&self, until: Instant, is_on: bool) {
         let net = &self.context.net;
         // What is handed on has others' causes; the next round follows from the last.
-        let own = net.cause();
+        let why = net.cause();
         let mut buf = vec![0; 65_536];
         let mut over = net.sleep_until(until);
         loop {
@@ -226,7 +229,7 @@ impl Between<'_> {
                 })
                 .await
             };
-            let Some(taken) = taken else { return net.because(own) };
+            let Some(taken) = taken else { return net.because(why) };
             let packet = &buf[..taken.len.min(buf.len())];
             let Ok(header) = ipv4::Header::parse(packet) else { continue };
             // Short frames are padded.
