@@ -95,8 +95,8 @@ impl Past {
     }
 
     fn check_program(&self, event: &Event) {
-        // A host's DHCP client begins with its power, and goes on when the link has been silent for long enough.
-        let by_itself = matches!(event.kind, "dhcp.sent" | "dhcp.bound");
+        // A host's DHCP client begins with its power.
+        let by_itself = event.kind == "dhcp.sent" && text(event, "type") == "DHCPDISCOVER";
         let root = by_itself || matches!(event.kind, "program.start" | "program.unfinished" | "service.failed");
         if !root && self.causes(event).next().is_none() {
             self.blame(event, "an event of a program without a cause");

@@ -8,7 +8,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use septet_core::{Carrier, Instant, Metric, Storey};
+use septet_core::{Carrier, EventId, Instant, Metric, Storey};
 use septet_network::{Cidr, Origin, Prefix, Route, Target};
 use septet_socket::admin::{Change, Check, Defence, Lifetime, Link, NewAddress, News};
 use septet_socket::{Admin, Broadcast, NetExt, NetRef, UdpSocket};
@@ -50,6 +50,8 @@ pub struct Client {
     machine: Machine,
     /// The address that is configured, or about to be.
     own: Option<Lease>,
+    /// What brought it: the link's silence, after which it is used, comes of nothing.
+    brought: EventId,
 }
 
 /// What the client wakes up for.
@@ -90,7 +92,7 @@ impl Client {
         socket.set_broadcast(Broadcast::Allowed)?;
         let identity = Identity { mac: link.mac, host_name: net.hostname() };
         let machine = Machine::new(identity, memory.recall(net.now()), net.now(), net.random_u64());
-        Ok(Self { net, admin, link, socket, memory, machine, own: None })
+        Ok(Self { net, admin, link, socket, memory, machine, own: None, brought: EventId::NONE })
     }
 
     /// Gets an address and keeps it, until the host stops.
@@ -223,7 +225,7 @@ impl Client {
         let Ok(address) = Cidr::new(lease.address.into(), lease.prefix_len) else { return };
         let lifetime = Lifetime { preferred: lease.ends_at, valid: lease.ends_at };
         let new = NewAddress { address, lifetime, check: Check::Probe, defence: Defence::Once };
-        self.own = Some(lease);
+        (self.own, self.brought) = (Some(lease), self.net.cause());
         if let Err(error) = self.admin.add_address(self.link.iface, new) {
             // The interface has it already, by hand or from a lease before the link was gone.
             if error.kind() == io::ErrorKind::AlreadyExists {
@@ -236,6 +238,7 @@ impl Client {
     /// The address is in use: routes and name servers follow.
     fn ready(&mut self, now: Instant) {
         let Some(lease) = self.own.clone() else { return };
+        self.net.because(self.brought);
         self.machine.used(now);
         self.memory.keep(Some(&lease));
         if let Some(router) = lease.routers.first() {
