@@ -6,6 +6,7 @@ mod admin;
 mod config;
 mod counters;
 mod errors;
+mod inbox;
 mod lens;
 mod listeners;
 mod listening;

@@ -10,18 +10,14 @@ use septet_network::Iface;
 use septet_socket::Taken;
 
 use super::errors::switched_off;
+use super::inbox::Inbox;
 use super::slots::{SlotId, Slots};
-use super::wakers::Wakers;
-
-/// Packets that wait in one socket.
-const QUEUE: usize = 256;
 
 #[derive(Debug)]
 struct Socket {
     iface: Iface,
     protocol: EtherType,
-    queue: VecDeque<(Header, Frame)>,
-    readers: Wakers,
+    inbox: Inbox<Header>,
 }
 
 /// All packet sockets of one host.
@@ -35,7 +31,7 @@ pub(crate) struct Packets {
 impl Packets {
     pub(crate) fn open(&mut self, iface: Iface, protocol: EtherType) -> SlotId {
         self.open += 1;
-        self.sockets.insert(Socket { iface, protocol, queue: VecDeque::new(), readers: Wakers::default() })
+        self.sockets.insert(Socket { iface, protocol, inbox: Inbox::default() })
     }
 
     pub(crate) fn close(&mut self, id: SlotId) {
@@ -44,7 +40,7 @@ impl Packets {
 
     /// Closes all sockets. Who waits for one from outside of the host finds it gone.
     pub(crate) fn wipe(&mut self) {
-        self.sockets.iter_mut().for_each(|socket| socket.readers.wake());
+        self.sockets.iter_mut().for_each(|socket| socket.inbox.wake());
         self.sockets.clear();
         self.outgoing.clear();
         self.open = 0;
@@ -59,9 +55,8 @@ impl Packets {
     /// Gives a packet to all sockets that it is for: `frame` begins behind the link header.
     pub(crate) fn take(&mut self, iface: Iface, header: &Header, frame: &Frame) {
         for socket in self.sockets.iter_mut() {
-            if (socket.iface, socket.protocol) == (iface, header.ether_type) && socket.queue.len() < QUEUE {
-                socket.queue.push_back((*header, frame.clone()));
-                socket.readers.wake();
+            if (socket.iface, socket.protocol) == (iface, header.ether_type) {
+                socket.inbox.put(*header, frame.clone());
             }
         }
     }
@@ -74,14 +69,8 @@ impl Packets {
         trace: &mut Trace,
     ) -> Poll<io::Result<Taken>> {
         let Some(socket) = self.sockets.get_mut(id) else { return Poll::Ready(Err(switched_off())) };
-        let Some((header, packet)) = socket.queue.pop_front() else {
-            socket.readers.register(cx);
-            return Poll::Pending;
-        };
-        trace.set_cause(packet.cause);
-        let len = packet.len().min(buf.len());
-        buf[..len].copy_from_slice(&packet.bytes()[..len]);
-        Poll::Ready(Ok(Taken { len, from: header.source, to: header.destination }))
+        let taken = socket.inbox.poll_take(cx, buf, trace);
+        taken.map(|(header, len)| Ok(Taken { len, from: header.source, to: header.destination }))
     }
 
     /// Lets a packet leave when the host runs next.

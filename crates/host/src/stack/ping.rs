@@ -1,7 +1,6 @@
 //! ICMP echo sockets, as Linux's ping sockets: the identifier is theirs as a port would be.
 
 use core::task::{Context, Poll};
-use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -15,11 +14,9 @@ use septet_network::ipv4::protocol;
 use septet_socket::{EchoReply, MtuDiscovery, Unreached};
 
 use super::errors::switched_off;
+use super::inbox::Inbox;
 use super::slots::{SlotId, Slots};
-use super::wakers::Wakers;
 
-/// Replies and errors that wait in one socket.
-const QUEUE: usize = 256;
 /// The largest echo payload.
 const fn max_payload(to: IpAddr) -> usize {
     match to {
@@ -34,8 +31,8 @@ struct Socket {
     ident: u16,
     ttl: u8,
     dont_fragment: DontFragment,
-    queue: VecDeque<(EchoReply, Frame)>,
-    readers: Wakers,
+    /// Replies and errors.
+    inbox: Inbox<EchoReply>,
 }
 
 /// All ICMP echo sockets of one host.
@@ -50,13 +47,7 @@ impl Pings {
         let start = rng.next_u32() as u16;
         let ident = (0..=u16::MAX).map(|i| start.wrapping_add(i)).find(|i| *i != 0 && !self.idents.contains_key(i));
         let ident = ident.ok_or(io::ErrorKind::AddrInUse)?;
-        let socket = Socket {
-            ident,
-            ttl: DEFAULT_TTL,
-            dont_fragment: DontFragment::IfItFits,
-            queue: VecDeque::new(),
-            readers: Wakers::default(),
-        };
+        let socket = Socket { ident, ttl: DEFAULT_TTL, dont_fragment: DontFragment::IfItFits, inbox: Inbox::default() };
         let id = self.sockets.insert(socket);
         self.idents.insert(ident, id);
         Ok(id)
@@ -64,7 +55,7 @@ impl Pings {
 
     /// Closes all sockets. Who waits for one from outside of the host finds it gone.
     pub(crate) fn wipe(&mut self) {
-        self.sockets.iter_mut().for_each(|socket| socket.readers.wake());
+        self.sockets.iter_mut().for_each(|socket| socket.inbox.wake());
         self.sockets.clear();
         self.idents = HashMap::default();
     }
@@ -125,14 +116,7 @@ impl Pings {
         trace: &mut Trace,
     ) -> Poll<io::Result<EchoReply>> {
         let Some(socket) = self.sockets.get_mut(id) else { return Poll::Ready(Err(switched_off())) };
-        let Some((reply, data)) = socket.queue.pop_front() else {
-            socket.readers.register(cx);
-            return Poll::Pending;
-        };
-        trace.set_cause(data.cause);
-        let len = data.len().min(buf.len());
-        buf[..len].copy_from_slice(&data.bytes()[..len]);
-        Poll::Ready(Ok(reply))
+        socket.inbox.poll_take(cx, buf, trace).map(|(reply, _)| Ok(reply))
     }
 
     /// An echo came back.
@@ -157,9 +141,6 @@ impl Pings {
 
     fn give(&mut self, ident: u16, reply: EchoReply, data: Frame) {
         let Some(socket) = self.idents.get(&ident).and_then(|id| self.sockets.get_mut(*id)) else { return };
-        if socket.queue.len() < QUEUE {
-            socket.queue.push_back((reply, data));
-            socket.readers.wake();
-        }
+        socket.inbox.put(reply, data);
     }
 }
