@@ -31,7 +31,7 @@ const CHECKS: [&str; 6] =
 /// Bad, and not marked as damaged on the line. A segment that an ICMP error quotes is cut to 576 bytes with it (RFC 1812
 /// §4.3.2.3); tshark sums up what is there and calls it bad.
 const BAD: &str = "frame.packet_flags_crc_error == 0 && (_ws.malformed || ip.checksum.status == Bad || \
-                   udp.checksum.status == Bad || icmp.checksum.status == Bad || \
+                   udp.checksum.status == Bad || icmp.checksum.status == Bad || icmpv6.checksum.status == Bad || \
                    tcp.checksum.status == Bad && !icmp && !icmpv6)";
 
 #[test]
