@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use cpu_time::ProcessTime;
 use septet_core::{Rng, Seed};
-use septet_network::route::Table;
+use septet_network::table::Table;
 use septet_network::{Origin, Prefix, Route, Target};
 
 use crate::{Failure, Options, Report, cost};

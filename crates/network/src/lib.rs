@@ -3,7 +3,7 @@
 //! [`ip::Ip`] is the storey of one host: a state machine that frames, calls and the time go into, and that answers with
 //! frames, datagrams for the storeys above, and its next deadline. Everything else here is what it is made of, each
 //! usable alone: the wire formats ([`ipv4`], [`ipv6`], [`icmp`], [`icmpv6`], [`arp`]), the neighbour cache ([`neighbor`]), the routing table
-//! ([`route`]), [`fragment`]ation, [`routes`], which computes the tables of a whole topology, and the
+//! ([`table`] of [`route`]s), [`fragment`]ation, [`routes`], which computes the tables of a whole topology, and the
 //! [`selection`] of addresses to speak from and to.
 
 pub mod acd;
@@ -24,7 +24,8 @@ pub mod route;
 pub mod routes;
 pub mod routing;
 pub mod selection;
-mod table;
+pub mod table;
+mod tight;
 mod trie;
 
 pub use addr::{Cidr, Prefix, PrefixError};

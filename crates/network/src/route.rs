@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::addr::Prefix;
-pub use crate::table::{Found, Table};
 
 /// Index of an interface of a host; the port of the same number carries it.
 pub type Iface = u16;

@@ -1,6 +1,6 @@
 //! A path-compressed binary trie: longest-prefix match in as many steps as prefixes nest, and insertion in place.
 
-use crate::table::push_tight;
+use crate::tight::push_tight;
 
 /// The bits of an address, the most significant first.
 pub(crate) trait Bits: Copy + Ord {

@@ -4,6 +4,7 @@
 //! A packet is [taken](Tracker::take) where it comes in; a conversation that it begins is remembered only when the packet
 //! [got through](Tracker::confirm), so that what is dropped leaves no trace.
 
+mod direction;
 pub mod tcp;
 mod timeouts;
 mod tuple;
@@ -17,6 +18,7 @@ use septet_core::{FixedState, Frame, Instant};
 use septet_wire::packet::Packet;
 use septet_wire::{protocol, tcp as wire};
 
+pub use direction::Direction;
 pub use timeouts::Timeouts;
 pub use tuple::{Ends, Seen, Tuple, Verify};
 
@@ -25,25 +27,6 @@ pub const MAX: usize = 65_536;
 
 /// As Linux: a stream is what still goes on after so long.
 const STREAM_AFTER: Duration = Duration::from_secs(2);
-
-/// Which way a packet goes in its conversation.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Direction {
-    /// As the first packet went.
-    Original,
-    /// As its answers do.
-    Reply,
-}
-
-impl Direction {
-    /// The other way.
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Original => Self::Reply,
-            Self::Reply => Self::Original,
-        }
-    }
-}
 
 /// What a packet is to its conversation: `ct state`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -58,32 +41,6 @@ pub enum State {
     Related,
     /// It is not tracked.
     Untracked,
-}
-
-/// A sequence number of TCP, which wraps.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-struct Seq(u32);
-
-impl Seq {
-    fn add(self, n: u32) -> Self {
-        Self(self.0.wrapping_add(n))
-    }
-
-    fn sub(self, n: u32) -> Self {
-        Self(self.0.wrapping_sub(n))
-    }
-
-    fn since(self, earlier: Self) -> u32 {
-        self.0.wrapping_sub(earlier.0)
-    }
-
-    fn before(self, other: Self) -> bool {
-        (self.0.wrapping_sub(other.0) as i32) < 0
-    }
-
-    fn after(self, other: Self) -> bool {
-        other.before(self)
-    }
 }
 
 /// Names a conversation of a [`Tracker`].
@@ -375,7 +332,7 @@ impl Tracker {
                 let Ok((header, at)) = wire::Header::parse(upper) else { return Found::invalid("cut short") };
                 match tcp::Track::begin(&header, (upper.len() - at) as u32) {
                     Some(track) => {
-                        let timeout = self.timeouts.tcp(track.state()).min(self.timeouts.tcp_unacknowledged);
+                        let timeout = track.state().timeout(&self.timeouts).min(self.timeouts.tcp_unacknowledged);
                         (Protocol::Tcp(track), timeout)
                     }
                     None => return Found::invalid("a connection does not begin like this"),

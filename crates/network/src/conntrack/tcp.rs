@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use septet_wire::tcp::{Flags, Header};
 
+use super::direction::Direction;
 use super::timeouts::Timeouts;
-use super::{Direction, Seq};
 
 /// The state of a connection, by `conntrack -L`'s names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +47,46 @@ impl State {
             Self::TimeWait => "TIME_WAIT",
             Self::Close => "CLOSE",
         }
+    }
+
+    /// How long a connection in this state is remembered.
+    pub const fn timeout(self, timeouts: &Timeouts) -> Duration {
+        match self {
+            Self::SynSent | Self::SynSent2 => timeouts.tcp_syn_sent,
+            Self::SynRecv => timeouts.tcp_syn_recv,
+            Self::Established => timeouts.tcp_established,
+            Self::FinWait => timeouts.tcp_fin_wait,
+            Self::CloseWait => timeouts.tcp_close_wait,
+            Self::LastAck => timeouts.tcp_last_ack,
+            Self::TimeWait => timeouts.tcp_time_wait,
+            Self::Close => timeouts.tcp_close,
+        }
+    }
+}
+
+/// A sequence number of TCP, which wraps.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Seq(u32);
+
+impl Seq {
+    fn add(self, n: u32) -> Self {
+        Self(self.0.wrapping_add(n))
+    }
+
+    fn sub(self, n: u32) -> Self {
+        Self(self.0.wrapping_sub(n))
+    }
+
+    fn since(self, earlier: Self) -> u32 {
+        self.0.wrapping_sub(earlier.0)
+    }
+
+    fn before(self, other: Self) -> bool {
+        (self.0.wrapping_sub(other.0) as i32) < 0
+    }
+
+    fn after(self, other: Self) -> bool {
+        other.before(self)
     }
 }
 
@@ -290,7 +330,7 @@ impl Track {
             Duration::MAX
         };
         let limit = if self.retransmits >= MAX_RETRANSMITS { limit.min(timeouts.tcp_max_retrans) } else { limit };
-        Fit::Fits(timeouts.tcp(new).min(limit))
+        Fit::Fits(new.timeout(timeouts).min(limit))
     }
 
     /// Whether the sequence numbers fit, and what they tell. In the words of the four bounds: a segment begins not behind what

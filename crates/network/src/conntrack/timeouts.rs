@@ -2,8 +2,6 @@
 
 use core::time::Duration;
 
-use super::tcp::State;
-
 /// The timeouts, by the names of their sysctls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Timeouts {
@@ -55,22 +53,6 @@ impl Default for Timeouts {
             udp_stream: seconds(120),
             icmp: seconds(30),
             generic: seconds(600),
-        }
-    }
-}
-
-impl Timeouts {
-    /// That of a state of TCP.
-    pub fn tcp(&self, state: State) -> Duration {
-        match state {
-            State::SynSent | State::SynSent2 => self.tcp_syn_sent,
-            State::SynRecv => self.tcp_syn_recv,
-            State::Established => self.tcp_established,
-            State::FinWait => self.tcp_fin_wait,
-            State::CloseWait => self.tcp_close_wait,
-            State::LastAck => self.tcp_last_ack,
-            State::TimeWait => self.tcp_time_wait,
-            State::Close => self.tcp_close,
         }
     }
 }

@@ -41,8 +41,9 @@ use crate::forwarding::Forwarding;
 use crate::icmp_limit::Limiter;
 use crate::multicast::MulticastRoute;
 use crate::neighbor;
-use crate::route::{Iface, Table};
+use crate::route::Iface;
 use crate::routes::Guide;
+use crate::table::Table;
 use septet_wire::Trouble;
 
 /// What a datagram from a host to itself takes: about what Linux's `lo` does, and enough that time goes on.

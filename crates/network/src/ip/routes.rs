@@ -8,8 +8,9 @@ use super::spread::choose;
 use super::ways::Refused;
 use super::{ConfigError, Interface, Ip, SendError};
 use crate::addr::{Cidr, Prefix};
-use crate::route::{Iface, NextHop, Origin, Route, StaticRoute, Table, Target, Towards, WrittenRoute};
+use crate::route::{Iface, NextHop, Origin, Route, StaticRoute, Target, Towards, WrittenRoute};
 use crate::routes::Guide;
+use crate::table::Table;
 
 /// Where packets for one destination go: a [`Target`] of which one next hop was chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use septet_core::{Instant, Rng};
 
-use super::{Family, Filter, Merged, Message, Query, Record, Said, Version};
+use super::family::Family;
+use super::merge::Merged;
+use septet_wire::membership::{Filter, Message, Query, Record, Said, Version};
 
 /// RFC 3376 §8.1, RFC 3810 §9.1: how often is said what may get lost, unless a querier knows better.
 const ROBUSTNESS: u8 = 2;

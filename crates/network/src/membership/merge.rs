@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::Filter;
+use septet_wire::membership::Filter;
 
 /// The filters of all members, counted.
 #[derive(Clone, Default, Debug)]

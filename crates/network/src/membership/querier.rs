@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use septet_core::Instant;
 
-use super::{Family, Message, Query, Record, Said, Version};
+use super::family::Family;
+use septet_wire::membership::{Message, Query, Record, Said, Version};
 
 /// Groups of one link that are remembered; of what is beyond nobody is taken to be a member.
 const GROUPS: usize = 4096;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use septet_core::{Frame, Instant};
 use septet_datalink::ethernet::MacAddr;
 
-use super::{Cache, Learned, NeighborId, State};
+use super::cache::{Cache, Learned, NeighborId, State};
 use crate::route::Iface;
 
 /// What a neighbour advertises of itself.

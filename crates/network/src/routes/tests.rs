@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use septet_core::Seed;
 
 use super::*;
-use crate::route::{Route, Table, Target};
+use crate::route::{Route, Target};
+use crate::table::Table;
 
 /// Builds a topology with one /24 a segment, addresses by the order of members.
 fn build(nodes: &[Forwarding], segments: &[Vec<usize>], ties: Ties) -> Topology {

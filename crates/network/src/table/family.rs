@@ -4,9 +4,9 @@ use core::iter::successors;
 
 use smallvec::SmallVec;
 
-use super::push_tight;
 use super::tree_bitmap::{Prefixes, TreeBitmap};
 use crate::route::Origin;
+use crate::tight::push_tight;
 use crate::trie::{Bits, NONE, Trie};
 
 /// From how many routes on a tree bitmap finds them, whose root alone takes 2 MiB; fewer are as well off in a binary trie,

@@ -3,8 +3,8 @@
 use core::ops::Index;
 use std::collections::BTreeMap;
 
-use super::push_tight;
 use crate::route::Target;
+use crate::tight::push_tight;
 
 /// From how many targets on they are found by a search tree.
 const MANY: usize = 16;

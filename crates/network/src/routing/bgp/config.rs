@@ -15,7 +15,7 @@ use super::settings::Settings;
 use crate::route::{Iface, Origin};
 
 /// The table's entry.
-pub(in crate::routing) static KIND: Kind = Kind {
+pub(crate) static KIND: Kind = Kind {
     name: "bgp",
     doc: "BGP-4: autonomous systems tell each other whole paths, and each decides by its own policy",
     carriage: Carriage::Tcp(PORT),

@@ -15,7 +15,7 @@ use super::settings::{LinkType, Settings};
 use crate::route::{Iface, Origin};
 
 /// The table's entry.
-pub(in crate::routing) static KIND: Kind = Kind {
+pub(crate) static KIND: Kind = Kind {
     name: "ospf",
     doc: "OSPFv2: routers agree on a map of all links, and each computes its shortest paths",
     carriage: Carriage::Ip(PROTOCOL),

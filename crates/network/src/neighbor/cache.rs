@@ -1,7 +1,4 @@
-//! The neighbour cache: which link address an IP address has, with the states of RFC 4861 §7.3.2 and the timings of
-//! Linux. ARP and neighbour discovery both fill it.
-
-mod discovery;
+//! The cache itself: its entries, the states of RFC 4861 §7.3.2 and the timings of Linux.
 
 use core::cmp::Reverse;
 use core::time::Duration;
@@ -12,8 +9,6 @@ use septet_core::{EventId, FixedState, Frame, Instant, Rng};
 use septet_datalink::ethernet::MacAddr;
 
 use crate::route::Iface;
-
-pub use self::discovery::Advertised;
 
 type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
 
@@ -57,7 +52,7 @@ pub enum State {
 
 /// Names an entry; good until [`Cache::epoch`] changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NeighborId(u32);
+pub struct NeighborId(pub(super) u32);
 
 /// Whose packet waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,29 +136,29 @@ pub struct Learned {
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     iface: Iface,
     addr: IpAddr,
-    mac: MacAddr,
-    state: State,
-    solicitations: u8,
+    pub(super) mac: MacAddr,
+    pub(super) state: State,
+    pub(super) solicitations: u8,
     /// Reachable: when it becomes stale. Incomplete, Delay, Probe: when the timer fires.
-    timer: Instant,
-    updated: Instant,
+    pub(super) timer: Instant,
+    pub(super) updated: Instant,
     used: Instant,
-    confirmed: Instant,
-    asked: Instant,
+    pub(super) confirmed: Instant,
+    pub(super) asked: Instant,
     cause: EventId,
-    waiting: VecDeque<Waiting>,
+    pub(super) waiting: VecDeque<Waiting>,
 }
 
 /// One host's neighbours.
 #[derive(Debug)]
 pub struct Cache {
-    index: Map<(Iface, IpAddr), u32>,
-    entries: Vec<Entry>,
+    pub(super) index: Map<(Iface, IpAddr), u32>,
+    pub(super) entries: Vec<Entry>,
     timers: BinaryHeap<Reverse<(Instant, u32)>>,
-    reachable: Duration,
+    pub(super) reachable: Duration,
     collect_at: usize,
     epoch: u32,
 }
