@@ -7,7 +7,7 @@ use septet_core::{Carrier, Frame, Out};
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
 use super::routes::Next;
-use super::v4::Way;
+use super::v4::layer::Way;
 use super::ways::Kind;
 use super::{Ip, SendError};
 use crate::route::Iface;

@@ -1,89 +1,25 @@
 //! Multicast groups of a host and of the links of a router, and what IGMP and MLD say about them.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use core::time::Duration;
 use septet_core::{Carrier, Checksums, DropReason, EventId, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
+use super::config::ConfigError;
+use super::outgoing::SendError;
+use super::state::Ip;
 use super::told::drop_frame;
-use super::v4::Way;
+use super::v4::layer::Way;
 use super::ways::Kind;
-use super::{ConfigError, Ip, SendError};
 use crate::membership::{Family, Filter, Memberships, Message, News, Querier, Settings};
 use crate::neighbor::Origin;
 use crate::route::Iface;
 use septet_wire::ipv4::{Header, protocol};
 use septet_wire::{icmpv6, igmp, ipv6, mld};
 
-/// The groups of one interface: those that this host is in, and as a router those that others on the link are in.
-#[derive(Debug, Default)]
-pub(super) struct Groups {
-    own: PerFamily<Memberships>,
-    others: PerFamily<Querier>,
-    /// Those that this host has left: when, and when the link last carried something for them.
-    left: BTreeMap<IpAddr, (Instant, Option<Instant>)>,
-}
-
 /// Groups left that are remembered.
 const LEFT: usize = 64;
-
-/// One for each version of IP, where there is something to know.
-#[derive(Debug)]
-struct PerFamily<T> {
-    v4: Option<Box<T>>,
-    v6: Option<Box<T>>,
-}
-
-impl<T> Default for PerFamily<T> {
-    fn default() -> Self {
-        Self { v4: None, v6: None }
-    }
-}
-
-impl<T> PerFamily<T> {
-    const fn of(&self, family: Family) -> &Option<Box<T>> {
-        match family {
-            Family::V4 => &self.v4,
-            Family::V6 => &self.v6,
-        }
-    }
-
-    const fn of_mut(&mut self, family: Family) -> &mut Option<Box<T>> {
-        match family {
-            Family::V4 => &mut self.v4,
-            Family::V6 => &mut self.v6,
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = &T> {
-        [&self.v4, &self.v6].into_iter().flatten().map(|it| &**it)
-    }
-}
-
-impl Groups {
-    /// Whether the host is in `group`.
-    fn contains(&self, group: IpAddr) -> bool {
-        let family = Family::of(group);
-        group == family.all_systems() || self.own.of(family).as_ref().is_some_and(|own| own.contains(group))
-    }
-
-    /// Whether this router hears what members tell on the link.
-    pub(super) const fn is_router(&self, family: Family) -> bool {
-        self.others.of(family).is_some()
-    }
-
-    /// Whether somebody on the link wants what `source` sends to `group`.
-    pub(super) fn wanted(&self, group: IpAddr, source: IpAddr) -> bool {
-        self.others.of(Family::of(group)).as_ref().is_some_and(|others| others.wants(group, source))
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let own = self.own.all().filter_map(Memberships::deadline);
-        own.chain(self.others.all().filter_map(Querier::deadline)).min()
-    }
-}
 
 impl Ip {
     /// Takes part in a group on an interface, whoever sends: its datagrams go up from now on. The routers are told when

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use septet_core::{DropReason, EventId, Frame, Instant, Out, Storey};
 
 use super::told::{cause_of, drop_frame};
-use super::v4::Way;
-use super::v6::is_link_scoped;
+use super::v4::layer::Way;
+use super::v6::layer::is_link_scoped;
 use super::ways::Kind;
 use super::{Cast, Ip};
+use crate::addr::Cidr;
 use crate::membership::Family;
 use crate::multicast::{Multicast, MulticastTarget, ToMembers};
 use crate::neighbor::Origin;
@@ -23,7 +24,7 @@ impl Ip {
         if let Some(settings) = multicast.querier {
             for iface in 0..self.interfaces.len() as Iface {
                 for family in [Family::V4, Family::V6] {
-                    let speaks = |a: &crate::Cidr| Family::of(a.addr()) == family;
+                    let speaks = |a: &Cidr| Family::of(a.addr()) == family;
                     if self.interfaces[usize::from(iface)].addresses.iter().any(speaks) {
                         self.ask_for_members(now, iface, family, settings).expect("the interface is there");
                     }

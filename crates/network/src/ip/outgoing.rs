@@ -1,6 +1,7 @@
 //! What is to be sent, and why it is not.
 
 use core::fmt;
+use core::time::Duration;
 use std::io;
 use std::net::IpAddr;
 
@@ -8,6 +9,12 @@ use crate::route::Iface;
 
 /// `net.ipv4.ip_default_ttl`.
 pub const DEFAULT_TTL: u8 = 64;
+
+/// What a datagram from a host to itself takes: about what Linux's `lo` does, and enough that time goes on.
+pub(super) const LOOPBACK_DELAY: Duration = Duration::from_micros(5);
+
+/// MTU of the way from a host to itself: Linux's `lo`.
+pub const LOOPBACK_MTU: u32 = 65_536;
 
 /// Whether routers may cut a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

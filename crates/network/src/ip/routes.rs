@@ -4,9 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::Carrier;
 
-use super::spread::choose;
+use super::config::ConfigError;
+use super::flow::choose;
+use super::interface::Interface;
+use super::outgoing::SendError;
+use super::state::Ip;
 use super::ways::Refused;
-use super::{ConfigError, Interface, Ip, SendError};
 use crate::addr::{Cidr, Prefix};
 use crate::route::{Iface, NextHop, Origin, Route, StaticRoute, Target, Towards, WrittenRoute};
 use crate::routes::Guide;

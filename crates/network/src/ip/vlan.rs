@@ -3,7 +3,10 @@
 use septet_core::Port;
 use septet_datalink::vlan::VlanId;
 
-use super::{ConfigError, Interface, Ip, VlanInterfaceConfig};
+use super::config::{ConfigError, VlanInterfaceConfig};
+use super::interface::Interface;
+use super::members::Groups;
+use super::state::Ip;
 use crate::route::Iface;
 
 impl Ip {
@@ -25,7 +28,7 @@ impl Ip {
             signal: below.signal,
             admin: below.admin,
             addresses: Vec::with_capacity(addresses.len()),
-            groups: super::groups::Groups::default(),
+            groups: Groups::default(),
             v6: None,
         });
         for address in addresses {

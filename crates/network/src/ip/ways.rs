@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::SendError;
+use super::outgoing::SendError;
 use crate::neighbor::NeighborId;
 use crate::route::Iface;
 use septet_wire::Trouble;

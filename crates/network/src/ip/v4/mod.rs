@@ -5,36 +5,19 @@ mod claims;
 mod errors;
 mod filter;
 mod input;
+pub(super) mod layer;
 mod options;
 mod output;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use septet_core::{Carrier, Rng};
+use septet_core::Carrier;
 
-use super::Ip;
+use self::layer::Way;
 use super::routes::Next;
-use super::ways::{Kind, Ways};
-use crate::fragment::Reassembler;
+use super::state::Ip;
+use super::ways::Kind;
 use crate::route::Iface;
-
-/// Where packets for one destination go.
-pub(super) type Way = super::ways::Way<Ipv4Addr>;
-
-/// What IPv4 keeps.
-#[derive(Debug)]
-pub(super) struct Layer {
-    pub(super) ways: Ways<Ipv4Addr>,
-    pub(super) reassembler: Option<Box<Reassembler>>,
-    /// The identification of the datagram last sent.
-    pub(super) ident: u16,
-}
-
-impl Layer {
-    pub(super) fn new(rng: &mut Rng) -> Self {
-        Self { ways: Ways::default(), reassembler: None, ident: rng.next_u32() as u16 }
-    }
-}
 
 impl Ip {
     /// Finds the way to `dst`; the answer is remembered until anything changes.

@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use septet_core::{EventId, Frame, Instant, Out, Storey};
 
+use super::config::Autoconf;
 use super::dad::MAX_ADDRESSES;
+use super::link::{DefaultRouter, Lease, Link, OnLink, Search, Stage};
 use super::nd::Invalid;
-use super::{Autoconf, Link};
 use crate::addr::{Cidr, Prefix};
 use crate::forwarding::Forwarding;
-use crate::ip::Ip;
+use crate::ip::state::Ip;
 use crate::ip::told::cause_of;
 use crate::route::{Iface, Origin, Route, Target};
 use septet_wire::ipv6::{self, Header};
@@ -25,23 +26,6 @@ const TWO_HOURS: Duration = Duration::from_secs(2 * 60 * 60);
 /// RFC 7559 §2: IRT (RFC 4861's RTR_SOLICITATION_INTERVAL) and MRT.
 const FIRST_WAIT: Duration = Duration::from_secs(4);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
-/// An address that was made of an advertised prefix.
-#[derive(Clone, Debug)]
-pub(super) struct Lease {
-    addr: Ipv6Addr,
-    /// `None`: for ever.
-    pub(super) preferred_until: Option<Instant>,
-    /// `None`: for ever.
-    pub(super) valid_until: Option<Instant>,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    Preferred,
-    Deprecated,
-}
 
 impl Lease {
     pub(super) fn addr(&self) -> IpAddr {
@@ -71,35 +55,6 @@ impl Lease {
         self.preferred_until = end(now, info.preferred);
         self.stage = if info.preferred == 0 { Stage::Deprecated } else { Stage::Preferred };
     }
-}
-
-/// A prefix that a router said is on the link.
-#[derive(Clone, Debug)]
-pub(super) struct OnLink {
-    prefix: Prefix,
-    pub(super) until: Option<Instant>,
-}
-
-/// A router that may be taken where no other route leads.
-#[derive(Clone, Debug)]
-pub(super) struct DefaultRouter {
-    addr: Ipv6Addr,
-    pub(super) until: Option<Instant>,
-}
-
-/// The search for routers: RFC 7559's, which does not give up.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) enum Search {
-    /// None is needed.
-    #[default]
-    Over,
-    /// The next question.
-    Asks {
-        /// When it is due.
-        at: Instant,
-        /// For how long it is waited afterwards.
-        wait: Duration,
-    },
 }
 
 impl Search {

@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use septet_core::{Carrier, EventId, Instant, Out, Storey};
 
-use super::autoconf::Lease;
-use super::{Begins, Discovery, Ipv6Config, Link};
-use crate::addr::Cidr;
-use crate::ip::{Change, ConfigError, Ip, News};
+use super::config::{Discovery, Ipv6Config};
+use super::link::{AddressState, Advertising, Begins, Lease, Link, Tentative};
+use crate::addr::{Cidr, Prefix};
+use crate::ip::book::{Change, News};
+use crate::ip::config::ConfigError;
+use crate::ip::state::Ip;
 use crate::neighbor::RETRANS;
 use crate::route::{Iface, Origin, Route, Target};
 use septet_wire::nd::{self, Discovery as Message, NeighborSolicit};
@@ -18,18 +20,6 @@ const START_DELAY: Duration = Duration::from_secs(1);
 
 /// Addresses that an interface asks for at once, and those that it has made of prefixes: Linux's `max_addresses`.
 pub(super) const MAX_ADDRESSES: usize = 16;
-
-/// An address that is not yet known to be nobody else's.
-#[derive(Clone, Debug)]
-pub(super) struct Tentative {
-    cidr: Cidr,
-    /// Questions still to be asked.
-    left: u8,
-    /// When the next is due, or, after the last, when it counts as unique.
-    at: Instant,
-    /// Where it was made of an advertised prefix.
-    lease: Option<Lease>,
-}
 
 impl Tentative {
     pub(super) fn addr(&self) -> Ipv6Addr {
@@ -51,19 +41,6 @@ impl Tentative {
     pub(super) fn lease_mut(&mut self) -> Option<&mut Lease> {
         self.lease.as_mut()
     }
-}
-
-/// What `ip -6 addr` says of an address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AddressState {
-    /// Its own.
-    Preferred,
-    /// Its own, but no longer taken for what is new.
-    Deprecated,
-    /// Not yet known to be nobody else's.
-    Tentative,
-    /// Somebody else's.
-    DadFailed,
 }
 
 impl Ip {
@@ -100,7 +77,7 @@ impl Ip {
     /// [`ConfigError::NoSuchInterface`].
     pub fn configure_v6(&mut self, iface: Iface, config: &Ipv6Config) -> Result<(), ConfigError> {
         let interface = self.interfaces.get_mut(usize::from(iface)).ok_or(ConfigError::NoSuchInterface(iface))?;
-        let advertising = config.advertise.clone().map(super::router::Advertising::new);
+        let advertising = config.advertise.clone().map(Advertising::new);
         let begins = match (config.discovery, interface.carrier) {
             (Discovery::On, Carrier::Up) => Begins::Anew,
             _ => Begins::Before,
@@ -163,7 +140,7 @@ impl Ip {
 
     fn assign_apart(&mut self, iface: Iface, cidr: Cidr) {
         self.interfaces[usize::from(iface)].addresses.push(cidr);
-        let prefix = crate::Prefix::host(cidr.addr());
+        let prefix = Prefix::host(cidr.addr());
         self.table.add(Route::new(prefix, Target::Local, Origin::Kernel));
         self.epoch += 1;
     }
@@ -236,7 +213,7 @@ impl Ip {
     pub(super) fn drop_lease(&mut self, iface: Iface, addr: Ipv6Addr) -> Result<(), ConfigError> {
         let interface = self.interfaces.get_mut(usize::from(iface)).ok_or(ConfigError::NoSuchInterface(iface))?;
         interface.addresses.retain(|a| a.addr() != addr);
-        let prefix = crate::Prefix::host(addr.into());
+        let prefix = Prefix::host(addr.into());
         self.table.remove(&Route::new(prefix, Target::Local, Origin::Kernel));
         self.epoch += 1;
         self.tell(Change::Address { iface, address: addr.into(), news: News::Gone });

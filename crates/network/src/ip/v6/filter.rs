@@ -2,9 +2,9 @@
 
 use septet_core::{DropReason, Frame, Instant, Out};
 
-use super::Way;
 use super::deliver::Arrival;
-use super::output::{Cut, Leaving};
+use super::layer::{Cut, Way};
+use super::output::Leaving;
 use crate::filter::Hook;
 use crate::ip::filter::Place;
 use crate::ip::told::drop_frame;

@@ -7,6 +7,8 @@ mod deliver;
 mod errors;
 mod filter;
 mod input;
+pub(super) mod layer;
+pub(super) mod link;
 mod nd;
 mod output;
 mod router;
@@ -17,74 +19,19 @@ use std::net::{IpAddr, Ipv6Addr};
 use septet_core::{Carrier, Instant};
 
 pub use self::config::{Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config};
-pub use self::dad::AddressState;
+pub use self::link::AddressState;
 
-use self::autoconf::{DefaultRouter, Lease, OnLink, Search};
-use self::dad::Tentative;
-use self::router::Advertising;
-use super::ways::{Kind, Ways};
-use super::{Interface, Ip, SendError};
+use self::layer::{Way, is_link_scoped};
+use self::link::{Begins, Lease, Link, Tentative};
+use super::interface::Interface;
+use super::outgoing::SendError;
+use super::routes::Next;
+use super::state::Ip;
+use super::ways::Kind;
+use crate::addr::Prefix;
 use crate::forwarding::Forwarding;
-use crate::fragment::Reassembler;
-use crate::ip::routes::Next;
 use crate::route::Iface;
 use septet_wire::nd as wire;
-
-/// Where packets for one destination go.
-pub(super) type Way = super::ways::Way<Ipv6Addr>;
-
-/// What IPv6 keeps.
-#[derive(Debug, Default)]
-pub(super) struct Layer {
-    ways: Ways<Ipv6Addr>,
-    reassembler: Option<Box<Reassembler>>,
-    /// How the packet in hand, which was put together for a filter, is cut again when it goes on.
-    again: Option<output::Cut>,
-    /// Octets of the largest piece of the packet that was put together last.
-    largest: u32,
-    /// When something of IPv6 is next due.
-    pub(super) due: Option<Instant>,
-    /// What flow labels are made with; zero until the first.
-    flow_key: u64,
-}
-
-/// What an interface keeps of IPv6, where it takes part in it by itself.
-#[derive(Debug, Default)]
-pub(super) struct Link {
-    config: Ipv6Config,
-    begins: Begins,
-    /// The groups that it is in for discovery.
-    joined: Vec<Ipv6Addr>,
-    /// Addresses that are not yet known to be nobody else's.
-    tentative: Vec<Tentative>,
-    /// Addresses that turned out to be somebody else's.
-    failed: Vec<Ipv6Addr>,
-    /// Addresses that were made of advertised prefixes.
-    leases: Vec<Lease>,
-    on_link: Vec<OnLink>,
-    routers: Vec<DefaultRouter>,
-    /// Whether and when it asks for routers.
-    search: Search,
-    advertising: Option<Advertising>,
-    /// What a router said of the link.
-    mtu: Option<u32>,
-    hop_limit: Option<u8>,
-}
-
-/// Whether a link has just come up.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-enum Begins {
-    /// It has, and nothing was done about it.
-    Anew,
-    /// It has been there.
-    #[default]
-    Before,
-}
-
-/// Whether an address is of the link only: RFC 4291 §2.5.6, and groups of link-local scope or less (§2.7).
-pub(in crate::ip) fn is_link_scoped(addr: Ipv6Addr) -> bool {
-    addr.is_unicast_link_local() || addr.is_multicast() && addr.octets()[1] & 0x0f <= 2
-}
 
 impl Interface {
     fn discovers(&self) -> bool {
@@ -92,7 +39,7 @@ impl Interface {
     }
 
     /// The addresses of IPv6 that are its own.
-    fn own_v6(&self) -> impl Iterator<Item = (Ipv6Addr, crate::Prefix)> + Clone {
+    fn own_v6(&self) -> impl Iterator<Item = (Ipv6Addr, Prefix)> + Clone {
         self.addresses.iter().filter_map(|a| match a.addr() {
             IpAddr::V6(addr) => Some((addr, a.prefix())),
             IpAddr::V4(_) => None,
@@ -187,7 +134,7 @@ impl Ip {
 
     /// Finds the way to `dst`; the answer is remembered until anything changes.
     #[inline]
-    pub(in crate::ip) fn find_v6(&mut self, dst: Ipv6Addr) -> Way {
+    pub(super) fn find_v6(&mut self, dst: Ipv6Addr) -> Way {
         self.look_ups += 1;
         let epoch = self.way_epoch();
         if let Some(way) = self.v6.ways.get(dst, epoch) {

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use septet_core::{DropReason, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
-use super::{Way, is_link_scoped};
+use super::layer::{Cut, Way, is_link_scoped};
 use crate::fragment;
 use crate::ip::told::{cause_of, drop_frame};
 use crate::ip::ways::Kind;
@@ -23,15 +23,6 @@ pub(super) struct Leaving {
     /// The MTU for which it is cut into fragments, where it is.
     pub(super) cut: Option<u32>,
     pub(super) looped: Looped,
-}
-
-/// How a packet is cut into fragments.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cut {
-    /// The longest fragment.
-    pub(super) mtu: u32,
-    /// What the fragments of one packet share.
-    pub(super) ident: u32,
 }
 
 impl Ip {

@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use septet_core::{EventId, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::MacAddr;
 
+use super::config::{Advertise, AdvertisedPrefix, Autonomous};
+use super::link::Advertising;
 use super::nd::Invalid;
-use super::{Advertise, AdvertisedPrefix, Autonomous};
 use crate::forwarding::Forwarding;
-use crate::ip::Ip;
+use crate::ip::state::Ip;
 use crate::ip::told::cause_of;
 use crate::route::Iface;
 use septet_wire::ipv6::Header;
@@ -21,18 +22,6 @@ const INITIAL: u8 = 3;
 const INITIAL_INTERVAL: Duration = Duration::from_secs(16);
 const ANSWER_DELAY: Duration = Duration::from_millis(500);
 const APART: Duration = Duration::from_secs(3);
-
-/// An advertising interface.
-#[derive(Clone, Debug)]
-pub(super) struct Advertising {
-    config: Advertise,
-    pub(super) at: Option<Instant>,
-    /// Sent since the link came up, up to [`INITIAL`].
-    sent: u8,
-    last: Option<Instant>,
-    /// What asked for the next one.
-    cause: EventId,
-}
 
 impl Advertising {
     pub(super) fn new(config: Advertise) -> Self {
