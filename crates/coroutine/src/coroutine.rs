@@ -38,6 +38,15 @@ pub struct Panicked {
     pub message: String,
 }
 
+impl Panicked {
+    /// What a panic with this payload says.
+    pub fn of(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Self { message: text.unwrap_or_else(|| "no message".to_owned()) }
+    }
+}
+
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "panicked: {}", self.message)
@@ -76,7 +85,7 @@ impl<T> Future for Coroutine<T> {
             CoroutineResult::Return(result) => {
                 // The stack goes before what waits for the program goes on.
                 self.inner = None;
-                Poll::Ready(result.map_err(|payload| Panicked { message: message(&*payload) }))
+                Poll::Ready(result.map_err(|payload| Panicked::of(&*payload)))
             }
         }
     }
@@ -97,11 +106,6 @@ impl<T> fmt::Debug for Coroutine<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coroutine").field("is_over", &self.inner.is_none()).finish()
     }
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 #[cfg(test)]

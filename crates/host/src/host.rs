@@ -10,7 +10,7 @@ use septet_engine::executor::{self, Executor, Round};
 use septet_network::ip::ConfigError;
 use septet_network::route::Towards;
 use septet_network::{Iface, Ip};
-use septet_socket::NetRef;
+use septet_socket::{NetRef, SystemRef};
 use septet_transport::tcp;
 
 use crate::handle::{self, HostKey, HostNet, Sockets};
@@ -83,8 +83,8 @@ impl Host {
     }
 
     /// The host's sockets for callers that never wait. As for [`net`](Self::net), the world must be told of their use.
-    pub fn sockets(&self) -> Sockets {
-        Sockets::new(self.key.clone())
+    pub fn sockets(&self) -> SystemRef {
+        Arc::new(Sockets::new(self.key.clone(), self.executor.handle()))
     }
 
     /// Starts tasks beside the host's programs, those that are not `Send` too: they may run in the midst of a program's

@@ -10,12 +10,10 @@ mod host;
 mod l3switch;
 mod stack;
 
-pub use handle::Sockets;
 pub use host::Host;
 pub use l3switch::LayerThreeSwitch;
 pub use septet_network::{Forwarding, InterfaceConfig, StaticRoute};
 pub use stack::middlebox;
 pub use stack::{
-    Accept, ByHand, HostConfig, Listening, ListeningRule, Neighbor, PacketLens, Speaker, TcpSocketId, metrics,
-    system_randomness,
+    Accept, ByHand, HostConfig, Listening, ListeningRule, Neighbor, PacketLens, Speaker, metrics, system_randomness,
 };

@@ -104,7 +104,7 @@ pub(crate) unsafe extern "C" fn accept(
     len: *mut socklen_t,
 ) -> c_int {
     let mut peer = None;
-    let accepted = with_placeholder(|fd| match perform(Request::Accept { listener, fd })? {
+    let accepted = with_placeholder(|fd| match perform(Request::Accept { listener, fd: Some(fd) })? {
         Reply::Accepted { peer: from, .. } => {
             peer = Some(from);
             Ok(())

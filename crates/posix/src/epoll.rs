@@ -45,10 +45,17 @@ struct Watch {
     spent: bool,
 }
 
+impl Epoll {
+    /// What it watches.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = Fd> {
+        self.watched.keys().copied()
+    }
+}
+
 impl Process {
     /// `epoll_create(2)`, which gives the new descriptor the number `fd`.
     pub fn epoll_create(&mut self, fd: Fd) {
-        self.descriptors.insert(fd, Descriptor { nonblocking: false, object: Object::Epoll(Epoll::default()) });
+        self.descriptors.insert(fd, Descriptor::new(Object::Epoll(Epoll::default())));
     }
 
     /// `epoll_ctl(2)`

@@ -30,12 +30,47 @@ impl Errno {
     pub const EADDRNOTAVAIL: Self = Self(99);
     pub const ENETDOWN: Self = Self(100);
     pub const ENETUNREACH: Self = Self(101);
+    pub const ECONNABORTED: Self = Self(103);
+    pub const ECONNRESET: Self = Self(104);
+    pub const ETIMEDOUT: Self = Self(110);
     pub const ECONNREFUSED: Self = Self(111);
     pub const EHOSTUNREACH: Self = Self(113);
     pub const EISCONN: Self = Self(106);
     pub const ENOTCONN: Self = Self(107);
     pub const EALREADY: Self = Self(114);
     pub const EINPROGRESS: Self = Self(115);
+}
+
+impl From<Errno> for io::Error {
+    /// The error that the standard library would give on Linux.
+    fn from(Errno(number): Errno) -> Self {
+        if cfg!(target_os = "linux") {
+            return Self::from_raw_os_error(number);
+        }
+        let kinds = [
+            (Errno::EPERM, ErrorKind::PermissionDenied),
+            (Errno::EACCES, ErrorKind::PermissionDenied),
+            (Errno::ENOENT, ErrorKind::NotFound),
+            (Errno::EAGAIN, ErrorKind::WouldBlock),
+            (Errno::EINPROGRESS, ErrorKind::WouldBlock),
+            (Errno::EEXIST, ErrorKind::AlreadyExists),
+            (Errno::EINVAL, ErrorKind::InvalidInput),
+            (Errno::EPIPE, ErrorKind::BrokenPipe),
+            (Errno::EOPNOTSUPP, ErrorKind::Unsupported),
+            (Errno::EADDRINUSE, ErrorKind::AddrInUse),
+            (Errno::EADDRNOTAVAIL, ErrorKind::AddrNotAvailable),
+            (Errno::ENETDOWN, ErrorKind::NetworkDown),
+            (Errno::ENETUNREACH, ErrorKind::NetworkUnreachable),
+            (Errno::ECONNABORTED, ErrorKind::ConnectionAborted),
+            (Errno::ECONNRESET, ErrorKind::ConnectionReset),
+            (Errno::ENOTCONN, ErrorKind::NotConnected),
+            (Errno::ETIMEDOUT, ErrorKind::TimedOut),
+            (Errno::ECONNREFUSED, ErrorKind::ConnectionRefused),
+            (Errno::EHOSTUNREACH, ErrorKind::HostUnreachable),
+        ];
+        let kind = kinds.iter().find(|(errno, _)| errno.0 == number).map_or(ErrorKind::Other, |(_, kind)| *kind);
+        Self::new(kind, format!("error {number}"))
+    }
 }
 
 impl From<tcp::Error> for Errno {

@@ -12,11 +12,13 @@ mod operation;
 mod option;
 mod socket;
 mod udp;
+mod watch;
 
+use core::cell::Cell;
 use std::collections::BTreeMap;
 
 use septet_core::Instant;
-use septet_host::Sockets;
+use septet_socket::SystemRef;
 use septet_transport::tcp::{Info, State};
 
 pub use epoll::{EpollEvent, Trigger};
@@ -29,17 +31,22 @@ use socket::Descriptor;
 /// A file descriptor.
 pub type Fd = i32;
 
+/// Those below are the standard streams.
+const FIRST_FD: Fd = 3;
+
 /// The descriptors of one process on one host.
 #[derive(Debug)]
 pub struct Process {
-    sockets: Sockets,
+    sockets: SystemRef,
     descriptors: BTreeMap<Fd, Descriptor>,
+    /// No descriptor below it is free.
+    least_free: Cell<Fd>,
 }
 
 impl Process {
     /// A process that has nothing open, on the host of `sockets`.
-    pub fn new(sockets: Sockets) -> Self {
-        Self { sockets, descriptors: BTreeMap::new() }
+    pub fn new(sockets: SystemRef) -> Self {
+        Self { sockets, descriptors: BTreeMap::new(), least_free: Cell::new(FIRST_FD) }
     }
 
     /// The time.

@@ -5,11 +5,12 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use septet_core::Instant;
-use septet_host::TcpSocketId;
+use septet_socket::TcpSocketId;
 use septet_transport::tcp::{Follows, State};
 
 use crate::epoll::EpollEvent;
 use crate::socket::{Object, Stage, canonical, mapped};
+use crate::udp::Peeks;
 use crate::{Errno, Fd, Process};
 
 pub(crate) const MSG_PEEK: i32 = 0x2;
@@ -22,12 +23,12 @@ const MSG_MORE: i32 = 0x8000;
 /// A call that may wait.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// `accept(2)`; the connection gets the descriptor `fd`.
+    /// `accept(2)`
     Accept {
         /// Who listens.
         listener: Fd,
-        /// The number of the new descriptor.
-        fd: Fd,
+        /// The number of the new descriptor; the lowest that is free by then, where the caller does not choose.
+        fd: Option<Fd>,
     },
     /// `connect(2)`; `None` for `AF_UNSPEC`.
     Connect {
@@ -108,6 +109,8 @@ pub enum Reply {
         data: Vec<u8>,
         /// Whether they are still there to be received.
         peeked: bool,
+        /// Who sent them, where they are a datagram.
+        from: Option<SocketAddr>,
     },
     /// What `poll` found.
     Ready(Vec<PollEntry>),
@@ -137,15 +140,25 @@ impl Operation {
         let timeout = match &request {
             Request::Poll { timeout, .. } | Request::EpollWait { timeout, .. } => *timeout,
             Request::Receive { fd, .. } | Request::Accept { listener: fd, .. } => {
-                process.tcp_socket(*fd).ok().and_then(|s| s.receive_timeout)
+                process.descriptors.get(fd).and_then(|d| d.receive_timeout)
             }
             Request::Send { fd, .. } | Request::Connect { fd, .. } => {
-                process.tcp_socket(*fd).ok().and_then(|s| s.send_timeout)
+                process.descriptors.get(fd).and_then(|d| d.send_timeout)
             }
             Request::Close { .. } => None,
         };
         let deadline = timeout.map(|t| process.now() + t);
         Self { request, deadline, begun: false, done: 0, received: Vec::new(), waits_for_room: false, lingering: None }
+    }
+
+    /// What was asked.
+    pub(crate) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The connection that it has let go of and waits for.
+    pub(crate) fn lingers_for(&self) -> Option<TcpSocketId> {
+        self.lingering
     }
 
     /// When it gives up.
@@ -178,7 +191,7 @@ impl Operation {
         if waits { None } else { Some(Err(Errno::EAGAIN)) }
     }
 
-    fn accept(&self, process: &mut Process, listener: Fd, fd: Fd) -> Option<Result<Reply, Errno>> {
+    fn accept(&self, process: &mut Process, listener: Fd, fd: Option<Fd>) -> Option<Result<Reply, Errno>> {
         let id = match process.tcp_socket(listener).map(|s| s.stage) {
             Ok(Stage::Listening(id)) => id,
             Ok(_) => return Some(Err(Errno::EINVAL)),
@@ -187,6 +200,7 @@ impl Operation {
         match process.sockets.accept(id) {
             Ok((id, peer)) => {
                 let family = process.tcp_socket(listener).map_or(0, |s| s.family);
+                let fd = fd.unwrap_or_else(|| process.free_fd());
                 let adopted = process.adopt(listener, fd, id);
                 Some(adopted.map(|()| Reply::Accepted { fd, peer: mapped(peer, family) }))
             }
@@ -249,8 +263,9 @@ impl Operation {
     fn receive(&mut self, process: &mut Process, fd: Fd, max: usize, flags: i32) -> Option<Result<Reply, Errno>> {
         let peeked = flags & MSG_PEEK != 0;
         if process.is_datagram(fd) {
-            return match process.receive_from_udp(fd, max) {
-                Some(result) => Some(result.map(|data| Reply::Data { data, peeked: false })),
+            let peeks = if peeked { Peeks::Yes } else { Peeks::No };
+            return match process.receive_from_udp(fd, max, peeks) {
+                Some(result) => Some(result.map(|(data, from)| Reply::Data { data, peeked, from: Some(from) })),
                 None => self.wait(process, fd, flags),
             };
         }
@@ -284,7 +299,7 @@ impl Operation {
             Err(error) if self.received.is_empty() => return Some(Err(error.into())),
             Err(_) => {}
         }
-        Some(Ok(Reply::Data { data: core::mem::take(&mut self.received), peeked }))
+        Some(Ok(Reply::Data { data: core::mem::take(&mut self.received), peeked, from: None }))
     }
 
     fn send(

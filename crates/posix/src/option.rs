@@ -33,6 +33,14 @@ impl Process {
     /// # Errors
     /// `EBADF`, `ENOPROTOOPT` where there is no such option, `EINVAL` where the value is none of its.
     pub fn set_option(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Result<(), Errno> {
+        if let (SOL_SOCKET, SO_RCVTIMEO | SO_SNDTIMEO) = (level, name) {
+            let time = timeval(value).ok_or(Errno::EINVAL)?;
+            let time = (!time.is_zero()).then_some(time);
+            let descriptor = self.descriptors.get_mut(&fd).ok_or(Errno::EBADF)?;
+            let kept = if name == SO_RCVTIMEO { &mut descriptor.receive_timeout } else { &mut descriptor.send_timeout };
+            *kept = time;
+            return Ok(());
+        }
         if !matches!(self.object_mut(fd)?, Object::Tcp(_)) {
             return match (level, name) {
                 (SOL_SOCKET, SO_BROADCAST) => {
@@ -50,13 +58,6 @@ impl Process {
         }
         let number = number(value).ok_or(Errno::EINVAL)?;
         match (level, name) {
-            (SOL_SOCKET, SO_RCVTIMEO | SO_SNDTIMEO) => {
-                let time = timeval(value).ok_or(Errno::EINVAL)?;
-                let time = (!time.is_zero()).then_some(time);
-                let socket = self.tcp_socket(fd)?;
-                *(if name == SO_RCVTIMEO { &mut socket.receive_timeout } else { &mut socket.send_timeout }) = time;
-                Ok(())
-            }
             (SOL_TCP, TCP_QUICKACK) => {
                 let quick = if number & 1 != 0 { Quickack::On } else { Quickack::Off };
                 self.set_on_connection(fd, SocketOption::Quickack(quick))
@@ -76,6 +77,14 @@ impl Process {
     /// `EBADF`, `ENOPROTOOPT` where there is no such option.
     pub fn get_option(&mut self, fd: Fd, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
         let int = |number: i32| Ok(number.to_le_bytes().to_vec());
+        if let (SOL_SOCKET, SO_RCVTIMEO | SO_SNDTIMEO) = (level, name) {
+            let descriptor = self.descriptors.get(&fd).ok_or(Errno::EBADF)?;
+            let kept = if name == SO_RCVTIMEO { descriptor.receive_timeout } else { descriptor.send_timeout };
+            let time = kept.unwrap_or_default();
+            let mut octets = time.as_secs().to_le_bytes().to_vec();
+            octets.extend(u64::from(time.subsec_micros()).to_le_bytes());
+            return Ok(octets);
+        }
         if !matches!(self.object_mut(fd)?, Object::Tcp(_)) {
             return match (level, name) {
                 (SOL_SOCKET, SO_ERROR) => int(self.take_udp_error(fd)),

@@ -3,12 +3,12 @@
 use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_host::TcpSocketId;
+use septet_socket::TcpSocketId;
 use septet_transport::tcp::{self, Linger, Options, Readiness, State};
 
 use crate::epoll::Epoll;
 use crate::udp::UdpSocket;
-use crate::{Errno, Fd, Process};
+use crate::{Errno, FIRST_FD, Fd, Process};
 
 pub(crate) const AF_INET: i32 = 2;
 pub(crate) const AF_INET6: i32 = 10;
@@ -36,7 +36,17 @@ const POLLWRNORM: i16 = 0x100;
 pub(crate) struct Descriptor {
     /// `O_NONBLOCK` is set.
     pub(crate) nonblocking: bool,
+    /// `SO_RCVTIMEO` and `SO_SNDTIMEO`
+    pub(crate) receive_timeout: Option<Duration>,
+    pub(crate) send_timeout: Option<Duration>,
     pub(crate) object: Object,
+}
+
+impl Descriptor {
+    /// Calls on it wait, however long.
+    pub(crate) fn new(object: Object) -> Self {
+        Self { nonblocking: false, receive_timeout: None, send_timeout: None, object }
+    }
 }
 
 #[derive(Debug)]
@@ -54,8 +64,6 @@ pub(crate) struct TcpSocket {
     pub(crate) stage: Stage,
     /// What was set before there was a connection.
     pub(crate) options: Options,
-    pub(crate) receive_timeout: Option<Duration>,
-    pub(crate) send_timeout: Option<Duration>,
     /// Options that only read back what was set.
     pub(crate) kept: std::collections::BTreeMap<(i32, i32), i32>,
 }
@@ -75,15 +83,7 @@ pub(crate) enum Stage {
 
 impl TcpSocket {
     fn new(family: i32, options: Options) -> Self {
-        Self {
-            family,
-            bound: None,
-            stage: Stage::New,
-            options,
-            receive_timeout: None,
-            send_timeout: None,
-            kept: std::collections::BTreeMap::new(),
-        }
+        Self { family, bound: None, stage: Stage::New, options, kept: std::collections::BTreeMap::new() }
     }
 
     pub(crate) fn id(&self) -> Option<TcpSocketId> {
@@ -97,7 +97,10 @@ impl TcpSocket {
 impl Process {
     /// The lowest descriptor that is free: what `socket` would return.
     pub fn free_fd(&self) -> Fd {
-        (3..).find(|fd| !self.descriptors.contains_key(fd)).expect("descriptors are few")
+        let taken = |fd: &Fd| self.descriptors.contains_key(fd);
+        let free = (self.least_free.get()..).find(|fd| !taken(fd)).expect("descriptors are few");
+        self.least_free.set(free);
+        free
     }
 
     /// `socket(2)`, which gives the new descriptor the number `fd`.
@@ -114,7 +117,7 @@ impl Process {
             (SOCK_DGRAM, 0 | 17) => Object::Udp(UdpSocket::new(family)),
             _ => return Err(Errno::EPROTONOSUPPORT),
         };
-        self.descriptors.insert(fd, Descriptor { nonblocking, object });
+        self.descriptors.insert(fd, Descriptor { nonblocking, ..Descriptor::new(object) });
         Ok(())
     }
 
@@ -207,6 +210,7 @@ impl Process {
     /// Lets go of a descriptor: what `close(2)` does before it may linger.
     pub(crate) fn release(&mut self, fd: Fd) -> Result<Option<TcpSocketId>, Errno> {
         let descriptor = self.descriptors.remove(&fd).ok_or(Errno::EBADF)?;
+        self.least_free.set(self.least_free.get().min(fd.max(FIRST_FD)));
         self.forget_in_epolls(fd);
         let id = match descriptor.object {
             Object::Tcp(socket) => socket.id(),
@@ -236,6 +240,19 @@ impl Process {
         let id = socket.id();
         let known = id.and_then(|id| self.sockets.local_addr(id).ok());
         Ok(mapped(known.or(bound).unwrap_or(SocketAddr::new(unspecified, 0)), family))
+    }
+
+    /// The far end, as `getpeername(2)` gives it.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOTCONN`.
+    pub fn peer_addr(&mut self, fd: Fd) -> Result<SocketAddr, Errno> {
+        if let Object::Udp(socket) = &self.descriptors.get(&fd).ok_or(Errno::EBADF)?.object {
+            return self.udp_peer(socket);
+        }
+        let family = self.tcp_socket(fd)?.family;
+        let id = self.tcp_id(fd)?.ok_or(Errno::ENOTCONN)?;
+        Ok(mapped(self.sockets.peer_addr(id)?, family))
     }
 
     /// The local port of a socket, zero where it has none yet.
@@ -336,7 +353,8 @@ impl Process {
     pub(crate) fn wakes(&self, fd: Fd) -> u64 {
         match self.descriptors.get(&fd).map(|d| &d.object) {
             Some(Object::Tcp(socket)) => socket.id().map_or(0, |id| self.sockets.changes(id)),
-            _ => 0,
+            Some(Object::Udp(socket)) => socket.id().map_or(0, |id| self.sockets.udp_changes(id)),
+            Some(Object::Epoll(_)) | None => 0,
         }
     }
 
@@ -360,11 +378,14 @@ impl Process {
             bound: None,
             stage: Stage::Connected(id),
             options: parent.options.clone(),
-            receive_timeout: parent.receive_timeout,
-            send_timeout: parent.send_timeout,
             kept: parent.kept.clone(),
         };
-        self.descriptors.insert(fd, Descriptor { nonblocking: false, object: Object::Tcp(Box::new(child)) });
+        let object = Object::Tcp(Box::new(child));
+        let (receive_timeout, send_timeout) = self
+            .descriptors
+            .get(&listener)
+            .map_or((None, None), |parent| (parent.receive_timeout, parent.send_timeout));
+        self.descriptors.insert(fd, Descriptor { receive_timeout, send_timeout, ..Descriptor::new(object) });
         Ok(())
     }
 }

@@ -5,8 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use septet_transport::udp::{Broadcast, SocketId};
 
-use crate::socket::{AF_INET, Object, POLLIN, POLLOUT};
+use crate::socket::{AF_INET, Object, POLLIN, POLLOUT, mapped};
 use crate::{Errno, Fd, Process};
+
+/// Whether what is received stays where it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Peeks {
+    /// It does: `MSG_PEEK`.
+    Yes,
+    /// It is taken.
+    No,
+}
 
 /// A UDP socket.
 #[derive(Debug)]
@@ -21,6 +30,10 @@ pub(crate) struct UdpSocket {
 impl UdpSocket {
     pub(crate) fn new(family: i32) -> Self {
         Self { family, id: None, broadcast: Broadcast::Denied }
+    }
+
+    pub(crate) fn id(&self) -> Option<SocketId> {
+        self.id
     }
 
     fn unspecified(&self) -> SocketAddr {
@@ -92,20 +105,35 @@ impl Process {
     }
 
     /// The next datagram, as much of it as fits; `None` where there is none.
-    pub(crate) fn receive_from_udp(&mut self, fd: Fd, max: usize) -> Option<Result<Vec<u8>, Errno>> {
+    pub(crate) fn receive_from_udp(
+        &mut self,
+        fd: Fd,
+        max: usize,
+        peeks: Peeks,
+    ) -> Option<Result<(Vec<u8>, SocketAddr), Errno>> {
         let id = match self.udp_id(fd) {
             Ok(id) => id,
             Err(errno) => return Some(Err(errno)),
         };
         let mut data = vec![0; max.min(usize::from(u16::MAX))];
-        match self.sockets.receive_udp(id, &mut data) {
+        let received = match peeks {
+            Peeks::Yes => self.sockets.peek_udp(id, &mut data),
+            Peeks::No => self.sockets.receive_udp(id, &mut data),
+        };
+        match received {
             Ok(received) => {
                 data.truncate(received.len);
-                Some(Ok(data))
+                Some(Ok((data, received.from)))
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
             Err(error) => Some(Err(error.into())),
         }
+    }
+
+    /// The far end, as `getpeername(2)` gives it.
+    pub(crate) fn udp_peer(&self, socket: &UdpSocket) -> Result<SocketAddr, Errno> {
+        let peer = socket.id.and_then(|id| self.sockets.udp_peer(id).ok().flatten());
+        Ok(mapped(peer.ok_or(Errno::ENOTCONN)?, socket.family))
     }
 
     pub(crate) fn take_udp_error(&mut self, fd: Fd) -> i32 {

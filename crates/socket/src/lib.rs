@@ -17,6 +17,7 @@ mod options;
 mod packet;
 mod relay;
 mod stream;
+mod system;
 mod tcp;
 mod udp;
 
@@ -30,5 +31,6 @@ pub use packet::{PacketSocket, PacketSocketImpl, Taken};
 pub use relay::{Bounds, End, GATHERED_FOR, Way, relay};
 pub use septet_transport::{HeaderFault, Trouble};
 pub use stream::{Stream, Writes};
+pub use system::{System, SystemRef, TcpSocketId};
 pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};
 pub use udp::{Broadcast, Coalescing, Datagram, GroupChange, Looping, UdpSocket, UdpSocketImpl};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use septet_core::{EventId, Fields, Instant, Recorder, Storey};
 
-use crate::{Admin, IcmpSocket, ListenOptions, PacketSocket, TcpListener, TcpOptions, TcpStream, UdpSocket};
+use crate::{Admin, IcmpSocket, ListenOptions, PacketSocket, SystemRef, TcpListener, TcpOptions, TcpStream, UdpSocket};
 use septet_wire::ethernet::EtherType;
 
 /// A future on the heap that may move between threads.
@@ -125,6 +125,14 @@ pub trait Net: Send + Sync + 'static {
     /// # Errors
     /// `Unsupported` where that is not this program's to do, as on the machine's own network.
     fn admin(&self) -> io::Result<Admin> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The operating system of this host: calls on sockets by number, which never wait.
+    ///
+    /// # Errors
+    /// `Unsupported` where the network is not a host of ours: programs have the machine's own there.
+    fn system(&self) -> io::Result<SystemRef> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

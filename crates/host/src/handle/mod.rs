@@ -13,4 +13,4 @@ mod udp;
 pub(crate) use net::HostNet;
 pub(crate) use registry::{HostKey, enter, leave};
 pub(crate) use scope::lend;
-pub use sockets::Sockets;
+pub(crate) use sockets::Sockets;

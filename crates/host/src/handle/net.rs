@@ -8,8 +8,8 @@ use std::sync::Arc;
 use septet_core::{EventId, Instant, Randomness, Recorder, Trace};
 use septet_engine::executor;
 use septet_socket::{
-    Admin, BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, PacketSocket, Sleep, Spawned, TcpListener,
-    TcpOptions, TcpStream, UdpSocket,
+    Admin, BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, PacketSocket, Sleep, Spawned, SystemRef,
+    TcpListener, TcpOptions, TcpStream, UdpSocket,
 };
 use septet_wire::ethernet::EtherType;
 
@@ -17,6 +17,7 @@ use super::admin::AdminHandle;
 use super::packet::PacketHandle;
 use super::ping::PingHandle;
 use super::registry::{self, HostKey};
+use super::sockets::Sockets;
 use super::udp::UdpHandle;
 use crate::stack::{HostConfig, Storeys};
 
@@ -153,6 +154,10 @@ impl Net for HostNet {
 
     fn admin(&self) -> io::Result<Admin> {
         Ok(Admin::new(AdminHandle { key: self.key.clone() }))
+    }
+
+    fn system(&self) -> io::Result<SystemRef> {
+        Ok(Arc::new(Sockets::new(self.key.clone(), self.executor.clone())))
     }
 
     fn recorder(&self) -> &Recorder {

@@ -10,13 +10,13 @@ use bytes::Bytes;
 use septet_core::Frame;
 use septet_engine::executor;
 use septet_socket::{
-    BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpStream, TcpStreamImpl,
+    BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpSocketId, TcpStream, TcpStreamImpl,
 };
 use septet_transport::tcp::{Linger, Shutdown, SocketOption};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::registry::{HostKey, call, close, poll, with};
-use crate::stack::{Late, SocketName, TcpSocketId};
+use crate::stack::{Late, SocketName};
 
 pub(super) fn connect(key: HostKey, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
     Box::pin(async move {

@@ -36,6 +36,5 @@ pub use listening::{Accept, Listening, ListeningRule};
 pub(crate) use slots::SlotId;
 pub use speaker::Speaker;
 pub(crate) use storeys::Storeys;
-pub use tcp::Socket as TcpSocketId;
 pub(crate) use udp_calls::SocketName;
 pub(crate) use upper::UPPERS;

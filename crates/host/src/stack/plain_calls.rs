@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{Instant, Trace};
 use septet_socket::Datagram;
+use septet_socket::TcpSocketId as Socket;
 use septet_transport::tcp::{Endpoint, Error, Follows, Options};
 use septet_transport::{tcp, udp};
 
 use super::storeys::Storeys;
-use super::tcp::Socket;
 
 /// What would have to wait, would block.
 fn at_once<T>(poll: impl FnOnce(&Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {

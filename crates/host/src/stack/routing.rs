@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::{EventId, Instant};
 use septet_network::routing::{Action, Conversation, Identity, Kind, RoutingProtocol};
 
+use septet_socket::TcpSocketId as Socket;
+
 use super::config::HostConfig;
 use super::speaker::Speaker;
-use super::tcp::Socket;
 
 /// Connections that peers have opened are numbered from here; those that a protocol opens it numbers itself, below.
 pub(super) const ACCEPTED: Conversation = 1 << 31;

@@ -7,18 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use septet_core::{EventId, Instant, Rng, Trace};
+use septet_socket::TcpSocketId as Socket;
 use septet_transport::tcp::{self, Config, Endpoint, Error, Mib, Readiness, SocketId, State};
 
 use super::errors::switched_off;
 use super::middlebox::Flow;
 use super::wakers::Wakers;
-
-/// Names a TCP socket of one life of a host: the next boot begins with new ones.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Socket {
-    boot: u32,
-    id: SocketId,
-}
 
 /// The tasks that wait for one connection.
 #[derive(Debug, Default)]
@@ -27,6 +21,8 @@ struct Waiting {
     writer: Option<Waker>,
     /// How many times its readiness has changed.
     changes: u64,
+    /// Who is woken by any change.
+    watchers: Wakers,
 }
 
 /// All TCP of one host.
@@ -67,6 +63,7 @@ impl Tcp {
 
     /// Forgets all connections and begins a new life. Who waits for one from outside of the host finds it gone.
     pub(crate) fn wipe(&mut self, config: Arc<Config>) {
+        self.waiting.iter_mut().for_each(|waiting| waiting.watchers.wake());
         let waiting = self.waiting.drain(..).flat_map(|Waiting { reader, writer, .. }| [reader, writer]);
         waiting.flatten().chain(self.held.drain(..)).for_each(Waker::wake);
         self.acceptors.values_mut().for_each(Wakers::wake);
@@ -98,6 +95,14 @@ impl Tcp {
     /// From now on the changes of this socket's readiness are counted.
     pub(super) fn count_changes(&mut self, socket: Socket) {
         self.waiting(socket.id);
+    }
+
+    /// Wakes `waker` when the readiness of the socket next changes.
+    pub(crate) fn watch(&mut self, socket: Socket, waker: &Waker) -> io::Result<()> {
+        let id = self.resolve(socket)?;
+        self.endpoint().state(id)?;
+        self.waiting(id).watchers.register(&Context::from_waker(waker));
+        Ok(())
     }
 
     /// How many times the readiness of a socket has changed.
@@ -146,6 +151,7 @@ impl Tcp {
     fn wake(&mut self, id: SocketId, readiness: Readiness) {
         if let Some(waiting) = self.waiting.get_mut(id.index()) {
             waiting.changes += 1;
+            waiting.watchers.wake();
             if readiness.is_readable()
                 && let Some(waker) = waiting.reader.take()
             {
@@ -187,7 +193,7 @@ impl Tcp {
     /// Nobody waits for a socket that is closed.
     pub(super) fn forget(&mut self, id: SocketId) {
         if let Some(waiting) = self.waiting.get_mut(id.index()) {
-            *waiting = Waiting::default();
+            core::mem::take(waiting).watchers.wake();
         }
         self.acceptors.remove(&id);
     }

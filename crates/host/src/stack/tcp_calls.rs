@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use septet_core::{Frame, Storey, Trace};
+use septet_socket::TcpSocketId as Socket;
 use septet_socket::{ListenOptions, TcpOptions};
 use septet_transport::tcp::{Error, Options, Shutdown, SocketOption};
 use tokio::io::ReadBuf;
 
 use super::listening::Accept;
 use super::storeys::Storeys;
-use super::tcp::Socket;
 
 /// Segments that writes of shared bytes build before the first of them leaves: with more, super-segments would no longer
 /// be in the processor's cache when they do.

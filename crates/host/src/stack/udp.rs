@@ -1,7 +1,7 @@
 //! The UDP sockets of a host: who waits for them, and what their errors are to a program. All else is storey 4's.
 
 use core::num::NonZeroU16;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,6 +25,9 @@ struct Waiting {
     readers: Wakers,
     writers: Wakers,
     error_readers: Wakers,
+    /// Who is woken by any change, and how many there were.
+    watchers: Wakers,
+    changes: u64,
 }
 
 /// All UDP of one host.
@@ -74,8 +77,8 @@ impl Udp {
     /// Closes all sockets. Who waits for one from outside of the host finds it gone.
     pub(crate) fn wipe(&mut self) {
         self.endpoint.wipe();
-        for Waiting { readers, writers, error_readers } in &mut self.waiting {
-            [readers, writers, error_readers].into_iter().for_each(Wakers::wake);
+        for Waiting { readers, writers, error_readers, watchers, .. } in &mut self.waiting {
+            [readers, writers, error_readers, watchers].into_iter().for_each(Wakers::wake);
         }
         self.waiting = Vec::new();
     }
@@ -83,8 +86,21 @@ impl Udp {
     /// Closes a socket; gives back the groups that it was in.
     pub(crate) fn close(&mut self, id: SocketId) -> SmallVec<[Membership; 1]> {
         let Ok(groups) = self.endpoint.close(id) else { return SmallVec::new() };
-        self.waiting[id.index()] = Waiting::default();
+        core::mem::take(&mut self.waiting[id.index()]).watchers.wake();
         groups
+    }
+
+    /// Wakes `waker` when the readiness of the socket next changes.
+    pub(crate) fn watch(&mut self, id: SocketId, waker: &Waker) -> io::Result<()> {
+        self.endpoint.is_readable(id).map_err(io_error)?;
+        self.waiting[id.index()].watchers.register(&Context::from_waker(waker));
+        Ok(())
+    }
+
+    /// How many times the readiness of the socket has changed.
+    pub(crate) fn changes(&self, id: SocketId) -> u64 {
+        let is_open = self.endpoint.is_readable(id).is_ok();
+        self.waiting.get(id.index()).filter(|_| is_open).map_or(0, |waiting| waiting.changes)
     }
 
     pub(crate) fn is_readable(&self, id: SocketId) -> io::Result<bool> {
@@ -179,7 +195,10 @@ impl Udp {
     /// A datagram of this socket with so many octets of payload has left the host's queue.
     pub(crate) fn sent(&mut self, id: SocketId, payload: usize) {
         if self.endpoint.sent(id, payload).is_ok() {
-            self.waiting[id.index()].writers.wake();
+            let waiting = &mut self.waiting[id.index()];
+            waiting.writers.wake();
+            waiting.changes += 1;
+            waiting.watchers.wake();
         }
     }
 
@@ -204,6 +223,18 @@ impl Udp {
             }
             Err(error) => Poll::Ready(Err(io_error(error))),
         }
+    }
+
+    /// The next datagram, as much of it as fits; it stays.
+    pub(crate) fn peek(&mut self, id: SocketId, buf: &mut [u8]) -> io::Result<Received> {
+        let (payload, from) = self.endpoint.peek(id).map_err(io_error)?;
+        let len = payload.len().min(buf.len());
+        buf[..len].copy_from_slice(&payload[..len]);
+        Ok(Received { len, from, segment_size: None })
+    }
+
+    pub(crate) fn peer_addr(&self, id: SocketId) -> io::Result<Option<SocketAddr>> {
+        self.endpoint.peer_addr(id).map_err(io_error)
     }
 
     pub(crate) fn poll_error(
@@ -247,7 +278,9 @@ impl Udp {
     /// Wakes whoever waits for what has come.
     fn settle(&mut self) {
         while let Some((id, readiness)) = self.endpoint.poll_event() {
-            let Waiting { readers, writers, error_readers } = &mut self.waiting[id.index()];
+            let Waiting { readers, writers, error_readers, watchers, changes } = &mut self.waiting[id.index()];
+            *changes += 1;
+            watchers.wake();
             if readiness.icmp {
                 error_readers.wake();
             }

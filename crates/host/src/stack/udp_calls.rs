@@ -10,11 +10,11 @@ use septet_network::Iface;
 use septet_network::ip::{DEFAULT_TTL, DontFragment, Looped, Outgoing};
 use septet_network::ipv4::protocol;
 use septet_network::membership::Filter;
+use septet_socket::TcpSocketId as Socket;
 use septet_transport::udp::{self, GroupChange};
 
 use super::slots::SlotId;
 use super::storeys::{Owner, Storeys, Waiting};
-use super::tcp::Socket;
 
 /// Names a socket of any kind, so that it can be closed.
 #[derive(Clone, Copy, Debug)]

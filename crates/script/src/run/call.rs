@@ -106,7 +106,7 @@ impl Runner {
                 self.subject = Some(fd);
                 Returned::Fd(fd)
             }
-            Reply::Data { data, peeked } => {
+            Reply::Data { data, peeked, .. } => {
                 let fd = self.fd(call, 0)?;
                 let start = self.read.get(&fd).copied().unwrap_or(0);
                 let wrong = data.iter().zip(start..).position(|(octet, offset)| *octet != pattern(offset));
@@ -162,7 +162,7 @@ impl Runner {
         Ok(Some(match call.name.as_str() {
             "accept" => {
                 count(3)?;
-                Request::Accept { listener: self.fd(call, 0)?, fd: self.bench.process().free_fd() }
+                Request::Accept { listener: self.fd(call, 0)?, fd: Some(self.bench.process().free_fd()) }
             }
             "connect" => {
                 count(3)?;

@@ -551,6 +551,18 @@ impl Endpoint {
         Ok(received)
     }
 
+    /// The payload of the next datagram, which stays, and who sent it: `MSG_PEEK`.
+    ///
+    /// # Errors
+    /// As for [`recv`](Self::recv).
+    pub fn peek(&mut self, id: SocketId) -> Result<(&[u8], SocketAddr), Error> {
+        let socket = self.socket(id)?;
+        if let Some(error) = socket.error.take() {
+            return Err(error);
+        }
+        socket.queue.front().map(|received| (received.frame.bytes(), received.from)).ok_or(Error::WouldBlock)
+    }
+
     /// Whether [`recv`](Self::recv) would not block.
     ///
     /// # Errors

@@ -1,0 +1,88 @@
+//! A descriptor of a process on a simulated host, which is closed when nobody holds it any more.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use septet_core::Instant;
+use septet_posix::{Errno, Fd, Process, Request};
+use septet_socket::NetRef;
+
+use crate::call;
+
+/// A process, as all of its threads and sockets hold it.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Inner>);
+
+struct Inner {
+    net: NetRef,
+    process: Mutex<Process>,
+}
+
+impl Shared {
+    pub(crate) fn new(net: NetRef, process: Process) -> Self {
+        Self(Arc::new(Inner { net, process: Mutex::new(process) }))
+    }
+
+    pub(crate) fn net(&self) -> &NetRef {
+        &self.0.net
+    }
+
+    /// The process. No thread of it waits while this is held.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Process> {
+        self.0.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.0.net.now()
+    }
+
+    /// A new socket, as `socket(2)` makes it.
+    pub(crate) fn socket(&self, family: i32, kind: i32) -> io::Result<Descriptor> {
+        let mut process = self.lock();
+        let fd = process.free_fd();
+        process.socket(fd, family, kind, 0)?;
+        drop(process);
+        Ok(self.own(fd))
+    }
+
+    pub(crate) fn own(&self, fd: Fd) -> Descriptor {
+        Descriptor(Arc::new(Owned { process: self.clone(), fd }))
+    }
+}
+
+/// A descriptor; a clone of it is what `dup(2)` gives.
+#[derive(Clone)]
+pub(crate) struct Descriptor(Arc<Owned>);
+
+struct Owned {
+    process: Shared,
+    fd: Fd,
+}
+
+impl Descriptor {
+    pub(crate) fn fd(&self) -> Fd {
+        self.0.fd
+    }
+
+    pub(crate) fn process(&self) -> &Shared {
+        &self.0.process
+    }
+
+    /// A call that never waits.
+    pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Process, Fd) -> Result<T, Errno>) -> io::Result<T> {
+        call(&mut self.0.process.lock(), self.0.fd).map_err(io::Error::from)
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // As in the standard library, what goes wrong when a socket is closed is told to nobody.
+        let _ = call::perform(&self.process, Request::Close { fd: self.fd });
+    }
+}
+
+impl core::fmt::Debug for Descriptor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Descriptor").field(&self.0.fd).finish()
+    }
+}
