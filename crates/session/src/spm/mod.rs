@@ -1,0 +1,718 @@
+//! The session protocol machine, one for each session connection (X.225).
+//!
+//! [`Spm`] is sans-IO: requests, TSDUs and the time go in; TSDUs, events and the next deadline come out. What it does
+//! stands in its [state table](table) and, for synchronization, in its [variables].
+
+mod compose;
+mod read;
+mod segment;
+mod service;
+pub mod table;
+mod tell;
+pub mod variables;
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use septet_core::Instant;
+
+use crate::spdu::{self, Kind, Name, Resync, Serial, Setting, Spdu, Tokens, Units};
+use segment::Segments;
+pub use service::{Acceptance, Confirmation, Event, Misuse, Proposal, Request};
+use table::{Action, Guard, INVALID, Input, Rule, State, rules};
+use variables::{Pending, Variables};
+
+/// The functional units that are built here.
+pub const BUILT: Units = Units(
+    Units::HALF_DUPLEX.0
+        | Units::DUPLEX.0
+        | Units::MINOR.0
+        | Units::MAJOR.0
+        | Units::RESYNCHRONIZE.0
+        | Units::ACTIVITY.0
+        | Units::NEGOTIATED_RELEASE.0
+        | Units::TYPED.0,
+);
+
+/// Version 2, the bit that is sent: user data beyond 512 octets.
+const VERSION_2: u8 = 0x02;
+
+/// What one end wants.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The longest TSDU that it would send and take, in octets; nought for no limit. Longer data travel in segments.
+    pub max_tsdu: u16,
+    /// The longest data that are put together of segments, in octets.
+    pub max_ssdu: usize,
+    /// The session selector by which it is called, where it has one.
+    pub selector: Bytes,
+    /// TIM: how long the end of the transport connection is waited for.
+    pub tim: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { max_tsdu: 0, max_ssdu: 1 << 20, selector: Bytes::new(), tim: Duration::from_secs(10) }
+    }
+}
+
+/// Who proposed the session connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// This end: not Vtca.
+    Initiator,
+    /// The other end: Vtca.
+    Responder,
+}
+
+/// What is to be given to the transport.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// T-CONNECT request.
+    Connect,
+    /// T-CONNECT response.
+    Respond,
+    /// T-DATA request: the TSDU is the first and then the second.
+    Data(Vec<u8>, Bytes),
+    /// T-DISCONNECT request.
+    Disconnect,
+}
+
+/// One end of a session connection.
+#[derive(Debug)]
+pub struct Spm {
+    config: Config,
+    state: State,
+    role: Role,
+    units: Units,
+    /// The tokens that are here, of those that there are.
+    tokens: Tokens,
+    variables: Variables,
+    /// Vact.
+    activity: Activity,
+    /// Vcoll.
+    collision: Collision,
+    /// Vdnr.
+    disconnected: Collision,
+    /// Vrsp and Vrspnb: the resynchronization that goes on, and where it leaves the tokens.
+    resync: Option<(Resync, Serial, Setting)>,
+    proposal: Option<Proposal>,
+    /// The longest TSDU that the other end takes; nought for no limit.
+    max_send: usize,
+    segments: Segments,
+    tim: Option<Instant>,
+    outputs: VecDeque<Output>,
+    events: VecDeque<Event>,
+}
+
+/// Vact: whether an activity is in progress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Activity {
+    /// It is.
+    InProgress,
+    /// None is.
+    None,
+}
+
+/// Whether something came about between two that asked for the release at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Collision {
+    None,
+    Seen,
+}
+
+/// What a row is done with: the input and what it brings.
+struct Call<'a> {
+    input: Input,
+    request: Option<&'a Request>,
+    spdu: Option<&'a Spdu>,
+    serial: Serial,
+    resync: Option<Resync>,
+    tokens: Tokens,
+    why: String,
+}
+
+impl Spm {
+    /// An end without connection.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            state: State::Sta01,
+            role: Role::Initiator,
+            units: Units::KERNEL,
+            tokens: Tokens::NONE,
+            variables: Variables::new(Serial::default()),
+            activity: Activity::None,
+            collision: Collision::None,
+            disconnected: Collision::None,
+            resync: None,
+            proposal: None,
+            max_send: 0,
+            segments: Segments::default(),
+            tim: None,
+            outputs: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Who proposed the connection.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The functional units that both ends use.
+    pub fn units(&self) -> Units {
+        self.units
+    }
+
+    /// The tokens that are here.
+    pub fn tokens(&self) -> Tokens {
+        self.tokens
+    }
+
+    /// V(A), V(M), V(R) and Vsc.
+    pub fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Whether an activity is in progress.
+    pub fn activity(&self) -> Activity {
+        self.activity
+    }
+
+    /// A request or response of the user.
+    ///
+    /// # Errors
+    /// Why it cannot be; nothing was sent then.
+    pub fn request(&mut self, now: Instant, request: Request) -> Result<(), Misuse> {
+        let input = input_of(&request);
+        let misuse = |why: String| Err(Misuse { input, why });
+        if let Some(why) = compose::too_long(&request) {
+            return misuse(why);
+        }
+        let mut call = Call {
+            input,
+            request: Some(&request),
+            spdu: None,
+            serial: self.variables.v_m,
+            resync: None,
+            tokens: Tokens::NONE,
+            why: String::new(),
+        };
+        match &request {
+            Request::Connect(proposal) => {
+                if let Some(why) = unbuilt(proposal.units) {
+                    return misuse(why);
+                }
+                if self.state == State::Sta01 {
+                    self.proposal = Some(proposal.clone());
+                    self.role = Role::Initiator;
+                }
+            }
+            Request::Accept(acceptance) => {
+                if let Err(why) = self.agree(acceptance.units) {
+                    return misuse(why);
+                }
+                call.serial = acceptance.serial;
+            }
+            Request::GiveTokens(tokens) | Request::PleaseTokens(tokens, _) => {
+                if tokens.is_empty() {
+                    return misuse("it names no token".to_owned());
+                }
+                call.tokens = *tokens;
+            }
+            Request::SyncMinorConfirm(serial, _) => call.serial = *serial,
+            Request::ActivityResume { serial, .. } => call.serial = *serial,
+            Request::Resynchronize(resync, serial, ..) => {
+                call.resync = Some(*resync);
+                call.serial = serial.unwrap_or(self.variables.v_m);
+            }
+            Request::ResynchronizeConfirm(..) => {
+                if let Some((resync, serial, _)) = self.resync {
+                    call.resync = Some(resync);
+                    call.serial = if resync == Resync::Abandon { self.variables.v_m } else { serial };
+                }
+            }
+            _ => {}
+        }
+        match self.rule(&call) {
+            Ok(rule) => {
+                self.apply(now, rule, &call);
+                Ok(())
+            }
+            Err(why) => misuse(why),
+        }
+    }
+
+    /// T-CONNECT indication: the other end opened the transport connection.
+    pub fn transport_opened(&mut self, now: Instant) {
+        self.role = Role::Responder;
+        self.below(now, Input::TconInd, String::new());
+    }
+
+    /// T-CONNECT confirm: the transport connection that was asked for stands.
+    pub fn transport_connected(&mut self, now: Instant) {
+        self.below(now, Input::TconCnf, String::new());
+    }
+
+    /// T-DISCONNECT indication.
+    pub fn transport_closed(&mut self, now: Instant, why: &str) {
+        self.below(now, Input::TdisInd, why.to_owned());
+    }
+
+    /// T-DATA indication.
+    pub fn receive(&mut self, now: Instant, tsdu: &Bytes) {
+        match spdu::parse(tsdu) {
+            Ok(found) => {
+                for spdu in found {
+                    self.on_spdu(now, &spdu);
+                }
+            }
+            Err(wrong) => self.peer(now, Input::Invalid, None, wrong.to_string()),
+        }
+    }
+
+    /// When [`on_timeout`](Self::on_timeout) must be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.tim
+    }
+
+    /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
+    pub fn on_timeout(&mut self, now: Instant) {
+        if self.tim.is_some_and(|at| at <= now) {
+            self.tim = None;
+            self.below(now, Input::Tim, String::new());
+        }
+    }
+
+    /// What is to be given to the transport.
+    pub fn poll_transmit(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What the user is to be told.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The tokens that there are.
+    fn available(&self) -> Tokens {
+        self.units.tokens()
+    }
+
+    fn below(&mut self, now: Instant, input: Input, why: String) {
+        let serial = Serial::default();
+        let call = Call { input, request: None, spdu: None, serial, resync: None, tokens: Tokens::NONE, why };
+        if let Ok(rule) = self.rule(&call) {
+            self.apply(now, rule, &call);
+        }
+    }
+
+    fn peer(&mut self, now: Instant, input: Input, spdu: Option<&Spdu>, why: String) {
+        let serial = spdu.and_then(|s| s.serial(Name::SerialNumber).or_else(|| s.serial(Name::OldSerialNumber)));
+        let mut call = Call {
+            input,
+            request: None,
+            spdu,
+            serial: serial.unwrap_or_default(),
+            resync: spdu.and_then(|s| s.octet(Name::ResyncType)).and_then(Resync::from_octet),
+            tokens: spdu.map_or(Tokens::NONE, Spdu::tokens),
+            why,
+        };
+        if input == Input::Ra {
+            call.resync = self.resync.map(|(resync, ..)| resync);
+        }
+        match self.rule(&call) {
+            Ok(rule) => self.apply(now, rule, &call),
+            Err(_) if self.state == State::Sta01 => {}
+            Err(why) => {
+                let what = spdu.map_or(input.as_str(), |s| s.kind().form().name);
+                if call.why.is_empty() {
+                    call.why = format!("protocol error: {what}: {why}");
+                }
+                let invalid = rules(Input::Invalid).iter().find(|rule| rule.from.contains(&self.state));
+                self.apply(now, invalid.unwrap_or(&INVALID), &call);
+            }
+        }
+    }
+
+    fn on_spdu(&mut self, now: Instant, spdu: &Spdu) {
+        let input = match spdu.kind() {
+            Kind::GiveTokens | Kind::PleaseTokens if spdu.tokens().is_empty() => return,
+            Kind::Connect => match read::proposal(spdu, &self.config) {
+                Ok(proposal) => {
+                    self.proposal = Some(proposal);
+                    self.max_send = read::limit(spdu, &self.config, Role::Responder);
+                    Input::Cn
+                }
+                Err(_) => Input::CnUnacceptable,
+            },
+            Kind::Accept => {
+                let units = spdu.units().unwrap_or(read::DEFAULT_UNITS);
+                if let Err(why) = self.agree(units) {
+                    return self.peer(now, Input::Invalid, Some(spdu), format!("ACCEPT SPDU: {why}"));
+                }
+                self.max_send = read::limit(spdu, &self.config, Role::Initiator);
+                let serial = spdu.serial(Name::InitialSerialNumber).unwrap_or_default();
+                let spdu = spdu.clone();
+                return self.accepted(now, &spdu, serial);
+            }
+            Kind::DataTransfer | Kind::TypedData => {
+                match self.segments.take(spdu, self.config.max_ssdu) {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(why) => return self.peer(now, Input::Invalid, Some(spdu), why),
+                }
+                if spdu.kind() == Kind::DataTransfer { Input::Dt } else { Input::Td }
+            }
+            kind => input_of_kind(kind),
+        };
+        self.peer(now, input, Some(spdu), String::new());
+    }
+
+    fn accepted(&mut self, now: Instant, spdu: &Spdu, serial: Serial) {
+        let call = Call {
+            input: Input::Ac,
+            request: None,
+            spdu: Some(spdu),
+            serial,
+            resync: None,
+            tokens: Tokens::NONE,
+            why: String::new(),
+        };
+        match self.rule(&call) {
+            Ok(rule) => self.apply(now, rule, &call),
+            Err(why) => self.peer(now, Input::Invalid, Some(spdu), format!("protocol error: ACCEPT SPDU: {why}")),
+        }
+    }
+
+    /// Keeps the units that both name.
+    fn agree(&mut self, other: Units) -> Result<(), String> {
+        let Some(proposal) = &self.proposal else { return Ok(()) };
+        let both = proposal.units & other & BUILT;
+        match (both.has(Units::HALF_DUPLEX), both.has(Units::DUPLEX)) {
+            (true, true) => Err("of half duplex and duplex one must be chosen".to_owned()),
+            (false, false) => Err("the two ends have neither half duplex nor duplex in common".to_owned()),
+            _ => {
+                if self.state == State::Sta08 || self.state == State::Sta02A {
+                    self.units = both;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The row that the input takes.
+    fn rule(&self, call: &Call<'_>) -> Result<&'static Rule, String> {
+        let mut here = rules(call.input).iter().filter(|rule| rule.from.contains(&self.state));
+        let mut why = None;
+        for rule in here.by_ref() {
+            match rule.when.iter().find(|guard| !self.holds(**guard, call)) {
+                None => return Ok(rule),
+                Some(guard) => why = why.or(Some(*guard)),
+            }
+        }
+        Err(match why {
+            Some(guard) => self.unmet(guard, call),
+            None => format!("not in this state: {}", self.state.as_str()),
+        })
+    }
+
+    fn holds(&self, guard: Guard, call: &Call<'_>) -> bool {
+        let there_are = self.available();
+        let owned = |token: Tokens| there_are.has(token) && self.tokens.has(token);
+        let given = |token: Tokens| there_are.has(token) && !self.tokens.has(token);
+        match guard {
+            Guard::Caller => self.role == Role::Initiator,
+            Guard::Callee => self.role == Role::Responder,
+            Guard::DataHere => !given(Tokens::DATA),
+            Guard::DataThere => !owned(Tokens::DATA),
+            Guard::MinorHere => !given(Tokens::MINOR),
+            Guard::MinorThere => !owned(Tokens::MINOR),
+            Guard::MinorOwned => owned(Tokens::MINOR),
+            Guard::MinorGiven => given(Tokens::MINOR),
+            Guard::MajorHere => owned(Tokens::MAJOR),
+            Guard::MajorThere => given(Tokens::MAJOR),
+            Guard::AllHere => self.tokens.has(there_are),
+            Guard::AllThere => (self.tokens & there_are).is_empty(),
+            Guard::NoToken => there_are.is_empty(),
+            Guard::TokensHere | Guard::TokensAskedHere => there_are.has(call.tokens) && self.tokens.has(call.tokens),
+            Guard::TokensThere => there_are.has(call.tokens) && (self.tokens & call.tokens).is_empty(),
+            Guard::Duplex => self.units.has(Units::DUPLEX),
+            Guard::Typed => self.units.has(Units::TYPED),
+            Guard::Minor => self.units.has(Units::MINOR),
+            Guard::Major => self.units.has(Units::MAJOR),
+            Guard::Resync => self.units.has(Units::RESYNCHRONIZE),
+            Guard::Activity => self.units.has(Units::ACTIVITY),
+            Guard::NegotiatedRelease => self.units.has(Units::NEGOTIATED_RELEASE),
+            Guard::MaySync => !self.units.has(Units::ACTIVITY) || self.activity == Activity::InProgress,
+            Guard::NoActivity => self.activity == Activity::None,
+            Guard::InActivity => self.activity == Activity::InProgress,
+            Guard::Serial => self.serial_is_valid(call),
+            Guard::Collision => self.collision == Collision::Seen,
+            Guard::NoCollision => self.collision == Collision::None,
+            Guard::MayDisconnect => self.collision == Collision::None || self.disconnected == Collision::Seen,
+            Guard::Winner => self.wins(call),
+            Guard::Loser => !self.wins(call),
+        }
+    }
+
+    fn serial_is_valid(&self, call: &Call<'_>) -> bool {
+        let pending = match self.state {
+            State::Sta04A | State::Sta04B | State::Sta10A | State::Sta10B => Pending::Major,
+            _ => Pending::None,
+        };
+        if !self.variables.allows(call.input, call.serial, call.resync, pending) {
+            return false;
+        }
+        match (call.input, self.resync) {
+            // "sn as in RS SPDU", but for an abandon.
+            (Input::Ra, Some((Resync::Restart | Resync::Set, asked, _))) => asked == call.serial,
+            _ => true,
+        }
+    }
+
+    /// SPMwinner: of two resynchronizations that cross an abandon goes before a set, that before a restart; of two
+    /// restarts that which goes back further; else that of the end that proposed the session connection.
+    fn wins(&self, call: &Call<'_>) -> bool {
+        let (Some((own, serial, _)), Some(other)) = (self.resync, call.resync) else { return false };
+        let rank = |resync| match resync {
+            Resync::Restart => 0,
+            Resync::Set => 1,
+            Resync::Abandon => 2,
+        };
+        match rank(own).cmp(&rank(other)) {
+            core::cmp::Ordering::Equal if own == Resync::Restart && serial != call.serial => serial < call.serial,
+            core::cmp::Ordering::Equal => self.role == Role::Initiator,
+            order => order.is_gt(),
+        }
+    }
+
+    /// Why a predicate does not hold, in words.
+    fn unmet(&self, guard: Guard, call: &Call<'_>) -> String {
+        let token = |name: &str| format!("the {name} token is not at this end of it");
+        match guard {
+            Guard::DataHere | Guard::DataThere => token("data"),
+            Guard::MinorHere | Guard::MinorThere | Guard::MinorOwned | Guard::MinorGiven => token("synchronize-minor"),
+            Guard::MajorHere | Guard::MajorThere => token("major/activity"),
+            Guard::TokensHere | Guard::TokensThere | Guard::TokensAskedHere => {
+                format!("of the tokens {} not all are at this end of it", call.tokens)
+            }
+            Guard::AllHere | Guard::AllThere | Guard::NoToken => "not all tokens are at this end of it".to_owned(),
+            Guard::Duplex => unit("duplex"),
+            Guard::Typed => unit("typed data"),
+            Guard::Minor => unit("minor synchronize"),
+            Guard::Major => unit("major synchronize"),
+            Guard::Resync => unit("resynchronize"),
+            Guard::Activity => unit("activity management"),
+            Guard::NegotiatedRelease => unit("negotiated release"),
+            Guard::MaySync | Guard::InActivity => "no activity is in progress".to_owned(),
+            Guard::NoActivity => "an activity is in progress".to_owned(),
+            Guard::Serial => {
+                let Variables { v_a, v_m, v_r, v_sc } = self.variables;
+                let n = call.serial;
+                format!("the serial number {n} is not valid: V(A) is {v_a}, V(M) {v_m}, V(R) {v_r}, Vsc {v_sc:?}")
+            }
+            Guard::Caller | Guard::Callee => "it is not this end's to do".to_owned(),
+            Guard::Collision | Guard::NoCollision | Guard::MayDisconnect => {
+                "both ends asked for the release".to_owned()
+            }
+            Guard::Winner | Guard::Loser => "another resynchronization goes on".to_owned(),
+        }
+    }
+
+    fn apply(&mut self, now: Instant, rule: &Rule, call: &Call<'_>) {
+        for action in rule.does {
+            self.act(now, *action, call);
+        }
+        if let Some(next) = rule.to {
+            self.state = next;
+        }
+        if self.state == State::Sta01 {
+            self.reset();
+        }
+    }
+
+    fn act(&mut self, now: Instant, action: Action, call: &Call<'_>) {
+        match action {
+            Action::Send => {
+                if let Some(request) = call.request {
+                    self.send(request, call.serial);
+                }
+            }
+            Action::Tell => self.tell(call),
+            Action::TconReq => self.outputs.push_back(Output::Connect),
+            Action::TconRsp => self.outputs.push_back(Output::Respond),
+            Action::SendCn => {
+                if let Some(proposal) = &self.proposal {
+                    let spdu = compose::connect(proposal, &self.config);
+                    self.put(&[spdu]);
+                }
+            }
+            Action::SendRf => {
+                let reason = match call.spdu.map(|spdu| read::proposal(spdu, &self.config)) {
+                    Some(Err(reason)) => reason,
+                    _ => spdu::refusal::SPM,
+                };
+                self.put(&[compose::refuse(reason, &Bytes::new())]);
+            }
+            Action::SendGta => self.put(&[Spdu::new(Kind::GiveTokensAck)]),
+            Action::TdisReq => self.outputs.push_back(Output::Disconnect),
+            Action::TellAbort => self.events.push_back(Event::ProviderAbort(call.why.clone())),
+            Action::SendAb => {
+                let reason = spdu::disconnect::RELEASED | spdu::disconnect::PROTOCOL;
+                self.put(&[Spdu::new(Kind::Abort).with_octet(Name::TransportDisconnect, reason)]);
+            }
+            Action::StartTim => self.tim = Some(now + self.config.tim),
+            Action::StopTim => self.tim = None,
+            Action::Collide => self.collision = Collision::Seen,
+            Action::NoteDn => self.disconnected = Collision::Seen,
+            Action::Begin => self.activity = Activity::InProgress,
+            Action::End => self.activity = Activity::None,
+            Action::TakeAll => self.tokens = self.available(),
+            Action::LeaveAll => self.tokens = Tokens::NONE,
+            Action::MoveTokens => {
+                let here = call.input == Input::Gt;
+                self.tokens = if here { self.tokens | call.tokens } else { self.tokens.without(call.tokens) };
+            }
+            Action::SetTokens => self.set_tokens(call),
+            Action::Count => self.variables.count(call.input, call.serial, call.resync),
+            Action::NoteResync => {
+                let setting = match (call.request, call.spdu) {
+                    (Some(Request::Resynchronize(_, _, setting, _)), _) => *setting,
+                    (_, Some(spdu)) => Setting::from_octet(spdu.octet(Name::ResyncTokenSetting).unwrap_or_default()),
+                    _ => Setting::INITIATOR,
+                };
+                let resync = call.resync.unwrap_or(Resync::Restart);
+                self.resync = Some((resync, call.serial, setting));
+                self.segments = Segments::default();
+            }
+        }
+    }
+
+    /// The tokens after a connection or a resynchronization: where the one end set them, and where it left the choice,
+    /// where the other one did.
+    fn set_tokens(&mut self, call: &Call<'_>) {
+        let asked = match call.input {
+            Input::SconRspAccept | Input::Ac => self.proposal.as_ref().map_or(Setting::INITIATOR, |p| p.tokens),
+            _ => self.resync.take().map_or(Setting::INITIATOR, |(_, _, setting)| setting),
+        };
+        let chosen = match (call.request, call.spdu) {
+            (Some(Request::Accept(acceptance)), _) => acceptance.tokens,
+            (Some(Request::ResynchronizeConfirm(setting, _)), _) => *setting,
+            (_, Some(spdu)) => {
+                let name = if call.input == Input::Ac { Name::TokenSetting } else { Name::ResyncTokenSetting };
+                Setting::from_octet(spdu.octet(name).unwrap_or_default())
+            }
+            _ => Setting::INITIATOR,
+        };
+        let responder = asked.responder | (asked.choice & chosen.responder);
+        self.tokens = match self.role {
+            Role::Initiator => self.available().without(responder),
+            Role::Responder => self.available() & responder,
+        };
+    }
+
+    fn put(&mut self, spdus: &[Spdu]) {
+        let information = spdus.last().map(|spdu| spdu.information().clone()).unwrap_or_default();
+        self.outputs.push_back(Output::Data(spdu::heads(spdus), information));
+    }
+
+    /// What belongs to a connection ends with it.
+    fn reset(&mut self) {
+        let Self { config, outputs, events, role, .. } = core::mem::replace(self, Self::new(Config::default()));
+        *self = Self { outputs, events, role, ..Self::new(config) };
+    }
+}
+
+fn unit(name: &str) -> String {
+    format!("the functional unit {name} was not agreed")
+}
+
+/// Why these units cannot be proposed.
+fn unbuilt(units: Units) -> Option<String> {
+    let more = Units(units.0 & !BUILT.0);
+    if more != Units::KERNEL {
+        return Some(format!("not among the functional units here: {more}"));
+    }
+    let none = !units.has(Units::HALF_DUPLEX) && !units.has(Units::DUPLEX);
+    none.then(|| "neither half duplex nor duplex is proposed".to_owned())
+}
+
+const fn input_of(request: &Request) -> Input {
+    match request {
+        Request::Connect(_) => Input::SconReq,
+        Request::Accept(_) => Input::SconRspAccept,
+        Request::Refuse(_) => Input::SconRspReject,
+        Request::Data(_) => Input::SdtReq,
+        Request::TypedData(_) => Input::StdReq,
+        Request::GiveTokens(_) => Input::SgtReq,
+        Request::PleaseTokens(..) => Input::SptReq,
+        Request::GiveControl => Input::ScgReq,
+        Request::SyncMinor(..) => Input::SsynMinorReq,
+        Request::SyncMinorConfirm(..) => Input::SsynMinorRsp,
+        Request::SyncMajor(_) => Input::SsynMajorReq,
+        Request::SyncMajorConfirm(_) => Input::SsynMajorRsp,
+        Request::Resynchronize(..) => Input::SrsynReq,
+        Request::ResynchronizeConfirm(..) => Input::SrsynRsp,
+        Request::ActivityStart(..) => Input::SactsReq,
+        Request::ActivityResume { .. } => Input::SactrReq,
+        Request::ActivityInterrupt(_) => Input::SactiReq,
+        Request::ActivityInterruptConfirm => Input::SactiRsp,
+        Request::ActivityDiscard(_) => Input::SactdReq,
+        Request::ActivityDiscardConfirm => Input::SactdRsp,
+        Request::ActivityEnd(_) => Input::SacteReq,
+        Request::ActivityEndConfirm(_) => Input::SacteRsp,
+        Request::Release(_) => Input::SrelReq,
+        Request::ReleaseConfirm(_) => Input::SrelRspAccept,
+        Request::ReleaseReject(_) => Input::SrelRspReject,
+        Request::Abort(_) => Input::SuabReq,
+    }
+}
+
+const fn input_of_kind(kind: Kind) -> Input {
+    match kind {
+        Kind::Connect => Input::Cn,
+        Kind::Accept => Input::Ac,
+        Kind::Refuse => Input::Rf,
+        Kind::Finish => Input::Fn,
+        Kind::Disconnect => Input::Dn,
+        Kind::NotFinished => Input::Nf,
+        Kind::Abort => Input::Ab,
+        Kind::AbortAccept => Input::Aa,
+        Kind::DataTransfer => Input::Dt,
+        Kind::TypedData => Input::Td,
+        Kind::GiveTokens => Input::Gt,
+        Kind::PleaseTokens => Input::Pt,
+        Kind::GiveTokensConfirm => Input::Gtc,
+        Kind::GiveTokensAck => Input::Gta,
+        Kind::MinorSyncPoint => Input::Mip,
+        Kind::MinorSyncAck => Input::Mia,
+        Kind::MajorSyncPoint => Input::Map,
+        Kind::MajorSyncAck => Input::Maa,
+        Kind::Resynchronize => Input::Rs,
+        Kind::ResynchronizeAck => Input::Ra,
+        Kind::ActivityStart => Input::As,
+        Kind::ActivityResume => Input::Ar,
+        Kind::ActivityInterrupt => Input::Ai,
+        Kind::ActivityInterruptAck => Input::Aia,
+        Kind::ActivityDiscard => Input::Ad,
+        Kind::ActivityDiscardAck => Input::Ada,
+        Kind::ActivityEnd => Input::Ae,
+        // Units that were never agreed.
+        Kind::OverflowAccept
+        | Kind::ConnectDataOverflow
+        | Kind::Expedited
+        | Kind::CapabilityData
+        | Kind::CapabilityDataAck
+        | Kind::Prepare
+        | Kind::ExceptionReport
+        | Kind::ExceptionData => Input::Invalid,
+    }
+}
