@@ -64,6 +64,10 @@ pub struct Connection {
     transmits: VecDeque<Transmit>,
     backlog: usize,
     open: Open,
+    /// The TCP connection has ended, and why.
+    ended: Option<String>,
+    /// The time that it was told last.
+    now: Instant,
 }
 
 /// Whether the TCP connection is still used.
@@ -83,6 +87,8 @@ impl Connection {
             transmits: VecDeque::new(),
             backlog: 0,
             open: Open::Yes,
+            ended: None,
+            now: Instant::ZERO,
         }
     }
 
@@ -101,27 +107,41 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes octets of the TCP connection.
+    /// Takes octets of the TCP connection. They are read as far as the first event; the rest is once
+    /// [`poll_event`](Self::poll_event) has given that away, so that who answers it answers in the state that it tells of.
     pub fn receive(&mut self, now: Instant, bytes: &[u8]) {
-        if self.open == Open::No {
-            return;
-        }
-        self.decoder.push(bytes);
-        while self.open == Open::Yes {
-            match self.decoder.poll() {
-                Ok(Some(tpdu)) => self.transport.receive(tpdu),
-                Ok(None) => break,
-                Err(wrong) => self.transport.on_invalid(&wrong, Bytes::new()),
-            }
-            self.settle(now);
+        if self.open == Open::Yes && self.ended.is_none() {
+            self.now = now;
+            self.decoder.push(bytes);
+            self.read_on();
         }
     }
 
-    /// The TCP connection has ended: why, in words.
+    /// The TCP connection has ended: why, in words. What came before is read first.
     pub fn closed(&mut self, now: Instant, why: &str) {
-        self.open = Open::No;
-        self.transport.network_closed(why);
-        self.settle(now);
+        self.now = now;
+        self.ended.get_or_insert_with(|| why.to_owned());
+        self.read_on();
+    }
+
+    /// Reads what came until there is an event.
+    fn read_on(&mut self) {
+        while !self.session.has_event() {
+            let next = if self.open == Open::Yes { self.decoder.poll() } else { Ok(None) };
+            match next {
+                Ok(Some(tpdu)) => self.transport.receive(tpdu),
+                Err(wrong) => self.transport.on_invalid(&wrong, Bytes::new()),
+                Ok(None) => {
+                    if let Some(why) = &self.ended {
+                        self.open = Open::No;
+                        self.transport.network_closed(why);
+                        self.settle(self.now);
+                    }
+                    return;
+                }
+            }
+            self.settle(self.now);
+        }
     }
 
     /// When [`on_timeout`](Self::on_timeout) must be called.
@@ -149,8 +169,15 @@ impl Connection {
         self.backlog
     }
 
+    /// What came that is no packet of ISO transport, in words: the connection ends by it, and before it stands no event
+    /// tells of it.
+    pub fn fault(&self) -> Option<&str> {
+        self.transport.fault()
+    }
+
     /// What the user is to be told.
     pub fn poll_event(&mut self) -> Option<Event> {
+        self.read_on();
         self.session.poll_event()
     }
 

@@ -77,6 +77,7 @@ pub struct Cotp {
     /// The longest TPDU, header and data.
     tpdu: usize,
     partial: BytesMut,
+    fault: Option<String>,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
 }
@@ -91,6 +92,7 @@ impl Cotp {
             terms: Terms::default(),
             tpdu,
             partial: BytesMut::new(),
+            fault: None,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -136,7 +138,14 @@ impl Cotp {
 
     /// Takes note that what came is no TPDU.
     pub fn on_invalid(&mut self, wrong: &Malformed, bytes: Bytes) {
-        self.step(TableEvent::Invalid, bytes, &wrong.to_string());
+        let why = wrong.to_string();
+        self.step(TableEvent::Invalid, bytes, &why);
+        self.fault.get_or_insert(why);
+    }
+
+    /// What came that is no TPDU, in words.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
     }
 
     /// What is to be sent.

@@ -301,6 +301,11 @@ impl Spm {
         self.events.pop_front()
     }
 
+    /// Whether the user is to be told something.
+    pub fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// The tokens that there are.
     fn available(&self) -> Tokens {
         self.units.tokens()

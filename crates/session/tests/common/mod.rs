@@ -69,6 +69,9 @@ impl Pair {
             let mut arrived: [Vec<u8>; 2] = Default::default();
             let mut closes = [false; 2];
             for from in 0..2 {
+                while let Some(event) = self.ends[from].poll_event() {
+                    self.events[from].push_back(event);
+                }
                 while let Some(transmit) = self.ends[from].poll_transmit() {
                     match transmit {
                         Transmit::Bytes(bytes) => {
@@ -77,9 +80,6 @@ impl Pair {
                         }
                         Transmit::Close => closes[from] = true,
                     }
-                }
-                while let Some(event) = self.ends[from].poll_event() {
-                    self.events[from].push_back(event);
                 }
             }
             if arrived.iter().all(Vec::is_empty) && closes == [false; 2] {

@@ -1,0 +1,120 @@
+//! A directory of the machine.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::files::Files;
+
+/// Files in a directory of the machine; they outlive the process.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    /// The directory at `path`, which is there.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        if !fs::metadata(&path)?.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no directory"));
+        }
+        Ok(Self { path })
+    }
+
+    /// Where a name is. Names come here from [`plain_name`](super::plain_name) and from this crate.
+    fn at(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn writable(&self, name: &str) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(self.at(name))
+    }
+
+    /// A new or other name outlives a loss of power once its directory is written.
+    fn sync_names(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+impl Files for Directory {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn len(&self, name: &str) -> io::Result<Option<u64>> {
+        // What is no file is there too: it must not be taken for a free name.
+        match fs::symlink_metadata(self.at(name)) {
+            Ok(data) => Ok(Some(data.len())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn read_at(&self, name: &str, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let mut file = File::open(self.at(name))?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(buf)
+    }
+
+    fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.writable(name)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytes)
+    }
+
+    fn truncate(&self, name: &str, len: u64) -> io::Result<()> {
+        self.writable(name)?.set_len(len)
+    }
+
+    fn sync(&self, name: &str) -> io::Result<()> {
+        File::open(self.at(name))?.sync_data()
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let new = format!("{name}.new");
+        self.truncate(&new, 0)?;
+        self.write_at(&new, 0, bytes)?;
+        self.sync(&new)?;
+        fs::rename(self.at(&new), self.at(name))?;
+        self.sync_names()
+    }
+
+    fn publish(&self, from: &str, to: &str) -> io::Result<()> {
+        // A link is made where the name is free, or not at all; a rename would take a name that has just been given.
+        match fs::hard_link(self.at(from), self.at(to)) {
+            Ok(()) => self.remove(from)?,
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(e),
+            // A file system without links.
+            Err(_) if self.len(to)?.is_none() => fs::rename(self.at(from), self.at(to))?,
+            Err(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+        }
+        self.sync_names()
+    }
+
+    fn publish_over(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))?;
+        self.sync_names()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.at(name)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a receiver keeps of a transfer: a small text beside the file, replaced at each point that it confirms.
+
+use std::fmt::Write as _;
+
+use super::Digest;
+use super::message::{Id, Offer};
+use super::names::plain_name;
+use crate::spdu::Serial;
+
+/// How far a transfer is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// All before the point with this number is kept.
+    Kept(Serial),
+    /// The file is whole, and this is its digest.
+    Whole(Digest),
+}
+
+/// A transfer as a journal has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// What was offered.
+    pub offer: Offer,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+const FIRST: &str = "septet transfer 1";
+
+impl Record {
+    /// The name of the journal of a transfer.
+    pub fn file(id: Id) -> String {
+        format!(".septet-{id}.journal")
+    }
+
+    /// The name of the file while it is not whole.
+    pub fn part(id: Id) -> String {
+        format!(".septet-{id}.part")
+    }
+
+    /// Whose journal has this name.
+    pub fn id_of(file: &str) -> Option<Id> {
+        Id::from_hex(file.strip_prefix(".septet-")?.strip_suffix(".journal")?)
+    }
+
+    /// The text.
+    pub fn write(&self) -> String {
+        let Offer { id, size, step, name } = &self.offer;
+        let mut text = format!("{FIRST}\nid {id}\nname {name}\nsize {size}\nstep {step}\n");
+        match self.stage {
+            Stage::Kept(serial) => writeln!(text, "kept {serial}"),
+            Stage::Whole(digest) => writeln!(text, "whole {}", blake3::Hash::from_bytes(digest).to_hex()),
+        }
+        .unwrap_or_default();
+        text
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// Which line is wrong, and what should stand there.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let mut lines = text.lines();
+        let mut number = 0;
+        let mut line = |key: &str| {
+            number += 1;
+            let found = lines.next().unwrap_or_default();
+            let value =
+                if key.is_empty() { Some(found) } else { found.strip_prefix(key).and_then(|v| v.strip_prefix(' ')) };
+            value.map(str::to_owned).ok_or_else(|| format!("line {number}: `{key} …` is missing"))
+        };
+        if line("")? != FIRST {
+            return Err(format!("line 1: `{FIRST}` is missing"));
+        }
+        let id = Id::from_hex(&line("id")?).ok_or("line 2: the id is none")?;
+        let name = line("name")?;
+        plain_name(&name).map_err(|e| format!("line 3: {e}"))?;
+        let size = line("size")?.parse().map_err(|_| "line 4: the size is no number")?;
+        let step = line("step")?.parse().map_err(|_| "line 5: the step is no number")?;
+        let last = line("")?;
+        let stage = if let Some(serial) = last.strip_prefix("kept ") {
+            let serial = Serial::from_digits(serial.as_bytes()).ok_or("line 6: the point is no number")?;
+            Stage::Kept(serial)
+        } else {
+            let digest = last.strip_prefix("whole ").and_then(|hex| blake3::Hash::from_hex(hex).ok());
+            Stage::Whole(*digest.ok_or("line 6: neither `kept …` nor `whole …`")?.as_bytes())
+        };
+        let offer = Offer { id, size, step, name };
+        Offer::parse(&offer.build())?;
+        Ok(Self { offer, stage })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let offer = Offer { id: Id([1, 2, 3, 4, 5, 255]), size: 12_345, step: 100, name: "a b.txt".to_owned() };
+        for stage in [Stage::Kept(Serial::new(7).unwrap()), Stage::Whole([9; 32])] {
+            let record = Record { offer: offer.clone(), stage };
+            assert_eq!(Record::read(&record.write()), Ok(record));
+        }
+        assert_eq!(Record::id_of(&Record::file(offer.id)), Some(offer.id));
+        let text = Record { offer, stage: Stage::Kept(Serial::default()) }.write();
+        assert_eq!(Record::read(&text.replace("kept", "held")).unwrap_err(), "line 6: neither `kept …` nor `whole …`");
+        assert!(Record::read(&text.replace("a b.txt", "../x")).unwrap_err().starts_with("line 3: "));
+        assert_eq!(Record::read("").unwrap_err(), "line 1: `septet transfer 1` is missing");
+    }
+}

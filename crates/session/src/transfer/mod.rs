@@ -1,0 +1,32 @@
+//! Files that arrive whole and once, however often their transport breaks: an activity for each file, a minor
+//! synchronization point every so many octets, each confirmed when what is before it is kept; after a break the activity
+//! goes on at the last point that was confirmed.
+//!
+//! [`Sender`] and [`Receiver`] are sans-IO, one at each end of a TCP connection at a time. What is kept lies in [`Files`]: in
+//! [`Memory`], or in a [`Directory`] that outlives the process.
+
+mod directory;
+mod files;
+mod inbox;
+mod journal;
+mod message;
+mod names;
+mod receiver;
+mod sender;
+
+pub use directory::Directory;
+pub use files::{Files, Memory};
+pub use inbox::{Inbox, Overwrite};
+pub use journal::{Record, Stage};
+pub use message::{Answer, Id, Offer, Told};
+pub use names::{BadName, plain_name};
+pub use receiver::{Arrival, Receiver};
+pub use sender::{Failure, Progress, Sender, Source, Stamp};
+
+use crate::spdu::Units;
+
+/// The functional units of a transfer: data both ways, synchronization points, an activity a file.
+pub(crate) const UNITS: Units = Units(Units::DUPLEX.0 | Units::MINOR.0 | Units::ACTIVITY.0);
+
+/// The digest of a whole file.
+pub type Digest = [u8; 32];
