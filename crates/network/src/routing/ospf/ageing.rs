@@ -3,6 +3,7 @@
 use septet_wire::ospf::{LsaKey, MAX_AGE};
 
 use super::super::act::Context;
+use super::database::Source;
 use super::router::Ospf;
 
 impl Ospf {
@@ -24,7 +25,7 @@ impl Ospf {
         cx.tell("ospf.originate", |f| {
             f.set("what", "the end of").set("id", std::net::IpAddr::V4(key.id)).set("why", why);
         });
-        self.database.install(cx.now, dead.clone(), false);
+        self.database.install(cx.now, dead.clone(), Source::Other);
         self.flood(cx, &dead, None);
         self.want_spf(cx.now);
     }

@@ -10,6 +10,7 @@ use super::super::kind::{Carriage, Config, Form, Identity, Kind, Setting, Value}
 use super::super::protocol::RoutingProtocol;
 use super::computed::Computed;
 use super::database::Database;
+use super::delay::Backoff;
 use super::router::{Counters, Ospf};
 use super::settings::{LinkType, Settings};
 use crate::route::{Iface, Origin};
@@ -37,7 +38,23 @@ pub(crate) static KIND: Kind = Kind {
         Setting::new(
             "spf_delay",
             Form::Span(Duration::ZERO),
-            "how long changes are gathered before paths are computed (50ms)",
+            "how long changes are gathered before paths are computed, where all was quiet (50ms)",
+        ),
+        Setting::new(
+            "spf_short_delay",
+            Form::Span(Duration::ZERO),
+            "the same for what changes within `spf_time_to_learn` of the first change (200ms)",
+        ),
+        Setting::new("spf_long_delay", Form::Span(Duration::ZERO), "the same for what changes after that (5s)"),
+        Setting::new(
+            "spf_time_to_learn",
+            Form::Span(Duration::ZERO),
+            "how long all that one failure changes takes to be learned (500ms)",
+        ),
+        Setting::new(
+            "spf_hold_down",
+            Form::Span(Duration::ZERO),
+            "how long nothing must change before all is quiet again (10s)",
         ),
     ],
     ports: &[
@@ -78,7 +95,11 @@ impl Config for Settings {
             ("type", Value::Word(word), Some(iface)) => drop(self.types.insert(iface, link_type(word))),
             ("reference", Value::Number(rate), _) => self.reference = rate,
             ("redistribute", Value::Switch(on), _) => self.redistribute = on,
-            ("spf_delay", Value::Span(time), _) => self.spf_delay = time,
+            ("spf_delay", Value::Span(time), _) => self.delays.initial = time,
+            ("spf_short_delay", Value::Span(time), _) => self.delays.short = time,
+            ("spf_long_delay", Value::Span(time), _) => self.delays.long = time,
+            ("spf_time_to_learn", Value::Span(time), _) => self.delays.learn = time,
+            ("spf_hold_down", Value::Span(time), _) => self.delays.quiet = time,
             ("cost", Value::Number(cost), Some(iface)) => drop(self.costs.insert(iface, cost as u16)),
             ("priority", Value::Number(priority), Some(iface)) => {
                 self.priorities.insert(iface, priority as u8);
@@ -100,7 +121,7 @@ impl Config for Settings {
             updates: BTreeMap::new(),
             originate_at: BTreeMap::new(),
             stale: true,
-            spf_at: None,
+            backoff: Backoff::default(),
             computed: Computed::default(),
             full: 0,
             counters: Counters::default(),

@@ -9,6 +9,17 @@ use septet_wire::ospf::{Body, Lsa, LsaHeader, LsaKey, MAX_AGE};
 /// RFC 2328 appendix B: how often an own advertisement is originated anew though nothing has changed.
 pub(super) const REFRESH: Duration = Duration::from_secs(1800);
 
+/// How an advertisement has come into the database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Source {
+    /// This router has originated it.
+    Own,
+    /// A neighbour was asked for it, or it was made older here.
+    Other,
+    /// By flooding.
+    Flooded,
+}
+
 #[derive(Debug)]
 pub(super) struct Stored {
     /// As it was when it came.
@@ -17,6 +28,7 @@ pub(super) struct Stored {
     pub(super) body: Option<Body>,
     /// When it came.
     pub(super) since: Instant,
+    pub(super) source: Source,
     /// When it is too old, or is to be originated anew.
     due: Instant,
 }
@@ -66,19 +78,19 @@ impl Database {
     }
 
     /// Puts an instance in the place of what there was.
-    pub(super) fn install(&mut self, now: Instant, lsa: Lsa, own: bool) {
+    pub(super) fn install(&mut self, now: Instant, lsa: Lsa, source: Source) {
         let key = lsa.header.key;
         self.remove(&key);
         let left = Duration::from_secs(u64::from(MAX_AGE - lsa.header.age.min(MAX_AGE)));
         if left.is_zero() {
             self.dying.insert(key);
         }
-        let due = now + if own { left.min(REFRESH) } else { left };
+        let due = now + if source == Source::Own { left.min(REFRESH) } else { left };
         if !left.is_zero() {
             self.due.insert((due, key));
         }
         let body = lsa.read();
-        self.all.insert(key, Stored { lsa, body, since: now, due });
+        self.all.insert(key, Stored { lsa, body, since: now, source, due });
     }
 
     pub(super) fn remove(&mut self, key: &LsaKey) {

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use septet_wire::ospf::{HEADER_LEN, LSA_HEADER_LEN, Lsa, LsaHeader, LsaKey, LsaType, MAX_AGE, MAX_SEQUENCE, Message};
 
 use super::super::act::Context;
+use super::database::Source;
 use super::exchange::IP_HEADER;
 use super::interface::State;
 use super::neighbor::{At, Stage};
@@ -53,24 +54,20 @@ impl Ospf {
         if key.kind == LsaType::External && self.settings.stub {
             return true;
         }
-        let own = self.database.get(&key).map(|stored| (stored.header(now), stored.since));
+        let own = self.database.get(&key).map(|stored| (stored.header(now), stored.since, stored.source));
+        let asked_for = self.neighbor(at).is_some_and(|n| n.wanted.contains_key(&key));
         // (4) One that ends what is not there, and that nobody may be about to fetch, is only acknowledged.
-        let fetching = self
-            .interfaces
-            .values()
-            .flat_map(|i| i.neighbors.values())
-            .any(|n| matches!(n.stage, Stage::Exchange | Stage::Loading));
-        if header.age >= MAX_AGE && own.is_none() && !fetching {
+        if header.age >= MAX_AGE && own.is_none() && !self.is_fetching() {
             direct.push(header);
             return true;
         }
-        let order = own.map_or(Ordering::Greater, |(own, _)| header.newer_than(&own));
+        let order = own.map_or(Ordering::Greater, |(own, ..)| header.newer_than(&own));
         match order {
             Ordering::Greater => {
-                // (5a) One that comes too soon after the last is discarded, and comes again.
-                if own.is_some_and(|(_, since)| now < since + MIN_ARRIVAL && since > septet_core::Instant::ZERO)
-                    && !self.neighbor(at).is_some_and(|n| n.wanted.contains_key(&key))
-                {
+                // (5a) "if the database copy was received via flooding and installed less than MinLSArrival seconds ago, discard
+                // the new LSA"; it comes again.
+                let too_soon = |(_, since, source)| source == Source::Flooded && now < since + MIN_ARRIVAL;
+                if own.is_some_and(too_soon) && !asked_for {
                     return true;
                 }
                 self.counters.received += 1;
@@ -78,7 +75,8 @@ impl Ospf {
                 let same = self.database.get(&key).is_some_and(|stored| {
                     stored.lsa.says_as(&lsa) && (stored.age(now) >= MAX_AGE) == (header.age >= MAX_AGE)
                 });
-                self.database.install(now, lsa, false);
+                let source = if asked_for { Source::Other } else { Source::Flooded };
+                self.database.install(now, lsa, source);
                 self.fulfilled(at, &header);
                 self.acknowledge(cx, at, header, passed_back);
                 if self.is_own(&key) {
@@ -122,6 +120,12 @@ impl Ospf {
             }
         }
         true
+    }
+
+    /// Whether a neighbour may be about to be asked for what it has described.
+    fn is_fetching(&self) -> bool {
+        let mut near = self.interfaces.values().flat_map(|i| i.neighbors.values());
+        near.any(|n| matches!(n.stage, Stage::Exchange | Stage::Loading))
     }
 
     /// What was asked for has come.

@@ -5,16 +5,20 @@ mod ageing;
 mod computed;
 mod config;
 mod database;
+mod delay;
 mod designated;
+mod destinations;
 mod exchange;
 mod flood;
 mod hello;
 mod interface;
+mod map;
 mod neighbor;
 mod originate;
 mod router;
 mod settings;
 mod spf;
+mod ways;
 
 pub(super) use config::KIND;
 

@@ -10,6 +10,7 @@ use septet_wire::ospf::{
 };
 
 use super::super::act::Context;
+use super::database::Source;
 use super::interface::{Interface, State, mask};
 use super::router::Ospf;
 use crate::route::Iface;
@@ -73,7 +74,7 @@ impl Ospf {
             f.set("what", what(key.kind)).set("id", IpAddr::V4(key.id)).set("sequence", lsa.header.sequence as u32);
             f.set("why", why);
         });
-        self.database.install(cx.now, lsa.clone(), true);
+        self.database.install(cx.now, lsa.clone(), Source::Own);
         self.flood(cx, &lsa, None);
         self.want_spf(cx.now);
     }

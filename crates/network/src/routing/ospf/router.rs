@@ -11,6 +11,7 @@ use super::super::link::{Arrival, Link, LinkState};
 use super::super::protocol::RoutingProtocol;
 use super::computed::Computed;
 use super::database::Database;
+use super::delay::Backoff;
 use super::interface::{Interface, State};
 use super::settings::Settings;
 use crate::addr::Prefix;
@@ -49,7 +50,8 @@ pub(super) struct Ospf {
     pub(super) originate_at: BTreeMap<LsaKey, Instant>,
     /// Something of this router may have changed, and with it what it advertises.
     pub(super) stale: bool,
-    pub(super) spf_at: Option<Instant>,
+    /// When paths are computed next.
+    pub(super) backoff: Backoff,
     pub(super) computed: Computed,
     /// Neighbours that were full when that was last recorded.
     pub(super) full: usize,
@@ -120,8 +122,7 @@ impl RoutingProtocol for Ospf {
             self.stale = true;
         }
         self.settle(cx);
-        if self.spf_at.is_some_and(|at| at <= cx.now) {
-            self.spf_at = None;
+        if self.backoff.take_due(cx.now) {
             self.compute(cx);
         }
     }
@@ -129,7 +130,7 @@ impl RoutingProtocol for Ospf {
     fn deadline(&self) -> Option<Instant> {
         let links = self.interfaces.values().filter_map(Interface::deadline);
         let own = self.originate_at.values().min().copied();
-        links.chain(self.database.deadline()).chain(own).chain(self.spf_at).min()
+        links.chain(self.database.deadline()).chain(own).chain(self.backoff.deadline()).min()
     }
 
     fn show(&self, see: &mut dyn FnMut(&'static str, u64)) {
@@ -138,6 +139,11 @@ impl RoutingProtocol for Ospf {
 }
 
 impl Ospf {
+    /// Something has changed: paths are computed soon, and once for what changes together.
+    pub(super) fn want_spf(&mut self, now: Instant) {
+        self.backoff.event(now, &self.settings.delays);
+    }
+
     /// Brings everything into line after a call: own advertisements, what is flooded, what was recorded.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
         if core::mem::take(&mut self.stale) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::super::link::Link;
+use super::delay::Delays;
 use crate::route::Iface;
 
 /// What a link is (RFC 2328 §1.2).
@@ -27,7 +28,7 @@ pub(super) struct Settings {
     pub(super) link_type: LinkType,
     pub(super) reference: u64,
     pub(super) redistribute: bool,
-    pub(super) spf_delay: Duration,
+    pub(super) delays: Delays,
     pub(super) costs: BTreeMap<Iface, u16>,
     pub(super) priorities: BTreeMap<Iface, u8>,
     pub(super) types: BTreeMap<Iface, LinkType>,
@@ -46,7 +47,7 @@ impl Default for Settings {
             link_type: LinkType::Broadcast,
             reference: 100,
             redistribute: false,
-            spf_delay: Duration::from_millis(50),
+            delays: Delays::default(),
             costs: BTreeMap::new(),
             priorities: BTreeMap::new(),
             types: BTreeMap::new(),

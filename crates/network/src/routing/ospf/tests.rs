@@ -35,7 +35,10 @@ fn equal_paths_are_used_and_a_cut_leaves_the_other() {
     sim.run_until(secs(31));
     assert_eq!(via(&sim, 0, "10.9.0.0/24"), ["10.0.14.2"], "known at once where the carrier is lost");
     sim.mend(links[1]);
-    sim.run_until(secs(45));
+    // Not ten seconds have passed since the cut: changes are gathered for five.
+    sim.run_until(secs(44));
+    assert_eq!(via(&sim, 0, "10.9.0.0/24").len(), 1);
+    sim.run_until(secs(46));
     assert_eq!(via(&sim, 0, "10.9.0.0/24").len(), 2);
     let repeated = sim.counter(0, "OspfOutRetransmits");
     // A cut that nobody sees is found by the silence of the neighbour.
@@ -64,6 +67,21 @@ fn a_broadcast_link_has_a_designated_router() {
     sim.run_until(secs(170));
     assert_eq!(via(&sim, 1, "10.9.0.0/24"), ["10.0.0.1"], "the backup has taken over");
     assert_eq!(sim.counter(1, "OspfInHelloMismatch"), 0);
+}
+
+#[test]
+fn a_minute_after_the_start_all_is_quiet_and_a_cut_is_answered_at_once() {
+    let mut sim = Sim::new(3, &KIND, &[]);
+    sim.stub(0, "10.8.0.1/24");
+    sim.stub(1, "10.9.0.1/24");
+    let direct = sim.link("10.0.12.0/24", &[0, 1]);
+    sim.link("10.0.13.0/24", &[0, 2]);
+    sim.link("10.0.32.0/24", &[2, 1]);
+    sim.run_until(secs(60));
+    assert_eq!(via(&sim, 0, "10.9.0.0/24"), ["10.0.12.2"]);
+    sim.cut(direct);
+    sim.run_until(secs(60) + core::time::Duration::from_millis(100));
+    assert_eq!(via(&sim, 0, "10.9.0.0/24"), ["10.0.13.2"]);
 }
 
 #[test]
