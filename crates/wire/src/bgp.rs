@@ -11,6 +11,14 @@ const HEADER_LEN: usize = 19;
 const VERSION: u8 = 4;
 /// RFC 6793 §9: what stands for a number that does not fit into two octets.
 const AS_TRANS: u16 = 23_456;
+/// RFC 5492 §4: the parameter of an OPEN that holds capabilities.
+const CAPABILITIES: u8 = 2;
+/// RFC 4760 §8: the capability that names a family of addresses whose routes are told.
+const MULTIPROTOCOL: u8 = 1;
+/// AFI 1, a reserved octet, SAFI 1.
+const IPV4_UNICAST: [u8; 4] = [0, 1, 0, 1];
+/// RFC 6793 §3.
+const FOUR_OCTETS: u8 = 65;
 
 /// RFC 4271 §4.5: why a session ends.
 pub mod error {
@@ -56,6 +64,19 @@ pub struct Open {
     pub id: Ipv4Addr,
     /// Whether numbers of four octets stand in paths (RFC 6793).
     pub four_octets: bool,
+    /// Whether it tells routes of IPv4.
+    pub unicast: Unicast,
+}
+
+/// Whether the sender of an OPEN tells routes of IPv4 unicast, as RFC 4760 §8 lets it say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unicast {
+    /// It says so.
+    Announced,
+    /// It names no family at all, and so means this one.
+    Implied,
+    /// It names others only.
+    Absent,
 }
 
 /// Where a route comes from.
@@ -140,12 +161,22 @@ impl Message {
                 out.extend(u16::try_from(open.system).unwrap_or(AS_TRANS).to_be_bytes());
                 out.extend(open.hold.to_be_bytes());
                 out.extend(open.id.octets());
+                let mut capabilities = Vec::new();
+                if open.unicast == Unicast::Announced {
+                    capabilities.extend([MULTIPROTOCOL, 4]);
+                    capabilities.extend(IPV4_UNICAST);
+                }
                 if open.four_octets {
-                    // RFC 5492: one parameter with one capability, of four octets.
-                    out.extend([8, 2, 6, 65, 4]);
-                    out.extend(open.system.to_be_bytes());
-                } else {
+                    capabilities.extend([FOUR_OCTETS, 4]);
+                    capabilities.extend(open.system.to_be_bytes());
+                }
+                // RFC 5492 §4: one parameter with all of them.
+                let len = capabilities.len() as u8;
+                if len == 0 {
                     out.push(0);
+                } else {
+                    out.extend([len + 2, CAPABILITIES, len]);
+                    out.extend(capabilities);
                 }
                 1
             }
@@ -225,17 +256,24 @@ fn open(b: &[u8]) -> Result<Open, Fault> {
         hold: u16::from_be_bytes([b[3], b[4]]),
         id: Ipv4Addr::new(b[5], b[6], b[7], b[8]),
         four_octets: false,
+        unicast: Unicast::Implied,
     };
     let mut parameters = b.get(10..10 + usize::from(b[9])).ok_or(Fault(error::OPEN, 0))?;
     while let [kind, len, rest @ ..] = parameters {
         let (value, behind) = rest.split_at_checked(usize::from(*len)).ok_or(Fault(error::OPEN, 0))?;
         parameters = behind;
-        let mut capabilities = if *kind == 2 { value } else { &[] };
+        let mut capabilities = if *kind == CAPABILITIES { value } else { &[] };
         while let [code, len, rest @ ..] = capabilities {
             let (value, behind) = rest.split_at_checked(usize::from(*len)).ok_or(Fault(error::OPEN, 0))?;
             capabilities = behind;
-            if let (65, Some(system)) = (*code, value.first_chunk::<4>()) {
-                (open.system, open.four_octets) = (u32::from_be_bytes(*system), true);
+            match (*code, value.first_chunk::<4>()) {
+                (FOUR_OCTETS, Some(system)) => {
+                    (open.system, open.four_octets) = (u32::from_be_bytes(*system), true);
+                }
+                // "Reserved … SHOULD be set to 0 by the sender and ignored by the receiver".
+                (MULTIPROTOCOL, Some([0, 1, _, 1])) => open.unicast = Unicast::Announced,
+                (MULTIPROTOCOL, Some(_)) if open.unicast == Unicast::Implied => open.unicast = Unicast::Absent,
+                _ => {}
             }
         }
     }
@@ -338,6 +376,30 @@ mod tests {
 
     const NET: Network = (Ipv4Addr::new(10, 9, 0, 0), 16);
 
+    fn open() -> Open {
+        Open {
+            system: 4_200_000_000,
+            hold: 90,
+            id: Ipv4Addr::new(192, 0, 2, 1),
+            four_octets: true,
+            unicast: Unicast::Implied,
+        }
+    }
+
+    #[test]
+    fn an_open_that_names_other_families_only_is_known_by_it() {
+        let mut bytes = Message::Open(Open { unicast: Unicast::Announced, ..open() }).to_bytes(true);
+        let at = bytes.windows(6).position(|octets| octets == [1, 4, 0, 1, 0, 1]).unwrap();
+        let said = |bytes: &[u8]| match Message::parse(bytes, true) {
+            Ok(Some((Message::Open(open), _))) => open.unicast,
+            other => panic!("{other:?}"),
+        };
+        bytes[at + 3] = 2;
+        assert_eq!(said(&bytes), Unicast::Absent, "IPv6");
+        bytes[at] = 70;
+        assert_eq!(said(&bytes), Unicast::Implied, "another capability");
+    }
+
     fn messages() -> Vec<Message> {
         let attributes = Attributes {
             origin: Origin::Igp,
@@ -349,7 +411,8 @@ mod tests {
         let told =
             Update { withdrawn: vec![(Ipv4Addr::UNSPECIFIED, 0)], attributes: Some(attributes), networks: vec![NET] };
         vec![
-            Message::Open(Open { system: 4_200_000_000, hold: 90, id: Ipv4Addr::new(192, 0, 2, 1), four_octets: true }),
+            Message::Open(Open { unicast: Unicast::Announced, ..open() }),
+            Message::Open(Open { system: 65_001, four_octets: false, ..open() }),
             Message::Update(told),
             Message::Update(Update { withdrawn: vec![NET], ..Update::default() }),
             Message::Notification(Fault(error::HOLD, 0)),
@@ -370,7 +433,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_in_numbers() {
-        let good = messages()[1].to_bytes(true);
+        let good = messages()[2].to_bytes(true);
         let changed = |at: usize, value: u8| {
             let mut bad = good.clone();
             bad[at] = value;

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::Instant;
-use septet_wire::bgp::{Fault, Message, Open, error};
+use septet_wire::bgp::{Fault, Message, Open, Unicast, error};
 
 use super::super::act::{Action, Context, Conversation};
 use super::peer::{Peer, Stage};
@@ -60,7 +60,15 @@ impl Bgp {
 
     pub(super) fn say_open(&mut self, cx: &mut Context<'_>, to: Ipv4Addr) {
         let hold = self.settings.hold;
-        let open = Open { system: self.settings.system, hold: hold.as_secs() as u16, id: self.id, four_octets: true };
+        let open = Open {
+            system: self.settings.system,
+            hold: hold.as_secs() as u16,
+            id: self.id,
+            four_octets: true,
+            // A speaker says so by "the Capability Advertisement procedures" (RFC 4760 §8); who names other capabilities and not
+            // this one is refused by BIRD.
+            unicast: Unicast::Announced,
+        };
         let Some(peer) = self.peers.get_mut(&to) else { return };
         peer.stage = Stage::OpenSent;
         peer.retry_at = None;
@@ -133,6 +141,10 @@ impl Bgp {
         }
         if open.id == id {
             return self.end(cx, from, Some(Fault(error::OPEN, 3)), "it has this router's identifier");
+        }
+        // RFC 5492 §5: "Unsupported Capability".
+        if open.unicast == Unicast::Absent {
+            return self.end(cx, from, Some(Fault(error::OPEN, 7)), "it tells no routes of IPv4");
         }
         (peer.id, peer.four_octets) = (open.id, open.four_octets);
         // RFC 4271 §4.2: "the smaller of its configured Hold Time and the Hold Time received in the OPEN message".
