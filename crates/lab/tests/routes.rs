@@ -165,3 +165,26 @@ script = ["9.5s..30s: cut r0--r1", "9.5s..30s: cut r1--r3"]
     assert!(one.min(other) > 40, "{one} and {other}");
     assert!(answered >= 9.0, "{answered}");
 }
+
+#[test]
+fn ip_route_says_which_protocol_knows_a_route() {
+    for (table, protocol, metric) in [
+        ("ospf]\ntype = \"point-to-point\"\nhello = \"1s\"", "ospf", 20),
+        ("rip]\nupdate = \"1s\"", "rip", 2),
+        ("bgp]\nas = 65001\nneighbors = [\"10.0.2.2 as 65002\"]", "bgp", 0),
+    ] {
+        let other = if protocol == "bgp" {
+            "bgp]\nas = 65002\nneighbors = [\"10.0.2.1 as 65001\"]\nnetworks = [\"10.0.3.0/24\"]"
+        } else {
+            table
+        };
+        let lab = format!(
+            "[lab]\nstop = \"30s\"\n[topology]\nlinks = [\"a -- r1 -- r2 -- b\"]\n[host.a]\n[host.b]\n[router.r1]\n\
+             run = [\"at 29s: ip route\"]\n[router.r1.{table}\n[router.r2.{other}\n"
+        );
+        let metric = if metric == 0 { String::new() } else { format!("metric {metric} ") };
+        let shown = printed(&run(&lab), "ip route");
+        let line = format!("10.0.3.0/24 via 10.0.2.2 dev eth1 proto {protocol} {metric}");
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
+}
