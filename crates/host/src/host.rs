@@ -13,7 +13,8 @@ use septet_network::{Iface, Ip};
 use septet_socket::{NetRef, SystemRef};
 use septet_transport::tcp;
 
-use crate::handle::{self, HostKey, HostNet, Sockets};
+use crate::disk::Disk;
+use crate::handle::{self, Here, HostKey, HostNet, Sockets};
 use crate::stack::middlebox::Flow;
 use crate::stack::{self, HostConfig, Storeys, UPPERS};
 
@@ -87,6 +88,21 @@ impl Host {
         Arc::new(Sockets::new(self.key.clone(), self.executor.handle()))
     }
 
+    /// The host as its programs find it that were given no network.
+    pub fn here(&self) -> Here {
+        Here::of(self.net.clone())
+    }
+
+    /// Its disk.
+    pub fn disk(&self) -> &Disk {
+        &self.net.parts().disk
+    }
+
+    /// Keeps `what` with the host, for its programs to find by [`Here::beside`]; tells whether nothing was kept before.
+    pub fn put_beside(&self, what: Arc<dyn core::any::Any + Send + Sync>) -> bool {
+        self.net.put_beside(what)
+    }
+
     /// Starts tasks beside the host's programs, those that are not `Send` too: they may run in the midst of a program's
     /// turn, and end with the host.
     pub fn tasks(&self) -> executor::Handle {
@@ -156,7 +172,7 @@ impl Host {
     /// Runs programs; what they tell goes to the world's trace.
     fn run_programs(&mut self, now: Instant, out: &mut Out<'_>) -> Round {
         let before = out.trace.cause();
-        let result = handle::lend(&mut self.stack.borrow_mut(), out.trace, || self.executor.run(now));
+        let result = handle::lend(&self.net, &mut self.stack.borrow_mut(), out.trace, || self.executor.run(now));
         out.trace.set_cause(before);
         result.unwrap_or_else(|runaway| {
             let cause = self.executor.handle().cause();
@@ -172,6 +188,11 @@ impl Host {
     fn power_off(&mut self) {
         {
             let mut stack = self.stack.borrow_mut();
+            if stack.power == Power::On
+                && let Some(parts) = self.net.used_parts()
+            {
+                parts.disk.crash(&mut stack.rng);
+            }
             stack.power = Power::Off;
             stack.wipe();
         }
@@ -184,7 +205,7 @@ impl Host {
         self.executor.set_now(now);
         self.stack.borrow_mut().start_routing(now, out);
         let (before, tasks) = (out.trace.cause(), self.executor.handle());
-        handle::lend(&mut self.stack.borrow_mut(), out.trace, || {
+        handle::lend(&self.net, &mut self.stack.borrow_mut(), out.trace, || {
             for boot in &self.boot {
                 tasks.because(before);
                 boot(self.net.clone());

@@ -5,11 +5,16 @@
 //! while the host is in use: first the frame is handled, then tasks run until none is ready, then what they caused is
 //! sent.
 
+mod clock;
+mod disk;
 mod handle;
 mod host;
 mod l3switch;
 mod stack;
 
+pub use clock::Clock;
+pub use disk::Disk;
+pub use handle::{Here, ListenerHandle, StreamHandle, UdpHandle};
 pub use host::Host;
 pub use l3switch::LayerThreeSwitch;
 pub use septet_network::{Forwarding, InterfaceConfig, StaticRoute};

@@ -32,7 +32,7 @@ pub use server::{METRICS, Server};
 pub use service::{Peer, Service, broken, plain};
 pub use site::Site;
 
-pub(crate) use runtime::Io;
+pub use runtime::Io;
 pub(crate) use service::sign;
 
 /// Takes from the machine what can only be taken once and is never seen afterwards, while a world is built: the moment

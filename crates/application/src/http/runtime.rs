@@ -109,7 +109,7 @@ impl Errand {
 
 pin_project! {
     /// A tokio stream as hyper takes it.
-    pub(crate) struct Io<S> {
+    pub struct Io<S> {
         #[pin]
         stream: S,
         errand: Option<Errand>,
@@ -117,7 +117,8 @@ pin_project! {
 }
 
 impl<S> Io<S> {
-    pub(crate) fn new(stream: S) -> Self {
+    /// Takes a stream.
+    pub fn new(stream: S) -> Self {
         Self { stream, errand: None }
     }
 
@@ -126,7 +127,8 @@ impl<S> Io<S> {
         Self { stream, errand: Some(errand) }
     }
 
-    pub(crate) fn into_stream(self) -> S {
+    /// The stream inside.
+    pub fn into_stream(self) -> S {
         self.stream
     }
 }

@@ -1,9 +1,10 @@
 //! `Net` of a simulated host: plain ids, resolved through the registry at each call.
 
+use core::any::Any;
 use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use septet_core::{EventId, Instant, Randomness, Recorder, Trace};
 use septet_engine::executor;
@@ -19,6 +20,8 @@ use super::ping::PingHandle;
 use super::registry::{self, HostKey};
 use super::sockets::Sockets;
 use super::udp::UdpHandle;
+use crate::clock::Clock;
+use crate::disk::Disk;
 use crate::stack::{HostConfig, Storeys};
 
 /// The network as the programs of one host see it.
@@ -28,11 +31,22 @@ pub(crate) struct HostNet {
     executor: executor::Handle,
     config: Arc<HostConfig>,
     recorder: Recorder,
+    /// What whoever made the host keeps with it.
+    beside: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// Made when they are first asked for: most hosts of a large world never do.
+    parts: OnceLock<Box<Parts>>,
+}
+
+/// What a host has that outlives a crash.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) clock: Clock,
+    pub(crate) disk: Disk,
 }
 
 impl HostNet {
     pub(crate) fn new(key: HostKey, executor: executor::Handle, config: Arc<HostConfig>, recorder: Recorder) -> Self {
-        Self { key, executor, config, recorder }
+        Self { key, executor, config, recorder, beside: OnceLock::new(), parts: OnceLock::new() }
     }
 
     pub(crate) fn own_recorder(&self) -> Recorder {
@@ -41,6 +55,33 @@ impl HostNet {
 
     pub(crate) fn config(&self) -> &HostConfig {
         &self.config
+    }
+
+    /// The clock and the disk.
+    pub(crate) fn parts(&self) -> &Parts {
+        self.parts.get_or_init(Box::default)
+    }
+
+    /// The same, where they were asked for before.
+    pub(crate) fn used_parts(&self) -> Option<&Parts> {
+        self.parts.get().map(|parts| &**parts)
+    }
+
+    pub(super) fn key(&self) -> &HostKey {
+        &self.key
+    }
+
+    pub(super) fn executor(&self) -> &executor::Handle {
+        &self.executor
+    }
+
+    pub(super) fn beside(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.beside.get().cloned()
+    }
+
+    /// Keeps `what` with the host; tells whether nothing was kept there before.
+    pub(crate) fn put_beside(&self, what: Arc<dyn Any + Send + Sync>) -> bool {
+        self.beside.set(what).is_ok()
     }
 }
 
@@ -83,7 +124,8 @@ impl Net for HostNet {
     }
 
     fn unix_time(&self) -> Duration {
-        self.config.epoch + self.now().saturating_since(Instant::ZERO)
+        let (now, right) = (self.now(), self.config.epoch + self.now().saturating_since(Instant::ZERO));
+        self.used_parts().map_or(right, |parts| parts.clock.civil(now, right))
     }
 
     fn sleep_until(&self, at: Instant) -> Sleep {
@@ -115,11 +157,12 @@ impl Net for HostNet {
     }
 
     fn connect(&self, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
-        super::tcp::connect(self.key.clone(), to, options)
+        let opened = super::tcp::open(self.key.clone(), None, to, options);
+        Box::pin(async move { opened.await.map(TcpStream::new) })
     }
 
     fn listen(&self, at: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
-        super::tcp::listen(self.key.clone(), at, options, &self.executor)
+        super::tcp::listen(self.key.clone(), at, &options, &self.executor).map(TcpListener::new)
     }
 
     fn bind_udp(&self, at: SocketAddr) -> io::Result<UdpSocket> {

@@ -9,47 +9,49 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use septet_core::Frame;
 use septet_engine::executor;
-use septet_socket::{
-    BoxFuture, ListenOptions, Nodelay, TcpListener, TcpListenerImpl, TcpOptions, TcpSocketId, TcpStream, TcpStreamImpl,
-};
+use septet_socket::{ListenOptions, Nodelay, TcpListenerImpl, TcpOptions, TcpSocketId, TcpStream, TcpStreamImpl};
 use septet_transport::tcp::{Linger, Shutdown, SocketOption};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::registry::{HostKey, call, close, poll, with};
 use crate::stack::{Late, SocketName};
 
-pub(super) fn connect(key: HostKey, to: SocketAddr, options: TcpOptions) -> BoxFuture<'static, io::Result<TcpStream>> {
-    Box::pin(async move {
-        let opened = async {
-            let socket = call(&key, |stack, trace| stack.connect_tcp(to, &options, trace))?;
-            // Dropped halfway, the stream closes the socket.
-            let stream = StreamHandle { key: key.clone(), socket };
-            poll_fn(|cx| poll(&key, |stack, trace| stack.tcp.poll_connected(cx, socket, trace))).await?;
-            Ok(TcpStream::new(stream))
-        };
-        let result: io::Result<_> = opened.await;
-        if let Err(e) = &result {
-            let _ = with(&key, |stack, trace| stack.tell_refusal(to, e, trace));
-        }
-        result
-    })
+pub(super) async fn open(
+    key: HostKey,
+    from: Option<SocketAddr>,
+    to: SocketAddr,
+    options: TcpOptions,
+) -> io::Result<StreamHandle> {
+    let opened = async {
+        let socket = call(&key, |stack, trace| stack.connect_tcp(from, to, &options, trace))?;
+        // Dropped halfway, the stream closes the socket.
+        let stream = StreamHandle { key: key.clone(), socket };
+        poll_fn(|cx| poll(&key, |stack, trace| stack.tcp.poll_connected(cx, socket, trace))).await?;
+        Ok(stream)
+    };
+    let result: io::Result<_> = opened.await;
+    if let Err(e) = &result {
+        let _ = with(&key, |stack, trace| stack.tell_refusal(to, e, trace));
+    }
+    result
 }
 
 pub(super) fn listen(
     key: HostKey,
     at: SocketAddr,
-    options: ListenOptions,
+    options: &ListenOptions,
     executor: &executor::Handle,
-) -> io::Result<TcpListener> {
-    let (socket, accept) = call(&key, |stack, _| stack.listen_tcp(at, &options))?;
+) -> io::Result<ListenerHandle> {
+    let (socket, accept) = call(&key, |stack, _| stack.listen_tcp(at, options))?;
     let late = accept.map(|accept| Late::new(accept, executor.clone()));
-    Ok(TcpListener::new(ListenerHandle { key, socket, late }))
+    Ok(ListenerHandle { key, socket, late })
 }
 
-/// A connection's handle.
-struct StreamHandle {
-    key: HostKey,
-    socket: TcpSocketId,
+/// A TCP connection of a simulated host, as a plain id that finds its host at each call.
+#[derive(Debug)]
+pub struct StreamHandle {
+    pub(super) key: HostKey,
+    pub(super) socket: TcpSocketId,
 }
 
 impl TcpStreamImpl for StreamHandle {
@@ -131,8 +133,9 @@ impl Drop for StreamHandle {
     }
 }
 
-/// A listener's handle.
-struct ListenerHandle {
+/// A listener of a simulated host, as a plain id that finds its host at each call.
+#[derive(Debug)]
+pub struct ListenerHandle {
     key: HostKey,
     socket: TcpSocketId,
     late: Option<Late>,
@@ -147,11 +150,18 @@ impl TcpListenerImpl for ListenerHandle {
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        self.poll_take(cx).map_ok(|(stream, peer)| (TcpStream::new(stream), peer))
+    }
+}
+
+impl ListenerHandle {
+    /// Takes the next established connection, without a box around it.
+    pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<io::Result<(StreamHandle, SocketAddr)>> {
         if let Some(late) = &self.late {
             ready!(late.poll(cx, |cx| poll(&self.key, |stack, _| stack.tcp.poll_acceptable(cx, self.socket))))?;
         }
         let accepted = poll(&self.key, |stack, trace| stack.tcp.poll_accept(cx, self.socket, trace));
-        accepted.map_ok(|(socket, peer)| (TcpStream::new(StreamHandle { key: self.key.clone(), socket }), peer))
+        accepted.map_ok(|(socket, peer)| (StreamHandle { key: self.key.clone(), socket }, peer))
     }
 }
 

@@ -12,8 +12,9 @@ use septet_transport::udp::SocketId;
 use super::registry::{HostKey, call, close, poll};
 use crate::stack::SocketName;
 
-/// A UDP socket's handle.
-pub(super) struct UdpHandle {
+/// A UDP socket of a simulated host, as a plain id that finds its host at each call.
+#[derive(Debug)]
+pub struct UdpHandle {
     pub(super) key: HostKey,
     pub(super) id: SocketId,
 }

@@ -21,12 +21,33 @@ const BURST: usize = 8;
 impl Storeys {
     pub(crate) fn connect_tcp(
         &mut self,
+        from: Option<SocketAddr>,
         to: SocketAddr,
         options: &TcpOptions,
         trace: &mut Trace,
     ) -> io::Result<Socket> {
         let options = self.tcp.config().options.clone().with(options)?;
-        self.open_tcp(None, to, &options, trace)
+        self.open_tcp(from, to, &options, trace)
+    }
+
+    /// Whether a read would find something.
+    pub(crate) fn poll_tcp_readable(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<()>> {
+        let id = self.tcp.resolve(socket)?;
+        if self.tcp.endpoint().readiness(id)?.is_readable() {
+            return Poll::Ready(Ok(()));
+        }
+        self.tcp.wait_readable(id, cx);
+        Poll::Pending
+    }
+
+    /// Whether a write would find room.
+    pub(crate) fn poll_tcp_writable(&mut self, cx: &Context<'_>, socket: Socket) -> Poll<io::Result<()>> {
+        let id = self.tcp.resolve(socket)?;
+        if self.tcp.endpoint().ask_space(id)? {
+            return Poll::Ready(Ok(()));
+        }
+        self.tcp.wait_writable(id, cx);
+        Poll::Pending
     }
 
     /// The program hears that it has no connection, and so does the trace.

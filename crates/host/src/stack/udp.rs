@@ -225,6 +225,24 @@ impl Udp {
         }
     }
 
+    /// Whether a receive would find something.
+    pub(crate) fn poll_readable(&mut self, cx: &Context<'_>, id: SocketId) -> Poll<io::Result<()>> {
+        if self.is_readable(id)? {
+            return Poll::Ready(Ok(()));
+        }
+        self.waiting[id.index()].readers.register(cx);
+        Poll::Pending
+    }
+
+    /// Whether a datagram of any size would find room.
+    pub(crate) fn poll_writable(&mut self, cx: &Context<'_>, id: SocketId) -> Poll<io::Result<()>> {
+        if self.endpoint.is_writable(id).map_err(io_error)? {
+            return Poll::Ready(Ok(()));
+        }
+        self.waiting[id.index()].writers.register(cx);
+        Poll::Pending
+    }
+
     /// The next datagram, as much of it as fits; it stays.
     pub(crate) fn peek(&mut self, id: SocketId, buf: &mut [u8]) -> io::Result<Received> {
         let (payload, from) = self.endpoint.peek(id).map_err(io_error)?;

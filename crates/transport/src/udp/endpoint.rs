@@ -563,6 +563,15 @@ impl Endpoint {
         socket.queue.front().map(|received| (received.frame.bytes(), received.from)).ok_or(Error::WouldBlock)
     }
 
+    /// Whether [`send`](Self::send) would not block, however large the datagram.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn is_writable(&self, id: SocketId) -> Result<bool, Error> {
+        let s = &self.sockets[self.index(id)?];
+        Ok(s.error.is_some() || s.unsent == 0 || s.unsent + LARGEST + OVERHEAD <= SEND_BUFFER)
+    }
+
     /// Whether [`recv`](Self::recv) would not block.
     ///
     /// # Errors

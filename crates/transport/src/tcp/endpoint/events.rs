@@ -25,6 +25,20 @@ impl Endpoint {
         None
     }
 
+    /// Whether a write would find room. Where it would not, an event tells when it does: as Linux's `tcp_poll()`, who asks is
+    /// a writer that found none (`SOCK_NOSPACE`).
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn ask_space(&mut self, id: SocketId) -> Result<bool, Error> {
+        let ready = self.readiness(id)?.is_writable();
+        let index = self.slots.resolve(id)?;
+        if let (false, Entry::Connection(c)) = (ready, self.slots.entry_mut(index)) {
+            c.flags.no_space = true;
+        }
+        Ok(ready)
+    }
+
     /// What a call on the socket would find now.
     ///
     /// # Errors
