@@ -5,6 +5,7 @@
 //! when it ends. A fault of packets says as an [`Action`](filter::Action) what becomes of one.
 
 pub(crate) mod board;
+mod clock;
 mod cut;
 pub(crate) mod damage;
 mod delay;
@@ -16,10 +17,11 @@ mod hold;
 mod injector;
 pub(crate) mod kind;
 mod medium;
-mod packets;
+pub(crate) mod packets;
 mod places;
 mod power;
 mod reject;
 mod reset;
 mod restore;
 pub(crate) mod script;
+mod wipe;

@@ -13,6 +13,7 @@ use septet_capture::{Flow, LinkType, Names};
 use septet_core::{EventId, Instant, Port as PortNumber, PortReport, Recorder, StationId, Storey};
 use septet_engine::{Circle, Digest, LinkId, Stats, Storm, World};
 use septet_host::Host;
+use septet_language::mistake::Mistakes;
 use septet_network::Cidr;
 use septet_network::ip::Autoconf;
 use septet_presentation::ca::{Authority, TrustStore};
@@ -275,6 +276,16 @@ impl Run {
             });
         }
         unfinished.into_iter().map(|(_, program)| program).collect()
+    }
+
+    /// Whether an expectation, as a file's `[expect]` has it, holds now.
+    ///
+    /// # Errors
+    /// What is wrong with it; see [`Lab::expectation`].
+    pub fn judge(&mut self, text: &str) -> Result<Verdict, Mistakes> {
+        let expectation = self.lab.expectation(text)?;
+        let observed = self.readings.at_end(&mut self.world, &self.places);
+        Ok(expectation.verdict(&observed))
     }
 
     /// What the run came to so far. The first call tells the trace which programs have not ended.

@@ -44,6 +44,16 @@ pub enum Probe {
     Queue(QueueProbe),
 }
 
+impl Probe {
+    /// Whether something has to be read or watched before the end of the run.
+    pub(crate) fn is_prepared(&self) -> bool {
+        match self {
+            Self::Counter { window, .. } | Self::Link { window, .. } => *window != Window::ALL,
+            Self::Queue(_) => true,
+        }
+    }
+}
+
 /// The question whether more than `limit` waits before a link at any time of `window`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct QueueProbe {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use septet_core::{Carrier, EventId, Power, StationId};
 use septet_engine::{FilterId, Heading, LinkId, Side, World};
+use septet_host::Host;
 use septet_network::Cidr;
 
 use crate::model::medium::{Cable, Change};
@@ -50,6 +51,25 @@ pub(super) struct NodeState {
     /// The link address of each port, and its addresses.
     pub(super) ports: Vec<([u8; 6], Vec<Cidr>)>,
     pub(super) off: BTreeSet<FaultId>,
+    /// By how many nanoseconds its civil time is ahead.
+    pub(super) skews: BTreeMap<FaultId, i64>,
+    /// By how many parts in a million its clock is too fast.
+    pub(super) drifts: BTreeMap<FaultId, i32>,
+}
+
+impl NodeState {
+    /// Lets the clock of the host go as the faults in effect make it.
+    pub(super) fn show_clock(&self, world: &mut World) {
+        let now = world.now();
+        let Some(host) = world.station_mut::<Host>(self.station) else { return };
+        let here = host.here();
+        here.clock().step(self.skews.values().fold(0i64, |sum, nanos| sum.saturating_add(*nanos)));
+        here.clock().drift(now, self.drifts.values().fold(0i32, |sum, ppm| sum.saturating_add(*ppm)));
+    }
+
+    fn is_wrong_by(&self, id: FaultId) -> bool {
+        self.off.contains(&id) || self.skews.contains_key(&id) || self.drifts.contains_key(&id)
+    }
 }
 
 /// The changes of one direction by all faults in effect. Of those that change the same the last to begin holds, and the
@@ -160,13 +180,19 @@ impl Damage {
 
     pub(crate) fn add_node(&mut self, station: StationId, node: &Node) {
         let ports = node.ports.iter().map(|port| (port.mac, port.known_addresses())).collect();
-        self.nodes.push(NodeState { station, ports, off: BTreeSet::new() });
+        self.nodes.push(NodeState {
+            station,
+            ports,
+            off: BTreeSet::new(),
+            skews: BTreeMap::new(),
+            drifts: BTreeMap::new(),
+        });
     }
 
     /// Ends what a fault did, where that has not ended already, and tells whether there was anything to end.
     pub(super) fn end(&mut self, world: &mut World, id: FaultId, cause: impl FnOnce(&mut World) -> EventId) -> bool {
         let Some(Touched { links, nodes }) = self.touched.remove(&id) else { return false };
-        let nodes: Vec<usize> = nodes.into_iter().filter(|node| self.nodes[*node].off.contains(&id)).collect();
+        let nodes: Vec<usize> = nodes.into_iter().filter(|node| self.nodes[*node].is_wrong_by(id)).collect();
         if links.is_empty() && nodes.is_empty() {
             return false;
         }
@@ -176,6 +202,10 @@ impl Damage {
         }
         for node in nodes {
             let state = &mut self.nodes[node];
+            let (skewed, drifted) = (state.skews.remove(&id), state.drifts.remove(&id));
+            if skewed.is_some() || drifted.is_some() {
+                state.show_clock(world);
+            }
             if state.off.remove(&id) && state.off.is_empty() {
                 world.set_power(state.station, Power::On, cause);
             }
@@ -187,7 +217,7 @@ impl Damage {
     /// touched.
     pub(super) fn in_force(&self, id: FaultId) -> bool {
         self.touched.get(&id).is_some_and(|Touched { links, nodes }| {
-            !links.is_empty() || nodes.iter().any(|node| self.nodes[*node].off.contains(&id))
+            !links.is_empty() || nodes.iter().any(|node| self.nodes[*node].is_wrong_by(id))
         })
     }
 }

@@ -61,6 +61,29 @@ impl Injector<'_> {
         self.world.set_power(state.station, Power::Off, self.cause);
     }
 
+    /// The civil time of a host is ahead by so many nanoseconds more.
+    pub(crate) fn skew(&mut self, node: usize, nanos: i64) {
+        self.touch().nodes.insert(node);
+        let state = &mut self.damage.nodes[node];
+        state.skews.insert(self.id, nanos);
+        state.show_clock(self.world);
+    }
+
+    /// The clock of a host is too fast by so many parts in a million more.
+    pub(crate) fn drift(&mut self, node: usize, ppm: i32) {
+        self.touch().nodes.insert(node);
+        let state = &mut self.damage.nodes[node];
+        state.drifts.insert(self.id, ppm);
+        state.show_clock(self.world);
+    }
+
+    /// A host loses all that is on its disk.
+    pub(crate) fn wipe(&mut self, node: usize) {
+        if let Some(host) = self.world.station_mut::<Host>(self.damage.nodes[node].station) {
+            host.here().disk().wipe();
+        }
+    }
+
     /// A filter looks at the packets that come through a gate. Those of one fault may share what they count.
     pub(crate) fn filter(&mut self, gate: Gate, filter: Box<dyn Filter>, kin: Kin) {
         self.touch().links.insert(gate.link);
@@ -95,6 +118,11 @@ impl Injector<'_> {
         let state = &mut self.damage.nodes[node];
         state.off.clear();
         self.world.set_power(state.station, Power::On, self.cause);
+        if !(state.skews.is_empty() && state.drifts.is_empty()) {
+            state.skews.clear();
+            state.drifts.clear();
+            state.show_clock(self.world);
+        }
         for touched in self.damage.touched.values_mut() {
             touched.nodes.remove(&node);
         }

@@ -29,6 +29,35 @@ pub struct Fault {
     pub(crate) spans: Vec<(Instant, Option<Instant>)>,
 }
 
+impl Fault {
+    /// The line of a file's `[faults]` that says it.
+    pub fn line(&self) -> String {
+        line(&self.text, self.at, self.until)
+    }
+}
+
+/// The line of a file's `[faults]` that says what goes wrong, from when and until when.
+///
+/// ```
+/// use septet_core::Instant;
+/// let at = Instant::from_millis;
+/// assert_eq!(septet_lab::fault_line("cut a--b", at(1500), Some(at(2000))), "1500ms..2s: cut a--b");
+/// ```
+pub fn line(text: &str, from: Instant, until: Option<Instant>) -> String {
+    match until.filter(|until| *until > from) {
+        Some(until) => format!("{}..{}: {text}", moment(from), moment(until)),
+        None => format!("{}: {text}", moment(from)),
+    }
+}
+
+/// A time in the largest unit in which it is a whole number.
+fn moment(at: Instant) -> String {
+    let nanos = at.as_nanos();
+    let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
+    let (each, unit) = units.into_iter().find(|(each, _)| nanos.is_multiple_of(*each)).unwrap_or((1, "ns"));
+    format!("{}{unit}", nanos / each)
+}
+
 /// What a fault does.
 pub(crate) trait Effect: fmt::Debug + Send + Sync {
     /// Begins it. Whatever it does with the injector lasts until the fault ends, and ends with it.
@@ -88,6 +117,21 @@ impl Context<'_> {
     /// The links behind a fault's verb: `r1--r2, r2--s2`.
     pub(super) fn links(&self, words: &mut Words<'_>) -> Result<Vec<LinkRef>, Wrong> {
         list(words, "a link", "`r1--r2`", |word| self.lab.topology.links(word))
+    }
+
+    /// The hosts and routers behind a fault's words: `web[1..2], dns`.
+    pub(super) fn hosts(&self, words: &mut Words<'_>) -> Result<Vec<usize>, Wrong> {
+        let nodes = &self.lab.nodes;
+        list(words, "a host", "`db`", |word| {
+            let found = self.lab.topology.nodes(word)?;
+            match found.iter().find(|node| !nodes[**node].kind().has_addresses()) {
+                None => Ok(found),
+                Some(node) => {
+                    Err(Wrong::new("node", word.range(), format!("`{}` is no host", nodes[*node].name))
+                        .label("not a host"))
+                }
+            }
+        })
     }
 
     /// The nodes behind a fault's verb: `web[1..2], dns`.

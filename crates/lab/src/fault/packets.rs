@@ -7,7 +7,7 @@ use septet_language::nearest::suggest;
 use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 use septet_network::Prefix;
-use septet_network::filter::{Clause, Condition, End, Kind, Match, Message, Sense};
+use septet_network::filter::{Clause, Condition, End, Framing, Headers, Kind, Match, Message, Sense};
 use septet_network::icmp::kind as icmp;
 use septet_network::icmpv6::kind as icmpv6;
 use septet_transport::tcp::wire::Flags;
@@ -45,6 +45,28 @@ impl Count {
             Self::First(n) => number <= n,
         }
     }
+}
+
+/// Packets that were chosen by words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PacketChoice(Match);
+
+impl PacketChoice {
+    /// Whether the frame, from its Ethernet header on, is one of them.
+    pub fn fits(&self, frame: &[u8]) -> bool {
+        self.0.clauses.is_empty() || self.0.fits(&Headers::read(frame, Framing::Ethernet))
+    }
+}
+
+/// The packets that are meant by words alone, without a place or a count.
+pub(crate) fn choice(text: &str, lab: Layout<'_>) -> Result<PacketChoice, Wrong> {
+    let mut reader = Reader { lab, packets: Packets::default(), ends: &[], way: None };
+    reader.read(&mut Words::new(Word { text, at: 0 }))?;
+    let Packets { what, count } = reader.packets;
+    if count != Count::All || reader.way.is_some() {
+        return Err(Wrong::new("filter", 0..text.len(), "packets are chosen here by what they are alone"));
+    }
+    Ok(PacketChoice(what))
 }
 
 /// What packets are, by name.

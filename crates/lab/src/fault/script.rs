@@ -7,7 +7,7 @@ use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 
 use crate::fault::kind::{Context, Fault, FaultKind};
-use crate::fault::{cut, delay, drop, duplicate, flap, hold, medium, power, reject, reset, restore};
+use crate::fault::{clock, cut, delay, drop, duplicate, flap, hold, medium, power, reject, reset, restore, wipe};
 use crate::model::files::Files;
 use crate::model::layout::Layout;
 use crate::model::medium as netem;
@@ -19,6 +19,9 @@ const KINDS: &[FaultKind] = &[
     flap::FLAP,
     power::CRASH,
     power::RESTART,
+    wipe::WIPE,
+    clock::SKEW,
+    clock::DRIFT,
     drop::DROP,
     reject::REJECT,
     hold::HOLD,

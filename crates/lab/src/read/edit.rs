@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use septet_core::Instant;
 use septet_language::schema::{self, Kind};
-use toml_edit::{DocumentMut, Item, Key, Table, Value};
+use toml_edit::{Array, DocumentMut, Item, Key, Table, Value};
 
 use crate::read::keys;
 
@@ -75,6 +76,32 @@ pub fn with_setting(text: &str, path: &str, value: &str) -> Result<String, Setti
     Ok(document.to_string())
 }
 
+/// The lab file `text` with these lines of `[faults]` alone, and where it is given another end.
+pub(crate) fn with_faults(text: &str, faults: &[String], stop: Option<Instant>) -> Result<String, SettingError> {
+    let text = match stop {
+        Some(stop) => with_setting(text, "lab.stop", &format!("{}ns", stop.as_nanos()))?,
+        None => text.to_owned(),
+    };
+    let mut document: DocumentMut =
+        text.parse().map_err(|e: toml_edit::TomlError| SettingError::Syntax(e.to_string()))?;
+    if faults.is_empty() {
+        document.remove("faults");
+        return Ok(document.to_string());
+    }
+    let mut script = Array::new();
+    for fault in faults {
+        let mut line = Value::from(fault.as_str());
+        line.decor_mut().set_prefix("\n    ");
+        script.push_formatted(line);
+    }
+    script.set_trailing_comma(true);
+    script.set_trailing("\n");
+    let section = document.entry("faults").or_insert_with(|| Item::Table(Table::new()));
+    let section = section.as_table_like_mut().ok_or_else(|| SettingError::NotATable("faults".to_owned()))?;
+    section.insert("script", Item::Value(script.into()));
+    Ok(document.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +130,20 @@ mod tests {
             http("web2"),
             http("web1")
         );
+    }
+
+    #[test]
+    fn other_faults_and_another_end() {
+        let lab = Lab::parse("shop.toml", SHOP).unwrap();
+        let faults = ["1s..2s: cut r1--r2".to_owned(), "3s: crash web2".to_owned()];
+        let changed = lab.with_faults(&faults, Some(Instant::from_secs(20))).unwrap();
+        let told: Vec<String> = changed.faults.iter().map(|fault| fault.text.clone()).collect();
+        assert_eq!(
+            (told, changed.stop),
+            (vec!["cut r1--r2".to_owned(), "crash web2".to_owned()], Instant::from_secs(20))
+        );
+        let none = lab.with_faults(&[], None).unwrap();
+        assert_eq!((none.faults.len(), none.stop, none.nodes.len()), (0, lab.stop, lab.nodes.len()));
     }
 
     #[test]

@@ -13,9 +13,10 @@ use septet_language::words::{Word, Wrong};
 use septet_network::Cidr;
 use septet_transport::tcp::Config;
 
-use crate::expect::expr::Expectation;
+use crate::expect::expr::{Expectation, Probe};
 use crate::expect::parser;
 use crate::fault::kind::Fault;
+use crate::fault::packets::{self, PacketChoice};
 use crate::fault::script;
 use crate::firewall;
 use crate::lab::{Lab, SHORTEST_SAMPLE};
@@ -31,7 +32,7 @@ use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, 
 use crate::read::links::Wiring;
 use crate::read::node::{self, Declared, ROUTING_OF_ALL, firsts};
 use crate::read::starts::{self, Stop};
-use crate::read::{autoconf, multicast, routes, routing, segments, shared_line, sweep, tcp, vlans};
+use crate::read::{autoconf, edit, multicast, routes, routing, segments, shared_line, sweep, tcp, vlans};
 
 /// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
@@ -99,6 +100,65 @@ impl Lab {
         script::parse(&text, self.layout(), self.stop, &Files::beside(&self.source)).map_err(|wrong| {
             let mut mistakes = Mistakes::new("fault", &text.text);
             mistakes.push(wrong.mistake(&text));
+            mistakes
+        })
+    }
+}
+
+impl Lab {
+    /// The same lab with other faults, as lines of `[faults]`, and another end; where that is `None`, its own.
+    ///
+    /// # Errors
+    /// What is wrong with it then: an expectation may ask for what is no longer part of the run.
+    pub fn with_faults(&self, faults: &[String], stop: Option<Instant>) -> Result<Self, Mistakes> {
+        let text = edit::with_faults(&self.text, faults, stop).map_err(|e| {
+            let mut mistakes = Mistakes::new(&self.source, &self.text);
+            mistakes.push(Mistake::new("syntax", 0..0, e.to_string(), "not understood"));
+            mistakes
+        })?;
+        Self::parse_changed(&self.source, &text)
+    }
+
+    /// The lab that another text says, which names the same files beside it.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn with_text(&self, text: &str) -> Result<Self, Mistakes> {
+        Self::parse_changed(&self.source, text)
+    }
+
+    /// Which packets these words of a filter of `[faults]` mean: `tcp syn dport 80 src client`.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn packets(&self, words: &str) -> Result<PacketChoice, Mistakes> {
+        let bare = Text::bare(words.to_owned(), 0..words.len());
+        packets::choice(words, self.layout()).map_err(|wrong| {
+            let mut mistakes = Mistakes::new("packets", words);
+            mistakes.push(wrong.mistake(&bare));
+            mistakes
+        })
+    }
+
+    /// Reads an expectation as in the file's `[expect]`, for a lab that runs already. It may ask for whatever is counted or
+    /// recorded anyway, and not for what has to be watched from the beginning.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn expectation(&self, text: &str) -> Result<Expectation, Mistakes> {
+        let bare = Text::bare(text.to_owned(), 0..text.len());
+        let kind = |node: usize| self.nodes[node].kind();
+        let read = parser::parse(text, &self.topology, &kind).and_then(|(condition, _)| {
+            let read = Expectation { name: text.to_owned(), text: text.to_owned(), condition };
+            match read.probes().iter().any(Probe::is_prepared) {
+                false => Ok(read),
+                true => Err(Wrong::new("expression", 0..text.len(), "this is to be watched from the beginning")
+                    .help("say it in the lab's `[expect]`".to_owned())),
+            }
+        });
+        read.map_err(|wrong| {
+            let mut mistakes = Mistakes::new("expectation", text);
+            mistakes.push(wrong.mistake(&bare));
             mistakes
         })
     }
