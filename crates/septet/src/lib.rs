@@ -45,6 +45,10 @@
 //! # Ok::<(), septet::Error>(())
 //! ```
 //!
+//! Code that is written for tokio needs no network handed to it: [`net`], [`time`] and [`task`] have tokio's shape, and are the
+//! simulated host's inside of a simulation and tokio's own outside. [`mod@test`] plays such code with many seeds, with faults
+//! from code, and [brings down](macro@test) what fails.
+//!
 //! A lab can also be said in code, by the same keys and small languages, with Rust's own types where it has them:
 //!
 //! ```
@@ -62,11 +66,50 @@
 //! # Ok::<(), septet::Error>(())
 //! ```
 
+pub mod collections;
+mod desk;
 mod error;
+pub mod fs;
+pub mod hyper;
+pub mod net;
+pub mod rand;
+pub mod runtime;
 mod sim;
+pub mod task;
+pub mod test;
+pub mod time;
+
+/// Plays a test with many seeds.
+///
+/// `#[septet::test(seeds = 100)]` plays it with the seeds 1 to 100, on all cores; `seeds = 5..50` with those; without an argument
+/// with one. The function takes nothing and returns `()` or a `Result` whose error can be shown. Each
+/// [`World`](test::World) that it makes has the seed of the run. An `async fn` is a world with one program.
+///
+/// A seed that fails is told with how to play it again (`SEPTET_SEED=7 cargo test …`), the fewest faults that still make it
+/// fail, and the directory where its lab file, capture and story are kept. The first seed is played twice, and a run that is
+/// not repeatable is found out.
+///
+/// ```
+/// use septet::test::World;
+///
+/// #[septet::test(seeds = 20)]
+/// fn a_datagram_is_refused() -> septet::test::Result {
+///     let mut world = World::builder().loss("10%").build();
+///     world.host("b", || async { Ok(()) });
+///     world.client("a", async {
+///         let socket = septet::net::UdpSocket::bind("0.0.0.0:0").await?;
+///         socket.send_to(b"?", "b:9").await?;
+///         Ok(())
+///     });
+///     world.run()?;
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
+pub use septet_macros::test;
 
 pub use error::Error;
-pub use septet_core::{Instant, Recorder, Seed};
+pub use septet_core::{Instant, Recorder, Rng, Seed};
 pub use septet_host::{Host, HostConfig};
 pub use septet_lab::{Fields, Lab, LabBuilder, Mistakes, Outcome, Value};
 
@@ -80,7 +123,11 @@ pub use septet_socket::{
 };
 pub use sim::{ProgramError, Sim};
 
-/// The examples of the guide are tests.
+/// The examples of the guides are tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/rust.md")]
 struct Guide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/testing.md")]
+struct Testing;

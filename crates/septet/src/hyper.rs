@@ -1,0 +1,56 @@
+//! What hyper wants of a runtime, inside a simulation and outside: an executor, a timer, and its own traits to read and write.
+//!
+//! They are what `hyper_util::rt::{TokioExecutor, TokioTimer, TokioIo}` are to tokio.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use hyper::rt::{Executor, Timer};
+
+pub use septet_application::http::Io as HostIo;
+
+use crate::time::{Instant, Sleep, sleep_until};
+
+/// Spawns as [`task::spawn`](crate::task::spawn) does.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct HostExecutor;
+
+impl<F> Executor<F> for HostExecutor
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        drop(crate::task::spawn(future));
+    }
+}
+
+/// Counts the time of [`septet::time`](crate::time).
+#[derive(Clone, Copy, Default, Debug)]
+pub struct HostTimer;
+
+impl Timer for HostTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(HostSleep(Box::pin(crate::time::sleep(duration))))
+    }
+
+    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(HostSleep(Box::pin(sleep_until(Instant::from_std(deadline)))))
+    }
+
+    fn now(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
+}
+
+struct HostSleep(Pin<Box<Sleep>>);
+
+impl hyper::rt::Sleep for HostSleep {}
+
+impl Future for HostSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
