@@ -31,6 +31,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Play a lab in virtual time and tell what happened
     Run(RunArgs),
+    /// Find a seed with which a lab fails, and the fewest faults and the shortest run that still do
+    Hunt(HuntArgs),
     /// Say what is wrong with lab files, and run nothing
     Check(CheckArgs),
     /// List what a lab file can name: programs, controllers, queues, faults, metrics
@@ -105,6 +107,31 @@ pub(crate) struct RunArgs {
     /// Print nothing but expectations that failed
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HuntArgs {
+    /// The lab file
+    pub(crate) lab: PathBuf,
+    /// The seeds to play it with: 1..200, or 1..10,42
+    #[arg(long, value_name = "SEEDS", default_value = "1..100")]
+    pub(crate) seeds: Seeds,
+    /// Set a key of the lab; of several values all are tried: media.wan.loss=0%,0.5%,2%
+    #[arg(long, value_name = "KEY=VALUES")]
+    pub(crate) set: Vec<Axis>,
+    /// Keep what is found in this directory: lab.toml with the faults and the end that are enough, trace.pcapng, story.txt,
+    /// events, metrics.csv, summary.json, output and ca.pem
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// How many runs at a time; as many as there are processors, unless set
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// End with exit code 1 when the process takes more memory; three quarters of the machine's, unless set
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<Memory>,
+    /// Print one JSON object instead of words
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod bench;
 mod bits;
 mod check;
 mod exit;
+mod hunt;
 mod interrupt;
 mod keep;
 mod lab_file;
@@ -46,6 +47,7 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
     let mut out = Stdout::new();
     match command {
         Command::Run(args) => run::run(args),
+        Command::Hunt(args) => hunt::hunt(args),
         Command::Check(args) => check::check(args),
         Command::List(args) => list::list(args),
         Command::Bench(args) => bench::bench(args),

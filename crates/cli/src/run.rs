@@ -18,7 +18,7 @@ use crate::terminal::{self, Stdout, tell, tell_part};
 use crate::{interrupt, lab_file, limits, live, sweep};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let plan = sweep::plan(args)?;
+    let plan = sweep::plan(&args.lab, &args.set, args.seeds.clone())?;
     if plan.runs() > 1 || args.seeds.is_some() {
         return sweep::run(args, &plan);
     }
@@ -139,7 +139,7 @@ fn play(run: &mut Run, keep: Option<&Keep>, progress: &mut Progress) -> Result<(
 }
 
 /// The outputs, each called by its node, its number and its program: `client-1-curl`.
-fn named(run: &Run) -> Vec<(String, Output)> {
+pub(crate) fn named(run: &Run) -> Vec<(String, Output)> {
     let name = |output: &Output| {
         let node = run.lab().nodes.get(output.node)?;
         let command = node.commands().get(output.command)?;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use septet_lab::{Lab, Unit};
 use septet_sweep::{
-    Bar, Cells, Fared, Journal, Plan, PlanError, Record, Spread, Statistics, Table, Value, execute, statistics,
+    Axis, Bar, Cells, Fared, Journal, Plan, PlanError, Record, Seeds, Spread, Statistics, Table, Value, execute,
+    statistics,
 };
 
 use crate::args::RunArgs;
@@ -20,9 +21,9 @@ use crate::{interrupt, keep, lab_file, limits};
 const FILES: &[&str] = &["runs.jsonl", "runs.partial", "runs.csv", "runs.parquet", "cells.csv", "statistics.json"];
 
 /// What is to be run; a lab that is not valid with some value is shown with it.
-pub(crate) fn plan(args: &RunArgs) -> Result<Plan, Failure> {
-    let text = lab_file::read(&args.lab)?;
-    Plan::new(&args.lab.display().to_string(), &text, &args.set, args.seeds.clone()).map_err(|e| match e {
+pub(crate) fn plan(lab: &Path, set: &[Axis], seeds: Option<Seeds>) -> Result<Plan, Failure> {
+    let text = lab_file::read(lab)?;
+    Plan::new(&lab.display().to_string(), &text, set, seeds).map_err(|e| match e {
         PlanError::Lab(mistakes) => {
             lab_file::show(&mistakes);
             Failure::told(Exit::Lab)
@@ -224,7 +225,7 @@ fn line(name: &str, ok: String, spread: Option<&Spread>, unit: Unit) -> [String;
     ]
 }
 
-fn processors() -> usize {
+pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

@@ -52,7 +52,7 @@ pub fn execute(
 const BREATH: u32 = 256;
 
 /// Plays one run; `None` where it was abandoned.
-fn one(cell: &Cell, number: u64, seed: u64, halted: &dyn Fn() -> bool) -> Option<Record> {
+pub(crate) fn one(cell: &Cell, number: u64, seed: u64, halted: &dyn Fn() -> bool) -> Option<Record> {
     let options = BuildOptions { seed: Some(seed), ..BuildOptions::default() };
     let mut run = match cell.lab.build(&options) {
         Ok(run) => run,

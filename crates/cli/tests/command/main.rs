@@ -4,6 +4,7 @@ mod bounds;
 mod check;
 mod course;
 mod docs;
+mod hunt;
 #[cfg(target_os = "linux")]
 mod live;
 mod plot;
