@@ -38,7 +38,7 @@ fn equal_paths_are_used_and_a_cut_leaves_the_other() {
     // Not ten seconds have passed since the cut: changes are gathered for five.
     sim.run_until(secs(44));
     assert_eq!(via(&sim, 0, "10.9.0.0/24").len(), 1);
-    sim.run_until(secs(46));
+    sim.run_until(secs(47));
     assert_eq!(via(&sim, 0, "10.9.0.0/24").len(), 2);
     let repeated = sim.counter(0, "OspfOutRetransmits");
     // A cut that nobody sees is found by the silence of the neighbour.
