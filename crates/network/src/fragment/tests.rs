@@ -156,7 +156,10 @@ proptest! {
         let frame = version.datagram(70, 0);
         let (key, _) = version.piece(&version.cut(&frame, 1500, 0)[0]);
         for (ident, offset, len, more) in parts {
-            let piece = Piece { offset: offset << 3, len, more, at: 48, frame: version.cut(&frame, 1500, 0)[0].clone() };
+            let frame = version.cut(&frame, 1500, 0)[0].clone();
+            // A piece is never longer than what holds it.
+            let len = len.min(frame.len() as u16 - 48);
+            let piece = Piece { offset: offset << 3, len, more, at: 48, frame };
             if let Outcome::Complete(pieces) = r.insert(Instant::ZERO, Key { ident, ..key }, piece) {
                 version.whole(&pieces);
             }
