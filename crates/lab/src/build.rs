@@ -6,7 +6,7 @@ use core::fmt;
 use core::time::Duration;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use septet_datalink::vlan::VlanId;
 use septet_engine::World;
 use septet_host::{ByHand, Forwarding, Host, HostConfig, InterfaceConfig, LayerThreeSwitch, system_randomness};
 use septet_network::ip::{
-    Advertise, AdvertisedPrefix, Autoconf, ConfigError, Discovery, Ipv6Config, VlanInterfaceConfig,
+    Advertise, AdvertisedPrefix, Autoconf, ConfigError, Discovery, Ipv6Config, Privacy, VlanInterfaceConfig,
 };
 use septet_network::routes::{Member, Routes, Topology};
 use septet_network::{Cidr, Iface, Origin, Prefix, StaticRoute};
@@ -37,7 +37,7 @@ use crate::model::node::{
     Advert, ByItself, HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Routing, StackSpec, Subinterface,
 };
 use crate::model::switch::SwitchSpec;
-use crate::model::topology::{DOMAIN, PortRef};
+use crate::model::topology::DOMAIN;
 use crate::model::versions::Version;
 use crate::model::whereabouts::Whereabouts;
 use crate::read::segments::dhcp_clients;
@@ -315,24 +315,52 @@ impl Lab {
     /// discovery; where all addresses are the lab's, nobody else has them, and they are used at once.
     fn ipv6(&self, index: usize) -> Vec<(Iface, Ipv6Config)> {
         let node = &self.nodes[index];
-        // At the other end of a serial line there is nobody to ask for: its neighbour is set by hand.
-        let is_serial = |port: u16| {
-            let beyond = self.layout().beyond(PortRef { node: index, port });
-            beyond.is_some_and(|(_, cable)| cable.serial.is_some())
-        };
+        let said = node.spec.host().and_then(|host| host.privacy.as_ref());
+        let privacy = said.map_or(Privacy::Off, |(privacy, _)| *privacy);
         let config = |(iface, (addresses, own)): (Iface, (&[Cidr], &ByItself))| {
-            if usize::from(iface) < node.ports.len() && is_serial(iface) {
-                return None;
-            }
             let makes = own.autoconf == Autoconf::On;
             if !makes && addresses.iter().all(|cidr| cidr.addr().is_ipv4()) {
                 return None;
             }
-            let advertise = own.advertise.map(|advert| advertise(advert, addresses));
+            let advertise = own.advertise.as_ref().map(|advert| self.advertise(advert, addresses));
             let dad_transmits = u8::from(makes);
-            Some((iface, Ipv6Config { discovery: Discovery::On, autoconf: own.autoconf, advertise, dad_transmits }))
+            let autoconf = own.autoconf;
+            Some((iface, Ipv6Config { discovery: Discovery::On, autoconf, advertise, dad_transmits, privacy }))
         };
         (0..).zip(node.interfaces()).filter_map(config).collect()
+    }
+
+    /// What a router advertises on one of its links.
+    fn advertise(&self, advert: &Advert, addresses: &[Cidr]) -> Advertise {
+        let name_servers = self.told_name_servers(advert);
+        let domain = advert.domain.clone().or_else(|| (!name_servers.is_empty()).then(|| DOMAIN.to_owned()));
+        Advertise { name_servers, search: domain.into_iter().collect(), ..advertise(advert, addresses) }
+    }
+
+    /// The name servers that a router tells hosts: those that are said, or those of the lab.
+    fn told_name_servers(&self, advert: &Advert) -> Vec<Ipv6Addr> {
+        let of_lab = || self.resolvers().into_iter().map(Resolver::Node).collect();
+        let of = |resolver: &Resolver| match *resolver {
+            Resolver::Address(address) => Some(address),
+            Resolver::Node(node) => self.nodes[node].known_addresses().map(Cidr::addr).find(IpAddr::is_ipv6),
+        };
+        let servers = advert.name_servers.clone().unwrap_or_else(of_lab);
+        servers
+            .iter()
+            .filter_map(of)
+            .filter_map(|address| if let IpAddr::V6(v6) = address { Some(v6) } else { None })
+            .collect()
+    }
+
+    /// The name servers that routers tell `node`, where it configures itself.
+    pub(crate) fn name_servers_by_routers(&self, node: usize) -> Vec<IpAddr> {
+        let learned = self.nodes[node].interfaces().flat_map(|(_, own)| own.learned.iter().map(|cidr| cidr.prefix()));
+        let learned: Vec<Prefix> = learned.collect();
+        let near = |addresses: &[Cidr]| addresses.iter().any(|cidr| learned.contains(&cidr.prefix()));
+        let all = self.nodes.iter().flat_map(Node::interfaces).filter(|(addresses, _)| near(addresses));
+        let told = all.filter_map(|(_, own)| own.advertise.as_ref()).flat_map(|advert| self.told_name_servers(advert));
+        let told: BTreeSet<IpAddr> = told.map(IpAddr::V6).collect();
+        told.into_iter().collect()
     }
 
     /// The routes of every node.
@@ -409,9 +437,10 @@ fn segmented(tcp: &Arc<tcp::Config>, segmentation: Segmentation) -> Arc<tcp::Con
     }
 }
 
-/// What the file says of a node's routes.
+/// What the file says of a node's routes and of better ones.
 fn by_hand(node: &Node, stack: &StackSpec) -> Option<Box<ByHand>> {
-    let by_hand = ByHand { routes: node.routes.clone(), multipath: stack.multipath };
+    let StackSpec { multipath, redirects, .. } = *stack;
+    let by_hand = ByHand { routes: node.routes.clone(), multipath, redirects };
     (by_hand != ByHand::default()).then(|| Box::new(by_hand))
 }
 
@@ -452,8 +481,8 @@ fn vlan_interfaces(node: &Node) -> Vec<VlanInterfaceConfig> {
     (0..).zip(node.stack_ports()).flat_map(at).collect()
 }
 
-/// What a router advertises on one of its links.
-fn advertise(advert: Advert, addresses: &[Cidr]) -> Advertise {
+/// What a router advertises on one of its links, but for name servers.
+fn advertise(advert: &Advert, addresses: &[Cidr]) -> Advertise {
     let standard = Advertise::default();
     let max_interval = advert.interval.unwrap_or(standard.max_interval);
     // RFC 4861 §6.2.1: MinRtrAdvInterval is "0.33 * MaxRtrAdvInterval", and at least three seconds.
@@ -469,6 +498,8 @@ fn advertise(advert: Advert, addresses: &[Cidr]) -> Advertise {
         max_interval,
         min_interval,
         lifetime: advert.lifetime.unwrap_or(3 * max_interval),
+        reachable: advert.reachable.unwrap_or(standard.reachable),
+        retrans: advert.retransmit.unwrap_or(standard.retrans),
         prefixes: addresses.iter().filter(|cidr| cidr.addr().is_ipv6()).map(prefix).collect(),
         ..standard
     }

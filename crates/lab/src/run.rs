@@ -97,6 +97,11 @@ impl Run {
         self.lab.gateways(node)
     }
 
+    /// The name servers that routers tell a node that configures itself, once it listens.
+    pub fn name_servers_by_routers(&self, node: usize) -> Vec<IpAddr> {
+        self.lab.name_servers_by_routers(node)
+    }
+
     /// The station of a node, by its index in the lab.
     pub fn station(&self, node: usize) -> Option<StationId> {
         self.places.stations.get(node).copied()

@@ -96,6 +96,13 @@ fn ipv6() {
 }
 
 #[test]
+fn redirect() {
+    holds("redirect", &[]);
+    let silent = misses("redirect", "[router.wrong]", "[router.wrong]\nredirects = false");
+    assert!(["believed", "once", "vain"].iter().all(|name| silent.contains(&(*name).to_owned())), "{silent:?}");
+}
+
+#[test]
 fn slaac() {
     holds("slaac", &[]);
     // A router that is none for others is no way out, and with a long life it stays one too long.

@@ -188,3 +188,222 @@ fn ip_route_says_which_protocol_knows_a_route() {
         assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
     }
 }
+
+/// A run whose expectations all hold.
+fn holds(text: &str) -> Run {
+    let mut run = run(text);
+    let outcome = run.outcome();
+    assert!(!outcome.verdicts.is_empty());
+    for verdict in &outcome.verdicts {
+        assert!(verdict.held, "{verdict}\n{text}");
+    }
+    run
+}
+
+/// On one LAN are two routers, and the host's is the wrong one.
+fn two_routers(of_r1: &str, of_a: &str, run: &str, expect: &str) -> String {
+    format!(
+        r#"[lab]
+ip = "dual"
+stop = "20s"
+[topology]
+links = ["a, r1, r2 -- s", "r2 -- b"]
+[switch.s]
+[router.r1]
+{of_r1}
+[router.r2]
+[host.b]
+[host.a]
+routing = "none"
+gateway = "r1"
+{of_a}
+run = [{run}]
+[expect]
+{expect}
+"#
+    )
+}
+
+#[test]
+fn a_host_is_told_by_the_wrong_router_of_the_right_one() {
+    let run = r#""at 1s: ping -4 -c 5 b", "at 1s: ping -6 -c 6 b", "at 9s: ip route", "at 9s: ip route get 10.0.2.10", "at 9s: ip -6 route""#;
+    let told = holds(&two_routers(
+        "",
+        "",
+        run,
+        "all = 'a.ping.ok == 11'
+         once = 'r1.IpForwDatagrams == 1 and r1.IcmpOutRedirects == 1 and a.IcmpInRedirects == 1'
+         six = 'r1.Ip6OutForwDatagrams <= 3 and r1.Icmp6OutRedirects == 1 and a.Icmp6InRedirects == 1'",
+    ));
+    assert!(printed(&told, "ip route").contains("10.0.2.10 via 10.0.1.2 dev eth0 proto redirect \n"));
+    let get = printed(&told, "ip route get 10.0.2.10");
+    assert_eq!(get, "10.0.2.10 via 10.0.1.2 dev eth0 src 10.0.1.10 uid 0 \n    cache <redirected> expires 292sec \n");
+    let six = printed(&told, "ip -6 route");
+    assert!(six.lines().any(|l| l.starts_with("2001:db8:0:2::10 via fe80::") && l.contains("proto redirect")), "{six}");
+    // Neither where the router keeps it to itself, nor where the host does not listen.
+    let all = "all = 'a.ping.ok == 11 and r1.IpForwDatagrams == 5 and r1.Ip6OutForwDatagrams == 6'";
+    holds(&two_routers("redirects = false", "", run, &format!("{all}\nnone = 'r1.IcmpOutRedirects == 0'")));
+    holds(&two_routers("", "redirects = false", run, &format!("{all}\nvain = 'a.IcmpInRedirects >= 2'")));
+}
+
+#[test]
+fn a_router_that_translates_tells_of_no_way_past_itself() {
+    // What comes back to its own link through a forward must come back through the router again.
+    holds(
+        r#"[lab]
+stop = "10s"
+[topology]
+links = ["a, web, r -- s", "r -- isp"]
+[switch.s]
+[router.r.nat]
+masquerade = "r--isp"
+forward = ["tcp 8080 -> web:80"]
+[host.isp]
+[host.web.http]
+[host.a]
+run = ["at 1s: curl http://10.0.2.1:8080/"]
+[expect]
+fetched = "a.http.ok == 1"
+none = "r.IcmpOutRedirects == 0"
+"#,
+    );
+}
+
+/// The link between the routers takes so many octets, and `a` has these routes to what is behind it.
+fn narrow(mtu: u16, routes: &str, run: &str, expect: &str) -> String {
+    format!(
+        r#"[lab]
+ip = "dual"
+stop = "20s"
+[topology]
+links = ["a -- r", "r -- q : mtu {mtu}", "q -- b"]
+[router.r]
+[router.q]
+[host.b]
+http = {{ body = "20kb" }}
+[host.a]
+{routes}
+run = [{run}]
+[expect]
+{expect}
+"#
+    )
+}
+
+#[test]
+fn a_locked_mtu_is_kept_to_and_nothing_smaller_is_looked_for() {
+    let ping = r#""at 1s: ping -4 -c 3 -s 1300 b""#;
+    // As it is, the first is too large, and then the source cuts.
+    let found =
+        "told = 'r.IcmpOutDestUnreachs == 1 and a.IpFragCreates == 4 and r.IpFragCreates == 0 and a.ping.ok == 2'";
+    holds(&narrow(1000, "", ping, found));
+    // Locked, the router may cut, and does.
+    let locked = r#"routes = ["10.0.3.0/24 via r mtu lock 1400"]"#;
+    let cut = "cut = 'r.IcmpOutDestUnreachs == 0 and a.IpFragCreates == 0 and r.IpFragCreates == 6 and a.ping.ok == 3'";
+    holds(&narrow(1000, locked, ping, cut));
+    // An MTU that is only said is what the source cuts at, from the first packet on.
+    let said = r#"routes = ["10.0.3.0/24 via r mtu 900", "2001:db8:0:3::/64 via r mtu 1300"]"#;
+    let both = r#""at 1s: ping -4 -c 3 -s 1300 b", "at 6s: ip route get 10.0.3.10", "at 6s: ip route", "at 6s: ip -6 route get 2001:db8:0:3::10""#;
+    let cut = "cut = 'r.IcmpOutDestUnreachs == 0 and a.IpFragCreates == 6 and r.IpFragCreates == 0 and a.ping.ok == 3'";
+    let run = holds(&narrow(1000, said, both, cut));
+    assert!(printed(&run, "ip route").contains("10.0.3.0/24 via 10.0.1.1 dev eth0 proto static mtu 900 \n"));
+    assert_eq!(
+        printed(&run, "ip route get 10.0.3.10"),
+        "10.0.3.10 via 10.0.1.1 dev eth0 src 10.0.1.10 uid 0 \n    cache mtu 900 \n"
+    );
+    assert!(printed(&run, "ip -6 route get 2001:db8:0:3::10").ends_with(" metric 1024 mtu 1300 pref medium\n"));
+    // TCP makes its segments for it; locked, it sends without DF and is cut on the way.
+    let sends = r#""at 1s: tcp-send -4 b 80 20000""#;
+    let cut = "cut = 'r.IcmpOutDestUnreachs == 0 and r.IpFragCreates > 20'";
+    holds(&narrow(1000, locked, sends, cut));
+    // Of IPv6 it is the source that cuts, at what is locked, whatever routers say.
+    let locked = r#"routes = ["2001:db8:0:3::/64 via r mtu lock 1400"]"#;
+    let vain = "vain = 'r.Icmp6OutPktTooBigs == 3 and a.Ip6FragCreates == 6 and a.ping.ok == 0'";
+    holds(&narrow(1300, locked, r#""at 1s: ping -6 -c 3 -s 2000 b""#, vain));
+}
+
+#[test]
+fn a_way_that_takes_less_than_552_octets_is_gone_without_df() {
+    let run = r#""at 1s: ping -4 -c 4 -s 1000 b", "at 6s: ip route get 10.0.3.10", "at 8s: curl -4 http://b/ -o /dev/null", "at 8s: tcp-send -4 b 80 3000""#;
+    let run = holds(&narrow(
+        300,
+        "",
+        run,
+        "cut = 'a.ping.ok == 3 and r.IpFragCreates > 10'
+         fetched = 'a.http.ok == 1'",
+    ));
+    assert_eq!(
+        printed(&run, "ip route get 10.0.3.10"),
+        "10.0.3.10 via 10.0.1.1 dev eth0 src 10.0.1.10 uid 0 \n    cache expires 595sec mtu lock 552 \n"
+    );
+}
+
+const SLAAC: &str = r#"[lab]
+ip = "6"
+stop = "120s"
+[topology]
+links = ["a, r -- s", "r -- dns", "r -- web"]
+[switch.s]
+[host.dns.dns]
+zones = { "shop.test" = { www = "web" } }
+[host.web.http]
+"#;
+
+#[test]
+fn a_host_that_configures_itself_is_told_whom_to_ask_for_names() {
+    let with = |router: &str, host: &str| {
+        format!("{SLAAC}[router.r]\n[router.r.eth0]\nadvertise = {router}\n[host.a]\naddress = \"slaac\"\n{host}\n")
+    };
+    let fetch = r#"run = ["at 5s: curl http://www.shop.test/ -o /dev/null", "at 6s: curl http://web/ -o /dev/null"]"#;
+    let both = "\n[expect]\nboth = 'a.http.ok == 2'";
+    holds(&(with("true", fetch) + both));
+    holds(&(with(r#"{ name_servers = "dns", domain = "lab" }"#, fetch) + both));
+    // Where it is told of nobody, or of one who answers nothing, there are no names.
+    let none = "\n[expect]\nnone = 'count(a.http.ok) == 0'";
+    holds(&(with("{ name_servers = [] }", fetch) + none));
+    let wrong = parse(&with(r#"{ name_servers = "10.0.0.1" }"#, "")).unwrap_err();
+    assert_eq!(wrong[0].0, "a router tells name servers of IPv6 alone, and `10.0.0.1` is of IPv4");
+}
+
+#[test]
+fn a_private_host_is_not_known_by_its_address() {
+    let text = |privacy: &str| {
+        format!(
+            "{SLAAC}[router.r]\n[router.r.eth0]\nadvertise = true\n[host.a]\naddress = \"slaac\"\n{privacy}\n\
+             run = [\"at 5s: curl http://www.shop.test/ -o /dev/null\", \"at 60s: ip -6 addr\"]\n[expect]\nok = 'a.http.ok == 1'\n"
+        )
+    };
+    let addresses = |run: &Run| printed(run, "ip -6 addr").matches("scope global").count();
+    assert_eq!(addresses(&holds(&text(""))), 1);
+    let private = holds(&text("privacy = { preferred = \"30s\", valid = \"100s\" }"));
+    assert!(addresses(&private) >= 3, "{}", printed(&private, "ip -6 addr"));
+    let idle = parse(&text("privacy = true").replace("address = \"slaac\"\n", "")).unwrap_err();
+    assert_eq!(idle[0].0, "`a` makes itself no addresses, and so no temporary ones");
+}
+
+/// RFC 4861 §3.1: what works on links with multicast works on lines of two as well.
+#[test]
+fn a_host_at_the_end_of_a_serial_line_configures_itself() {
+    let run = holds(
+        r#"[lab]
+ip = "6"
+stop = "20s"
+[media]
+line = { framing = "ppp", rate = "1mbit", delay = "1ms" }
+[topology]
+links = ["a -- r : line", "r -- web"]
+[router.r]
+[router.r.eth0]
+advertise = true
+[host.web.http]
+[host.a]
+address = "slaac"
+run = ["at 8s: curl http://web/ -o /dev/null", "at 9s: ping -c 2 web", "at 12s: ip -6 neigh", "at 12s: ip -6 route"]
+[expect]
+fetched = "a.http.ok == 1 and a.ping.ok == 2"
+asked = "a.Icmp6OutRouterSolicits >= 1 and a.Icmp6InRouterAdvertisements >= 1"
+"#,
+    );
+    assert!(printed(&run, "ip -6 route").contains("default via fe80::"), "{}", printed(&run, "ip -6 route"));
+    assert!(printed(&run, "ip -6 neigh").contains("fe80::"), "{}", printed(&run, "ip -6 neigh"));
+}

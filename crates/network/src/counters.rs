@@ -36,6 +36,7 @@ septet_core::counters! {
         icmp_out_dest_unreachs = "IcmpOutDestUnreachs", "sent: destination unreachable";
         icmp_out_time_excds = "IcmpOutTimeExcds", "sent: time exceeded";
         icmp_out_parm_probs = "IcmpOutParmProbs", "sent: parameter problem";
+        icmp_out_redirects = "IcmpOutRedirects", "sent: redirect";
         icmp_out_echos = "IcmpOutEchos", "sent: echo request";
         icmp_out_echo_reps = "IcmpOutEchoReps", "sent: echo reply";
         ip_in_no_routes = "IpExtInNoRoutes", "datagrams that no route leads onwards";
@@ -115,6 +116,7 @@ septet_core::counters! {
         icmp_out_router_advertisements = "Icmp6OutRouterAdvertisements", "sent: router advertisement";
         icmp_out_neighbor_solicits = "Icmp6OutNeighborSolicits", "sent: neighbour solicitation";
         icmp_out_neighbor_advertisements = "Icmp6OutNeighborAdvertisements", "sent: neighbour advertisement";
+        icmp_out_redirects = "Icmp6OutRedirects", "sent: redirect";
     }
 }
 

@@ -103,6 +103,33 @@ impl Origin {
     }
 }
 
+/// What a route, or the way to one destination, takes whole.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RouteMtu {
+    /// The largest packet.
+    pub bytes: u32,
+    /// Whether a larger or smaller one may be found.
+    pub lock: MtuLock,
+}
+
+impl RouteMtu {
+    /// So many octets, as far as is known.
+    #[inline]
+    pub const fn open(bytes: u32) -> Self {
+        Self { bytes, lock: MtuLock::Open }
+    }
+}
+
+/// Whether path MTU discovery is tried.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum MtuLock {
+    /// It is.
+    #[default]
+    Open,
+    /// It is not: packets of IPv4 are sent without DF, and those of IPv6 are cut here. `ip route`'s `mtu lock`.
+    Locked,
+}
+
 /// A line of the table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Route {
@@ -116,17 +143,24 @@ pub struct Route {
     pub origin: Origin,
     /// Among routes to the same prefix the lowest distance wins.
     pub distance: u8,
+    /// What it takes whole, where a person says so: `mtu`.
+    pub mtu: Option<RouteMtu>,
 }
 
 impl Route {
     /// A route of metric zero and of its origin's usual distance.
     pub const fn new(prefix: Prefix, target: Target, origin: Origin) -> Self {
-        Self { prefix, target, metric: 0, origin, distance: origin.distance() }
+        Self { prefix, target, metric: 0, origin, distance: origin.distance(), mtu: None }
     }
 
     /// The same with this metric.
     pub fn metric(self, metric: u32) -> Self {
         Self { metric, ..self }
+    }
+
+    /// The same, which takes so much whole.
+    pub fn mtu(self, mtu: Option<RouteMtu>) -> Self {
+        Self { mtu, ..self }
     }
 }
 
@@ -153,6 +187,8 @@ pub struct WrittenRoute {
     pub towards: Towards,
     /// Among routes by hand to the same prefix the lowest metric wins.
     pub metric: u32,
+    /// What it takes whole, where that is said: `mtu 1400`, `mtu lock 1400`.
+    pub mtu: Option<RouteMtu>,
 }
 
 /// Where a route by hand leads.

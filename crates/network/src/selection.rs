@@ -15,12 +15,24 @@ pub struct Source {
     pub prefix_len: u8,
     /// How long it is good for.
     pub lifetime: Lifetime,
+    /// Whether it is to change.
+    pub kind: Kind,
+}
+
+/// Whether an address is one by which a host is found, or one that it speaks from to be private (RFC 8981).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Kind {
+    /// The latter.
+    Temporary,
+    /// The former.
+    #[default]
+    Public,
 }
 
 impl Source {
     /// An address in use, of which no more is known: its prefix is as long as that of a link of IPv6 mostly is.
     pub const fn new(addr: IpAddr) -> Self {
-        Self { addr, prefix_len: 64, lifetime: Lifetime::Preferred }
+        Self { addr, prefix_len: 64, lifetime: Lifetime::Preferred, kind: Kind::Public }
     }
 }
 
@@ -115,8 +127,7 @@ pub fn choose(dst: IpAddr, candidates: impl IntoIterator<Item = Candidate>) -> O
     candidates.into_iter().reduce(better).map(|(source, _)| source)
 }
 
-/// The rules of §5 in turn: which of two sources comes first. Rule 4 is mobile hosts', and rule 7 theirs who change their
-/// addresses to be private (RFC 8981); here there are neither.
+/// The rules of §5 in turn: which of two sources comes first. Rule 4 is mobile hosts'; here there are none.
 fn prefer(dst: IpAddr, (a, a_at): Candidate, (b, b_at): Candidate) -> Ordering {
     // "Rule 1: Prefer same address."
     (b.addr == dst)
@@ -132,6 +143,8 @@ fn prefer(dst: IpAddr, (a, a_at): Candidate, (b, b_at): Candidate) -> Ordering {
             let fits = |source: Source| policy(source.addr).1 == policy(dst).1;
             fits(b).cmp(&fits(a))
         })
+        // "Rule 7: Prefer temporary addresses."
+        .then_with(|| a.kind.cmp(&b.kind))
         // "Rule 8: Use longest matching prefix."
         .then_with(|| common_prefix_len(b, dst).cmp(&common_prefix_len(a, dst)))
 }

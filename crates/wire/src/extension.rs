@@ -61,6 +61,12 @@ pub struct ExtensionOption<'p> {
 
 /// RFC 2711: a router is to look into the packet.
 pub const ROUTER_ALERT: u8 = 5;
+/// RFC 2675: the packet is longer than the IPv6 header can say.
+pub const JUMBO: u8 = 0xc2;
+
+/// RFC 4942 §2.1.9.5: padding aligns options to eight octets, and "should not" be more; nor should it carry anything. Linux
+/// takes no packet whose padding does.
+const PADDING_MAX: usize = 7;
 
 /// What is to be done with a packet that has an option which is not known: RFC 8200 §4.2's "highest-order 2 bits".
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,32 +101,40 @@ pub struct Options<'p> {
     at: usize,
 }
 
-/// An option reaches beyond its header.
+/// An option reaches beyond its header, or what should be padding is more than that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Overrun;
+pub struct Misfit;
 
 impl<'p> Iterator for Options<'p> {
-    type Item = Result<ExtensionOption<'p>, Overrun>;
+    type Item = Result<ExtensionOption<'p>, Misfit>;
 
     fn next(&mut self) -> Option<Self::Item> {
         const PAD1: u8 = 0;
         const PADN: u8 = 1;
+        let mut padding = 0;
         loop {
+            if padding > PADDING_MAX {
+                self.at = self.bytes.len();
+                return Some(Err(Misfit));
+            }
             let at = self.at;
             let kind = *self.bytes.get(at)?;
             if kind == PAD1 {
                 self.at += 1;
+                padding += 1;
                 continue;
             }
             let data = self.bytes.get(at + 1).and_then(|&len| self.bytes.get(at + 2..at + 2 + usize::from(len)));
             let Some(data) = data else {
                 self.at = self.bytes.len();
-                return Some(Err(Overrun));
+                return Some(Err(Misfit));
             };
             self.at = at + 2 + data.len();
             if kind != PADN {
                 return Some(Ok(ExtensionOption { kind, at, data }));
             }
+            let carries = data.iter().any(|octet| *octet != 0);
+            padding += if carries { PADDING_MAX + 1 } else { 2 + data.len() };
         }
     }
 }
@@ -178,8 +192,24 @@ mod tests {
         assert_eq!(options[0].if_unknown(), Unknown::Skip);
         assert_eq!(options[1].if_unknown(), Unknown::ReportUnicast);
         let broken = [58, 0, 0x1e, 9, 0, 0, 0, 0];
-        assert_eq!(Extension::parse(&broken).unwrap().options().next(), Some(Err(Overrun)));
+        assert_eq!(Extension::parse(&broken).unwrap().options().next(), Some(Err(Misfit)));
         assert_eq!(Extension::parse(&[58, 1, 0, 0, 0, 0, 0, 0]), None, "cut off");
+    }
+
+    #[test]
+    fn padding_is_no_more_than_that() {
+        let read = |options: &[u8]| {
+            let mut header = vec![58, 1];
+            header.extend(options);
+            header.resize(16, 0);
+            Extension::parse(&header).unwrap().options().collect::<Result<Vec<_>, _>>().map(|all| all.len())
+        };
+        assert_eq!(read(&[1, 5, 0, 0, 0, 0, 0, 0x1e, 5]), Ok(1), "seven octets");
+        assert_eq!(read(&[1, 6, 0, 0, 0, 0, 0, 0, 0x1e, 4]), Err(Misfit), "eight");
+        assert_eq!(read(&[0, 0, 0, 0, 1, 2, 0, 0, 0x1e, 4]), Err(Misfit), "eight in pieces");
+        assert_eq!(read(&[1, 4, 0, 0, 7, 0, 0x1e, 6]), Err(Misfit), "a message");
+        // Where an option stands between, each side counts for itself.
+        assert_eq!(read(&[1, 3, 0, 0, 0, 0x1e, 0, 1, 5, 0, 0, 0, 0, 0]), Ok(1));
     }
 
     proptest! {

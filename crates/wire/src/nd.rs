@@ -1,5 +1,7 @@
 //! The messages of neighbour discovery (RFC 4861 §4): who has which link address, who is a router, and what he says.
 
+mod resolvers;
+
 use core::time::Duration;
 use std::net::Ipv6Addr;
 
@@ -8,7 +10,10 @@ use septet_core::Frame;
 use crate::ethernet::MacAddr;
 use crate::icmp::{HEADER_LEN, Message};
 use crate::icmpv6::{self, kind};
+use crate::ipv6;
 pub use crate::mld::{ALL_NODES, ALL_ROUTERS};
+
+pub use self::resolvers::{Resolvers, SearchList};
 
 /// RFC 4861 §3.1: with a hop limit of 255 "received Neighbor Discovery messages … were sent by neighbors".
 pub const HOP_LIMIT: u8 = 255;
@@ -16,6 +21,7 @@ pub const HOP_LIMIT: u8 = 255;
 const SOURCE_LINK_ADDRESS: u8 = 1;
 const TARGET_LINK_ADDRESS: u8 = 2;
 const PREFIX_INFORMATION: u8 = 3;
+const REDIRECTED_HEADER: u8 = 4;
 const MTU: u8 = 5;
 
 /// RFC 4291 §2.7.1: the group of `addr`'s solicitations, "FF02:0:0:0:0:1:FFXX:XXXX".
@@ -71,6 +77,23 @@ pub struct RouterAdvert {
     pub mtu: Option<u32>,
     /// The prefixes of the link.
     pub prefixes: Vec<PrefixInformation>,
+    /// Whom to ask for names.
+    pub resolvers: Vec<Resolvers>,
+    /// Where names without a dot are looked for.
+    pub search: Vec<SearchList>,
+}
+
+/// "What is for `destination` is better sent to `target`": RFC 4861 §4.5.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Redirect {
+    /// The better first hop, by its link-local address; the destination itself where that is on the link.
+    pub target: Ipv6Addr,
+    /// What it is the better first hop for.
+    pub destination: Ipv6Addr,
+    /// The link address of the target.
+    pub link: Option<MacAddr>,
+    /// The packet that gave rise to it, as much of it as there is room for; empty where it was left out.
+    pub packet: Vec<u8>,
 }
 
 /// A prefix in a router's advertisement.
@@ -104,6 +127,8 @@ pub enum Discovery {
     RouterSolicit(Option<MacAddr>),
     /// A router tells.
     RouterAdvert(RouterAdvert),
+    /// A router knows a better way.
+    Redirect(Redirect),
 }
 
 /// Reads the body of `message`, whose octets `bytes` are from the ICMPv6 header on; `None` where it is no message of
@@ -160,10 +185,23 @@ pub fn parse(message: &Message, bytes: &[u8]) -> Option<Discovery> {
                 SOURCE_LINK_ADDRESS => advert.link = mac(option),
                 MTU => advert.mtu = option.get(4..8).map(word),
                 PREFIX_INFORMATION => advert.prefixes.extend(prefix(option)),
+                resolvers::RECURSIVE_SERVERS => advert.resolvers.extend(Resolvers::read(option)),
+                resolvers::SEARCH_LIST => advert.search.extend(SearchList::read(option)),
                 // RFC 4861 §4.6: "silently ignore any options they do not recognize and continue processing the message."
                 _ => {}
             })?;
             Discovery::RouterAdvert(advert)
+        }
+        kind::REDIRECT => {
+            let target = target()?;
+            let destination = Ipv6Addr::from(*body[16..].first_chunk::<16>()?);
+            let (mut link, mut packet) = (None, Vec::new());
+            each(&body[32..], |kind, option| match kind {
+                TARGET_LINK_ADDRESS => link = mac(option),
+                REDIRECTED_HEADER => packet = option[8..].to_vec(),
+                _ => {}
+            })?;
+            Discovery::Redirect(Redirect { target, destination, link, packet })
         }
         _ => return None,
     })
@@ -236,8 +274,17 @@ impl Discovery {
                     frame.extend(&mtu.to_be_bytes());
                 }
                 advert.prefixes.iter().for_each(|prefix| prefix_option(prefix, &mut frame));
+                advert.resolvers.iter().for_each(|resolvers| resolvers.write(&mut frame));
+                advert.search.iter().for_each(|list| list.write(&mut frame));
                 let lifetime = u32::try_from(advert.lifetime.as_secs()).unwrap_or(u32::MAX).min(0xffff);
                 (kind::ROUTER_ADVERT, u32::from(advert.hop_limit) << 24 | lifetime)
+            }
+            Self::Redirect(Redirect { target, destination, link, packet }) => {
+                frame.extend(&target.octets());
+                frame.extend(&destination.octets());
+                link_option(TARGET_LINK_ADDRESS, *link, &mut frame);
+                redirected_header(packet, &mut frame);
+                (kind::REDIRECT, 0)
             }
         };
         icmpv6::push(&Message { icmp_type, code: 0, rest }, &mut frame, src, dst);
@@ -250,6 +297,18 @@ fn link_option(kind: u8, mac: Option<MacAddr>, frame: &mut Frame) {
         frame.extend(&[kind, 1]);
         frame.extend(&mac.0);
     }
+}
+
+/// RFC 4861 §4.6.3: "The original packet truncated to ensure that the size of the redirect message does not exceed the
+/// minimum MTU required to support IPv6".
+fn redirected_header(packet: &[u8], frame: &mut Frame) {
+    let room = (ipv6::MIN_MTU as usize).saturating_sub(ipv6::HEADER_LEN + HEADER_LEN + frame.len() + 8);
+    let whole = packet.len().min(room) / 8 * 8;
+    if whole == 0 {
+        return;
+    }
+    frame.extend(&[REDIRECTED_HEADER, 1 + (whole / 8) as u8, 0, 0, 0, 0, 0, 0]);
+    frame.extend(&packet[..whole]);
 }
 
 fn prefix_option(prefix: &PrefixInformation, frame: &mut Frame) {
@@ -287,7 +346,10 @@ mod tests {
             link: Some(MAC),
             mtu: Some(1400),
             prefixes: vec![prefix, PrefixInformation { on_link: false, ..prefix }],
+            resolvers: vec![Resolvers { lifetime: 30, servers: vec![A, ALL_NODES] }],
+            search: vec![SearchList { lifetime: INFINITE, domains: vec!["lab".into(), "shop.test".into()] }],
         };
+        let redirect = Redirect { target: A, destination: A, link: Some(MAC), packet: vec![0x60; 48] };
         let all = [
             Discovery::NeighborSolicit(NeighborSolicit { target: A, source: Some(MAC) }),
             Discovery::NeighborSolicit(NeighborSolicit { target: A, source: None }),
@@ -301,12 +363,25 @@ mod tests {
             Discovery::RouterSolicit(Some(MAC)),
             Discovery::RouterSolicit(None),
             Discovery::RouterAdvert(advert),
+            Discovery::Redirect(Redirect { link: None, packet: Vec::new(), ..redirect.clone() }),
+            Discovery::Redirect(redirect),
         ];
         for discovery in all {
             let frame = discovery.to_frame(A, ALL_NODES);
             let message = icmpv6::parse(&frame, A, ALL_NODES).expect("the checksum is right");
             assert_eq!(parse(&message, frame.bytes()), Some(discovery));
         }
+    }
+
+    #[test]
+    fn a_redirect_quotes_what_fits_into_the_least_mtu() {
+        let packet = vec![0x60; 1280];
+        let redirect = Redirect { target: A, destination: ALL_NODES, link: Some(MAC), packet };
+        let frame = Discovery::Redirect(redirect).to_frame(A, ALL_NODES);
+        assert_eq!(frame.len() + ipv6::HEADER_LEN, 1280);
+        let message = icmpv6::parse(&frame, A, ALL_NODES).expect("the checksum is right");
+        let Some(Discovery::Redirect(read)) = parse(&message, frame.bytes()) else { panic!("a redirect") };
+        assert_eq!(read.packet.len(), 1280 - 40 - 8 - 32 - 8 - 8);
     }
 
     #[test]
@@ -327,7 +402,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(kind in 133u8..=136, bytes in proptest::collection::vec(any::<u8>(), 8..120)) {
+        fn any_bytes_are_survived(kind in 133u8..=137, bytes in proptest::collection::vec(any::<u8>(), 8..120)) {
             let message = Message { icmp_type: kind, ..Message::parse(&bytes).unwrap() };
             parse(&message, &bytes);
         }

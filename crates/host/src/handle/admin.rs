@@ -54,7 +54,7 @@ impl AdminImpl for AdminHandle {
     }
 
     fn path_to(&self, to: IpAddr) -> io::Result<Path> {
-        call(&self.key, |stack, _| stack.ip.path_to(to).map_err(io::Error::from))
+        call(&self.key, |stack, _| stack.ip.path_to(stack.now, to).map_err(io::Error::from))
     }
 
     fn add_route(&self, route: Route) -> io::Result<()> {

@@ -24,6 +24,9 @@ use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::stack::{HostConfig, Storeys};
 
+/// Where name servers answer.
+const DNS: u16 = 53;
+
 /// The network as the programs of one host see it.
 #[derive(Debug)]
 pub(crate) struct HostNet {
@@ -104,14 +107,34 @@ impl Net for HostNet {
     }
 
     fn name_servers(&self) -> Vec<SocketAddr> {
-        let written =
-            registry::with(&self.key, |stack, _| stack.resolvers.as_ref().map(|(servers, _)| servers.clone()));
-        written.ok().flatten().unwrap_or_else(|| self.config.name_servers.clone())
+        let of = |stack: &mut Storeys, _: &mut Trace| {
+            let written = stack.resolvers.as_ref().map(|(servers, _)| servers.clone());
+            (written, stack.ip.told_name_servers().collect::<Vec<_>>())
+        };
+        let (written, told) = registry::with(&self.key, of).unwrap_or_default();
+        // RFC 8106 §5.3.1: what was told by DHCP "takes precedence over that from RA".
+        let mut servers = written.unwrap_or_else(|| self.config.name_servers.clone());
+        for server in told.into_iter().map(|server| SocketAddr::new(server.into(), DNS)) {
+            if !servers.contains(&server) {
+                servers.push(server);
+            }
+        }
+        servers
     }
 
     fn search_domains(&self) -> Vec<String> {
-        let written = registry::with(&self.key, |stack, _| stack.resolvers.as_ref().map(|(_, search)| search.clone()));
-        written.ok().flatten().unwrap_or_else(|| self.config.search.clone())
+        let of = |stack: &mut Storeys, _: &mut Trace| {
+            let written = stack.resolvers.as_ref().map(|(_, search)| search.clone());
+            (written, stack.ip.told_search_domains().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let (written, told) = registry::with(&self.key, of).unwrap_or_default();
+        let mut domains = written.unwrap_or_else(|| self.config.search.clone());
+        for domain in told {
+            if !domains.contains(&domain) {
+                domains.push(domain);
+            }
+        }
+        domains
     }
 
     fn hosts(&self, name: &str) -> Vec<IpAddr> {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use septet_core::{Randomness, Seed};
 use septet_datalink::ethernet::MacAddr;
-use septet_network::ip::Multipath;
 use septet_network::ip::VlanInterfaceConfig;
+use septet_network::ip::{Multipath, Redirects};
 use septet_network::route::WrittenRoute;
 use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, Ipv6Config, Multicast, StaticRoute};
@@ -71,13 +71,15 @@ pub struct HostConfig {
     pub randomness: Randomness,
 }
 
-/// Routes that a person wrote.
+/// What a person says of routes.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ByHand {
     /// The routes, beside those of [`HostConfig::routes`].
     pub routes: Vec<WrittenRoute>,
     /// What makes a flow, where a route has several next hops.
     pub multipath: Multipath,
+    /// Whether it believes redirects, or as a router sends them.
+    pub redirects: Redirects,
 }
 
 /// A neighbour that is known from the beginning: a permanent entry of `ip neigh`.

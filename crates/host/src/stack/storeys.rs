@@ -307,7 +307,7 @@ impl Storeys {
     /// Sends a segment; gives the interface that it left by.
     fn send_segment(&mut self, now: Instant, segment: Transmit, out: &mut Out<'_>) -> Option<Iface> {
         let Transmit { src, dst, ecn, traffic_class, dont_fragment, frame } = segment;
-        let dont_fragment = if dont_fragment { DontFragment::Yes } else { DontFragment::No };
+        let dont_fragment = if dont_fragment { DontFragment::Discover } else { DontFragment::No };
         let tos = traffic_class | ecn.bits();
         let to = Outgoing { tos, dont_fragment, ..Outgoing::new(src, dst, protocol::TCP) };
         let (start, cause) = (frame.bytes().first_chunk().copied(), frame.cause);
@@ -376,7 +376,8 @@ fn build_ip(config: &HostConfig, uppers: &[Upper], recorder: &Recorder) -> Ip {
     for route in &config.routes {
         ip.add_route(*route).expect("checked when the host was made");
     }
-    if let Some(ByHand { routes, multipath }) = config.by_hand.as_deref() {
+    if let Some(ByHand { routes, multipath, redirects }) = config.by_hand.as_deref() {
+        ip.set_redirects(*redirects);
         for route in routes {
             ip.add_written(route).expect("checked when the host was made");
         }

@@ -9,7 +9,7 @@ use septet_datalink::switch::PortMode;
 use septet_host::{Listening, Speaker};
 use septet_language::document::Text;
 use septet_language::mistake::Span;
-use septet_network::ip::{Autoconf, Multipath};
+use septet_network::ip::{Autoconf, Multipath, Privacy, Redirects};
 use septet_network::route::WrittenRoute;
 use septet_network::{Cidr, Iface};
 use septet_service::Service;
@@ -229,7 +229,7 @@ pub(crate) struct ByItself {
 }
 
 /// What a router advertises on a link, as far as the file says how.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Advert {
     /// The longest time between two advertisements that nobody asked for.
     pub(crate) interval: Option<Duration>,
@@ -239,6 +239,14 @@ pub(crate) struct Advert {
     pub(crate) preferred: Option<Duration>,
     /// For how long they are valid.
     pub(crate) valid: Option<Duration>,
+    /// For how long hosts take a neighbour for reachable without a sign of life.
+    pub(crate) reachable: Option<Duration>,
+    /// How long they wait between two questions.
+    pub(crate) retransmit: Option<Duration>,
+    /// Whom hosts are to ask for names.
+    pub(crate) name_servers: Option<Vec<Resolver>>,
+    /// Where they are to look for names without a dot.
+    pub(crate) domain: Option<String>,
 }
 
 /// Whether a router advertises, and where the file says so.
@@ -331,6 +339,7 @@ pub struct StackSpec {
     /// Routes by hand, as they are written.
     pub(crate) routes: Vec<Text>,
     pub(crate) multipath: Multipath,
+    pub(crate) redirects: Redirects,
     /// The addresses that a switch that routes has in its VLANs, where the file says so.
     pub(crate) of_vlans: BTreeMap<u16, Vec<GivenAddress>>,
     pub(crate) ports: BTreeMap<u16, PortSpec>,
@@ -364,6 +373,8 @@ pub struct HostSpec {
     /// A TAP interface that takes the host's place when the lab is live.
     pub tap: Option<String>,
     pub(crate) resolvers: Option<Vec<Resolver>>,
+    /// Whether it speaks from addresses that change, and where the file says so.
+    pub(crate) privacy: Option<(Privacy, Span)>,
 }
 
 /// Whom a host asks for names.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use septet_language::mistake::{Mistake, Mistakes};
-use septet_network::ip::Autoconf;
+use septet_network::ip::{Autoconf, Privacy};
 use septet_network::{Cidr, Prefix};
 
 use crate::model::address::{Given, Segment, Spot, link_identifier};
@@ -83,9 +83,17 @@ fn made_of(prefix: Prefix, mac: [u8; 6]) -> Option<Cidr> {
     Cidr::new(address.into(), prefix.prefix_len()).ok()
 }
 
-/// Reports advertisements of a node that has nothing to advertise.
+/// Reports advertisements of a node that has nothing to advertise, and temporary addresses of one that makes itself none.
 fn idle(node: &Node, mistakes: &mut Mistakes) {
     let Some(stack) = node.spec.stack() else { return };
+    if let Some((Privacy::On { .. }, span)) = node.spec.host().and_then(|host| host.privacy.clone())
+        && node.interfaces().all(|(_, own)| own.autoconf == Autoconf::Off)
+    {
+        let reason = format!("`{}` makes itself no addresses, and so no temporary ones", node.name);
+        mistakes.push(
+            Mistake::new("privacy", span, reason, "nothing to change").help("let it: `address = \"slaac\"`".to_owned()),
+        );
+    }
     let of_ports = stack
         .ports
         .values()

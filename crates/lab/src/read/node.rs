@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use septet_datalink::vlan::VlanId;
@@ -13,7 +14,7 @@ use septet_language::schema::{
     Texts, Time,
 };
 use septet_language::words::{Word, Wrong};
-use septet_network::ip::Multipath;
+use septet_network::ip::{Multipath, Privacy, Redirects};
 use septet_transport::tcp;
 
 use crate::firewall::{self, FIREWALL, NAT};
@@ -53,7 +54,19 @@ static L3_SWITCH: Section = Section::new(
     "A switch that routes between its VLANs: it has an interface in each VLAN that it names.",
     &[
         switch::KEYS,
-        &[&IP, &ADDRESSES, &ROUTING, &GATEWAY, &ROUTES, &MULTIPATH, &TCP, &listeners::LISTENERS, &RUN, &FIREWALL],
+        &[
+            &IP,
+            &ADDRESSES,
+            &ROUTING,
+            &GATEWAY,
+            &ROUTES,
+            &MULTIPATH,
+            &REDIRECTS,
+            &TCP,
+            &listeners::LISTENERS,
+            &RUN,
+            &FIREWALL,
+        ],
     ],
 );
 static ADDRESSES: Key<Named<Texts<GivenAddress>>> = Key::new(
@@ -78,6 +91,7 @@ const STACK: &[&dyn AnyKey] = &[
     &GATEWAY,
     &ROUTES,
     &MULTIPATH,
+    &REDIRECTS,
     &TCP,
     &listeners::LISTENERS,
     &DUPLEX,
@@ -88,7 +102,7 @@ const STACK: &[&dyn AnyKey] = &[
 
 const ROUTERS_OWN: &[&dyn AnyKey] = &[&NAT, &ADVERTISE, &multicast::MULTICAST, &multicast::QUERIER];
 
-const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER];
+const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER, &PRIVACY];
 
 static IP: Key<Choice<Versions>> =
     Key::new("ip", Choice(Versions::words), "the versions of IP that it speaks: `4`, `6` or `dual` (the lab's)");
@@ -111,6 +125,11 @@ static MULTIPATH: Key<Choice<Multipath>> = Key::new(
     "multipath",
     Choice(|| vec![("addresses", Multipath::Addresses), ("ports", Multipath::Ports)]),
     "what decides which of several gateways of a route a packet takes: its `addresses`, or its `ports` too (addresses)",
+);
+static REDIRECTS: Key<Switch> = Key::new(
+    "redirects",
+    Switch,
+    "whether it believes its router that knows a better one, or as a router tells hosts of a better one (true)",
 );
 static DUPLEX: Key<Choice<Duplex>> = Key::new(
     "duplex",
@@ -137,13 +156,29 @@ static RESOLVER: Key<Texts<Text>> = Key::new(
     "whom it asks for names, by name or address (the lab's DNS hosts)",
 );
 
+static PRIVACY: Key<OneOf<Switch, TableOf>> = Key::new(
+    "privacy",
+    OneOf(Switch, TableOf(&PRIVATE)),
+    "whether a `slaac` host speaks from temporary addresses that it makes at random, or for how long from each (false)",
+);
+static PRIVATE: Section = Section::new("How long temporary addresses last (RFC 8981).", &[&[&IN_USE, &USABLE]]);
+static IN_USE: Key<AtLeast> = Key::new(
+    "preferred",
+    AtLeast(Duration::from_secs(10)),
+    "for how long one is used for what is new, less a random part of up to two fifths (1 day)",
+);
+static USABLE: Key<AtLeast> =
+    Key::new("valid", AtLeast(Duration::from_secs(10)), "for how long it is used at all (2 days)");
+
 static ADVERTISE: Key<OneOf<Switch, TableOf>> = Key::new(
     "advertise",
     OneOf(Switch, TableOf(&ADVERT)),
     "whether it tells hosts its IPv6 prefixes, so that they make themselves addresses, or how (false)",
 );
-static ADVERT: Section =
-    Section::new("How a router advertises itself (RFC 4861).", &[&[&INTERVAL, &LIFETIME, &PREFERRED, &VALID]]);
+static ADVERT: Section = Section::new(
+    "How a router advertises itself (RFC 4861).",
+    &[&[&INTERVAL, &LIFETIME, &PREFERRED, &VALID, &REACHABLE, &RETRANSMIT, &NAME_SERVERS, &SEARCH]],
+);
 static INTERVAL: Key<AtLeast> = Key::new(
     "interval",
     AtLeast(Duration::from_secs(4)),
@@ -154,6 +189,16 @@ static LIFETIME: Key<Time> =
 static PREFERRED: Key<Time> =
     Key::new("preferred", Time, "for how long addresses of its prefixes are used for what is new (7 days)");
 static VALID: Key<Time> = Key::new("valid", Time, "for how long addresses of its prefixes are used at all (30 days)");
+static REACHABLE: Key<Time> =
+    Key::new("reachable", Time, "for how long hosts take a neighbour to be there without a sign of it (30s)");
+static RETRANSMIT: Key<Time> =
+    Key::new("retransmit", Time, "how long hosts wait for an answer before they ask a neighbour again (1s)");
+static NAME_SERVERS: Key<Texts<Text>> = Key::new(
+    "name_servers",
+    Texts(Phrase::later("a name server", "dns")),
+    "whom hosts are to ask for names, by name or IPv6 address (the lab's DNS hosts)",
+);
+static SEARCH: Key<Line> = Key::new("domain", Line, "the domain of names without a dot (lab)");
 
 static PORTS: Key<TableOf> = Key::new("eth", TableOf(&PORT), "one port");
 static PORT: Section =
@@ -311,7 +356,22 @@ fn host(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistake
         resolvers: table
             .get(&RESOLVER)
             .map(|texts| texts.iter().filter_map(|text| resolver(text, topology, mistakes)).collect()),
+        privacy: privacy(table),
     }
+}
+
+/// What a table says of temporary addresses.
+fn privacy(table: &Table) -> Option<(Privacy, Span)> {
+    let privacy = match table.get(&PRIVACY)? {
+        Either::This(false) => Privacy::Off,
+        Either::This(true) => Privacy::ON,
+        Either::That(of) => {
+            let Privacy::On { preferred, valid } = Privacy::ON else { return None };
+            let valid = of.get(&USABLE).unwrap_or(valid);
+            Privacy::On { preferred: of.get(&IN_USE).unwrap_or(preferred).min(valid), valid }
+        }
+    };
+    Some((privacy, table.name(&PRIVACY)?.span.clone()))
 }
 
 /// A name server, by its address or by its name.
@@ -325,9 +385,9 @@ fn resolver(text: &Text, topology: &Topology, mistakes: &mut Mistakes) -> Option
 
 fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistakes: &mut Mistakes) -> StackSpec {
     let port = |(number, port): (u16, Entry<'_, Table>)| {
-        let vlans = vlans(port.value, mistakes);
+        let vlans = vlans(port.value, topology, mistakes);
         let (addresses, mtu) = (port.value.get(&PORT_ADDRESS).unwrap_or_default(), port.value.get(&MTU));
-        let advertises = advertises(port.value);
+        let advertises = advertises(port.value, topology, mistakes);
         (number, PortSpec { addresses, advertises, mtu, vlans, span: port.name.span.clone() })
     };
     let ports = table.numbered(&PORTS).into_iter().map(port).collect();
@@ -339,13 +399,14 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistak
         duplex: table.get(&DUPLEX).unwrap_or_default(),
         turnaround: table.get(&TURNAROUND),
         versions: table.get(&IP),
-        advertises: advertises(table),
+        advertises: advertises(table, topology, mistakes),
         addresses: table.get(&ADDRESS).unwrap_or_default(),
         mtu: table.get(&MTU),
         routing: table.get(&ROUTING),
         gateway: table.get(&GATEWAY),
         routes: table.get(&ROUTES).unwrap_or_default(),
         multipath: table.get(&MULTIPATH).unwrap_or_default(),
+        redirects: if table.get(&REDIRECTS) == Some(false) { Redirects::Off } else { Redirects::On },
         of_vlans: BTreeMap::new(),
         ports,
         firewall: firewall::read(table),
@@ -355,8 +416,20 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistak
 }
 
 /// What a table says of router advertisements.
-fn advertises(table: &Table) -> Option<Advertises> {
-    let how = |of: Table| Advert {
+fn advertises(table: &Table, topology: &Topology, mistakes: &mut Mistakes) -> Option<Advertises> {
+    let mut server = |text: &Text| match resolver(text, topology, mistakes)? {
+        Resolver::Address(IpAddr::V4(address)) => {
+            let reason = format!("a router tells name servers of IPv6 alone, and `{address}` is of IPv4");
+            mistakes.push(Mistake::new("address", text.inner(), reason, "not of IPv6"));
+            None
+        }
+        server => Some(server),
+    };
+    let mut how = |of: Table| Advert {
+        name_servers: of.get(&NAME_SERVERS).map(|texts| texts.iter().filter_map(&mut server).collect()),
+        domain: of.get(&SEARCH).map(|text| text.text),
+        reachable: of.get(&REACHABLE),
+        retransmit: of.get(&RETRANSMIT),
         interval: of.get(&INTERVAL),
         lifetime: of.get(&LIFETIME),
         preferred: of.get(&PREFERRED),
@@ -396,7 +469,7 @@ fn vlan_addresses(table: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, Vec<G
 }
 
 /// The tables of a port that are named by a VLAN's number.
-fn vlans(port: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, VlanSpec> {
+fn vlans(port: &Table, topology: &Topology, mistakes: &mut Mistakes) -> BTreeMap<u16, VlanSpec> {
     let mut vlans = BTreeMap::new();
     for (number, Entry { name, value, .. }) in port.numbered(&VLAN_PORTS) {
         if VlanId::new(number).is_none() {
@@ -409,7 +482,7 @@ fn vlans(port: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, VlanSpec> {
             number,
             VlanSpec {
                 addresses: value.get(&PORT_ADDRESS).unwrap_or_default(),
-                advertises: advertises(value),
+                advertises: advertises(value, topology, mistakes),
                 span: name.span.clone(),
             },
         );

@@ -7,7 +7,7 @@ use septet_language::mistake::{Mistake, Mistakes};
 use septet_language::nearest::suggest;
 use septet_language::schema::{Key, Phrase, Texts};
 use septet_language::words::{Word, Words, Wrong};
-use septet_network::route::{Towards, WrittenRoute};
+use septet_network::route::{MtuLock, RouteMtu, Towards, WrittenRoute};
 use septet_network::{Cidr, Prefix};
 
 use crate::model::node::Node;
@@ -18,7 +18,7 @@ pub(crate) static ROUTES: Key<Texts<Text>> = Key::new(
     "routes",
     Texts(Phrase::later("a route", EXAMPLE)),
     "routes by hand, beside those that are computed and before them: `10.0.0.0/8 via r2`, `default via 10.0.1.1 metric 5`, \
-     `10.2.0.0/16 via r2, r3`, `blackhole 10.9.0.0/16`",
+     `10.2.0.0/16 via r2, r3`, `10.3.0.0/16 via r2 mtu lock 1400`, `blackhole 10.9.0.0/16`",
 );
 
 const EXAMPLE: &str = "10.0.0.0/8 via r2";
@@ -73,18 +73,19 @@ impl Reader<'_> {
         }
         let to = words.expect("the destination", EXAMPLE)?;
         let prefixes = self.destination(to)?;
-        let (mut via, mut device, mut metric) = (None, None, None);
+        let (mut via, mut device, mut metric, mut mtu) = (None, None, None, None);
         while let Some(word) = words.next() {
             match word.text {
                 "via" if via.is_none() => via = Some(self.gateways(&mut words)?),
                 "dev" if device.is_none() => device = Some(self.device(words.expect("an interface", "dev eth0")?)?),
                 "metric" if metric.is_none() => metric = Some(number(words.expect("a number", "metric 5")?)?),
-                "via" | "dev" | "metric" => {
+                "mtu" if mtu.is_none() => mtu = Some(route_mtu(&mut words)?),
+                "via" | "dev" | "metric" | "mtu" => {
                     return Err(Wrong::new("route", word.range(), format!("`{}` is said twice", word.text)));
                 }
                 _ => {
                     let wrong = Wrong::new("route", word.range(), format!("`{}` is no part of a route", word.text));
-                    return Err(wrong.help(suggest(word.text, "words", ["via", "dev", "metric"])));
+                    return Err(wrong.help(suggest(word.text, "words", ["via", "dev", "metric", "mtu"])));
                 }
             }
         }
@@ -96,7 +97,10 @@ impl Reader<'_> {
             _ => None,
         };
         let all = |towards: Towards| {
-            prefixes.iter().map(|prefix| WrittenRoute { prefix: *prefix, towards: towards.clone(), metric }).collect()
+            prefixes
+                .iter()
+                .map(|prefix| WrittenRoute { prefix: *prefix, towards: towards.clone(), metric, mtu })
+                .collect()
         };
         match (refused, via, device) {
             (Some(refused), None, None) => Ok(all(refused)),
@@ -105,7 +109,7 @@ impl Reader<'_> {
                 Err(Wrong::new("route", 0..text.text.len(), reason).help("leave out `via` and `dev`".to_owned()))
             }
             (None, None, Some(iface)) => Ok(all(Towards::Link(iface))),
-            (None, Some(via), None) => through(&prefixes, &via, metric, to),
+            (None, Some(via), None) => through(&prefixes, &via, (metric, mtu), to),
             (None, Some(_), Some(_)) => {
                 let reason = "the interface is the one on whose link the gateway is";
                 Err(Wrong::new("route", 0..text.text.len(), reason).help("leave out `dev`".to_owned()))
@@ -204,7 +208,7 @@ impl Reader<'_> {
 fn through(
     prefixes: &[Prefix],
     via: &[(Word<'_>, Vec<IpAddr>)],
-    metric: u32,
+    (metric, mtu): (u32, Option<RouteMtu>),
     to: Word<'_>,
 ) -> Result<Vec<WrittenRoute>, Wrong> {
     let mut routes = Vec::new();
@@ -215,7 +219,7 @@ fn through(
         match gateways.len() {
             0 => {}
             all if all == via.len() => {
-                routes.push(WrittenRoute { prefix: *prefix, towards: Towards::Via(gateways), metric })
+                routes.push(WrittenRoute { prefix: *prefix, towards: Towards::Via(gateways), metric, mtu })
             }
             _ => {
                 let other = via.iter().find(|hop| of_version(hop).is_none()).map_or(to, |(word, _)| *word);
@@ -237,4 +241,18 @@ fn number(word: Word<'_>) -> Result<u32, Wrong> {
         Wrong::new("route", word.range(), format!("`{}` is no metric", word.text))
             .label("a number from 0 to 4294967295")
     })
+}
+
+/// `mtu 1400`, or `mtu lock 1400`, where no smaller one is looked for.
+fn route_mtu(words: &mut Words<'_>) -> Result<RouteMtu, Wrong> {
+    const MTU: &str = "mtu 1400";
+    let lock = if words.take("lock") { MtuLock::Locked } else { MtuLock::Open };
+    let word = words.expect("a size", MTU)?;
+    // RFC 791: "every internet module must be able to forward a datagram of 68 octets without further fragmentation"; the
+    // length has 16 bits.
+    let bytes = word.text.parse().ok().filter(|bytes| (68..=65_535).contains(bytes)).ok_or_else(|| {
+        Wrong::new("route", word.range(), format!("`{}` is no MTU", word.text))
+            .label("a number of bytes from 68 to 65535")
+    })?;
+    Ok(RouteMtu { bytes, lock })
 }

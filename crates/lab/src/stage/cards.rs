@@ -18,6 +18,7 @@ use septet_datalink::switch::{self, FlowControl, PortMode, Snooping, Tree, Versi
 use septet_datalink::turnaround::Turnaround;
 use septet_host::Neighbor;
 use septet_network::Cidr;
+use septet_network::ip::Autoconf;
 use septet_physical::queue::Limit;
 use septet_physical::{Framing, Medium};
 
@@ -163,7 +164,8 @@ impl Lab {
         paused.then(|| Box::new(PauseCard::new(cable.shared_rate(), limit)) as Box<dyn Card>)
     }
 
-    /// Who is at the other end of each serial line of a node: there is nobody else to ask for.
+    /// Who is at the other end of each serial line of a node by IPv4, where there is nobody else to ask for; by IPv6 he is
+    /// found, as discovery handles such links "just like multicast links" (RFC 4861 §3.1).
     pub(crate) fn across_serial_lines(&self, index: usize) -> Vec<Neighbor> {
         let across = self.ports(index).filter_map(|place| {
             let (beyond, cable) = self.layout().beyond(place)?;
@@ -171,7 +173,7 @@ impl Lab {
             let beyond = &self.nodes[beyond.node].ports[usize::from(beyond.port)].addresses;
             let neighbor =
                 move |cidr: &Cidr| Neighbor { iface: place.port, address: cidr.addr(), mac: serial::NEIGHBOUR };
-            Some(beyond.iter().map(neighbor))
+            Some(beyond.iter().filter(|cidr| cidr.addr().is_ipv4()).map(neighbor))
         });
         across.flatten().collect()
     }
@@ -187,7 +189,8 @@ impl Lab {
         let mut config =
             ppp::Config { local: address(place).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED), ..ppp::Config::default() };
         let port = &self.nodes[place.node].ports[usize::from(place.port)];
-        let speaks_v6 = port.addresses.iter().any(|cidr| cidr.addr().is_ipv6());
+        let makes_one = port.by_itself.autoconf == Autoconf::On;
+        let speaks_v6 = makes_one || port.addresses.iter().any(|cidr| cidr.addr().is_ipv6());
         config.identifier = speaks_v6.then(|| link_identifier(port.mac));
         let asked = serial.lcp;
         config.terms.fcs = asked.fcs;

@@ -161,12 +161,19 @@ impl Places {
             let station = run.station(node)?;
             let net = run.world.station::<Host>(station).map(Host::net)?;
             let lab = run.lab();
-            Some((net, lab.nodes.iter().map(|n| n.name.clone()).collect::<Vec<_>>()))
+            let names = lab.nodes.iter().map(|n| n.name.clone()).collect::<Vec<_>>();
+            Some((net, names, run.name_servers_by_routers(node)))
         });
-        if let Some((net, names)) = found.flatten() {
+        if let Some((net, names, told)) = found.flatten() {
             let known = names.into_iter().map(|name| (net.hosts(&name), name));
             place.hosts = known.filter(|(found, _)| !found.is_empty()).map(|(found, name)| (name, found)).collect();
             place.name_servers = net.name_servers().into_iter().map(|server| server.ip()).collect();
+            // Our host may not have heard of them yet; the kernel hears of them and tells nobody.
+            for server in told {
+                if !place.name_servers.contains(&server) {
+                    place.name_servers.push(server);
+                }
+            }
             place.search = net.search_domains();
         }
         Ok(place)

@@ -125,6 +125,12 @@ pub trait Filter: fmt::Debug {
         true
     }
 
+    /// Whether the packet in hand is of a conversation whose addresses are translated, or may come to be: who is told of a
+    /// better way then would go past the translation.
+    fn translates(&self) -> bool {
+        false
+    }
+
     /// When [`on_deadline`](Self::on_deadline) next has something to do.
     fn deadline(&self) -> Option<Instant> {
         None

@@ -405,6 +405,14 @@ impl Filter for Firewall {
         self.tracks
     }
 
+    // netfilter's `nf_nat_icmp_reply_translation`: "Redirects on non-null nats must be dropped, else they'll start talking to
+    // each other without our translation".
+    fn translates(&self) -> bool {
+        let translated = self.tracker.get(self.found.of).map(|c| c.translated).unwrap_or_default();
+        let undecided = self.config.nat.is_some() && self.found.of == Of::Begun;
+        undecided || translated.source || translated.destination
+    }
+
     fn deadline(&self) -> Option<Instant> {
         [self.tracker.deadline(), self.nat.deadline()].into_iter().flatten().min()
     }

@@ -67,6 +67,7 @@ impl Ip {
             return;
         }
         self.epoch += 1;
+        self.forget_detours();
         self.groups_hear_of_carrier(iface, carrier);
         if carrier == Carrier::Down {
             for waiting in self.neighbors.flush(iface) {
@@ -225,6 +226,7 @@ impl Ip {
         }
         self.pursue_claims(now, out);
         self.expire_leases(now, out);
+        self.expire_detours(now, out);
     }
 
     /// Sets a neighbour's entry by hand: `ip neigh replace`. What waits for it leaves when
@@ -289,8 +291,9 @@ impl Ip {
         if self.table.at(route.prefix).any(|r| (r.distance, r.metric) == rank) {
             return Err(ConfigError::RouteExists(route.prefix));
         }
+        self.mind_mtu(route.mtu);
         self.table.add(route);
-        self.epoch += 1;
+        self.routes_changed(true);
         Ok(())
     }
 
@@ -302,7 +305,7 @@ impl Ip {
         if !self.table.remove(route) {
             return Err(ConfigError::NoSuchRoute(route.prefix));
         }
-        self.epoch += 1;
+        self.routes_changed(true);
         Ok(())
     }
 }

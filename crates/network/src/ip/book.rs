@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use septet_core::{Carrier, Instant};
 use septet_datalink::ethernet::MacAddr;
 
+use super::detours::Detours;
 use crate::acd::{Check, Claims, Defence};
 use crate::addr::Cidr;
 use crate::neighbor::Waiting;
@@ -109,6 +110,8 @@ pub(super) struct Book {
     pub(super) released: Vec<(Iface, MacAddr, VecDeque<Waiting>)>,
     /// Whether anybody wants to hear of changes.
     pub(super) watched: bool,
+    /// What was told of better first hops.
+    pub(super) detours: Detours,
 }
 
 /// Until when an address is good.
@@ -124,7 +127,7 @@ impl Book {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let released = (!self.released.is_empty()).then_some(Instant::ZERO);
         let expiry = self.leases.iter().map(|lease| lease.lifetime.valid).min();
-        [released, expiry, self.claims.deadline()].into_iter().flatten().min()
+        [released, expiry, self.claims.deadline(), self.detours.deadline()].into_iter().flatten().min()
     }
 
     pub(super) fn set_lifetime(&mut self, iface: Iface, address: IpAddr, lifetime: Lifetime) {

@@ -25,6 +25,8 @@ pub enum DontFragment {
     Yes,
     /// They must not, except where it has to be cut here already: Linux's `IP_PMTUDISC_WANT`.
     IfItFits,
+    /// They must not, and too large it is refused here; unless the way's MTU is locked: as Linux's TCP sends.
+    Discover,
 }
 
 /// How a datagram is sent.

@@ -1,8 +1,9 @@
 //! The routes of a host: those that come with its addresses, those that it is given, and what is looked up in them.
 
+use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr};
 
-use septet_core::Carrier;
+use septet_core::{Carrier, Instant};
 
 use super::config::ConfigError;
 use super::flow::choose;
@@ -11,7 +12,7 @@ use super::outgoing::SendError;
 use super::state::Ip;
 use super::ways::Refused;
 use crate::addr::{Cidr, Prefix};
-use crate::route::{Iface, NextHop, Origin, Route, StaticRoute, Target, Towards, WrittenRoute};
+use crate::route::{Iface, NextHop, Origin, Route, RouteMtu, StaticRoute, Target, Towards, WrittenRoute};
 use crate::routes::Guide;
 use crate::table::Table;
 
@@ -38,6 +39,10 @@ pub struct Path {
     pub source: IpAddr,
     /// To whom they are.
     pub kind: PathKind,
+    /// What a router has told of it: for how long it is believed that another first hop is better.
+    pub redirected: Option<Duration>,
+    /// What it takes whole, where that is said of the route, or else was told by a router, and for how long that is believed.
+    pub mtu: Option<(RouteMtu, Option<Duration>)>,
 }
 
 /// To whom a packet is.
@@ -58,9 +63,12 @@ impl Ip {
     ///
     /// # Errors
     /// There is none.
-    pub fn path_to(&mut self, dst: IpAddr) -> Result<Path, SendError> {
+    pub fn path_to(&mut self, now: Instant, dst: IpAddr) -> Result<Path, SendError> {
         let (source, iface) = self.origin_for(dst)?;
-        let path = |kind| Path { iface, gateway: None, source, kind };
+        let redirected = self.detour_until(dst).map(|until| until.saturating_since(now));
+        let told = self.learned_mtu(now, dst).map(|(mtu, until)| (mtu, Some(until.saturating_since(now))));
+        let mtu = told.or_else(|| Some((self.mtu_of_route(dst)?, None)));
+        let path = |kind| Path { iface, gateway: None, source, kind, redirected, mtu };
         if iface.is_none() {
             return Ok(path(PathKind::Local));
         }
@@ -102,7 +110,7 @@ impl Ip {
         let StaticRoute { prefix, gateway, metric, origin } = route;
         let iface = self.iface_of(gateway).ok_or(ConfigError::GatewayNotOnLink(gateway))?;
         self.table.add(Route::new(prefix, Target::Via(iface, gateway), origin).metric(metric));
-        self.epoch += 1;
+        self.routes_changed(true);
         Ok(())
     }
 
@@ -126,8 +134,9 @@ impl Ip {
             Towards::Blackhole => Target::Blackhole,
             Towards::Prohibit => Target::Prohibit,
         };
-        self.table.add(Route::new(route.prefix, target, Origin::Static).metric(route.metric));
-        self.epoch += 1;
+        self.mind_mtu(route.mtu);
+        self.table.add(Route::new(route.prefix, target, Origin::Static).metric(route.metric).mtu(route.mtu));
+        self.routes_changed(true);
         Ok(())
     }
 
@@ -149,9 +158,12 @@ impl Ip {
         self.routes_changed(changed);
     }
 
-    /// The ways that were remembered fall where the table has changed.
-    fn routes_changed(&mut self, changed: bool) {
-        self.epoch += u32::from(changed);
+    /// The ways that were remembered fall where the table has changed, and with them what was told of better first hops.
+    pub(super) fn routes_changed(&mut self, changed: bool) {
+        if changed {
+            self.epoch += 1;
+            self.forget_detours();
+        }
     }
 
     /// The routing table, without what a router shares with others.

@@ -1,16 +1,17 @@
 //! What storey 3 of one host keeps, how it begins, and what can be read of it.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::collections::VecDeque;
 
 use septet_core::{Carrier, Frame, Instant, Port, Rng};
 use septet_datalink::ethernet::MacAddr;
 
 use super::book::{AdminState, Book};
 use super::config::{ConfigError, InterfaceConfig};
+use super::detours::Redirects;
 use super::flow::Spreading;
 use super::interface::Interface;
 use super::members::Groups;
+use super::paths::Paths;
 use super::up::Up;
 use super::v4::layer as v4;
 use super::v6::layer as v6;
@@ -37,8 +38,9 @@ pub struct Ip {
     pub(super) v4: v4::Layer,
     pub(super) v6: v6::Layer,
     pub(super) limiter: Option<Box<Limiter>>,
-    pub(super) path_mtu: BTreeMap<IpAddr, (u32, Instant)>,
+    pub(super) paths: Option<Box<Paths>>,
     pub(super) forwarding: Forwarding,
+    pub(super) redirects: Redirects,
     /// What stands in the way of packets.
     pub(super) filter: Option<Box<dyn Filter>>,
     pub(super) spreading: Option<Box<Spreading>>,
@@ -72,8 +74,9 @@ impl Ip {
             v4: v4::Layer::new(&mut rng),
             v6: v6::Layer::default(),
             limiter: None,
-            path_mtu: BTreeMap::new(),
+            paths: None,
             forwarding,
+            redirects: Redirects::On,
             filter: None,
             spreading: None,
             served: [0; 4],

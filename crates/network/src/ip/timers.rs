@@ -38,6 +38,7 @@ impl Ip {
                 Due::Failed { iface, addr, cause, waiting } => {
                     self.counters.arp_res_failed += 1;
                     self.neighbor_gone_v6(iface, addr);
+                    self.forget_detours_by(iface, addr, out);
                     let kind = if addr.is_ipv4() { "arp.failed" } else { "nd.failed" };
                     let event = out.trace.emit(Storey::Network, kind, cause, |f| {
                         f.set("ip", addr).set("iface", iface).set("waiting", waiting.len());

@@ -3,7 +3,7 @@
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BinaryHeap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use septet_core::{EventId, FixedState, Frame, Instant, Rng};
 use septet_datalink::ethernet::MacAddr;
@@ -18,6 +18,11 @@ pub const RETRANS: Duration = Duration::from_secs(1);
 pub const SOLICITATIONS: u8 = 3;
 /// `delay_first_probe_time`: how long a stale entry is used before it is probed.
 pub const DELAY_FIRST_PROBE: Duration = Duration::from_secs(5);
+/// RFC 4861 §6.2.1: AdvReachableTime is at most an hour; Linux takes no less than a tenth of a second for it, and a hundredth
+/// between two questions.
+const REACHABLE_MAX: Duration = Duration::from_secs(3600);
+const REACHABLE_MIN: Duration = Duration::from_millis(100);
+const RETRANS_MIN: Duration = Duration::from_millis(10);
 /// `base_reachable_time_ms`; each cache takes 0.5 to 1.5 times of it, drawn at random.
 pub const BASE_REACHABLE: Duration = Duration::from_secs(30);
 /// `locktime`: within this time after a change another answer does not change the link address again.
@@ -152,13 +157,31 @@ pub(super) struct Entry {
     pub(super) waiting: VecDeque<Waiting>,
 }
 
+/// How long a neighbour is believed in, and how long is waited for its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    /// Of what `reachable` was drawn.
+    base: Duration,
+    pub(super) reachable: Duration,
+    retrans: Duration,
+}
+
+/// RFC 4861 §6.3.2: "a uniformly distributed random value between MIN_RANDOM_FACTOR and MAX_RANDOM_FACTOR times
+/// BaseReachableTime".
+fn drawn(base: Duration, rng: &mut Rng) -> Duration {
+    let base = base.as_nanos() as u64;
+    Duration::from_nanos(base / 2 + rng.below(base))
+}
+
 /// One host's neighbours.
 #[derive(Debug)]
 pub struct Cache {
     pub(super) index: Map<(Iface, IpAddr), u32>,
     pub(super) entries: Vec<Entry>,
     timers: BinaryHeap<Reverse<(Instant, u32)>>,
-    pub(super) reachable: Duration,
+    own: Timing,
+    /// What routers said of the neighbours of IPv6 on their links; most hosts hear nothing.
+    told: Box<[(Iface, Timing)]>,
     collect_at: usize,
     epoch: u32,
 }
@@ -166,15 +189,58 @@ pub struct Cache {
 impl Cache {
     /// An empty cache.
     pub fn new(rng: &mut Rng) -> Self {
-        let base = BASE_REACHABLE.as_nanos() as u64;
         Self {
             index: Map::default(),
             entries: Vec::new(),
             timers: BinaryHeap::new(),
-            reachable: Duration::from_nanos(base / 2 + rng.below(base)),
+            own: Timing { base: BASE_REACHABLE, reachable: drawn(BASE_REACHABLE, rng), retrans: RETRANS },
+            told: Box::default(),
             collect_at: GC_MIN,
             epoch: 0,
         }
+    }
+
+    /// A router says how the neighbours on its link are timed; what is zero it does not say. RFC 4861 §6.3.4: "If the new value
+    /// differs from the previous value, the host SHOULD re-compute its own ReachableTime value". Less than Linux takes
+    /// nobody need.
+    pub fn hear_timing(&mut self, iface: Iface, reachable: Duration, retrans: Duration, rng: &mut Rng) {
+        if reachable.is_zero() && retrans.is_zero() {
+            return;
+        }
+        let mut told = core::mem::take(&mut self.told).into_vec();
+        let at = told.iter().position(|(on, _)| *on == iface).unwrap_or_else(|| {
+            told.push((iface, self.own));
+            told.len() - 1
+        });
+        let timing = &mut told[at].1;
+        if !reachable.is_zero() && reachable != timing.base {
+            timing.base = reachable;
+            timing.reachable = drawn(reachable.clamp(REACHABLE_MIN, REACHABLE_MAX), rng);
+        }
+        if !retrans.is_zero() {
+            timing.retrans = retrans.max(RETRANS_MIN);
+        }
+        self.told = told.into();
+    }
+
+    /// How long is waited for an answer of a neighbour of IPv6 on this link.
+    pub fn retrans(&self, iface: Iface) -> Duration {
+        self.timing(iface, IpAddr::V6(Ipv6Addr::UNSPECIFIED)).retrans
+    }
+
+    /// How a neighbour is timed.
+    #[inline]
+    pub(super) fn timing(&self, iface: Iface, addr: IpAddr) -> Timing {
+        if self.told.is_empty() || addr.is_ipv4() {
+            return self.own;
+        }
+        self.told.iter().find(|(on, _)| *on == iface).map_or(self.own, |(_, timing)| *timing)
+    }
+
+    #[inline]
+    fn timing_of(&self, at: u32) -> Timing {
+        let entry = &self.entries[at as usize];
+        self.timing(entry.iface, entry.addr)
     }
 
     /// Changes whenever ids become invalid.
@@ -219,7 +285,7 @@ impl Cache {
     /// Sets an entry by hand, whatever it was; gives what waited for it.
     pub fn set(&mut self, now: Instant, iface: Iface, addr: IpAddr, mac: MacAddr, state: State) -> VecDeque<Waiting> {
         let NeighborId(at) = self.entry(now, iface, addr);
-        let reachable = self.reachable;
+        let reachable = self.timing(iface, addr).reachable;
         let entry = &mut self.entries[at as usize];
         (entry.mac, entry.state, entry.updated, entry.solicitations) = (mac, state, now, 0);
         if state == State::Reachable {
@@ -256,7 +322,7 @@ impl Cache {
             State::Failed => {
                 (entry.state, entry.solicitations, entry.asked, entry.cause) = (State::Incomplete, 1, now, cause);
                 let solicit = Solicit { iface: entry.iface, target: entry.addr, to: None, attempt: 1, cause };
-                self.arm(id.0, now + RETRANS);
+                self.arm(id.0, now + self.timing_of(id.0).retrans);
                 Output::Wait(Some(solicit))
             }
         }
@@ -295,7 +361,7 @@ impl Cache {
             // As Linux with `arp_accept` off: what nobody asked for makes no entry.
             (None, Evidence::Answer | Evidence::Gratuitous) => return None,
         };
-        let reachable = self.reachable;
+        let reachable = self.timing(iface, addr).reachable;
         let entry = &mut self.entries[at as usize];
         if entry.state == State::Permanent {
             return None;
@@ -326,7 +392,7 @@ impl Cache {
 
     /// A storey above has proof that this neighbour lives (RFC 4861 §7.3.1).
     pub fn confirm(&mut self, now: Instant, id: NeighborId) {
-        let reachable = self.reachable;
+        let reachable = self.timing_of(id.0).reachable;
         let entry = &mut self.entries[id.0 as usize];
         if matches!(entry.state, State::Reachable | State::Stale | State::Delay | State::Probe) {
             (entry.state, entry.timer, entry.confirmed) = (State::Reachable, now + reachable, now);
@@ -403,7 +469,7 @@ impl Cache {
             }
             entry.solicitations += 1;
             let attempt = entry.solicitations;
-            self.arm(index, now + RETRANS);
+            self.arm(index, now + self.timing_of(index).retrans);
             return Some(Due::Solicit(Solicit { iface, target: addr, to, attempt, cause }));
         }
         None

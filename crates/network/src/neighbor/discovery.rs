@@ -22,7 +22,7 @@ pub struct Advertised {
 impl Cache {
     /// Takes an advertisement; `None` where the cache has no use for it.
     pub fn advertised(&mut self, now: Instant, iface: Iface, addr: IpAddr, told: Advertised) -> Option<Learned> {
-        let reachable = self.reachable;
+        let reachable = self.timing(iface, addr).reachable;
         // "If no entry exists, the advertisement SHOULD be silently discarded."
         let entry = &mut self.entries[*self.index.get(&(iface, addr))? as usize];
         let Advertised { mac, solicited, overrides } = told;

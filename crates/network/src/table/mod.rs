@@ -7,9 +7,9 @@ mod tree_bitmap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use self::family::{Entry, Family, Line, Standing};
-use self::targets::Targets;
+use self::targets::{Leads, Targets};
 use crate::addr::Prefix;
-use crate::route::{Iface, Origin, Route, Target};
+use crate::route::{Iface, Origin, Route, RouteMtu, Target};
 
 /// A host's routes.
 #[derive(Clone, Default, Debug)]
@@ -25,6 +25,7 @@ pub struct Table {
 pub struct Found<'a> {
     /// Where packets go.
     pub target: &'a Target,
+    mtu: Option<RouteMtu>,
     entry: Kept<'a>,
 }
 
@@ -42,6 +43,11 @@ impl Found<'_> {
             Kept::V4(entry) => entry.len,
             Kept::V6(entry) => entry.len,
         }
+    }
+
+    /// What the route takes whole, where a person says so.
+    pub const fn mtu(&self) -> Option<RouteMtu> {
+        self.mtu
     }
 
     /// The route's metric.
@@ -70,8 +76,8 @@ impl Found<'_> {
 impl Table {
     /// Adds a route, behind those to the same prefix that have the same distance and metric.
     pub fn add(&mut self, route: Route) {
-        let Route { prefix, target, metric, origin, distance } = route;
-        let line = (self.targets.hold(target), Standing { metric, origin, distance });
+        let Route { prefix, target, metric, origin, distance, mtu } = route;
+        let line = (self.targets.hold(Leads { target, mtu }), Standing { metric, origin, distance });
         match prefix.addr() {
             IpAddr::V4(a) => self.v4.add(a.to_bits(), prefix.prefix_len(), line),
             IpAddr::V6(a) => self.v6.get_or_insert_default().add(a.to_bits(), prefix.prefix_len(), line),
@@ -89,7 +95,8 @@ impl Table {
 
     /// Removes a route; returns whether it was there.
     pub fn remove(&mut self, route: &Route) -> bool {
-        let Some(target) = self.targets.number(&route.target) else { return false };
+        let leads = Leads { target: route.target.clone(), mtu: route.mtu };
+        let Some(target) = self.targets.number(&leads) else { return false };
         let Route { prefix, metric, origin, distance, .. } = *route;
         let line = (target, Standing { metric, origin, distance });
         let was_there = match prefix.addr() {
@@ -136,14 +143,15 @@ impl Table {
     /// The best route to `dst` among those whose interface is `usable`.
     #[inline]
     pub fn lookup(&self, dst: IpAddr, usable: impl Fn(Iface) -> bool) -> Option<Found<'_>> {
-        let fits = |target| self.targets[target].is_usable(&usable);
+        let fits = |target| self.targets[target].target.is_usable(&usable);
         let (target, entry) = match dst {
             IpAddr::V4(a) => self.v4.lookup(a.to_bits(), fits).map(|(target, entry)| (target, Kept::V4(entry)))?,
             IpAddr::V6(a) => {
                 self.v6.as_ref()?.lookup(a.to_bits(), fits).map(|(target, entry)| (target, Kept::V6(entry)))?
             }
         };
-        Some(Found { target: &self.targets[target], entry })
+        let Leads { target, mtu } = &self.targets[target];
+        Some(Found { target, mtu: *mtu, entry })
     }
 
     /// The routes to exactly this prefix, the best first.
@@ -181,7 +189,8 @@ impl Table {
 
     fn route(&self, prefix: Prefix, (target, standing): Line) -> Route {
         let Standing { metric, origin, distance } = standing;
-        Route { prefix, target: self.targets[target].clone(), metric, origin, distance }
+        let Leads { target, mtu } = self.targets[target].clone();
+        Route { prefix, target, metric, origin, distance, mtu }
     }
 }
 

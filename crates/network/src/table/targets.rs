@@ -3,17 +3,24 @@
 use core::ops::Index;
 use std::collections::BTreeMap;
 
-use crate::route::Target;
+use crate::route::{RouteMtu, Target};
 use crate::tight::push_tight;
 
 /// From how many targets on they are found by a search tree.
 const MANY: usize = 16;
 
+/// Where a route leads, and what a person says that it takes whole.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Leads {
+    pub(super) target: Target,
+    pub(super) mtu: Option<RouteMtu>,
+}
+
 /// Targets by number.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Targets {
     /// Each with the number of routes that lead there; where none does, its number is free.
-    list: Vec<(Target, u32)>,
+    list: Vec<(Leads, u32)>,
     changed: Option<Box<Changed>>,
 }
 
@@ -22,21 +29,21 @@ pub(super) struct Targets {
 struct Changed {
     /// Numbers without a target.
     free: Vec<u32>,
-    by_target: Option<BTreeMap<Target, u32>>,
+    by_target: Option<BTreeMap<Leads, u32>>,
 }
 
 impl Index<u32> for Targets {
-    type Output = Target;
+    type Output = Leads;
 
     #[inline]
-    fn index(&self, number: u32) -> &Target {
+    fn index(&self, number: u32) -> &Leads {
         &self.list[number as usize].0
     }
 }
 
 impl Targets {
     /// The number of a target to which a route leads.
-    pub(super) fn number(&self, target: &Target) -> Option<u32> {
+    pub(super) fn number(&self, target: &Leads) -> Option<u32> {
         match self.changed.as_ref().and_then(|changed| changed.by_target.as_ref()) {
             Some(by_target) => by_target.get(target).copied(),
             None => self.list.iter().position(|(t, routes)| *routes > 0 && t == target).map(|at| at as u32),
@@ -44,7 +51,7 @@ impl Targets {
     }
 
     /// A further route leads to `target`: gives its number.
-    pub(super) fn hold(&mut self, target: Target) -> u32 {
+    pub(super) fn hold(&mut self, target: Leads) -> u32 {
         if let Some(number) = self.number(&target) {
             self.list[number as usize].1 += 1;
             return number;
@@ -75,7 +82,7 @@ impl Targets {
             if let Some(by_target) = by_target {
                 by_target.remove(target);
             }
-            *target = Target::Unreachable;
+            *target = Leads { target: Target::Unreachable, mtu: None };
             free.push(number);
         }
     }
@@ -84,9 +91,9 @@ impl Targets {
     pub(super) fn bytes(&self) -> usize {
         let number = size_of::<u32>();
         let of_changed = |Changed { free, by_target }: &Changed| {
-            let tree = by_target.as_ref().map_or(0, |tree| tree.len() * (size_of::<Target>() + number) * 3 / 2);
+            let tree = by_target.as_ref().map_or(0, |tree| tree.len() * (size_of::<Leads>() + number) * 3 / 2);
             size_of::<Changed>() + free.capacity() * number + tree
         };
-        self.list.capacity() * size_of::<(Target, u32)>() + self.changed.as_deref().map_or(0, of_changed)
+        self.list.capacity() * size_of::<(Leads, u32)>() + self.changed.as_deref().map_or(0, of_changed)
     }
 }

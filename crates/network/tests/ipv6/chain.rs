@@ -61,7 +61,16 @@ fn headers_that_are_known_are_passed_and_others_reported() {
         ("an option to be reported of one", 60, of(0xde), (0, problem(2, 42))),
         ("hop-by-hop options with a router alert", 0, [&[17, 0, 5, 2, 0, 0, 1, 0][..], &UP].concat(), (1, None)),
         ("hop-by-hop options that are unknown", 0, of(0x9e), (0, problem(2, 42))),
-        ("a jumbogram", 0, of(0xc2), (0, problem(2, 42))),
+        ("a jumbogram that is none", 0, of(0xc2), (0, problem(0, 44))),
+        ("a jumbogram of two lengths", 0, [&[17, 0, 0xc2, 4, 0, 1, 0, 0][..], &UP].concat(), (0, problem(0, 42))),
+        ("a jumbogram among options for the destination", 60, of(0xc2), (0, problem(2, 42))),
+        (
+            "padding of eight octets",
+            60,
+            [&[17, 1, 1, 6, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 0][..], &UP].concat(),
+            (0, None),
+        ),
+        ("padding that says something", 60, [&[17, 0, 1, 4, 0, 7, 0, 0][..], &UP].concat(), (0, None)),
         ("a routing header at its end", 43, [&[17, 0, 0, 0, 0, 0, 0, 0][..], &UP].concat(), (1, None)),
         ("a routing header of type 0", 43, [&[17, 0, 0, 1, 0, 0, 0, 0][..], &UP].concat(), (0, problem(0, 42))),
         ("a routing header of another", 43, [&[17, 0, 200, 1, 0, 0, 0, 0][..], &UP].concat(), (0, problem(0, 42))),
@@ -99,14 +108,25 @@ fn headers_that_are_known_are_passed_and_others_reported() {
 }
 
 #[test]
-fn chains_without_end_are_cut_short() {
-    let mut payload = Vec::new();
-    for _ in 0..100 {
-        payload.extend([60, 0, 1, 4, 0, 0, 0, 0]);
-    }
+fn chains_are_followed_to_their_end_but_fragments_in_fragments_are_not() {
+    let chain = |header: [u8; 8], last: [u8; 8], headers: usize| {
+        let mut payload = header.repeat(headers - 1);
+        payload.extend(last);
+        payload.extend(UP);
+        payload
+    };
+    let (options, last) = ([60, 0, 1, 4, 0, 0, 0, 0], [17, 0, 1, 4, 0, 0, 0, 0]);
     let mut lans = host();
-    assert_eq!(outcome(&mut lans, 60, &payload), (0, None));
+    for headers in [1, 128, 8180] {
+        assert_eq!(outcome(&mut lans, 60, &chain(options, last, headers)), (1, None), "{headers}");
+    }
+    // As far as the packet goes, and no further.
+    assert_eq!(outcome(&mut lans, 60, &options.repeat(100)), (0, None));
     assert_eq!(lans.nodes[0].ip.counters6.in_hdr_errors, 1);
+    let (atomic, last) = ([44, 0, 0, 0, 0, 0, 0, 9], [17, 0, 0, 0, 0, 0, 0, 9]);
+    assert_eq!(outcome(&mut lans, 44, &chain(atomic, last, 16)), (1, None));
+    assert_eq!(outcome(&mut lans, 44, &chain(atomic, last, 17)), (0, None));
+    assert_eq!(lans.nodes[0].ip.counters6.in_hdr_errors, 2);
 }
 
 /// A fragment of a datagram of protocol 17.

@@ -3,6 +3,7 @@
 mod chain;
 mod filter;
 mod lan;
+mod told;
 
 use core::time::Duration;
 use std::net::Ipv6Addr;

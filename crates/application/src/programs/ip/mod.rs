@@ -41,7 +41,7 @@ Objects, which may be cut short:
  neighbor flush [dev DEVICE] [nud STATE]
  route [show] [PREFIX | root PREFIX | exact PREFIX | via GATEWAY | dev NAME | proto NAME | table main|local|all]
  route get ADDRESS
- route add|append|replace|del [TYPE] PREFIX [via GATEWAY] [dev NAME] [metric N] [nexthop via GATEWAY]...
+ route add|append|replace|del [TYPE] PREFIX [via GATEWAY] [dev NAME] [metric N] [mtu [lock] N] [nexthop via GATEWAY]...
    with TYPE unicast, unreachable, blackhole or prohibit
 "
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use septet_core::Carrier;
 use septet_network::ip::Path;
+use septet_network::route::{MtuLock, RouteMtu};
 use septet_network::{Iface, NextHop, Origin, Prefix, PrefixError, Route, Target};
 use septet_socket::Admin;
 use septet_socket::admin::{Address, Link};
@@ -114,6 +115,7 @@ struct Written {
     hops: Vec<IpAddr>,
     device: Option<String>,
     metric: Option<u32>,
+    mtu: Option<RouteMtu>,
 }
 
 impl Written {
@@ -184,6 +186,20 @@ impl Rest<'_> {
 
     fn unknown(&self, word: &str) -> Refusal {
         Refusal::wrong(format!("Error: either \"to\" is duplicate, or \"{word}\" is a garbage."), self.at)
+    }
+
+    /// `1400`, or `lock 1400`; 0 says nothing.
+    fn mtu(&mut self) -> Result<Option<RouteMtu>, Refusal> {
+        let lock = if self.peek() == Some("lock") { MtuLock::Locked } else { MtuLock::Open };
+        if lock == MtuLock::Locked {
+            self.next();
+        }
+        let word = self.word("an MTU")?;
+        let wrong =
+            |_| Refusal::wrong(format!("Error: argument \"{word}\" is wrong: \"mtu\" value is invalid"), self.at - 1);
+        // The kernel's `ip_metrics_convert` takes no more.
+        let bytes = word.parse::<u32>().map_err(wrong)?.min(65_520);
+        Ok((bytes != 0).then_some(RouteMtu { bytes, lock }))
     }
 
     /// The address that the word before says.
@@ -306,7 +322,8 @@ impl Written {
         }
         let word = rest.word("a destination")?;
         let at = rest.at;
-        let mut route = Self { kind, prefix: rest.prefix(&word)?, hops: Vec::new(), device: None, metric: None };
+        let mut route =
+            Self { kind, prefix: rest.prefix(&word)?, hops: Vec::new(), device: None, metric: None, mtu: None };
         while let Some(word) = rest.next() {
             match word.as_str() {
                 // The hops of a list are each by the interface on whose link they are.
@@ -326,6 +343,7 @@ impl Written {
                     };
                     route.metric = Some(word.parse().map_err(wrong)?);
                 }
+                "mtu" => route.mtu = rest.mtu()?,
                 "proto" | "protocol" | "weight" | "scope" | "src" => {
                     return Err(Refusal::wrong(format!("`{word}` is not known to this program"), rest.at - 1));
                 }
@@ -387,7 +405,8 @@ impl View {
                 return Err(Refusal { text: "RTNETLINK answers: No such device".to_owned(), status: 2, word: None });
             }
         };
-        Ok(Route::new(written.prefix, target, Origin::Static).metric(written.metric.unwrap_or(0)))
+        let route = Route::new(written.prefix, target, Origin::Static);
+        Ok(route.metric(written.metric.unwrap_or(0)).mtu(written.mtu))
     }
 
     /// The routes, one a line; what follows a line's beginning is on lines of its own, or behind `newline`.
@@ -462,6 +481,9 @@ impl View {
         if down {
             word("linkdown".to_owned());
         }
+        if let Some(mtu) = route.mtu {
+            word(mtu_words(mtu));
+        }
         if v6 {
             text.push_str("pref medium");
         }
@@ -487,9 +509,12 @@ impl View {
 
     /// `ip route get`.
     fn path(&self, to: IpAddr, path: &Path, routes: &[Route], newline: &str) -> String {
-        let Path { iface, gateway, source, kind } = path;
+        let Path { iface, gateway, source, kind, redirected, mtu } = path;
         let device = iface.map_or("lo", |iface| self.name(iface));
         let via = gateway.map_or_else(String::new, |gateway| format!("via {gateway} "));
+        let told = mtu.and_then(|(_, lasts)| lasts);
+        let expires = redirected.or(told).map_or_else(String::new, |lasts| format!("expires {}sec ", lasts.as_secs()));
+        let mtu = mtu.map_or_else(String::new, |(mtu, _)| format!("{} ", mtu_words(mtu)));
         if to.is_ipv6() {
             let leads =
                 |route: &&Route| route.prefix.contains(to) && matches!(route.target, Target::Local) == iface.is_none();
@@ -504,7 +529,9 @@ impl View {
                 }
                 Some(_) => {
                     let metric = best.map_or(0, metric);
-                    format!("{to} from :: {via}dev {device} proto {proto} src {source} metric {metric} pref medium\n")
+                    format!(
+                        "{to} from :: {via}dev {device} proto {proto} src {source} metric {metric} {expires}{mtu}pref medium\n"
+                    )
                 }
             };
         }
@@ -514,8 +541,17 @@ impl View {
             septet_network::ip::PathKind::Multicast => ("multicast ", "<mc> "),
             septet_network::ip::PathKind::Unicast => ("", ""),
         };
-        format!("{kind}{to} {via}dev {device} src {source} uid 0 {newline}    cache {cache}\n")
+        let redirected = if redirected.is_some() { "<redirected> " } else { "" };
+        format!(
+            "{kind}{to} {via}dev {device} src {source} uid 0 {newline}    cache {cache}{redirected}{expires}{mtu}\n"
+        )
     }
+}
+
+/// An MTU as iproute2 writes it among a route's metrics.
+fn mtu_words(RouteMtu { bytes, lock }: RouteMtu) -> String {
+    let lock = if lock == MtuLock::Locked { "lock " } else { "" };
+    format!("mtu {lock}{bytes}")
 }
 
 /// A prefix as iproute2 writes it: `default`, and an address alone where there is but one.

@@ -66,7 +66,7 @@ impl Ip {
         mut frame: Frame,
         out: &mut Out<'_>,
     ) {
-        let mtu = self.interfaces[usize::from(way.iface)].mtu;
+        let mtu = self.fit_forwarded(self.interfaces[usize::from(way.iface)].mtu, header.dst.into()).bytes;
         let is_large = u32::from(header.total_len) > mtu && offload::packet_len(&frame, &header) > mtu;
         if is_large && header.dont_fragment {
             self.counters.ip_frag_fails += 1;

@@ -180,10 +180,13 @@ impl Ip {
             return self.report(now, Trouble::HopLimit, &header, &frame, out);
         }
         let way = if way.spread { self.spread_forwarded(way, header.dst, &frame) } else { way };
+        if way.iface == iface {
+            self.redirect(now, iface, &header, &way, &frame, out);
+        }
         if self.filter.is_some() {
             return self.forward_filtered(now, iface, header, way, frame, out);
         }
-        let mtu = self.interfaces[usize::from(way.iface)].mtu;
+        let mtu = self.fit_forwarded(self.interfaces[usize::from(way.iface)].mtu, header.dst.into()).bytes;
         if u32::from(header.total_len) > mtu && offload::packet_len(&frame, &header) > mtu {
             return self.forward_large(now, header, way, mtu, frame, out);
         }
@@ -251,7 +254,7 @@ impl Ip {
             }
             protocol::ICMP => {
                 self.counters.ip_in_delivers += 1;
-                self.receive_icmp(now, cast, header, frame, out);
+                self.receive_icmp(now, iface, cast, header, frame, out);
             }
             protocol::IGMP => {
                 self.counters.ip_in_delivers += 1;
@@ -302,7 +305,15 @@ impl Ip {
         None
     }
 
-    fn receive_icmp(&mut self, now: Instant, cast: Cast, header: Header, mut frame: Frame, out: &mut Out<'_>) {
+    fn receive_icmp(
+        &mut self,
+        now: Instant,
+        iface: Option<Iface>,
+        cast: Cast,
+        header: Header,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
         self.counters.icmp_in_msgs += 1;
         frame.pull(usize::from(header.header_len));
         if frame.checksums == Checksums::Unverified && checksum::of(frame.bytes()) != 0 {
@@ -336,7 +347,7 @@ impl Ip {
             kind::UNREACHABLE | kind::TIME_EXCEEDED | kind::PARAMETER_PROBLEM => {
                 self.receive_error(now, header, message, frame, out);
             }
-            kind::REDIRECT => self.counters.icmp_in_redirects += 1,
+            kind::REDIRECT => self.receive_redirect(now, iface, cast, &header, message, frame, out),
             // RFC 1122 §3.2.2: "If an ICMP message of unknown type is received, it MUST be silently discarded."
             _ => {}
         }

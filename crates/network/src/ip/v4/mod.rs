@@ -8,6 +8,7 @@ mod input;
 pub(super) mod layer;
 mod options;
 mod output;
+mod redirect;
 
 use std::net::{IpAddr, Ipv4Addr};
 

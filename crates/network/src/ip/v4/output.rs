@@ -10,7 +10,7 @@ use crate::ip::told::drop_frame;
 use crate::ip::ways::Kind;
 use crate::ip::{DontFragment, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Looped, Outgoing, SendError};
 use crate::neighbor::{Origin, Output, Waiting};
-use crate::route::Iface;
+use crate::route::{Iface, MtuLock, RouteMtu};
 use septet_wire::ipv4::{self, Header};
 
 /// A datagram of this host that is about to leave.
@@ -56,10 +56,17 @@ impl Ip {
         let src = if src.is_unspecified() { self.source_by(to.by, &way, dst)? } else { src };
         let header_len = ipv4::HEADER_LEN + options.len();
         let total = frame.len() + header_len;
-        let mtu = self.mtu_of(now, &way, dst);
+        let RouteMtu { bytes: mtu, lock } = self.fit_v4(now, &way, dst);
         // A super-segment is split at the port, into packets that its maker has sized.
         let fits = total <= mtu as usize || frame.segment_size != 0;
-        if total > ipv4::MAX_LEN || (!fits && to.dont_fragment == DontFragment::Yes) {
+        let (refuses, forbids) = match to.dont_fragment {
+            DontFragment::No => (false, false),
+            DontFragment::Yes => (true, true),
+            // Linux's `ip_dont_fragment`: not on a way whose MTU is locked.
+            DontFragment::IfItFits => (false, lock == MtuLock::Open),
+            DontFragment::Discover => (lock == MtuLock::Open, lock == MtuLock::Open),
+        };
+        if total > ipv4::MAX_LEN || !fits && refuses {
             self.counters.ip_out_discards += 1;
             self.counters.ip_frag_fails += u64::from(total <= ipv4::MAX_LEN);
             return Err(SendError::MessageTooLong { mtu });
@@ -69,7 +76,7 @@ impl Ip {
             tos: to.tos,
             total_len: total as u16,
             ident: self.v4.ident,
-            dont_fragment: fits && to.dont_fragment != DontFragment::No,
+            dont_fragment: fits && forbids,
             more_fragments: false,
             fragment_offset: 0,
             ttl: to.ttl,
@@ -148,16 +155,15 @@ impl Ip {
     }
 
     pub(in crate::ip) fn mtu_of(&self, now: Instant, way: &Way, dst: Ipv4Addr) -> u32 {
-        if way.kind == Kind::Local {
-            return LOOPBACK_MTU;
-        }
-        let link = self.interfaces[usize::from(way.iface)].mtu;
-        if self.path_mtu.is_empty() {
-            return link;
-        }
-        match self.path_mtu.get(&IpAddr::V4(dst)) {
-            Some(&(mtu, until)) if now < until => mtu.min(link),
-            _ => link,
+        self.fit_v4(now, way, dst).bytes
+    }
+
+    /// What fits on a way to `dst`, and whether that is looked for.
+    #[inline]
+    fn fit_v4(&self, now: Instant, way: &Way, dst: Ipv4Addr) -> RouteMtu {
+        match way.kind {
+            Kind::Local => RouteMtu::open(LOOPBACK_MTU),
+            _ => self.fit(now, self.interfaces[usize::from(way.iface)].mtu, dst.into()),
         }
     }
 

@@ -7,7 +7,7 @@ use septet_core::{EventId, Frame, Instant, Out, Storey};
 
 use super::config::Autoconf;
 use super::dad::MAX_ADDRESSES;
-use super::link::{DefaultRouter, Lease, Link, OnLink, Search, Stage};
+use super::link::{DefaultRouter, Lease, Link, OnLink, Search, Stage, Temporary};
 use super::nd::Invalid;
 use crate::addr::{Cidr, Prefix};
 use crate::forwarding::Forwarding;
@@ -28,6 +28,16 @@ const FIRST_WAIT: Duration = Duration::from_secs(4);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 impl Lease {
+    /// Of a temporary address.
+    pub(super) const fn temporary(
+        addr: Ipv6Addr,
+        preferred_until: Option<Instant>,
+        valid_until: Option<Instant>,
+        temporary: Temporary,
+    ) -> Self {
+        Self { addr, preferred_until, valid_until, stage: Stage::Preferred, temporary: Some(temporary) }
+    }
+
     pub(super) fn addr(&self) -> IpAddr {
         self.addr.into()
     }
@@ -39,7 +49,7 @@ impl Lease {
     /// When it is next to be looked at.
     pub(super) fn next_change(&self) -> Option<Instant> {
         let preferred = self.preferred_until.filter(|_| self.stage == Stage::Preferred);
-        preferred.into_iter().chain(self.valid_until).min()
+        preferred.into_iter().chain(self.valid_until).chain(self.successor_at()).min()
     }
 
     /// RFC 4862 §5.5.3 (e): what a further advertisement of its prefix makes of its lifetimes.
@@ -53,7 +63,11 @@ impl Lease {
             self.valid_until = Some(now + TWO_HOURS);
         }
         self.preferred_until = end(now, info.preferred);
-        self.stage = if info.preferred == 0 { Stage::Deprecated } else { Stage::Preferred };
+        if let Some(temporary) = self.temporary {
+            temporary.bound(self);
+        }
+        let over = info.preferred == 0 || self.preferred_until.is_some_and(|until| until <= now);
+        self.stage = if over { Stage::Deprecated } else { Stage::Preferred };
     }
 }
 
@@ -67,7 +81,7 @@ impl Search {
 }
 
 /// When a lifetime of so many seconds ends.
-fn end(now: Instant, seconds: u32) -> Option<Instant> {
+pub(super) fn end(now: Instant, seconds: u32) -> Option<Instant> {
     (seconds != INFINITE).then(|| now + Duration::from_secs(seconds.into()))
 }
 
@@ -135,6 +149,7 @@ impl Ip {
         if let Some(mac) = advert.link {
             self.hear_link(now, iface, header.src, mac, frame, out);
         }
+        self.neighbors.hear_timing(iface, advert.reachable, advert.retrans, &mut self.rng);
         let link_mtu = self.interface(iface).mtu;
         if let Some(link) = self.link_mut(iface) {
             link.search = Search::Over;
@@ -155,6 +170,7 @@ impl Ip {
         for info in &advert.prefixes {
             self.on_prefix(now, iface, info, event, out);
         }
+        self.on_names(now, iface, advert, event, out);
         Ok(())
     }
 
@@ -269,11 +285,17 @@ impl Ip {
         let addr = Ipv6Addr::from_bits(base.to_bits() | u128::from(nd::interface_id(self.interface(iface).mac)));
         let Some(link) = self.link_mut(iface) else { return };
         let leases = link.leases.iter_mut().chain(link.tentative.iter_mut().filter_map(|t| t.lease_mut()));
-        if let Some(lease) = leases.into_iter().find(|lease| lease.addr == addr) {
+        let mut known = false;
+        for lease in leases.filter(|lease| lease.addr == addr || lease.is_temporary() && prefix.contains(lease.addr()))
+        {
             lease.renew(now, info);
-            return;
+            known |= lease.addr == addr;
         }
-        let taken = link.leases.len() >= MAX_ADDRESSES || link.failed.contains(&addr) || link.is_tentative(addr);
+        if info.valid != 0 {
+            self.keep_temporary(now, iface, prefix, info, cause, out);
+        }
+        let Some(link) = self.link_mut(iface).filter(|_| !known) else { return };
+        let taken = !link.has_room() || link.failed.contains(&addr) || link.is_tentative(addr);
         if taken || info.valid == 0 || self.interface(iface).has_v6(addr) {
             return;
         }
@@ -282,6 +304,7 @@ impl Ip {
             preferred_until: end(now, info.preferred),
             valid_until: end(now, info.valid),
             stage: if info.preferred == 0 { Stage::Deprecated } else { Stage::Preferred },
+            temporary: None,
         };
         let cidr = Cidr::new(addr.into(), 64).expect("64 bits fit");
         out.trace.emit(Storey::Network, "slaac.address", cause, |f| {
@@ -320,6 +343,11 @@ impl Ip {
 }
 
 impl Link {
+    /// Whether a further address can be made.
+    pub(super) const fn has_room(&self) -> bool {
+        self.leases.len() < MAX_ADDRESSES
+    }
+
     fn is_tentative(&self, addr: Ipv6Addr) -> bool {
         self.tentative.iter().any(|t| t.addr() == addr)
     }
@@ -337,6 +365,7 @@ mod tests {
             preferred_until: None,
             valid_until: left.map(|left| now + Duration::from_secs(left)),
             stage: Stage::Preferred,
+            temporary: None,
         };
         let prefix = Ipv6Addr::UNSPECIFIED;
         let info =

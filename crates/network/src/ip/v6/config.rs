@@ -1,6 +1,7 @@
 //! How an interface takes part in IPv6, beyond the addresses that it is given.
 
 use core::time::Duration;
+use std::net::Ipv6Addr;
 
 use crate::addr::Prefix;
 
@@ -16,6 +17,8 @@ pub struct Ipv6Config {
     pub advertise: Option<Advertise>,
     /// How often it asks for an address before it takes it for its own: `dad_transmits`; zero takes it at once.
     pub dad_transmits: u8,
+    /// Whether it speaks from addresses that change.
+    pub privacy: Privacy,
 }
 
 impl Ipv6Config {
@@ -32,7 +35,13 @@ impl Ipv6Config {
 
 impl Default for Ipv6Config {
     fn default() -> Self {
-        Self { discovery: Discovery::Off, autoconf: Autoconf::Off, advertise: None, dad_transmits: 1 }
+        Self {
+            discovery: Discovery::Off,
+            autoconf: Autoconf::Off,
+            advertise: None,
+            dad_transmits: 1,
+            privacy: Privacy::Off,
+        }
     }
 }
 
@@ -57,6 +66,28 @@ pub enum Autoconf {
     On,
 }
 
+/// Whether an interface that configures itself has temporary addresses beside its public ones (RFC 8981), and speaks from
+/// them: Linux's `use_tempaddr`, 0 or 2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Privacy {
+    /// It has none.
+    #[default]
+    Off,
+    /// It has.
+    On {
+        /// For how long one is used for what is new (TEMP_PREFERRED_LIFETIME), less a random part of up to two fifths.
+        preferred: Duration,
+        /// For how long it is used at all (TEMP_VALID_LIFETIME).
+        valid: Duration,
+    },
+}
+
+impl Privacy {
+    /// With RFC 8981's lifetimes: a day, and two.
+    pub const ON: Self =
+        Self::On { preferred: Duration::from_secs(24 * 60 * 60), valid: Duration::from_secs(2 * 24 * 60 * 60) };
+}
+
 /// What a router advertises on an interface: the variables of RFC 4861 §6.2.1, by their defaults.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Advertise {
@@ -76,6 +107,10 @@ pub struct Advertise {
     pub retrans: Duration,
     /// The prefixes of the link (AdvPrefixList); none stand for those of the interface's own addresses.
     pub prefixes: Vec<AdvertisedPrefix>,
+    /// Whom hosts are to ask for names (RFC 8106), for three of the longest intervals.
+    pub name_servers: Vec<Ipv6Addr>,
+    /// Where they are to look for names, likewise.
+    pub search: Vec<String>,
 }
 
 impl Default for Advertise {
@@ -90,6 +125,8 @@ impl Default for Advertise {
             reachable: Duration::ZERO,
             retrans: Duration::ZERO,
             prefixes: Vec::new(),
+            name_servers: Vec::new(),
+            search: Vec::new(),
         }
     }
 }

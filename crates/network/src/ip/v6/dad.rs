@@ -11,7 +11,6 @@ use crate::addr::{Cidr, Prefix};
 use crate::ip::book::{Change, News};
 use crate::ip::config::ConfigError;
 use crate::ip::state::Ip;
-use crate::neighbor::RETRANS;
 use crate::route::{Iface, Origin, Route, Target};
 use septet_wire::nd::{self, Discovery as Message, NeighborSolicit};
 
@@ -36,6 +35,10 @@ impl Tentative {
 
     pub(super) const fn at(&self) -> Instant {
         self.at
+    }
+
+    pub(super) const fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
     }
 
     pub(super) fn lease_mut(&mut self) -> Option<&mut Lease> {
@@ -159,6 +162,7 @@ impl Ip {
 
     /// Asks, and takes what nobody has claimed.
     pub(super) fn run_dad(&mut self, now: Instant, iface: Iface, out: &mut Out<'_>) {
+        let retrans = self.neighbors.retrans(iface);
         while let Some(link) = self.link_mut(iface)
             && let Some(at) = link.tentative.iter().position(|t| t.at <= now)
         {
@@ -166,7 +170,7 @@ impl Ip {
             let addr = tentative.addr();
             if tentative.left > 0 {
                 tentative.left -= 1;
-                tentative.at = now + RETRANS;
+                tentative.at = now + retrans;
                 let event = out.trace.emit(Storey::Network, "dad.ask", EventId::NONE, |f| {
                     f.set("ip", addr).set("iface", iface);
                 });
@@ -196,7 +200,7 @@ impl Ip {
     /// Somebody else has the address. §5.4.5: "the address … cannot be assigned to an interface".
     pub(super) fn duplicate(&mut self, iface: Iface, addr: Ipv6Addr, cause: EventId, out: &mut Out<'_>) {
         let Some(link) = self.link_mut(iface) else { return };
-        link.tentative.retain(|t| t.addr() != addr);
+        let lost: Vec<Tentative> = link.tentative.extract_if(.., |t| t.addr() == addr).collect();
         if !link.failed.contains(&addr) {
             link.failed.push(addr);
             link.failed.truncate(MAX_ADDRESSES);
@@ -204,6 +208,9 @@ impl Ip {
         out.trace.emit(Storey::Network, "dad.duplicate", cause, |f| {
             f.set("ip", addr).set("iface", iface).set("why", "another node has it or wants it too");
         });
+        for lease in lost.iter().filter_map(Tentative::lease) {
+            self.replace_temporary(iface, lease, cause, out);
+        }
     }
 
     /// Takes an address from an interface, with its routes. Gives whether it was there.

@@ -6,15 +6,16 @@ use crate::fragment::{self, Expired, Outcome};
 use crate::ip::told::{cause_of, drop_frame};
 use crate::ip::{Cast, Datagram, Ip, Outgoing, Up};
 use crate::route::Iface;
-use septet_wire::extension::{Extension, FRAGMENT_LEN, Fragment, ROUTER_ALERT, Unknown, next};
+use septet_wire::extension::{Extension, ExtensionOption, FRAGMENT_LEN, Fragment, JUMBO, ROUTER_ALERT, Unknown, next};
 use septet_wire::icmp::{self, Message};
 use septet_wire::icmpv6::{self, kind};
 use septet_wire::ipv6::{self, Header};
 use septet_wire::packet::Packet;
 use septet_wire::{HeaderFault, Trouble, mld, protocol};
 
-/// Extension headers that one packet may have; RFC 8504 §5.3 lets a host set limits.
-const HEADERS: usize = 16;
+/// Fragment headers that one packet may have, each in what came out of the one before; RFC 8504 §5.3 lets a host set limits.
+/// Other headers may be as many as there is room for, as in Linux: each is read once.
+const FRAGMENTS: usize = 16;
 /// Options in one header, padding left out: Linux's `max_hbh_opts_number` and `max_dst_opts_number`.
 const OPTIONS: usize = 8;
 /// Where the IPv6 header says how long its payload is.
@@ -65,9 +66,11 @@ impl Ip {
             (header, frame) = passed;
         }
         let (mut following, mut names, mut at) = (header.next_header, ipv6::NEXT_HEADER_AT, ipv6::HEADER_LEN);
-        for _ in 0..=HEADERS {
+        let mut fragments = 0;
+        loop {
             let (then, len) = match following {
                 served if self.is_served(served) => {
+                    let Ok(header_len) = u16::try_from(at) else { return self.bad_header_v6(&frame, out) };
                     self.counters6.in_delivers += 1;
                     let Arrival { iface, cast, mtu_back } = arrival;
                     frame.pull(at);
@@ -80,7 +83,7 @@ impl Ip {
                         tos: header.traffic_class,
                         cast,
                         mtu_back,
-                        header_len: at as u16,
+                        header_len,
                         frame,
                     }));
                     return;
@@ -103,7 +106,9 @@ impl Ip {
                     Some(passed) => passed,
                     None => return,
                 },
+                next::FRAGMENT if fragments == FRAGMENTS => return self.bad_header_v6(&frame, out),
                 next::FRAGMENT => {
+                    fragments += 1;
                     let Some(whole) = self.reassemble_v6(now, arrival, &header, frame, at, out) else { return };
                     let Ok(again) = Header::parse(whole.bytes()) else { return };
                     (header, frame) = (again, whole);
@@ -123,7 +128,6 @@ impl Ip {
             };
             (following, names, at) = (then, at as u32, at + len);
         }
-        self.bad_header_v6(&frame, out);
     }
 
     fn bad_header_v6(&mut self, frame: &Frame, out: &mut Out<'_>) {
@@ -155,6 +159,10 @@ impl Ip {
                 self.bad_header_v6(frame, out);
                 return None;
             }
+            if option.kind == JUMBO && at == ipv6::HEADER_LEN && header.next_header == next::HOP_BY_HOP {
+                self.jumbo(now, arrival, header, frame, &option, out);
+                return None;
+            }
             // A router alert is for who listens to what it announces, and here that is told by its group.
             let action = if option.kind == ROUTER_ALERT { Unknown::Skip } else { option.if_unknown() };
             let reports = match action {
@@ -175,6 +183,32 @@ impl Ip {
             return None;
         }
         Some((extension.next, extension.bytes.len()))
+    }
+
+    /// A packet says that it is longer than its header can say, which none is that comes over links of ours. RFC 2675 §3: what
+    /// is not, has "Code: 0" and points to the length that is too small, or to the option where the header says a length too.
+    fn jumbo(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        header: &Header,
+        frame: &Frame,
+        option: &ExtensionOption<'_>,
+        out: &mut Out<'_>,
+    ) {
+        let at = (ipv6::HEADER_LEN + option.at) as u32;
+        let wrong = match option.data.try_into().map(u32::from_be_bytes) {
+            // §2: "The Jumbo Payload option has the alignment requirement 4n + 2", and four octets.
+            _ if option.at % 4 != 2 => None,
+            Ok(len) if len as usize <= ipv6::MAX_PAYLOAD => Some(at + 2),
+            Ok(_) if header.payload_len != 0 => Some(at),
+            Ok(_) | Err(_) => None,
+        };
+        self.bad_header_v6(frame, out);
+        if let Some(at) = wrong {
+            let trouble = Trouble::Header { fault: HeaderFault::Field, at };
+            self.report_v6(now, trouble, frame, arrival.cast, out);
+        }
     }
 
     /// RFC 8200 §4.4: "If Segments Left is zero, the node must ignore the Routing header … If Segments Left is non-zero, the
@@ -318,7 +352,11 @@ impl Ip {
                 });
             }
             error if icmpv6::is_error(error) => self.receive_error_v6(now, header, &message, frame, out),
-            kind::ROUTER_SOLICIT | kind::ROUTER_ADVERT | kind::NEIGHBOR_SOLICIT | kind::NEIGHBOR_ADVERT => {
+            kind::ROUTER_SOLICIT
+            | kind::ROUTER_ADVERT
+            | kind::NEIGHBOR_SOLICIT
+            | kind::NEIGHBOR_ADVERT
+            | kind::REDIRECT => {
                 if let Some(iface) = arrival.iface {
                     self.receive_nd(now, iface, header, &message, &frame, out);
                 }
@@ -331,7 +369,6 @@ impl Ip {
                     self.receive_mld(now, iface, header.src, &frame, out);
                 }
             }
-            kind::REDIRECT => self.counters6.icmp_in_redirects += 1,
             // RFC 4443 §2.4 (b): "If an ICMPv6 informational message of unknown type is received, it MUST be silently
             // discarded."
             _ => {}

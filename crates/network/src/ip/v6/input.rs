@@ -28,13 +28,18 @@ impl Ip {
                 return drop_frame(&frame, why, out);
             }
         };
-        frame.truncate(ipv6::HEADER_LEN + usize::from(header.payload_len));
+        // RFC 2675 §2: without a length in the header, an option of what follows may say it.
+        let looks_first = header.payload_len == 0 && header.next_header == next::HOP_BY_HOP;
+        if !looks_first {
+            frame.truncate(ipv6::HEADER_LEN + usize::from(header.payload_len));
+        }
         // RFC 8200 §4: the Hop-by-Hop Options header is what every node on the way looks at.
         if header.next_header == next::HOP_BY_HOP {
             let at = Arrival::on(iface, cast);
             if self.options(now, at, &header, &frame, ipv6::HEADER_LEN, out).is_none() {
                 return;
             }
+            frame.truncate(ipv6::HEADER_LEN + usize::from(header.payload_len));
         }
         if self.filter.is_some() {
             return self.receive_filtered_v6(now, iface, cast, header, frame, out);
@@ -172,10 +177,13 @@ impl Ip {
             return self.report_v6(now, Trouble::HopLimit, &frame, Cast::Unicast, out);
         }
         let way = if way.spread { self.spread_forwarded(way, dst, &frame) } else { way };
+        if way.iface == iface {
+            self.redirect_v6(now, iface, header, &way, &frame, out);
+        }
         if self.filter.is_some() {
             return self.forward_filtered_v6(now, iface, header, way, frame, out);
         }
-        let mtu = self.interface(way.iface).mtu_v6();
+        let mtu = self.fit_forwarded(self.interface(way.iface).mtu_v6(), dst.into()).bytes;
         if frame.len() > mtu as usize && offload::packet_len_v6(&frame, header) > mtu {
             // RFC 8200 §5: no router cuts; it says how much fits.
             self.counters6.in_too_big_errors += 1;

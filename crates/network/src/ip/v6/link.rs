@@ -24,6 +24,7 @@ pub(crate) struct Link {
     pub(super) leases: Vec<Lease>,
     pub(super) on_link: Vec<OnLink>,
     pub(super) routers: Vec<DefaultRouter>,
+    pub(super) names: Names,
     /// Whether and when it asks for routers.
     pub(super) search: Search,
     pub(super) advertising: Option<Advertising>,
@@ -63,6 +64,31 @@ pub(super) struct Lease {
     /// `None`: for ever.
     pub(super) valid_until: Option<Instant>,
     pub(super) stage: Stage,
+    /// Where it is to change.
+    pub(super) temporary: Option<Temporary>,
+}
+
+/// What a temporary address has beside its lifetimes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Temporary {
+    /// When it was made.
+    pub(super) created: Instant,
+    /// For how long it is preferred at most, and valid.
+    pub(super) preferred: Duration,
+    pub(super) valid: Duration,
+    /// How many of its kind were somebody else's before it.
+    pub(super) tries: u8,
+    /// Whether another takes its place already.
+    pub(super) followed: Followed,
+}
+
+/// Whether a temporary address has a successor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Followed {
+    /// It does not.
+    NotYet,
+    /// It does.
+    Already,
 }
 
 /// Whether an address is taken for what is new.
@@ -97,6 +123,13 @@ pub(super) struct OnLink {
 pub(super) struct DefaultRouter {
     pub(super) addr: Ipv6Addr,
     pub(super) until: Option<Instant>,
+}
+
+/// What routers told on one link, each with its end; `None`: for ever.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) servers: Vec<(Ipv6Addr, Option<Instant>)>,
+    pub(super) search: Vec<(String, Option<Instant>)>,
 }
 
 /// The search for routers: RFC 7559's, which does not give up.

@@ -9,8 +9,11 @@ mod filter;
 mod input;
 pub(super) mod layer;
 pub(super) mod link;
+mod names;
 mod nd;
 mod output;
+mod privacy;
+mod redirect;
 mod router;
 mod source;
 
@@ -18,7 +21,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use septet_core::{Carrier, Instant};
 
-pub use self::config::{Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config};
+pub use self::config::{Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config, Privacy};
 pub use self::link::AddressState;
 
 use self::layer::{Way, is_link_scoped};
@@ -246,7 +249,9 @@ impl Ip {
             if self.interface(iface).carrier == Carrier::Up && self.interface(iface).discovers() {
                 self.begin_v6(now, iface);
                 self.run_dad(now, iface, out);
+                self.run_privacy(now, iface, out);
                 self.run_leases(now, iface, out);
+                self.run_names(now, iface, out);
                 self.run_search(now, iface, out);
                 self.run_advertising(now, iface, out);
                 self.keep_groups(now, iface);
@@ -277,6 +282,6 @@ impl Link {
         let routers = self.routers.iter().filter_map(|r| r.until);
         let advertising = self.advertising.as_ref().and_then(|a| a.at);
         let all = dad.chain(leases).chain(prefixes).chain(routers);
-        all.chain(self.search.at()).chain(advertising).min()
+        all.chain(self.search.at()).chain(self.names.deadline()).chain(advertising).min()
     }
 }

@@ -31,6 +31,7 @@ impl Ip {
             kind::NEIGHBOR_SOLICIT => self.counters6.icmp_in_neighbor_solicits += 1,
             kind::NEIGHBOR_ADVERT => self.counters6.icmp_in_neighbor_advertisements += 1,
             kind::ROUTER_SOLICIT => self.counters6.icmp_in_router_solicits += 1,
+            kind::REDIRECT => self.counters6.icmp_in_redirects += 1,
             _ => self.counters6.icmp_in_router_advertisements += 1,
         }
         if !self.interface(iface).discovers() {
@@ -45,6 +46,7 @@ impl Ip {
             Some(Discovery::NeighborAdvert(told)) => self.on_neighbor_advert(now, iface, header, told, frame, out),
             Some(Discovery::RouterSolicit(link)) => self.on_router_solicit(now, iface, header, link, frame, out),
             Some(Discovery::RouterAdvert(advert)) => self.on_router_advert(now, iface, header, &advert, frame, out),
+            Some(Discovery::Redirect(redirect)) => self.on_redirect(now, iface, header, redirect, frame, out),
             None => Err(Invalid),
         };
         if taken.is_err() {
@@ -217,6 +219,7 @@ impl Ip {
             Discovery::NeighborAdvert(_) => self.counters6.icmp_out_neighbor_advertisements += 1,
             Discovery::RouterSolicit(_) => self.counters6.icmp_out_router_solicits += 1,
             Discovery::RouterAdvert(_) => self.counters6.icmp_out_router_advertisements += 1,
+            Discovery::Redirect(_) => self.counters6.icmp_out_redirects += 1,
         }
         self.counters6.icmp_out_msgs += 1;
         self.counters6.out_requests += 1;

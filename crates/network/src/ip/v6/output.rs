@@ -11,7 +11,7 @@ use crate::ip::told::{cause_of, drop_frame};
 use crate::ip::ways::Kind;
 use crate::ip::{DEFAULT_TTL, DontFragment, Ip, LOOPBACK_DELAY, LOOPBACK_MTU, Looped, Outgoing, SendError};
 use crate::neighbor::{Origin, Output, Waiting};
-use crate::route::Iface;
+use crate::route::{Iface, MtuLock, RouteMtu};
 use septet_wire::ipv6::{self, Header};
 use septet_wire::protocol;
 
@@ -38,10 +38,15 @@ impl Ip {
         let way = self.way_v6(dst, to.by)?;
         let way = if way.spread { self.spread_sent(way, src, dst, to.protocol, frame.bytes()) } else { way };
         let src = if src.is_unspecified() { self.source_v6(&way, dst)? } else { src };
-        let mtu = self.mtu_of_v6(now, &way, dst);
+        let RouteMtu { bytes: mtu, lock } = self.fit_v6(now, &way, dst);
         // A super-segment is split at the port, into packets that its maker has sized.
         let fits = frame.len() + ipv6::HEADER_LEN <= mtu as usize || frame.segment_size != 0;
-        if frame.len() > ipv6::MAX_PAYLOAD || (!fits && to.dont_fragment == DontFragment::Yes) {
+        let refuses = match to.dont_fragment {
+            DontFragment::No | DontFragment::IfItFits => false,
+            DontFragment::Yes => true,
+            DontFragment::Discover => lock == MtuLock::Open,
+        };
+        if frame.len() > ipv6::MAX_PAYLOAD || !fits && refuses {
             self.counters6.out_discards += 1;
             return Err(SendError::MessageTooLong { mtu });
         }
@@ -129,16 +134,15 @@ impl Ip {
     }
 
     pub(in crate::ip) fn mtu_of_v6(&self, now: Instant, way: &Way, dst: Ipv6Addr) -> u32 {
-        if way.kind == Kind::Local {
-            return LOOPBACK_MTU;
-        }
-        let link = self.interface(way.iface).mtu_v6();
-        if self.path_mtu.is_empty() {
-            return link;
-        }
-        match self.path_mtu.get(&dst.into()) {
-            Some(&(mtu, until)) if now < until => mtu.min(link),
-            _ => link,
+        self.fit_v6(now, way, dst).bytes
+    }
+
+    /// What fits on a way to `dst`, and whether that is looked for.
+    #[inline]
+    fn fit_v6(&self, now: Instant, way: &Way, dst: Ipv6Addr) -> RouteMtu {
+        match way.kind {
+            Kind::Local => RouteMtu::open(LOOPBACK_MTU),
+            _ => self.fit(now, self.interface(way.iface).mtu_v6(), dst.into()),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::ip::state::Ip;
 use crate::ip::told::cause_of;
 use crate::route::Iface;
 use septet_wire::ipv6::Header;
-use septet_wire::nd::{self, Discovery, INFINITE, PrefixInformation, RouterAdvert};
+use septet_wire::nd::{self, Discovery, INFINITE, PrefixInformation, Resolvers, RouterAdvert, SearchList};
 
 /// RFC 4861 §10: the first three follow one another within 16 seconds, an answer is delayed by up to half a second, and
 /// two to everybody are three seconds apart.
@@ -113,6 +113,8 @@ impl Ip {
                 }
             });
         }
+        // RFC 8106 §5.1: the lifetime "SHOULD be at least … 3 * MaxRtrAdvInterval".
+        let lifetime = u32::try_from((3 * config.max_interval).as_secs()).unwrap_or(INFINITE);
         RouterAdvert {
             hop_limit: config.hop_limit,
             lifetime: config.lifetime,
@@ -121,8 +123,21 @@ impl Ip {
             link: Some(interface.mac),
             mtu: config.mtu,
             prefixes: prefixes.iter().filter_map(information).collect(),
+            resolvers: told(&config.name_servers)
+                .map(|servers| Resolvers { lifetime, servers: servers.to_vec() })
+                .into_iter()
+                .collect(),
+            search: told(&config.search)
+                .map(|domains| SearchList { lifetime, domains: domains.to_vec() })
+                .into_iter()
+                .collect(),
         }
     }
+}
+
+/// A list, unless it is empty.
+fn told<T>(list: &[T]) -> Option<&[T]> {
+    (!list.is_empty()).then_some(list)
 }
 
 fn information(advertised: &AdvertisedPrefix) -> Option<PrefixInformation> {

@@ -2,10 +2,11 @@
 
 use std::net::Ipv6Addr;
 
+use super::link::Lease;
 use super::{Way, is_link_scoped};
 use crate::ip::ways::Kind;
 use crate::ip::{Ip, SendError};
-use crate::selection::{self, Lifetime, Nearness, Source};
+use crate::selection::{self, Kind as Kept, Lifetime, Nearness, Source};
 
 impl Ip {
     /// The source address of what takes `way` to `dst` (RFC 6724 §5): of the interfaces all take part, but what is
@@ -22,14 +23,16 @@ impl Ip {
                 if !here && (addr.is_unicast_link_local() || link_scoped) {
                     return None;
                 }
-                let is_deprecated = leases.iter().any(|lease| lease.addr() == addr && lease.is_deprecated());
+                let lease = leases.iter().find(|lease| lease.addr() == addr);
+                let is_deprecated = lease.is_some_and(Lease::is_deprecated);
                 let lifetime = if is_deprecated { Lifetime::Deprecated } else { Lifetime::Preferred };
+                let kind = if lease.is_some_and(Lease::is_temporary) { Kept::Temporary } else { Kept::Public };
                 let nearness = match here {
                     true if prefix.contains(way.next_hop.into()) => Nearness::NextHop,
                     true => Nearness::Interface,
                     false => Nearness::Elsewhere,
                 };
-                Some((Source { addr: addr.into(), prefix_len: prefix.prefix_len(), lifetime }, nearness))
+                Some((Source { addr: addr.into(), prefix_len: prefix.prefix_len(), lifetime, kind }, nearness))
             })
         });
         match selection::choose(dst.into(), all).map(|source| source.addr) {

@@ -1,0 +1,125 @@
+//! ICMP redirects of IPv4 (RFC 792, RFC 1122 §3.2.2.2, RFC 1812 §5.2.7.2): a router that sends a datagram out where it came in
+//! tells its sender of the better first hop, and a host believes its own.
+
+use std::net::Ipv4Addr;
+
+use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey};
+
+use super::layer::Way;
+use crate::ip::outgoing::{DontFragment, Outgoing};
+use crate::ip::redirects::Doubt;
+use crate::ip::state::Ip;
+use crate::ip::told::{cause_of, drop_frame, with_cause};
+use crate::ip::up::Cast;
+use crate::ip::ways::Kind;
+use crate::route::{Iface, Target};
+use septet_wire::icmp::{self, Message, kind};
+use septet_wire::ipv4::{Header, protocol};
+
+/// RFC 1812 §5.2.7.2: "Routers MUST be able to generate the Redirect for Host message (Type 5, Code 1)", and none for a
+/// network.
+const FOR_HOST: u8 = 1;
+/// RFC 792: for a network, a host, and both with a type of service, which RFC 1122 §3.2.2.2 has a host take for that host.
+const CODES: core::ops::RangeInclusive<u8> = 0..=3;
+
+impl Ip {
+    /// Tells the sender of a datagram that goes back onto the link that it came from who would be the better first hop. What
+    /// has a source route, which would forbid it, was dropped before.
+    #[cold]
+    pub(super) fn redirect(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        header: &Header,
+        way: &Way,
+        packet: &Frame,
+        out: &mut Out<'_>,
+    ) {
+        let Header { src, dst, .. } = *header;
+        let gateway = way.next_hop;
+        if !self.calls_for_redirect(iface, src.into(), gateway.into())
+            || !icmp::may_report(header, packet.bytes())
+            || !self.may_redirect(now, src.into())
+        {
+            return;
+        }
+        let mut frame = Frame::new(Frame::HEADROOM, icmp::quote(packet.bytes()));
+        Message { icmp_type: kind::REDIRECT, code: FOR_HOST, rest: gateway.to_bits() }.push(&mut frame);
+        frame.checksums = Checksums::Good;
+        let event = out.trace.emit(Storey::Network, "icmp.redirect", cause_of(packet), |f| {
+            f.set("to", src).set("about", dst).set("gateway", gateway);
+            f.set("why", "the way leads back onto the link that the packet came from");
+        });
+        self.counters.icmp_out_msgs += 1;
+        self.counters.icmp_out_redirects += 1;
+        // RFC 1812 §5.2.7.2: "The source address used in the ICMP Redirect MUST belong to the same logical (sub)net as the
+        // destination address", as that of any datagram for a neighbour does.
+        let to = Outgoing {
+            tos: header.tos & 0x1e | 0xc0,
+            dont_fragment: DontFragment::No,
+            ..Outgoing::new(Ipv4Addr::UNSPECIFIED.into(), src.into(), protocol::ICMP)
+        };
+        // Without a way back there is nobody to tell.
+        let _ = self.send(now, &to, with_cause(frame, event), out);
+    }
+
+    /// A router says that it is not the best first hop: `frame` begins at its ICMP header.
+    pub(super) fn receive_redirect(
+        &mut self,
+        now: Instant,
+        iface: Option<Iface>,
+        cast: Cast,
+        header: &Header,
+        message: Message,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        self.counters.icmp_in_redirects += 1;
+        frame.pull(icmp::HEADER_LEN);
+        let Some(about) = Header::of_quote(frame.bytes()).ok().filter(|_| CODES.contains(&message.code)) else {
+            self.counters.icmp_in_errors += 1;
+            return drop_frame(&frame, DropReason::Malformed, out);
+        };
+        let gateway = Ipv4Addr::from_bits(message.rest);
+        let believed = match iface {
+            Some(iface) if cast == Cast::Unicast => self.weigh_redirect(iface, header.src, gateway, &about),
+            _ => Err("it was not sent to this host alone"),
+        };
+        let event = if believed.is_ok() { "icmp.redirected" } else { "icmp.redirect-ignored" };
+        out.trace.emit(Storey::Network, event, cause_of(&frame), |f| {
+            f.set("from", header.src).set("about", about.dst).set("gateway", gateway);
+            if let Err(why) = believed {
+                f.set("why", why);
+            }
+        });
+        if let Ok(target) = believed {
+            self.take_detour(now, about.dst.into(), target);
+        }
+    }
+
+    /// Whether a redirect is to be believed, and where it leads. RFC 1122 §3.2.2.2: "A Redirect message SHOULD be silently
+    /// discarded if the new gateway address it specifies is not on the same connected (sub-) net through which the Redirect
+    /// arrived, or if the source of the Redirect is not the current first-hop gateway for the specified destination".
+    fn weigh_redirect(
+        &mut self,
+        iface: Iface,
+        router: Ipv4Addr,
+        gateway: Ipv4Addr,
+        about: &Header,
+    ) -> Result<Target, Doubt> {
+        self.believes_redirects()?;
+        if !self.is_local(about.src.into()) {
+            return Err("this host did not send what it is about");
+        }
+        let way = self.way(about.dst);
+        if way.kind != Kind::Unicast || way.iface != iface || way.next_hop != router || way.next_hop == about.dst {
+            return Err("it is not from the first hop there");
+        }
+        let there = self.way(gateway);
+        let near = there.kind == Kind::Unicast && there.iface == iface && there.next_hop == gateway;
+        if !near || !self.is_on_link(iface, gateway.into()) {
+            return Err("the router that it names is not on the link");
+        }
+        Ok(if gateway == about.dst { Target::Link(iface) } else { Target::Via(iface, gateway.into()) })
+    }
+}
