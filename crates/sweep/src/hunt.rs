@@ -164,8 +164,9 @@ impl Chase<'_> {
         if !faults.is_empty() && self.play(self.seed, calm, None) == Some(Came::Well) {
             well = Some((self.seed, calm.to_vec()));
         }
-        let others = self.plan.seeds.iter().flat_map(|seeds| seeds.iter()).filter(|seed| *seed != self.seed);
-        for seed in others.take(OTHERS) {
+        let own = self.seed;
+        let others = self.plan.seeds.iter().flat_map(|seeds| seeds.iter()).filter(|seed| *seed != own);
+        for seed in others.take(OTHERS).collect::<Vec<_>>() {
             if well.is_none() && self.play(seed, faults, None) == Some(Came::Well) {
                 well = Some((seed, faults.to_vec()));
             }
