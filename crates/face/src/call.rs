@@ -1,43 +1,118 @@
-//! A system call of a simulated program, which waits where it must.
+//! A system call of a simulated program: it takes its time where calls cost time, waits where it must, and is told to the trace.
 
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::Poll;
 use std::io;
+use std::rc::Rc;
 
-use septet_core::Instant;
+use septet_core::Storey;
 use septet_posix::{Errno, Operation, Reply, Request};
-use septet_socket::Sleep;
+use septet_socket::NetExt as _;
 
 use crate::descriptor::Shared;
+use crate::program::Task;
+use crate::tell;
 
 /// Makes a call; the program is left while it waits.
 pub(crate) fn perform(process: &Shared, request: Request) -> io::Result<Reply> {
-    let mut operation = Operation::start(&mut process.lock(), request);
-    let mut timer: Option<(Instant, Sleep)> = None;
-    let answered = poll_fn(|cx| {
-        loop {
-            {
-                let mut process = process.lock();
-                if let Some(result) = operation.poll(&mut process) {
-                    return Poll::Ready(result);
-                }
-                process.watch(&operation, cx.waker());
-            }
-            let Some(deadline) = operation.deadline() else { return Poll::Pending };
-            if timer.as_ref().is_none_or(|(at, _)| *at != deadline) {
-                timer = Some((deadline, process.net().sleep_until(deadline)));
-            }
-            // Once it is time the call gives up.
-            let Some((_, sleep)) = &mut timer else { return Poll::Pending };
-            if Pin::new(sleep).poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    });
-    match septet_coroutine::wait(answered) {
+    match septet_coroutine::wait(call(process, Task::current(), request)) {
         Ok(result) => result.map_err(io::Error::from),
         // Outside of a program nobody waits.
         Err(_) => Err(Errno::EAGAIN.into()),
     }
 }
+
+/// Makes a call that never waits, and only takes its time.
+pub(crate) fn at_once(process: &Shared) {
+    let Some(task) = Task::current() else { return };
+    process.net().count("io.calls");
+    if let Some(thread) = task.thread.get() {
+        let _ = septet_coroutine::wait(thread.work(thread.cpu().costs().call));
+    }
+}
+
+async fn call(process: &Shared, task: Option<Rc<Task>>, request: Request) -> Result<Reply, Errno> {
+    let Some(task) = task else { return finish(process, request).await };
+    let (net, said) = (process.net(), tell::Call::of(&request));
+    net.count("io.calls");
+    let thread = task.thread.get();
+    if let Some(thread) = thread {
+        thread.work(thread.cpu().costs().call).await;
+    }
+    let mut operation = Operation::start(&mut process.lock(), request);
+    let mut waited = false;
+    let result = loop {
+        let answer = operation.poll(&mut process.lock());
+        if let Some(result) = answer {
+            break result;
+        }
+        if !waited {
+            waited = true;
+            net.count("io.waits");
+            said.tell(&task, "call.waits", |_| ());
+        }
+        if let Some(thread) = thread {
+            thread.wait();
+        }
+        something_happened(process, &operation).await;
+        if let Some(thread) = thread {
+            thread.wake().await;
+        }
+    };
+    if waited {
+        said.tell(&task, "call.woken", |_| ());
+    }
+    match &result {
+        Ok(Reply::Data { data, .. }) => {
+            net.observe("io.copied", data.len() as f64);
+            copy(&task, data.len()).await;
+        }
+        Ok(Reply::Number(bytes)) if said.copies() => {
+            net.observe("io.copied", *bytes as f64);
+            copy(&task, *bytes as usize).await;
+        }
+        Err(Errno::EAGAIN | Errno::EINPROGRESS) if !waited => net.count("io.would-block"),
+        _ => {}
+    }
+    said.tell_result(&task, &result, waited);
+    result
+}
+
+async fn copy(task: &Task, bytes: usize) {
+    if let Some(thread) = task.thread.get() {
+        thread.work(thread.cpu().copying(bytes)).await;
+    }
+}
+
+/// The same without anybody who waits for it.
+async fn finish(process: &Shared, request: Request) -> Result<Reply, Errno> {
+    let mut operation = Operation::start(&mut process.lock(), request);
+    loop {
+        let answer = operation.poll(&mut process.lock());
+        if let Some(result) = answer {
+            return result;
+        }
+        something_happened(process, &operation).await;
+    }
+}
+
+/// Ready when it is worth to ask again.
+async fn something_happened(process: &Shared, operation: &Operation) {
+    let mut timer = operation.deadline().map(|at| process.net().sleep_until(at));
+    poll_fn(|cx| {
+        if timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready()) {
+            return Poll::Ready(());
+        }
+        let process = process.lock();
+        if process.is_ready(operation) {
+            return Poll::Ready(());
+        }
+        process.watch(operation, cx.waker());
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Where calls are told: programs make them.
+pub(crate) const STOREY: Storey = Storey::Application;

@@ -1,5 +1,6 @@
 //! A descriptor of a process on a simulated host, which is closed when nobody holds it any more.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,11 +17,12 @@ pub(crate) struct Shared(Arc<Inner>);
 struct Inner {
     net: NetRef,
     process: Mutex<Process>,
+    threads: AtomicUsize,
 }
 
 impl Shared {
     pub(crate) fn new(net: NetRef, process: Process) -> Self {
-        Self(Arc::new(Inner { net, process: Mutex::new(process) }))
+        Self(Arc::new(Inner { net, process: Mutex::new(process), threads: AtomicUsize::new(0) }))
     }
 
     pub(crate) fn net(&self) -> &NetRef {
@@ -30,6 +32,16 @@ impl Shared {
     /// The process. No thread of it waits while this is held.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Process> {
         self.0.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A thread begins; gives how many there are.
+    pub(crate) fn begin_thread(&self) -> usize {
+        self.0.threads.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A thread ends; gives how many there are.
+    pub(crate) fn end_thread(&self) -> usize {
+        self.0.threads.fetch_sub(1, Ordering::Relaxed) - 1
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -11,9 +11,13 @@
 mod call;
 mod descriptor;
 pub mod net;
+pub mod poll;
 pub mod program;
+mod tell;
 pub mod thread;
 pub mod time;
 
 pub use net::{TcpListener, TcpStream, UdpSocket};
+pub use poll::Poll;
 pub use program::{Failure, Program, start};
+pub use tell::METRICS;

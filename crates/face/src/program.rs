@@ -1,9 +1,11 @@
 //! Programs: straight code on a host.
 
 use core::any::Any;
+use core::cell::OnceCell;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,19 +13,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use septet_core::{Instant, Storey};
 use septet_coroutine::{Coroutine, DEFAULT_STACK, Panicked};
 use septet_posix::Process;
+use septet_socket::cpu::CpuThread;
 use septet_socket::{NetExt, NetRef, Spawned};
 
 use crate::descriptor::Shared;
 
 /// What a thread of a program on a simulated host runs in.
-#[derive(Clone)]
 pub(crate) struct Task {
     pub(crate) process: Shared,
     pub(crate) name: Arc<str>,
     pub(crate) stack: usize,
+    /// What it is to the host's cores, from its first turn on, where calls cost time.
+    pub(crate) thread: OnceCell<CpuThread>,
 }
 
 impl Task {
+    pub(crate) fn new(process: Shared, name: Arc<str>, stack: usize) -> Self {
+        Self { process, name, stack, thread: OnceCell::new() }
+    }
+
     /// That of the calling code; none where it is the kernel's.
     pub(crate) fn current() -> Option<Rc<Self>> {
         septet_coroutine::local()
@@ -174,7 +182,7 @@ where
     match net.system() {
         Ok(system) => {
             let process = Shared::new(net.clone(), Process::new(system));
-            begin(Task { process, name: name.into(), stack: DEFAULT_STACK }, body)
+            begin(Task::new(process, name.into(), DEFAULT_STACK), body)
         }
         Err(why) if why.kind() == io::ErrorKind::Unsupported => on_kernel(net, name, body),
         Err(why) => Err(why),
@@ -190,14 +198,46 @@ where
     let net = task.process.net().clone();
     let system = net.system()?;
     let (slot, name, stack) = (Slot::new(), task.name.clone(), task.stack);
-    let coroutine = Coroutine::new(stack, Rc::new(task) as Rc<dyn Any>, body)?;
+    if let Some(cpu) = system.cpu() {
+        let _ = task.thread.set(cpu.thread(net.clone()));
+    }
+    let task = Rc::new(task);
+    let coroutine = Coroutine::new(stack, task.clone() as Rc<dyn Any>, body)?;
     let ending = Ending { slot: slot.clone(), net, name };
+    let counted = Counted::new(task.clone());
     let spawned = system.spawn_local(Box::pin(async move {
-        let ending = ending;
+        let (ending, _counted) = (ending, counted);
+        if let Some(thread) = task.thread.get() {
+            thread.work(Duration::ZERO).await;
+        }
         let result = coroutine.await;
         ending.set(result);
     }));
     Ok(Program { slot, spawned: Some(spawned) })
+}
+
+/// A thread that is counted until it ends.
+struct Counted(Rc<Task>);
+
+impl Counted {
+    fn new(task: Rc<Task>) -> Self {
+        record_threads(&task, task.process.begin_thread());
+        Self(task)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        record_threads(&self.0, self.0.process.end_thread());
+    }
+}
+
+fn record_threads(task: &Task, threads: usize) {
+    let net = task.process.net();
+    net.observe("io.threads", threads as f64);
+    if let Some(thread) = task.thread.get() {
+        net.observe("io.memory", threads as f64 * thread.cpu().costs().thread as f64);
+    }
 }
 
 fn on_kernel<T, F>(net: &NetRef, name: &str, body: F) -> io::Result<Program<T>>

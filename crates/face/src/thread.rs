@@ -54,11 +54,8 @@ impl Builder {
             }
             return Ok(JoinHandle(Handle::Kernel(builder.spawn(body)?)));
         };
-        let mut task = Task::clone(&task);
-        if let Some(name) = self.name {
-            task.name = name.into();
-        }
-        task.stack = self.stack.unwrap_or(task.stack);
+        let name = self.name.map_or_else(|| task.name.clone(), Into::into);
+        let task = Task::new(task.process.clone(), name, self.stack.unwrap_or(task.stack));
         Ok(JoinHandle(Handle::Simulated(begin(task, body)?)))
     }
 }
@@ -98,7 +95,21 @@ impl<T> JoinHandle<T> {
             message,
         };
         match self.0 {
-            Handle::Simulated(program) => wait(program).unwrap_or_else(|why| Err(nowhere(why.to_string()))),
+            Handle::Simulated(program) => {
+                let task = Task::current();
+                let thread = task.as_ref().and_then(|task| task.thread.get());
+                let joined = wait(async {
+                    if let Some(thread) = thread.filter(|_| !program.is_finished()) {
+                        thread.wait();
+                    }
+                    let end = program.await;
+                    if let Some(thread) = thread {
+                        thread.wake().await;
+                    }
+                    end
+                });
+                joined.unwrap_or_else(|why| Err(nowhere(why.to_string())))
+            }
             Handle::Kernel(thread) => {
                 let name = thread.thread().name().unwrap_or_default().to_owned();
                 let why = |payload: Box<dyn core::any::Any + Send>| septet_coroutine::Panicked::of(&*payload).message;
@@ -120,15 +131,42 @@ impl<T> JoinHandle<T> {
 pub fn sleep(time: Duration) {
     match Task::current() {
         // A program that ends does not sleep.
-        Some(task) => drop(wait(task.process.net().sleep(time))),
+        Some(task) => drop(wait(async {
+            let thread = task.thread.get();
+            if let Some(thread) = thread {
+                thread.wait();
+            }
+            task.process.net().sleep(time).await;
+            if let Some(thread) = thread {
+                thread.wake().await;
+            }
+        })),
         None => std::thread::sleep(time),
     }
 }
 
+/// Works for so long, and waits for nothing: it takes a core, where those of the host are counted, and else just time.
+pub fn work(time: Duration) {
+    let Some(task) = Task::current() else {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < time {
+            core::hint::spin_loop();
+        }
+        return;
+    };
+    // A program that ends does not work.
+    let _ = match task.thread.get() {
+        Some(thread) => wait(thread.work(time)),
+        None => wait(task.process.net().sleep(time)),
+    };
+}
+
 /// Lets the other threads of the host go on first.
 pub fn yield_now() {
-    if Task::current().is_none() {
-        return std::thread::yield_now();
+    let Some(task) = Task::current() else { return std::thread::yield_now() };
+    if let Some(thread) = task.thread.get() {
+        let _ = wait(thread.yield_now());
+        return;
     }
     let mut yielded = false;
     let turn = core::future::poll_fn(|cx| {

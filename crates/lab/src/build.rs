@@ -157,6 +157,7 @@ impl Lab {
                         multicast: self.multicast(index),
                         tcp: segmented(&stack.tcp, options.segmentation),
                         listening: stack.listening.clone(),
+                        costs: stack.costs.clone(),
                         name_servers: self.name_servers(node, &resolvers),
                         search: vec![DOMAIN.to_owned()],
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },

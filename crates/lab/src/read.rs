@@ -1,6 +1,7 @@
 //! How a lab file becomes a lab: its keys, and what they say together.
 
 pub(crate) mod autoconf;
+pub(crate) mod costs;
 pub(crate) mod edit;
 pub(crate) mod idle;
 pub(crate) mod keys;

@@ -517,6 +517,26 @@ fn tcp_loss_detection() {
 }
 
 #[test]
+fn io_blocking() {
+    holds("io-blocking", &[]);
+}
+
+#[test]
+fn io_threads() {
+    holds("io-threads", &[]);
+}
+
+#[test]
+fn io_non_blocking() {
+    holds("io-non-blocking", &[]);
+}
+
+#[test]
+fn io_event_loop() {
+    holds("io-event-loop", &[]);
+}
+
+#[test]
 fn tcp_slow_receiver() {
     holds("tcp-slow-receiver", &[]);
 }

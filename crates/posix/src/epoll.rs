@@ -109,6 +109,16 @@ impl Process {
         Ok(out)
     }
 
+    /// Whether `epoll_wait` would report anything; or fail.
+    pub(crate) fn epoll_has_news(&self, fd: Fd) -> bool {
+        let Some(Object::Epoll(epoll)) = self.descriptors.get(&fd).map(|d| &d.object) else { return true };
+        epoll.watched.iter().any(|(fd, watch)| {
+            let always = (POLLERR | POLLHUP) as u16;
+            let ready = self.poll_events(*fd) as u16 & (watch.event.events as u16 | always) != 0;
+            ready && !watch.spent && (watch.trigger == Trigger::Level || watch.reported != Some(self.wakes(*fd)))
+        })
+    }
+
     pub(crate) fn epoll_is_ready(&self, epoll: &Epoll) -> bool {
         epoll.watched.iter().any(|(fd, watch)| {
             let always = (POLLERR | POLLHUP) as u16;

@@ -16,6 +16,8 @@ const SOCK_STREAM: i32 = 1;
 const SOCK_DGRAM: i32 = 2;
 pub(crate) const O_NONBLOCK: i32 = 0o4000;
 const O_RDWR: i32 = 2;
+const SOL_SOCKET: i32 = 1;
+const SO_REUSEADDR: i32 = 2;
 const F_GETFL: i32 = 3;
 const F_SETFL: i32 = 4;
 const SIOCINQ: u64 = 0x541b;
@@ -124,14 +126,22 @@ impl Process {
     /// `bind(2)`
     ///
     /// # Errors
-    /// `EBADF`, `EINVAL` where it is bound already, `EADDRNOTAVAIL` where the address is not the host's.
+    /// `EBADF`, `EINVAL` where it is bound already, `EADDRNOTAVAIL` where the address is not the host's, `EADDRINUSE` where
+    /// something of this port is not quite over and `SO_REUSEADDR` is not set.
     pub fn bind(&mut self, fd: Fd, address: SocketAddr) -> Result<(), Errno> {
         let address = canonical(address);
         let is_own = address.ip().is_unspecified() || self.sockets.is_local(address.ip());
         match self.object_mut(fd)? {
             Object::Tcp(socket) if socket.bound.is_none() && socket.stage == Stage::New => {
-                socket.bound = Some(address).filter(|_| is_own);
-                socket.bound.map(drop).ok_or(Errno::EADDRNOTAVAIL)
+                if !is_own {
+                    return Err(Errno::EADDRNOTAVAIL);
+                }
+                let reuses = socket.kept.get(&(SOL_SOCKET, SO_REUSEADDR)).is_some_and(|value| *value != 0);
+                if address.port() != 0 && !reuses && self.sockets.is_bound(address) {
+                    return Err(Errno::EADDRINUSE);
+                }
+                self.tcp_socket(fd)?.bound = Some(address);
+                Ok(())
             }
             Object::Udp(_) => self.bind_udp(fd, address),
             _ => Err(Errno::EINVAL),

@@ -2,7 +2,9 @@
 
 use core::task::Waker;
 
-use crate::socket::Object;
+use septet_transport::tcp::State;
+
+use crate::socket::{Object, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT};
 use crate::{Fd, Operation, Process, Request};
 
 /// How deep epoll instances may watch one another, as Linux has it (`EP_MAX_NESTS`).
@@ -27,6 +29,26 @@ impl Process {
                 entries.iter().for_each(|entry| self.watch_descriptor(entry.fd, waker, NESTS));
             }
             Request::Close { .. } => {}
+        }
+    }
+
+    /// Whether a call that has to wait would come to an end now, were it asked.
+    pub fn is_ready(&self, operation: &Operation) -> bool {
+        const ALWAYS: i16 = POLLERR | POLLHUP | POLLNVAL;
+        if let Some(id) = operation.lingers_for() {
+            return !self.is_closing(id);
+        }
+        let is_any = |fd: &Fd, events: i16| self.poll_events(*fd) & (events | ALWAYS) != 0;
+        match operation.request() {
+            Request::Accept { listener: fd, .. } | Request::Receive { fd, .. } => is_any(fd, POLLIN),
+            Request::Send { fd, .. } => is_any(fd, POLLOUT),
+            Request::Connect { fd, .. } => {
+                let id = self.tcp_id(*fd).ok().flatten();
+                id.is_none_or(|id| !matches!(self.state(id), State::SynSent | State::SynReceived))
+            }
+            Request::Poll { entries, .. } => entries.iter().any(|entry| is_any(&entry.fd, entry.events)),
+            Request::EpollWait { fd, .. } => self.epoll_has_news(*fd),
+            Request::Close { .. } => true,
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod accept;
 pub mod admin;
+pub mod cpu;
 mod ext;
 mod icmp;
 mod net;

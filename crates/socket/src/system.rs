@@ -13,6 +13,7 @@ use septet_core::Instant;
 use septet_transport::tcp::{self, Config, Error, Follows, Info, Options, Readiness, Shutdown, SocketOption, State};
 use septet_transport::udp;
 
+use crate::cpu::Cpu;
 use crate::{Datagram, Spawned};
 
 /// Names a TCP socket of one life of a host: the next boot begins with new ones.
@@ -64,6 +65,10 @@ pub trait System: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `AddrNotAvailable` where the address is not the host's, or what the endpoint refuses.
     fn listen(&self, at: SocketAddr, backlog: usize, options: &Options) -> io::Result<TcpSocketId>;
+
+    /// Whether TCP has anything at this address and port, be it a connection that is not quite over: what a socket without
+    /// `SO_REUSEADDR` must not be bound to.
+    fn is_bound(&self, at: SocketAddr) -> bool;
 
     /// Takes the next connection that waits, and the address of its far end.
     ///
@@ -226,6 +231,9 @@ pub trait System: fmt::Debug + Send + Sync + 'static {
 
     /// How many times the readiness of a UDP socket has changed.
     fn udp_changes(&self, socket: udp::SocketId) -> u64;
+
+    /// The cores of the host, where its calls cost time.
+    fn cpu(&self) -> Option<Arc<Cpu>>;
 
     /// Starts a task that stays on the thread that plays the host, and ends with the host.
     fn spawn_local(&self, task: Pin<Box<dyn Future<Output = ()>>>) -> Spawned;

@@ -19,6 +19,8 @@ mod dhclient;
 mod dig;
 mod gauge;
 mod hop;
+mod io_client;
+mod io_server;
 mod ip;
 mod iperf3;
 mod mtr;
@@ -55,6 +57,8 @@ pub static PROGRAMS: &[&dyn Program] = &[
     &curl::Curl,
     &dhclient::Dhclient,
     &dig::Dig,
+    &io_client::IoClient,
+    &io_server::IoServer,
     &ip::Ip,
     &iperf3::Iperf3,
     &mtr::Mtr,

@@ -6,9 +6,12 @@ mod stream;
 mod udp;
 
 pub use address::ToAddresses;
+pub(crate) use listener::Inner as ListenerInner;
 pub use listener::{Incoming, ListenOptions, ReuseAddress, TcpListener};
 pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
+pub(crate) use stream::Inner as StreamInner;
 pub use stream::TcpStream;
+pub(crate) use udp::Inner as UdpInner;
 pub use udp::UdpSocket;
 
 use core::time::Duration;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use septet_core::Instant;
 use septet_engine::executor;
+use septet_socket::cpu::Cpu;
 use septet_socket::{Datagram, Spawned, System, TcpSocketId};
 use septet_transport::tcp::{Config, Error, Follows, Info, Options, Readiness, Shutdown, SocketOption, State};
 use septet_transport::udp;
@@ -55,6 +56,10 @@ impl System for Sockets {
 
     fn listen(&self, at: SocketAddr, backlog: usize, options: &Options) -> io::Result<TcpSocketId> {
         call(&self.key, |stack, _| stack.listen_plainly(at, backlog, options))
+    }
+
+    fn is_bound(&self, at: SocketAddr) -> bool {
+        with(&self.key, |stack, _| stack.tcp.endpoint().is_bound(at)).unwrap_or(false)
     }
 
     fn accept(&self, listener: TcpSocketId) -> io::Result<(TcpSocketId, SocketAddr)> {
@@ -171,6 +176,10 @@ impl System for Sockets {
 
     fn udp_changes(&self, socket: udp::SocketId) -> u64 {
         with(&self.key, |stack, _| stack.udp.changes(socket)).unwrap_or(0)
+    }
+
+    fn cpu(&self) -> Option<Arc<Cpu>> {
+        with(&self.key, |stack, _| stack.cpu.clone()).ok().flatten()
     }
 
     fn spawn_local(&self, task: Pin<Box<dyn Future<Output = ()>>>) -> Spawned {

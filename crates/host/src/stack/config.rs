@@ -12,6 +12,7 @@ use septet_network::ip::{Multipath, Redirects};
 use septet_network::route::WrittenRoute;
 use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, Ipv6Config, Multicast, StaticRoute};
+use septet_socket::cpu::Costs;
 
 use super::listening::Listening;
 use super::speaker::Speaker;
@@ -58,6 +59,8 @@ pub struct HostConfig {
     pub tcp: Arc<septet_transport::tcp::Config>,
     /// How its programs listen, whatever they ask for.
     pub listening: Arc<Listening>,
+    /// What the system calls of its programs cost; nothing, where there is none.
+    pub costs: Option<Arc<Costs>>,
     /// The `nameserver` lines of its `resolv.conf`.
     pub name_servers: Vec<SocketAddr>,
     /// The `search` line of its `resolv.conf`.
@@ -112,6 +115,7 @@ impl HostConfig {
             multicast: Multicast::default(),
             tcp: Arc::default(),
             listening: Listening::none(),
+            costs: None,
             name_servers: Vec::new(),
             search: Vec::new(),
             hosts: Arc::default(),

@@ -14,6 +14,7 @@ use septet_network::firewall::Firewall;
 use septet_network::ip::{Cast, Datagram, DontFragment, Multipath, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip};
+use septet_socket::cpu::Cpu;
 use septet_transport::Trouble;
 use septet_transport::tcp::Transmit;
 use septet_transport::udp;
@@ -80,6 +81,8 @@ pub(crate) struct Storeys {
     pub(crate) listeners: Listeners,
     /// The `resolv.conf` that was written while the host runs.
     pub(crate) resolvers: Option<(Vec<SocketAddr>, Vec<String>)>,
+    /// The cores on which programs run, where their calls cost time.
+    pub(crate) cpu: Option<Arc<Cpu>>,
     /// The programs, and why the one that runs does what it does.
     pub(crate) tasks: executor::Handle,
     pub(crate) rng: Rng,
@@ -114,6 +117,7 @@ impl Storeys {
             packets: Packets::default(),
             listeners: Listeners::default(),
             resolvers: None,
+            cpu: config.costs.as_deref().cloned().map(Cpu::new),
             tasks,
             rng: stream("programs"),
             link: Ports::default(),
@@ -137,6 +141,7 @@ impl Storeys {
         self.packets.wipe();
         self.listeners.wipe();
         self.resolvers = None;
+        self.cpu = self.config.costs.as_deref().cloned().map(Cpu::new);
         self.outbox.clear();
         self.blocked = None;
         self.routing = Routing::new(&self.config);

@@ -39,6 +39,8 @@ pub(crate) struct Tcp {
     boot: u32,
     waiting: Vec<Waiting>,
     acceptors: BTreeMap<SocketId, Wakers>,
+    /// Who waits until what a socket sent before it was closed has arrived: `SO_LINGER`.
+    closing: Vec<(SocketId, Waker)>,
     /// Writers that wait until the segments that are built have left.
     pub(super) held: Vec<Waker>,
     /// Counters of earlier lives.
@@ -56,6 +58,7 @@ impl Tcp {
             boot: 0,
             waiting: Vec::new(),
             acceptors: BTreeMap::new(),
+            closing: Vec::new(),
             held: Vec::new(),
             past: Vec::new(),
         }
@@ -65,7 +68,7 @@ impl Tcp {
     pub(crate) fn wipe(&mut self, config: Arc<Config>) {
         self.waiting.iter_mut().for_each(|waiting| waiting.watchers.wake());
         let waiting = self.waiting.drain(..).flat_map(|Waiting { reader, writer, .. }| [reader, writer]);
-        waiting.flatten().chain(self.held.drain(..)).for_each(Waker::wake);
+        waiting.flatten().chain(self.held.drain(..)).chain(self.closing.drain(..).map(|(_, waker)| waker)).for_each(Waker::wake);
         self.acceptors.values_mut().for_each(Wakers::wake);
         let past = if self.endpoint.is_some() { self.counters().map(|(_, n)| n).collect() } else { Vec::new() };
         let fresh = Self::new(config, self.rng.clone());
@@ -102,7 +105,16 @@ impl Tcp {
         let id = self.resolve(socket)?;
         self.endpoint().state(id)?;
         self.waiting(id).watchers.register(&Context::from_waker(waker));
+        // Of a socket that was let go nothing is told any more but that all has arrived.
+        if self.is_closing(id) && !self.closing.iter().any(|(other, w)| *other == id && w.will_wake(waker)) {
+            self.closing.push((id, waker.clone()));
+        }
         Ok(())
+    }
+
+    fn is_closing(&self, id: SocketId) -> bool {
+        let state = self.endpoint.as_ref().and_then(|endpoint| endpoint.state(id).ok());
+        matches!(state, Some(State::FinWait1 | State::Closing | State::LastAck))
     }
 
     /// How many times the readiness of a socket has changed.
@@ -138,6 +150,12 @@ impl Tcp {
         while let Some((id, readiness)) = self.endpoint.as_mut().and_then(|e| e.poll_event()) {
             because(&|| self.endpoint.as_ref().map_or(EventId::NONE, |e| e.cause(id)));
             self.wake(id, readiness);
+        }
+        if !self.closing.is_empty() {
+            let closing = core::mem::take(&mut self.closing);
+            let (still, over): (Vec<_>, Vec<_>) = closing.into_iter().partition(|(id, _)| self.is_closing(*id));
+            self.closing = still;
+            over.into_iter().for_each(|(_, waker)| waker.wake());
         }
         self.deadline = self.endpoint.as_mut().and_then(|e| e.poll_timeout());
     }

@@ -13,6 +13,7 @@ use septet_network::ip::{Autoconf, Multipath, Privacy, Redirects};
 use septet_network::route::WrittenRoute;
 use septet_network::{Cidr, Iface};
 use septet_service::Service;
+use septet_socket::cpu::Costs;
 use septet_transport::tcp;
 
 use crate::model::address::Given;
@@ -322,6 +323,8 @@ pub struct StackSpec {
     pub tcp: Arc<tcp::Config>,
     /// How its programs and services listen.
     pub listening: Arc<Listening>,
+    /// What the system calls of its programs cost, where they cost anything.
+    pub costs: Option<Arc<Costs>>,
     /// The programs it runs.
     pub commands: Vec<Command>,
     /// The services it offers.

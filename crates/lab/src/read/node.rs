@@ -32,7 +32,7 @@ use crate::model::versions::Versions;
 use crate::read::routes::ROUTES;
 use crate::read::switch::{self, SWITCH};
 use crate::read::tcp::TCP;
-use crate::read::{listeners, multicast, routing};
+use crate::read::{costs, listeners, multicast, routing};
 
 /// The tables of nodes by the name of the section, and so by kind.
 type NodesOf = Key<Named<PieceOf>>;
@@ -64,6 +64,7 @@ static L3_SWITCH: Section = Section::new(
             &REDIRECTS,
             &TCP,
             &listeners::LISTENERS,
+            &costs::COSTS,
             &RUN,
             &FIREWALL,
         ],
@@ -94,6 +95,7 @@ const STACK: &[&dyn AnyKey] = &[
     &REDIRECTS,
     &TCP,
     &listeners::LISTENERS,
+    &costs::COSTS,
     &DUPLEX,
     &TURNAROUND,
     &RUN,
@@ -394,6 +396,7 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistak
     StackSpec {
         tcp: crate::read::tcp::read(table, defaults, mistakes),
         listening: listeners::read(table, mistakes),
+        costs: costs::read(table),
         commands: table.get(&RUN).unwrap_or_default(),
         services: septet_service::read(table, topology, mistakes),
         duplex: table.get(&DUPLEX).unwrap_or_default(),

@@ -149,6 +149,14 @@ impl Endpoint {
         Ok(id)
     }
 
+    /// Whether anything here has this address and port, be it a connection that is not quite over: what a socket without
+    /// `SO_REUSEADDR` must not be bound to.
+    pub fn is_bound(&self, at: SocketAddr) -> bool {
+        let collides = |a: IpAddr| a == at.ip() || a.is_unspecified() || at.ip().is_unspecified();
+        let same = |local: SocketAddr| local.port() == at.port() && local.is_ipv4() == at.is_ipv4();
+        self.slots.near_ends().any(|local| same(local) && collides(local.ip()))
+    }
+
     fn choose_listening_port(&mut self, ip: IpAddr) -> Result<SocketAddr, Error> {
         let (low, high) = self.config.port_range;
         let span = u64::from(high.saturating_sub(low)) + 1;
