@@ -6,7 +6,6 @@ use core::task::Poll;
 use std::io;
 use std::rc::Rc;
 
-use septet_core::Storey;
 use septet_posix::{Errno, Operation, Reply, Request};
 use septet_socket::NetExt as _;
 
@@ -64,7 +63,7 @@ async fn call(process: &Shared, task: Option<Rc<Task>>, request: Request) -> Res
         said.tell(&task, "call.woken", |_| ());
     }
     match &result {
-        Ok(Reply::Data { data, .. }) => {
+        Ok(Reply::Data { data, .. }) if !data.is_empty() => {
             net.observe("io.copied", data.len() as f64);
             copy(&task, data.len()).await;
         }
@@ -113,6 +112,3 @@ async fn something_happened(process: &Shared, operation: &Operation) {
     })
     .await;
 }
-
-/// Where calls are told: programs make them.
-pub(crate) const STOREY: Storey = Storey::Application;

@@ -1,10 +1,9 @@
 //! How a call is told to the trace.
 
-use septet_core::{Fields, Metric};
+use septet_core::{Fields, Metric, Storey};
 use septet_posix::{Errno, Fd, Reply, Request};
 use septet_socket::NetExt as _;
 
-use crate::call::STOREY;
 use crate::program::Task;
 
 /// A call by its name and its arguments, as `strace(1)` shows it.
@@ -52,7 +51,7 @@ impl Call {
     }
 
     pub(crate) fn tell(&self, task: &Task, kind: &'static str, more: impl FnOnce(&mut Fields)) {
-        task.process.net().trace(STOREY, kind, |f| {
+        task.process.net().trace(Storey::Application, kind, |f| {
             f.set("thread", task.name.to_string()).set("call", self.line());
             more(f);
         });

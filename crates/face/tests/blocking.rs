@@ -252,3 +252,27 @@ fn outside_of_a_simulation_sockets_are_the_kernel_s() {
     let failed = thread::Builder::new().name("kernel's").spawn(|| panic!("there")).unwrap().join().unwrap_err();
     assert_eq!((&*failed.name, &*failed.message), ("kernel's", "there"));
 }
+
+#[test]
+fn a_datagram_waits_for_room_in_the_send_buffer() {
+    let log = Log::default();
+    let out = log.clone();
+    let client = move || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        for _ in 0..50 {
+            assert_eq!(socket.send_to(&[0; 60_000], "10.0.0.2:9").unwrap(), 60_000);
+        }
+        socket.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        let refused = loop {
+            match socket.send_to(&[0; 60_000], "10.0.0.2:9") {
+                Ok(_) => sent += 1,
+                Err(error) => break error.kind(),
+            }
+        };
+        assert!(sent < 10, "{sent}");
+        out.say(format!("{refused:?}"));
+    };
+    play(client, || ());
+    assert_eq!(log.lines(), ["WouldBlock"]);
+}

@@ -355,7 +355,10 @@ const ROWS: &[Row] = &[
             let first = TcpStream::connect_timeout(&at, Duration::from_secs(1));
             settle();
             let second = TcpStream::connect_timeout(&at, Duration::from_millis(200));
-            all(&[shown(first.as_ref().map(|_| "connected").map_err(|e| e.kind().into())), shown(second.map(|_| "connected"))])
+            all(&[
+                shown(first.as_ref().map(|_| "connected").map_err(|e| e.kind().into())),
+                shown(second.map(|_| "connected")),
+            ])
         },
     },
     Row {
@@ -490,8 +493,7 @@ const END: &str = "<!-- end -->\n";
 #[test]
 fn corner_cases_are_as_the_kernel_has_them() {
     let ours = simulated();
-    let lines: Vec<String> =
-        ROWS.iter().zip(&ours).map(|(row, said)| format!("| {} | {said} |\n", row.name)).collect();
+    let lines: Vec<String> = ROWS.iter().zip(&ours).map(|(row, said)| format!("| {} | {said} |\n", row.name)).collect();
     assert_eq!(ours.len(), ROWS.len(), "the program stopped after {:#?}", ours);
     if cfg!(target_os = "linux") {
         let theirs: Vec<String> = ROWS.iter().map(|row| run(row, IpAddr::from([127, 0, 0, 1]))).collect();

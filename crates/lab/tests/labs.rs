@@ -1,5 +1,8 @@
 //! Every lab of the repository is played to its end, and meets its expectations.
 
+#[path = "labs/io_models.rs"]
+mod io_models;
+
 use septet_lab::{BuildOptions, Lab, Outcome, with_setting};
 
 fn path(name: &str) -> String {

@@ -311,7 +311,10 @@ impl Operation {
     ) -> Option<Result<Reply, Errno>> {
         let Request::Send { data, .. } = &self.request else { return Some(Err(Errno::EINVAL)) };
         if process.is_datagram(fd) {
-            return Some(process.send_udp(fd, data, to.map(canonical)).map(|n| Reply::Number(n as i64)));
+            return match process.send_udp(fd, data, to.map(canonical)) {
+                Err(Errno::EAGAIN) => self.wait(process, fd, flags),
+                sent => Some(sent.map(|n| Reply::Number(n as i64))),
+            };
         }
         let id = match process.tcp_id(fd) {
             Ok(Some(id)) => id,

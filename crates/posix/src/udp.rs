@@ -150,7 +150,7 @@ impl Process {
 
     pub(crate) fn udp_events(&self, socket: &UdpSocket) -> i16 {
         let Some(id) = socket.id else { return POLLOUT };
-        let mut events = POLLOUT;
+        let mut events = if self.sockets.is_udp_writable(id).unwrap_or(true) { POLLOUT } else { 0 };
         if self.sockets.is_udp_readable(id).unwrap_or(false) {
             events |= POLLIN;
         }

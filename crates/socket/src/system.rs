@@ -196,6 +196,12 @@ pub trait System: fmt::Debug + Send + Sync + 'static {
     /// The socket is gone.
     fn is_udp_readable(&self, socket: udp::SocketId) -> io::Result<bool>;
 
+    /// Whether there is room for another datagram.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    fn is_udp_writable(&self, socket: udp::SocketId) -> io::Result<bool>;
+
     /// Takes what went wrong: `SO_ERROR`.
     ///
     /// # Errors

@@ -242,6 +242,14 @@ pub(super) fn some(option: &str, value: &str, step: u64) -> Result<u64, ArgError
     }
 }
 
+/// An [`amount`] of bytes that a buffer can be made for: at least one, at most a mebibyte.
+pub(super) fn buffer(option: &str, value: &str) -> Result<usize, ArgError> {
+    match some(option, value, 1024)? {
+        size @ ..=0x10_0000 => Ok(size as usize),
+        _ => Err(bad(option, value, "at most a mebibyte")),
+    }
+}
+
 /// A whole number from `least` to `most`.
 pub(super) fn within<T>(option: &str, value: &str, least: T, most: T, wanted: &'static str) -> Result<T, ArgError>
 where

@@ -8,7 +8,6 @@ use septet_socket::{BoxFuture, NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::args::{self, Arg, ArgError, At, Spec, value};
-use super::io_server::request_size;
 use super::names::Names;
 use super::{Context, Misuse, Needs, Program, complain};
 use crate::dns::Family;
@@ -91,7 +90,7 @@ impl Options {
                         connections = args::within("--connections", &text, 1, 60_000, "from 1 to 60000")?;
                     }
                     "requests" => requests = args::within("--requests", &text, 1, u32::MAX, "at least 1")?,
-                    "size" => size = request_size(&text)?,
+                    "size" => size = args::buffer("--size", &text)?,
                     "interval" => interval = args::duration("--interval", &text)?,
                     _ => slow = args::duration("--slow", &text)?,
                 },

@@ -150,6 +150,10 @@ impl System for Sockets {
         call(&self.key, |stack, _| stack.udp.is_readable(socket))
     }
 
+    fn is_udp_writable(&self, socket: udp::SocketId) -> io::Result<bool> {
+        call(&self.key, |stack, _| stack.udp.is_writable(socket))
+    }
+
     fn take_udp_error(&self, socket: udp::SocketId) -> io::Result<Option<udp::Error>> {
         call(&self.key, |stack, _| stack.udp.take_error(socket))
     }

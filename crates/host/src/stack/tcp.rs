@@ -68,7 +68,11 @@ impl Tcp {
     pub(crate) fn wipe(&mut self, config: Arc<Config>) {
         self.waiting.iter_mut().for_each(|waiting| waiting.watchers.wake());
         let waiting = self.waiting.drain(..).flat_map(|Waiting { reader, writer, .. }| [reader, writer]);
-        waiting.flatten().chain(self.held.drain(..)).chain(self.closing.drain(..).map(|(_, waker)| waker)).for_each(Waker::wake);
+        waiting
+            .flatten()
+            .chain(self.held.drain(..))
+            .chain(self.closing.drain(..).map(|(_, waker)| waker))
+            .for_each(Waker::wake);
         self.acceptors.values_mut().for_each(Wakers::wake);
         let past = if self.endpoint.is_some() { self.counters().map(|(_, n)| n).collect() } else { Vec::new() };
         let fresh = Self::new(config, self.rng.clone());

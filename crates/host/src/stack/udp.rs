@@ -107,6 +107,10 @@ impl Udp {
         self.endpoint.is_readable(id).map_err(io_error)
     }
 
+    pub(crate) fn is_writable(&self, id: SocketId) -> io::Result<bool> {
+        self.endpoint.is_writable(id).map_err(io_error)
+    }
+
     pub(crate) fn take_error(&mut self, id: SocketId) -> io::Result<Option<Error>> {
         self.endpoint.take_error(id).map_err(io_error)
     }

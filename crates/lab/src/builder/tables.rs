@@ -53,6 +53,8 @@ tables! {
         tcp(controller: &str) => set("tcp", controller);
         /// An option of its TCP, by its key.
         tcp_option(key: &str, value: impl Into<Value>) => table("tcp", |tcp| tcp.set(key, value));
+        /// What system calls of its programs cost, by the keys of the table `costs`; the defaults where nothing is set.
+        costs(of: impl FnOnce(Fields) -> Fields) => table("costs", of);
         /// The versions of IP that it speaks: `4`, `6` or `dual`.
         ip(versions: &str) => set("ip", versions);
         /// The address with its prefix, where there is one port only; one more.

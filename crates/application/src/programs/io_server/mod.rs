@@ -12,8 +12,7 @@ use septet_socket::{BoxFuture, cpu};
 use super::args::{self, Arg, ArgError, At, Spec, value};
 use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
 
-pub(super) use styles::STYLES;
-use styles::Style;
+use styles::{STYLES, Style};
 
 /// The program.
 pub(super) struct IoServer;
@@ -95,7 +94,7 @@ impl Options {
                             args::bad("--style", &text, "blocking, threads, non-blocking or event-loop")
                         })?;
                     }
-                    "size" => size = request_size(&text)?,
+                    "size" => size = args::buffer("--size", &text)?,
                     "work" => work = args::duration("--work", &text)?,
                     _ => pause = args::span("--pause", &text)?,
                 },
@@ -105,15 +104,6 @@ impl Options {
         let port = port.ok_or(ArgError::Missing("the port"))?;
         Ok(Self { port, style, size, work, pause })
     }
-}
-
-/// The size of a request, as server and client take it.
-pub(super) fn request_size(text: &str) -> Result<usize, ArgError> {
-    let size = args::some("--size", text, 1024)?;
-    if size > 1 << 20 {
-        return Err(args::bad("--size", text, "at most a mebibyte"));
-    }
-    Ok(size as usize)
 }
 
 /// What it records beside its calls.

@@ -12,7 +12,7 @@ use super::Options;
 
 /// In which style a server is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Style {
+pub(super) enum Style {
     /// One thread, which serves one client until that goes.
     Blocking,
     /// A thread for each client.
@@ -24,7 +24,7 @@ pub(crate) enum Style {
 }
 
 /// The styles by name.
-pub(crate) const STYLES: &[(&str, Style)] = &[
+pub(super) const STYLES: &[(&str, Style)] = &[
     ("blocking", Style::Blocking),
     ("threads", Style::Threads),
     ("non-blocking", Style::NonBlocking),
@@ -200,16 +200,19 @@ fn whoever_is_ready(net: &NetRef, options: &Options, listener: &TcpListener) -> 
                 }
                 continue;
             }
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    accepted(net);
-                    next += 1;
-                    let client = Client::new(stream, options)?;
-                    poll.add(&client.stream, next, Interest::Both, Trigger::Edge)?;
-                    clients.insert(next, client);
+            // All that wait are taken: one a turn would let a burst of clients wait for those that are served meanwhile.
+            loop {
+                match listener.accept() {
+                    Ok((stream, _)) => {
+                        accepted(net);
+                        next += 1;
+                        let client = Client::new(stream, options)?;
+                        poll.add(&client.stream, next, Interest::Both, Trigger::Edge)?;
+                        clients.insert(next, client);
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
             }
         }
     }
