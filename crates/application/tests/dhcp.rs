@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::Ipv4Addr;
 
-use septet_application::dhcp::lease::{Dest, Found, Output, Pool, Reserved, Server, Told, Via};
+use septet_application::dhcp::lease::{Dest, Found, Naming, Output, Pool, Reserved, Server, Told, Via};
 use septet_application::dhcp::machine::{Identity, Lease, Machine, Output as Wish, State, To};
 use septet_application::dhcp::relaying;
 use septet_core::Instant;
@@ -54,6 +54,7 @@ fn ask(server: &mut Server, now: Instant, message: &Message) -> (Vec<(Dest, Mess
             Output::Send(dest, message) => sent.push((dest, Message::parse(&message.to_bytes()).unwrap())),
             Output::Check(address, question) => server.checked(now, VIA, address, &question, Found::Nobody),
             Output::Told(news) => told.push(news),
+            Output::Name(..) => {}
         }
     }
     (sent, told)
@@ -97,8 +98,62 @@ fn four_messages_give_an_address_with_all_that_goes_with_it() {
     assert_eq!((&lease.routers[..], &lease.name_servers[..]), (&[SERVER][..], &[ip(2)][..]));
     let after = |part: f64| now + LEASE.mul_f64(part);
     assert_eq!((lease.renew_at, lease.rebind_at, lease.ends_at), (after(0.5), after(0.875), after(1.0)));
-    assert_eq!(server.address_of(now, "H7"), Some(ip(100)));
-    assert_eq!(server.address_of(after(1.0), "h7"), None);
+    let known = server.known();
+    assert_eq!((&*known[0].name, &*known[0].domain, known[0].address), ("h7", "lab", ip(100)));
+    assert_eq!(server.known_until(ip(100)), Some(after(1.0)));
+}
+
+/// What name servers are to be told.
+fn names(server: &mut Server, now: Instant, message: &Message) -> Vec<(Naming, String, Ipv4Addr)> {
+    server.receive(now, VIA, &Message::parse(&message.to_bytes()).unwrap());
+    taken(server, now)
+}
+
+fn taken(server: &mut Server, now: Instant) -> Vec<(Naming, String, Ipv4Addr)> {
+    let mut names = Vec::new();
+    while let Some(output) = server.poll() {
+        match output {
+            Output::Check(address, question) => server.checked(now, VIA, address, &question, Found::Nobody),
+            Output::Name(naming, named) => names.push((naming, named.name, named.address)),
+            Output::Send(..) | Output::Told(_) => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn a_client_is_known_by_its_name_as_long_as_it_has_its_address() {
+    let (mut server, now) = (server(), Instant::ZERO);
+    let ask = |kind, name: &str| {
+        let mut message = Message::request(kind, 1, MacAddr::local(5));
+        message.options.host_name = Some(name.into());
+        message
+    };
+    let request = |name: &str| {
+        let mut message = ask(Kind::Request, name);
+        (message.options.requested, message.options.server) = (Some(ip(100)), Some(SERVER));
+        message
+    };
+    assert_eq!(names(&mut server, now, &ask(Kind::Discover, "Alice")), []);
+    let (known, gone) = (Naming::Known, Naming::Gone);
+    let own = |naming, name: &str| (naming, name.to_owned(), ip(100));
+    assert_eq!(names(&mut server, now, &request("Alice")), [own(known, "alice")]);
+    // It is told once, and what its lease is prolonged to counts.
+    let later = now + LEASE / 2;
+    let renewal = Message { ciaddr: ip(100), ..ask(Kind::Request, "alice") };
+    assert_eq!(names(&mut server, later, &renewal), []);
+    server.expire(now + LEASE);
+    assert_eq!(taken(&mut server, now), []);
+    let renamed = Message { ciaddr: ip(100), ..ask(Kind::Request, "bob") };
+    assert_eq!(names(&mut server, later, &renamed), [own(gone, "alice"), own(known, "bob")]);
+    let nameless = Message { ciaddr: ip(100), ..ask(Kind::Request, "no name.") };
+    assert_eq!(names(&mut server, later, &nameless), [own(gone, "bob")]);
+    assert_eq!(names(&mut server, later, &renewal), [own(known, "alice")]);
+    server.expire(later + LEASE);
+    assert_eq!(taken(&mut server, later), [own(gone, "alice")]);
+    assert_eq!(names(&mut server, later, &renewal), [own(known, "alice")]);
+    let release = Message { ciaddr: ip(100), ..ask(Kind::Release, "alice") };
+    assert_eq!(names(&mut server, later, &release), [own(gone, "alice")]);
 }
 
 #[test]

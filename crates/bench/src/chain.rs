@@ -8,6 +8,7 @@ use std::sync::Arc;
 use septet_capture::{LongFile, Names, Pcapng, pcapng};
 use septet_core::{Instant, Port, Rate, Seed, StationId};
 use septet_engine::World;
+use septet_network::firewall;
 use septet_physical::Medium;
 use septet_socket::{NetExt, NetRef};
 
@@ -31,13 +32,18 @@ fn medium() -> Medium {
 
 /// UDP between two hosts through routers.
 pub(crate) fn udp(options: &Options, version: Version) -> Result<Report, Failure> {
-    run(options, version, |_, _| Ok(()))
+    run(options, version, None, |_, _| Ok(()))
+}
+
+/// The same through routers with packet filters.
+pub(crate) fn filtered(options: &Options, rules: &Arc<firewall::Config>) -> Result<Report, Failure> {
+    run(options, Version::Four, Some(rules), |_, _| Ok(()))
 }
 
 /// The same, with all that crosses the server's port written to a file, reasons included: frames whole, or their first
 /// `snap` bytes.
 pub(crate) fn captured(options: &Options, snap: Option<u32>) -> Result<Report, Failure> {
-    run(options, Version::Four, |world, server| {
+    run(options, Version::Four, None, |world, server| {
         let mut names = Names::new();
         for id in (0..world.stations() as u32).map(StationId) {
             names.station(id, world.name(id));
@@ -52,6 +58,7 @@ pub(crate) fn captured(options: &Options, snap: Option<u32>) -> Result<Report, F
 fn run(
     options: &Options,
     version: Version,
+    rules: Option<&Arc<firewall::Config>>,
     watch: impl FnOnce(&mut World, StationId) -> Result<(), Failure>,
 ) -> Result<Report, Failure> {
     let packets = options.scaled(PACKETS);
@@ -61,6 +68,9 @@ fn run(
     let mut before = client;
     for n in 1..=ROUTERS {
         let router = plan.router(format!("r{n}"));
+        if let Some(rules) = rules {
+            plan.filter(router, rules.clone());
+        }
         plan.cable(before, router, &cable);
         before = router;
     }
@@ -140,6 +150,7 @@ fn join(world: &mut World, a: StationId, b: StationId) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filtered::{Tracks, rules as rules_for};
 
     #[test]
     fn every_packet_arrives() {
@@ -147,6 +158,9 @@ mod tests {
         assert_eq!(raw(&options).unwrap().packets, Some(9000));
         // Beside the datagrams there are ARP requests and replies on each link.
         assert_eq!(udp(&options, Version::Four).unwrap().packets, Some(9018));
+        for (rules, tracks) in [(1, Tracks::Nothing), (10, Tracks::Nothing), (10, Tracks::Connections)] {
+            assert_eq!(filtered(&options, &rules_for(rules, tracks)).unwrap().packets, Some(9018));
+        }
         assert_eq!(captured(&options, None).unwrap().digest, captured(&options, Some(SNAP)).unwrap().digest);
     }
 }

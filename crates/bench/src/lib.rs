@@ -10,6 +10,7 @@ mod cost;
 mod dumbbell;
 mod exchange;
 mod fabric;
+mod filtered;
 mod flow;
 mod idle;
 mod plan;
@@ -62,6 +63,26 @@ pub static WORKLOADS: &[Workload] = &[
         run: |options| chain::udp(options, plan::Version::Four),
     },
     Workload { name: "chain-ipv6", help: "chain over IPv6", run: |options| chain::udp(options, plan::Version::Six) },
+    Workload {
+        name: "filtered-chain-1",
+        help: "chain through routers whose packet filters ask one rule",
+        run: |options| filtered::run(options, 1, filtered::Tracks::Nothing),
+    },
+    Workload {
+        name: "filtered-chain-10",
+        help: "the same with ten rules, of which the last fits",
+        run: |options| filtered::run(options, 10, filtered::Tracks::Nothing),
+    },
+    Workload {
+        name: "filtered-chain-100",
+        help: "the same with a hundred rules",
+        run: |options| filtered::run(options, 100, filtered::Tracks::Nothing),
+    },
+    Workload {
+        name: "tracked-chain",
+        help: "the same with one rule that asks for the state of connections",
+        run: |options| filtered::run(options, 1, filtered::Tracks::Connections),
+    },
     Workload {
         name: "captured-chain",
         help: "chain, with the headers of what crosses the server's port captured, and the reasons",

@@ -8,6 +8,7 @@ use septet_datalink::ethernet::MacAddr;
 use septet_datalink::switch::{self, Switch};
 use septet_engine::{LinkId, World};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, PacketLens};
+use septet_network::firewall;
 use septet_network::routes::{Member, Topology};
 use septet_network::{Cidr, Ipv6Config, Prefix};
 use septet_physical::Medium;
@@ -20,7 +21,7 @@ use crate::Failure;
 pub(crate) type Node = usize;
 
 enum Kind {
-    Host(Forwarding, Vec<Box<dyn Fn(NetRef)>>),
+    Host(Forwarding, Vec<Box<dyn Fn(NetRef)>>, Option<Arc<firewall::Config>>),
     Switch,
 }
 
@@ -57,22 +58,29 @@ impl Plan {
     }
 
     pub(crate) fn host(&mut self, name: impl Into<String>) -> Node {
-        self.node(name.into(), Kind::Host(Forwarding::Off, Vec::new()))
+        self.node(name.into(), Kind::Host(Forwarding::Off, Vec::new(), None))
     }
 
     pub(crate) fn router(&mut self, name: impl Into<String>) -> Node {
-        self.node(name.into(), Kind::Host(Forwarding::On, Vec::new()))
+        self.node(name.into(), Kind::Host(Forwarding::On, Vec::new(), None))
     }
 
     fn node(&mut self, name: String, kind: Kind) -> Node {
-        self.topology.node(if let Kind::Host(f, _) = &kind { *f } else { Forwarding::Off });
+        self.topology.node(if let Kind::Host(f, ..) = &kind { *f } else { Forwarding::Off });
         self.nodes.push(Draft { name, kind, interfaces: Vec::new() });
         self.nodes.len() - 1
     }
 
+    /// Gives a node a packet filter.
+    pub(crate) fn filter(&mut self, node: Node, rules: Arc<firewall::Config>) {
+        if let Kind::Host(.., firewall) = &mut self.nodes[node].kind {
+            *firewall = Some(rules);
+        }
+    }
+
     /// Starts `program` when the host is switched on.
     pub(crate) fn boot(&mut self, node: Node, program: impl Fn(NetRef) + 'static) {
-        if let Kind::Host(_, boots) = &mut self.nodes[node].kind {
+        if let Kind::Host(_, boots, _) = &mut self.nodes[node].kind {
             boots.push(Box::new(program));
         }
     }
@@ -118,7 +126,7 @@ impl Plan {
             let Draft { name, kind, interfaces } = draft;
             match kind {
                 Kind::Switch => world.add_station(&name, Box::new(Switch::new(switch::Config::default()))),
-                Kind::Host(forwarding, boots) => {
+                Kind::Host(forwarding, boots, firewall) => {
                     let six = Ipv6Config { dad_transmits: 0, ..Ipv6Config::with_discovery() };
                     let discovers = if self.version == Version::Six { interfaces.len() as u16 } else { 0 };
                     let config = HostConfig {
@@ -127,6 +135,7 @@ impl Plan {
                         routes: routes.own,
                         guide: routes.guide,
                         forwarding,
+                        firewall,
                         randomness: Randomness::Seeded(seed),
                         tcp: self.tcp.clone(),
                         ..HostConfig::new(name.clone())

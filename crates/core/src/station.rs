@@ -3,7 +3,7 @@
 use core::any::Any;
 use core::fmt;
 
-use crate::{Frame, Instant, PortReport, Trace};
+use crate::{Frame, Instant, LinkCounters, PortReport, Trace};
 
 /// Which station of the world, in the order of declaration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -127,6 +127,12 @@ pub trait Wire {
     /// Asks for one [`Station::on_room`] when the backlog of `port` has fallen to `bytes` or less.
     fn wake_below(&mut self, port: Port, bytes: usize);
 
+    /// What the wire at `port` counted so far; `None` where nobody counts.
+    fn counters(&self, port: Port) -> Option<LinkCounters> {
+        let _ = port;
+        None
+    }
+
     /// Tells the world that this station's programs run in circles and let no time pass, so that there is no use in going
     /// on. Where nobody counts on an end, nothing is done.
     fn stuck(&mut self) {}
@@ -171,6 +177,11 @@ impl<'a> Out<'a> {
     /// Asks for one [`Station::on_room`] when the backlog of `port` has fallen to `bytes` or less.
     pub fn wake_below(&mut self, port: Port, bytes: usize) {
         self.wire.wake_below(port, bytes);
+    }
+
+    /// What the wire at `port` counted so far; `None` where nobody counts.
+    pub fn counters(&self, port: Port) -> Option<LinkCounters> {
+        self.wire.counters(port)
     }
 
     /// Tells the world that the station's programs run in circles.

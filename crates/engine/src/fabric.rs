@@ -1,6 +1,8 @@
 //! The cables between stations, and what is due on them: all that a station touches while it runs.
 
-use septet_core::{DropReason, EventId, Fate, Frame, FrameId, Instant, Port, StationId, Storey, Tally, Trace, Wire};
+use septet_core::{
+    DropReason, EventId, Fate, Frame, FrameId, Instant, LinkCounters, Port, StationId, Storey, Tally, Trace, Wire,
+};
 use septet_physical::{Direction, Observer, Splitter};
 use smallvec::SmallVec;
 
@@ -286,6 +288,25 @@ impl Wire for StationWire<'_> {
         let Some(path) = self.fabric.outlet(self.station, port) else { return };
         self.fabric.paths[path as usize].cold_mut().mark = Some(bytes);
         self.fabric.schedule_room(path);
+    }
+
+    fn counters(&self, port: Port) -> Option<LinkCounters> {
+        let path = self.fabric.outlet(self.station, port)?;
+        let (own, back) = (&self.fabric.paths[path as usize], &self.fabric.paths[(path ^ 1) as usize]);
+        let sent = own.direction.counters(self.fabric.now);
+        let lost = |reasons: &[DropReason]| reasons.iter().map(|reason| sent.drops.get(*reason)).sum::<u64>();
+        let no_carrier = lost(&[DropReason::Carrier, DropReason::Power]);
+        Some(LinkCounters {
+            rx_packets: back.packets,
+            rx_bytes: back.bytes,
+            rx_dropped: back.cold().map_or(0, |cold| cold.drops.total()),
+            tx_packets: sent.packets,
+            tx_bytes: sent.bytes,
+            tx_errors: no_carrier + lost(&[DropReason::Giant]),
+            tx_dropped: lost(&[DropReason::Queue, DropReason::Aqm]),
+            tx_carrier_errors: no_carrier,
+            ..LinkCounters::default()
+        })
     }
 
     fn stuck(&mut self) {

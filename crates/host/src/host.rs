@@ -162,6 +162,7 @@ impl Host {
             }
             let mut stack = self.stack.borrow_mut();
             stack.flush(now, out);
+            stack.answer_counters(now, out);
             // The deadline says that programs wait to go on.
             if round == Round::Paused || stack.is_settled() && !self.executor.is_ready() && !self.key.has_dropped() {
                 return;

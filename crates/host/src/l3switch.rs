@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use septet_core::{Carrier, Frame, Instant, Out, Port, PortReport, Power, Station, Trace, Wire};
+use septet_core::{Carrier, Frame, Instant, LinkCounters, Out, Port, PortReport, Power, Station, Trace, Wire};
 use septet_datalink::switch::Switch;
 
 use crate::host::Host;
@@ -159,6 +159,10 @@ impl Wire for SwitchSide<'_> {
         if port != self.inside {
             self.wire.wake_below(port, bytes);
         }
+    }
+
+    fn counters(&self, port: Port) -> Option<LinkCounters> {
+        if port == self.inside { None } else { self.wire.counters(port) }
     }
 
     fn stuck(&mut self) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod autoconf;
 pub(crate) mod costs;
+pub(crate) mod dhcp;
 pub(crate) mod edit;
 pub(crate) mod idle;
 pub(crate) mod keys;

@@ -95,9 +95,7 @@ impl Past {
     }
 
     fn check_program(&self, event: &Event) {
-        // A host's DHCP client begins with its power.
-        let by_itself = event.kind == "dhcp.sent" && text(event, "type") == "DHCPDISCOVER";
-        let root = by_itself || matches!(event.kind, "program.start" | "program.unfinished" | "service.failed");
+        let root = matches!(event.kind, "program.start" | "program.unfinished" | "service.failed");
         if !root && self.causes(event).next().is_none() {
             self.blame(event, "an event of a program without a cause");
         }
@@ -284,4 +282,24 @@ fn after_a_crash_programs_start_because_of_the_power() {
     let second = past.of("program.start").nth(1).unwrap();
     let kinds: Vec<_> = past.causes(second).map(|c| c.kind).collect();
     assert!(kinds.starts_with(&["power.on"]), "{kinds:?}");
+}
+
+#[test]
+fn a_host_asks_for_its_address_because_it_was_switched_on() {
+    let past = holds(
+        "[lab]\nstop = '30s'\n[topology]\nlinks = ['s -- server, a']\n[switch.s]\n[host.server.dhcp]\n\
+         [host.a]\naddress = 'dhcp'\n[faults]\nscript = ['10s: crash a', '12s: restart a']\n",
+        &[("dhcp.bound", 2)],
+    );
+    let asked = |e: &&Event| {
+        matches!(&*text(e, "type"), "DHCPDISCOVER" | "DHCPREQUEST") && e.at.as_nanos() % 2_000_000_000 == 0
+    };
+    let asked: Vec<_> = past.of("dhcp.sent").filter(asked).collect();
+    let kinds = |e| past.causes(e).map(|c| c.kind).collect::<Vec<_>>();
+    assert_eq!(kinds(asked[0]), ["power.on"], "the first of all");
+    assert_eq!(kinds(asked.last().unwrap())[0], "power.on", "after the crash");
+    // Both are told, and the second has a reason of its own.
+    let switched: Vec<_> = past.of("power.on").map(|e| (e.station, past.causes(e).count())).collect();
+    assert_eq!(switched.len(), 2);
+    assert!(switched[0].0 == switched[1].0 && switched[0].1 == 0);
 }

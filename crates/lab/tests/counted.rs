@@ -163,6 +163,8 @@ const ELSEWHERE: &[&str] = &[
     "dhcp.server.abandoned",
     "dhcp.server.refused",
     "dhcp.server.exhausted",
+    "dhcp.server.unnamed",
+    "dns.updates.refused",
     "service.failed.*",
     "app.*",
     // The lab `dual-stack` expects it: it takes a path of IPv6 that is broken.

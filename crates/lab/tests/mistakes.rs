@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
-use septet_lab::{Gravity, Lab, Mistakes};
+use septet_lab::{Gravity, Lab, Mistake, Mistakes};
 
 /// The mistakes as they are shown, without colour.
 fn render(mistakes: &Mistakes) -> String {
@@ -307,4 +307,24 @@ fn vlans_that_may_not_be_as_they_were_meant() {
     // The tree's words without a tree.
     let tree = SWITCHES.replace("trunks = \"s1\"", "trunks = \"s1\"\npriority = 4096");
     assert_eq!(kinds(&tree), [("spanning-tree", place(&tree, "priority"))]);
+}
+
+#[test]
+fn who_asks_for_an_address_where_nobody_gives_any_is_warned_of() {
+    let warned = |more: &str| {
+        let text = format!(
+            "[topology]\nlinks = ['s -- a, b, r', 'r -- t', 't -- server, far']\n[switch.s]\n[switch.t]\n[router.r]\n\
+             [host.a]\naddress = 'dhcp'\n[host.b]\naddress = '10.0.1.9/24'\n[host.server]\n[host.far]\n{more}"
+        );
+        let lab = Lab::parse("lab.toml", &text).unwrap();
+        let place = |m: &Mistake| text[m.span()].to_owned();
+        lab.warnings.iter().map(|m| (m.kind(), place(m))).collect::<Vec<_>>()
+    };
+    let server = "[host.server.dhcp]\n";
+    assert_eq!(warned(""), [("dhcp", "dhcp".to_owned())]);
+    assert_eq!(warned(server).len(), 1, "on another link");
+    assert_eq!(warned(&format!("{server}[router.r.dhcp_relay]\nto = 'server'\n")), []);
+    assert_eq!(warned("[host.b.dhcp]\n"), []);
+    assert_eq!(warned("[host.b.dhcp]\npools = '10.0.9.5 - 10.0.9.9'\n").len(), 1, "addresses of another link");
+    assert_eq!(warned("[host.b.dhcp]\nreserved = { a = '10.0.1.77' }\npools = '10.0.9.5 - 10.0.9.9'\n"), []);
 }

@@ -124,3 +124,40 @@ fn records_that_will_not_do_are_shown_in_their_places() {
         assert!(mistakes.contains(what), "{record}: {mistakes}");
     }
 }
+
+#[test]
+fn a_host_with_a_leased_address_is_found_by_its_name_while_it_has_it() {
+    let printed = play(
+        r#"
+[lab]
+stop = "70s"
+[topology]
+links = ["s -- ns, server, c, alice"]
+[switch.s]
+[host.ns.dns]
+[host.server.dhcp]
+pools = "10.0.1.200 - 10.0.1.210"
+lease = "20s"
+[host.alice]
+address = "dhcp"
+[host.c]
+run = [
+  "at 500ms: dig alice.lab",
+  "at 15s: dig +short alice.lab",
+  "at 16s: dig +short -x 10.0.1.200",
+  "at 17s: ping -c 1 alice",
+  "at 48s: dig +short alice.lab",
+  "at 60s: dig alice.lab",
+  "at 61s: dig -x 10.0.1.200",
+]
+[faults]
+# The lease ends while the server is off, which is seen to when it is back.
+script = ["20s: crash alice", "22s..50s: crash server"]
+[expect]
+asked = "c.dns.code.NXDOMAIN == 3 and c.dns.code.NOERROR == 3 and c.ping.ok == 1"
+told  = "ns.dns.updates == 4 and ns.dns.updates.refused == 0 and server.dhcp.server.named == 4"
+"#,
+    );
+    let short: Vec<&str> = printed.lines().filter(|line| !line.contains([' ', '\t']) && !line.is_empty()).collect();
+    assert!(short.starts_with(&["10.0.1.200", "alice.lab."]), "{printed}");
+}

@@ -7,6 +7,7 @@
 
 mod epoll;
 mod errno;
+mod groups;
 mod info;
 mod operation;
 mod option;

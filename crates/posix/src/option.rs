@@ -9,10 +9,10 @@ use septet_transport::udp::Broadcast;
 use crate::socket::{Object, Stage};
 use crate::{Errno, Fd, Process};
 
-const SOL_IP: i32 = 0;
+pub(crate) const SOL_IP: i32 = 0;
 const SOL_SOCKET: i32 = 1;
 const SOL_TCP: i32 = 6;
-const SOL_IPV6: i32 = 41;
+pub(crate) const SOL_IPV6: i32 = 41;
 
 const SO_TYPE: i32 = 3;
 const SO_ERROR: i32 = 4;
@@ -42,6 +42,9 @@ impl Process {
             return Ok(());
         }
         if !matches!(self.object_mut(fd)?, Object::Tcp(_)) {
+            if let Some(done) = self.is_datagram(fd).then(|| self.set_group_option(fd, level, name, value)).flatten() {
+                return done;
+            }
             return match (level, name) {
                 (SOL_SOCKET, SO_BROADCAST) => {
                     let on = number(value).ok_or(Errno::EINVAL)? != 0;
@@ -86,6 +89,9 @@ impl Process {
             return Ok(octets);
         }
         if !matches!(self.object_mut(fd)?, Object::Tcp(_)) {
+            if let Some(value) = self.is_datagram(fd).then(|| self.get_group_option(fd, level, name)).flatten() {
+                return value;
+            }
             return match (level, name) {
                 (SOL_SOCKET, SO_ERROR) => int(self.take_udp_error(fd)),
                 (SOL_SOCKET, SO_TYPE) => int(2),
@@ -149,7 +155,7 @@ impl Process {
 }
 
 /// A number of four octets, or of one where that is all there is.
-fn number(value: &[u8]) -> Option<i32> {
+pub(crate) fn number(value: &[u8]) -> Option<i32> {
     match value.first_chunk::<4>() {
         Some(four) => Some(i32::from_le_bytes(*four)),
         None => value.first().map(|one| i32::from(*one)),

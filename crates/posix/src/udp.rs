@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use septet_transport::udp::{Broadcast, SocketId};
 
+use crate::groups::Sending;
 use crate::socket::{AF_INET, Object, POLLIN, POLLOUT, mapped};
 use crate::{Errno, Fd, Process};
 
@@ -21,15 +22,28 @@ pub(crate) enum Peeks {
 #[derive(Debug)]
 pub(crate) struct UdpSocket {
     family: i32,
-    /// Absent until it is bound, connected or sends.
+    /// Absent until it is bound, connected or sends, or joins a group.
     id: Option<SocketId>,
+    /// Whether `bind(2)` may still say where it is.
+    place: Place,
+    /// What was set of how it sends to groups.
+    sending: Sending,
     /// `SO_BROADCAST`
     broadcast: Broadcast,
 }
 
+/// Whether a socket has its address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// Not yet: it is at a port that nobody was told of, where it is at all.
+    Open,
+    /// It was bound, or has sent.
+    Fixed,
+}
+
 impl UdpSocket {
     pub(crate) fn new(family: i32) -> Self {
-        Self { family, id: None, broadcast: Broadcast::Denied }
+        Self { family, id: None, place: Place::Open, sending: Sending::default(), broadcast: Broadcast::Denied }
     }
 
     pub(crate) fn id(&self) -> Option<SocketId> {
@@ -52,24 +66,43 @@ impl Process {
 
     /// The socket at its ephemeral port, where it has none yet.
     fn udp_id(&mut self, fd: Fd) -> Result<SocketId, Errno> {
+        let id = self.udp_draft(fd)?;
+        self.udp_socket(fd)?.place = Place::Fixed;
+        Ok(id)
+    }
+
+    /// The socket, which may still be bound elsewhere where it has no address yet: options can be set on it.
+    pub(crate) fn udp_draft(&mut self, fd: Fd) -> Result<SocketId, Errno> {
         let socket = self.udp_socket(fd)?;
         if let Some(id) = socket.id {
             return Ok(id);
         }
-        let unspecified = socket.unspecified();
-        self.bind_udp(fd, unspecified)?;
-        self.udp_socket(fd)?.id.ok_or(Errno::EBADF)
+        let (at, broadcast) = (socket.unspecified(), socket.broadcast);
+        let id = self.sockets.bind_udp(at)?;
+        self.udp_socket(fd)?.id = Some(id);
+        self.sockets.set_udp_broadcast(id, broadcast)?;
+        Ok(id)
+    }
+
+    /// What was set of how it sends to groups.
+    pub(crate) fn udp_sending(&mut self, fd: Fd) -> Result<&mut Sending, Errno> {
+        Ok(&mut self.udp_socket(fd)?.sending)
     }
 
     pub(crate) fn bind_udp(&mut self, fd: Fd, address: SocketAddr) -> Result<(), Errno> {
-        if self.udp_socket(fd)?.id.is_some() {
-            return Err(Errno::EINVAL);
-        }
-        let id = self.sockets.bind_udp(address)?;
         let socket = self.udp_socket(fd)?;
-        socket.id = Some(id);
         let broadcast = socket.broadcast;
-        Ok(self.sockets.set_udp_broadcast(id, broadcast)?)
+        match (socket.id, socket.place) {
+            (_, Place::Fixed) => return Err(Errno::EINVAL),
+            (Some(id), Place::Open) => self.sockets.rebind_udp(id, address)?,
+            (None, Place::Open) => {
+                let id = self.sockets.bind_udp(address)?;
+                self.udp_socket(fd)?.id = Some(id);
+                self.sockets.set_udp_broadcast(id, broadcast)?;
+            }
+        }
+        self.udp_socket(fd)?.place = Place::Fixed;
+        Ok(())
     }
 
     /// `SO_BROADCAST`
@@ -144,7 +177,7 @@ impl Process {
     pub(crate) fn udp_addr(&mut self, fd: Fd) -> Result<SocketAddr, Errno> {
         let socket = self.udp_socket(fd)?;
         let unspecified = socket.unspecified();
-        let id = socket.id;
+        let id = socket.id.filter(|_| socket.place == Place::Fixed);
         Ok(id.and_then(|id| self.sockets.udp_addr(id).ok()).unwrap_or(unspecified))
     }
 

@@ -10,6 +10,7 @@ use septet_language::document::Text;
 use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::schema::{Key, Table, TableOf};
 use septet_language::words::Wrong;
+use septet_network::Prefix;
 
 use crate::record::RecordData;
 use crate::run::Boot;
@@ -58,6 +59,17 @@ pub trait Service: fmt::Debug + Send + Sync {
     /// The port at which it answers questions about names, where it does: others may ask this host.
     fn answers_names_at(&self) -> Option<u16> {
         None
+    }
+
+    /// Whether DHCP clients on a link with this network get addresses by it.
+    fn gives_addresses_of(&self, net: Prefix) -> bool {
+        let _ = net;
+        false
+    }
+
+    /// Whether it tells name servers what hosts are called, which must believe it.
+    fn tells_names(&self) -> bool {
+        false
     }
 
     /// Its ports that lead out of the lab, each with where on the machine to.

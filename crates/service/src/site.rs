@@ -62,6 +62,11 @@ pub trait Site {
         Vec::new()
     }
 
+    /// From where name servers here are told what hosts are called.
+    fn name_tellers(&self) -> Vec<IpAddr> {
+        Vec::new()
+    }
+
     /// The zone that the site makes from its own hosts, with all of them.
     fn domain(&self) -> Option<(&str, Vec<HostId>)> {
         None

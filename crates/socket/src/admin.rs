@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use septet_core::{Carrier, Instant};
+use septet_core::{Carrier, Instant, LinkCounters};
 use septet_network::neighbor::State;
 use septet_network::{Cidr, Iface, Route};
 use septet_wire::ethernet::MacAddr;
@@ -83,6 +83,16 @@ pub trait AdminImpl: Send + Sync + 'static {
     /// # Errors
     /// Those of the network.
     fn links(&self) -> io::Result<Vec<Link>>;
+
+    /// What each interface counted so far, its wire and its card put together; nothing for those that have no wire of their
+    /// own.
+    ///
+    /// # Errors
+    /// `Unsupported` where nobody counts.
+    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Iface, LinkCounters)>>> {
+        let _ = cx;
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
 
     /// Switches an interface on or off.
     ///
@@ -186,6 +196,15 @@ impl Admin {
     pub fn link(&self, name: &str) -> io::Result<Link> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no interface {name}"));
         self.links()?.into_iter().find(|link| link.name == name).ok_or_else(missing)
+    }
+
+    /// What each interface counted so far, its wire and its card put together; nothing for those that have no wire of their
+    /// own.
+    ///
+    /// # Errors
+    /// `Unsupported` where nobody counts.
+    pub async fn counters(&self) -> io::Result<Vec<(Iface, LinkCounters)>> {
+        poll_fn(|cx| self.0.poll_counters(cx)).await
     }
 }
 

@@ -68,6 +68,30 @@ pub trait IcmpSocketImpl: Send + Sync + Unpin + 'static {
     /// Those of the network.
     fn set_mtu_discovery(&self, discovery: MtuDiscovery) -> io::Result<()>;
 
+    /// Sets the differentiated services field of what is sent: `IP_TOS`, `IPV6_TCLASS`.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn set_tos(&self, tos: u8) -> io::Result<()>;
+
+    /// Sets the address that requests come from: `bind`.
+    ///
+    /// # Errors
+    /// `AddrNotAvailable` where the host has no such address.
+    fn bind(&self, source: IpAddr) -> io::Result<()>;
+
+    /// Lets requests leave by one interface, whatever the routes say: `SO_BINDTODEVICE`.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such interface.
+    fn bind_device(&self, device: &str) -> io::Result<()>;
+
+    /// The identifier of its requests.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn ident(&self) -> io::Result<u16>;
+
     /// Sends an echo request; the identifier is the socket's own.
     fn poll_send(&self, cx: &mut Context<'_>, to: IpAddr, seq: u16, payload: &[u8]) -> Poll<io::Result<()>>;
 
@@ -98,6 +122,38 @@ impl IcmpSocket {
     /// Those of the network.
     pub fn set_mtu_discovery(&self, discovery: MtuDiscovery) -> io::Result<()> {
         self.0.set_mtu_discovery(discovery)
+    }
+
+    /// Sets the differentiated services field of what is sent.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn set_tos(&self, tos: u8) -> io::Result<()> {
+        self.0.set_tos(tos)
+    }
+
+    /// Sets the address that requests come from.
+    ///
+    /// # Errors
+    /// `AddrNotAvailable` where the host has no such address.
+    pub fn bind(&self, source: IpAddr) -> io::Result<()> {
+        self.0.bind(source)
+    }
+
+    /// Lets requests leave by one interface, whatever the routes say.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such interface.
+    pub fn bind_device(&self, device: &str) -> io::Result<()> {
+        self.0.bind_device(device)
+    }
+
+    /// The identifier of its requests.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn ident(&self) -> io::Result<u16> {
+        self.0.ident()
     }
 
     /// Sends an echo request.

@@ -19,6 +19,7 @@ mod packet;
 mod relay;
 mod stream;
 mod system;
+mod system_groups;
 mod tcp;
 mod udp;
 
@@ -33,5 +34,6 @@ pub use relay::{Bounds, End, GATHERED_FOR, Way, relay};
 pub use septet_transport::{HeaderFault, Trouble};
 pub use stream::{Stream, Writes};
 pub use system::{System, SystemRef, TcpSocketId};
+pub use system_groups::SystemGroups;
 pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};
 pub use udp::{Broadcast, Coalescing, Datagram, GroupChange, Looping, UdpSocket, UdpSocketImpl};

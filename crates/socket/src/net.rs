@@ -120,6 +120,16 @@ pub trait Net: Send + Sync + 'static {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Sends one packet of any protocol above IP, whose own header and checksum `payload` has: Linux's `SOCK_RAW`. What comes
+    /// back [`open_packet`](Self::open_packet) shows.
+    ///
+    /// # Errors
+    /// `NetworkUnreachable` and its kin; `Unsupported` where the network has none.
+    fn send_raw(&self, to: IpAddr, protocol: u8, ttl: u8, payload: &[u8]) -> io::Result<()> {
+        let _ = (to, protocol, ttl, payload);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// What may change this host's addresses, routes and neighbours, and read them.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use septet_transport::tcp::{self, Config, Error, Follows, Info, Options, Readine
 use septet_transport::udp;
 
 use crate::cpu::Cpu;
-use crate::{Datagram, Spawned};
+use crate::{Datagram, Spawned, SystemGroups};
 
 /// Names a TCP socket of one life of a host: the next boot begins with new ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +34,7 @@ pub type SystemRef = Arc<dyn System>;
 /// Where a call comes from outside of the host's own programs, what it changes leaves the host when that runs next: the world
 /// must be told to look at it again, as `World::station_mut` does. Errors are those of the storey that says no: a
 /// [`tcp::Error`], a [`udp::Error`] or a [`SendError`](septet_network::ip::SendError) is inside.
-pub trait System: fmt::Debug + Send + Sync + 'static {
+pub trait System: SystemGroups + fmt::Debug + Send + Sync + 'static {
     /// The time of the host; zero where it is gone.
     fn now(&self) -> Instant;
 

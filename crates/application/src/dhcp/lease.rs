@@ -115,6 +115,30 @@ pub enum Output {
     Check(Ipv4Addr, Message),
     /// Something that is worth a line in the log.
     Told(Told),
+    /// Name servers are to know, or to forget, a client.
+    Name(Naming, Named),
+}
+
+/// What becomes of a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Naming {
+    /// The client has its address; call [`Server::expire`] when its lease ends.
+    Known,
+    /// It has it no more.
+    Gone,
+}
+
+/// A client as name servers know it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Named {
+    /// What it calls itself, in the domain of its pool.
+    pub name: String,
+    /// That domain.
+    pub domain: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// For how long it has it.
+    pub lease: Duration,
 }
 
 /// What happened to an address.
@@ -157,6 +181,8 @@ pub enum News {
 pub struct Server {
     pools: Vec<Pool>,
     bindings: BTreeMap<Ipv4Addr, Binding>,
+    /// Who is known by name, and until when.
+    named: BTreeMap<Ipv4Addr, (Named, Instant)>,
     outputs: Vec<Output>,
 }
 
@@ -176,13 +202,37 @@ impl Server {
         self.bindings.values().filter(|b| b.state == Held::Leased && b.until > now).count()
     }
 
-    /// The address that a client which calls itself `name` has at `now`.
-    pub fn address_of(&self, now: Instant, name: &str) -> Option<Ipv4Addr> {
-        let is = |b: &Binding| {
-            let named = b.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name));
-            named && b.state == Held::Leased && b.until > now
-        };
-        self.bindings.iter().find(|(_, binding)| is(binding)).map(|(address, _)| *address)
+    /// When the lease of a client ends that is known by name.
+    pub fn known_until(&self, address: Ipv4Addr) -> Option<Instant> {
+        self.named.get(&address).map(|(_, until)| *until)
+    }
+
+    /// All who are known by name: after a crash of the server it is to be seen to that they are forgotten in time.
+    pub fn known(&self) -> Vec<Named> {
+        self.named.values().map(|(named, _)| named.clone()).collect()
+    }
+
+    /// Lets names go whose leases have ended by `now`.
+    pub fn expire(&mut self, now: Instant) {
+        let over: Vec<Ipv4Addr> = self.named.iter().filter(|(_, (_, until))| *until <= now).map(|(a, _)| *a).collect();
+        over.into_iter().for_each(|address| self.forget(address));
+    }
+
+    fn forget(&mut self, address: Ipv4Addr) {
+        if let Some((named, _)) = self.named.remove(&address) {
+            self.outputs.push(Output::Name(Naming::Gone, named));
+        }
+    }
+
+    /// Sees to it that name servers know a client: once, as long as it has the address and keeps its name.
+    fn call(&mut self, named: Named, until: Instant) {
+        let before = self.named.insert(named.address, (named.clone(), until));
+        match before {
+            Some((old, _)) if old.name == named.name && old.domain == named.domain => return,
+            Some((old, _)) => self.outputs.push(Output::Name(Naming::Gone, old)),
+            None => {}
+        }
+        self.outputs.push(Output::Name(Naming::Known, named));
     }
 
     /// Takes a client's message.
@@ -284,6 +334,7 @@ impl Server {
         let binding = Binding { client: None, name: None, mac, state: Held::Abandoned, until };
         self.bindings.insert(address, binding);
         self.outputs.push(Output::Told(Told::Abandoned(address, why)));
+        self.forget(address);
     }
 
     fn offer(&mut self, pool: &Pool, via: Via, address: Ipv4Addr, question: &Message) {
@@ -354,7 +405,11 @@ impl Server {
         let answer = pool.answer(Kind::Ack, via, message, Some((address, lease)));
         self.send(answer);
         let news = if held { News::Renewed } else { News::New };
-        self.outputs.push(Output::Told(Told::Leased { address, mac, name, lease, news }));
+        self.outputs.push(Output::Told(Told::Leased { address, mac, name: name.clone(), lease, news }));
+        match (name.as_deref().and_then(label), &pool.domain) {
+            (Some(name), Some(domain)) => self.call(Named { name, domain: domain.clone(), address, lease }, until),
+            _ => self.forget(address),
+        }
     }
 
     fn refuse(&mut self, via: Via, message: &Message, why: &'static str) {
@@ -387,6 +442,7 @@ impl Server {
         {
             (binding.state, binding.until) = (Held::Released, now);
             self.outputs.push(Output::Told(Told::Released(message.ciaddr, message.chaddr)));
+            self.forget(message.ciaddr);
         }
     }
 
@@ -426,6 +482,13 @@ pub fn destination(answer: &Message) -> Dest {
         Message { reach: Reach::Broadcast, .. } => Dest::All,
         Message { yiaddr, chaddr, .. } => Dest::Future(*yiaddr, *chaddr),
     }
+}
+
+/// What a client calls itself, where it is a name that hosts can have (RFC 952, RFC 1123 §2.1): letters, digits and hyphens.
+fn label(name: &str) -> Option<String> {
+    let is_right = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let is_edged = name.starts_with('-') || name.ends_with('-');
+    (is_right && !is_edged && (1..=63).contains(&name.len())).then(|| name.to_ascii_lowercase())
 }
 
 /// An answer to `question`, with what all have in common (§4.3.1's table 3).

@@ -6,6 +6,7 @@
 mod client;
 pub mod lease;
 pub mod machine;
+mod names;
 mod relay;
 pub mod relaying;
 mod server;

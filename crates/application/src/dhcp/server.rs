@@ -5,12 +5,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use septet_core::{Metric, Storey};
+use septet_core::{Instant, Metric, Storey};
 use septet_network::neighbor::State;
 use septet_socket::{Admin, Broadcast, EchoReply, NetExt, NetRef, UdpSocket};
 use septet_wire::dhcp::{Message, SERVER_PORT};
 
-use super::lease::{Dest, Found, News, Output, Server, Told, Via};
+use super::lease::{Dest, Found, Named, Naming, News, Output, Server, Told, Via};
+use super::names::Teller;
 use super::{TO_ALL, client_at, server_at, short};
 use crate::task;
 
@@ -35,12 +36,14 @@ impl Book {
     }
 }
 
-/// Serves on every interface that has an address of IPv4 until the host stops.
+/// Serves on every interface that has an address of IPv4 until the host stops, and tells `name_servers` what its clients are
+/// called.
 ///
 /// # Errors
 /// `AddrInUse` where another listens at the port, `Unsupported` where the network has no sockets of one interface.
-pub async fn serve(net: NetRef, book: Book) -> io::Result<()> {
+pub async fn serve(net: NetRef, book: Book, name_servers: Vec<SocketAddr>) -> io::Result<()> {
     let admin = net.admin()?;
+    let teller = Teller::new(net.clone(), name_servers);
     let mut desks = Vec::new();
     for link in admin.links()? {
         let address = admin.addresses()?.into_iter().find_map(|a| match a.address.addr() {
@@ -52,8 +55,13 @@ pub async fn serve(net: NetRef, book: Book) -> io::Result<()> {
         socket.set_broadcast(Broadcast::Allowed)?;
         let via = Via { iface: link.iface, address };
         let checks = Arc::new(Mutex::new(0));
-        let (net, admin, book) = (net.clone(), admin.clone(), book.clone());
-        desks.push(Desk { net, admin, book, socket: Arc::new(socket), via, checks });
+        let (net, admin, book, teller) = (net.clone(), admin.clone(), book.clone(), teller.clone());
+        desks.push(Desk { net, admin, book, teller, socket: Arc::new(socket), via, checks });
+    }
+    if let Some(desk) = desks.first().filter(|desk| desk.teller.is_heard()) {
+        // Those that were known before a crash.
+        let known = book.lock().known();
+        known.iter().for_each(|named| desk.watch(named.address));
     }
     let desks = desks.into_iter().map(|desk| task::spawn(&net, Box::pin(desk.serve()))).collect::<Vec<_>>();
     core::future::pending::<()>().await;
@@ -67,6 +75,7 @@ struct Desk {
     net: NetRef,
     admin: Admin,
     book: Book,
+    teller: Teller,
     socket: Arc<UdpSocket>,
     via: Via,
     checks: Arc<Mutex<usize>>,
@@ -96,8 +105,39 @@ impl Desk {
                 Some(Output::Send(dest, message)) => self.send(dest, &message).await,
                 Some(Output::Check(address, question)) => self.check(address, question),
                 Some(Output::Told(told)) => self.tell(&told),
+                Some(Output::Name(naming, named)) => self.name(naming, named),
             }
         }
+    }
+
+    fn name(&self, naming: Naming, named: Named) {
+        if !self.teller.is_heard() {
+            return;
+        }
+        let address = named.address;
+        self.teller.tell(naming, named);
+        if naming == Naming::Known {
+            self.watch(address);
+        }
+    }
+
+    /// Sees to it that the name at an address is forgotten when its lease ends.
+    fn watch(&self, address: Ipv4Addr) {
+        let desk = self.clone();
+        let _ = self.net.spawn(Box::pin(async move {
+            // What prolongs the lease moves its end.
+            while let Some(until) = desk.known_until(address)
+                && until > desk.net.now()
+            {
+                desk.net.sleep_until(until).await;
+            }
+            desk.book.lock().expire(desk.net.now());
+            desk.settle().await;
+        }));
+    }
+
+    fn known_until(&self, address: Ipv4Addr) -> Option<Instant> {
+        self.book.lock().known_until(address)
     }
 
     async fn send(&self, dest: Dest, message: &Message) {
@@ -200,5 +240,7 @@ pub const METRICS: &[Metric] = &[
     Metric::counter("dhcp.server.abandoned", "addresses that somebody has whom nobody gave them"),
     Metric::counter("dhcp.server.refused", "clients that were told that an address is not theirs"),
     Metric::counter("dhcp.server.exhausted", "clients for whom no address was left"),
+    Metric::counter("dhcp.server.named", "changes of a client's name that a name server made"),
+    Metric::counter("dhcp.server.unnamed", "changes of a client's name that a name server did not make"),
     Metric::numbers("dhcp.server.leased", "addresses that are leased, at each change"),
 ];

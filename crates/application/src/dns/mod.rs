@@ -1,10 +1,13 @@
-//! DNS: an authoritative server and a stub resolver (RFC 1034, 1035, 2308, 6891).
+//! DNS: an authoritative server that takes updates, and a stub resolver (RFC 1034, 1035, 2136, 2308, 6891).
+
+use std::net::IpAddr;
 
 mod answer;
 mod cache;
 mod message;
 mod resolver;
 mod server;
+mod update;
 mod zone;
 
 pub use hickory_proto::op::ResponseCode;
@@ -12,6 +15,7 @@ pub use hickory_proto::rr::{Name, RData, Record, RecordType};
 pub use resolver::{Family, LookupError, METRICS, Query, Reply, Resolver, Transport, exchange};
 pub(crate) use resolver::{Found, in_order};
 pub use server::{METRICS as SERVER_METRICS, Server};
+pub use update::{Change, Update};
 pub use zone::{Data, Zone, ZoneError};
 
 /// The port of DNS.
@@ -27,9 +31,31 @@ pub(crate) fn code_name(code: ResponseCode) -> String {
         3 => "NXDOMAIN",
         4 => "NOTIMP",
         5 => "REFUSED",
+        6 => "YXDOMAIN",
+        7 => "YXRRSET",
+        8 => "NXRRSET",
         9 => "NOTAUTH",
+        10 => "NOTZONE",
         16 => "BADVERS",
         other => return format!("RESERVED{other}"),
     };
     name.to_owned()
+}
+
+/// Where the name behind an address stands (RFC 1035 §3.5, RFC 3596 §2.5): the zone, one for each first octet and of IPv6 for
+/// each first 32 bits, and the name in it.
+pub fn reversed(address: IpAddr) -> (String, String) {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            (format!("{a}.in-addr.arpa"), format!("{d}.{c}.{b}"))
+        }
+        IpAddr::V6(v6) => {
+            let digits = |bits: core::ops::Range<u32>| {
+                let digit = |at: u32| format!("{:x}", v6.to_bits() >> (124 - 4 * at) & 0xf);
+                bits.rev().map(digit).collect::<Vec<_>>().join(".")
+            };
+            (format!("{}.ip6.arpa", digits(0..8)), digits(8..32))
+        }
+    }
 }

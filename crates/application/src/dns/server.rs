@@ -2,15 +2,16 @@
 
 use core::time::Duration;
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
 use septet_core::{Instant, Metric, Storey};
 use septet_socket::{Acceptor, Full, ListenOptions, NetExt, NetRef, Nodelay, Places, TcpOptions, TcpStream, UdpSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::message::{Carrier, LARGEST_UDP, PLAIN_UDP, Response, respond};
+use super::update::{self, Requestor, Version};
 use super::{PORT, Zone};
 use crate::task;
 
@@ -28,19 +29,43 @@ pub struct Server {
     listen: Vec<SocketAddr>,
 }
 
-/// What is known, from when on, and how it may be sent.
+/// What is known, from when on, how it may be sent, and who may change it. What updates changed outlives a crash of the host,
+/// as the journal of a name server does.
 #[derive(Clone, Debug)]
 struct Zones {
-    versions: Arc<[(Instant, Vec<Zone>)]>,
+    versions: Arc<Mutex<Vec<Version>>>,
     udp_size: u16,
+    updaters: Arc<[IpAddr]>,
 }
 
 impl Zones {
-    fn respond(&self, net: &NetRef, bytes: &[u8], carrier: Carrier) -> Response {
+    fn respond(&self, net: &NetRef, bytes: &[u8], from: SocketAddr, carrier: Carrier) -> Response {
         let now = net.now();
-        let current = self.versions.iter().rev().find(|(from, _)| *from <= now);
-        respond(current.map_or(&[], |(_, zones)| zones), bytes, carrier, self.udp_size)
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = versions.iter().rposition(|(from, _)| *from <= now).unwrap_or_default();
+        if let Some(request) = update_in(bytes) {
+            let may = self.updaters.contains(&from.ip().to_canonical());
+            let who = if may { Requestor::Allowed } else { Requestor::Stranger };
+            let mut response = Message::new(request.metadata.id, MessageType::Response, OpCode::Update);
+            response.queries.clone_from(&request.queries);
+            let why = match update::apply(&mut versions, current, &request, who) {
+                Ok(()) => None,
+                Err((code, why)) => {
+                    response.metadata.response_code = code;
+                    Some(why)
+                }
+            };
+            return Response::Messages(vec![response], why);
+        }
+        respond(versions.get(current).map_or(&[], |(_, zones)| zones), bytes, carrier, self.udp_size)
     }
+}
+
+/// The request to change a zone that these bytes are.
+fn update_in(bytes: &[u8]) -> Option<Message> {
+    let op_code = bytes.get(2)? >> 3 & 15;
+    let request = (OpCode::from_u8(op_code) == OpCode::Update).then(|| Message::from_vec(bytes).ok()).flatten()?;
+    (request.metadata.message_type == MessageType::Query).then_some(request)
 }
 
 impl Server {
@@ -52,7 +77,8 @@ impl Server {
     /// A server whose zones are others from each of these moments on.
     pub fn changing(mut versions: Vec<(Instant, Vec<Zone>)>) -> Self {
         versions.sort_by_key(|(from, _)| *from);
-        let zones = Zones { versions: versions.into(), udp_size: LARGEST_UDP };
+        let (versions, updaters) = (Arc::new(Mutex::new(versions)), Arc::from([]));
+        let zones = Zones { versions, udp_size: LARGEST_UDP, updaters };
         Self { zones, listen: vec![(Ipv6Addr::UNSPECIFIED, PORT).into()] }
     }
 
@@ -61,6 +87,14 @@ impl Server {
     #[must_use]
     pub fn udp_size(mut self, bytes: u16) -> Self {
         self.zones.udp_size = bytes.max(PLAIN_UDP);
+        self
+    }
+
+    /// Lets those at these addresses change what the zones say of names that they do not have of their own (RFC 2136); as a
+    /// rule the site's DHCP servers.
+    #[must_use]
+    pub fn updaters(mut self, at: Vec<IpAddr>) -> Self {
+        self.zones.updaters = at.into();
         self
     }
 
@@ -101,7 +135,9 @@ async fn over_udp(net: NetRef, zones: Zones, socket: UdpSocket) {
         // An error here tells of an earlier datagram that nobody took; the server goes on.
         let Ok(datagram) = socket.receive(&mut buf).await else { continue };
         let question = &buf[..datagram.len.min(buf.len())];
-        let Response::Messages(messages, why) = zones.respond(&net, question, Carrier::Udp) else { continue };
+        let Response::Messages(messages, why) = zones.respond(&net, question, datagram.from, Carrier::Udp) else {
+            continue;
+        };
         for message in messages {
             note(&net, datagram.from, Carrier::Udp, &message, why);
             if let Ok(bytes) = message.to_vec() {
@@ -129,7 +165,9 @@ async fn serve_stream(net: &NetRef, zones: &Zones, mut stream: TcpStream, from: 
         let length = net.timeout(IDLE, stream.read_u16()).await??;
         question.resize(length.into(), 0);
         net.timeout(IDLE, stream.read_exact(&mut question)).await??;
-        let Response::Messages(messages, why) = zones.respond(net, &question, Carrier::Tcp) else { return Ok(()) };
+        let Response::Messages(messages, why) = zones.respond(net, &question, from, Carrier::Tcp) else {
+            return Ok(());
+        };
         for message in messages {
             note(net, from, Carrier::Tcp, &message, why);
             let bytes = message.to_vec().map_err(io::Error::other)?;
@@ -142,8 +180,21 @@ async fn serve_stream(net: &NetRef, zones: &Zones, mut stream: TcpStream, from: 
 }
 
 fn note(net: &NetRef, to: SocketAddr, carrier: Carrier, message: &Message, why: Option<&'static str>) {
-    net.count("dns.queries");
     let code = message.metadata.response_code;
+    if message.metadata.op_code == OpCode::Update {
+        net.count(if code == ResponseCode::NoError { "dns.updates" } else { "dns.updates.refused" });
+        net.trace(Storey::Application, "dns.update", |f| {
+            f.set("from", to).set("code", super::code_name(code));
+            if let [zone] = &message.queries[..] {
+                f.set("zone", zone.name().to_ascii());
+            }
+            if let Some(why) = why {
+                f.set("why", why);
+            }
+        });
+        return;
+    }
+    net.count("dns.queries");
     if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
         net.count("dns.failed");
     }
@@ -168,5 +219,7 @@ fn note(net: &NetRef, to: SocketAddr, carrier: Carrier, message: &Message, why: 
 /// What a name server records.
 pub const METRICS: &[Metric] = &[
     Metric::counter("dns.queries", "questions answered"),
+    Metric::counter("dns.updates", "changes of zones that were asked for and made"),
+    Metric::counter("dns.updates.refused", "changes of zones that were asked for and not made"),
     Metric::counter("dns.failed", "questions answered with neither `NOERROR` nor `NXDOMAIN`"),
 ];

@@ -1,8 +1,9 @@
 //! A zone: the names under one origin and what is known of them.
 
 use core::fmt;
+use core::ops::Bound;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT};
@@ -84,10 +85,23 @@ pub struct Zone {
     origin: Name,
     ttl: u32,
     nodes: BTreeMap<LowerName, Node>,
+    /// The sets of records that updates brought; the others no update changes.
+    by_update: BTreeSet<(LowerName, RecordType)>,
 }
 
 /// What is known of one name. A name that only lies between others has an empty node (RFC 4592 §2.2.2).
 pub(super) type Node = BTreeMap<RecordType, Vec<Record>>;
+
+/// Which records of a name are to go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Doomed<'r> {
+    /// All.
+    All,
+    /// Those of a type.
+    Kind(RecordType),
+    /// The one that says this.
+    One(&'r RData),
+}
 
 /// The default time to live.
 const TTL: Duration = Duration::from_secs(3600);
@@ -103,7 +117,7 @@ impl Zone {
         let mut name = parse(origin, None)?;
         name.set_fqdn(true);
         let ttl = u32::try_from(TTL.as_secs()).unwrap_or(u32::MAX);
-        let mut zone = Self { origin: name, ttl, nodes: BTreeMap::new() };
+        let mut zone = Self { origin: name, ttl, nodes: BTreeMap::new(), by_update: BTreeSet::new() };
         let server = zone.name("ns")?;
         let mailbox = zone.name("hostmaster")?;
         // The timers that RIPE-203 recommends for small and stable zones.
@@ -209,6 +223,76 @@ impl Zone {
     /// The node at `name`.
     pub(super) fn node(&self, name: &LowerName) -> Option<&Node> {
         self.nodes.get(name)
+    }
+
+    /// Whether a name lies in the zone.
+    pub(super) fn holds(&self, name: &LowerName) -> bool {
+        LowerName::new(&self.origin).zone_of(name)
+    }
+
+    /// Whether an update of records of `kind` at a name would touch what no update brought. Beside a CNAME stands nothing.
+    pub(super) fn is_fixed(&self, name: &LowerName, kind: RecordType) -> bool {
+        let touches =
+            |own: RecordType| own == kind || kind == RecordType::ANY || [own, kind].contains(&RecordType::CNAME);
+        let is_own = |own: &RecordType| touches(*own) && !self.by_update.contains(&(name.clone(), *own));
+        *name == LowerName::new(&self.origin) || self.nodes.get(name).is_some_and(|node| node.keys().any(is_own))
+    }
+
+    /// How many sets of records updates brought.
+    pub(super) fn come_by_updates(&self) -> usize {
+        self.by_update.len()
+    }
+
+    /// Adds a record; one that does not go with those that are there is left out (RFC 2136 §3.4.2.2).
+    pub(super) fn add_by_update(&mut self, record: Record) {
+        let (name, kind) = (LowerName::new(&record.name), record.record_type());
+        if self.insert(record).is_ok() {
+            self.by_update.insert((name, kind));
+        }
+    }
+
+    /// Takes records away, and the node that has none any more.
+    pub(super) fn remove(&mut self, name: &LowerName, doomed: Doomed<'_>) {
+        let Some(node) = self.nodes.get_mut(name) else { return };
+        let kinds: Vec<RecordType> = node.keys().copied().collect();
+        match doomed {
+            Doomed::All => node.clear(),
+            Doomed::Kind(kind) => {
+                node.remove(&kind);
+            }
+            Doomed::One(data) => node.values_mut().for_each(|set| set.retain(|r| r.data != *data)),
+        }
+        node.retain(|_, set| !set.is_empty());
+        let node = &*node;
+        kinds.iter().filter(|kind| !node.contains_key(kind)).for_each(|kind| {
+            self.by_update.remove(&(name.clone(), *kind));
+        });
+        if !node.is_empty() {
+            return;
+        }
+        // A name that only lies between others has a node, too, as long as there is one below it.
+        let origin = LowerName::new(&self.origin);
+        let mut name = name.clone();
+        while name != origin && self.nodes.get(&name).is_some_and(BTreeMap::is_empty) && !self.has_below(&name) {
+            self.nodes.remove(&name);
+            name = name.base_name();
+        }
+    }
+
+    /// Whether there is a node below this one: in the order of names (RFC 4034 §6.1) those come next.
+    fn has_below(&self, name: &LowerName) -> bool {
+        let next = self.nodes.range((Bound::Excluded(name), Bound::Unbounded)).next();
+        next.is_some_and(|(next, _)| name.zone_of(next))
+    }
+
+    /// Tells that the zone is another than before.
+    pub(super) fn advance_serial(&mut self) {
+        let origin = LowerName::new(&self.origin);
+        let set = self.nodes.get_mut(&origin).and_then(|node| node.get_mut(&RecordType::SOA));
+        if let Some(Record { data: RData::SOA(soa), .. }) = set.and_then(|set| set.first_mut()) {
+            // RFC 1982; no zone has the serial 0 (RFC 2136 §7.14).
+            soa.serial = soa.serial.wrapping_add(1).max(1);
+        }
     }
 
     /// The SOA record.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::io::AsyncRead;
+
 /// Standard output, standard error, and files.
 ///
 /// A host in a lab has no file system unless the console gives it one.
@@ -13,6 +15,11 @@ pub trait Console: Send + Sync {
 
     /// Writes to standard error.
     fn err(&self, bytes: &[u8]);
+
+    /// Standard input. A lab gives its programs a text of the command line (`<<< text`), or nothing.
+    fn input(&self) -> Input {
+        Input::Nothing
+    }
 
     /// Opens a file for writing.
     ///
@@ -28,6 +35,26 @@ pub trait Console: Send + Sync {
     /// `Unsupported` where there are no files.
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         Err(no_files(path))
+    }
+}
+
+/// Standard input.
+pub enum Input {
+    /// There is none.
+    Nothing,
+    /// All of it.
+    Text(String),
+    /// What somebody types, or another program writes.
+    Live(Box<dyn AsyncRead + Send + Unpin>),
+}
+
+impl core::fmt::Debug for Input {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("Nothing"),
+            Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
+            Self::Live(_) => f.write_str("Live"),
+        }
     }
 }
 

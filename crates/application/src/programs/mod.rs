@@ -47,7 +47,7 @@ use septet_core::{Metric, Storey};
 use septet_presentation::ca::TrustStore;
 use septet_socket::{BoxFuture, NetExt, NetRef};
 
-pub use console::{Captured, Console, Discard};
+pub use console::{Captured, Console, Discard, Input};
 pub use words::{Unclosed, split};
 
 /// Every program.
@@ -94,6 +94,11 @@ pub trait Program: Send + Sync {
     /// # Errors
     /// What is wrong with them, as [`run`](Self::run) would say when it is too late.
     fn check(&self, args: &[String]) -> Result<Needs, Misuse>;
+
+    /// Whether it reads standard input: only then `<<<` means something behind it.
+    fn reads_input(&self) -> bool {
+        false
+    }
 
     /// Runs with the arguments after its name, and gives its exit status.
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8>;
@@ -191,9 +196,34 @@ fn complain(context: &Context, program: &str, what: &dyn fmt::Display, code: u8)
     code
 }
 
-/// A console that remembers the last complaint: why a program failed.
+/// Takes what stands behind `<<<` off the end of a program's arguments: as a shell does, it becomes the standard input, with an
+/// end of line.
+///
+/// # Errors
+/// Where the program reads none, where no text follows, or where something follows that.
+pub fn take_input(program: &dyn Program, args: &mut Vec<String>) -> Result<Option<String>, Misuse> {
+    const HERE: &str = "<<<";
+    let Some(at) = args.iter().position(|word| word.starts_with(HERE)) else { return Ok(None) };
+    let misuse = |place, reason: String| Misuse { place, reason, options: Vec::new() };
+    if !program.reads_input() {
+        return Err(misuse(Some(at), "reads no standard input".to_owned()));
+    }
+    let (text, len) = match (&args[at][HERE.len()..], args.get(at + 1)) {
+        ("", Some(text)) => (text.clone(), 2),
+        ("", None) => return Err(misuse(None, "a text is missing behind `<<<`".to_owned())),
+        (text, _) => (text.to_owned(), 1),
+    };
+    if at + len < args.len() {
+        return Err(misuse(Some(at + len), "`<<<` and its text come last".to_owned()));
+    }
+    args.truncate(at);
+    Ok(Some(text + "\n"))
+}
+
+/// A console that remembers the last complaint, why a program failed, and has the input that stood on the command line.
 struct Heard {
     console: Arc<dyn Console>,
+    input: Option<String>,
     last: Mutex<Vec<u8>>,
 }
 
@@ -222,6 +252,10 @@ impl Console for Heard {
         self.console.err(bytes);
     }
 
+    fn input(&self) -> Input {
+        self.input.clone().map_or_else(|| self.console.input(), Input::Text)
+    }
+
     fn create(&self, path: &str) -> io::Result<Box<dyn io::Write + Send>> {
         self.console.create(path)
     }
@@ -241,7 +275,12 @@ pub fn launch(context: Context, mut command: Vec<String>) -> BoxFuture<'static, 
             return 0;
         }
         let name = command.remove(0);
-        let heard = Arc::new(Heard { console: context.console.clone(), last: Mutex::default() });
+        let input = find(&name).map_or(Ok(None), |program| take_input(program, &mut command));
+        let (input, refused) = match input {
+            Ok(input) => (input, None),
+            Err(misuse) => (None, Some(misuse.reason)),
+        };
+        let heard = Arc::new(Heard { console: context.console.clone(), input, last: Mutex::default() });
         let context = Context { console: heard.clone(), ..context };
         let net = context.net.clone();
         let begun = net.now();
@@ -254,6 +293,7 @@ pub fn launch(context: Context, mut command: Vec<String>) -> BoxFuture<'static, 
                 context.console.err(format!("{name}: command not found\n").as_bytes());
                 127
             }
+            Some(_) if refused.is_some() && !help => complain(&context, &name, &refused.unwrap_or_default(), 2),
             Some(program) if help => {
                 context.console.out(program.usage().as_bytes());
                 0

@@ -1,6 +1,8 @@
 //! `nc`: opens connections and listens for them, as netcat of OpenBSD.
 
+use core::future::Future;
 use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,11 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use futures_util::future::{Either, select};
 use septet_core::Metric;
 use septet_socket::{BoxFuture, ListenOptions, NetExt, TcpOptions, TcpStream, UdpSocket};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
-use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
+use super::{Context, Input, Lasts, Misuse, Needs, Program, Transport, complain};
 use crate::dns::Family;
 
 /// The program.
@@ -30,21 +32,28 @@ impl Program for Nc {
     fn usage(&self) -> &'static str {
         "Usage: nc [options] <destination> <port>[-<port>]
        nc -l [options] [<address>] <port>
-     --data <text>  Send this, and say that it is all; a lab has no standard input
+     --data <text>  Send this, and say that it is all
  -4, -6             Only addresses of this version of IP
  -k                 Listen again when a connection is over
  -l                 Listen
  -n                 Do not look names up
+ -N                 Say that it is all at the end of the input
  -p <port>          The port to listen on
+ -q <time>          Quit so many seconds after the end of the input; says that it is all, too
  -u                 UDP instead of TCP
  -v                 Say what becomes of connections
  -w <timeout>       Give up after so many seconds of silence, or without a connection
  -z                 Only look which ports are open
+What it sends is its standard input: in a lab the text behind `<<<` at the end of the line.
 "
     }
 
     fn metrics(&self) -> &'static [Metric] {
         METRICS
+    }
+
+    fn reads_input(&self) -> bool {
+        true
     }
 
     fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
@@ -86,7 +95,19 @@ struct Options {
     verbose: bool,
     numeric: bool,
     wait: Option<Duration>,
+    ending: Ending,
     data: Option<String>,
+}
+
+/// What is done at the end of the input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ending {
+    /// Nothing: the other end has to close.
+    Silent,
+    /// `-N`: it is told.
+    Told,
+    /// `-q`: it is told, and after this time it is over.
+    Quits(Duration),
 }
 
 const SPECS: &[Spec] = &[
@@ -96,7 +117,9 @@ const SPECS: &[Spec] = &[
     flag('k', ""),
     flag('l', ""),
     flag('n', ""),
+    flag('N', ""),
     value('p', ""),
+    value('q', ""),
     flag('u', ""),
     flag('v', ""),
     value('w', ""),
@@ -116,6 +139,7 @@ impl Options {
             verbose: false,
             numeric: false,
             wait: None,
+            ending: Ending::Silent,
             data: None,
         };
         let (mut free, mut port) = (Vec::new(), None);
@@ -127,6 +151,8 @@ impl Options {
                     "k" => options.again = true,
                     "l" => options.listen = true,
                     "n" => options.numeric = true,
+                    "N" if options.ending == Ending::Silent => options.ending = Ending::Told,
+                    "N" => {}
                     "u" => options.transport = Transport::Udp,
                     "v" => options.verbose = true,
                     "z" => options.scan = true,
@@ -134,6 +160,7 @@ impl Options {
                 },
                 Arg::Value(name, text) => match name.as_str() {
                     "p" => port = Some(args::port("-p", &text)?),
+                    "q" => options.ending = Ending::Quits(args::duration("-q", &text)?),
                     "w" => options.wait = Some(args::span("-w", &text)?),
                     _ => options.data = Some(text),
                 },
@@ -154,6 +181,13 @@ impl Options {
             return Err(ArgError::Missing("the port").into());
         }
         Ok(options)
+    }
+}
+
+impl Ending {
+    /// The other end is told, at least.
+    fn told(self) -> Self {
+        if self == Self::Silent { Self::Told } else { self }
     }
 }
 
@@ -180,8 +214,7 @@ impl Session<'_> {
         let ip = self.names.address(&host, self.options.family).await.map_err(words)?;
         let mut code = 1;
         let (from, to) = self.options.ports;
-        // The original begins at the end.
-        for port in (from.min(to)..=from.max(to)).rev() {
+        for port in from.min(to)..=from.max(to) {
             let done = match self.options.transport {
                 Transport::Tcp => self.connect_tcp(&host, SocketAddr::new(ip, port)).await,
                 Transport::Udp => self.connect_udp(&host, SocketAddr::new(ip, port)).await,
@@ -191,8 +224,17 @@ impl Session<'_> {
                 Err(e) => {
                     self.context.net.count("nc.failed");
                     let shown = if host == ip.to_string() { host.clone() } else { format!("{host} ({ip})") };
-                    let protocol = if self.options.transport == Transport::Udp { "udp" } else { "tcp" };
-                    self.say(&format!("nc: connect to {shown} port {port} ({protocol}) failed: {}", reason(&e)));
+                    // The original says nothing of a port of UDP.
+                    if self.options.transport == Transport::Tcp {
+                        let why = match e.kind() {
+                            // The clock of `-w` ends it, which leaves errno as connect(2) had set it.
+                            io::ErrorKind::TimedOut if self.options.wait.is_some() => {
+                                "timed out: Operation now in progress".to_owned()
+                            }
+                            _ => format!("failed: {}", reason(&e)),
+                        };
+                        self.say(&format!("nc: connect to {shown} port {port} (tcp) {why}"));
+                    }
                 }
             }
         }
@@ -218,19 +260,65 @@ impl Session<'_> {
         if self.options.scan { Ok(()) } else { self.talk(stream).await }
     }
 
+    /// What is to be sent, and what is done at its end.
+    fn input(&self) -> (Input, Ending) {
+        match &self.options.data {
+            Some(data) => (Input::Text(format!("{data}\n")), self.options.ending.told()),
+            None => match self.context.console.input() {
+                // Who has nothing to say listens, or says so at once.
+                Input::Nothing if !self.options.listen => (Input::Nothing, self.options.ending.told()),
+                input => (input, self.options.ending),
+            },
+        }
+    }
+
     /// Sends what is to be sent, and prints what comes until the other end has no more.
-    async fn talk(&self, mut stream: TcpStream) -> io::Result<()> {
+    async fn talk(&self, stream: TcpStream) -> io::Result<()> {
         let net = &self.context.net;
-        if let Some(data) = &self.options.data {
-            stream.write_all(data.as_bytes()).await?;
-            stream.write_all(b"\n").await?;
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let (input, ending) = self.input();
+        let is_live = matches!(input, Input::Live(_));
+        let sending = pin!(async {
+            match input {
+                Input::Nothing => {}
+                Input::Text(text) => writer.write_all(text.as_bytes()).await?,
+                Input::Live(mut input) => {
+                    tokio::io::copy(&mut input, &mut writer).await?;
+                }
+            }
+            if ending == Ending::Silent {
+                return io::Result::Ok(());
+            }
+            writer.shutdown().await
+        });
+        let receiving = pin!(self.print(&mut reader));
+        match select(sending, receiving).await {
+            Either::Left((sent, receiving)) => {
+                // Whoever does not take it may have something to say all the same.
+                let received = match ending {
+                    Ending::Quits(after) => match select(receiving, net.sleep(after)).await {
+                        Either::Left((received, _)) => received,
+                        Either::Right(_) => Ok(()),
+                    },
+                    _ => receiving.await,
+                };
+                received.and(sent)
+            }
+            // A listener is done with whom it heard out; others are when they have said all.
+            Either::Right((received, sending)) if is_live && !self.options.listen => {
+                received?;
+                sending.await
+            }
+            Either::Right((received, _)) => received,
         }
-        if self.options.data.is_some() || !self.options.listen {
-            stream.shutdown().await?;
-        }
+    }
+
+    /// Prints what comes.
+    async fn print(&self, reader: &mut (impl AsyncRead + Send + Unpin)) -> io::Result<()> {
+        let net = &self.context.net;
         let mut buf = vec![0; 16_384];
         loop {
-            let read = stream.read(&mut buf);
+            let read = reader.read(&mut buf);
             let n = match self.options.wait {
                 // As the original: silence for so long ends it, and is no failure.
                 Some(wait) => match net.timeout(wait, read).await {
@@ -251,7 +339,11 @@ impl Session<'_> {
         let net = &self.context.net;
         let socket = net.bind_udp(SocketAddr::new(any(to.ip().is_ipv4()), 0))?;
         socket.connect(to)?;
-        let text = self.options.data.as_deref().map_or_else(|| "X".to_owned(), |data| format!("{data}\n"));
+        let text = match self.input().0 {
+            Input::Text(text) if !self.options.scan => text,
+            Input::Live(input) if !self.options.scan => return self.talk_udp(host, &socket, to, input).await,
+            _ => "X".to_owned(),
+        };
         socket.send(text.as_bytes()).await?;
         let mut buf = vec![0; 65_536];
         let wait = self.options.wait.unwrap_or(SCAN);
@@ -268,6 +360,53 @@ impl Session<'_> {
             Err(_) => self.succeeded(host, to),
         }
         Ok(())
+    }
+
+    /// Sends what somebody says, each piece as a datagram, and prints what comes.
+    async fn talk_udp(
+        &self,
+        host: &str,
+        socket: &UdpSocket,
+        to: SocketAddr,
+        mut input: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> io::Result<()> {
+        let net = &self.context.net;
+        self.succeeded(host, to);
+        let (mut said, mut heard) = (vec![0; 16_384], vec![0; 65_536]);
+        let mut open = true;
+        loop {
+            let silence = self.options.wait.map(|wait| net.sleep(wait));
+            let woken = {
+                let mut reading = pin!(input.read(&mut said));
+                let mut receiving = pin!(socket.receive(&mut heard));
+                let mut silence = silence;
+                core::future::poll_fn(|cx| {
+                    if let Poll::Ready(datagram) = receiving.as_mut().poll(cx) {
+                        return Poll::Ready(Some(Err(datagram)));
+                    }
+                    if open && let Poll::Ready(read) = reading.as_mut().poll(cx) {
+                        return Poll::Ready(Some(Ok(read)));
+                    }
+                    let is_silent = silence.as_mut().is_some_and(|s| core::pin::Pin::new(s).poll(cx).is_ready());
+                    if is_silent { Poll::Ready(None) } else { Poll::Pending }
+                })
+                .await
+            };
+            match woken {
+                None => return Ok(()),
+                Some(Err(datagram)) => {
+                    let len = datagram?.len.min(heard.len());
+                    net.observe("nc.bytes", len as f64);
+                    self.context.console.out(&heard[..len]);
+                }
+                Some(Ok(read)) => match read? {
+                    0 => open = false,
+                    len => {
+                        socket.send(&said[..len]).await?;
+                    }
+                },
+            }
+        }
     }
 
     async fn listen(&mut self) -> Result<u8, String> {
@@ -326,8 +465,8 @@ impl Session<'_> {
             };
             net.observe("nc.bytes", datagram.len as f64);
             self.context.console.out(&buf[..datagram.len.min(buf.len())]);
-            if let Some(data) = &self.options.data {
-                socket.send_to(format!("{data}\n").as_bytes(), datagram.from).await?;
+            if let (Input::Text(text), _) = self.input() {
+                socket.send_to(text.as_bytes(), datagram.from).await?;
             }
         }
     }

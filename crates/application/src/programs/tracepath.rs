@@ -110,8 +110,14 @@ async fn walk(context: &Context, options: &Options) -> Result<u8, String> {
     let links = net.admin().and_then(|admin| admin.links()).unwrap_or_default();
     let first = links.iter().map(|link| link.mtu).max().unwrap_or(UNKNOWN_MTU);
     let mut mtu = options.length.unwrap_or(first);
-    print(format!("{:<38}pmtu {mtu}\n", " 1?: [LOCALHOST]"));
+    if options.length.is_none() {
+        // Over IPv6 the original tells how long it took to find that out.
+        let took = if host.is_ipv6() { "  0.000ms " } else { "" };
+        print(format!("{:<38}{took}pmtu {mtu}\n", " 1?: [LOCALHOST]"));
+    }
     let (mut seq, mut ttl) = (0u16, 1u8);
+    // What it has found out makes the original ask the first hop once more.
+    let mut asks_again = options.length.is_none();
     loop {
         let mut tries = 0;
         let (hop, took) = loop {
@@ -132,9 +138,15 @@ async fn walk(context: &Context, options: &Options) -> Result<u8, String> {
         let millis = took.as_secs_f64() * 1e3;
         let mut who = async |ip: IpAddr| {
             let name = if options.numeric { None } else { names.name(ip).await };
-            format!("{ttl:2}:  {:<52} {millis:7.3}ms ", name.unwrap_or_else(|| ip.to_string()))
+            format!("{ttl:2}:  {:<52}{millis:7.3}ms ", name.unwrap_or_else(|| ip.to_string()))
         };
         match hop {
+            Hop::Router(from) | Hop::Host(from, _) if asks_again => {
+                asks_again = false;
+                let line = who(from).await;
+                print(format!("{line}{}\n", if matches!(hop, Hop::Host(..)) { "reached" } else { "" }));
+                continue;
+            }
             Hop::Silence => print(format!("{ttl:2}:  no reply\n")),
             Hop::TooBig(from, told) => {
                 let told = if told == 0 || told >= mtu { less(&[], mtu) } else { told };

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use septet_core::{
-    Carrier, DropReason, Frame, Instant, Metric, Out, Port, PortReport, Power, Station, Storey, Trace, Wire,
+    Carrier, DropReason, Frame, Instant, LinkCounters, Metric, Out, Port, PortReport, Power, Station, Storey, Trace,
+    Wire,
 };
 
 use crate::lapb;
@@ -358,6 +359,10 @@ impl Wire for CardWire<'_> {
         } else {
             self.wire.wake_below(port, bytes);
         }
+    }
+
+    fn counters(&self, port: Port) -> Option<LinkCounters> {
+        self.wire.counters(port)
     }
 
     fn stuck(&mut self) {

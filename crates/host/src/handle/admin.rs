@@ -4,7 +4,7 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_core::Instant;
+use septet_core::{Instant, LinkCounters};
 use septet_network::ip::{AdminState, Change, Lifetime, NewAddress, Path};
 use septet_network::neighbor::State;
 use septet_network::{Iface, Route};
@@ -27,6 +27,10 @@ impl AdminImpl for AdminHandle {
 
     fn links(&self) -> io::Result<Vec<Link>> {
         call(&self.key, |stack, _| Ok(stack.links()))
+    }
+
+    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Iface, LinkCounters)>>> {
+        poll(&self.key, |stack, _| stack.poll_counters(cx))
     }
 
     fn set_link(&self, iface: Iface, state: AdminState) -> io::Result<()> {

@@ -230,6 +230,10 @@ impl Net for HostNet {
         &self.recorder
     }
 
+    fn send_raw(&self, to: IpAddr, protocol: u8, ttl: u8, payload: &[u8]) -> io::Result<()> {
+        registry::call(&self.key, |stack, trace| stack.send_raw(to, protocol, ttl, payload, trace))
+    }
+
     fn is_traced(&self) -> bool {
         registry::with(&self.key, |_, trace| trace.is_on()).unwrap_or(false)
     }

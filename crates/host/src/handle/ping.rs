@@ -24,6 +24,22 @@ impl IcmpSocketImpl for PingHandle {
         call(&self.key, |stack, _| stack.pings.set_mtu_discovery(self.id, discovery))
     }
 
+    fn set_tos(&self, tos: u8) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.pings.set_tos(self.id, tos))
+    }
+
+    fn bind(&self, source: IpAddr) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.bind_ping(self.id, source))
+    }
+
+    fn bind_device(&self, device: &str) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.bind_ping_to(self.id, device))
+    }
+
+    fn ident(&self) -> io::Result<u16> {
+        call(&self.key, |stack, _| stack.pings.ident(self.id))
+    }
+
     fn poll_send(&self, _: &mut Context<'_>, to: IpAddr, seq: u16, payload: &[u8]) -> Poll<io::Result<()>> {
         Poll::Ready(call(&self.key, |stack, trace| stack.send_ping(self.id, to, seq, payload, trace)))
     }

@@ -1,5 +1,7 @@
 //! The sockets of a host for callers that never wait, such as those that stand in for system calls.
 
+mod groups;
+
 use core::pin::Pin;
 use core::task::Waker;
 use std::io;

@@ -5,6 +5,8 @@
 mod admin;
 mod config;
 mod counters;
+mod counting;
+mod counting_calls;
 mod errors;
 mod inbox;
 mod lens;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 use septet_core::{Checksums, FixedState, Frame, Rng, Trace};
+use septet_network::Iface;
 use septet_network::icmp::{self, HEADER_LEN, Message};
 use septet_network::icmpv6;
 use septet_network::ip::{DEFAULT_TTL, DontFragment, Report};
@@ -29,11 +30,26 @@ const fn max_payload(to: IpAddr) -> usize {
 #[derive(Debug)]
 struct Socket {
     ident: u16,
-    ttl: u8,
-    dont_fragment: DontFragment,
+    sending: Sending,
     /// Replies and errors.
     inbox: Inbox<EchoReply>,
 }
+
+/// How a socket sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sending {
+    pub(crate) ttl: u8,
+    pub(crate) tos: u8,
+    pub(crate) dont_fragment: DontFragment,
+    /// The address that requests come from, where it was set.
+    pub(crate) source: Option<IpAddr>,
+    /// The interface that they leave by, where it was set.
+    pub(crate) by: Option<Iface>,
+}
+
+/// With Linux's defaults.
+const SENDING: Sending =
+    Sending { ttl: DEFAULT_TTL, tos: 0, dont_fragment: DontFragment::IfItFits, source: None, by: None };
 
 /// All ICMP echo sockets of one host.
 #[derive(Debug, Default)]
@@ -47,7 +63,7 @@ impl Pings {
         let start = rng.next_u32() as u16;
         let ident = (0..=u16::MAX).map(|i| start.wrapping_add(i)).find(|i| *i != 0 && !self.idents.contains_key(i));
         let ident = ident.ok_or(io::ErrorKind::AddrInUse)?;
-        let socket = Socket { ident, ttl: DEFAULT_TTL, dont_fragment: DontFragment::IfItFits, inbox: Inbox::default() };
+        let socket = Socket { ident, sending: SENDING, inbox: Inbox::default() };
         let id = self.sockets.insert(socket);
         self.idents.insert(ident, id);
         Ok(id)
@@ -70,12 +86,40 @@ impl Pings {
         if ttl == 0 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        self.sockets.get_mut(id).ok_or_else(switched_off)?.ttl = ttl;
+        self.sending_mut(id)?.ttl = ttl;
         Ok(())
     }
 
+    pub(crate) fn set_tos(&mut self, id: SlotId, tos: u8) -> io::Result<()> {
+        self.sending_mut(id)?.tos = tos;
+        Ok(())
+    }
+
+    pub(crate) fn set_source(&mut self, id: SlotId, source: IpAddr) -> io::Result<()> {
+        self.sending_mut(id)?.source = Some(source);
+        Ok(())
+    }
+
+    pub(crate) fn set_device(&mut self, id: SlotId, by: Iface) -> io::Result<()> {
+        self.sending_mut(id)?.by = Some(by);
+        Ok(())
+    }
+
+    pub(crate) fn ident(&self, id: SlotId) -> io::Result<u16> {
+        Ok(self.sockets.get(id).ok_or_else(switched_off)?.ident)
+    }
+
+    /// How it sends.
+    pub(crate) fn sending(&self, id: SlotId) -> io::Result<Sending> {
+        Ok(self.sockets.get(id).ok_or_else(switched_off)?.sending)
+    }
+
+    fn sending_mut(&mut self, id: SlotId) -> io::Result<&mut Sending> {
+        Ok(&mut self.sockets.get_mut(id).ok_or_else(switched_off)?.sending)
+    }
+
     pub(crate) fn set_mtu_discovery(&mut self, id: SlotId, discovery: MtuDiscovery) -> io::Result<()> {
-        self.sockets.get_mut(id).ok_or_else(switched_off)?.dont_fragment = match discovery {
+        self.sending_mut(id)?.dont_fragment = match discovery {
             MtuDiscovery::Dont => DontFragment::No,
             MtuDiscovery::Want => DontFragment::IfItFits,
             MtuDiscovery::Do => DontFragment::Yes,
@@ -83,14 +127,14 @@ impl Pings {
         Ok(())
     }
 
-    /// Builds an echo request from an address to another; gives the time to live with it, and whether it may be cut.
+    /// Builds an echo request from an address to another.
     pub(crate) fn request(
         &self,
         id: SlotId,
         (src, dst): (IpAddr, IpAddr),
         seq: u16,
         payload: &[u8],
-    ) -> io::Result<(u8, DontFragment, Frame)> {
+    ) -> io::Result<Frame> {
         let socket = self.sockets.get(id).ok_or_else(switched_off)?;
         if payload.len() > max_payload(dst) {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -105,7 +149,7 @@ impl Pings {
             _ => Message { icmp_type: icmp::kind::ECHO, code: 0, rest }.push(&mut frame),
         }
         frame.checksums = Checksums::Good;
-        Ok((socket.ttl, socket.dont_fragment, frame))
+        Ok(frame)
     }
 
     pub(crate) fn poll_receive(

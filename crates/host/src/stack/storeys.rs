@@ -20,6 +20,7 @@ use septet_transport::tcp::Transmit;
 use septet_transport::udp;
 
 use super::config::{ByHand, HostConfig};
+use super::counting::Counting;
 use super::errors::switched_off;
 use super::listeners::Listeners;
 use super::packets::Packets;
@@ -92,6 +93,8 @@ pub(crate) struct Storeys {
     pub(crate) recorder: Recorder,
     pub(crate) config: Arc<HostConfig>,
     pub(crate) link: Ports,
+    /// Who asks what ports counted.
+    pub(super) counting: Option<Box<Counting>>,
     pub(super) outbox: VecDeque<Waiting>,
     /// The port whose transmit queue is full.
     blocked: Option<Port>,
@@ -121,6 +124,7 @@ impl Storeys {
             tasks,
             rng: stream("programs"),
             link: Ports::default(),
+            counting: None,
             outbox: VecDeque::new(),
             blocked: None,
             routing: Routing::new(&config),
@@ -142,6 +146,7 @@ impl Storeys {
         self.listeners.wipe();
         self.resolvers = None;
         self.cpu = self.config.costs.as_deref().cloned().map(Cpu::new);
+        self.counting = None;
         self.outbox.clear();
         self.blocked = None;
         self.routing = Routing::new(&self.config);

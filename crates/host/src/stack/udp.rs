@@ -131,6 +131,10 @@ impl Udp {
         self.endpoint.set_ttl(id, ttl).map_err(io_error)
     }
 
+    pub(crate) fn rebind(&mut self, id: SocketId, at: SocketAddr, rng: &mut Rng) -> io::Result<()> {
+        self.endpoint.rebind(id, at, rng).map_err(io_error)
+    }
+
     pub(crate) fn set_multicast_ttl(&mut self, id: SocketId, ttl: u8) -> io::Result<()> {
         self.endpoint.set_multicast_ttl(id, ttl).map_err(io_error)
     }

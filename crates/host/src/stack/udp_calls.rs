@@ -5,7 +5,7 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_core::Trace;
+use septet_core::{Checksums, Frame, Trace};
 use septet_network::Iface;
 use septet_network::ip::{DEFAULT_TTL, DontFragment, Looped, Outgoing};
 use septet_network::ipv4::protocol;
@@ -13,6 +13,7 @@ use septet_network::membership::Filter;
 use septet_socket::TcpSocketId as Socket;
 use septet_transport::udp::{self, GroupChange};
 
+use super::ping::Sending;
 use super::slots::SlotId;
 use super::storeys::{Owner, Storeys, Waiting};
 
@@ -44,12 +45,23 @@ impl Storeys {
 
     pub(crate) fn bind_udp_on(&mut self, device: Option<Iface>, at: SocketAddr) -> io::Result<udp::SocketId> {
         self.running()?;
-        let ip = at.ip();
-        let is_broadcast = matches!(ip, IpAddr::V4(a) if a.is_broadcast());
-        if !(ip.is_unspecified() || ip.is_multicast() || is_broadcast || self.ip.is_local(ip)) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        }
+        self.may_bind(at.ip())?;
         self.udp.bind(device, at, &mut self.rng)
+    }
+
+    pub(crate) fn rebind_udp(&mut self, id: udp::SocketId, at: SocketAddr) -> io::Result<()> {
+        self.running()?;
+        self.may_bind(at.ip())?;
+        self.udp.rebind(id, at, &mut self.rng)
+    }
+
+    /// Whether a socket may be bound to an address.
+    fn may_bind(&self, ip: IpAddr) -> io::Result<()> {
+        let is_broadcast = matches!(ip, IpAddr::V4(a) if a.is_broadcast());
+        if ip.is_unspecified() || ip.is_multicast() || is_broadcast || self.ip.is_local(ip) {
+            return Ok(());
+        }
+        Err(io::ErrorKind::AddrNotAvailable.into())
     }
 
     fn close_udp(&mut self, id: udp::SocketId) {
@@ -148,14 +160,53 @@ impl Storeys {
         payload: &[u8],
         trace: &mut Trace,
     ) -> io::Result<()> {
-        let (src, iface) = self.ip.origin_for(to)?;
-        let (ttl, dont_fragment, mut frame) = self.pings.request(id, (src, to), seq, payload)?;
+        let Sending { ttl, tos, dont_fragment, source, by } = self.pings.sending(id)?;
+        let (origin, iface) = match by {
+            Some(by) => self.ip.origin_by(by, to)?,
+            None => self.ip.origin_for(to)?,
+        };
+        let src = source.unwrap_or(origin);
+        let mut frame = self.pings.request(id, (src, to), seq, payload)?;
         if dont_fragment == DontFragment::Yes {
             self.ip.must_fit(self.now, to, frame.len())?;
         }
         frame.cause = self.ip.trace_echo(to, seq, trace.cause(), trace);
         let protocol = if to.is_ipv4() { protocol::ICMP } else { protocol::ICMPV6 };
-        let outgoing = Outgoing { ttl, dont_fragment, ..Outgoing::new(src, to, protocol) };
+        let outgoing = Outgoing { ttl, tos, dont_fragment, by, ..Outgoing::new(src, to, protocol) };
+        self.outbox.push_back(Waiting { to: outgoing, frame, owner: Owner::Ping, iface });
+        Ok(())
+    }
+
+    /// Sets where the requests of an echo socket come from.
+    pub(crate) fn bind_ping(&mut self, id: SlotId, source: IpAddr) -> io::Result<()> {
+        if !self.ip.is_local(source) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        self.pings.set_source(id, source)
+    }
+
+    /// Sets the interface that they leave by.
+    pub(crate) fn bind_ping_to(&mut self, id: SlotId, device: &str) -> io::Result<()> {
+        let by = self.device(device)?;
+        self.pings.set_device(id, by)
+    }
+
+    /// Sends a packet of any protocol above IP, whose own header and checksum `payload` has.
+    pub(crate) fn send_raw(
+        &mut self,
+        to: IpAddr,
+        number: u8,
+        ttl: u8,
+        payload: &[u8],
+        trace: &Trace,
+    ) -> io::Result<()> {
+        self.running()?;
+        let (src, iface) = self.ip.origin_for(to)?;
+        let mut frame = Frame::new(Frame::HEADROOM, payload);
+        // Whoever builds packets by hand answers for their checksums.
+        frame.checksums = Checksums::Unverified;
+        frame.cause = trace.cause();
+        let outgoing = Outgoing { ttl, ..Outgoing::new(src, to, number) };
         self.outbox.push_back(Waiting { to: outgoing, frame, owner: Owner::Ping, iface });
         Ok(())
     }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use septet_application::programs::{Misuse, Needs, PROGRAMS, Program};
+use septet_application::programs::{self, Misuse, Needs, PROGRAMS, Program};
 use septet_core::Instant;
 use septet_language::document::Text;
 use septet_language::nearest::suggest;
@@ -80,7 +80,9 @@ pub(crate) fn parse(text: &Text) -> Result<Command, Wrong> {
     let needs = if arguments.iter().any(|a| a == "--help") {
         Needs::default()
     } else {
-        known.check(&arguments).map_err(|misuse| misused(*known, misuse, &arguments, &words, line))?
+        let mut bare = arguments.clone();
+        let checked = programs::take_input(*known, &mut bare).and_then(|_| known.check(&bare));
+        checked.map_err(|misuse| misused(*known, misuse, &arguments, &words, line))?
     };
     Ok(Command { schedule, program, arguments, line: line.text.to_owned(), text: text.clone(), needs, at, words })
 }

@@ -32,7 +32,7 @@ use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, 
 use crate::read::links::Wiring;
 use crate::read::node::{self, Declared, ROUTING_OF_ALL, firsts};
 use crate::read::starts::{self, Stop};
-use crate::read::{autoconf, edit, multicast, routes, routing, segments, shared_line, sweep, tcp, vlans};
+use crate::read::{autoconf, dhcp, edit, multicast, routes, routing, segments, shared_line, sweep, tcp, vlans};
 
 /// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
@@ -371,6 +371,7 @@ impl Reader<'_> {
             }
         }
         autoconf::settle(&segments, &mut nodes, self.mistakes);
+        dhcp::check(&segments, &nodes, self.mistakes);
         self.unconnected(declared, &nodes);
         self.gateways(&mut nodes, topology);
         firewall::fit(&mut nodes, links, topology, self.mistakes);

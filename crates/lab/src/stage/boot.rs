@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use septet_application::dhcp;
 use septet_application::programs::{self, Console, Context};
-use septet_core::{Instant, Storey};
+use septet_core::{EventId, Instant, Storey};
 use septet_network::{Cidr, Prefix};
 use septet_presentation::ca::{Authority, TrustStore};
 use septet_service::{Boot, HostId, Site};
@@ -15,6 +15,7 @@ use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use crate::lab::Lab;
 use crate::model::command::{Command, Schedule};
+use crate::model::node::Node;
 use crate::model::topology::DOMAIN;
 
 /// Where the services of one node start.
@@ -56,6 +57,11 @@ impl Site for Stage<'_> {
     fn name_servers(&self) -> Vec<IpAddr> {
         let all = self.lab.resolvers().into_iter();
         all.flat_map(|node| self.lab.nodes[node].addresses().map(|cidr| cidr.addr()).collect::<Vec<_>>()).collect()
+    }
+
+    fn name_tellers(&self) -> Vec<IpAddr> {
+        let tell = |node: &&Node| node.services().iter().any(|service| service.tells_names());
+        self.lab.nodes.iter().filter(tell).flat_map(Node::known_addresses).map(|cidr| cidr.addr()).collect()
     }
 
     fn domain(&self) -> Option<(&str, Vec<HostId>)> {
@@ -146,6 +152,12 @@ pub(crate) fn clients(devices: Vec<String>) -> Option<Boot> {
     let devices: Vec<(String, dhcp::Memory)> =
         devices.into_iter().map(|name| (name, dhcp::Memory::default())).collect();
     Some(Box::new(move |net| {
+        // A host that was on from the beginning was switched on by nobody, and yet what its clients say has a reason.
+        if net.cause() == EventId::NONE {
+            net.trace(Storey::Physical, "power.on", |f| {
+                f.set("why", "the lab begins");
+            });
+        }
         for (device, memory) in &devices {
             let (own, device, memory) = (net.clone(), device.clone(), memory.clone());
             let _ = net.spawn(Box::pin(async move {

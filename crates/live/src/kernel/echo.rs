@@ -14,6 +14,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
+use crate::linux::sys::set_option;
+
 use super::linux::{ErrorQueue, keep_errors, read_error, socket_addr};
 
 /// A ping socket, or where `net.ipv4.ping_group_range` forbids it a raw one.
@@ -146,6 +148,31 @@ impl IcmpSocketImpl for Icmp {
             Version::V6 => sockopt::set_ipv6_mtu_discover(&self.socket, v6)?,
         }
         Ok(())
+    }
+
+    fn set_tos(&self, tos: u8) -> io::Result<()> {
+        const IP_TOS: (i32, i32) = (0, 1);
+        const IPV6_TCLASS: (i32, i32) = (41, 67);
+        let option = if let Version::V4 = self.version { IP_TOS } else { IPV6_TCLASS };
+        set_option(&self.socket, option, &i32::from(tos).to_ne_bytes())
+    }
+
+    fn bind(&self, source: IpAddr) -> io::Result<()> {
+        SockRef::from(&*self.socket).bind(&SocketAddr::new(source, 0).into())
+    }
+
+    fn bind_device(&self, device: &str) -> io::Result<()> {
+        let missing =
+            |e: io::Error| if e.raw_os_error() == Some(nix::libc::ENODEV) { io::ErrorKind::NotFound.into() } else { e };
+        SockRef::from(&*self.socket).bind_device(Some(device.as_bytes())).map_err(missing)
+    }
+
+    fn ident(&self) -> io::Result<u16> {
+        match &self.kind {
+            // The port of a ping socket is its identifier.
+            Kind::Ping(_) => Ok(self.socket.local_addr()?.port()),
+            Kind::Raw { id } => Ok(u16::from_be_bytes(*id)),
+        }
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, to: IpAddr, seq: u16, payload: &[u8]) -> Poll<io::Result<()>> {

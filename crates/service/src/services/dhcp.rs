@@ -1,12 +1,12 @@
 //! `[host.X.dhcp]`: a DHCP server for its own links, and by way of relays for others.
 
 use core::time::Duration;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use septet_application::dhcp;
 use septet_application::dhcp::lease::{MOST_ADDRESSES, Pool, Reserved, Server};
 use septet_application::programs::Transport;
+use septet_application::{dhcp, dns};
 use septet_language::document::Text;
 use septet_language::mistake::Mistake;
 use septet_language::schema::{Key, Line, Named, Phrase, Section, Table, TableOf, Texts, Time};
@@ -116,10 +116,20 @@ impl Service for Dhcp {
         &[Transport::Udp]
     }
 
+    fn gives_addresses_of(&self, net: Prefix) -> bool {
+        let given = self.pools.iter().map(|(from, _)| *from).chain(self.reserved.iter().map(|(_, address)| *address));
+        self.pools.is_empty() || given.into_iter().any(|address| net.contains(address.into()))
+    }
+
+    fn tells_names(&self) -> bool {
+        true
+    }
+
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
         // As a file of leases, what it knows outlives a crash.
         let book = dhcp::Book::new(Server::new(self.pools_at(site)));
-        Ok(Box::new(move |net| run(&net, KEY.name(), dhcp::serve(net.clone(), book.clone()))))
+        let names: Vec<_> = site.name_servers().into_iter().map(|ip| SocketAddr::new(ip, dns::PORT)).collect();
+        Ok(Box::new(move |net| run(&net, KEY.name(), dhcp::serve(net.clone(), book.clone(), names.clone()))))
     }
 }
 

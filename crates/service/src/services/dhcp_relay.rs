@@ -6,6 +6,7 @@ use septet_application::dhcp;
 use septet_application::programs::Transport;
 use septet_language::document::Text;
 use septet_language::schema::{Key, Phrase, Section, Table, TableOf, Texts};
+use septet_network::Prefix;
 use septet_wire::dhcp::SERVER_PORT;
 
 use super::dhcp::{Named4, named};
@@ -42,6 +43,10 @@ impl Service for DhcpRelay {
 
     fn transports(&self) -> &'static [Transport] {
         &[Transport::Udp]
+    }
+
+    fn gives_addresses_of(&self, _: Prefix) -> bool {
+        true
     }
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {

@@ -113,6 +113,7 @@ impl Service for Dns {
         moments.dedup();
         let versions = moments.into_iter().map(|at| Ok((at, self.zones_at(at, site)?)));
         let mut server = dns::Server::changing(versions.collect::<Result<_, StartError>>()?);
+        server = server.updaters(site.name_tellers());
         if let Some(bytes) = self.udp_size {
             server = server.udp_size(bytes);
         }
@@ -167,13 +168,12 @@ fn domain_zone(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<dns::Z
     Ok(zone)
 }
 
-/// The names behind the addresses (RFC 1035 §3.5, RFC 3596 §2.5), a zone for each first octet, and of IPv6 for each first 32
-/// bits.
+/// The names behind the addresses.
 fn reverse_zones(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<Vec<dns::Zone>, StartError> {
     let mut zones: BTreeMap<String, dns::Zone> = BTreeMap::new();
     for host in hosts {
         for address in site.addresses(*host) {
-            let (origin, place) = reversed(address);
+            let (origin, place) = dns::reversed(address);
             let zone = match zones.entry(origin) {
                 Entry::Occupied(zone) => zone.into_mut(),
                 Entry::Vacant(vacant) => {
@@ -187,23 +187,6 @@ fn reverse_zones(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<Vec<
         }
     }
     Ok(zones.into_values().collect())
-}
-
-/// The zone of an address, and its name there.
-fn reversed(address: IpAddr) -> (String, String) {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            (format!("{a}.in-addr.arpa"), format!("{d}.{c}.{b}"))
-        }
-        IpAddr::V6(v6) => {
-            let digits = |bits: core::ops::Range<u32>| {
-                let digit = |at: u32| format!("{:x}", v6.to_bits() >> (124 - 4 * at) & 0xf);
-                bits.rev().map(digit).collect::<Vec<_>>().join(".")
-            };
-            (format!("{}.ip6.arpa", digits(0..8)), digits(8..32))
-        }
-    }
 }
 
 fn add(zone: &mut dns::Zone, name: &str, data: &RecordData, site: &dyn Site) -> Result<(), StartError> {

@@ -214,6 +214,34 @@ impl Endpoint {
         Ok(SocketId { index, generation: self.generation })
     }
 
+    /// Moves a socket to another address and port, with all that was set on it and the groups that it is in: `bind(2)` of
+    /// one that had been given options before.
+    ///
+    /// # Errors
+    /// `BadSocket`, `AddrInUse`.
+    pub fn rebind(&mut self, id: SocketId, local: SocketAddr, rng: &mut Rng) -> Result<(), Error> {
+        let index = self.index(id)?;
+        let (before, device) = (self.sockets[index].local, self.sockets[index].device);
+        let port = match local.port() {
+            0 => self.choose_port(local.ip(), rng)?,
+            port if port != before.port() && self.is_taken(device, local.ip(), port) => return Err(Error::AddrInUse),
+            port => port,
+        };
+        self.leave_port(before.port(), id.index);
+        self.ports.entry(port).or_default().push(id.index);
+        self.sockets[index].local = SocketAddr::new(local.ip(), port);
+        Ok(())
+    }
+
+    fn leave_port(&mut self, port: u16, index: u32) {
+        if let Some(at) = self.ports.get_mut(&port) {
+            at.retain(|i| *i != index);
+            if at.is_empty() {
+                self.ports.remove(&port);
+            }
+        }
+    }
+
     fn is_taken(&self, device: Option<u16>, ip: IpAddr, port: u16) -> bool {
         self.ports.get(&port).is_some_and(|at| {
             at.iter().any(|i| {
@@ -270,13 +298,7 @@ impl Endpoint {
     pub fn close(&mut self, id: SocketId) -> Result<SmallVec<[Membership; 1]>, Error> {
         let index = self.index(id)?;
         let Socket { local, groups, .. } = self.sockets.remove(index);
-        let port = local.port();
-        if let Some(at) = self.ports.get_mut(&port) {
-            at.retain(|i| *i != id.index);
-            if at.is_empty() {
-                self.ports.remove(&port);
-            }
-        }
+        self.leave_port(local.port(), id.index);
         Ok(groups.into_all())
     }
 

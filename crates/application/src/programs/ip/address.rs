@@ -88,6 +88,11 @@ fn show(admin: &Admin, command: &Command, name: Option<&str>) -> Result<String, 
         let of = addresses.iter().filter(|a| a.iface == link.iface && is_of(command.family, a.address.addr()));
         let lines = of.map(|address| shown(admin, address, &link.name, command)).collect();
         text += &block(&format!("{}: {}", link.iface + 2, link.name), &head(link, "", "\n"), lines, command);
+        let counted = command.statistics_of(link.iface, "\n");
+        // The lines begin with the end of the one before; with `-o` addresses have none.
+        if let Some(counted) = counted.strip_prefix('\n').filter(|_| !command.one_line) {
+            text += &format!("{counted}\n");
+        }
     }
     Ok(text)
 }

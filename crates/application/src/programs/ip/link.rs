@@ -35,12 +35,15 @@ impl Object for Links {
                 Ok(String::new())
             }
             Action::Show(Some(name)) if name != "lo" => {
-                Ok(format!("{}\n", head(&device(&links, &name)?, "mode DEFAULT ", newline)))
+                let link = device(&links, &name)?;
+                let counted = command.statistics_of(link.iface, newline);
+                Ok(format!("{}{counted}\n", head(&link, "mode DEFAULT ", newline)))
             }
             Action::Show(name) => {
                 let mut text = format!("{}\n", loopback("mode DEFAULT ", newline));
                 for link in links.iter().filter(|_| name.is_none()) {
-                    text += &format!("{}\n", head(link, "mode DEFAULT ", newline));
+                    let counted = command.statistics_of(link.iface, newline);
+                    text += &format!("{}{counted}\n", head(link, "mode DEFAULT ", newline));
                 }
                 Ok(text)
             }

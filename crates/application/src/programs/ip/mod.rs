@@ -5,11 +5,13 @@ mod address;
 mod link;
 mod neighbor;
 mod route;
+mod statistics;
 mod words;
 
 use std::io;
 
-use septet_core::Metric;
+use septet_core::{LinkCounters, Metric};
+use septet_network::Iface;
 use septet_socket::{Admin, BoxFuture};
 
 use super::{Context, Misuse, Needs, Program};
@@ -30,7 +32,7 @@ impl Program for Ip {
     }
 
     fn usage(&self) -> &'static str {
-        "Usage: ip [-4|-6] [-o] OBJECT [COMMAND]
+        "Usage: ip [-4|-6] [-o] [-s [-s]] OBJECT [COMMAND]
 Objects, which may be cut short:
  address [show] [DEVICE]
  address add|del ADDRESS/LENGTH dev DEVICE [valid_lft SECONDS] [preferred_lft SECONDS]
@@ -59,8 +61,11 @@ Objects, which may be cut short:
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
             let done = match Command::parse(&args) {
-                Ok(command) => match context.net.admin() {
-                    Ok(admin) => command.object.run(&admin, &command),
+                Ok(mut command) => match context.net.admin() {
+                    Ok(admin) => match command.count(&admin).await {
+                        Ok(()) => command.object.run(&admin, &command),
+                        Err(why) => Err(Refusal::answer(&why)),
+                    },
                     Err(why) => Err(Refusal::answer(&why)),
                 },
                 Err(misuse) => Err(Refusal { text: misuse.reason, status: 255, word: None }),
@@ -97,6 +102,10 @@ struct Command {
     family: Option<Family>,
     /// `-o`: one line for each.
     one_line: bool,
+    /// How often `-s` stands there.
+    statistics: u8,
+    /// What interfaces counted, where that is asked for.
+    counted: Vec<(Iface, LinkCounters)>,
     /// What follows the object.
     words: Vec<String>,
     /// How many words come before those.
@@ -144,15 +153,17 @@ impl Refusal {
 impl Command {
     fn parse(args: &[String]) -> Result<Self, Misuse> {
         let misuse = |place, reason: String| Misuse { place, reason, options: Vec::new() };
-        let (mut family, mut one_line, mut at) = (None, false, 0);
+        let (mut family, mut one_line, mut statistics, mut at) = (None, false, 0, 0);
         while let Some(option) = args.get(at).filter(|word| word.starts_with('-')) {
             match option.trim_start_matches('-') {
                 "4" => family = Some(Family::V4),
                 "6" => family = Some(Family::V6),
                 "o" | "oneline" => one_line = true,
+                "s" | "stats" | "statistics" => statistics = 2.min(statistics + 1),
+                "ss" => statistics = 2,
                 // What else there is of iproute2's would change what is printed.
                 _ => {
-                    let options = ["-4", "-6", "-o"].map(str::to_owned).to_vec();
+                    let options = ["-4", "-6", "-o", "-s"].map(str::to_owned).to_vec();
                     return Err(Misuse {
                         place: Some(at),
                         reason: format!("Option \"{option}\" is unknown, try \"ip -help\"."),
@@ -169,7 +180,22 @@ impl Command {
         let Some(object) = OBJECTS.iter().find(named).filter(|_| !name.is_empty()) else {
             return Err(misuse(Some(at), format!("Object \"{name}\" is unknown, try \"ip help\".")));
         };
-        Ok(Self { object: *object, family, one_line, words: args[at + 1..].to_vec(), before: at + 1 })
+        let (words, counted) = (args[at + 1..].to_vec(), Vec::new());
+        Ok(Self { object: *object, family, one_line, statistics, counted, words, before: at + 1 })
+    }
+
+    /// Asks what interfaces counted, where `-s` does.
+    async fn count(&mut self, admin: &Admin) -> io::Result<()> {
+        if self.statistics > 0 {
+            self.counted = admin.counters().await?;
+        }
+        Ok(())
+    }
+
+    /// What an interface counted, as it is shown behind all else; nothing where it has no wire.
+    fn statistics_of(&self, iface: Iface, newline: &str) -> String {
+        let counted = self.counted.iter().find(|(of, _)| *of == iface).map(|(_, counted)| counted);
+        counted.map_or_else(String::new, |counted| statistics::lines(counted, self.statistics, newline))
     }
 
     fn misuse(&self, refusal: &Refusal) -> Misuse {

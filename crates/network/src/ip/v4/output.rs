@@ -118,6 +118,10 @@ impl Ip {
                 if looped == Looped::ToMembers && self.is_member(way.iface, dst.into()) {
                     self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
                 }
+                // Linux's `ip_mc_output`: "Multicasts with ttl 0 must not go beyond the host".
+                if header.ttl == 0 {
+                    return None;
+                }
             }
             Kind::Unicast | Kind::Refused(_) | Kind::NoRoute => {}
         }

@@ -87,6 +87,10 @@ impl Ip {
                 if looped == Looped::ToMembers && self.is_member_v6(way.iface, dst) {
                     self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
                 }
+                // Linux's `ip6_finish_output2`: what has no hop left must not go beyond the host.
+                if to.ttl == 0 {
+                    return Ok(None);
+                }
             }
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! `traceroute`: finds the way to a host by the routers that let its packets die.
 
+mod tcp;
+
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
@@ -35,8 +37,9 @@ impl Program for Traceroute {
  -m <hops>     Go no further than so many hops (30)
  -n            Do not look names up
  -N <probes>   How many probes are under way at once (16)
- -p <port>     The UDP port of the first probe (33434)
+ -p <port>     The UDP port of the first probe (33434), or the TCP port of all (80)
  -q <probes>   Probes a hop (3)
+ -T            Send TCP SYNs instead of UDP
  -w <wait>     Seconds to wait for an answer (5)
 "
     }
@@ -72,13 +75,14 @@ impl Program for Traceroute {
 struct Options {
     host: String,
     family: Family,
-    length: usize,
+    /// Of a whole packet: as the original, 60 bytes over IPv4 and 80 over IPv6 where nobody says.
+    length: Option<usize>,
     first: u8,
     hops: u8,
     method: Method,
     numeric: bool,
     at_once: usize,
-    port: u16,
+    port: Option<u16>,
     probes: u32,
     wait: Duration,
 }
@@ -87,6 +91,7 @@ struct Options {
 enum Method {
     Udp,
     Icmp,
+    Tcp,
 }
 
 const SPECS: &[Spec] = &[
@@ -99,6 +104,7 @@ const SPECS: &[Spec] = &[
     value('N', "sim-queries"),
     value('p', "port"),
     value('q', "queries"),
+    flag('T', "tcp"),
     value('w', "wait"),
 ];
 
@@ -109,13 +115,13 @@ impl Options {
         let mut options = Self {
             host: String::new(),
             family: Family::Any,
-            length: 60,
+            length: None,
             first: 1,
             hops: 30,
             method: Method::Udp,
             numeric: false,
             at_once: 16,
-            port: 33_434,
+            port: None,
             probes: 3,
             wait: Duration::from_secs(5),
         };
@@ -125,12 +131,13 @@ impl Options {
                 Arg::Free(word) => {
                     match frees {
                         0 => options.host = word,
-                        1 => options.length = args::number::<u16>("packet length", &word)?.into(),
+                        1 => options.length = Some(args::number::<u16>("packet length", &word)?.into()),
                         _ => return Err(ArgError::Extra(word)),
                     }
                     frees += 1;
                 }
                 Arg::Flag(name) if name == "icmp" => options.method = Method::Icmp,
+                Arg::Flag(name) if name == "tcp" => options.method = Method::Tcp,
                 Arg::Flag(name) if name == "n" => options.numeric = true,
                 Arg::Flag(name) => options.family = args::family(&name).unwrap_or(options.family),
                 Arg::Value(name, text) => {
@@ -142,7 +149,7 @@ impl Options {
                             options.at_once =
                                 args::within(&option, &text, 1, 1000, "a number of probes from 1 to 1000")?;
                         }
-                        "port" => options.port = args::port(&option, &text)?,
+                        "port" => options.port = Some(args::port(&option, &text)?),
                         // traceroute(8) allows up to ten.
                         "queries" => {
                             options.probes = args::within(&option, &text, 1, 10, "a number of probes from 1 to 10")?
@@ -165,6 +172,15 @@ impl Options {
             .into());
         }
         Ok(options)
+    }
+
+    /// The port of the first probe, or of all.
+    fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.method == Method::Tcp { 80 } else { 33_434 })
+    }
+
+    fn length(&self, host: IpAddr) -> usize {
+        self.length.unwrap_or(if host.is_ipv4() { 60 } else { 80 })
     }
 
     fn probe_count(&self) -> u32 {
@@ -199,6 +215,7 @@ enum Kind {
 enum Prober {
     Udp(UdpSocket),
     Icmp(IcmpSocket),
+    Tcp(tcp::Prober),
 }
 
 async fn run(context: &Context, options: &Options) -> Result<u8, String> {
@@ -207,6 +224,10 @@ async fn run(context: &Context, options: &Options) -> Result<u8, String> {
     let host = names.address(&options.host, options.family).await.map_err(|e| format!("{}: {e}", options.host))?;
     let prober = match options.method {
         Method::Icmp => Prober::Icmp(net.open_icmp(host).map_err(|e| format!("traceroute: socket: {e}"))?),
+        Method::Tcp => {
+            let prober = tcp::Prober::open(net, host, options.port());
+            Prober::Tcp(prober.map_err(|e| format!("traceroute: socket: {e}"))?)
+        }
         Method::Udp => {
             let any: IpAddr = if host.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
             Prober::Udp(net.bind_udp(SocketAddr::new(any, 0)).map_err(|e| format!("traceroute: socket: {e}"))?)
@@ -220,7 +241,7 @@ async fn run(context: &Context, options: &Options) -> Result<u8, String> {
             return Err(format!("traceroute: {e}"));
         }
     }
-    let (name, hops, length) = (&options.host, options.hops, options.length);
+    let (name, hops, length) = (&options.host, options.hops, options.length(host));
     context.console.out(format!("traceroute to {name} ({host}), {hops} hops max, {length} byte packets\n").as_bytes());
     let mut walk = Walk {
         context,
@@ -283,13 +304,13 @@ impl Walk<'_> {
         // The header of IP and the eight bytes of UDP or ICMP are part of the length.
         let overhead = if self.host.is_ipv4() { 28 } else { 48 };
         let payload: Vec<u8> =
-            (0..self.options.length.saturating_sub(overhead)).map(|i| 0x40 + (i % 64) as u8).collect();
+            (0..self.options.length(self.host).saturating_sub(overhead)).map(|i| 0x40 + (i % 64) as u8).collect();
         let net = &self.context.net;
         net.count("traceroute.sent");
         let sent = match &self.prober {
             Prober::Udp(socket) => {
                 socket.set_ttl(ttl).map_err(failed)?;
-                let to = SocketAddr::new(self.host, self.options.port.wrapping_add(probe as u16));
+                let to = SocketAddr::new(self.host, self.options.port().wrapping_add(probe as u16));
                 // Linux lets a send report the error that an earlier probe met, and then sends nothing.
                 match socket.send_to(&payload, to).await {
                     Err(e) if e.kind() != std::io::ErrorKind::NetworkUnreachable => socket.send_to(&payload, to).await,
@@ -301,6 +322,7 @@ impl Walk<'_> {
                 socket.set_ttl(ttl).map_err(failed)?;
                 socket.send(self.host, probe as u16 + 1, &payload).await
             }
+            Prober::Tcp(prober) => prober.send(probe, ttl),
         };
         let outcome = match sent {
             Ok(()) => Outcome::Waiting,
@@ -332,7 +354,7 @@ impl Walk<'_> {
                         }
                         // Something that answers on that port is as good as the host itself.
                         if let Poll::Ready(Ok(datagram)) = datagram.as_mut().poll(cx) {
-                            let probe = u32::from(datagram.from.port().wrapping_sub(self.options.port));
+                            let probe = u32::from(datagram.from.port().wrapping_sub(self.options.port()));
                             return Poll::Ready(Some(Some((probe, datagram.from.ip(), Kind::Reached))));
                         }
                         patience.as_mut().poll(cx).map(|()| None)
@@ -347,8 +369,17 @@ impl Walk<'_> {
                         }
                         Poll::Ready(Ok(EchoReply::Error { seq, error })) => {
                             let probe = u32::from(seq).wrapping_sub(1);
-                            Poll::Ready(Some(Some((probe, error.reporter, self.kind_of(error)))))
+                            Poll::Ready(Some(Some((probe, error.reporter, kind_of(error.trouble)))))
                         }
+                        _ => patience.as_mut().poll(cx).map(|()| None),
+                    })
+                    .await
+                }
+                Prober::Tcp(prober) => {
+                    let mut packet = vec![0; 2048];
+                    let mut answer = pin!(prober.receive(&mut packet));
+                    core::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
+                        Poll::Ready(Ok((probe, answer))) => Poll::Ready(Some(Some(self.answer_of(probe, answer)))),
                         _ => patience.as_mut().poll(cx).map(|()| None),
                     })
                     .await
@@ -362,18 +393,16 @@ impl Walk<'_> {
         }
     }
 
-    fn answer_in(&self, error: Unreached) -> Option<(u32, IpAddr, Kind)> {
-        let probe = u32::from(error.destination.port().wrapping_sub(self.options.port));
-        (error.destination.ip() == self.host).then(|| (probe, error.reporter, self.kind_of(error)))
+    fn answer_of(&self, probe: u32, answer: tcp::Answer) -> (u32, IpAddr, Kind) {
+        match answer {
+            tcp::Answer::Host(from) => (probe, from, Kind::Reached),
+            tcp::Answer::Way(from, trouble) => (probe, from, kind_of(trouble)),
+        }
     }
 
-    fn kind_of(&self, error: Unreached) -> Kind {
-        match error.trouble {
-            Trouble::HopLimit | Trouble::Reassembly => Kind::OnTheWay,
-            // "Port unreachable" is what the host itself says to a datagram that nobody expected.
-            Trouble::PortUnreachable => Kind::Reached,
-            trouble => Kind::Unreachable(trouble),
-        }
+    fn answer_in(&self, error: Unreached) -> Option<(u32, IpAddr, Kind)> {
+        let probe = u32::from(error.destination.port().wrapping_sub(self.options.port()));
+        (error.destination.ip() == self.host).then(|| (probe, error.reporter, kind_of(error.trouble)))
     }
 
     fn take(&mut self, probe: u32, from: IpAddr, kind: Kind) {
@@ -460,6 +489,15 @@ impl Walk<'_> {
                 self.context.console.out(self.line.as_bytes());
             }
         }
+    }
+}
+
+fn kind_of(trouble: Trouble) -> Kind {
+    match trouble {
+        Trouble::HopLimit | Trouble::Reassembly => Kind::OnTheWay,
+        // "Port unreachable" is what the host itself says to a datagram that nobody expected.
+        Trouble::PortUnreachable => Kind::Reached,
+        trouble => Kind::Unreachable(trouble),
     }
 }
 

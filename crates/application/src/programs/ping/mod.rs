@@ -1,0 +1,123 @@
+//! `ping`: echo requests, and what comes back.
+
+mod options;
+mod session;
+mod words;
+
+use std::net::IpAddr;
+
+use septet_core::Metric;
+use septet_socket::{BoxFuture, IcmpSocket};
+
+use super::names::Names;
+use super::{Context, Misuse, Needs, Program};
+use options::{Options, SPECS, Source, USAGE};
+use session::Session;
+
+/// The program.
+pub(super) struct Ping;
+
+impl Program for Ping {
+    fn name(&self) -> &'static str {
+        "ping"
+    }
+
+    fn summary(&self) -> &'static str {
+        "sends echo requests"
+    }
+
+    fn usage(&self) -> &'static str {
+        USAGE
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        METRICS
+    }
+
+    fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
+        let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
+        Ok(Needs { hosts: vec![options.destination], ..Needs::default() })
+    }
+
+    fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
+        Box::pin(async move {
+            match Options::parse(&args) {
+                Ok(options) => match run(&context, &options).await {
+                    Ok(code) => code,
+                    Err(why) => {
+                        context.console.err(format!("ping: {why}\n").as_bytes());
+                        2
+                    }
+                },
+                Err(e) => {
+                    context.console.err(format!("ping: {e}\n").as_bytes());
+                    2
+                }
+            }
+        })
+    }
+}
+
+async fn run(context: &Context, options: &Options) -> Result<u8, String> {
+    let names = Names::new(context.net.clone());
+    let destination = names
+        .address(&options.destination, options.family)
+        .await
+        .map_err(|e| format!("{}: {e}", options.destination))?;
+    let socket = context.net.open_icmp(destination).map_err(|e| format!("socket: {e}"))?;
+    prepare(&socket, options)?;
+    // A destination given as an address is shown as one.
+    let numeric = options.shows.numeric || options.destination.parse::<IpAddr>().is_ok();
+    let mut session = Session::new(context, options, names, destination, numeric);
+    session.print(&begin(context, options, destination)?);
+    session.drive(&socket).await;
+    Ok(session.summary())
+}
+
+fn prepare(socket: &IcmpSocket, options: &Options) -> Result<(), String> {
+    match &options.source {
+        Some(Source::Address(address)) => {
+            socket.bind(*address).map_err(|_| "bind: Cannot assign requested address".to_owned())?;
+        }
+        Some(Source::Device(device)) => {
+            socket.bind_device(device).map_err(|_| format!("SO_BINDTODEVICE {device}: No such device"))?;
+        }
+        None => {}
+    }
+    if let Some(ttl) = options.ttl {
+        socket.set_ttl(ttl).map_err(|e| format!("cannot set the time to live: {e}"))?;
+    }
+    if let Some(tos) = options.tos {
+        socket.set_tos(tos).map_err(|e| format!("cannot set the class of traffic: {e}"))?;
+    }
+    socket.set_mtu_discovery(options.discovery).map_err(|e| format!("cannot set path MTU discovery: {e}"))
+}
+
+/// What is printed before all else.
+fn begin(context: &Context, options: &Options, destination: IpAddr) -> Result<String, String> {
+    let (name, size) = (&options.destination, options.size);
+    let from = match &options.source {
+        Some(Source::Address(address)) => format!("from {address} : "),
+        Some(Source::Device(device)) => {
+            let source = context.net.source_for(destination);
+            let source = source.ok_or_else(|| "connect: Network is unreachable".to_owned())?;
+            format!("from {source} {device}: ")
+        }
+        None => String::new(),
+    };
+    let pattern: String = options.pattern.iter().map(|byte| format!("{byte:02x}")).collect();
+    let pattern = if pattern.is_empty() { String::new() } else { format!("PATTERN: 0x{pattern}\n") };
+    Ok(match destination {
+        IpAddr::V4(_) => format!("{pattern}PING {name} ({destination}) {from}{size}({}) bytes of data.\n", size + 28),
+        IpAddr::V6(_) => format!("{pattern}PING {name}({destination}) {from}{size} data bytes\n"),
+    })
+}
+
+/// What it records.
+const METRICS: &[Metric] = &[
+    Metric::counter("ping.sent", "echo requests sent"),
+    Metric::counter("ping.ok", "echo replies received"),
+    Metric::counter("ping.lost", "once at the end: requests without a reply"),
+    Metric::counter("ping.error", "ICMP errors that came instead of a reply"),
+    Metric::times("ping.time", "round-trip times"),
+];

@@ -1,0 +1,15 @@
+//! Who asks what ports counted.
+
+use septet_core::{Instant, LinkCounters};
+use septet_network::Iface;
+
+use super::wakers::Wakers;
+
+/// Who asked, and what was answered.
+#[derive(Debug, Default)]
+pub(crate) struct Counting {
+    pub(super) asking: Wakers,
+    /// Whether anybody asks.
+    pub(super) is_asked: bool,
+    pub(super) known: Option<(Instant, Vec<(Iface, LinkCounters)>)>,
+}
