@@ -28,9 +28,8 @@ pub(crate) fn rules(number: u16, tracks: Tracks) -> Arc<Config> {
     let ports = |port: u16| Test::is(Condition::Port(End::Destination, vec![port..=port]));
     let udp = || Test::is(Condition::Kind(vec![Kind::UDP]));
     let accept = || Step::Do(Action::Accept);
-    let mut all: Vec<Rule> = (1..number)
-        .map(|n| rule(vec![Step::Match(udp()), Step::Match(ports(999 + n)), accept()]))
-        .collect();
+    let mut all: Vec<Rule> =
+        (1..number).map(|n| rule(vec![Step::Match(udp()), Step::Match(ports(999 + n)), accept()])).collect();
     all.push(match tracks {
         Tracks::Nothing => rule(vec![Step::Match(udp()), Step::Match(ports(9)), accept()]),
         Tracks::Connections => {

@@ -44,7 +44,7 @@ pub fn firewall(bytes: &[u8]) {
 
 /// Rules that look at all there is; port 2 is outside.
 fn filters() -> firewall::Config {
-    let rule = |steps: Vec<Step>| Rule { text: "a rule".to_owned(), steps };
+    let rule = |steps: Vec<Step>| Rule { text: "a rule".to_owned(), listed: String::new(), steps };
     let test = |condition| Step::Match(Test::is(condition));
     let chain = |name: &str, policy, rules| Chain { name: name.to_owned(), policy, rules };
     let states = vec![State::Established, State::Related];

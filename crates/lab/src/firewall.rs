@@ -3,6 +3,7 @@
 mod context;
 mod field;
 mod lex;
+mod listed;
 pub(crate) mod nat;
 mod rule;
 mod values;

@@ -464,7 +464,12 @@ fn programs_list_the_rules_as_nft_takes_them_and_the_connections_as_conntrack_do
         sets = { known = "{ client, 10.9.0.0/16 }" }
         chains = { own = ["ip daddr != server reject with icmp type port-unreachable"] }
     "#;
-    let text = lab(router, r#"run = ["at 1s: curl http://server/", "at 2s: ping -c 1 server"]"#, "", "a = \"client.http.ok == 1\"");
+    let text = lab(
+        router,
+        r#"run = ["at 1s: curl http://server/", "at 2s: ping -c 1 server"]"#,
+        "",
+        "a = \"client.http.ok == 1\"",
+    );
     let lab = Lab::parse("lab.toml", &text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let mut run = lab.build(&BuildOptions::default()).unwrap();
     run.play().unwrap();

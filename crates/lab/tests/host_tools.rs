@@ -98,10 +98,7 @@ Connection to server (10.0.2.10) 80 port [tcp/http] succeeded!
         "hello
 ",
     ),
-    (
-        "nc -z -u -v server 9",
-        "",
-    ),
+    ("nc -z -u -v server 9", ""),
     (
         "tracepath -n server",
         " 1?: [LOCALHOST]                      pmtu 1500

@@ -39,9 +39,8 @@ mod linux {
                 return skip(&format!("there is {what}"));
             }
         }
-        let taps = ["eth0", "eth1"].map(|name| {
-            Tap::open(name, Offload::None, Persistence::Fresh).expect("we are root in our namespace")
-        });
+        let taps = ["eth0", "eth1"]
+            .map(|name| Tap::open(name, Offload::None, Persistence::Fresh).expect("we are root in our namespace"));
         for (number, tap) in taps.iter().enumerate() {
             let interface = Interface::open(tap.name()).unwrap();
             interface.skip_duplicate_detection().unwrap();

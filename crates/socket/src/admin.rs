@@ -13,6 +13,7 @@ use septet_network::{Cidr, Iface, Route};
 use septet_wire::ethernet::MacAddr;
 
 pub use septet_network::acd::{Check, Defence};
+pub use septet_network::conntrack::listing::Line as Conversation;
 pub use septet_network::ip::{AdminState, Change, Lifetime, NewAddress, News, Path, PathKind};
 
 /// An interface of a host: `ip link`.
@@ -92,6 +93,22 @@ pub trait AdminImpl: Send + Sync + 'static {
     fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Iface, LinkCounters)>>> {
         let _ = cx;
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    /// The rules of the packet filter and what they counted, as `nft list ruleset` prints them; nothing where there is none.
+    ///
+    /// # Errors
+    /// `Unsupported` where nobody can tell.
+    fn ruleset(&self) -> io::Result<String> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The conversations that the packet filter remembers, as `conntrack -L` prints them.
+    ///
+    /// # Errors
+    /// `Unsupported` where nobody can tell.
+    fn connections(&self) -> io::Result<Vec<Conversation>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Switches an interface on or off.

@@ -13,6 +13,7 @@ mod args;
 mod arping;
 mod arpspoof;
 mod arrivals;
+mod conntrack;
 mod console;
 mod curl;
 mod dhclient;
@@ -26,6 +27,7 @@ mod iperf3;
 mod mtr;
 mod names;
 mod nc;
+mod nft;
 mod pace;
 mod ping;
 mod stream;
@@ -54,6 +56,7 @@ pub use words::{Unclosed, split};
 pub static PROGRAMS: &[&dyn Program] = &[
     &arping::Arping,
     &arpspoof::Arpspoof,
+    &conntrack::Conntrack,
     &curl::Curl,
     &dhclient::Dhclient,
     &dig::Dig,
@@ -63,6 +66,7 @@ pub static PROGRAMS: &[&dyn Program] = &[
     &iperf3::Iperf3,
     &mtr::Mtr,
     &nc::Nc,
+    &nft::Nft,
     &ping::Ping,
     &stream::Stream,
     &tcp_echo::TcpEcho,

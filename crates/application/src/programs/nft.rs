@@ -90,9 +90,7 @@ impl What {
         match self {
             Self::Ruleset => Some(ruleset.to_owned()),
             Self::Tables => Some(tables().map(|table| head(table) + "\n").collect()),
-            Self::Table(name) => {
-                tables().find(|table| head(table) == format!("table inet {name}")).map(str::to_owned)
-            }
+            Self::Table(name) => tables().find(|table| head(table) == format!("table inet {name}")).map(str::to_owned),
             Self::Counters => Some(tables().map(|table| counters(&head(table), table)).collect()),
         }
     }

@@ -8,7 +8,7 @@ use septet_core::{Instant, LinkCounters};
 use septet_network::ip::{AdminState, Change, Lifetime, NewAddress, Path};
 use septet_network::neighbor::State;
 use septet_network::{Iface, Route};
-use septet_socket::admin::{Address, Link, Neighbor};
+use septet_socket::admin::{Address, Conversation, Link, Neighbor};
 use septet_socket::{AdminImpl, Changes, ChangesImpl};
 use septet_wire::ethernet::MacAddr;
 
@@ -31,6 +31,16 @@ impl AdminImpl for AdminHandle {
 
     fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Iface, LinkCounters)>>> {
         poll(&self.key, |stack, _| stack.poll_counters(cx))
+    }
+
+    fn ruleset(&self) -> io::Result<String> {
+        call(&self.key, |stack, _| Ok(stack.ip.filter().map(|filter| filter.ruleset()).unwrap_or_default()))
+    }
+
+    fn connections(&self) -> io::Result<Vec<Conversation>> {
+        call(&self.key, |stack, _| {
+            Ok(stack.ip.filter().map(|filter| filter.connections(stack.now)).unwrap_or_default())
+        })
     }
 
     fn set_link(&self, iface: Iface, state: AdminState) -> io::Result<()> {

@@ -95,6 +95,7 @@ fn write(text: Word<'_>, context: &Context<'_>, written: &mut Written, outer: Va
                             written.text.push(COUNTED);
                         }
                     }
+                    _ if before == "name" => written.push(&format!("\"{}\"", word.text)),
                     _ if next.is_some() || is_verdict => written.push(word.text),
                     set if set.starts_with('@') && context.sets.contains_key(&set[1..]) => {
                         let set = &context.sets[&set[1..]];

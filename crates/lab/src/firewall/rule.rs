@@ -12,6 +12,7 @@ use septet_network::firewall::rule::{Action, Limit, Measure, Rule, Step};
 use crate::firewall::context::Context;
 use crate::firewall::field::{self, Field};
 use crate::firewall::lex::{Token, Tokens};
+use crate::firewall::listed;
 use crate::firewall::values::{self, Family};
 
 /// A rule as it was read.
@@ -91,7 +92,8 @@ pub(super) fn read(text: Word<'_>, context: &Context<'_>, counters: &mut Vec<Str
         }
     }
     let Reader { steps, leads, .. } = reader;
-    Ok(Read { rule: Rule { text: text.text.trim().trim_end_matches(';').to_owned(), steps }, leads })
+    let listed = listed::listed(text, context);
+    Ok(Read { rule: Rule { text: text.text.trim().trim_end_matches(';').to_owned(), listed, steps }, leads })
 }
 
 /// What a statement ends.

@@ -363,7 +363,7 @@ pub(super) fn faces(word: Word<'_>, lab: Layout<'_>, node: usize) -> Result<Vec<
 }
 
 /// The interfaces of a node by their names, those of VLANs behind the ports.
-fn interfaces(lab: Layout<'_>, node: usize) -> Vec<(String, Face)> {
+pub(super) fn interfaces(lab: Layout<'_>, node: usize) -> Vec<(String, Face)> {
     let ports = &lab.nodes[node].ports;
     let own = (0..ports.len()).map(|number| format!("eth{number}"));
     let vlans = ports

@@ -5,6 +5,7 @@
 //! [got through](Tracker::confirm), so that what is dropped leaves no trace.
 
 mod direction;
+pub mod listing;
 pub mod tcp;
 mod timeouts;
 mod tuple;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use septet_core::{DropReason, Frame, Instant, Trace};
 
+use crate::conntrack::listing::Line;
 use crate::counters::Counters;
 use crate::route::Iface;
 
@@ -134,6 +135,17 @@ pub trait Filter: fmt::Debug {
     /// When [`on_deadline`](Self::on_deadline) next has something to do.
     fn deadline(&self) -> Option<Instant> {
         None
+    }
+
+    /// Its rules and what they counted, as `nft list ruleset` prints them.
+    fn ruleset(&self) -> String {
+        String::new()
+    }
+
+    /// The conversations that it remembers, as `conntrack -L` prints them.
+    fn connections(&self, now: Instant) -> Vec<Line> {
+        let _ = now;
+        Vec::new()
     }
 
     /// Does what is due.

@@ -24,7 +24,8 @@ impl Firewall {
         }
         for (number, chain) in rules.chains.iter().enumerate().filter(|(number, _)| !translating.contains(number)) {
             let hook = rules.base.iter().find(|(_, base)| *base == number).map(|(hook, _)| *hook);
-            let head = hook.map(|hook| format!("type filter hook {hook} priority filter; policy {};", word(chain.policy)));
+            let head =
+                hook.map(|hook| format!("type filter hook {hook} priority filter; policy {};", word(chain.policy)));
             blank_before(&mut filter);
             self.chain(&mut filter, number, chain, head);
         }

@@ -9,6 +9,7 @@
 //! | output | the conversation is found; its destination is translated back; the rules |
 //! | postrouting | the rules; the source is translated; the conversation is remembered |
 
+pub mod listing;
 pub mod rule;
 mod tell;
 mod translate;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use septet_core::{DropReason, Frame, Instant, Metric, Recorder, Rng, Trace};
 use septet_wire::packet::Packet;
 
+use crate::conntrack::listing::Line;
 use crate::conntrack::{self, Confirmed, Found, Of, State, Timeouts, Tracker, Verify};
 use crate::counters::Counters;
 use crate::filter::{End, Filter, Headers, Hook, Passage, Sense, Verdict};
@@ -373,6 +375,14 @@ enum Walk {
 }
 
 impl Filter for Firewall {
+    fn ruleset(&self) -> String {
+        self.listing()
+    }
+
+    fn connections(&self, now: Instant) -> Vec<Line> {
+        self.tracker.lines(now)
+    }
+
     fn pass(&mut self, at: &mut Passage<'_>, frame: &mut Frame) -> Verdict {
         if matches!(at.hook, Hook::Prerouting | Hook::Output) {
             let Some(packet) = Packet::read(frame.bytes()) else { return Verdict::Accept };

@@ -49,6 +49,8 @@ pub enum Policy {
 pub struct Rule {
     /// As it is written.
     pub text: String,
+    /// As nft shows it, without what only a lab file knows; [`COUNTED`](super::listing::COUNTED) stands for what it counted.
+    pub listed: String,
     /// Its statements.
     pub steps: Vec<Step>,
 }

@@ -341,7 +341,7 @@ fn errors_of_the_router_itself_quote_what_their_receiver_sent() {
 }
 
 fn rule(text: &str, steps: Vec<Step>) -> Rule {
-    Rule { text: text.to_owned(), steps }
+    Rule { text: text.to_owned(), listed: text.to_owned(), steps }
 }
 
 fn chain(name: &str, policy: Policy, rules: Vec<Rule>) -> Chain {

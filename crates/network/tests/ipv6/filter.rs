@@ -17,7 +17,7 @@ use crate::{made, routed};
 
 /// Hosts 0 and 2 with the router 1 between them, which lets in from 2 only what answers 0, and refuses port 7.
 fn filtered() -> Lans {
-    let rule = |steps: Vec<Step>| Rule { text: "a rule".to_owned(), steps };
+    let rule = |steps: Vec<Step>| Rule { text: "a rule".to_owned(), listed: String::new(), steps };
     let states = Test::State(vec![State::Established, State::Related], Sense::Is);
     let inside = Test::Input(vec![Face::Number(0)], Sense::Is);
     let port = Test::is(Condition::Port(End::Destination, vec![7..=7]));
@@ -74,7 +74,7 @@ fn who_is_refused_is_told_and_a_host_that_refuses_itself_gets_an_error() {
     let told = core::mem::take(&mut lans.nodes[2].up);
     assert!(matches!(&told[..], [Up::Error(report)] if report.trouble == Trouble::Prohibited), "{told:?}");
 
-    let rule = Rule { text: "drop".to_owned(), steps: vec![Step::Do(Action::Drop)] };
+    let rule = Rule { text: "drop".to_owned(), listed: String::new(), steps: vec![Step::Do(Action::Drop)] };
     let chain = Chain { name: "output".to_owned(), policy: Policy::Accept, rules: vec![rule] };
     let rules = Ruleset { chains: vec![chain], base: vec![(Hook::Output, 0)], ..Ruleset::default() };
     let firewall = Firewall::new(Arc::new(Config { rules, ..Config::default() }), Seed::new(1).stream("firewall"));

@@ -25,6 +25,9 @@ pub(super) struct Leaving {
     pub(super) looped: Looped,
 }
 
+/// Where a header has its hop limit (RFC 8200 §3).
+const HOP_LIMIT_AT: usize = 7;
+
 impl Ip {
     pub(in crate::ip) fn send_v6(
         &mut self,
@@ -88,8 +91,8 @@ impl Ip {
                     self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
                 }
                 // Linux's `ip6_finish_output2`: what has no hop left must not go beyond the host.
-                if to.ttl == 0 {
-                    return Ok(None);
+                if frame.bytes().get(HOP_LIMIT_AT) == Some(&0) {
+                    return None;
                 }
             }
             _ => {}
