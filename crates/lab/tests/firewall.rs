@@ -488,8 +488,8 @@ fn programs_list_the_rules_as_nft_takes_them_and_the_connections_as_conntrack_do
 \t\ttype filter hook forward priority filter; policy drop;
 \t\tct state established,related accept
 \t\tiifname \"eth0\" tcp dport { 22, 80 } ct state new counter packets 1 bytes 60 accept
-\t\tip saddr { 10.0.1.2, 10.9.0.0/16 } counter name \"asked\" log prefix \"in: \" accept
-\t\tip daddr vmap { 10.0.2.2 : accept, 10.0.1.3 : jump own }
+\t\tip saddr { 10.0.1.10, 10.9.0.0/16 } counter name \"asked\" log prefix \"in: \" accept
+\t\tip daddr vmap { 10.0.2.10 : accept, 10.0.1.11 : jump own }
 \t}
 
 \tchain postrouting {
@@ -497,7 +497,7 @@ fn programs_list_the_rules_as_nft_takes_them_and_the_connections_as_conntrack_do
 \t}
 
 \tchain own {
-\t\tip daddr != 10.0.2.2 reject with icmp type port-unreachable
+\t\tip daddr != 10.0.2.10 reject with icmp type port-unreachable
 \t}
 }
 table inet nat {
@@ -517,8 +517,8 @@ table inet nat {
     assert_eq!(
         lines,
         [
-            "tcp 6 N TIME_WAIT src=10.0.1.2 dst=10.0.2.2 sport=N dport=80 src=10.0.2.2 dst=10.0.2.1 sport=80 dport=N [ASSURED] mark=0 use=1",
-            "icmp 1 N src=10.0.1.2 dst=10.0.2.2 type=8 code=0 id=N src=10.0.2.2 dst=10.0.2.1 type=0 code=0 id=N mark=0 use=1",
+            "tcp 6 N TIME_WAIT src=10.0.1.10 dst=10.0.2.10 sport=N dport=80 src=10.0.2.10 dst=10.0.2.1 sport=80 dport=N [ASSURED] mark=0 use=1",
+            "icmp 1 N src=10.0.1.10 dst=10.0.2.10 type=8 code=0 id=N src=10.0.2.10 dst=10.0.2.1 type=0 code=0 id=N mark=0 use=1",
         ]
     );
     assert_eq!((tcp.lines().count(), count.as_str()), (1, "2\n"));

@@ -1,6 +1,7 @@
 //! The server on a network: its sockets, the checks of addresses, and what it tells.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,7 @@ impl Book {
 pub async fn serve(net: NetRef, book: Book, name_servers: Vec<SocketAddr>) -> io::Result<()> {
     let admin = net.admin()?;
     let teller = Teller::new(net.clone(), name_servers);
+    let watched = Arc::new(Mutex::new(BTreeMap::new()));
     let mut desks = Vec::new();
     for link in admin.links()? {
         let address = admin.addresses()?.into_iter().find_map(|a| match a.address.addr() {
@@ -56,7 +58,8 @@ pub async fn serve(net: NetRef, book: Book, name_servers: Vec<SocketAddr>) -> io
         let via = Via { iface: link.iface, address };
         let checks = Arc::new(Mutex::new(0));
         let (net, admin, book, teller) = (net.clone(), admin.clone(), book.clone(), teller.clone());
-        desks.push(Desk { net, admin, book, teller, socket: Arc::new(socket), via, checks });
+        let watched = watched.clone();
+        desks.push(Desk { net, admin, book, teller, watched, socket: Arc::new(socket), via, checks });
     }
     if let Some(desk) = desks.first().filter(|desk| desk.teller.is_heard()) {
         // Those that were known before a crash.
@@ -76,6 +79,8 @@ struct Desk {
     admin: Admin,
     book: Book,
     teller: Teller,
+    /// Until when each name is known, as far as somebody wakes up then.
+    watched: Arc<Mutex<BTreeMap<Ipv4Addr, Instant>>>,
     socket: Arc<UdpSocket>,
     via: Via,
     checks: Arc<Mutex<usize>>,
@@ -121,19 +126,33 @@ impl Desk {
         }
     }
 
-    /// Sees to it that the name at an address is forgotten when its lease ends.
+    /// Sees to it that the name at an address is forgotten when its lease ends: one task for each, however often it is leased.
     fn watch(&self, address: Ipv4Addr) {
+        let Some(until) = self.known_until(address) else { return };
+        if self.watched().get(&address).is_some_and(|at| *at <= until) {
+            return;
+        }
         let desk = self.clone();
         let _ = self.net.spawn(Box::pin(async move {
             // What prolongs the lease moves its end.
             while let Some(until) = desk.known_until(address)
                 && until > desk.net.now()
             {
+                desk.watched().insert(address, until);
                 desk.net.sleep_until(until).await;
+                // A shorter lease has somebody who wakes up sooner.
+                if desk.watched().get(&address) != Some(&until) {
+                    return;
+                }
             }
+            desk.watched().remove(&address);
             desk.book.lock().expire(desk.net.now());
             desk.settle().await;
         }));
+    }
+
+    fn watched(&self) -> MutexGuard<'_, BTreeMap<Ipv4Addr, Instant>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known_until(&self, address: Ipv4Addr) -> Option<Instant> {

@@ -96,6 +96,7 @@ fn write(text: Word<'_>, context: &Context<'_>, written: &mut Written, outer: Va
                         }
                     }
                     _ if before == "name" => written.push(&format!("\"{}\"", word.text)),
+                    "vmap" => written.push(word.text),
                     _ if next.is_some() || is_verdict => written.push(word.text),
                     set if set.starts_with('@') && context.sets.contains_key(&set[1..]) => {
                         let set = &context.sets[&set[1..]];
@@ -105,6 +106,8 @@ fn write(text: Word<'_>, context: &Context<'_>, written: &mut Written, outer: Va
                 }
                 values = match next {
                     Some(next) => next,
+                    // The values of a map come yet.
+                    None if word.text == "vmap" => values,
                     // One value is all, but in braces.
                     None if written.depth == 0 => Values::Plain,
                     None => values,
