@@ -59,7 +59,7 @@ impl SearchList {
             domains.push(domain);
             rest = tail;
         }
-        (!domains.is_empty()).then(|| Self { lifetime, domains })
+        (!domains.is_empty()).then_some(Self { lifetime, domains })
     }
 
     pub(super) fn write(&self, frame: &mut Frame) {

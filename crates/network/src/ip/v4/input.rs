@@ -347,7 +347,10 @@ impl Ip {
             kind::UNREACHABLE | kind::TIME_EXCEEDED | kind::PARAMETER_PROBLEM => {
                 self.receive_error(now, header, message, frame, out);
             }
-            kind::REDIRECT => self.receive_redirect(now, iface, cast, &header, message, frame, out),
+            kind::REDIRECT => {
+                let iface = iface.filter(|_| cast == Cast::Unicast);
+                self.receive_redirect(now, iface, &header, message, frame, out);
+            }
             // RFC 1122 §3.2.2: "If an ICMP message of unknown type is received, it MUST be silently discarded."
             _ => {}
         }

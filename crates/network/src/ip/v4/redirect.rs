@@ -10,7 +10,6 @@ use crate::ip::outgoing::{DontFragment, Outgoing};
 use crate::ip::redirects::Doubt;
 use crate::ip::state::Ip;
 use crate::ip::told::{cause_of, drop_frame, with_cause};
-use crate::ip::up::Cast;
 use crate::ip::ways::Kind;
 use crate::route::{Iface, Target};
 use septet_wire::icmp::{self, Message, kind};
@@ -63,12 +62,12 @@ impl Ip {
         let _ = self.send(now, &to, with_cause(frame, event), out);
     }
 
-    /// A router says that it is not the best first hop: `frame` begins at its ICMP header.
+    /// A router says that it is not the best first hop: `frame` begins at its ICMP header, and came to this host alone where
+    /// `iface` says by which interface.
     pub(super) fn receive_redirect(
         &mut self,
         now: Instant,
         iface: Option<Iface>,
-        cast: Cast,
         header: &Header,
         message: Message,
         mut frame: Frame,
@@ -82,8 +81,8 @@ impl Ip {
         };
         let gateway = Ipv4Addr::from_bits(message.rest);
         let believed = match iface {
-            Some(iface) if cast == Cast::Unicast => self.weigh_redirect(iface, header.src, gateway, &about),
-            _ => Err("it was not sent to this host alone"),
+            Some(iface) => self.weigh_redirect(iface, header.src, gateway, &about),
+            None => Err("it was not sent to this host alone"),
         };
         let event = if believed.is_ok() { "icmp.redirected" } else { "icmp.redirect-ignored" };
         out.trace.emit(Storey::Network, event, cause_of(&frame), |f| {
