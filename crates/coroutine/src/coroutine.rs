@@ -177,11 +177,13 @@ mod tests {
     fn a_panic_is_what_the_program_comes_to() {
         let mut program = coroutine(|| -> u32 {
             pause().unwrap();
-            let nothing: Option<u32> = None;
-            nothing.expect("a value")
+            "none".parse().expect("a value")
         });
         assert!(poll(&mut program).is_pending());
-        assert_eq!(poll(&mut program), Poll::Ready(Err(Panicked { message: "a value".into() })));
+        assert_eq!(
+            poll(&mut program),
+            Poll::Ready(Err(Panicked { message: "a value: ParseIntError { kind: InvalidDigit }".into() }))
+        );
     }
 
     /// Counts its drops, and tries to wait in them.

@@ -189,11 +189,12 @@ impl Poll {
             (Inner::Kernel(epoll), Raw::Kernel(socket)) => {
                 use rustix::event::epoll::{EventData, EventFlags, add, delete, modify};
                 let (data, flags) = (EventData::new_u64(key), EventFlags::from_bits_retain(events));
-                Ok(match operation {
-                    EPOLL_CTL_ADD => add(epoll, socket, data, flags)?,
-                    EPOLL_CTL_MOD => modify(epoll, socket, data, flags)?,
-                    _ => delete(epoll, socket)?,
-                })
+                let done = match operation {
+                    EPOLL_CTL_ADD => add(epoll, socket, data, flags),
+                    EPOLL_CTL_MOD => modify(epoll, socket, data, flags),
+                    _ => delete(epoll, socket),
+                };
+                Ok(done?)
             }
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "this socket is of another system than the poll")),
         }
