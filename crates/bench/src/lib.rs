@@ -13,6 +13,7 @@ mod fabric;
 mod filtered;
 mod flow;
 mod idle;
+mod ospf;
 mod plan;
 mod queues;
 mod raw;
@@ -190,6 +191,11 @@ pub static WORKLOADS: &[Workload] = &[
         run: routes::v4,
     },
     Workload { name: "routes-v6", help: "the same of IPv6", run: routes::v6 },
+    Workload {
+        name: "ospf",
+        help: "a grid of 200 routers learns all its ways by OSPF, and anew after a cut: 90 s",
+        run: ospf::run,
+    },
     Workload {
         name: "queues",
         help: "event queues compared: nanoseconds to take the first event and put one back",

@@ -7,7 +7,7 @@ use septet_core::{Port, Randomness, Seed, StationId};
 use septet_datalink::ethernet::MacAddr;
 use septet_datalink::switch::{self, Switch};
 use septet_engine::{LinkId, World};
-use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, PacketLens};
+use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, PacketLens, Speaker};
 use septet_network::firewall;
 use septet_network::routes::{Member, Topology};
 use septet_network::{Cidr, Ipv6Config, Prefix};
@@ -49,6 +49,7 @@ pub(crate) struct Plan {
     segments: u32,
     macs: u64,
     tcp: Arc<tcp::Config>,
+    speaks: Vec<Speaker>,
 }
 
 impl Plan {
@@ -116,9 +117,17 @@ impl Plan {
         self.tcp = Arc::new(config);
     }
 
+    /// Lets all routers speak a protocol, and compute nothing for them.
+    pub(crate) fn speaks(&mut self, speaker: Speaker) {
+        self.speaks.push(speaker);
+    }
+
     /// Builds the world; node *n* is station *n*.
     pub(crate) fn build(self, seed: Seed) -> Result<World, Failure> {
-        let routes = self.topology.compute();
+        let mut routes = self.topology.compute();
+        if !self.speaks.is_empty() {
+            routes.iter_mut().for_each(|routes| *routes = Default::default());
+        }
         let mut world = World::new(seed);
         world.set_lens(Arc::new(PacketLens));
         let mut ports = vec![0; self.nodes.len()];
@@ -136,6 +145,7 @@ impl Plan {
                         guide: routes.guide,
                         forwarding,
                         firewall,
+                        routing: if forwarding == Forwarding::On { self.speaks.clone() } else { Vec::new() },
                         randomness: Randomness::Seeded(seed),
                         tcp: self.tcp.clone(),
                         ..HostConfig::new(name.clone())

@@ -71,6 +71,21 @@ pub struct Report {
     /// Routes added or withdrawn per CPU second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route_changes_per_cpu_s: Option<f64>,
+    /// Packets of a routing protocol that all routers sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+    /// Times that routers computed their shortest paths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub computations: Option<u64>,
+    /// Simulated seconds from the start until no route changed any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub converged_s: Option<f64>,
+    /// The same from a cut on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconverged_s: Option<f64>,
+    /// CPU time from the cut on, in seconds, which `cpu_s` holds too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_s_of_cut: Option<f64>,
     /// Resident memory at its highest since the process began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
@@ -134,6 +149,8 @@ pub fn table(reports: &[Report]) -> String {
         per.extend(r.look_ups_per_cpu_s.map(|v| format!("{} look-ups", si(v))));
         per.extend(r.route_changes_per_cpu_s.map(|v| format!("{} changes", si(v))));
         per.extend(r.bytes_of_routes.map(|b| format!("{:.1} MiB of routes", b as f64 / 1_048_576.0)));
+        per.extend(r.converged_s.map(|s| format!("routes after {s:.2} s")));
+        per.extend(r.reconverged_s.map(|s| format!("anew {s:.3} s after a cut")));
         let rss = r.rss_bytes.map_or_else(|| "–".to_owned(), |b| format!("{:.1} MiB", b as f64 / 1_048_576.0));
         rows.push(vec![name.clone(), format!("{cpu_s:.3}"), count(packets), count(events), per.join(", "), rss]);
     }
