@@ -39,6 +39,11 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Measure what Septet costs on this machine
     Bench(BenchArgs),
+    /// Measure what system calls, context switches, copies and wake-ups cost on this machine, as keys of a lab file
+    Calibrate,
+    /// Serve for `septet bench io`
+    #[command(name = "__io-server", hide = true)]
+    IoServer(IoServerArgs),
     /// Measure what a course says of bits, checks and repetition
     #[command(subcommand)]
     Study(StudyCommand),
@@ -229,7 +234,7 @@ pub(crate) enum StudyCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// The workloads; all where none is given
+    /// The workloads; all where none is given, but for `io`
     #[arg(value_name = "WORKLOAD")]
     pub(crate) workloads: Vec<String>,
     /// Print one JSON object a workload instead of a table
@@ -244,6 +249,22 @@ pub(crate) struct BenchArgs {
     /// How much of each is done, above 0 and at most 1
     #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
     pub(crate) scale: f64,
+    /// Of `io`: how many connections there are at once, one measurement each
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,10,100,1000,10000")]
+    pub(crate) connections: Vec<usize>,
+    /// Of `io`: requests of each measurement
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) requests: usize,
+    /// Of `io`: draw the figures here, as SVG
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// A server of `septet bench io`.
+#[derive(Debug, Args)]
+pub(crate) struct IoServerArgs {
+    pub(crate) style: String,
+    pub(crate) protocol: String,
 }
 
 /// A span of time that is not nothing.

@@ -6,17 +6,28 @@ use septet_bench::{Options, WORKLOADS};
 
 use crate::args::BenchArgs;
 use crate::exit::{Exit, Failure};
+use crate::io;
 use crate::terminal::{Stdout, tell};
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<Exit, Failure> {
     let mut out = Stdout::new();
     if args.list {
         let width = WORKLOADS.iter().map(|w| w.name.len()).max().unwrap_or(0);
-        for workload in WORKLOADS {
-            writeln!(out, "{:width$}  {}", workload.name, workload.help).map_err(Failure::stdout)?;
+        let all = WORKLOADS.iter().map(|w| (w.name, w.help)).chain([(io::NAME, io::HELP)]);
+        for (name, help) in all {
+            writeln!(out, "{name:width$}  {help}").map_err(Failure::stdout)?;
         }
         out.flush().map_err(Failure::stdout)?;
         return Ok(Exit::Ok);
+    }
+    if args.workloads.iter().any(|name| name == io::NAME) {
+        return match &args.workloads[..] {
+            [_] => io::bench(args),
+            _ => Err(Failure::usage(format!("`{}` has figures of its own: run it alone", io::NAME))),
+        };
+    }
+    if args.output.is_some() {
+        return Err(Failure::usage(format!("-o draws the figures of `{}`, and of nothing else", io::NAME)));
     }
     if !(args.scale > 0.0 && args.scale <= 1.0) {
         return Err(Failure::usage(format!("--scale {}: above 0 and at most 1", args.scale)));
@@ -27,7 +38,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<Exit, Failure> {
         false => args.workloads.iter().map(String::as_str).collect(),
     };
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
-        return Err(Failure::usage(format!("no workload is called `{unknown}`; there are {}", known.join(", "))));
+        let known = known.join(", ");
+        return Err(Failure::usage(format!("no workload is called `{unknown}`; there are {known}, {}", io::NAME)));
     }
     let options = Options { seed: args.seed, scale: args.scale };
     let mut reports = Vec::new();

@@ -9,6 +9,7 @@ mod check;
 mod exit;
 mod hunt;
 mod interrupt;
+mod io;
 mod keep;
 mod lab_file;
 mod limits;
@@ -51,6 +52,8 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(args),
         Command::List(args) => list::list(args),
         Command::Bench(args) => bench::bench(args),
+        Command::Calibrate => io::calibrate(),
+        Command::IoServer(args) => io::serve(args),
         Command::Study(command) => study::study(command),
         Command::Plot(args) => plot::plot(args),
         Command::Live(command) => live::run(command),

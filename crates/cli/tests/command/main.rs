@@ -6,6 +6,8 @@ mod course;
 mod docs;
 mod hunt;
 #[cfg(target_os = "linux")]
+mod io;
+#[cfg(target_os = "linux")]
 mod live;
 mod plot;
 mod run;
