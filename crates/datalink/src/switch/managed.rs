@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use septet_core::{Carrier, DropReason, EventId, Frame, Instant, Out, Port, Storey};
 
+use super::guard::{Denied, Guard, Guardian, News, Protocol as Guarded};
 use super::snooping::{Course, Learned, Snooper, Snooping};
 use super::{Header, Switch};
 use crate::card::pause::{self, Quanta};
@@ -34,6 +35,10 @@ pub struct Management {
     pub flow_control: Option<FlowControl>,
     /// Whether it sends what is for a group only where somebody wants it.
     pub snooping: Option<Snooping>,
+    /// Whether it makes sure of who says what of addresses, and how.
+    pub guard: Option<Guard>,
+    /// The port behind which the router of the same box is: no cable is there, and so no loop for the spanning tree to cut.
+    pub inside: Option<u16>,
 }
 
 impl Management {
@@ -48,6 +53,8 @@ impl Management {
             priorities: BTreeMap::new(),
             flow_control: None,
             snooping: None,
+            guard: None,
+            inside: None,
         }
     }
 }
@@ -165,13 +172,15 @@ pub(super) struct Managed {
     /// For each congested port, who was paused because of it.
     paused: BTreeMap<u16, BTreeSet<u16>>,
     snooper: Option<Snooper>,
+    guardian: Option<Guardian>,
 }
 
 impl Managed {
     pub(super) fn new(management: &Management) -> Self {
         let tree = management.spanning_tree.as_ref().map(Tree::start);
         let snooper = management.snooping.as_ref().map(Snooper::new);
-        Self { management: management.clone(), tree, paused: BTreeMap::new(), snooper }
+        let guardian = management.guard.as_ref().map(Guardian::new);
+        Self { management: management.clone(), tree, paused: BTreeMap::new(), snooper, guardian }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -182,8 +191,12 @@ impl Managed {
         self.management.vlans.as_ref().map(|vlans| vlans.ports.get(&port.0).unwrap_or(&DEFAULT_MODE))
     }
 
+    fn is_inside(&self, port: Port) -> bool {
+        self.management.inside == Some(port.0)
+    }
+
     fn state(&self, port: Port) -> State {
-        self.tree.as_ref().map_or(State::Forwarding, |tree| tree.state(port))
+        self.tree.as_ref().filter(|_| !self.is_inside(port)).map_or(State::Forwarding, |tree| tree.state(port))
     }
 
     fn is_mirror(&self, port: Port) -> bool {
@@ -228,6 +241,20 @@ impl Switch {
         self.managed.as_ref().map_or(State::Forwarding, |managed| managed.state(port))
     }
 
+    /// Whether frames of `vlan` can leave by any port but the one inside: it has a carrier, carries the VLAN, and forwards. While
+    /// there is one, an interface in that VLAN is up.
+    pub fn reaches(&self, vlan: VlanId) -> bool {
+        let Some(managed) = &self.managed else { return self.carriers.contains(&Some(Carrier::Up)) };
+        let up = (0..self.carriers.len()).filter(|at| self.carriers[*at] == Some(Carrier::Up));
+        let mut ports = up.map(|at| Port(at as u16)).filter(|port| !managed.is_inside(*port));
+        ports.any(|port| managed.lets_out(port, vlan).is_ok())
+    }
+
+    /// Changes whenever a port may have begun or ceased to forward.
+    pub const fn course(&self) -> u32 {
+        self.course
+    }
+
     /// How many ports with a carrier the spanning tree blocks.
     pub fn blocked_ports(&self) -> usize {
         let up = (0..self.carriers.len()).filter(|at| self.carriers[*at] == Some(Carrier::Up));
@@ -237,6 +264,11 @@ impl Switch {
     /// How many groups have members at `now`, as far as a switch that snoops knows.
     pub fn snooped_groups(&self, now: Instant) -> usize {
         self.managed.as_ref().and_then(|managed| managed.snooper.as_ref()).map_or(0, |snooper| snooper.groups(now))
+    }
+
+    /// How many addresses a switch knows the owners of by DHCP at `now`.
+    pub fn bindings(&self, now: Instant) -> usize {
+        self.managed.as_ref().and_then(|managed| managed.guardian.as_ref()).map_or(0, |guardian| guardian.bindings(now))
     }
 
     /// The spanning tree, where the switch takes part in one.
@@ -284,7 +316,49 @@ impl Switch {
         if state == State::Learning {
             return self.drop(port, &original, DropReason::StpBlocking, out);
         }
+        if !self.guard(now, vlan, port, &frame, out) {
+            return;
+        }
         self.forward_managed(now, port, header, tag, vlan, frame, out);
+    }
+
+    /// Whether a frame may say what it says of addresses.
+    fn guard(&mut self, now: Instant, vlan: VlanId, port: Port, frame: &Frame, out: &mut Out<'_>) -> bool {
+        let Some(managed) = &mut self.managed else { return true };
+        let is_inside = managed.is_inside(port);
+        let Some(guardian) = managed.guardian.as_mut() else { return true };
+        match guardian.judge(now, vlan, (!is_inside).then_some(port), frame.bytes()) {
+            Ok(None) => {}
+            Ok(Some(News::Bound(address, mac, at))) => {
+                out.trace.emit(Storey::DataLink, "guard.bound", frame.cause, |f| {
+                    f.set("ip", address).set("mac", mac).set("port", at.to_string()).set("vlan", vlan.get());
+                    f.set("why", "a DHCP server gave it the address");
+                });
+            }
+            Ok(Some(News::Released(address, mac))) => {
+                out.trace.emit(Storey::DataLink, "guard.released", frame.cause, |f| {
+                    f.set("ip", address).set("mac", mac).set("vlan", vlan.get()).set("why", "it gave the address back");
+                });
+            }
+            Err(Denied { what, address, why }) => {
+                self.stats.at(port.0).refuse(frame.len(), DropReason::Policy);
+                self.counters.drops.add(DropReason::Policy);
+                match what {
+                    Guarded::Arp => self.counters.arp_denied += 1,
+                    Guarded::Dhcp => self.counters.dhcp_denied += 1,
+                }
+                out.trace.emit(Storey::DataLink, "guard.denied", frame.cause, |f| {
+                    f.set("port", port.to_string()).set("vlan", vlan.get()).set("frame", frame.id);
+                    f.set("what", what.as_str()).set("reason", DropReason::Policy);
+                    if let Some(address) = address {
+                        f.set("ip", address);
+                    }
+                    f.set("why", why);
+                });
+                return false;
+            }
+        }
+        true
     }
 
     #[allow(clippy::too_many_arguments, reason = "one step of one path, cut where it is read best")]
@@ -451,9 +525,9 @@ impl Switch {
         {
             snooper.forget(port);
         }
-        let is_mirror = managed.is_mirror(port);
+        let is_apart = managed.is_mirror(port) || managed.is_inside(port);
         if let Some(tree) = &mut managed.tree
-            && !is_mirror
+            && !is_apart
         {
             tree.set_carrier(now, port, carrier);
             self.do_as_tree_says(now, EventId::NONE, out);
@@ -481,6 +555,7 @@ impl Switch {
                     out.send(port, frame);
                 }
                 Event::Port(port, state, why) => {
+                    self.course = self.course.wrapping_add(1);
                     out.trace.emit(Storey::DataLink, "stp.port", cause, |f| {
                         f.set("port", port.to_string()).set("state", state.to_string()).set("why", why);
                     });

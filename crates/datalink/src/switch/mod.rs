@@ -11,10 +11,12 @@ use crate::ethernet::{self, Header, MacAddr};
 use crate::stats::{LinkStats, Ports};
 use crate::vlan::VlanId;
 
+mod guard;
 mod managed;
 mod snooping;
 pub mod table;
 
+pub use guard::Guard;
 pub use managed::{FlowControl, Management, PortMode, Tree, Version, Vlans};
 pub use snooping::{PortLeave, Snooping, Unknown};
 
@@ -50,6 +52,10 @@ pub struct Counters {
     pub snooped: u64,
     /// Frames whose destination is where they came from.
     pub filtered: u64,
+    /// ARP that says of an address what is not so.
+    pub arp_denied: u64,
+    /// DHCP from where none is to come.
+    pub dhcp_denied: u64,
     /// Frames dropped, by reason.
     pub drops: Tally,
 }
@@ -72,6 +78,20 @@ const COUNTED: &[(Metric, Reader)] = &[
     }),
     (Metric::counter("switch_groups", "groups with members, as far as a switch that snoops knows"), |switch, now| {
         switch.snooped_groups(now) as u64
+    }),
+    (
+        Metric::counter(
+            "switch_arp_denied",
+            "ARP packets that said of an address what is not so, with `arp_inspection`",
+        ),
+        |switch, _| switch.counters.arp_denied,
+    ),
+    (
+        Metric::counter("switch_dhcp_denied", "DHCP messages from where none is to come, with `dhcp_snooping`"),
+        |switch, _| switch.counters.dhcp_denied,
+    ),
+    (Metric::counter("switch_bindings", "addresses that a switch knows the owners of by DHCP"), |switch, now| {
+        switch.bindings(now) as u64
     }),
     (Metric::counter("switch_drops", "frames that a switch dropped"), |switch, _| switch.counters.drops.total()),
     (Metric::counter("switch_addresses", "addresses that a switch knows"), |switch, now| {
@@ -97,6 +117,8 @@ pub struct Switch {
     counters: Counters,
     managed: Option<Box<managed::Managed>>,
     stats: Ports,
+    /// Counts what changes where frames can go.
+    course: u32,
 }
 
 impl Switch {
@@ -104,7 +126,15 @@ impl Switch {
     pub fn new(config: Config) -> Self {
         let table = Table::new(config.ageing, config.capacity);
         let managed = config.management.as_ref().map(|m| Box::new(managed::Managed::new(m)));
-        Self { config, carriers: Vec::new(), table, counters: Counters::default(), managed, stats: Ports::default() }
+        Self {
+            config,
+            carriers: Vec::new(),
+            table,
+            counters: Counters::default(),
+            managed,
+            stats: Ports::default(),
+            course: 0,
+        }
     }
 
     /// What it counted.
@@ -248,6 +278,7 @@ impl Station for Switch {
             self.carriers.resize(at + 1, None);
         }
         self.carriers[at] = Some(carrier);
+        self.course = self.course.wrapping_add(1);
         if carrier == Carrier::Down {
             let forgotten = self.table.forget_port(port);
             if forgotten > 0 {
@@ -274,12 +305,15 @@ impl Station for Switch {
             self.table = Table::new(self.config.ageing, self.config.capacity);
             (self.counters, self.stats) = (Counters::default(), Ports::default());
             self.managed = self.config.management.as_ref().map(|m| Box::new(managed::Managed::new(m)));
+            self.course = self.course.wrapping_add(1);
         } else if self.managed.is_some() {
             self.start_managed(now, out);
         }
     }
 }
 
+#[cfg(test)]
+mod guard_tests;
 #[cfg(test)]
 mod managed_tests;
 #[cfg(test)]
