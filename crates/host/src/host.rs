@@ -145,6 +145,24 @@ impl Host {
         self.stack.borrow_mut().ip.announce(iface, out);
     }
 
+    /// The link of one interface is there, or is gone: what a switch tells the interfaces in its VLANs, as the carrier of a port
+    /// tells it those of a cable.
+    pub(crate) fn on_link(&mut self, now: Instant, iface: Iface, carrier: Carrier, out: &mut Out<'_>) {
+        let on = {
+            let mut stack = self.stack.borrow_mut();
+            stack.now = now;
+            stack.ip.set_link(iface, carrier, out);
+            let on = stack.power == Power::On;
+            if on {
+                stack.tell_link(now, iface, out);
+            }
+            on
+        };
+        if on {
+            self.settle(now, out);
+        }
+    }
+
     /// Lets sockets, programs and ports take turns until nothing is left to do now.
     fn settle(&mut self, now: Instant, out: &mut Out<'_>) {
         loop {

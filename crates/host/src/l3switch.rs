@@ -1,10 +1,15 @@
 //! A layer-3 switch: a switch, and behind a port of its own a router with an interface in each VLAN, all in one box. What is
 //! for the router's link address, or for all, goes to it; what it routes comes back with the tag of another VLAN.
+//!
+//! The interface in a VLAN is up while any port of that VLAN is, and forwards (Cisco's autostate): with the last of them it goes,
+//! its routes are taken no more, and the routing protocols hear of it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use septet_core::{Carrier, Frame, Instant, LinkCounters, Out, Port, PortReport, Power, Station, Trace, Wire};
+use septet_core::{Carrier, Frame, Instant, LinkCounters, Out, Port, PortReport, Power, Station, Storey, Trace, Wire};
 use septet_datalink::switch::Switch;
+use septet_datalink::vlan::VlanId;
+use septet_network::Iface;
 
 use crate::host::Host;
 
@@ -18,8 +23,12 @@ pub struct LayerThreeSwitch {
     router: Host,
     /// The port of the switch behind which the router is.
     inside: Port,
-    /// Ports with a carrier: while there is one the router's interfaces are up.
+    /// Ports with a carrier.
     up: BTreeSet<u16>,
+    /// Whether the router's interfaces are up, each with its VLAN; the one without hears what has no tag.
+    links: BTreeMap<Iface, (Option<VlanId>, Carrier)>,
+    /// The switch's course when that was found out.
+    course: u32,
     crossing: Crossing,
 }
 
@@ -33,7 +42,9 @@ struct Crossing {
 impl LayerThreeSwitch {
     /// A switch whose port `inside`, a trunk of all VLANs, leads to the port of `router`.
     pub fn new(switch: Switch, router: Host, inside: Port) -> Self {
-        Self { switch, router, inside, up: BTreeSet::new(), crossing: Crossing::default() }
+        let links = router.with_ip(|ip| (0..ip.interfaces()).map(|i| (i, (ip.vlan_of(i), Carrier::Down))).collect());
+        let course = switch.course();
+        Self { switch, router, inside, up: BTreeSet::new(), links, course, crossing: Crossing::default() }
     }
 
     fn with_switch(&mut self, out: &mut Out<'_>, act: impl FnOnce(&mut Switch, &mut Out<'_>)) {
@@ -51,7 +62,9 @@ impl LayerThreeSwitch {
     /// Lets everything cross that is to, and what follows from it.
     fn settle(&mut self, now: Instant, out: &mut Out<'_>) {
         loop {
-            if let Some(frame) = self.crossing.to_router.pop_front() {
+            if self.course != self.switch.course() {
+                self.follow(now, out);
+            } else if let Some(frame) = self.crossing.to_router.pop_front() {
                 self.with_router(out, |router, out| router.receive(now, ROUTERS, frame, out));
             } else if let Some(frame) = self.crossing.to_switch.pop_front() {
                 let inside = self.inside;
@@ -62,11 +75,26 @@ impl LayerThreeSwitch {
         }
     }
 
-    fn signal(&mut self, now: Instant, out: &mut Out<'_>) {
-        let carrier = if self.up.is_empty() { Carrier::Down } else { Carrier::Up };
-        let inside = self.inside;
-        self.with_switch(out, |switch, out| switch.on_carrier(now, inside, carrier, out));
-        self.with_router(out, |router, out| router.on_carrier(now, ROUTERS, carrier, out));
+    /// Lets the interfaces follow their VLANs.
+    fn follow(&mut self, now: Instant, out: &mut Out<'_>) {
+        self.course = self.switch.course();
+        let mut changed = Vec::new();
+        for (iface, (vlan, carrier)) in &mut self.links {
+            let is_up = vlan.map_or(!self.up.is_empty(), |vlan| self.switch.reaches(vlan));
+            let found = if is_up { Carrier::Up } else { Carrier::Down };
+            if core::mem::replace(carrier, found) != found {
+                changed.push((*iface, found));
+            }
+        }
+        for (iface, carrier) in changed {
+            let name = self.router.with_ip(|ip| ip.name_of(iface));
+            out.trace.emit(Storey::Network, "svi.state", out.trace.cause(), |f| {
+                let up = carrier == Carrier::Up;
+                f.set("iface", name).set("state", if up { "up" } else { "down" });
+                f.set("why", if up { "a port of its VLAN forwards" } else { "no port of its VLAN forwards" });
+            });
+            self.with_router(out, |router, out| router.on_link(now, iface, carrier, out));
+        }
     }
 }
 
@@ -94,7 +122,9 @@ impl Station for LayerThreeSwitch {
             Carrier::Down => self.up.remove(&port.0),
         };
         if self.up.is_empty() != before {
-            self.signal(now, out);
+            // Behind the port inside there is no cable that could be cut, but without any other it has nobody to speak for.
+            let (inside, carrier) = (self.inside, if before { Carrier::Up } else { Carrier::Down });
+            self.with_switch(out, |switch, out| switch.on_carrier(now, inside, carrier, out));
         }
         self.settle(now, out);
     }
@@ -108,7 +138,10 @@ impl Station for LayerThreeSwitch {
         self.with_switch(out, |switch, out| switch.on_power(now, power, out));
         self.with_router(out, |router, out| router.on_power(now, power, out));
         if power == Power::Off {
-            self.crossing = Crossing::default();
+            // Ports are told of their carriers before it is switched on again.
+            (self.crossing, self.course) = (Crossing::default(), self.switch.course());
+            self.up.clear();
+            self.links.values_mut().for_each(|(_, carrier)| *carrier = Carrier::Down);
         }
         self.settle(now, out);
     }

@@ -261,8 +261,8 @@ impl Lab {
             let way = usize::from(link.ends[0].node != node);
             link.cables[way].medium.rate.map(|rate| rate.bits_per_sec())
         };
-        let Node { ports, speaks, .. } = &self.nodes[node];
-        if speaks.is_empty() { Vec::new() } else { ports.iter().map(rate).collect() }
+        let node = &self.nodes[node];
+        if node.speaks.is_empty() { Vec::new() } else { node.stack_ports().iter().map(rate).collect() }
     }
 
     /// The lab's name servers.
@@ -409,20 +409,24 @@ impl Lab {
                 topology.explicit(index);
             }
         }
-        let mut segments: BTreeMap<Prefix, Vec<Member>> = BTreeMap::new();
+        // A network may be at several places: it is reached at the nearest.
+        let mut segments: BTreeMap<Prefix, BTreeMap<usize, Vec<Member>>> = BTreeMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            for cidr in node.addresses().filter(|cidr| is_of(cidr.addr())) {
-                segments.entry(cidr.prefix()).or_default().push(Member { node: index, addr: cidr.addr() });
+            for (segment, cidr) in node.places().filter(|(_, cidr)| is_of(cidr.addr())) {
+                let places = segments.entry(cidr.prefix()).or_default();
+                places.entry(segment).or_default().push(Member { node: index, addr: cidr.addr() });
             }
         }
-        for (prefix, mut members) in segments {
-            // The router with the lowest address is the first choice.
-            members.sort_by_key(|m| m.addr);
-            // Who shares an address with others, at several places, is not joined to them by it.
-            if members.windows(2).any(|pair| pair[0].addr == pair[1].addr) {
+        for (prefix, places) in segments {
+            // To an address of no network that several have only routes by hand lead.
+            if prefix == Prefix::host(prefix.addr()) && places.values().map(Vec::len).sum::<usize>() > 1 {
                 continue;
             }
-            topology.segment(prefix, 1, members);
+            for mut members in places.into_values() {
+                // The router with the lowest address is the first choice.
+                members.sort_by_key(|m| m.addr);
+                topology.segment(prefix, 1, members);
+            }
         }
         topology.compute()
     }

@@ -157,6 +157,21 @@ fn arp_poisoning() {
 }
 
 #[test]
+fn arp_inspection() {
+    holds("arp-inspection", &[]);
+    // A switch that believes everything: the first server wins or the second, and forged ARP gets through.
+    let off = "[switch.s1.arp_inspection]\ntrusted = \"r1\"\nbindings = { \"10.0.1.10\" = \"dhcp\", \"10.0.1.11\" = \"mallory\" }\n";
+    assert_eq!(misses("arp-inspection", off, ""), ["unmoved", "arp"]);
+    // Who does not look at DHCP knows nobody's address from there, and does not hear of the second server.
+    let missed = misses("arp-inspection", "dhcp_snooping = { trusted = \"dhcp\" }", "");
+    assert!(["works", "dhcp", "bound"].iter().all(|name| missed.iter().any(|missed| missed == name)), "{missed:?}");
+    // And where the poisoning worked, it works no more.
+    let inspects = "[switch.s1.arp_inspection]\ntrusted = \"r1\"\n\
+                    bindings = { \"10.0.1.10\" = \"mallory\", \"10.0.1.11\" = \"victim\", \"10.0.1.12\" = \"careful\" }\n";
+    assert_eq!(misses("arp-poisoning", "[switch.s1]\n", inspects), ["through", "over"]);
+}
+
+#[test]
 fn broadcast() {
     holds("broadcast", &[]);
 }

@@ -62,7 +62,11 @@ impl Storeys {
         0..count as Iface
     }
 
-    fn tell_link(&mut self, now: Instant, iface: Iface, out: &mut Out<'_>) {
+    /// Tells the protocols how the link of an interface is.
+    pub(crate) fn tell_link(&mut self, now: Instant, iface: Iface, out: &mut Out<'_>) {
+        if self.routing.is_none() {
+            return;
+        }
         let state = match self.ip.carrier(iface) {
             Some(Carrier::Up) => LinkState::Up,
             Some(Carrier::Down) | None => LinkState::Down,

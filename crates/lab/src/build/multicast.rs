@@ -24,11 +24,11 @@ impl Lab {
                     Origin::Node(sender) => {
                         route.sources.extend(self.nodes[*sender].addresses().map(|a| Prefix::host(a.addr())));
                     }
-                    Origin::Behind(neighbour) => route.from = node.ports_to(neighbour.node).next(),
+                    Origin::Behind(neighbour) => route.from = node.interfaces_to(neighbour.node).first().copied(),
                 }
             }
             for (neighbour, threshold) in &spec.to {
-                let by = node.ports_to(neighbour.node);
+                let by = node.interfaces_to(neighbour.node).into_iter();
                 route.to.extend(by.map(|iface| MulticastTarget { iface, threshold: *threshold }));
             }
             route

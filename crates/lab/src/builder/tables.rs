@@ -87,6 +87,14 @@ tables! {
         routing(from: &str) => set("routing", from);
         /// What is said of one of its ports.
         port(number: u16, of: impl FnOnce(Fields) -> Fields) => table(&format!("eth{number}"), of);
+        /// The router of its default route, by name or address.
+        gateway(node: impl Into<Value>) => set("gateway", node);
+        /// A route by hand: `10.0.0.0/8 via r2`; one more.
+        route(route: impl Into<Value>) => push("routes", route);
+        /// A routing protocol that it speaks, by its key: `rip`, `ospf`, `bgp`.
+        protocol(key: &str, of: impl FnOnce(Fields) -> Fields) => table(key, of);
+        /// A service that it offers, by its key: `dhcp`, `dhcp_relay`.
+        service(key: &str, of: impl FnOnce(Fields) -> Fields) => table(key, of);
     }
 
     /// What is said of a switch.
@@ -111,10 +119,28 @@ tables! {
         vlan(neighbour: &str, vlan: u16) => table("vlans", |vlans| vlans.set(neighbour, vlan));
         /// A neighbour to whom all VLANs go, with tags; one more.
         trunk(neighbour: &str) => push("trunks", neighbour);
+        /// The spanning tree that it takes part in: `stp` or `rstp`.
+        stp(version: &str) => set("stp", version);
+        /// Its priority in the spanning tree; the lowest is the root.
+        priority(priority: u16) => set("priority", priority);
+        /// The versions of IP that it speaks: `4`, `6` or `dual`.
+        ip(versions: &str) => set("ip", versions);
+        /// Its address in a VLAN, with the prefix.
+        address(vlan: u16, address: impl Into<Value>) => table("addresses", |all| all.set(&vlan.to_string(), address));
+        /// What is said of its interface in a VLAN.
+        interface(vlan: u16, of: impl FnOnce(Fields) -> Fields) => table("eth0", |inside| inside.table(&vlan.to_string(), of));
         /// A program and when it starts: `at 1s: ping web1`.
         run(command: impl Into<Value>) => push("run", command);
         /// Where its routes come from: `computed` or `none`.
         routing(from: &str) => set("routing", from);
+        /// The router of its default route, by name or address.
+        gateway(node: impl Into<Value>) => set("gateway", node);
+        /// A route by hand: `10.0.0.0/8 via r2`; one more.
+        route(route: impl Into<Value>) => push("routes", route);
+        /// A routing protocol that it speaks, by its key: `rip`, `ospf`, `bgp`.
+        protocol(key: &str, of: impl FnOnce(Fields) -> Fields) => table(key, of);
+        /// A service that it offers, by its key: `dhcp`, `dhcp_relay`.
+        service(key: &str, of: impl FnOnce(Fields) -> Fields) => table(key, of);
     }
 
     /// What one kind of link is made of.

@@ -11,7 +11,7 @@ use septet_network::firewall::rule::Face;
 
 use crate::model::layout::Layout;
 use crate::model::link_text;
-use crate::model::topology::PortRef;
+use crate::model::node::NodeKind;
 
 /// Names and the numbers that they stand for.
 pub(super) type Names = &'static [(&'static str, u16)];
@@ -322,8 +322,16 @@ pub(super) fn faces(word: Word<'_>, lab: Layout<'_>, node: usize) -> Result<Vec<
     }
     if word.text.contains("--") || word.text.contains("->") {
         let links = lab.topology.links(word)?;
-        let ends = links.iter().flat_map(|link| lab.links[link.link].ends);
-        let found: Vec<_> = ends.filter(|end| end.node == node).map(|end| Face::Number(end.port)).collect();
+        let ends =
+            links.iter().map(|link| lab.links[link.link].ends).filter(|ends| ends.iter().any(|end| end.node == node));
+        let mut found = Vec::new();
+        for end in ends.flatten() {
+            match own.kind() {
+                NodeKind::L3Switch => found.extend(own.interfaces_to(end.node).into_iter().map(Face::Number)),
+                _ if end.node == node => found.push(Face::Number(end.port)),
+                _ => {}
+            }
+        }
         if found.is_empty() {
             let reason = format!("`{}` is no link of `{}`", word.text, own.name);
             return Err(Wrong::new("firewall", word.range(), reason).label("of others").help(known(lab, node)));
@@ -348,12 +356,8 @@ pub(super) fn faces(word: Word<'_>, lab: Layout<'_>, node: usize) -> Result<Vec<
     let beyond = lab.topology.nodes(word).map_err(|wrong| wrong.help(known(lab, node)))?;
     let mut found = Vec::new();
     for neighbour in beyond {
-        let links = own.neighbours.iter().filter(|(other, _)| *other == neighbour).map(|(_, link)| *link);
         let before = found.len();
-        for link in links {
-            let ends = lab.links[link].ends.into_iter();
-            found.extend(ends.filter(|end| end.node == node).map(|PortRef { port, .. }| Face::Number(port)));
-        }
+        found.extend(own.interfaces_to(neighbour).into_iter().map(Face::Number));
         if found.len() == before {
             let reason = format!("no link leads from `{}` to `{}`", own.name, lab.topology.name(neighbour));
             return Err(Wrong::new("firewall", word.range(), reason).label("not a neighbour").help(known(lab, node)));
@@ -364,18 +368,17 @@ pub(super) fn faces(word: Word<'_>, lab: Layout<'_>, node: usize) -> Result<Vec<
 
 /// The interfaces of a node by their names, those of VLANs behind the ports.
 pub(super) fn interfaces(lab: Layout<'_>, node: usize) -> Vec<(String, Face)> {
-    let ports = &lab.nodes[node].ports;
-    let own = (0..ports.len()).map(|number| format!("eth{number}"));
-    let vlans = ports
-        .iter()
-        .enumerate()
-        .flat_map(|(number, port)| port.vlans.iter().map(move |sub| format!("eth{number}.{}", sub.vlan)));
-    own.chain(vlans).zip(0..).map(|(name, number)| (name, Face::Number(number))).collect()
+    lab.nodes[node].interface_names().zip(0..).map(|(name, number)| (name, Face::Number(number))).collect()
 }
 
 /// What interfaces there are, for who named another.
 fn known(lab: Layout<'_>, node: usize) -> String {
-    let ports = lab.nodes[node].ports.iter().enumerate();
+    let own = &lab.nodes[node];
+    if own.kind() == NodeKind::L3Switch {
+        let list: Vec<_> = own.interface_names().skip(1).take(8).collect();
+        return format!("interfaces of {}: {}", own.name, list.join(", "));
+    }
+    let ports = own.ports.iter().enumerate();
     let list: Vec<_> = ports
         .filter_map(|(number, port)| {
             let link = &lab.links[port.link?];

@@ -183,17 +183,21 @@ pub(crate) fn assign(
     names: &dyn Fn(Spot) -> String,
     mistakes: &mut Mistakes,
 ) -> BTreeMap<Spot, Vec<Cidr>> {
-    let mut taken: BTreeMap<IpAddr, (Spot, Span)> = BTreeMap::new();
-    let mut shared: BTreeSet<IpAddr> = BTreeSet::new();
+    let mut taken: BTreeMap<IpAddr, Taken> = BTreeMap::new();
+    let mut shared = Shared::default();
     let mut nets: Vec<(Prefix, Span)> = Vec::new();
     let mut given: Vec<Nets> = Vec::new();
-    for segment in segments {
+    for (number, segment) in segments.iter().enumerate() {
         let others = nets.len();
-        given.push(Version::ALL.map(|version| {
-            let own = given_nets(segment, version, names, &mut taken, &mut shared, mistakes);
+        let of_segment = Version::ALL.map(|version| {
+            let own = given_nets((number, segment), version, names, &mut taken, &mut shared, mistakes);
             let first = own.first().map(|(net, _)| *net);
             for (net, span) in own {
-                let apart = |other: Prefix| net == other && net == Prefix::host(net.addr());
+                if shared.nets.contains(&net) {
+                    at_both(segments, &given, (number, net), names, &span, mistakes);
+                }
+                let apart =
+                    |other: Prefix| net == other && (net == Prefix::host(net.addr()) || shared.nets.contains(&net));
                 let near = |other: Prefix| overlap(net, other) && !apart(other);
                 if let Some((other, first)) = nets[..others].iter().find(|(other, _)| near(*other)) {
                     let reason = format!("{net} overlaps {other}, which is another segment");
@@ -205,7 +209,8 @@ pub(crate) fn assign(
                 nets.push((net, span));
             }
             first
-        }));
+        });
+        given.push(of_segment);
     }
     let used: Vec<Prefix> = nets.into_iter().map(|(net, _)| net).collect();
     let mut counter = Counter { next: 1, used: &used };
@@ -230,14 +235,51 @@ pub(crate) fn assign(
     found
 }
 
+/// Who has an address first: which interface, where the file says so, and on which segment.
+type Taken = (Spot, Span, usize);
+
+/// What the file gives at several places on purpose.
+#[derive(Default)]
+struct Shared {
+    /// Addresses of no network.
+    addresses: BTreeSet<IpAddr>,
+    /// Networks of several segments on which somebody has the same address.
+    nets: BTreeSet<Prefix>,
+}
+
+/// Reports nodes that are on two segments of one network: they could not tell by which of the two it is reached.
+fn at_both(
+    segments: &[Segment],
+    given: &[Nets],
+    (number, net): (usize, Prefix),
+    names: &dyn Fn(Spot) -> String,
+    span: &Span,
+    mistakes: &mut Mistakes,
+) {
+    let nodes = |number: usize| segments[number].seats.iter().map(|seat| seat.spot);
+    let before = (0..number).filter(|before| given[*before].contains(&Some(net)));
+    let both =
+        before.flat_map(nodes).find_map(|a| nodes(number).find(|b| b.place.node == a.place.node).map(|b| (a, b)));
+    if let Some((a, b)) = both {
+        let reason = format!("{net} would be the network of {} and of {}", names(a), names(b));
+        mistakes.push(
+            Mistake::new("subnet", span.clone(), reason, "the same network on two links").help(
+                "an address at several places is on links that have no node in common, or a further address of no \
+                 network: `address = [\"10.0.3.10/24\", \"192.0.2.53/32\"]`"
+                    .to_owned(),
+            ),
+        );
+    }
+}
+
 /// The networks of the addresses of one version that the file gives on a segment. The first of each seat's addresses
 /// agree on one, which comes first; with further addresses there may be further networks.
 fn given_nets(
-    segment: &Segment,
+    (number, segment): (usize, &Segment),
     version: Version,
     names: &dyn Fn(Spot) -> String,
-    taken: &mut BTreeMap<IpAddr, (Spot, Span)>,
-    shared: &mut BTreeSet<IpAddr>,
+    taken: &mut BTreeMap<IpAddr, Taken>,
+    shared: &mut Shared,
     mistakes: &mut Mistakes,
 ) -> Vec<(Prefix, Span)> {
     let mut nets: Vec<(Prefix, Span)> = Vec::new();
@@ -246,23 +288,36 @@ fn given_nets(
         for (nth, (cidr, span)) in seat.fixed(version).enumerate() {
             // An address of no network, beside the first, may be at several places: only routes lead to it (RFC 4786's anycast).
             let anycast = nth > 0 && cidr.prefix() == Prefix::host(cidr.addr());
-            if let Some((other, first)) = taken.get(&cidr.addr())
-                && !(anycast && shared.contains(&cidr.addr()))
+            if let Some((_, first, place)) = taken.get(&cidr.addr())
+                && nth == 0
+                && *place != number
+                && first != span
+                && !anycast
+            {
+                // The same address on another link: each sender reaches the nearest.
+                shared.nets.insert(cidr.prefix());
+            } else if let Some((other, first, place)) = taken.get(&cidr.addr())
+                && !(anycast && shared.addresses.contains(&cidr.addr()))
             {
                 let reason =
                     format!("{} and {} both have the address {}", names(*other), names(seat.spot), cidr.addr());
                 let mut mistake = Mistake::new("duplicate-address", span.clone(), reason, "the same address");
                 if first != span {
                     mistake = mistake.also(first.clone(), "first here");
+                    if *place == number {
+                        mistake = mistake.help(format!(
+                            "give each one of its own, and let the other come and go: `at 5s: ip address add {cidr} dev eth0`"
+                        ));
+                    }
                 } else {
                     mistake = mistake.help("a range of hosts cannot share one address".to_owned());
                 }
                 mistakes.push(mistake);
                 continue;
             }
-            taken.insert(cidr.addr(), (seat.spot, span.clone()));
+            taken.insert(cidr.addr(), (seat.spot, span.clone(), number));
             if anycast {
-                shared.insert(cidr.addr());
+                shared.addresses.insert(cidr.addr());
             }
             let own = cidr.prefix();
             match nets.first() {
@@ -357,7 +412,7 @@ fn first_host(routers: usize) -> u32 {
 fn fill(
     segment: &Segment,
     nets: Nets,
-    taken: &mut BTreeMap<IpAddr, (Spot, Span)>,
+    taken: &mut BTreeMap<IpAddr, Taken>,
     found: &mut BTreeMap<Spot, Vec<Cidr>>,
     names: &dyn Fn(Spot) -> String,
     mistakes: &mut Mistakes,
@@ -375,7 +430,7 @@ fn fill(
         if let Some(address) = of(Version::V6, number).filter(|_| number > 0)
             && !taken.contains_key(&address)
         {
-            taken.insert(address, (seat.spot, 0..0));
+            taken.insert(address, (seat.spot, 0..0, usize::MAX));
             numbered.insert(seat.spot, number);
         }
     }

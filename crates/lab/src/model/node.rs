@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use septet_datalink::switch::PortMode;
+use septet_datalink::vlan::VlanId;
 use septet_host::{Listening, Speaker};
 use septet_language::document::Text;
 use septet_language::mistake::Span;
@@ -47,10 +48,34 @@ pub struct Node {
 }
 
 impl Node {
-    /// The interfaces whose links lead to `other`.
-    pub(crate) fn ports_to(&self, other: usize) -> impl Iterator<Item = Iface> + use<'_> {
-        let leads = move |link: usize| self.neighbours.contains(&(other, link));
-        (0..).zip(&self.ports).filter(move |(_, port)| port.link.is_some_and(leads)).map(|(number, _)| number)
+    /// The interfaces whose links lead to `other`: of a switch that routes, those in the VLANs that its ports there carry.
+    pub(crate) fn interfaces_to(&self, other: usize) -> Vec<Iface> {
+        let leads = |link: usize| self.neighbours.contains(&(other, link));
+        let ports = (0..).zip(&self.ports).filter(|(_, port)| port.link.is_some_and(leads)).map(|(number, _)| number);
+        let (NodeKind::L3Switch, [inside]) = (self.kind(), self.stack_ports()) else { return ports.collect() };
+        let Some(mode) = self.mode(other).filter(|_| ports.count() > 0) else { return Vec::new() };
+        let carried = |sub: &Subinterface| VlanId::new(sub.vlan).is_some_and(|vlan| mode.carries(vlan));
+        (1..).zip(&inside.vlans).filter(|(_, sub)| carried(sub)).map(|(iface, _)| iface).collect()
+    }
+
+    /// The number of the interface at a port, or of that for one VLAN there.
+    pub(crate) fn iface(&self, port: u16, vlan: Option<u16>) -> Option<Iface> {
+        let ports = self.stack_ports();
+        let at = ports.get(usize::from(port))?;
+        let Some(vlan) = vlan else { return Some(port) };
+        let before: usize = ports[..usize::from(port)].iter().map(|port| port.vlans.len()).sum();
+        let behind = at.vlans.iter().position(|sub| sub.vlan == vlan)?;
+        Some((ports.len() + before + behind) as Iface)
+    }
+
+    /// The number by which a port goes among those of the interfaces: of a switch that routes the one inside is its eth0.
+    pub(crate) fn stack_port(&self, port: u16) -> u16 {
+        port.saturating_sub((self.ports.len() - self.stack_ports().len()) as u16)
+    }
+
+    /// What the file says of a port at which there are interfaces.
+    pub(crate) fn port_spec(&self, port: u16) -> Option<&PortSpec> {
+        self.spec.stack()?.ports.get(&self.stack_port(port))
     }
 
     /// What it is.
@@ -82,6 +107,16 @@ impl Node {
     pub fn known_addresses(&self) -> impl Iterator<Item = Cidr> + '_ {
         let learned = self.interfaces().flat_map(|(_, own)| own.learned.iter().copied());
         self.addresses().chain(learned)
+    }
+
+    /// Its addresses from the beginning, each with the number of the segment on which it is.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (usize, Cidr)> + '_ {
+        let of = |port: &Port| -> Vec<(usize, Cidr)> {
+            let own = port.addresses.iter().map(|cidr| (port.segment, *cidr));
+            let vlans = port.vlans.iter().flat_map(|sub| sub.addresses.iter().map(|cidr| (sub.segment, *cidr)));
+            own.chain(vlans).collect()
+        };
+        self.ports.iter().flat_map(of)
     }
 
     /// The addresses of each interface, and what it does of IPv6 by itself: of the ports, then of the VLANs at them.
@@ -187,6 +222,8 @@ pub struct Port {
     pub addresses: Vec<Cidr>,
     /// What it does of IPv6 by itself.
     pub(crate) by_itself: ByItself,
+    /// The segment that it is on, by number, where it has addresses.
+    pub(crate) segment: usize,
     /// Its interfaces for single VLANs.
     pub vlans: Vec<Subinterface>,
     /// The largest packet that it sends, in bytes.
@@ -209,12 +246,14 @@ pub struct Subinterface {
     pub addresses: Vec<Cidr>,
     /// What it does of IPv6 by itself.
     pub(crate) by_itself: ByItself,
+    /// The segment that it is on, by number, where it has addresses.
+    pub(crate) segment: usize,
 }
 
 impl Subinterface {
     /// An interface whose addresses are still to be found.
     pub(crate) fn new(vlan: u16) -> Self {
-        Self { vlan, addresses: Vec::new(), by_itself: ByItself::default() }
+        Self { vlan, addresses: Vec::new(), by_itself: ByItself::default(), segment: 0 }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
+use septet_datalink::ethernet::MacAddr;
 use septet_datalink::switch::{PortLeave, PortMode, Unknown, Version};
 use septet_datalink::vlan::VlanId;
 use septet_language::mistake::Span;
@@ -34,12 +36,34 @@ pub struct SwitchSpec {
     pub priorities: BTreeMap<usize, u8>,
     /// Whether it listens to what is said of multicast groups, and how; and who are routers among its neighbours.
     pub snooping: Option<(Unknown, PortLeave, BTreeSet<usize>)>,
+    /// Whether it watches DHCP, and behind whom servers are.
+    pub dhcp_snooping: Option<BTreeSet<usize>>,
+    /// Whether it inspects ARP, and how.
+    pub arp_inspection: Option<Inspection>,
     /// Neighbours to whom it speaks half duplex.
     pub half_duplex: BTreeSet<usize>,
     /// Whether it routes between its VLANs.
     pub layer: Layer,
     /// Where the file names each neighbour.
     pub(crate) named: Vec<NamedNeighbour>,
+}
+
+/// How a switch inspects ARP.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Inspection {
+    /// Neighbours whose ARP is believed.
+    pub trusted: BTreeSet<usize>,
+    /// Addresses that are known to be somebody's without DHCP.
+    pub bindings: Vec<(Ipv4Addr, Owner)>,
+}
+
+/// Whose an address is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// A node's.
+    Node(usize),
+    /// Of whoever has this link address.
+    Mac(MacAddr),
 }
 
 /// What a switch looks at.

@@ -7,7 +7,7 @@ use septet_network::ip::{Autoconf, Privacy};
 use septet_network::{Cidr, Prefix};
 
 use crate::model::address::{Given, Segment, Spot, link_identifier};
-use crate::model::node::{Advertises, ByItself, Node, NodeKind};
+use crate::model::node::{Advertises, ByItself, Node};
 
 /// Settles for each interface what it does of IPv6 by itself.
 pub(crate) fn settle(segments: &[Segment], nodes: &mut [Node], mistakes: &mut Mistakes) {
@@ -57,7 +57,7 @@ pub(crate) fn settle(segments: &[Segment], nodes: &mut [Node], mistakes: &mut Mi
 /// What the file says of advertisements at an interface, or else of the whole node.
 fn said(node: &Node, spot: Spot) -> Option<Advertises> {
     let stack = node.spec.stack()?;
-    let port = stack.ports.get(&spot.place.port);
+    let port = node.port_spec(spot.place.port);
     let own = match spot.vlan {
         None => port.and_then(|port| port.advertises.clone()),
         Some(vlan) => port.and_then(|port| port.vlans.get(&vlan)?.advertises.clone()),
@@ -100,7 +100,7 @@ fn idle(node: &Node, mistakes: &mut Mistakes) {
         .flat_map(|port| port.advertises.iter().chain(port.vlans.values().filter_map(|sub| sub.advertises.as_ref())));
     let spans = stack.advertises.iter().chain(of_ports).filter(|(advert, _)| advert.is_some());
     let Some((_, span)) = { spans }.next() else { return };
-    let (name, router) = (&node.name, node.kind() == NodeKind::Router);
+    let (name, router) = (&node.name, node.kind().routes());
     if router && node.interfaces().any(|(_, own)| own.advertise.is_some()) {
         return;
     }

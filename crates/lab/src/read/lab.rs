@@ -24,7 +24,7 @@ use crate::model::address::{self, Spot};
 use crate::model::files::Files;
 use crate::model::link::Link;
 use crate::model::medium::{self, Cable};
-use crate::model::node::{ByItself, Node, NodeSpec, Port, Routing, Subinterface};
+use crate::model::node::{ByItself, Node, NodeKind, NodeSpec, Port, Routing, Subinterface};
 use crate::model::topology::{PortRef, Topology};
 use crate::model::versions::{Version, Versions};
 use crate::read::idle::Idle;
@@ -295,9 +295,15 @@ impl Reader<'_> {
             };
             last = Some((table, spec.clone()));
             let stack = spec.stack();
-            let given = |number: u16| stack.and_then(|stack| stack.ports.get(&number));
+            // Of a switch that routes it is the port inside of which is spoken.
+            let is_inside = node.kind == NodeKind::L3Switch;
+            let given = |number: u16| stack.filter(|_| !is_inside).and_then(|stack| stack.ports.get(&number));
             for (number, port) in stack.iter().flat_map(|stack| &stack.ports) {
-                if !plugged.contains_key(number) {
+                if is_inside && *number > 0 {
+                    let reason = format!("`{}` has its interfaces behind one port, eth0", node.name);
+                    let help = format!("write `[l3switch.{}.eth0.10]` of its interface in VLAN 10", node.name);
+                    self.mistakes.push(Mistake::new("port", port.span.clone(), reason, "no port inside").help(help));
+                } else if !is_inside && !plugged.contains_key(number) {
                     let reason = format!("port eth{number} of `{}` has no link", node.name);
                     self.mistakes.push(Mistake::new("port", port.span.clone(), reason, "no link here"));
                 }
@@ -324,13 +330,8 @@ impl Reader<'_> {
                         mac: address::mac(PortRef { node: index, port: number }),
                         addresses: Vec::new(),
                         by_itself: ByItself::default(),
-                        vlans: vlans
-                            .map(|vlan| Subinterface {
-                                vlan: *vlan,
-                                addresses: Vec::new(),
-                                by_itself: ByItself::default(),
-                            })
-                            .collect(),
+                        segment: 0,
+                        vlans: vlans.map(|vlan| Subinterface::new(*vlan)).collect(),
                         mtu: own.or(of_link).unwrap_or(MTU),
                     }
                 })
@@ -359,7 +360,7 @@ impl Reader<'_> {
         let segments = segments::segments(&mut nodes, links);
         let names = |Spot { place, vlan }: Spot| {
             let vlan = vlan.map_or_else(String::new, |vlan| format!(".{vlan}"));
-            format!("`{}` eth{}{vlan}", nodes[place.node].name, place.port)
+            format!("`{}` eth{}{vlan}", nodes[place.node].name, nodes[place.node].stack_port(place.port))
         };
         for (Spot { place, vlan }, addresses) in address::assign(&segments, &names, self.mistakes) {
             let port = &mut nodes[place.node].ports[usize::from(place.port)];
@@ -453,7 +454,8 @@ impl Reader<'_> {
 fn with_inner_port(mut ports: Vec<Port>, spec: &NodeSpec, index: usize) -> Vec<Port> {
     if let NodeSpec::L3Switch(switch, stack) = spec {
         let number = ports.len() as u16;
-        let named = switch.named_vlans().chain(stack.of_vlans.keys().copied());
+        let spoken_of = stack.ports.get(&0).into_iter().flat_map(|port| port.vlans.keys());
+        let named = switch.named_vlans().chain(stack.of_vlans.keys().chain(spoken_of).copied());
         let vlans: BTreeSet<u16> = if switch.vlans.is_empty() { named.chain([1]).collect() } else { named.collect() };
         ports.push(Port {
             mac: address::mac(PortRef { node: index, port: number }),

@@ -205,7 +205,7 @@ fn origin(
 /// Reports nodes that `node` has no link to.
 fn strangers(spec: &MulticastSpec, node: &Node, nodes: &[Node], mistakes: &mut Mistakes) {
     for Neighbour { node: other, span } in spec.neighbours() {
-        if node.ports_to(*other).next().is_none() {
+        if node.interfaces_to(*other).is_empty() {
             let beside: Vec<String> = node.neighbours.iter().map(|(n, _)| format!("`{}`", nodes[*n].name)).collect();
             let reason = format!("`{}` has no link to `{}`", node.name, nodes[*other].name);
             mistakes.push(

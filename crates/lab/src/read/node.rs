@@ -26,7 +26,7 @@ use crate::model::node::{
     Advert, Advertises, Duplex, GivenAddress, HostSpec, NodeKind, NodeSpec, PortSpec, Resolver, Routing, StackSpec,
     VlanSpec,
 };
-use crate::model::switch::{Layer, SwitchSpec};
+use crate::model::switch::Layer;
 use crate::model::topology::Topology;
 use crate::model::versions::Versions;
 use crate::read::routes::ROUTES;
@@ -57,6 +57,7 @@ static L3_SWITCH: Section = Section::new(
         &[
             &IP,
             &ADDRESSES,
+            &MTU,
             &ROUTING,
             &GATEWAY,
             &ROUTES,
@@ -68,8 +69,14 @@ static L3_SWITCH: Section = Section::new(
             &RUN,
             &FIREWALL,
         ],
+        ROUTERS_OWN,
     ],
-);
+)
+.more(of_routers)
+.numbered(&INSIDE);
+static INSIDE: Key<TableOf> = Key::new("eth", TableOf(&INSIDE_PORT), "the port inside, eth0");
+static INSIDE_PORT: Section =
+    Section::new("The port behind which the interfaces of a switch that routes are.", &[&[]]).numbered(&VLAN_PORTS);
 static ADDRESSES: Key<Named<Texts<GivenAddress>>> = Key::new(
     "addresses",
     Named("VLAN", Texts(CIDR)),
@@ -334,12 +341,14 @@ impl Declared {
     ) -> NodeSpec {
         match self.kind {
             NodeKind::Hub => NodeSpec::Hub,
-            NodeKind::Switch => NodeSpec::Switch(switch::read(&self.table, topology, mistakes)),
+            NodeKind::Switch => NodeSpec::Switch(switch::read(&self.table, Layer::Two, topology, mistakes)),
             NodeKind::L3Switch => {
-                let switch = switch::read(&self.table, topology, mistakes);
+                let switch = switch::read(&self.table, Layer::Three, topology, mistakes);
                 let mut stack = stack(&self.table, defaults, topology, mistakes);
                 stack.of_vlans = vlan_addresses(&self.table, mistakes);
-                NodeSpec::L3Switch(SwitchSpec { layer: Layer::Three, ..switch }, stack)
+                stack.multicast = multicast::read(&self.table, topology, kinds, mistakes);
+                said_twice(&stack, mistakes);
+                NodeSpec::L3Switch(switch, stack)
             }
             NodeKind::Router => NodeSpec::Router(StackSpec {
                 multicast: multicast::read(&self.table, topology, kinds, mistakes),
@@ -469,6 +478,18 @@ fn vlan_addresses(table: &Table, mistakes: &mut Mistakes) -> BTreeMap<u16, Vec<G
         }
     }
     found
+}
+
+/// Reports addresses in a VLAN that stand in the table of its interface, and under `addresses` too.
+fn said_twice(stack: &StackSpec, mistakes: &mut Mistakes) {
+    for (vlan, sub) in stack.ports.get(&0).into_iter().flat_map(|port| &port.vlans) {
+        let other = stack.of_vlans.get(vlan).and_then(|all| all.first());
+        if let (Some((_, here)), Some((_, there))) = (sub.addresses.first(), other) {
+            let reason = format!("the address in VLAN {vlan} is said twice");
+            let mistake = Mistake::new("address", here.clone(), reason, "one or the other");
+            mistakes.push(mistake.also(there.clone(), "and here, under `addresses`"));
+        }
+    }
 }
 
 /// The tables of a port that are named by a VLAN's number.

@@ -7,7 +7,7 @@ use septet_host::Speaker;
 use septet_language::document::{Item, Text};
 use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::schema::{
-    self, AnyKey, AtLeast, Count, Key, KeyType, Phrase, Position, Section, Switch, Table, TableOf, Texts,
+    self, AnyKey, AtLeast, Count, Entry, Key, KeyType, Phrase, Position, Section, Switch, Table, TableOf, Texts,
 };
 use septet_language::words::{Word, Wrong};
 use septet_network::Iface;
@@ -45,9 +45,13 @@ fn spoken(kind: &'static Kind) -> Spoken {
     let (settings, ports) = (keys(kind.settings), keys(kind.ports));
     let mut section = Section::new(kind.doc, group(settings)).required(kind.required);
     if !ports.is_empty() {
-        let port: &'static Section = Box::leak(Box::new(Section::new("What it does at one port.", group(ports))));
-        let port: &'static Key<TableOf> = Box::leak(Box::new(Key::new(PORT, TableOf(port), "one port")));
-        section = section.numbered(port);
+        let table = |name, of: Section, what| -> &'static Key<TableOf> {
+            Box::leak(Box::new(Key::new(name, TableOf(Box::leak(Box::new(of))), what)))
+        };
+        let vlan = Section::new("What it does at the interface for one VLAN.", group(ports));
+        let port = Section::new("What it does at one port.", group(ports));
+        let port = port.numbered(table("", vlan, "the interface for one VLAN"));
+        section = section.numbered(table(PORT, port, "one port"));
     }
     Spoken { kind, key: Key::new(kind.name, TableOf(Box::leak(Box::new(section))), kind.doc), settings, ports }
 }
@@ -169,16 +173,38 @@ impl Reader<'_> {
         let table = table.get(&spoken.key)?;
         let mut config = (spoken.kind.config)();
         self.set(spoken, &mut *config, None, (spoken.kind.settings, spoken.settings), &table);
-        let port: Key<TableOf> = Key::new(PORT, TableOf(&NO_KEYS), "");
+        let (port, vlan): (Key<TableOf>, Key<TableOf>) =
+            (Key::new(PORT, TableOf(&NO_KEYS), ""), Key::new("", TableOf(&NO_KEYS), ""));
         for (number, entry) in table.numbered(&port) {
-            if usize::from(number) >= self.nodes[self.index].ports.len() {
-                let name = &self.nodes[self.index].name;
-                let reason = format!("`{name}` has no port eth{number}");
-                self.mistakes.push(Mistake::new("port", entry.name.span.clone(), reason, "no such port"));
+            self.interface(spoken, &mut *config, (number, None), &entry);
+            for (vlan, entry) in entry.value.numbered(&vlan) {
+                self.interface(spoken, &mut *config, (number, Some(vlan)), &entry);
             }
-            self.set(spoken, &mut *config, Some(number), (spoken.kind.ports, spoken.ports), entry.value);
         }
         Some(config)
+    }
+
+    /// What the router's table says of a protocol at one interface.
+    fn interface(
+        &mut self,
+        spoken: &Spoken,
+        config: &mut dyn Config,
+        (number, vlan): (u16, Option<u16>),
+        entry: &Entry<'_, Table>,
+    ) {
+        let node = &self.nodes[self.index];
+        let Some(iface) = node.iface(number, vlan) else {
+            let behind = vlan.map_or_else(String::new, |vlan| format!(".{vlan}"));
+            let kind = if vlan.is_some() { "interface" } else { "port" };
+            let reason = format!("`{}` has no {kind} eth{number}{behind}", node.name);
+            let names: Vec<String> = node.interface_names().take(9).collect();
+            self.mistakes.push(
+                Mistake::new("port", entry.name.span.clone(), reason, format!("no such {kind}"))
+                    .help(format!("its interfaces: {}", names.join(", "))),
+            );
+            return;
+        };
+        self.set(spoken, config, Some(iface), (spoken.kind.ports, spoken.ports), entry.value);
     }
 
     fn set(

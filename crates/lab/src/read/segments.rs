@@ -8,7 +8,7 @@ use septet_datalink::vlan::VlanId;
 
 use crate::model::address::{Given, Seat, Segment, Spot};
 use crate::model::link::Link;
-use crate::model::node::{ByItself, GivenAddress, Node, NodeKind, Subinterface};
+use crate::model::node::{GivenAddress, Node, NodeKind, Subinterface};
 use crate::model::topology::PortRef;
 
 /// The segments, in the order of their first links; on one link what travels without a tag comes before VLANs, in their
@@ -54,22 +54,28 @@ pub(crate) fn segments(nodes: &mut [Node], links: &[Link]) -> Vec<Segment> {
         for vlan in lines.tags.clone() {
             let segment = lines.tagged(index, vlan).filter(|segment| inhabited.contains(segment));
             let Some(segment) = segment.filter(|_| lines.is_trunk(nodes, links, index, place, vlan)) else { continue };
-            nodes[place.node].ports[usize::from(place.port)].vlans.push(Subinterface {
-                vlan,
-                addresses: Vec::new(),
-                by_itself: ByItself::default(),
-            });
+            nodes[place.node].ports[usize::from(place.port)].vlans.push(Subinterface::new(vlan));
             seats.entry(segment).or_default().push(seat(&nodes[place.node], place, Some(vlan)));
         }
     }
-    seats
+    let segments: Vec<Segment> = seats
         .into_values()
         .map(|mut seats| {
             // Routers first, then hosts, each in the order of the file.
             seats.sort_by_key(|s| (!s.router, s.spot));
             Segment { seats }
         })
-        .collect()
+        .collect();
+    for (number, segment) in segments.iter().enumerate() {
+        for Spot { place, vlan } in segment.seats.iter().map(|seat| seat.spot) {
+            let port = &mut nodes[place.node].ports[usize::from(place.port)];
+            match vlan {
+                None => port.segment = number,
+                Some(vlan) => port.vlans.iter_mut().filter(|sub| sub.vlan == vlan).for_each(|sub| sub.segment = number),
+            }
+        }
+    }
+    segments
 }
 
 /// Whether what `place` sends without a tag gets anywhere: a trunk without a native VLAN takes none of it.
@@ -89,10 +95,10 @@ fn seat(node: &Node, place: PortRef, vlan: Option<u16>) -> Seat {
 /// What the file says of the addresses of an interface.
 fn given(node: &Node, number: u16, vlan: Option<u16>) -> &[GivenAddress] {
     let stack = node.spec.stack();
-    let port = stack.and_then(|stack| stack.ports.get(&number));
+    let port = node.port_spec(number);
     let given = match vlan {
         Some(vlan) => {
-            let of_port = port.and_then(|p| p.vlans.get(&vlan)).map(|sub| &sub.addresses);
+            let of_port = port.and_then(|p| p.vlans.get(&vlan)).map(|sub| &sub.addresses).filter(|own| !own.is_empty());
             of_port.or_else(|| stack.and_then(|stack| stack.of_vlans.get(&vlan)))
         }
         None => {
@@ -107,10 +113,12 @@ fn given(node: &Node, number: u16, vlan: Option<u16>) -> &[GivenAddress] {
 pub(crate) fn dhcp_clients(node: &Node) -> Vec<String> {
     let asks = |number, vlan| given(node, number, vlan).iter().any(|(given, _)| *given == Given::Dhcp);
     let mut names = Vec::new();
-    for (number, port) in (0..).zip(node.stack_ports()) {
-        names.extend(asks(number, None).then(|| format!("eth{number}")));
+    let first = (node.ports.len() - node.stack_ports().len()) as u16;
+    for (number, port) in (first..).zip(node.stack_ports()) {
+        let name = node.stack_port(number);
+        names.extend(asks(number, None).then(|| format!("eth{name}")));
         let vlans = port.vlans.iter().filter(|sub| asks(number, Some(sub.vlan)));
-        names.extend(vlans.map(|sub| format!("eth{number}.{}", sub.vlan)));
+        names.extend(vlans.map(|sub| format!("eth{name}.{}", sub.vlan)));
     }
     names
 }

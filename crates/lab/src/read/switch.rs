@@ -1,7 +1,9 @@
 //! `[switch.NAME]`: its keys, and how they are read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
+use septet_datalink::ethernet::MacAddr;
 use septet_datalink::switch::{PortLeave, Unknown, Version};
 use septet_datalink::vlan::VlanId;
 use septet_language::document::{Item, Name, Text, Value};
@@ -12,7 +14,7 @@ use septet_language::schema::{
 };
 use septet_language::words::{Word, Wrong};
 
-use crate::model::switch::{self, Layer, Paused, SwitchSpec};
+use crate::model::switch::{self, Inspection, Layer, Owner, Paused, SwitchSpec};
 use crate::model::topology::Topology;
 
 pub(crate) static SWITCH: Section = Section::new("A learning Ethernet switch.", &[KEYS]);
@@ -33,6 +35,8 @@ pub(crate) const KEYS: &[&dyn AnyKey] = &[
     &MIRROR,
     &FLOW_CONTROL,
     &SNOOPING,
+    &DHCP_SNOOPING,
+    &ARP_INSPECTION,
     &HALF_DUPLEX,
 ];
 
@@ -94,6 +98,31 @@ static FAST_LEAVE: Key<Switch> =
 static SNOOPED_ROUTERS: Key<Texts<Text>> =
     Key::new("routers", Texts(NEIGHBOUR), "neighbours that are routers, beside those that queries come from");
 
+static DHCP_SNOOPING: Key<OneOf<Switch, TableOf>> = Key::new(
+    "dhcp_snooping",
+    OneOf(Switch, TableOf(&SNOOPED_DHCP)),
+    "let DHCP servers speak behind trusted neighbours only, and remember whom they give which address (false)",
+);
+static SNOOPED_DHCP: Section = Section::new("How a switch watches DHCP.", &[&[&DHCP_TRUSTED]]);
+static DHCP_TRUSTED: Key<Texts<Text>> =
+    Key::new("trusted", Texts(NEIGHBOUR), "neighbours behind whom DHCP servers and relays are (none)");
+static ARP_INSPECTION: Key<OneOf<Switch, TableOf>> = Key::new(
+    "arp_inspection",
+    OneOf(Switch, TableOf(&INSPECTED_ARP)),
+    "drop ARP that says of an address what is not so, as far as `dhcp_snooping` and `bindings` know whose it is (false)",
+);
+static INSPECTED_ARP: Section = Section::new("How a switch inspects ARP.", &[&[&ARP_TRUSTED, &BINDINGS]]);
+static ARP_TRUSTED: Key<Texts<Text>> = Key::new(
+    "trusted",
+    Texts(NEIGHBOUR),
+    "neighbours whose ARP is believed: switches that inspect it themselves, routers (none)",
+);
+static BINDINGS: Key<Named<Line>> = Key::new(
+    "bindings",
+    Named("address", Line),
+    "addresses that are somebody's without DHCP, a node's or of a link address: `{ \"10.0.1.1\" = \"r1\" }`",
+);
+
 static MIRRORED: Section =
     Section::new("A port that sees what passes others.", &[&[&MIRROR_FROM, &MIRROR_TO]]).required(&["from", "to"]);
 static MIRROR_FROM: Key<Texts<Text>> = Key::new("from", Texts(NEIGHBOUR), "neighbours whose ports are watched");
@@ -105,7 +134,7 @@ const VLAN_LIST: Phrase<BTreeSet<u16>> =
     Phrase { what: "a list of VLANs", example: "10, 20, 30-39", read: |_, text| list(text) };
 
 /// What the table of a switch says.
-pub(crate) fn read(table: &Table, topology: &Topology, mistakes: &mut Mistakes) -> SwitchSpec {
+pub(crate) fn read(table: &Table, layer: Layer, topology: &Topology, mistakes: &mut Mistakes) -> SwitchSpec {
     let mut neighbours = Neighbours { topology, named: Vec::new() };
     let trunks = neighbours.all("trunks", table.get(&TRUNKS).unwrap_or_default(), mistakes);
     let half_duplex = neighbours.all("half_duplex", table.get(&HALF_DUPLEX).unwrap_or_default(), mistakes);
@@ -124,6 +153,22 @@ pub(crate) fn read(table: &Table, topology: &Topology, mistakes: &mut Mistakes) 
         }
         Some(Either::This(false)) | None => None,
     };
+    let dhcp_snooping = match table.get(&DHCP_SNOOPING) {
+        Some(Either::This(true)) => Some(BTreeSet::new()),
+        Some(Either::That(how)) => {
+            Some(neighbours.all("dhcp_snooping", how.get(&DHCP_TRUSTED).unwrap_or_default(), mistakes))
+        }
+        Some(Either::This(false)) | None => None,
+    };
+    let arp_inspection = match table.get(&ARP_INSPECTION) {
+        Some(Either::This(true)) => Some(Inspection::default()),
+        Some(Either::That(how)) => Some(Inspection {
+            trusted: neighbours.all("arp_inspection", how.get(&ARP_TRUSTED).unwrap_or_default(), mistakes),
+            bindings: bindings(&how, topology, mistakes),
+        }),
+        Some(Either::This(false)) | None => None,
+    };
+    nobody_is_believed(table, layer, (&dhcp_snooping, &arp_inspection), mistakes);
     let vlans = neighbours.each("vlans", table.get(&VLANS), mistakes);
     let native = neighbours.each("native", table.get(&NATIVE), mistakes);
     let priorities = neighbours.each("priorities", table.get(&PRIORITIES), mistakes);
@@ -148,9 +193,62 @@ pub(crate) fn read(table: &Table, topology: &Topology, mistakes: &mut Mistakes) 
         mirror,
         flow_control: if table.get(&FLOW_CONTROL) == Some(true) { Paused::WhenFull } else { Paused::Never },
         snooping,
+        dhcp_snooping,
+        arp_inspection,
         half_duplex,
-        layer: Layer::Two,
+        layer,
         named: neighbours.named,
+    }
+}
+
+/// Whose the addresses are that a table names.
+fn bindings(table: &Table, topology: &Topology, mistakes: &mut Mistakes) -> Vec<(Ipv4Addr, Owner)> {
+    let mut found = Vec::new();
+    for (address, owner) in table.get(&BINDINGS).unwrap_or_default() {
+        let Ok(ip) = address.text.parse::<Ipv4Addr>() else {
+            let reason = format!("`{}` is not an IPv4 address", address.text);
+            mistakes.push(
+                Mistake::new("address", address.span.clone(), reason, "an address here")
+                    .help("`bindings = { \"10.0.1.1\" = \"r1\" }`".to_owned()),
+            );
+            continue;
+        };
+        let owner = match owner.text.parse::<MacAddr>() {
+            Ok(mac) => Ok(Owner::Mac(mac)),
+            Err(_) => topology.node(Word { text: &owner.text, at: 0 }).map(Owner::Node).map_err(|w| w.mistake(&owner)),
+        };
+        match owner {
+            Ok(owner) => found.push((ip, owner)),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    found
+}
+
+/// Warns where a switch lets nobody speak.
+fn nobody_is_believed(
+    table: &Table,
+    layer: Layer,
+    (dhcp, arp): (&Option<BTreeSet<usize>>, &Option<Inspection>),
+    mistakes: &mut Mistakes,
+) {
+    let span = |key: &str| table.place(key).map(|name| name.span.clone()).unwrap_or_default();
+    // In a switch that routes the server or relay may be inside.
+    if dhcp.as_ref().is_some_and(BTreeSet::is_empty) && layer == Layer::Two {
+        let reason = "no neighbour is trusted: no DHCP server will be heard";
+        mistakes.push(
+            Mistake::new("dhcp-snooping", span("dhcp_snooping"), reason, "nobody is trusted")
+                .help("name who leads to the server: `dhcp_snooping = { trusted = \"server\" }`".to_owned())
+                .warning(),
+        );
+    }
+    if arp.as_ref().is_some_and(|arp| arp.bindings.is_empty()) && dhcp.is_none() {
+        let reason = "nobody's address is known: all ARP is dropped but that of trusted neighbours";
+        mistakes.push(
+            Mistake::new("arp-inspection", span("arp_inspection"), reason, "nobody is known")
+                .help("say whose addresses are whose, `bindings = { \"10.0.1.1\" = \"r1\" }`, or watch DHCP: `dhcp_snooping`".to_owned())
+                .warning(),
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use septet_core::{Rate, Seed};
 use septet_datalink::card::half_duplex::{self, HalfDuplexCard};
@@ -14,7 +15,7 @@ use septet_datalink::lapb::{Arq, Modulo, Side};
 use septet_datalink::ppp;
 use septet_datalink::stp::bpdu::BridgeId;
 use septet_datalink::stp::{Parameters, path_cost, rapid};
-use septet_datalink::switch::{self, FlowControl, PortMode, Snooping, Tree, Version, Vlans};
+use septet_datalink::switch::{self, FlowControl, Guard, PortMode, Snooping, Tree, Version, Vlans};
 use septet_datalink::turnaround::Turnaround;
 use septet_host::Neighbor;
 use septet_network::Cidr;
@@ -25,8 +26,8 @@ use septet_physical::{Framing, Medium};
 use crate::lab::Lab;
 use crate::model::address::link_identifier;
 use crate::model::medium::{Cable, Serial};
-use crate::model::node::{Duplex, NodeKind};
-use crate::model::switch::{Layer, Paused, SwitchSpec};
+use crate::model::node::{Duplex, NodeKind, Port};
+use crate::model::switch::{Layer, Owner, Paused, SwitchSpec};
 use crate::model::topology::PortRef;
 
 impl Lab {
@@ -54,6 +55,7 @@ impl Lab {
             let modes = neighbours.iter().filter_map(|(place, node, _)| Some((place.port, spec.mode(*node)?)));
             let mut ports: BTreeMap<u16, PortMode> = modes.collect();
             if spec.layer == Layer::Three {
+                management.inside = Some(self.inside(index));
                 // All VLANs lead to the interfaces inside.
                 ports.insert(self.inside(index), PortMode::Trunk { allowed: BTreeSet::new(), native: None });
             }
@@ -72,7 +74,6 @@ impl Lab {
             let mut tree = Tree::new(version, Parameters::new(BridgeId { priority, mac }));
             tree.costs = neighbours.iter().map(|(place, _, cable)| (place.port, cost(cable))).collect();
             tree.edges = ports_to(&spec.edge_ports);
-            tree.edges.extend((spec.layer == Layer::Three).then(|| self.inside(index)));
             let is_shared = |place: &PortRef| {
                 self.layout().beyond(*place).is_some_and(|(beyond, _)| self.layout().is_shared([*place, beyond]))
             };
@@ -86,10 +87,40 @@ impl Lab {
         if let Some((unknown, leave, routers)) = &spec.snooping {
             management.snooping = Some(Snooping { unknown: *unknown, leave: *leave, routers: ports_to(routers) });
         }
+        if spec.dhcp_snooping.is_some() || spec.arp_inspection.is_some() {
+            let bindings = spec.arp_inspection.iter().flat_map(|arp| &arp.bindings);
+            let fixed = bindings.map(|&(address, owner)| match owner {
+                Owner::Mac(mac) => (address, (mac, None)),
+                Owner::Node(owner) => {
+                    // Who is no neighbour is somewhere behind one.
+                    let mut at = ports_to(&BTreeSet::from([owner])).into_iter();
+                    let port = at.next().filter(|_| at.next().is_none());
+                    (address, (self.mac_of(owner, address, index), port))
+                }
+            });
+            management.guard = Some(Guard {
+                fixed: fixed.collect(),
+                dhcp: spec.dhcp_snooping.as_ref().map(ports_to),
+                arp: spec.arp_inspection.as_ref().map(|arp| ports_to(&arp.trusted)),
+            });
+        }
         if spec.flow_control == Paused::WhenFull {
             management.flow_control = Some(FlowControl::default());
         }
         Some(management)
+    }
+
+    /// The link address that a node has with an address: that of the port which has it, or else of the one that leads to `near`.
+    fn mac_of(&self, node: usize, address: Ipv4Addr, near: usize) -> MacAddr {
+        let all = &self.nodes[node].ports;
+        let has = |port: &&Port| {
+            let vlans = port.vlans.iter().flat_map(|sub| &sub.addresses);
+            port.addresses.iter().chain(vlans).any(|cidr| cidr.addr() == address)
+        };
+        let leads =
+            |port: &&Port| port.link.is_some_and(|link| self.links[link].ends.iter().any(|end| end.node == near));
+        let found = all.iter().find(has).or_else(|| all.iter().find(leads)).or(all.first());
+        found.map_or(MacAddr::local(node as u64), |port| MacAddr(port.mac))
     }
 
     /// The port of a switch that routes behind which its interfaces are.

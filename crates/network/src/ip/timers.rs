@@ -103,6 +103,13 @@ impl Ip {
         }
     }
 
+    /// The same of one interface alone: in a switch that routes each follows its VLAN, and not the port that they share.
+    pub fn set_link(&mut self, iface: Iface, carrier: Carrier, out: &mut Out<'_>) {
+        if usize::from(iface) < self.interfaces.len() {
+            self.set_signal(iface, carrier, out);
+        }
+    }
+
     /// Whether an interface has a carrier.
     pub fn carrier(&self, iface: Iface) -> Option<Carrier> {
         self.interfaces.get(usize::from(iface)).map(|i| i.carrier)

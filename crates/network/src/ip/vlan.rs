@@ -42,6 +42,11 @@ impl Ip {
         self.interfaces.iter().position(|i| i.port == port && i.vlan == vlan).map(|i| i as Iface)
     }
 
+    /// The VLAN that an interface is for; `None` for what comes without a tag.
+    pub fn vlan_of(&self, iface: Iface) -> Option<VlanId> {
+        self.interfaces.get(usize::from(iface))?.vlan
+    }
+
     /// The port by which an interface sends.
     pub fn port_of(&self, iface: Iface) -> Port {
         self.interfaces.get(usize::from(iface)).map_or(Port(iface), |i| i.port)
