@@ -21,6 +21,7 @@ mod report;
 mod routes;
 mod seeds;
 mod short_flows;
+mod tokio_shape;
 
 pub use report::{Failure, Report, table};
 
@@ -158,6 +159,21 @@ pub static WORKLOADS: &[Workload] = &[
         name: "request-response-one",
         help: "1 client asks one server 10,000 times: 1 KiB there, 1 KiB back",
         run: |options| exchange::run(options, 1),
+    },
+    Workload {
+        name: "request-response-tokio",
+        help: "the same of 100 clients, by programs in tokio's shape",
+        run: |options| tokio_shape::exchange(options, 100),
+    },
+    Workload {
+        name: "request-response-one-tokio",
+        help: "the same of 1 client, by programs in tokio's shape",
+        run: |options| tokio_shape::exchange(options, 1),
+    },
+    Workload {
+        name: "bulk-tokio",
+        help: "100 MB between two hosts, written and read by programs in tokio's shape",
+        run: tokio_shape::bulk,
     },
     Workload { name: "bulk", help: "100 MB between two hosts over a cable without limits", run: bulk::run },
     Workload {
