@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use septet::collections::HashMap;
-//! let mut map = HashMap::default();
+//! let mut map: HashMap<_, _> = HashMap::default();
 //! map.insert("a", 1);
 //! assert_eq!(map["a"], 1);
 //! ```
