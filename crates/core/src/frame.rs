@@ -205,7 +205,7 @@ impl Frame {
     }
 
     /// Makes room for `n` more bytes in front and returns them, to be written. They hold no defined content.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, n: usize) -> &mut [u8] {
         if self.headroom() < n {
             self.reserve_front(n);

@@ -1,6 +1,6 @@
 //! The station.
 
-use core::cell::RefCell;
+use core::cell::{RefCell, RefMut};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -137,12 +137,19 @@ impl Host {
     /// Changes storey 3, as a routing protocol or an administrator does. What is changed is gone when the host is
     /// switched off.
     pub fn with_ip_mut<R>(&mut self, change: impl FnOnce(&mut Ip) -> R) -> R {
-        change(&mut self.stack.borrow_mut().ip)
+        change(&mut self.stack_mut().ip)
     }
 
     /// Tells everyone on the link of `iface` this host's addresses: gratuitous ARP.
     pub fn announce(&mut self, iface: Iface, out: &mut Out<'_>) {
-        self.stack.borrow_mut().ip.announce(iface, out);
+        self.stack_mut().ip.announce(iface, out);
+    }
+
+    /// The storeys, to be changed.
+    fn stack_mut(&self) -> RefMut<'_, Storeys> {
+        let mut stack = self.stack.borrow_mut();
+        stack.unsettle();
+        stack
     }
 
     /// The link of one interface is there, or is gone: what a switch tells the interfaces in its VLANs, as the carrier of a port
@@ -167,7 +174,7 @@ impl Host {
     fn settle(&mut self, now: Instant, out: &mut Out<'_>) {
         loop {
             {
-                let mut stack = self.stack.borrow_mut();
+                let mut stack = self.stack_mut();
                 if self.key.has_dropped() {
                     self.key.take_dropped().into_iter().for_each(|socket| stack.close(socket, out.trace));
                 }
@@ -178,7 +185,7 @@ impl Host {
             if self.executor.is_ready() || self.executor.deadline().is_some_and(|at| at <= now) {
                 round = self.run_programs(now, out);
             }
-            let mut stack = self.stack.borrow_mut();
+            let mut stack = self.stack_mut();
             stack.flush(now, out);
             stack.answer_counters(now, out);
             // The deadline says that programs wait to go on.
@@ -206,7 +213,7 @@ impl Host {
 
     fn power_off(&mut self) {
         {
-            let mut stack = self.stack.borrow_mut();
+            let mut stack = self.stack_mut();
             if stack.power == Power::On
                 && let Some(parts) = self.net.used_parts()
             {
@@ -220,9 +227,9 @@ impl Host {
     }
 
     fn power_on(&mut self, now: Instant, out: &mut Out<'_>) {
-        self.stack.borrow_mut().power = Power::On;
+        self.stack_mut().power = Power::On;
         self.executor.set_now(now);
-        self.stack.borrow_mut().start_routing(now, out);
+        self.stack_mut().start_routing(now, out);
         let (before, tasks) = (out.trace.cause(), self.executor.handle());
         handle::lend(&self.net, &mut self.stack.borrow_mut(), out.trace, || {
             for boot in &self.boot {
@@ -241,11 +248,11 @@ impl Station for Host {
     fn receive(&mut self, now: Instant, port: Port, mut frame: Frame, out: &mut Out<'_>) {
         frame.ingress = now;
         let settled = {
+            // Not `stack_mut`: what most frames leave behind is nothing.
             let mut stack = self.stack.borrow_mut();
             if stack.power == Power::Off {
                 return;
             }
-            stack.now = now;
             stack.receive(now, port, frame, out);
             stack.is_settled()
         };
@@ -256,7 +263,7 @@ impl Station for Host {
 
     fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {
         {
-            let mut stack = self.stack.borrow_mut();
+            let mut stack = self.stack_mut();
             if stack.power == Power::Off {
                 return;
             }
@@ -282,7 +289,7 @@ impl Station for Host {
 
     fn on_carrier(&mut self, now: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {
         let on = {
-            let mut stack = self.stack.borrow_mut();
+            let mut stack = self.stack_mut();
             stack.now = now;
             stack.ip.set_carrier(port, carrier, out);
             stack.on_room(port);
@@ -299,7 +306,7 @@ impl Station for Host {
 
     fn on_room(&mut self, now: Instant, port: Port, out: &mut Out<'_>) {
         {
-            let mut stack = self.stack.borrow_mut();
+            let mut stack = self.stack_mut();
             stack.now = now;
             stack.on_room(port);
         }
@@ -317,7 +324,7 @@ impl Station for Host {
     }
 
     fn on_power(&mut self, now: Instant, power: Power, out: &mut Out<'_>) {
-        self.stack.borrow_mut().now = now;
+        self.stack_mut().now = now;
         match power {
             Power::Off => self.power_off(),
             Power::On => self.power_on(now, out),

@@ -204,7 +204,7 @@ impl Header {
     ///
     /// # Errors
     /// [`DropReason::Runt`] where it is shorter than a header; it is left as it was.
-    #[inline]
+    #[inline(always)]
     pub fn pull(frame: &mut Frame) -> Result<Self, DropReason> {
         let header = Self::parse(frame.bytes())?;
         frame.pull(HEADER_LEN);

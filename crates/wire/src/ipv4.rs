@@ -172,12 +172,15 @@ pub fn checksum_ok(bytes: &[u8], header_len: u8) -> bool {
 /// If `header` is shorter than 12 octets.
 #[inline]
 pub fn decrement_ttl(header: &mut [u8]) {
-    // The TTL is the high octet of its 16-bit word, so the word falls by 0x0100.
-    let old = u16::from_be_bytes([header[8], header[9]]);
-    header[8] = header[8].saturating_sub(1);
-    let new = u16::from_be_bytes([header[8], header[9]]);
-    let sum = checksum::update(u16::from_be_bytes([header[10], header[11]]), old, new);
-    header[10..12].copy_from_slice(&sum.to_be_bytes());
+    let at = header.first_chunk_mut::<12>().expect("the caller has a header");
+    if at[8] == 0 {
+        return;
+    }
+    at[8] -= 1;
+    // The TTL is the high octet of its 16-bit word, so that `~m + m'` is always `0xffff - 0x0100`. The sum is at most 0x1fefe:
+    // no more than one carry.
+    let sum = u32::from(!u16::from_be_bytes([at[10], at[11]])) + 0xfeff;
+    [at[10], at[11]] = (!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes();
 }
 
 /// Marks the header at the start of `header` as having met congestion (RFC 3168 §5), and mends the checksum.

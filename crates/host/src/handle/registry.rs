@@ -178,6 +178,7 @@ pub(super) fn with<R>(key: &Seat, f: impl FnOnce(&mut Storeys, &mut Trace) -> R)
     };
     let storeys = key.find()?;
     let mut storeys = storeys.try_borrow_mut().map_err(|_| Unreachable::Busy)?;
+    storeys.unsettle();
     // Nobody plays the world: what happens now is told to no one.
     Ok(f(&mut storeys, &mut Trace::off()))
 }

@@ -11,6 +11,7 @@ scoped_thread_local!(static mut TRACE: Trace);
 
 /// Lends a host and the trace to what `run` calls.
 pub(crate) fn lend<R>(storeys: &mut Storeys, trace: &mut Trace, run: impl FnOnce() -> R) -> R {
+    storeys.unsettle();
     STOREYS.set(storeys, || TRACE.set(trace, run))
 }
 

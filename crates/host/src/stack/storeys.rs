@@ -1,5 +1,6 @@
 //! Storeys 2 to 4 over one another: what climbs, what goes down, and what waits to be sent.
 
+use core::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use septet_datalink::stats::Ports;
 use septet_datalink::vlan;
 use septet_engine::executor;
 use septet_network::firewall::Firewall;
-use septet_network::ip::{Cast, Datagram, DontFragment, Multipath, Outgoing, Report, SendError, Up};
+use septet_network::ip::{Aftermath, Cast, Datagram, DontFragment, Multipath, Outgoing, Report, SendError, Up};
 use septet_network::ipv4::protocol;
 use septet_network::{Iface, Ip};
 use septet_socket::cpu::Cpu;
@@ -98,6 +99,9 @@ pub(crate) struct Storeys {
     pub(super) outbox: VecDeque<Waiting>,
     /// The port whose transmit queue is full.
     blocked: Option<Port>,
+    /// What [`deadline`](Self::deadline) last found, while that holds and nothing is left to do now: the far future where
+    /// nothing is due. Zero where it is to be found anew.
+    due: Cell<Instant>,
 }
 
 impl Storeys {
@@ -127,6 +131,7 @@ impl Storeys {
             counting: None,
             outbox: VecDeque::new(),
             blocked: None,
+            due: Cell::new(Instant::ZERO),
             routing: Routing::new(&config),
             recorder,
             config,
@@ -154,35 +159,47 @@ impl Storeys {
 
     /// Storey 2: takes a frame off the wire.
     #[inline]
-    pub(crate) fn receive(&mut self, now: Instant, port: Port, mut frame: Frame, out: &mut Out<'_>) {
-        let mut iface: Iface = port.0;
-        let (Some(mac), Some(mtu)) = (self.ip.mac(iface), self.ip.mtu(iface)) else { return };
-        if let Err(why) = ethernet::check(&frame, mtu as usize) {
-            return self.bad_frame(port, &frame, why, out);
+    pub(crate) fn receive(&mut self, now: Instant, port: Port, frame: Frame, out: &mut Out<'_>) {
+        self.now = now;
+        if self.take(now, port, frame, out) == Aftermath::Some {
+            self.due.set(Instant::ZERO);
         }
-        let Ok(mut header) = Header::pull(&mut frame) else { return };
+    }
+
+    #[inline]
+    fn take(&mut self, now: Instant, port: Port, mut frame: Frame, out: &mut Out<'_>) -> Aftermath {
+        let mut iface: Iface = port.0;
+        let Some((mac, mtu)) = self.ip.card(iface) else { return Aftermath::None };
+        if let Err(why) = ethernet::check(&frame, mtu as usize) {
+            self.bad_frame(port, &frame, why, out);
+            return Aftermath::None;
+        }
+        let Ok(mut header) = Header::pull(&mut frame) else { return Aftermath::None };
         let cast = match header.destination {
             MacAddr::BROADCAST => Cast::Broadcast,
             to if to.is_multicast() => Cast::Multicast,
             to if to == mac => Cast::Unicast,
             // The card filters what is for others: a switch that does not know them yet floods.
-            _ => return,
+            _ => return Aftermath::None,
         };
         if header.ether_type == EtherType::VLAN {
             match self.untag(port, &mut frame) {
                 Ok((of_vlan, ether_type)) => (iface, header.ether_type) = (of_vlan, ether_type),
-                Err(why) => return self.bad_frame(port, &frame, why, out),
+                Err(why) => {
+                    self.bad_frame(port, &frame, why, out);
+                    return Aftermath::None;
+                }
             }
         }
         if !self.ip.is_switched_on(iface) {
-            return;
+            return Aftermath::None;
         }
         if self.packets.is_open() {
             self.packets.take(iface, &header, &frame);
         }
         match header.ether_type {
-            EtherType::IPV4 => self.ip.receive(now, iface, cast, frame, out),
-            EtherType::ARP => self.ip.receive_arp(now, iface, frame, out),
+            EtherType::IPV4 => return self.ip.receive(now, iface, cast, frame, out),
+            EtherType::ARP => return self.ip.receive_arp(now, iface, frame, out),
             EtherType::IPV6 if self.ip.speaks_v6() => self.ip.receive_v6(now, iface, cast, frame, out),
             other => {
                 self.link.at(port.0).refuse(frame.len(), DropReason::UnknownProtocol);
@@ -194,6 +211,7 @@ impl Storeys {
                 }
             }
         }
+        Aftermath::Some
     }
 
     /// Takes the tag off a frame; gives the interface of its VLAN and the type of what it carries. A tag that only has a
@@ -211,9 +229,19 @@ impl Storeys {
         });
     }
 
+    /// Something was changed, or may be: what was found out before holds no longer.
+    #[inline]
+    pub(crate) fn unsettle(&mut self) {
+        self.due.set(Instant::ZERO);
+    }
+
     /// Whether nothing climbs and nothing waits to be sent.
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
+        self.due.get() != Instant::ZERO || self.has_settled()
+    }
+
+    fn has_settled(&self) -> bool {
         !self.ip.has_up()
             && !self.packets.has_outgoing()
             && (self.blocked.is_some() || (self.outbox.is_empty() && !self.tcp.dirty))
@@ -348,11 +376,20 @@ impl Storeys {
 
     #[inline]
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        if !self.is_settled() {
-            return Some(self.now);
+        let due = self.due.get();
+        let due = if due == Instant::ZERO { self.find_deadline() } else { due };
+        (due != Instant::FAR_FUTURE).then_some(due)
+    }
+
+    fn find_deadline(&self) -> Instant {
+        if !self.has_settled() {
+            return self.now;
         }
         let routing = self.routing.as_ref().and_then(|routing| routing.deadline());
-        Instant::earliest(Instant::earliest(self.ip.deadline(), self.tcp.deadline), routing)
+        let first = Instant::earliest(Instant::earliest(self.ip.deadline(), self.tcp.deadline), routing);
+        let due = first.unwrap_or(Instant::FAR_FUTURE);
+        self.due.set(due);
+        due
     }
 
     pub(crate) fn on_deadline(&mut self, now: Instant, out: &mut Out<'_>) {

@@ -4,6 +4,7 @@
 //! `v6::layer`); each of the others is something that storey 3 does.
 
 mod admin;
+mod aftermath;
 mod book;
 mod bound;
 mod config;
@@ -32,6 +33,7 @@ mod v6;
 mod vlan;
 mod ways;
 
+pub use self::aftermath::Aftermath;
 pub use self::book::{AdminState, Change, Lifetime, NewAddress, News};
 pub use self::config::{ConfigError, InterfaceConfig, VlanInterfaceConfig};
 pub use self::detours::Redirects;

@@ -161,7 +161,7 @@ impl Ip {
     }
 
     /// Hands a packet to the link, addressed to `mac`.
-    #[inline]
+    #[inline(never)]
     pub(super) fn transmit_to(
         &mut self,
         iface: Iface,
@@ -170,6 +170,12 @@ impl Ip {
         packet: Frame,
         out: &mut Out<'_>,
     ) {
+        self.put(iface, mac, ether_type, packet, out);
+    }
+
+    /// The same, without a call on the way of those that are many.
+    #[inline(always)]
+    pub(super) fn put(&mut self, iface: Iface, mac: MacAddr, ether_type: EtherType, packet: Frame, out: &mut Out<'_>) {
         if packet.segment_size != 0 && !out.carries_super_segments(self.port_of(iface)) {
             return self.transmit_split(iface, mac, ether_type, &packet, out);
         }

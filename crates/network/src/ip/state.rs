@@ -161,6 +161,12 @@ impl Ip {
         self.interfaces.iter().enumerate().flat_map(of)
     }
 
+    /// The link address and the MTU of an interface: what a card holds each frame against.
+    #[inline]
+    pub fn card(&self, iface: Iface) -> Option<(MacAddr, u32)> {
+        self.interfaces.get(usize::from(iface)).map(|i| (i.mac, i.mtu))
+    }
+
     /// The link address of an interface.
     pub fn mac(&self, iface: Iface) -> Option<MacAddr> {
         self.interfaces.get(usize::from(iface)).map(|i| i.mac)

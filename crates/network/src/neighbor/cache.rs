@@ -33,6 +33,8 @@ const GC_STALE: Duration = Duration::from_secs(60);
 const GC_MIN: usize = 128;
 /// Packets that wait for one link address: `unres_qlen`.
 pub const QUEUE: usize = 101;
+/// So many entries are looked through faster than the address that is looked for is hashed.
+const FEW: usize = 4;
 /// Entries of one host; beyond, the one unused for longest goes.
 const ENTRIES: usize = 16_384;
 
@@ -248,9 +250,23 @@ impl Cache {
         self.epoch
     }
 
+    /// Whether there is an entry of `addr`.
+    #[inline]
+    pub fn has_entry(&self, iface: Iface, addr: IpAddr) -> bool {
+        self.find(iface, addr).is_some()
+    }
+
+    #[inline]
+    pub(super) fn find(&self, iface: Iface, addr: IpAddr) -> Option<u32> {
+        if self.entries.len() <= FEW {
+            return self.entries.iter().position(|e| e.addr == addr && e.iface == iface).map(|at| at as u32);
+        }
+        self.index.get(&(iface, addr)).copied()
+    }
+
     /// The entry of `addr`, made where there is none. May invalidate ids.
     pub fn entry(&mut self, now: Instant, iface: Iface, addr: IpAddr) -> NeighborId {
-        if let Some(&at) = self.index.get(&(iface, addr)) {
+        if let Some(at) = self.find(iface, addr) {
             return NeighborId(at);
         }
         if self.entries.len() >= self.collect_at {
@@ -296,19 +312,36 @@ impl Cache {
 
     /// Forgets an entry, one set by hand too; gives what waited for it.
     pub fn remove(&mut self, iface: Iface, addr: IpAddr) -> Option<VecDeque<Waiting>> {
-        let at = *self.index.get(&(iface, addr))?;
+        let at = self.find(iface, addr)?;
         let waiting = core::mem::take(&mut self.entries[at as usize].waiting);
         self.retain(|e| (e.iface, e.addr) != (iface, addr));
         Some(waiting)
     }
 
+    /// The link address of an entry, where a packet may go there and nothing follows from it.
+    #[inline]
+    pub fn known(&mut self, now: Instant, id: NeighborId) -> Option<MacAddr> {
+        let entry = &mut self.entries[id.0 as usize];
+        let known = match entry.state {
+            State::Reachable => now < entry.timer,
+            State::Delay | State::Probe | State::Permanent => true,
+            State::Incomplete | State::Stale | State::Failed => false,
+        };
+        known.then(|| {
+            entry.used = now;
+            entry.mac
+        })
+    }
+
     /// Where a packet for this entry goes now; `cause` is what made the packet.
     #[inline]
     pub fn output(&mut self, now: Instant, id: NeighborId, cause: EventId) -> Output {
+        if let Some(mac) = self.known(now, id) {
+            return Output::Send(mac);
+        }
         let entry = &mut self.entries[id.0 as usize];
         entry.used = now;
         match entry.state {
-            State::Reachable if now < entry.timer => Output::Send(entry.mac),
             State::Delay | State::Probe | State::Permanent => Output::Send(entry.mac),
             State::Reachable | State::Stale => {
                 // RFC 4861 §7.3.3: "The first time a node sends a packet to a neighbor whose entry is STALE, the sender
@@ -340,7 +373,7 @@ impl Cache {
 
     /// Remembers the event of the question last sent, as the cause of what follows from it.
     pub fn asked(&mut self, iface: Iface, addr: IpAddr, event: EventId) {
-        if let Some(&at) = self.index.get(&(iface, addr)) {
+        if let Some(at) = self.find(iface, addr) {
             self.entries[at as usize].cause = event;
         }
     }
@@ -354,7 +387,7 @@ impl Cache {
         mac: MacAddr,
         evidence: Evidence,
     ) -> Option<Learned> {
-        let known = self.index.get(&(iface, addr)).copied();
+        let known = self.find(iface, addr);
         let at = match (known, evidence) {
             (Some(at), _) => at,
             (None, Evidence::Question) => self.entry(now, iface, addr).0,
@@ -401,20 +434,20 @@ impl Cache {
 
     /// A neighbour that was set by hand.
     pub fn permanent(&self, iface: Iface, addr: IpAddr) -> Option<NeighborId> {
-        let at = *self.index.get(&(iface, addr))?;
+        let at = self.find(iface, addr)?;
         (self.entries[at as usize].state == State::Permanent).then_some(NeighborId(at))
     }
 
     /// The state and link address of an entry, for `ip neighbour`.
     pub fn get(&self, now: Instant, iface: Iface, addr: IpAddr) -> Option<(State, MacAddr)> {
-        let entry = &self.entries[*self.index.get(&(iface, addr))? as usize];
+        let entry = &self.entries[self.find(iface, addr)? as usize];
         let state = if entry.state == State::Reachable && now >= entry.timer { State::Stale } else { entry.state };
         Some((state, entry.mac))
     }
 
     /// When an entry was last used, last confirmed and last changed: what `ip -s neigh` shows.
     pub fn ages(&self, iface: Iface, addr: IpAddr) -> Option<[Instant; 3]> {
-        let entry = &self.entries[*self.index.get(&(iface, addr))? as usize];
+        let entry = &self.entries[self.find(iface, addr)? as usize];
         Some([entry.used, entry.confirmed, entry.updated])
     }
 

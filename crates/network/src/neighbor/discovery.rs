@@ -24,7 +24,8 @@ impl Cache {
     pub fn advertised(&mut self, now: Instant, iface: Iface, addr: IpAddr, told: Advertised) -> Option<Learned> {
         let reachable = self.timing(iface, addr).reachable;
         // "If no entry exists, the advertisement SHOULD be silently discarded."
-        let entry = &mut self.entries[*self.index.get(&(iface, addr))? as usize];
+        let at = self.find(iface, addr)?;
+        let entry = &mut self.entries[at as usize];
         let Advertised { mac, solicited, overrides } = told;
         let fresh = if solicited { State::Reachable } else { State::Stale };
         match entry.state {
@@ -80,13 +81,13 @@ impl Cache {
 
     /// The packet that has waited longest for this neighbour's link address.
     pub fn waits(&self, iface: Iface, addr: IpAddr) -> Option<&Frame> {
-        let entry = &self.entries[*self.index.get(&(iface, addr))? as usize];
+        let entry = &self.entries[self.find(iface, addr)? as usize];
         entry.waiting.front().map(|waiting| &waiting.packet)
     }
 
     /// Whether the link address of a neighbour is known there.
     pub fn knows(&self, iface: Iface, addr: IpAddr) -> bool {
-        let entry = self.index.get(&(iface, addr)).map(|&at| &self.entries[at as usize]);
+        let entry = self.find(iface, addr).map(|at| &self.entries[at as usize]);
         entry.is_some_and(|entry| !matches!(entry.state, State::Incomplete | State::Failed))
     }
 }

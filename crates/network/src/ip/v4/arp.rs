@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey};
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
-use crate::ip::Ip;
 use crate::ip::told::cause_of;
+use crate::ip::{Aftermath, Ip};
 use crate::neighbor::{Evidence, Learned, Solicit};
 use crate::route::Iface;
 use septet_wire::arp::{Operation, Packet};
@@ -16,7 +16,7 @@ pub(super) const ZERO: MacAddr = MacAddr([0; 6]);
 
 impl Ip {
     /// Takes an ARP packet that came in on `iface`: `frame` begins behind its link header.
-    pub fn receive_arp(&mut self, now: Instant, iface: Iface, frame: Frame, out: &mut Out<'_>) {
+    pub fn receive_arp(&mut self, now: Instant, iface: Iface, frame: Frame, out: &mut Out<'_>) -> Aftermath {
         let packet = match Packet::parse(frame.bytes()) {
             Ok(packet) => packet,
             Err(why) => return arp_drop(&frame, why, out),
@@ -30,14 +30,22 @@ impl Ip {
         if is_group || sender_ip.is_multicast() || sender_ip.is_broadcast() || sender_ip.is_loopback() {
             return arp_drop(&frame, DropReason::Malformed, out);
         }
+        // On a link of many, most questions are by others for others.
+        if self.book.is_none()
+            && !self.has_address(target_ip)
+            && !self.has_address(sender_ip)
+            && !self.neighbors.has_entry(iface, sender_ip.into())
+        {
+            return Aftermath::None;
+        }
         if sender_mac != self.interfaces[usize::from(iface)].mac {
             self.watch_claims(now, iface, &packet, &frame, out);
         }
         // Who speaks from our own address, or is our own echo, teaches us nothing.
-        if !sender_ip.is_unspecified() && self.is_local(sender_ip.into()) {
-            return;
+        if !sender_ip.is_unspecified() && self.has_address(sender_ip) {
+            return Aftermath::Some;
         }
-        let for_us = !target_ip.is_loopback() && self.is_local(target_ip.into());
+        let for_us = !target_ip.is_loopback() && self.has_address(target_ip);
         let evidence = match operation {
             // RFC 826: "set the protocol address … If the pair … is already in my translation table, update".
             _ if sender_ip == target_ip => Evidence::Gratuitous,
@@ -50,6 +58,16 @@ impl Ip {
         }
         if for_us && operation == Operation::Request {
             self.answer_arp(iface, &packet, &frame, out);
+        }
+        Aftermath::Some
+    }
+
+    /// Whether this host has an address by which others know it.
+    fn has_address(&self, addr: Ipv4Addr) -> bool {
+        match &self.interfaces[..] {
+            // To look at these takes a fifth of asking the table, and is done for every question on the link.
+            [only] if only.addresses.len() <= 4 => only.addresses.iter().any(|own| own.addr() == IpAddr::V4(addr)),
+            _ => self.is_local(addr.into()),
         }
     }
 
@@ -125,8 +143,9 @@ impl Ip {
     }
 }
 
-fn arp_drop(frame: &Frame, why: DropReason, out: &mut Out<'_>) {
+fn arp_drop(frame: &Frame, why: DropReason, out: &mut Out<'_>) -> Aftermath {
     out.trace.emit(Storey::Network, "arp.drop", cause_of(frame), |f| {
         f.set("why", why);
     });
+    Aftermath::None
 }

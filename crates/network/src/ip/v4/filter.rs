@@ -35,7 +35,7 @@ impl Ip {
             Ok(changed) => header = changed,
             Err(why) => return drop_frame(&frame, why, out),
         }
-        self.receive_checked(now, iface, cast, header, frame, out);
+        let _ = self.receive_checked(now, iface, cast, header, frame, out);
     }
 
     /// A datagram of this host to itself.

@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey, checksum};
+use septet_datalink::ethernet::EtherType;
 
 use super::{Way, options};
 use crate::forwarding::Forwarding;
 use crate::fragment::{self, Outcome};
 use crate::ip::told::{cause_of, drop_frame};
 use crate::ip::ways::Kind;
-use crate::ip::{Cast, Datagram, DontFragment, Ip, Outgoing, Up, offload};
+use crate::ip::{Aftermath, Cast, Datagram, DontFragment, Ip, Outgoing, Up, offload};
 use crate::neighbor::Origin;
 use crate::route::Iface;
 use septet_wire::Trouble;
@@ -30,22 +31,31 @@ pub(in crate::ip) struct Arrival {
 impl Ip {
     /// Takes a datagram that came in on `iface`: `frame` begins at its IP header, and the link addressed it to `cast`.
     #[inline]
-    pub fn receive(&mut self, now: Instant, iface: Iface, cast: Cast, mut frame: Frame, out: &mut Out<'_>) {
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        cast: Cast,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Aftermath {
         self.counters.ip_in_receives += 1;
         let header = match self.check(&mut frame) {
             Ok(header) => header,
             Err(why) => {
                 self.counters.ip_in_hdr_errors += 1;
-                return drop_frame(&frame, why, out);
+                drop_frame(&frame, why, out);
+                return Aftermath::Some;
             }
         };
         if usize::from(header.header_len) != ipv4::HEADER_LEN && !self.options_allow(now, &header, &frame, out) {
-            return;
+            return Aftermath::Some;
         }
         if self.filter.is_some() {
-            return self.receive_filtered(now, iface, cast, header, frame, out);
+            self.receive_filtered(now, iface, cast, header, frame, out);
+            return Aftermath::Some;
         }
-        self.receive_checked(now, iface, cast, header, frame, out);
+        self.receive_checked(now, iface, cast, header, frame, out)
     }
 
     /// Finds out where a datagram goes.
@@ -58,12 +68,13 @@ impl Ip {
         header: Header,
         frame: Frame,
         out: &mut Out<'_>,
-    ) {
+    ) -> Aftermath {
         let way = if self.owns(iface, header.dst) { Way::LOCAL } else { self.way(header.dst) };
         if way.kind == Kind::Unicast && cast == Cast::Unicast {
             return self.forward(now, iface, header, way, frame, out);
         }
         self.receive_other(now, iface, cast, header, way, frame, out);
+        Aftermath::Some
     }
 
     /// Reads the header and cuts off what the link padded.
@@ -159,18 +170,51 @@ impl Ip {
 
     /// Passes a datagram on: one way found, one neighbour, the checksum mended in place.
     #[inline]
-    fn forward(&mut self, now: Instant, iface: Iface, header: Header, way: Way, mut frame: Frame, out: &mut Out<'_>) {
+    fn forward(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        header: Header,
+        way: Way,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Aftermath {
+        // What nearly every datagram is that is passed on; for the others each question is asked by itself below.
+        let mtu = self.interfaces[usize::from(way.iface)].mtu;
+        if self.forwarding == Forwarding::On
+            && self.filter.is_none()
+            && header.ttl > 1
+            && u32::from(header.total_len) <= mtu
+            && usize::from(header.header_len) == ipv4::HEADER_LEN
+            && self.may_come_from(header.src)
+            && let Some(id) = way.neighbor
+            && let Some(mac) = self.neighbors.known(now, id)
+        {
+            self.counters.ip_forw_datagrams += 1;
+            ipv4::decrement_ttl(frame.header_mut(ipv4::HEADER_LEN));
+            self.put(way.iface, mac, EtherType::IPV4, frame, out);
+            return Aftermath::None;
+        }
+        self.forward_other(now, iface, header, way, frame, out);
+        Aftermath::Some
+    }
+
+    #[inline(never)]
+    fn forward_other(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        header: Header,
+        way: Way,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
         if self.forwarding == Forwarding::Off {
             // RFC 1122 §3.2.1.3: "A host MUST silently discard an incoming datagram that is not destined for the host."
             self.counters.ip_in_addr_errors += 1;
             return drop_frame(&frame, DropReason::NotForUs, out);
         }
-        // RFC 1812 §5.3.7: a router should not forward what comes from network 0 or 127, nor what no host can have sent.
-        if header.src.is_loopback()
-            || header.src.octets()[0] == 0
-            || header.src.is_multicast()
-            || self.way(header.src).is_no_ones_source()
-        {
+        if !self.may_come_from(header.src) {
             self.counters.ip_in_addr_errors += 1;
             return drop_frame(&frame, DropReason::NotForUs, out);
         }
@@ -207,7 +251,6 @@ impl Ip {
     }
 
     /// Leaves in the header that this router has passed the datagram on.
-    #[inline]
     fn stamp(&self, header: &Header, way: &Way, frame: &mut Frame) {
         ipv4::decrement_ttl(frame.header_mut(ipv4::HEADER_LEN));
         let len = usize::from(header.header_len);

@@ -17,10 +17,13 @@ pub(crate) struct Layer {
     pub(crate) reassembler: Option<Box<Reassembler>>,
     /// The identification of the datagram last sent.
     pub(crate) ident: u16,
+    /// The sender for whom a datagram was last passed on, and the epoch in which he was found to be one that it may come from.
+    pub(crate) sender: (Ipv4Addr, u32),
 }
 
 impl Layer {
     pub(crate) fn new(rng: &mut Rng) -> Self {
-        Self { ways: Ways::default(), reassembler: None, ident: rng.next_u32() as u16 }
+        let (ident, sender) = (rng.next_u32() as u16, (Ipv4Addr::UNSPECIFIED, 0));
+        Self { ways: Ways::default(), reassembler: None, ident, sender }
     }
 }

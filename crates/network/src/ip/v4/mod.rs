@@ -33,6 +33,24 @@ impl Ip {
         }
     }
 
+    /// Whether a datagram to be passed on may come from `src`. RFC 1812 §5.3.7: a router should not forward what comes from
+    /// network 0 or 127, nor what no host can have sent.
+    #[inline]
+    fn may_come_from(&mut self, src: Ipv4Addr) -> bool {
+        // Nearly always the one before it came from there too.
+        self.v4.sender == (src, self.way_epoch()) || self.may_come_anew(src)
+    }
+
+    #[inline(never)]
+    fn may_come_anew(&mut self, src: Ipv4Addr) -> bool {
+        let of_nobody = src.is_loopback() || src.octets()[0] == 0 || src.is_multicast();
+        if of_nobody || self.way(src).is_no_ones_source() {
+            return false;
+        }
+        self.v4.sender = (src, self.way_epoch());
+        true
+    }
+
     #[cold]
     fn way_anew(&mut self, dst: Ipv4Addr, epoch: u32) -> Way {
         let way = self.way_slow(dst);
