@@ -393,8 +393,9 @@ mod pool {
     const KEPT: usize = 4096;
     const LARGE: usize = 16 * 1024;
     const KEPT_LARGE: usize = 64;
-    /// Where labels without a buffer lie.
+    /// Where labels without a buffer lie. They are small, and many at once where a frame is flooded to many ports.
     const BARE: usize = 2;
+    const KEPT_BARE: usize = 65_536;
 
     // Boxed, as in frames: what lies here moves from one to the other.
     #[allow(clippy::vec_box)]
@@ -427,7 +428,7 @@ mod pool {
             }
             None => {
                 label.buf = None;
-                (BARE, KEPT)
+                (BARE, KEPT_BARE)
             }
         };
         // Where the thread is ending the pool is gone, and the buffer goes to the allocator.
