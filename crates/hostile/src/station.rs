@@ -174,7 +174,7 @@ fn multicast(forwarding: Forwarding) -> Multicast {
     match forwarding {
         Forwarding::Off => Multicast::default(),
         Forwarding::On => {
-            Multicast { routes: ["224.0.0.0/4", "ff00::/8"].map(route).to_vec(), querier: Some(Settings::default()) }
+            Multicast { routes: ["224.0.0.0/4", "ff00::/8"].map(route).to_vec(), querier: Some(Box::default()) }
         }
     }
 }

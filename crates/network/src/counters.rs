@@ -120,22 +120,37 @@ septet_core::counters! {
     }
 }
 
-/// The counters of IPv6, which take room only where something of IPv6 was counted: most hosts of a large world never do.
-#[derive(Clone, Default, Debug)]
-pub struct Seldom6(Option<Box<Counters6>>);
+/// Counters that take room only where something was counted: most hosts of a large world never do.
+macro_rules! seldom {
+    ($(#[$meta:meta])* $name:ident, $counters:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Default, Debug)]
+        pub struct $name(Option<Box<$counters>>);
 
-impl Deref for Seldom6 {
-    type Target = Counters6;
-    #[inline]
-    fn deref(&self) -> &Counters6 {
-        static ZERO: Counters6 = Counters6::ZERO;
-        self.0.as_deref().unwrap_or(&ZERO)
-    }
+        impl Deref for $name {
+            type Target = $counters;
+            #[inline]
+            fn deref(&self) -> &$counters {
+                static ZERO: $counters = $counters::ZERO;
+                self.0.as_deref().unwrap_or(&ZERO)
+            }
+        }
+
+        impl DerefMut for $name {
+            #[inline]
+            fn deref_mut(&mut self) -> &mut $counters {
+                self.0.get_or_insert_default()
+            }
+        }
+    };
 }
 
-impl DerefMut for Seldom6 {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Counters6 {
-        self.0.get_or_insert_default()
-    }
+seldom! {
+    /// The [`Counters`] of a host, which take no room until it receives or sends something.
+    Seldom, Counters
+}
+
+seldom! {
+    /// The [`Counters6`] of a host, which take no room where there is nothing of IPv6.
+    Seldom6, Counters6
 }

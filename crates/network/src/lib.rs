@@ -29,7 +29,7 @@ mod tight;
 mod trie;
 
 pub use addr::{Cidr, Prefix, PrefixError};
-pub use counters::{Counters, Counters6, Seldom6};
+pub use counters::{Counters, Counters6, Seldom, Seldom6};
 pub use forwarding::Forwarding;
 pub use ip::{InterfaceConfig, Ip, Ipv6Config};
 pub use multicast::{Multicast, MulticastRoute, MulticastTarget, ToMembers};

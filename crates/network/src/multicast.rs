@@ -12,7 +12,7 @@ pub struct Multicast {
     /// Its routes; of those that fit the first is taken.
     pub routes: Vec<MulticastRoute>,
     /// How it asks for members on its links, where it does.
-    pub querier: Option<Settings>,
+    pub querier: Option<Box<Settings>>,
 }
 
 /// One route.

@@ -93,7 +93,7 @@ impl AdminImpl for AdminHandle {
 
     fn set_name_servers(&self, servers: Vec<SocketAddr>, search: Vec<String>) -> io::Result<()> {
         call(&self.key, |stack, _| {
-            stack.resolvers = Some((servers, search));
+            stack.resolvers = Some(Box::new((servers, search)));
             Ok(())
         })
     }

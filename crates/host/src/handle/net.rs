@@ -108,7 +108,7 @@ impl Net for HostNet {
 
     fn name_servers(&self) -> Vec<SocketAddr> {
         let of = |stack: &mut Storeys, _: &mut Trace| {
-            let written = stack.resolvers.as_ref().map(|(servers, _)| servers.clone());
+            let written = stack.resolvers.as_ref().map(|written| written.0.clone());
             (written, stack.ip.told_name_servers().collect::<Vec<_>>())
         };
         let (written, told) = registry::with(&self.key, of).unwrap_or_default();
@@ -124,7 +124,7 @@ impl Net for HostNet {
 
     fn search_domains(&self) -> Vec<String> {
         let of = |stack: &mut Storeys, _: &mut Trace| {
-            let written = stack.resolvers.as_ref().map(|(_, search)| search.clone());
+            let written = stack.resolvers.as_ref().map(|written| written.1.clone());
             (written, stack.ip.told_search_domains().map(str::to_owned).collect::<Vec<_>>())
         };
         let (written, told) = registry::with(&self.key, of).unwrap_or_default();

@@ -82,7 +82,7 @@ pub(crate) struct Storeys {
     /// Who hears of changes of addresses and interfaces.
     pub(crate) listeners: Listeners,
     /// The `resolv.conf` that was written while the host runs.
-    pub(crate) resolvers: Option<(Vec<SocketAddr>, Vec<String>)>,
+    pub(crate) resolvers: Option<Box<(Vec<SocketAddr>, Vec<String>)>>,
     /// The cores on which programs run, where their calls cost time.
     pub(crate) cpu: Option<Arc<Cpu>>,
     /// The programs, and why the one that runs does what it does.

@@ -33,6 +33,6 @@ impl Lab {
             }
             route
         };
-        Multicast { routes: spec.routes.iter().map(route).collect(), querier: spec.querier }
+        Multicast { routes: spec.routes.iter().map(route).collect(), querier: spec.querier.map(Box::new) }
     }
 }

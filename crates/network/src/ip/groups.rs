@@ -7,6 +7,7 @@ use septet_core::{Carrier, Checksums, DropReason, EventId, Frame, Instant, Out, 
 use septet_datalink::ethernet::{EtherType, MacAddr};
 
 use super::config::ConfigError;
+use super::members::Kept;
 use super::outgoing::SendError;
 use super::state::Ip;
 use super::told::drop_frame;
@@ -51,9 +52,9 @@ impl Ip {
     ) -> Result<(), ConfigError> {
         let interface = self.interfaces.get_mut(usize::from(iface)).ok_or(ConfigError::NoSuchInterface(iface))?;
         let family = Family::of(group);
-        let own = interface.groups.own.of_mut(family).get_or_insert_with(|| Box::new(Memberships::new(family)));
+        let Kept { own, left, .. } = interface.groups.made();
+        let own = own.of_mut(family).get_or_insert_with(|| Box::new(Memberships::new(family)));
         own.refilter(now, group, from, to);
-        let left = &mut interface.groups.left;
         if own.contains(group) {
             left.remove(&group);
         } else if left.len() < LEFT || left.contains_key(&group) {
@@ -75,7 +76,7 @@ impl Ip {
         settings: Settings,
     ) -> Result<(), ConfigError> {
         let interface = self.interfaces.get_mut(usize::from(iface)).ok_or(ConfigError::NoSuchInterface(iface))?;
-        *interface.groups.others.of_mut(family) = Some(Box::new(Querier::new(family, settings, now)));
+        *interface.groups.made().others.of_mut(family) = Some(Box::new(Querier::new(family, settings, now)));
         self.next_report();
         Ok(())
     }
@@ -84,7 +85,8 @@ impl Ip {
     pub fn groups(&self) -> impl Iterator<Item = (Iface, IpAddr, Filter)> {
         let interfaces = (0..).zip(&self.interfaces);
         interfaces.flat_map(|(iface, i)| {
-            i.groups.own.all().flat_map(Memberships::iter).map(move |(group, filter)| (iface, group, filter))
+            let own = i.groups.kept().into_iter().flat_map(|kept| kept.own.all());
+            own.flat_map(Memberships::iter).map(move |(group, filter)| (iface, group, filter))
         })
     }
 
@@ -93,7 +95,8 @@ impl Ip {
         self.interfaces
             .get(usize::from(iface))
             .into_iter()
-            .flat_map(|i| i.groups.others.all())
+            .filter_map(|i| i.groups.kept())
+            .flat_map(|kept| kept.others.all())
             .flat_map(Querier::groups)
     }
 
@@ -123,13 +126,14 @@ impl Ip {
 
     /// How long after this host left `group` a link last carried something for it.
     pub fn heard_after_leaving(&self, group: IpAddr) -> Option<Duration> {
-        let left = self.interfaces.iter().filter_map(|i| i.groups.left.get(&group));
+        let left = self.interfaces.iter().filter_map(|i| i.groups.kept()?.left.get(&group));
         left.filter_map(|(left, heard)| Some(heard.as_ref()?.saturating_since(*left))).max()
     }
 
     /// A link carries something for a group that this host is not in.
     pub(super) fn hear_stray(&mut self, now: Instant, iface: Iface, group: IpAddr) {
-        if let Some(left) = self.interfaces[usize::from(iface)].groups.left.get_mut(&group) {
+        let kept = self.interfaces[usize::from(iface)].groups.kept_mut();
+        if let Some(left) = kept.and_then(|kept| kept.left.get_mut(&group)) {
             left.1 = Some(now);
         }
     }
@@ -176,10 +180,10 @@ impl Ip {
         let family = Family::of(from);
         let own = self.own_address(iface, family);
         let Some(interface) = self.interfaces.get_mut(usize::from(iface)) else { return };
-        if let Some(groups) = interface.groups.own.of_mut(family) {
+        if let Some(groups) = interface.groups.own_mut(family) {
             groups.receive(now, message, &mut self.rng);
         }
-        if let Some(querier) = interface.groups.others.of_mut(family) {
+        if let Some(querier) = interface.groups.others_mut(family) {
             querier.receive(now, own, from, message);
             tell_news(querier, iface, cause, out);
         }
@@ -224,11 +228,11 @@ impl Ip {
     ) -> Option<(IpAddr, Message)> {
         let interface = &mut self.interfaces[usize::from(iface)];
         let mtu = interface.mtu;
-        let own = interface.groups.own.of_mut(family).as_mut();
+        let own = interface.groups.own_mut(family);
         if let Some(due) = own.and_then(|own| own.on_timer(now, mtu, &mut self.rng)) {
             return Some(due);
         }
-        let querier = interface.groups.others.of_mut(family).as_mut()?;
+        let querier = interface.groups.others_mut(family)?;
         let due = querier.on_timer(now, mtu);
         tell_news(querier, iface, EventId::NONE, out);
         due
@@ -245,10 +249,10 @@ impl Ip {
         let groups = &mut self.interfaces[usize::from(iface)].groups;
         if carrier == Carrier::Up {
             for family in [Family::V4, Family::V6] {
-                if let Some(own) = groups.own.of_mut(family) {
+                if let Some(own) = groups.own_mut(family) {
                     own.tell_all_again();
                 }
-                if let Some(others) = groups.others.of_mut(family) {
+                if let Some(others) = groups.others_mut(family) {
                     others.begin_again();
                 }
             }

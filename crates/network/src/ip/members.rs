@@ -7,9 +7,13 @@ use septet_core::Instant;
 
 use crate::membership::{Family, Memberships, Querier};
 
-/// The groups of one interface: those that this host is in, and as a router those that others on the link are in.
+/// The groups of one interface, which take no room where there are none: most hosts of a large world are in no group.
 #[derive(Debug, Default)]
-pub(super) struct Groups {
+pub(super) struct Groups(Option<Box<Kept>>);
+
+/// Those that this host is in, and as a router those that others on the link are in.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
     pub(super) own: PerFamily<Memberships>,
     pub(super) others: PerFamily<Querier>,
     /// Those that this host has left: when, and when the link last carried something for them.
@@ -50,24 +54,52 @@ impl<T> PerFamily<T> {
 }
 
 impl Groups {
+    /// What is kept, where anything is.
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        self.0.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn kept_mut(&mut self) -> Option<&mut Kept> {
+        self.0.as_deref_mut()
+    }
+
+    /// The same, made where nothing was.
+    pub(super) fn made(&mut self) -> &mut Kept {
+        self.0.get_or_insert_default()
+    }
+
+    pub(super) fn own_mut(&mut self, family: Family) -> Option<&mut Memberships> {
+        self.kept_mut()?.own.of_mut(family).as_deref_mut()
+    }
+
+    fn others(&self, family: Family) -> Option<&Querier> {
+        self.kept()?.others.of(family).as_deref()
+    }
+
+    pub(super) fn others_mut(&mut self, family: Family) -> Option<&mut Querier> {
+        self.kept_mut()?.others.of_mut(family).as_deref_mut()
+    }
+
     /// Whether the host is in `group`.
     pub(super) fn contains(&self, group: IpAddr) -> bool {
         let family = Family::of(group);
-        group == family.all_systems() || self.own.of(family).as_ref().is_some_and(|own| own.contains(group))
+        let own = || self.kept().and_then(|kept| kept.own.of(family).as_ref());
+        group == family.all_systems() || own().is_some_and(|own| own.contains(group))
     }
 
     /// Whether this router hears what members tell on the link.
-    pub(super) const fn is_router(&self, family: Family) -> bool {
-        self.others.of(family).is_some()
+    pub(super) fn is_router(&self, family: Family) -> bool {
+        self.others(family).is_some()
     }
 
     /// Whether somebody on the link wants what `source` sends to `group`.
     pub(super) fn wanted(&self, group: IpAddr, source: IpAddr) -> bool {
-        self.others.of(Family::of(group)).as_ref().is_some_and(|others| others.wants(group, source))
+        self.others(Family::of(group)).is_some_and(|others| others.wants(group, source))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let own = self.own.all().filter_map(Memberships::deadline);
-        own.chain(self.others.all().filter_map(Querier::deadline)).min()
+        let Kept { own, others, .. } = self.kept()?;
+        own.all().filter_map(Memberships::deadline).chain(others.all().filter_map(Querier::deadline)).min()
     }
 }

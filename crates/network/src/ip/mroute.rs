@@ -21,12 +21,12 @@ use septet_wire::ipv6;
 impl Ip {
     /// What the router does about multicast from now on.
     pub fn set_multicast(&mut self, now: Instant, multicast: Multicast) {
-        if let Some(settings) = multicast.querier {
+        if let Some(settings) = multicast.querier.as_deref() {
             for iface in 0..self.interfaces.len() as Iface {
                 for family in [Family::V4, Family::V6] {
                     let speaks = |a: &Cidr| Family::of(a.addr()) == family;
                     if self.interfaces[usize::from(iface)].addresses.iter().any(speaks) {
-                        self.ask_for_members(now, iface, family, settings).expect("the interface is there");
+                        self.ask_for_members(now, iface, family, *settings).expect("the interface is there");
                     }
                 }
             }

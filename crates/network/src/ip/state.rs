@@ -16,7 +16,7 @@ use super::up::Up;
 use super::v4::layer as v4;
 use super::v6::layer as v6;
 use crate::addr::Cidr;
-use crate::counters::{Counters, Seldom6};
+use crate::counters::{Seldom, Seldom6};
 use crate::filter::Filter;
 use crate::forwarding::Forwarding;
 use crate::icmp_limit::Limiter;
@@ -56,7 +56,7 @@ pub struct Ip {
     /// What was changed while the host runs, where anything was.
     pub(super) book: Option<Box<Book>>,
     /// What was counted since the host was switched on.
-    pub counters: Counters,
+    pub counters: Seldom,
     /// What IPv6 counted since the host was switched on.
     pub counters6: Seldom6,
 }
@@ -86,7 +86,7 @@ impl Ip {
             loopback: VecDeque::new(),
             up: VecDeque::new(),
             book: None,
-            counters: Counters::default(),
+            counters: Seldom::default(),
             counters6: Seldom6::default(),
         };
         for InterfaceConfig { mac, addresses, mtu } in interfaces {
