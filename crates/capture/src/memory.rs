@@ -18,7 +18,7 @@ const TOLD: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Memory {
     /// In the order in which they were told. It grows before frames are on their way for longer than it remembers.
-    ring: Vec<Option<Event>>,
+    ring: Vec<Option<Box<Event>>>,
     /// How many were told.
     count: u64,
     /// Of each station and, before them, of the world itself: which in this order each event that is remembered was.
@@ -91,7 +91,7 @@ impl Default for Memory {
 
 impl Memory {
     /// Remembers `event` and forgets an old one.
-    pub(crate) fn add(&mut self, event: Event) {
+    pub(crate) fn add(&mut self, event: Box<Event>) {
         let (station, name) = parts(event.id);
         if station >= self.numbers.len() {
             self.numbers.resize(station + 1, Numbers::default());
@@ -114,7 +114,7 @@ impl Memory {
 
     /// The event called `id`, where it is not forgotten.
     pub(crate) fn get(&self, id: EventId) -> Option<&Event> {
-        self.ring[self.place(self.number(id)?)].as_ref()
+        self.ring[self.place(self.number(id)?)].as_deref()
     }
 
     /// The telling of `id`, written by `tell` where it is not at hand.
@@ -127,7 +127,7 @@ impl Memory {
             self.grow();
         }
         let number = number?;
-        let event = self.ring[self.place(number)].as_ref()?;
+        let event = self.ring[self.place(number)].as_deref()?;
         let at = (number % TOLD as u64) as usize;
         if self.told[at].0 != id {
             let mut text = core::mem::take(&mut self.told[at].1);
@@ -164,7 +164,7 @@ fn parts(id: EventId) -> (usize, u64) {
 }
 
 /// A ring of so many places, which is a power of two.
-fn empty(places: usize) -> Vec<Option<Event>> {
+fn empty(places: usize) -> Vec<Option<Box<Event>>> {
     core::iter::repeat_with(|| None).take(places).collect()
 }
 
@@ -174,8 +174,8 @@ mod tests {
 
     use super::*;
 
-    fn event(id: u64) -> Event {
-        Event {
+    fn event(id: u64) -> Box<Event> {
+        Box::new(Event {
             id: EventId(id),
             at: Instant::ZERO,
             station: StationId(0),
@@ -183,7 +183,7 @@ mod tests {
             kind: "tcp.ack",
             cause: EventId::NONE,
             fields: Fields::default(),
-        }
+        })
     }
 
     #[test]

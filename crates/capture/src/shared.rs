@@ -52,7 +52,7 @@ impl<M: Monitor> Monitor for Shared<M> {
         self.0.borrow_mut().event(event);
     }
 
-    fn keep(&mut self, event: Event) {
+    fn keep(&mut self, event: Box<Event>) {
         self.0.borrow_mut().keep(event);
     }
 

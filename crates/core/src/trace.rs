@@ -189,10 +189,9 @@ impl From<DropReason> for Value {
 
 /// What the trace hands to the monitors.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all records are events, and a box would be an allocation each")]
 pub enum Record {
-    /// Something happened.
-    Event(Event),
+    /// Something happened. Events are large and change hands often: of trace, world, monitors and what these remember.
+    Event(Box<Event>),
     /// A line of the `SSLKEYLOGFILE` format, so that a capture can be read.
     Secret(String),
 }
@@ -296,12 +295,11 @@ impl Trace {
             return;
         }
         let cause = if cause == EventId::NONE { self.cause } else { cause };
-        let fields = Fields::default();
-        self.records.push(Record::Event(Event { id, at: self.at, station: self.station, storey, kind, cause, fields }));
-        // Filled where it stands, for events are large.
-        if let Some(Record::Event(event)) = self.records.last_mut() {
-            build(&mut event.fields);
-        }
+        let (at, station, fields) = (self.at, self.station, Fields::default());
+        let mut event = Box::new(Event { id, at, station, storey, kind, cause, fields });
+        // Filled where it stands.
+        build(&mut event.fields);
+        self.records.push(Record::Event(event));
     }
 
     /// Hands on a line of TLS key material.
@@ -404,7 +402,7 @@ pub trait Monitor {
 
     /// Something happened, and everybody else has been told: the event may be kept without a copy. The engine tells so
     /// the monitor that was added first.
-    fn keep(&mut self, event: Event) {
+    fn keep(&mut self, event: Box<Event>) {
         self.event(&event);
     }
 

@@ -46,9 +46,8 @@ pub(crate) struct Note {
     news: News,
 }
 
-#[allow(clippy::large_enum_variant, reason = "most news are events: a box for each would cost more than it saves")]
 enum News {
-    Event(Event),
+    Event(Box<Event>),
     Secret(Instant, String),
     Frame { at: Instant, station: StationId, port: Port, way: Way, frame: Frame, fate: Fate },
 }
@@ -138,7 +137,7 @@ impl Monitors {
     }
 
     /// The first to want events may keep it, and is told last.
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, event: Box<Event>) {
         let Some(keeper) = self.0.iter().position(|(i, _)| i.events()) else { return };
         let (upto, others) = self.0.split_at_mut(keeper + 1);
         for (_, other) in others.iter_mut().filter(|(i, _)| i.events()) {

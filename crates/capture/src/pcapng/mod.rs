@@ -216,10 +216,10 @@ impl<W: io::Write> Monitor for Pcapng<W> {
     }
 
     fn event(&mut self, event: &Event) {
-        self.keep(event.clone());
+        self.keep(Box::new(event.clone()));
     }
 
-    fn keep(&mut self, event: Event) {
+    fn keep(&mut self, event: Box<Event>) {
         self.now = event.at;
         self.memory.add(event);
     }

@@ -121,7 +121,7 @@ impl Lans {
             at.up.push(up);
         }
         self.events.extend(trace.drain().filter_map(|record| match record {
-            Record::Event(event) => Some((node, event)),
+            Record::Event(event) => Some((node, *event)),
             _ => None,
         }));
         for (port, frame) in wire.0 {
