@@ -13,7 +13,6 @@ use septet_network::filter::{Condition, End, Hook, Kind, Reject, Sense};
 use septet_network::firewall::rule::{Action, Chain, Limit, Measure, Policy, Rule, Ruleset, Step, Test};
 use septet_network::ip::{Advertise, Ipv6Config};
 use septet_network::ipv4::protocol;
-use septet_network::membership::Settings;
 use septet_network::{Multicast, MulticastRoute, MulticastTarget, ToMembers};
 use septet_network::{firewall, ipv4, ipv6, nat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
