@@ -156,7 +156,7 @@ impl Host {
     /// tells it those of a cable.
     pub(crate) fn on_link(&mut self, now: Instant, iface: Iface, carrier: Carrier, out: &mut Out<'_>) {
         let on = {
-            let mut stack = self.stack.borrow_mut();
+            let mut stack = self.stack_mut();
             stack.now = now;
             stack.ip.set_link(iface, carrier, out);
             let on = stack.power == Power::On;
