@@ -292,7 +292,7 @@ fn a_host_asks_for_its_address_because_it_was_switched_on() {
         &[("dhcp.bound", 2)],
     );
     let asked = |e: &&Event| {
-        matches!(&*text(e, "type"), "DHCPDISCOVER" | "DHCPREQUEST") && e.at.as_nanos() % 2_000_000_000 == 0
+        matches!(&*text(e, "type"), "DHCPDISCOVER" | "DHCPREQUEST") && e.at.as_nanos().is_multiple_of(2_000_000_000)
     };
     let asked: Vec<_> = past.of("dhcp.sent").filter(asked).collect();
     let kinds = |e| past.causes(e).map(|c| c.kind).collect::<Vec<_>>();

@@ -62,8 +62,7 @@ fn loss_costs_throughput() {
             Ok(())
         });
         world.run().unwrap();
-        let took = *took.lock().unwrap();
-        took
+        *took.lock().unwrap()
     };
     let (without, little, much) = (took("0%"), took("1%"), took("5%"));
     assert!(without < Duration::from_millis(700), "{without:?}");
@@ -84,8 +83,7 @@ fn the_order_of_a_hash_map_is_the_seeds() {
             Ok(())
         });
         world.run().unwrap();
-        let order = order.lock().unwrap().clone();
-        order
+        order.lock().unwrap().clone()
     };
     assert_eq!(order(1), order(1));
     assert_ne!(order(1), order(2));

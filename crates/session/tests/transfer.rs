@@ -523,7 +523,10 @@ impl Files for Mortal {
     /// As a directory does it: another name first, and then the old one goes.
     fn publish(&self, from: &str, to: &str) -> io::Result<()> {
         self.alive(|m| match m.len(to)? {
-            None => Ok(m.put(to, m.get(from).unwrap_or_default())),
+            None => {
+                m.put(to, m.get(from).unwrap_or_default());
+                Ok(())
+            }
             Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
         })?;
         self.alive(|m| m.remove(from))

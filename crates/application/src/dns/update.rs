@@ -263,7 +263,7 @@ mod tests {
     }
 
     fn a(last: u8) -> RData {
-        RData::A([10, 0, 0, last].into())
+        RData::A(std::net::Ipv4Addr::new(10, 0, 0, last).into())
     }
 
     fn versions() -> Vec<Version> {

@@ -180,8 +180,8 @@ mod tests {
         let mut memory = Memory::default();
         let first = Event { id: EventId(6), ..event("x.first", |_| {}) };
         let second = Event { cause: EventId(6), ..event("x.second", |_| {}) };
-        memory.add(first);
-        memory.add(second.clone());
+        memory.add(Box::new(first));
+        memory.add(Box::new(second.clone()));
         let mut text = String::new();
         reason(&memory, &second, &names, &mut text);
         assert_eq!(text, "x second (x.second #7); because client x first (x.first #6)");

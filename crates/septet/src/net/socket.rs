@@ -34,7 +34,7 @@ pub struct TcpSocket(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Here(Here, Mutex<Wish>),
+    Here(Here, Box<Mutex<Wish>>),
     Real(tokio::net::TcpSocket),
 }
 
@@ -67,7 +67,7 @@ impl TcpSocket {
     fn new(any: SocketAddr, real: fn() -> io::Result<tokio::net::TcpSocket>) -> io::Result<Self> {
         let wish = Wish { any, bound: None, options: TcpOptions::default(), reuse_address: false };
         match Here::current() {
-            Some(here) => Ok(Self(Kind::Here(here, Mutex::new(wish)))),
+            Some(here) => Ok(Self(Kind::Here(here, Box::new(Mutex::new(wish))))),
             None => real().map(|socket| Self(Kind::Real(socket))),
         }
     }
