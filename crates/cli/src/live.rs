@@ -28,7 +28,10 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
             septet_live::linux::ids::map_from_outside(*pid);
             Ok(Exit::Ok)
         }
-        LiveCommand::Program { argv } => program::program(argv),
+        LiveCommand::Program { .. }
+        | LiveCommand::Send { .. }
+        | LiveCommand::Receive { .. }
+        | LiveCommand::Chat { .. } => program::program(&command.program().unwrap_or_default()),
         LiveCommand::Fault(args) => ask::fault(args),
         LiveCommand::Undo(args) => ask::undo(args),
         LiveCommand::Forward(args) => ask::forward(args),
@@ -40,8 +43,8 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
-    if let LiveCommand::Program { argv } = command {
-        return program::program(argv);
+    if let Some(argv) = command.program() {
+        return program::program(&argv);
     }
     Err(Failure::environment("labs in real time need Linux; `septet run` plays them in virtual time everywhere"))
 }

@@ -10,7 +10,9 @@ mod dns;
 mod file;
 mod http;
 mod pieces;
+mod presentation;
 mod routing;
+mod session;
 mod station;
 mod words;
 
@@ -19,7 +21,9 @@ pub use dhcp::dhcp;
 pub use dns::{dns_client, dns_server};
 pub use file::lab_file;
 pub use http::{http_client, http_server};
+pub use presentation::{charset, sniffing};
 pub use routing::routing;
+pub use session::{cotp, session, spdu, transfer};
 pub use station::{firewall, host, router};
 pub use words::words;
 
@@ -33,6 +37,12 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("firewall", firewall),
     ("dhcp", dhcp),
     ("routing", routing),
+    ("spdu", spdu),
+    ("cotp", cotp),
+    ("session", session),
+    ("transfer", transfer),
+    ("charset", charset),
+    ("sniffing", sniffing),
     ("dns-server", dns_server),
     ("dns-client", dns_client),
     ("http-server", http_server),

@@ -394,6 +394,24 @@ fn shop_with_bit_errors() {
 }
 
 #[test]
+fn session_resume() {
+    let outcome = holds("session-resume", &[]);
+    // One that gives up at the first break has no file.
+    let impatient = read("session-resume").replace("--patience 1s", "--patience 1s --give-up 1s");
+    assert!(sum(&play("impatient", &impatient), "receiver", "inbox.whole") < sum(&outcome, "receiver", "inbox.whole"));
+}
+
+#[test]
+fn session_turns() {
+    holds("session-turns", &[]);
+}
+
+#[test]
+fn session_full_duplex() {
+    holds("session-full-duplex", &[]);
+}
+
+#[test]
 fn hub() {
     holds("hub", &[]);
 }

@@ -416,9 +416,10 @@ fn who_never_confirms_is_given_up() {
         line.connect(&inbox(&files));
         connections += 1;
         // The answer to the offer arrives, and nothing after it.
+        let before = line.sender.progress().sent;
         for _ in 0..4 {
             line.carry(usize::MAX);
-            if line.sender.progress().sent > 0 {
+            if line.sender.progress().sent > before {
                 break;
             }
         }
@@ -428,6 +429,25 @@ fn who_never_confirms_is_given_up() {
         assert!(connections < 20);
     }
     assert_eq!(line.sender.outcome(), Some(&Err(Failure::Unconfirmed)));
+}
+
+/// A line on which the way from one point to the next takes longer than the patience.
+#[test]
+fn a_slow_line_is_no_broken_one() {
+    let content = bytes(100_000);
+    let files = Memory::default();
+    let mut line = Line::new(sender(&content, 400_000));
+    line.connect(&inbox(&files));
+    // 200 octets each 100 ms: 100,000 octets, the first point, in 50 s.
+    while line.sender.outcome().is_none() {
+        line.carry(200);
+        line.now += Duration::from_millis(100);
+        if line.sender.poll_timeout().is_some_and(|at| at <= line.now) {
+            line.sender.on_timeout(line.now);
+        }
+        assert!(line.sender.is_connected() || line.sender.outcome().is_some(), "{}", line.sender.last());
+    }
+    assert_eq!(files.get("report.bin"), Some(content));
 }
 
 #[test]
@@ -522,12 +542,12 @@ impl Files for Mortal {
     }
     /// As a directory does it: another name first, and then the old one goes.
     fn publish(&self, from: &str, to: &str) -> io::Result<()> {
-        self.alive(|m| match m.len(to)? {
-            None => {
-                m.put(to, m.get(from).unwrap_or_default());
-                Ok(())
+        self.alive(|m| {
+            if m.len(to)?.is_some() {
+                return Err(io::ErrorKind::AlreadyExists.into());
             }
-            Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            m.put(to, m.get(from).unwrap_or_default());
+            Ok(())
         })?;
         self.alive(|m| m.remove(from))
     }

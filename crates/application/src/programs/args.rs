@@ -263,6 +263,23 @@ pub(super) fn port(option: &str, value: &str) -> Result<u16, ArgError> {
     within(option, value, 1, u16::MAX, "a port from 1 to 65535")
 }
 
+/// `host`, `host:port`, an IPv6 address, or one in brackets with a port.
+pub(super) fn host_and_port(word: &str, port: u16) -> Result<(String, u16), ArgError> {
+    let whole = |host: &str| Ok((host.to_owned(), port));
+    if let Some(rest) = word.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').ok_or_else(|| bad("host", word, "an address in brackets"))?;
+        return match after.strip_prefix(':') {
+            Some(text) => Ok((host.to_owned(), self::port("port", text)?)),
+            None if after.is_empty() => whole(host),
+            None => Err(bad("host", word, "an address in brackets, a colon and a port")),
+        };
+    }
+    match word.split_once(':') {
+        Some((host, text)) if !text.contains(':') => Ok((host.to_owned(), self::port("port", text)?)),
+        _ => whole(word),
+    }
+}
+
 /// A number of bytes or bits, with the suffixes `k`, `m`, `g`, `t`, each `step` times the one before; a trailing `b`
 /// or `bit` is tolerated.
 pub(super) fn amount(option: &str, value: &str, step: u64) -> Result<u64, ArgError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use septet_session::transfer::{Files, Memory, Source, Stamp};
 use tokio::io::AsyncRead;
 
 /// Standard output, standard error, and files.
@@ -35,6 +36,27 @@ pub trait Console: Send + Sync {
     /// `Unsupported` where there are no files.
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         Err(no_files(path))
+    }
+
+    /// A directory, for files that arrive.
+    ///
+    /// # Errors
+    /// `Unsupported` where there are no files, and those of the file system.
+    fn directory(&self, path: &str) -> io::Result<Arc<dyn Files>> {
+        Err(no_files(path))
+    }
+
+    /// A file, to be sent.
+    ///
+    /// # Errors
+    /// `Unsupported` where there are no files, and those of the file system.
+    fn open(&self, path: &str) -> io::Result<Box<dyn Source>> {
+        Err(no_files(path))
+    }
+
+    /// How wide the terminal is that standard error goes to; none where it goes elsewhere, and nothing may be drawn.
+    fn columns(&self) -> Option<u16> {
+        None
     }
 }
 
@@ -85,6 +107,8 @@ struct Kept {
     out: Vec<u8>,
     err: Vec<u8>,
     files: BTreeMap<String, Vec<u8>>,
+    /// What arrives in a directory outlives a loss of power, as it would on a disk.
+    directories: BTreeMap<String, Memory>,
 }
 
 impl Captured {
@@ -106,6 +130,11 @@ impl Captured {
     /// Puts a file in place, to be read by the program.
     pub fn put_file(&self, path: impl Into<String>, content: impl Into<Vec<u8>>) {
         self.lock().files.insert(path.into(), content.into());
+    }
+
+    /// The files that arrived in a directory.
+    pub fn arrived(&self, path: &str) -> Memory {
+        self.lock().directories.entry(path.to_owned()).or_default().clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -130,6 +159,30 @@ impl Console for Captured {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("{path}: no such file"));
         self.file(path).ok_or_else(missing)
+    }
+
+    fn directory(&self, path: &str) -> io::Result<Arc<dyn Files>> {
+        Ok(Arc::new(self.arrived(path)))
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Source>> {
+        self.read(path).map(|content| Box::new(Whole(content)) as Box<dyn Source>)
+    }
+}
+
+/// A file in memory.
+struct Whole(Vec<u8>);
+
+impl Source for Whole {
+    fn stamp(&mut self) -> io::Result<Stamp> {
+        Ok(Stamp { size: self.0.len() as u64, changed: 0 })
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = self.0.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let n = rest.len().min(buf.len());
+        buf[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
     }
 }
 

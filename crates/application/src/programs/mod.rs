@@ -13,6 +13,7 @@ mod args;
 mod arping;
 mod arpspoof;
 mod arrivals;
+mod chat;
 mod conntrack;
 mod console;
 mod curl;
@@ -30,6 +31,9 @@ mod nc;
 mod nft;
 mod pace;
 mod ping;
+mod receive;
+mod send;
+mod session_line;
 mod stream;
 mod tcp_echo;
 mod tcp_send;
@@ -47,6 +51,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use septet_core::{Metric, Storey};
 use septet_presentation::ca::TrustStore;
+use septet_session::transfer::{Files, Source};
 use septet_socket::{BoxFuture, NetExt, NetRef};
 
 pub use console::{Captured, Console, Discard, Input};
@@ -56,6 +61,7 @@ pub use words::{Unclosed, split};
 pub static PROGRAMS: &[&dyn Program] = &[
     &arping::Arping,
     &arpspoof::Arpspoof,
+    &chat::Chat,
     &conntrack::Conntrack,
     &curl::Curl,
     &dhclient::Dhclient,
@@ -68,6 +74,8 @@ pub static PROGRAMS: &[&dyn Program] = &[
     &nc::Nc,
     &nft::Nft,
     &ping::Ping,
+    &receive::Receive,
+    &send::Send,
     &stream::Stream,
     &tcp_echo::TcpEcho,
     &tcp_send::TcpSend,
@@ -266,6 +274,18 @@ impl Console for Heard {
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         self.console.read(path)
+    }
+
+    fn directory(&self, path: &str) -> io::Result<Arc<dyn Files>> {
+        self.console.directory(path)
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Source>> {
+        self.console.open(path)
+    }
+
+    fn columns(&self) -> Option<u16> {
+        self.console.columns()
     }
 }
 

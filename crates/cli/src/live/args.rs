@@ -21,6 +21,24 @@ pub(crate) enum LiveCommand {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
         argv: Vec<String>,
     },
+    /// Send a file so that it arrives whole and once, however often the connection breaks
+    Send {
+        /// The file, the host that runs `septet receive`, and options: `septet send -- --help` has them
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE HOST[:PORT]")]
+        argv: Vec<String>,
+    },
+    /// Take files from `septet send` into a directory
+    Receive {
+        /// The directory, and options: `septet receive -- --help` has them
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "DIR")]
+        argv: Vec<String>,
+    },
+    /// Say lines to another and hear his, at once or in turns
+    Chat {
+        /// The host, or -l to listen, and options: `septet chat -- --help` has them
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "HOST[:PORT]|-l")]
+        argv: Vec<String>,
+    },
     /// Let a fault happen in a running lab, now
     Fault(FaultArgs),
     /// Undo a fault of a running lab
@@ -42,6 +60,20 @@ pub(crate) enum LiveCommand {
         #[arg(last = true)]
         argv: Vec<String>,
     },
+}
+
+impl LiveCommand {
+    /// The command line of the built-in program that it runs on this machine's own network, where it is one.
+    pub(crate) fn program(&self) -> Option<Vec<String>> {
+        let (name, argv) = match self {
+            Self::Program { argv } => return Some(argv.clone()),
+            Self::Send { argv } => ("send", argv),
+            Self::Receive { argv } => ("receive", argv),
+            Self::Chat { argv } => ("chat", argv),
+            _ => return None,
+        };
+        Some(core::iter::once(name.to_owned()).chain(argv.iter().cloned()).collect())
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,12 @@
 //! `septet program`: a built-in program on this machine's own network.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 
 use septet_application::programs::{self, Console, Context, Input};
 use septet_live::kernel::KernelNet;
 use septet_presentation::ca::TrustStore;
+use septet_session::transfer::{Directory, Files, Outgoing, Source};
 
 use crate::exit::{Exit, Failure, environment};
 
@@ -38,5 +39,18 @@ impl Console for Terminal {
 
     fn err(&self, bytes: &[u8]) {
         let _ = io::stderr().write_all(bytes);
+    }
+
+    fn directory(&self, path: &str) -> io::Result<Arc<dyn Files>> {
+        Ok(Arc::new(Directory::open(path)?))
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Source>> {
+        Ok(Box::new(Outgoing::open(path)?))
+    }
+
+    fn columns(&self) -> Option<u16> {
+        let stderr = io::stderr();
+        stderr.is_terminal().then(|| terminal_size::terminal_size_of(stderr).map_or(80, |(width, _)| width.0))
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::files::Files;
+use super::sender::{Source, Stamp};
 
 /// Files in a directory of the machine; they outlive the process.
 #[derive(Clone, Debug)]
@@ -116,5 +117,40 @@ impl Files for Directory {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         }
+    }
+}
+
+/// A file of the machine, to be sent.
+#[derive(Debug)]
+pub struct Outgoing {
+    file: File,
+}
+
+impl Outgoing {
+    /// The file at `path`.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let file = File::open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
+        Ok(Self { file })
+    }
+}
+
+impl Source for Outgoing {
+    fn stamp(&mut self) -> io::Result<Stamp> {
+        let data = self.file.metadata()?;
+        // Where a file system keeps no times, the length and the digest tell what changed.
+        let since = data.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let changed = since.and_then(|time| u64::try_from(time.as_nanos()).ok()).unwrap_or_default();
+        Ok(Stamp { size: data.len(), changed })
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.file.seek(SeekFrom::Start(offset))?;
+        self.file.read(buf)
     }
 }

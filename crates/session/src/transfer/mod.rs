@@ -14,7 +14,7 @@ mod names;
 mod receiver;
 mod sender;
 
-pub use directory::Directory;
+pub use directory::{Directory, Outgoing};
 pub use files::{Files, Memory};
 pub use inbox::{Inbox, Overwrite};
 pub use journal::{Record, Stage};
@@ -25,8 +25,9 @@ pub use sender::{Failure, Progress, Sender, Source, Stamp};
 
 use crate::spdu::Units;
 
-/// The functional units of a transfer: data both ways, synchronization points, an activity a file.
-pub(crate) const UNITS: Units = Units(Units::DUPLEX.0 | Units::MINOR.0 | Units::ACTIVITY.0);
+/// The functional units of a transfer: data, synchronization points, an activity a file, and typed data by which a receiver
+/// tells that it goes on between two points.
+pub(crate) const UNITS: Units = Units(Units::DUPLEX.0 | Units::MINOR.0 | Units::ACTIVITY.0 | Units::TYPED.0);
 
 /// The digest of a whole file.
 pub type Digest = [u8; 32];

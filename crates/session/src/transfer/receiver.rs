@@ -13,6 +13,9 @@ use crate::spdu::Serial;
 use crate::spm::{Acceptance, Event, Request};
 use crate::{Config, Connection, Transmit};
 
+/// So long at most a sender whose data arrive hears nothing.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
 /// What became of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Arrival {
@@ -51,6 +54,8 @@ pub struct Receiver {
     /// How long nothing may come.
     patience: Duration,
     heard: Instant,
+    /// When the sender was last told that something arrived.
+    told: Instant,
     current: Option<Current>,
     arrivals: Vec<Arrival>,
     over: Over,
@@ -80,7 +85,7 @@ impl Receiver {
     /// A connection that a sender opened; nothing was read of it yet. It ends where nothing comes for `patience`.
     pub fn new(now: Instant, inbox: Inbox, patience: Duration) -> Self {
         let connection = Connection::new(Config::default());
-        Self { connection, inbox, patience, heard: now, current: None, arrivals: Vec::new(), over: Over::No }
+        Self { connection, inbox, patience, heard: now, told: now, current: None, arrivals: Vec::new(), over: Over::No }
     }
 
     /// Takes octets of the connection.
@@ -136,7 +141,7 @@ impl Receiver {
             Event::Connect(proposal) => self.on_offer(now, &proposal.user_data),
             Event::ActivityStart(id, _) => self.begin(&id, Serial::default()),
             Event::ActivityResume { id, serial, .. } => self.begin(&id, serial),
-            Event::Data(bytes) => self.on_data(&bytes),
+            Event::Data(bytes) => self.on_data(now, &bytes),
             Event::SyncMinor(serial, ..) => self.on_point(now, serial),
             Event::ActivityEnd(_, digest) => self.on_end(now, &digest),
             Event::ActivityDiscard(_) => {
@@ -221,7 +226,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn on_data(&mut self, bytes: &[u8]) -> Result<(), Told> {
+    fn on_data(&mut self, now: Instant, bytes: &[u8]) -> Result<(), Told> {
         let files = self.inbox.clone();
         let current = self.current()?;
         let end = current.at + bytes.len() as u64;
@@ -231,6 +236,11 @@ impl Receiver {
         files.files().write_at(&Record::part(current.offer.id), current.at, bytes).map_err(|e| failed(&e))?;
         current.hasher.update(bytes);
         current.at = end;
+        // Over a slow line it is far from one point to the next.
+        if now.saturating_since(self.told) >= SIGN_OF_LIFE {
+            self.told = now;
+            self.ask(now, Request::TypedData(Bytes::copy_from_slice(&end.to_be_bytes())))?;
+        }
         Ok(())
     }
 
@@ -246,6 +256,7 @@ impl Receiver {
         current.kept = serial;
         let kept = current.at;
         self.arrivals.push(Arrival::Kept(kept));
+        self.told = now;
         self.ask(now, Request::SyncMinorConfirm(serial, Bytes::new()))
     }
 

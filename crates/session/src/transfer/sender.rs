@@ -15,14 +15,15 @@ use crate::spdu::{Serial, Setting};
 use crate::spm::{Confirmation, Event, Proposal, Request};
 use crate::{Config, Connection, Transmit};
 
-/// Octets of a data unit: with its headers it fits one TPKT.
-const CHUNK: usize = 60 * 1024;
+/// Octets of a data unit: many enough that its headers, 11 octets, are nothing beside them; few enough that one arrives
+/// within a peer's patience on any line.
+const CHUNK: usize = 16 * 1024;
 /// So much may wait to be written before the file is read on.
-const BACKLOG: usize = 2 * CHUNK;
+const BACKLOG: usize = 8 * CHUNK;
 /// So many points lie in what may be sent before it is confirmed.
 const POINTS: u64 = 4;
-/// So many connections in a row that confirm nothing, though they stand, are enough.
-const MOST_IDLE: u32 = 5;
+/// So many connections in a row over which the file is taken and nothing confirmed are enough.
+const MOST_IDLE: u32 = 10;
 
 /// What can be told of a file without reading it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +47,16 @@ pub trait Source: Send {
     /// # Errors
     /// Those of the file system.
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn stamp(&mut self) -> io::Result<Stamp> {
+        (**self).stamp()
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        (**self).read_at(offset, buf)
+    }
 }
 
 /// Why a file was not sent, for good.
@@ -222,7 +233,6 @@ impl<S: Source> Sender<S> {
         self.connection = Some(connection);
         self.phase = Phase::Offered;
         self.heard = now;
-        self.idle += 1;
     }
 
     /// Takes octets of the connection.
@@ -257,6 +267,7 @@ impl<S: Source> Sender<S> {
         self.settle(now);
         if self.connection.is_some() && self.heard + self.patience <= now {
             "the other end confirms nothing any more".clone_into(&mut self.last);
+            self.idle += u32::from(matches!(self.phase, Phase::Sending | Phase::Ending));
             self.drop_connection();
             if self.idle >= MOST_IDLE {
                 self.outcome.get_or_insert(Err(Failure::Unconfirmed));
@@ -376,6 +387,7 @@ impl<S: Source> Sender<S> {
                 self.phase = Phase::Releasing;
                 self.ask(now, Request::Release(Bytes::new()));
             }
+            Event::TypedData(_) => self.heard = now,
             Event::Released(_) => {}
             other => self.refused(now, format!("nobody expects this in a transfer: {other:?}")),
         }
