@@ -62,15 +62,16 @@ impl Change {
         }
     }
 
-    /// The same, as far as it had come when the power went.
+    /// The same, as far as it had come when the power went: not at all, or some of its bytes.
     fn torn(self, rng: &mut Rng) -> Option<Self> {
         let mut cut = |mut bytes: Vec<u8>| {
-            bytes.truncate(rng.below(bytes.len() as u64 + 1) as usize);
-            bytes
+            let come = rng.below(bytes.len() as u64 + 2).checked_sub(1)?;
+            bytes.truncate(come as usize);
+            Some(bytes)
         };
         match self {
-            Self::Write(path, bytes) => Some(Self::Write(path, cut(bytes))),
-            Self::Append(path, bytes) => Some(Self::Append(path, cut(bytes))),
+            Self::Write(path, bytes) => Some(Self::Write(path, cut(bytes)?)),
+            Self::Append(path, bytes) => Some(Self::Append(path, cut(bytes)?)),
             // The names in a directory change at once or not at all.
             Self::Rename(..) | Self::Remove(_) => None,
         }

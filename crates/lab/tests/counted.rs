@@ -64,7 +64,7 @@ const BUSY: &str = r#"
 stop = "40s"
 sample = "5ms"
 [topology]
-links = ["c -- r : rate 10mbit delay 5ms", "r -- web, lb, names, sink : rate 100mbit delay 1ms", "r -- bad, dctcp, bbr : delay 1ms", "r -- r2 : delay 1ms", "sw -- r, d, e, f"]
+links = ["c -- r : rate 10mbit delay 5ms", "r -- web, lb, names, sink : rate 100mbit delay 1ms", "r -- bad, dctcp, bbr : delay 1ms", "r -- r2 : delay 1ms", "sw -- r, d, e, f", "r -- io, box"]
 [router.r]
 rip = {}
 ospf = { type = "point-to-point" }
@@ -109,6 +109,11 @@ run = "at 35s: dhclient -r"
 run = ["at 5s: arpspoof -c 3 -f -r -t f 10.0.10.1", "at 2s: stream 239.1.1.1:5005 --for 8s", "at 3s: stream f:9999 --tcp"]
 [host.f]
 run = ["at 6s: ping -c 2 web", "at 3s: stream --listen 239.1.1.1:5005 --for 2s"]
+[host.io]
+costs = { cores = 1, slice = "20us" }
+run = ["io-server 7 --style threads --work 5ms", "at 16s: io-server 8 --style non-blocking"]
+[host.box]
+run = ["receive inbox", "chat -l --port 103 --line yes --line no"]
 [host.sink]
 run = ["tcp-sink 5001 --check", "tcp-echo 7", "udp-echo 7", "udp-sink 5002 --time 20s", "iperf3 -s", "stream --listen 5004 --buffer 1ms"]
 [host.c]
@@ -131,6 +136,11 @@ run = [
     "at 4s: udp-send sink 5002 --size 100 --rate 1mbit --count 200",
     "at 2s: stream sink:5004 --for 5s --packet 8",
     "at 8s: iperf3 -c sink -t 2",
+    "at 8s: send film box --bytes 4m --checkpoint 256k --patience 1s",
+    "at 30s: send film box --bytes 10k",
+    "at 30s: chat box:103 --half-duplex --line well --quiet 1s",
+    "at 8s: io-client io 7 --connections 8 --requests 4",
+    "at 17.5s: io-client io 8 --requests 2 --slow 2s",
     "at 13s: iperf3 -c sink -u -t 2",
     "at 3s: curl -s http://bad:8080/",
     "at 2s: arping -c 2 r",
@@ -151,7 +161,7 @@ run = [
 ]
 [faults]
 script = ["3s..6s: loss 20% on r->sink", "4s..6s: duplicate 20% on r->sink", "4s..6s: reorder 20% on r->sink", "6s: crash bad", "9s: restart bad",
-    "15s..17s: drop udp dport 53 on r", "18s: crash web, bad", "24s: reset c->sink"]
+    "15s..17s: drop udp dport 53 on r", "18s: crash web, bad, io", "19s: restart io", "9s: reset c->box", "24s: reset c->sink"]
 "#;
 
 /// What the lab above does not come to: what is recorded where things go wrong in rare ways, or by programs of one's own.

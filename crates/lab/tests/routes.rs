@@ -169,7 +169,7 @@ script = ["9.5s..30s: cut r0--r1", "9.5s..30s: cut r1--r3"]
 #[test]
 fn ip_route_says_which_protocol_knows_a_route() {
     for (table, protocol, metric) in [
-        ("ospf]\ntype = \"point-to-point\"\nhello = \"1s\"", "ospf", 20),
+        ("ospf]\ntype = \"point-to-point\"\nhello = \"1s\"", "ospf", 2),
         ("rip]\nupdate = \"1s\"", "rip", 2),
         ("bgp]\nas = 65001\nneighbors = [\"10.0.2.2 as 65002\"]", "bgp", 0),
     ] {

@@ -183,6 +183,8 @@ impl Ip {
         let mtu = self.interfaces[usize::from(way.iface)].mtu;
         if self.forwarding == Forwarding::On
             && self.filter.is_none()
+            && self.paths.is_none()
+            && way.iface != iface
             && header.ttl > 1
             && u32::from(header.total_len) <= mtu
             && usize::from(header.header_len) == ipv4::HEADER_LEN

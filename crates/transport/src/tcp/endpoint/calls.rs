@@ -215,10 +215,11 @@ impl Endpoint {
         })
     }
 
-    /// The event that last told of a connection: the segment that came, the call, the timer. [`EventId::NONE`] where
-    /// nothing was told, and for other sockets.
+    /// The event that last told of a connection: the segment that came, the call, the timer; of a listener, what told of
+    /// the newest connection that waits to be accepted. [`EventId::NONE`] where nothing was told.
     pub fn cause(&self, id: SocketId) -> EventId {
-        self.slots.connection(id).map_or(EventId::NONE, |c| c.cause)
+        let newest = self.slots.listener(id).and_then(|listener| listener.queue.back().copied());
+        self.slots.connection(newest.unwrap_or(id)).map_or(EventId::NONE, |c| c.cause)
     }
 
     /// Copies `data` into the send buffer; returns how much found room.

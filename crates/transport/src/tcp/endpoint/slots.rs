@@ -189,6 +189,13 @@ impl Slots {
         }
     }
 
+    pub(crate) fn listener(&self, id: SocketId) -> Option<&Listener> {
+        match self.entry(self.resolve(id).ok()?) {
+            Entry::Listener(l) => Some(l),
+            _ => None,
+        }
+    }
+
     pub(crate) fn listener_mut(&mut self, index: u32) -> Option<&mut Listener> {
         match self.entry_mut(index) {
             Entry::Listener(l) => Some(l),
