@@ -17,7 +17,7 @@ use septet_socket::NetExt as _;
 ///     Ok(())
 /// });
 /// world.run()?;
-/// assert!(world.judge("max(client.app.wait) <= 250ms").held);
+/// assert!(world.judge("max(client.app.wait) <= 0.25").held);
 /// assert_eq!(world.metrics("client").series("app.wait").map(|series| series.count()), Some(1));
 /// # Ok::<(), septet::test::Failure>(())
 /// ```
