@@ -10,7 +10,7 @@ use common::Pair;
 use septet_session::spdu::{Resync, Serial, Setting, Tokens, Units, refusal};
 use septet_session::spm::table::State;
 use septet_session::spm::{Acceptance, Activity, Confirmation, Event, Proposal, Request};
-use septet_session::{Config, cotp, spm};
+use septet_session::{Config, Transmit, cotp, spm};
 
 const NOTHING: Bytes = Bytes::new();
 
@@ -167,6 +167,27 @@ fn a_restart_goes_back_to_a_point_and_drops_what_is_on_its_way() {
     assert_eq!(pair.ends[1].session().tokens(), Tokens::MINOR);
     pair.ask(1, Request::SyncMinor(Confirmation::Optional, NOTHING));
     assert_eq!(pair.next(0), Event::SyncMinor(serial(1), Confirmation::Optional, NOTHING));
+}
+
+/// However many segments had arrived, the others are dropped with them, and what is said next is heard alone.
+#[test]
+fn segments_on_their_way_are_dropped_together() {
+    let config = || Config { session: spm::Config { max_tsdu: 100, ..spm::Config::default() }, ..Config::default() };
+    for arrived in 0..4 {
+        let mut pair = Pair::new(config(), config());
+        pair.connect(Units::DUPLEX | Units::MINOR | Units::RESYNCHRONIZE, Setting::INITIATOR);
+        pair.ask_silently(0, Request::Data(vec![b'x'; 300].into()));
+        for _ in 0..arrived {
+            let Some(Transmit::Bytes(segment)) = pair.ends[0].poll_transmit() else { panic!() };
+            pair.ends[1].receive(pair.now, &segment);
+        }
+        pair.ask(1, Request::Resynchronize(Resync::Abandon, None, Setting::INITIATOR, NOTHING));
+        assert!(matches!(pair.next(0), Event::Resynchronize(Resync::Abandon, ..)), "after {arrived} segments");
+        pair.ask(0, Request::ResynchronizeConfirm(Setting::INITIATOR, NOTHING));
+        assert!(matches!(pair.next(1), Event::Resynchronized(..)), "after {arrived} segments");
+        pair.ask(0, Request::Data("next".into()));
+        assert_eq!(pair.next(1), Event::Data("next".into()), "after {arrived} segments");
+    }
 }
 
 #[test]

@@ -368,13 +368,18 @@ impl Spm {
                 let spdu = spdu.clone();
                 return self.accepted(now, &spdu, serial);
             }
-            Kind::DataTransfer | Kind::TypedData => {
+            kind @ (Kind::DataTransfer | Kind::TypedData) => {
+                let input = input_of_kind(kind);
+                // What is passed over in this state is so with all of its segments.
+                if rules(input).iter().any(|rule| rule.from.contains(&self.state) && rule.does.is_empty()) {
+                    self.segments = Segments::default();
+                    return;
+                }
                 match self.segments.take(spdu, self.config.max_ssdu) {
-                    Ok(true) => {}
+                    Ok(true) => input,
                     Ok(false) => return,
                     Err(why) => return self.peer(now, Input::Invalid, Some(spdu), why),
                 }
-                if spdu.kind() == Kind::DataTransfer { Input::Dt } else { Input::Td }
             }
             kind => input_of_kind(kind),
         };
