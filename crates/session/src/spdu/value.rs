@@ -197,6 +197,12 @@ impl Setting {
     /// All on the initiator's side.
     pub const INITIATOR: Self = Self { responder: Tokens::NONE, choice: Tokens::NONE };
 
+    /// What it becomes once the called SS-user has chosen: nothing is left open.
+    #[must_use]
+    pub fn settled(self, chosen: Self) -> Self {
+        Self { responder: self.responder | (self.choice & chosen.responder), choice: Tokens::NONE }
+    }
+
     /// The octet.
     pub const fn octet(self) -> u8 {
         // A token's bit is the lower of its two: 00 the initiator's side, 01 the responder's, 10 the called SS-user's choice.

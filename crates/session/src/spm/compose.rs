@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::segment;
 use super::service::{Acceptance, Confirmation, Proposal, Request};
-use super::{Config, Output, Spm, VERSION_2};
-use crate::spdu::{self, Kind, Name, Serial, Spdu, Units, disconnect, refusal};
+use super::{Config, Spm, VERSION_2};
+use crate::spdu::{Kind, Name, Serial, Setting, Spdu, Units, disconnect, refusal};
 
 /// What CONNECT holds at most; what ACCEPT and all others do.
 const CONNECT_DATA: usize = 10_240;
@@ -112,10 +112,7 @@ impl Spm {
             Request::Connect(proposal) => connect(proposal, &self.config),
             Request::Accept(acceptance) => {
                 let asked = self.proposal.as_ref().map(|p| p.tokens).unwrap_or_default();
-                let tokens = spdu::Setting {
-                    responder: asked.responder | (asked.choice & acceptance.tokens.responder),
-                    ..spdu::Setting::INITIATOR
-                };
+                let tokens = asked.settled(acceptance.tokens);
                 accept(&Acceptance { tokens, ..acceptance.clone() }, &self.config, self.units)
             }
             Request::Refuse(told) => refuse(refusal::USER, told),
@@ -145,11 +142,7 @@ impl Spm {
             }
             Request::ResynchronizeConfirm(setting, data) => {
                 let asked = self.resync.map(|(_, _, setting)| setting).unwrap_or_default();
-                let tokens = spdu::Setting {
-                    responder: asked.responder | (asked.choice & setting.responder),
-                    ..spdu::Setting::INITIATOR
-                };
-                self.with_setting(with(Kind::ResynchronizeAck, data).with_serial(serial), tokens)
+                self.with_setting(with(Kind::ResynchronizeAck, data).with_serial(serial), asked.settled(*setting))
             }
             Request::ActivityStart(id, data) => {
                 with(Kind::ActivityStart, data).with(Name::ActivityIdentifier, id.clone())
@@ -171,17 +164,16 @@ impl Spm {
                 with(Kind::Abort, data).with_octet(Name::TransportDisconnect, disconnect::RELEASED | disconnect::USER)
             }
         };
-        self.put(&[spdu]);
+        self.put(&spdu);
     }
 
-    fn with_setting(&self, spdu: Spdu, setting: spdu::Setting) -> Spdu {
+    fn with_setting(&self, spdu: Spdu, setting: Setting) -> Spdu {
         if self.units.tokens().is_empty() { spdu } else { spdu.with_octet(Name::ResyncTokenSetting, setting.octet()) }
     }
 
     fn send_data(&mut self, kind: Kind, data: &Bytes) {
         for spdu in segment::cut(kind, data, self.max_send) {
-            let information = spdu.information().clone();
-            self.outputs.push_back(Output::Data(spdu::heads(&[spdu]), information));
+            self.put(&spdu);
         }
     }
 }

@@ -133,6 +133,14 @@ struct Call<'a> {
     why: String,
 }
 
+impl Call<'_> {
+    /// An input that brings nothing with it but what it is.
+    fn new(input: Input) -> Self {
+        let (serial, tokens, why) = (Serial::default(), Tokens::NONE, String::new());
+        Self { input, request: None, spdu: None, serial, resync: None, tokens, why }
+    }
+}
+
 impl Spm {
     /// An end without connection.
     pub fn new(config: Config) -> Self {
@@ -196,15 +204,7 @@ impl Spm {
         if let Some(why) = compose::too_long(&request) {
             return misuse(why);
         }
-        let mut call = Call {
-            input,
-            request: Some(&request),
-            spdu: None,
-            serial: self.variables.v_m,
-            resync: None,
-            tokens: Tokens::NONE,
-            why: String::new(),
-        };
+        let mut call = Call { request: Some(&request), serial: self.variables.v_m, ..Call::new(input) };
         match &request {
             Request::Connect(proposal) => {
                 if let Some(why) = unbuilt(proposal.units) {
@@ -312,23 +312,21 @@ impl Spm {
     }
 
     fn below(&mut self, now: Instant, input: Input, why: String) {
-        let serial = Serial::default();
-        let call = Call { input, request: None, spdu: None, serial, resync: None, tokens: Tokens::NONE, why };
+        let call = Call { why, ..Call::new(input) };
         if let Ok(rule) = self.rule(&call) {
             self.apply(now, rule, &call);
         }
     }
 
     fn peer(&mut self, now: Instant, input: Input, spdu: Option<&Spdu>, why: String) {
-        let serial = spdu.and_then(|s| s.serial(Name::SerialNumber).or_else(|| s.serial(Name::OldSerialNumber)));
+        let numbers = [Name::SerialNumber, Name::OldSerialNumber, Name::InitialSerialNumber];
         let mut call = Call {
-            input,
-            request: None,
             spdu,
-            serial: serial.unwrap_or_default(),
+            serial: spdu.and_then(|s| numbers.into_iter().find_map(|name| s.serial(name))).unwrap_or_default(),
             resync: spdu.and_then(|s| s.octet(Name::ResyncType)).and_then(Resync::from_octet),
             tokens: spdu.map_or(Tokens::NONE, Spdu::tokens),
             why,
+            ..Call::new(input)
         };
         if input == Input::Ra {
             call.resync = self.resync.map(|(resync, ..)| resync);
@@ -364,9 +362,7 @@ impl Spm {
                     return self.peer(now, Input::Invalid, Some(spdu), format!("ACCEPT SPDU: {why}"));
                 }
                 self.max_send = read::limit(spdu, &self.config, Role::Initiator);
-                let serial = spdu.serial(Name::InitialSerialNumber).unwrap_or_default();
-                let spdu = spdu.clone();
-                return self.accepted(now, &spdu, serial);
+                Input::Ac
             }
             kind @ (Kind::DataTransfer | Kind::TypedData) => {
                 let input = input_of_kind(kind);
@@ -384,22 +380,6 @@ impl Spm {
             kind => input_of_kind(kind),
         };
         self.peer(now, input, Some(spdu), String::new());
-    }
-
-    fn accepted(&mut self, now: Instant, spdu: &Spdu, serial: Serial) {
-        let call = Call {
-            input: Input::Ac,
-            request: None,
-            spdu: Some(spdu),
-            serial,
-            resync: None,
-            tokens: Tokens::NONE,
-            why: String::new(),
-        };
-        match self.rule(&call) {
-            Ok(rule) => self.apply(now, rule, &call),
-            Err(why) => self.peer(now, Input::Invalid, Some(spdu), format!("protocol error: ACCEPT SPDU: {why}")),
-        }
     }
 
     /// Keeps the units that both name.
@@ -562,7 +542,7 @@ impl Spm {
             Action::SendCn => {
                 if let Some(proposal) = &self.proposal {
                     let spdu = compose::connect(proposal, &self.config);
-                    self.put(&[spdu]);
+                    self.put(&spdu);
                 }
             }
             Action::SendRf => {
@@ -570,14 +550,14 @@ impl Spm {
                     Some(Err(reason)) => reason,
                     _ => spdu::refusal::SPM,
                 };
-                self.put(&[compose::refuse(reason, &Bytes::new())]);
+                self.put(&compose::refuse(reason, &Bytes::new()));
             }
-            Action::SendGta => self.put(&[Spdu::new(Kind::GiveTokensAck)]),
+            Action::SendGta => self.put(&Spdu::new(Kind::GiveTokensAck)),
             Action::TdisReq => self.outputs.push_back(Output::Disconnect),
             Action::TellAbort => self.events.push_back(Event::ProviderAbort(call.why.clone())),
             Action::SendAb => {
                 let reason = spdu::disconnect::RELEASED | spdu::disconnect::PROTOCOL;
-                self.put(&[Spdu::new(Kind::Abort).with_octet(Name::TransportDisconnect, reason)]);
+                self.put(&Spdu::new(Kind::Abort).with_octet(Name::TransportDisconnect, reason));
             }
             Action::StartTim => self.tim = Some(now + self.config.tim),
             Action::StopTim => self.tim = None,
@@ -622,16 +602,16 @@ impl Spm {
             }
             _ => Setting::INITIATOR,
         };
-        let responder = asked.responder | (asked.choice & chosen.responder);
+        let responder = asked.settled(chosen).responder;
         self.tokens = match self.role {
             Role::Initiator => self.available().without(responder),
             Role::Responder => self.available() & responder,
         };
     }
 
-    fn put(&mut self, spdus: &[Spdu]) {
-        let information = spdus.last().map(|spdu| spdu.information().clone()).unwrap_or_default();
-        self.outputs.push_back(Output::Data(spdu::heads(spdus), information));
+    fn put(&mut self, spdu: &Spdu) {
+        let head = spdu::heads(core::slice::from_ref(spdu));
+        self.outputs.push_back(Output::Data(head, spdu.information().clone()));
     }
 
     /// What belongs to a connection ends with it.

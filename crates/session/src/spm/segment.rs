@@ -37,7 +37,7 @@ impl Segments {
     pub(super) fn take(&mut self, spdu: &Spdu, most: usize) -> Result<bool, String> {
         let item = spdu.octet(Name::Enclosure).unwrap_or(BEGINNING | END);
         let begins = item & BEGINNING != 0;
-        if begins == (self.open == Some(spdu.kind())) || (self.open.is_some() && self.open != Some(spdu.kind())) {
+        if self.open != (!begins).then_some(spdu.kind()) {
             return Err("protocol error: a segment out of order".to_owned());
         }
         if self.bytes.len() + spdu.information().len() > most {
