@@ -5,11 +5,11 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Digest;
 use super::files::Files;
 use super::journal::{Record, Stage};
 use super::message::{Id, Offer, Told};
 use super::names::plain_name;
+use super::{Digest, hash};
 use crate::spdu::Serial;
 
 /// So many transfers that are not whole are kept; one more is refused.
@@ -171,7 +171,7 @@ impl Inbox {
 
     fn digest(&self, name: &str) -> io::Result<Option<Digest>> {
         let Some(len) = self.files.len(name)? else { return Ok(None) };
-        hash(&*self.files, name, len).map(|hasher| Some(*hasher.finalize().as_bytes()))
+        hash(len, |at, buf| self.files.read_at(name, at, buf)).map(|hasher| Some(*hasher.finalize().as_bytes()))
     }
 
     fn begin(&self, offer: &Offer) -> Result<Record, Told> {
@@ -203,24 +203,6 @@ impl Inbox {
         }
         Ok(())
     }
-}
-
-/// The hash of the first `len` octets of a file.
-pub(super) fn hash(files: &dyn Files, name: &str, len: u64) -> io::Result<blake3::Hasher> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buf = vec![0; 256 * 1024];
-    let mut at = 0;
-    while at < len {
-        let most = buf.len().min(usize::try_from(len - at).unwrap_or(usize::MAX));
-        match files.read_at(name, at, &mut buf[..most])? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => {
-                hasher.update(&buf[..n]);
-                at += n as u64;
-            }
-        }
-    }
-    Ok(hasher)
 }
 
 fn taken(name: &str) -> io::Error {

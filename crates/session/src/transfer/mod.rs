@@ -23,6 +23,8 @@ pub use names::{BadName, plain_name};
 pub use receiver::{Arrival, Receiver};
 pub use sender::{Failure, Progress, Sender, Source, Stamp};
 
+use std::io;
+
 use crate::spdu::Units;
 
 /// The functional units of a transfer: data, synchronization points, an activity a file, and typed data by which a receiver
@@ -31,3 +33,21 @@ pub(crate) const UNITS: Units = Units(Units::DUPLEX.0 | Units::MINOR.0 | Units::
 
 /// The digest of a whole file.
 pub type Digest = [u8; 32];
+
+/// The hash of the first `len` octets of what `read` reads at an offset; `UnexpectedEof` where it is shorter.
+fn hash(len: u64, mut read: impl FnMut(u64, &mut [u8]) -> io::Result<usize>) -> io::Result<blake3::Hasher> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buf = vec![0; 256 * 1024];
+    let mut at = 0;
+    while at < len {
+        let most = buf.len().min(usize::try_from(len - at).unwrap_or(usize::MAX));
+        match read(at, &mut buf[..most])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => {
+                hasher.update(&buf[..n]);
+                at += n as u64;
+            }
+        }
+    }
+    Ok(hasher)
+}

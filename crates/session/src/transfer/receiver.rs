@@ -5,10 +5,10 @@ use core::time::Duration;
 use bytes::Bytes;
 use septet_core::Instant;
 
-use super::inbox::{self, Inbox, Taken, failed};
+use super::inbox::{Inbox, Taken, failed};
 use super::journal::{Record, Stage};
 use super::message::{Answer, Offer, Told};
-use super::{Digest, UNITS};
+use super::{Digest, UNITS, hash};
 use crate::spdu::Serial;
 use crate::spm::{Acceptance, Event, Request};
 use crate::{Config, Connection, Transmit};
@@ -196,8 +196,9 @@ impl Receiver {
             None => {
                 let part = Record::part(offer.id);
                 // What came after the point is thrown away: it was never confirmed.
-                self.inbox.files().truncate(&part, at).map_err(|e| failed(&e))?;
-                inbox::hash(self.inbox.files(), &part, at).map_err(|e| failed(&e))?
+                let files = self.inbox.files();
+                files.truncate(&part, at).map_err(|e| failed(&e))?;
+                hash(at, |at, buf| files.read_at(&part, at, buf)).map_err(|e| failed(&e))?
             }
         };
         self.current = Some(Current { offer, owner, begun: false, kept, at, hasher, whole });

@@ -10,7 +10,7 @@ use septet_core::Instant;
 
 use super::message::{Answer, Id, Offer, Told};
 use super::receiver::offset;
-use super::{Digest, UNITS};
+use super::{Digest, UNITS, hash};
 use crate::spdu::{Serial, Setting};
 use crate::spm::{Confirmation, Event, Proposal, Request};
 use crate::{Config, Connection, Transmit};
@@ -429,21 +429,10 @@ impl<S: Source> Sender<S> {
     }
 
     fn hash_to(&mut self, end: u64) -> Result<blake3::Hasher, Failure> {
-        let mut hasher = blake3::Hasher::new();
-        let mut buf = vec![0; 256 * 1024];
-        let mut at = 0;
-        while at < end {
-            let most = buf.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
-            match self.source.read_at(at, &mut buf[..most]) {
-                Ok(0) => return Err(Failure::Changed),
-                Ok(n) => {
-                    hasher.update(&buf[..n]);
-                    at += n as u64;
-                }
-                Err(e) => return Err(Failure::Unreadable(e.to_string())),
-            }
-        }
-        Ok(hasher)
+        hash(end, |at, buf| self.source.read_at(at, buf)).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => Failure::Changed,
+            _ => Failure::Unreadable(e.to_string()),
+        })
     }
 
     fn confirmed(&mut self, now: Instant, serial: Serial) {
