@@ -164,7 +164,7 @@ impl Told {
             Self::Never(why) => (1, why),
         };
         let mut bytes = vec![kind];
-        bytes.extend(why.chars().flat_map(|c| c.to_string().into_bytes()).take(REASON));
+        bytes.extend(why.bytes().take(REASON));
         bytes.into()
     }
 
