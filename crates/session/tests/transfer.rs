@@ -491,6 +491,33 @@ fn so_many_are_begun_and_no_more() {
     line.run();
     assert!(line.sender.outcome().is_none());
     assert!(line.sender.last().starts_with("64 files are begun here"), "{}", line.sender.last());
+    // Files of others that are called parts are none.
+    let files = Memory::default();
+    for n in 0..64 {
+        files.put(format!("{n}.part"), "");
+    }
+    let mut line = Line::new(sender(&bytes(1000), 400));
+    line.connect(&inbox(&files));
+    line.run();
+    assert_eq!(line.sender.outcome(), Some(&Ok(())), "{}", line.sender.last());
+}
+
+#[test]
+fn whoever_did_not_hear_that_his_file_is_whole_is_told_again() {
+    let content = bytes(1000);
+    let files = Memory::default();
+    for n in 0..200 {
+        let name = format!("f{n}");
+        // The second one has heard nothing of the first.
+        for sent in [1000, 0] {
+            let mut line = Line::new(Sender::new(Content::new(&content), &name, 400, PATIENCE).unwrap());
+            line.connect(&inbox(&files));
+            line.run();
+            let told = (line.sender.outcome(), line.sender.progress().sent);
+            assert_eq!(told, (Some(&Ok(())), sent), "{name}: {}", line.sender.last());
+        }
+    }
+    assert_eq!(files.list().unwrap().iter().filter(|name| name.ends_with(".journal")).count(), 64);
 }
 
 /// Files whose machine loses its power at one operation, before it or right after it.

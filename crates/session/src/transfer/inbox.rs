@@ -114,7 +114,7 @@ impl Inbox {
         let record = Record { offer: offer.clone(), stage: Stage::Whole(digest) };
         self.files.replace(&Record::file(offer.id), record.write().as_bytes())?;
         self.publish(offer)?;
-        self.forget_old()
+        self.forget_old(offer.id)
     }
 
     /// Throws away what there is of it.
@@ -179,7 +179,7 @@ impl Inbox {
         if self.overwrite == Overwrite::No && self.files.len(&offer.name).map_err(failed)?.is_some() {
             return Err(Told::Never(taken(&offer.name).to_string()));
         }
-        let begun = self.files.list().map_err(failed)?.iter().filter(|name| name.ends_with(".part")).count();
+        let begun = self.files.list().map_err(failed)?.iter().filter(|name| Record::is_part(name)).count();
         if begun >= MOST_BEGUN {
             let why = format!("{MOST_BEGUN} files are begun here and not whole; their parts must end or go first");
             return Err(Told::Later(why));
@@ -190,14 +190,18 @@ impl Inbox {
         Ok(Record { offer: offer.clone(), stage: Stage::Kept(Serial::default()) })
     }
 
-    /// Of the journals of what is whole only so many stay.
-    fn forget_old(&self) -> io::Result<()> {
+    /// Of the journals of what is whole only so many stay, that of `newest` among them.
+    fn forget_old(&self, newest: Id) -> io::Result<()> {
         let names = self.files.list()?;
-        let whole: Vec<Id> = names
+        let mut whole: Vec<Id> = names
             .iter()
             .filter_map(|name| Record::id_of(name))
             .filter(|id| !names.contains(&Record::part(*id)))
             .collect();
+        // None has its time: those go whose identifiers, which are hashes, come next after that of the newest.
+        whole.sort_unstable();
+        let next = whole.partition_point(|id| *id <= newest);
+        whole.rotate_left(next);
         for id in whole.iter().take(whole.len().saturating_sub(MOST_WHOLE)) {
             self.files.remove(&Record::file(*id))?;
         }

@@ -38,6 +38,11 @@ impl Record {
         format!(".septet-{id}.part")
     }
 
+    /// Whether a file that is not whole has this name.
+    pub fn is_part(file: &str) -> bool {
+        file.starts_with(".septet-") && file.ends_with(".part")
+    }
+
     /// Whose journal has this name.
     pub fn id_of(file: &str) -> Option<Id> {
         Id::from_hex(file.strip_prefix(".septet-")?.strip_suffix(".journal")?)
