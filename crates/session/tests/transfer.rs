@@ -377,6 +377,8 @@ fn a_change_that_nothing_tells_of_is_found_by_the_digest() {
     line.connect(&inbox(&files));
     line.run();
     assert_eq!((line.sender.outcome(), files.get("report.bin")), (None, None));
+    let last = line.arrivals.last();
+    assert!(matches!(last, Some(Arrival::Broken { kept: 0, .. })), "nothing of it is kept: {last:?}");
     assert!(line.sender.last().contains("their digests differ"), "{}", line.sender.last());
     line.connect(&inbox(&files));
     line.run();

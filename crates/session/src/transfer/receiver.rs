@@ -269,6 +269,7 @@ impl Receiver {
             // Nothing of it can be trusted: another try begins at its beginning.
             let (at, size) = (current.at, current.offer.size);
             inbox.discard(current.offer.id).map_err(|e| failed(&e))?;
+            current.kept = Serial::default();
             let why = if at == size {
                 "the file that came is not the one that was sent: their digests differ".to_owned()
             } else {
