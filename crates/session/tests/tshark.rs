@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "each test uses its part")]
 mod common;
 #[allow(dead_code, reason = "each test uses its part")]
+#[path = "../../capture/tests/judge/mod.rs"]
 mod judge;
 
 use std::path::{Path, PathBuf};
