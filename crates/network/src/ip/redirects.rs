@@ -3,10 +3,11 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use septet_core::{EventId, Instant, Out, Storey};
+use septet_core::{EventId, Frame, Instant, Out, Storey};
 
 use super::detours::Redirects;
 use super::state::Ip;
+use super::told::cause_of;
 use crate::addr::Prefix;
 use crate::forwarding::Forwarding;
 use crate::route::{Iface, Origin, Route, Target};
@@ -18,6 +19,22 @@ const DESTINATIONS: usize = 1024;
 
 /// Why a host does not believe what it is told.
 pub(super) type Doubt = &'static str;
+
+/// What a router says to a host: `gateway` is the better first hop to `about`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Advice {
+    pub(super) router: IpAddr,
+    pub(super) about: IpAddr,
+    pub(super) gateway: IpAddr,
+}
+
+/// Tells of a redirect that is about to go to the sender of `packet`; gives the event.
+pub(super) fn tell_redirect(to: IpAddr, about: IpAddr, gateway: IpAddr, packet: &Frame, out: &mut Out<'_>) -> EventId {
+    out.trace.emit(Storey::Network, "icmp.redirect", cause_of(packet), |f| {
+        f.set("to", to).set("about", about).set("gateway", gateway);
+        f.set("why", "the way leads back onto the link that the packet came from");
+    })
+}
 
 impl Ip {
     /// Says whether this host believes redirects, and as a router sends them.
@@ -59,8 +76,33 @@ impl Ip {
         }
     }
 
+    /// Does as a router says where that is `believed`, which is by the interface that its word came in on, and tells of it
+    /// either way; gives whether it did.
+    pub(super) fn heed_redirect(
+        &mut self,
+        now: Instant,
+        advice: Advice,
+        believed: Result<Iface, Doubt>,
+        frame: &Frame,
+        out: &mut Out<'_>,
+    ) -> bool {
+        let Advice { router, about, gateway } = advice;
+        let event = if believed.is_ok() { "icmp.redirected" } else { "icmp.redirect-ignored" };
+        out.trace.emit(Storey::Network, event, cause_of(frame), |f| {
+            f.set("from", router).set("about", about).set("gateway", gateway);
+            if let Err(why) = believed {
+                f.set("why", why);
+            }
+        });
+        let Ok(iface) = believed else { return false };
+        // Who is himself on the link is the best first hop to himself.
+        let target = if gateway == about { Target::Link(iface) } else { Target::Via(iface, gateway) };
+        self.take_detour(now, about, target);
+        true
+    }
+
     /// Sends what is for `dst` to `target` from now on.
-    pub(super) fn take_detour(&mut self, now: Instant, dst: IpAddr, target: Target) {
+    fn take_detour(&mut self, now: Instant, dst: IpAddr, target: Target) {
         let route = Route::new(Prefix::host(dst), target, Origin::Redirect);
         let detours = &mut self.book.get_or_insert_default().detours;
         if !detours.known.contains_key(&dst) && detours.known.len() >= DESTINATIONS {

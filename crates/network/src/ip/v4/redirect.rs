@@ -3,15 +3,15 @@
 
 use std::net::Ipv4Addr;
 
-use septet_core::{Checksums, DropReason, Frame, Instant, Out, Storey};
+use septet_core::{Checksums, DropReason, Frame, Instant, Out};
 
 use super::layer::Way;
 use crate::ip::outgoing::{DontFragment, Outgoing};
-use crate::ip::redirects::Doubt;
+use crate::ip::redirects::{Advice, Doubt, tell_redirect};
 use crate::ip::state::Ip;
-use crate::ip::told::{cause_of, drop_frame, with_cause};
+use crate::ip::told::{drop_frame, with_cause};
 use crate::ip::ways::Kind;
-use crate::route::{Iface, Target};
+use crate::route::Iface;
 use septet_wire::icmp::{self, Message, kind};
 use septet_wire::ipv4::{Header, protocol};
 
@@ -45,10 +45,7 @@ impl Ip {
         let mut frame = Frame::new(Frame::HEADROOM, icmp::quote(packet.bytes()));
         Message { icmp_type: kind::REDIRECT, code: FOR_HOST, rest: gateway.to_bits() }.push(&mut frame);
         frame.checksums = Checksums::Good;
-        let event = out.trace.emit(Storey::Network, "icmp.redirect", cause_of(packet), |f| {
-            f.set("to", src).set("about", dst).set("gateway", gateway);
-            f.set("why", "the way leads back onto the link that the packet came from");
-        });
+        let event = tell_redirect(src.into(), dst.into(), gateway.into(), packet, out);
         self.counters.icmp_out_msgs += 1;
         self.counters.icmp_out_redirects += 1;
         // RFC 1812 §5.2.7.2: "The source address used in the ICMP Redirect MUST belong to the same logical (sub)net as the
@@ -80,23 +77,14 @@ impl Ip {
             return drop_frame(&frame, DropReason::Malformed, out);
         };
         let gateway = Ipv4Addr::from_bits(message.rest);
-        let believed = match iface {
-            Some(iface) => self.weigh_redirect(iface, header.src, gateway, &about),
-            None => Err("it was not sent to this host alone"),
-        };
-        let event = if believed.is_ok() { "icmp.redirected" } else { "icmp.redirect-ignored" };
-        out.trace.emit(Storey::Network, event, cause_of(&frame), |f| {
-            f.set("from", header.src).set("about", about.dst).set("gateway", gateway);
-            if let Err(why) = believed {
-                f.set("why", why);
-            }
-        });
-        if let Ok(target) = believed {
-            self.take_detour(now, about.dst.into(), target);
-        }
+        let believed = iface
+            .ok_or("it was not sent to this host alone")
+            .and_then(|iface| self.weigh_redirect(iface, header.src, gateway, &about));
+        let advice = Advice { router: header.src.into(), about: about.dst.into(), gateway: gateway.into() };
+        self.heed_redirect(now, advice, believed, &frame, out);
     }
 
-    /// Whether a redirect is to be believed, and where it leads. RFC 1122 §3.2.2.2: "A Redirect message SHOULD be silently
+    /// Whether a redirect is to be believed; gives the interface that it leads out of, by which it came. RFC 1122 §3.2.2.2: "A Redirect message SHOULD be silently
     /// discarded if the new gateway address it specifies is not on the same connected (sub-) net through which the Redirect
     /// arrived, or if the source of the Redirect is not the current first-hop gateway for the specified destination".
     fn weigh_redirect(
@@ -105,7 +93,7 @@ impl Ip {
         router: Ipv4Addr,
         gateway: Ipv4Addr,
         about: &Header,
-    ) -> Result<Target, Doubt> {
+    ) -> Result<Iface, Doubt> {
         self.believes_redirects()?;
         if !self.is_local(about.src.into()) {
             return Err("this host did not send what it is about");
@@ -119,6 +107,6 @@ impl Ip {
         if !near || !self.is_on_link(iface, gateway.into()) {
             return Err("the router that it names is not on the link");
         }
-        Ok(if gateway == about.dst { Target::Link(iface) } else { Target::Via(iface, gateway.into()) })
+        Ok(iface)
     }
 }

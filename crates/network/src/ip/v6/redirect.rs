@@ -3,17 +3,17 @@
 
 use std::net::Ipv6Addr;
 
-use septet_core::{EventId, Frame, Instant, Out, Storey};
+use septet_core::{EventId, Frame, Instant, Out};
 use septet_datalink::ethernet::MacAddr;
 
 use super::layer::Way;
 use super::nd::Invalid;
-use crate::ip::redirects::Doubt;
+use crate::ip::redirects::{Advice, Doubt, tell_redirect};
 use crate::ip::state::Ip;
 use crate::ip::told::cause_of;
 use crate::ip::ways::Kind;
 use crate::neighbor::{Output, State};
-use crate::route::{Iface, Target};
+use crate::route::Iface;
 use septet_wire::icmpv6;
 use septet_wire::ipv6::Header;
 use septet_wire::nd::{self, Discovery, Redirect};
@@ -53,10 +53,7 @@ impl Ip {
             return;
         }
         let link = self.link_address(now, iface, target);
-        let event = out.trace.emit(Storey::Network, "icmp.redirect", cause_of(packet), |f| {
-            f.set("to", src).set("about", dst).set("gateway", target);
-            f.set("why", "the way leads back onto the link that the packet came from");
-        });
+        let event = tell_redirect(src.into(), dst.into(), target.into(), packet, out);
         let message = Discovery::Redirect(Redirect { target, destination: dst, link, packet: packet.bytes().to_vec() });
         self.send_nd(now, iface, own, src, &message, event, out);
     }
@@ -114,18 +111,13 @@ impl Ip {
             return Err(Invalid);
         }
         let believed = self.weigh_redirect_v6(now, iface, header.src, target, destination);
-        let event = if believed.is_ok() { "icmp.redirected" } else { "icmp.redirect-ignored" };
-        out.trace.emit(Storey::Network, event, cause_of(frame), |f| {
-            f.set("from", header.src).set("about", destination).set("gateway", target);
-            if let Err(why) = believed {
-                f.set("why", why);
-            }
-        });
-        let Ok(towards) = believed else { return Ok(()) };
-        self.take_detour(now, destination.into(), towards);
+        let advice = Advice { router: header.src.into(), about: destination.into(), gateway: target.into() };
+        let is_heeded = self.heed_redirect(now, advice, believed, frame, out);
         // §8.3: "If the redirect contains a Target Link-Layer Address option, the host either creates or updates the Neighbor
         // Cache entry for the target."
-        if let Some(mac) = link {
+        if let Some(mac) = link
+            && is_heeded
+        {
             self.hear_link(now, iface, target, mac, frame, out);
         }
         Ok(())
@@ -133,7 +125,7 @@ impl Ip {
 
     /// §8.1: "The IP source address of the Redirect is the same as the current first-hop router for the specified ICMP
     /// Destination Address." Where that is known by another address, the two are one router's if its link address makes the
-    /// link-local one.
+    /// link-local one. Gives the interface that it leads out of, by which it came.
     fn weigh_redirect_v6(
         &mut self,
         now: Instant,
@@ -141,7 +133,7 @@ impl Ip {
         router: Ipv6Addr,
         target: Ipv6Addr,
         destination: Ipv6Addr,
-    ) -> Result<Target, Doubt> {
+    ) -> Result<Iface, Doubt> {
         self.believes_redirects()?;
         let way = self.find_v6(destination);
         let hop = way.next_hop;
@@ -152,7 +144,7 @@ impl Ip {
         if self.is_local(target.into()) || self.is_tentative(iface, target) {
             return Err("the router that it names is not on the link");
         }
-        Ok(if target == destination { Target::Link(iface) } else { Target::Via(iface, target.into()) })
+        Ok(iface)
     }
 }
 
