@@ -36,6 +36,11 @@ pub fn interface_id(mac: MacAddr) -> u64 {
     u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f])
 }
 
+/// RFC 4862 §5.3: the link-local address that an interface makes of its link address.
+pub fn link_local(mac: MacAddr) -> Ipv6Addr {
+    Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(interface_id(mac)))
+}
+
 /// "Who has `target`?"
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NeighborSolicit {

@@ -88,8 +88,7 @@ impl Ip {
         let joined = interface.v6.take().map(|link| link.joined).unwrap_or_default();
         interface.v6 = Some(Box::new(Link { config: config.clone(), advertising, begins, joined, ..Link::default() }));
         if config.discovery == Discovery::On {
-            let bits = 0xfe80u128 << 112 | u128::from(nd::interface_id(interface.mac));
-            let link_local = Cidr::new(Ipv6Addr::from_bits(bits).into(), 64).expect("64 bits fit");
+            let link_local = Cidr::new(nd::link_local(interface.mac).into(), 64).expect("64 bits fit");
             let (four, mut six): (Vec<Cidr>, Vec<Cidr>) = interface.addresses.iter().partition(|a| a.addr().is_ipv4());
             interface.addresses = four;
             for &cidr in &six {

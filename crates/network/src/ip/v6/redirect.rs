@@ -73,7 +73,7 @@ impl Ip {
             return Some(router);
         }
         let mac = self.link_address(now, iface, router)?;
-        let made = link_local(mac);
+        let made = nd::link_local(mac);
         let id = self.neighbors.entry(now, iface, made.into());
         match self.neighbors.output(now, id, cause) {
             Output::Send(answered) => (answered == mac).then_some(made),
@@ -137,7 +137,8 @@ impl Ip {
         self.believes_redirects()?;
         let way = self.find_v6(destination);
         let hop = way.next_hop;
-        let is_hop = hop == router || self.link_address(now, iface, hop).is_some_and(|mac| link_local(mac) == router);
+        let is_hop =
+            hop == router || self.link_address(now, iface, hop).is_some_and(|mac| nd::link_local(mac) == router);
         if way.kind != Kind::Unicast || way.iface != iface || hop == destination || !is_hop {
             return Err("it is not from the first hop there");
         }
@@ -146,9 +147,4 @@ impl Ip {
         }
         Ok(iface)
     }
-}
-
-/// The link-local address that a link address makes.
-fn link_local(mac: MacAddr) -> Ipv6Addr {
-    Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(nd::interface_id(mac)))
 }
