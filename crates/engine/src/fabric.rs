@@ -76,6 +76,27 @@ pub(crate) struct Fabric {
     pub(crate) stuck: Option<StationId>,
 }
 
+/// What became of the frames that a port gave up, by the names of `ip -s link`.
+pub(crate) struct GivenUp {
+    /// Frames that met no carrier, or were too large for the link.
+    pub(crate) errors: u64,
+    /// Those of them that met no carrier.
+    pub(crate) carrier_errors: u64,
+    /// Frames that the transmit queue dropped.
+    pub(crate) dropped: u64,
+}
+
+impl GivenUp {
+    pub(crate) fn of(drops: &Tally) -> Self {
+        let carrier_errors = drops.get(DropReason::Carrier) + drops.get(DropReason::Power);
+        Self {
+            errors: carrier_errors + drops.get(DropReason::Giant),
+            carrier_errors,
+            dropped: drops.get(DropReason::Queue) + drops.get(DropReason::Aqm),
+        }
+    }
+}
+
 impl Path {
     pub(crate) fn new(from: End, to: End, direction: Direction) -> Self {
         let (arrival, transmit) = (Instant::FAR_FUTURE, Instant::FAR_FUTURE);
@@ -294,17 +315,16 @@ impl Wire for StationWire<'_> {
         let path = self.fabric.outlet(self.station, port)?;
         let (own, back) = (&self.fabric.paths[path as usize], &self.fabric.paths[(path ^ 1) as usize]);
         let sent = own.direction.counters(self.fabric.now);
-        let lost = |reasons: &[DropReason]| reasons.iter().map(|reason| sent.drops.get(*reason)).sum::<u64>();
-        let no_carrier = lost(&[DropReason::Carrier, DropReason::Power]);
+        let GivenUp { errors, carrier_errors, dropped } = GivenUp::of(&sent.drops);
         Some(LinkCounters {
             rx_packets: back.packets,
             rx_bytes: back.bytes,
             rx_dropped: back.cold().map_or(0, |cold| cold.drops.total()),
             tx_packets: sent.packets,
             tx_bytes: sent.bytes,
-            tx_errors: no_carrier + lost(&[DropReason::Giant]),
-            tx_dropped: lost(&[DropReason::Queue, DropReason::Aqm]),
-            tx_carrier_errors: no_carrier,
+            tx_errors: errors,
+            tx_dropped: dropped,
+            tx_carrier_errors: carrier_errors,
             ..LinkCounters::default()
         })
     }

@@ -4,7 +4,7 @@ use septet_core::{DropReason, Instant, LinkCounters, Port, PortReport, Station, 
 use septet_physical::queue::{Limit, Occupancy};
 use septet_physical::{Direction, Violation};
 
-use crate::fabric::Path;
+use crate::fabric::{GivenUp, Path};
 use crate::{Heading, LinkId, World};
 
 /// What a port counts, by the names of `ip -s link`.
@@ -66,8 +66,7 @@ impl World {
         let sent = sends.direction.counters(self.now());
         let back = self.ends_of(path ^ 1).last()?;
         let cold = back.cold();
-        let queue = drops.get(DropReason::Queue) + drops.get(DropReason::Aqm);
-        let no_carrier = drops.get(DropReason::Carrier) + drops.get(DropReason::Power) + drops.get(DropReason::Giant);
+        let GivenUp { errors, dropped, .. } = GivenUp::of(&drops);
         Some(PortCounters {
             rx_packets: back.packets,
             rx_bytes: back.bytes,
@@ -75,8 +74,8 @@ impl World {
             rx_dropped: cold.map_or(0, |c| c.drops.total()),
             tx_packets: sent.packets,
             tx_bytes: sent.bytes,
-            tx_errors: no_carrier,
-            tx_dropped: queue,
+            tx_errors: errors,
+            tx_dropped: dropped,
             drops,
             tx_filtered: filtered,
         })
@@ -99,7 +98,7 @@ impl World {
             tx_bytes: wire.tx_bytes,
             tx_errors: wire.tx_errors,
             tx_dropped: wire.tx_dropped,
-            tx_carrier_errors: wire.drops.get(DropReason::Carrier) + wire.drops.get(DropReason::Power),
+            tx_carrier_errors: GivenUp::of(&wire.drops).carrier_errors,
             ..LinkCounters::default()
         };
         let mut report = PortReport { counted, drops: wire.drops };
