@@ -155,17 +155,21 @@ impl Host {
     /// The link of one interface is there, or is gone: what a switch tells the interfaces in its VLANs, as the carrier of a port
     /// tells it those of a cable.
     pub(crate) fn on_link(&mut self, now: Instant, iface: Iface, carrier: Carrier, out: &mut Out<'_>) {
-        let on = {
+        self.change(now, out, |stack, out| {
+            stack.ip.set_link(iface, carrier, out);
+            stack.tell_link(now, iface, out);
+        });
+    }
+
+    /// Changes the storeys by what happens to the host from outside, and lets what follows from it happen where it is on.
+    fn change(&mut self, now: Instant, out: &mut Out<'_>, act: impl FnOnce(&mut Storeys, &mut Out<'_>)) {
+        let power = {
             let mut stack = self.stack_mut();
             stack.now = now;
-            stack.ip.set_link(iface, carrier, out);
-            let on = stack.power == Power::On;
-            if on {
-                stack.tell_link(now, iface, out);
-            }
-            on
+            act(&mut stack, out);
+            stack.power
         };
-        if on {
+        if power == Power::On {
             self.settle(now, out);
         }
     }
@@ -288,20 +292,11 @@ impl Station for Host {
     }
 
     fn on_carrier(&mut self, now: Instant, port: Port, carrier: Carrier, out: &mut Out<'_>) {
-        let on = {
-            let mut stack = self.stack_mut();
-            stack.now = now;
+        self.change(now, out, |stack, out| {
             stack.ip.set_carrier(port, carrier, out);
             stack.on_room(port);
-            let on = stack.power == Power::On;
-            if on {
-                stack.reroute(now, port, out);
-            }
-            on
-        };
-        if on {
-            self.settle(now, out);
-        }
+            stack.reroute(now, port, out);
+        });
     }
 
     fn on_room(&mut self, now: Instant, port: Port, out: &mut Out<'_>) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use septet_core::{Carrier, EventId, Frame, Instant, Out, Port, Trace};
+use septet_core::{Carrier, EventId, Frame, Instant, Out, Port, Power, Trace};
 use septet_network::ip::{Datagram, DontFragment, Looped, Outgoing};
 use septet_network::ipv4::protocol;
 use septet_network::routing::{
@@ -47,9 +47,6 @@ impl Storeys {
 
     /// The carrier of a port has changed.
     pub(crate) fn reroute(&mut self, now: Instant, port: Port, out: &mut Out<'_>) {
-        if self.routing.is_none() {
-            return;
-        }
         for iface in self.interfaces() {
             if self.ip.port_of(iface) == port {
                 self.tell_link(now, iface, out);
@@ -62,9 +59,9 @@ impl Storeys {
         0..count as Iface
     }
 
-    /// Tells the protocols how the link of an interface is.
+    /// Tells the protocols how the link of an interface is; those of a host that is off hear nothing.
     pub(crate) fn tell_link(&mut self, now: Instant, iface: Iface, out: &mut Out<'_>) {
-        if self.routing.is_none() {
+        if self.routing.is_none() || self.power == Power::Off {
             return;
         }
         let state = match self.ip.carrier(iface) {
