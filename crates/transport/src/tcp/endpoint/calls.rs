@@ -127,10 +127,9 @@ impl Endpoint {
     pub fn listen(&mut self, local: SocketAddr, backlog: usize, options: &Options) -> Result<SocketId, Error> {
         options.check()?;
         let local = if local.port() == 0 { self.choose_listening_port(local.ip())? } else { local };
-        let collides = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified() || b.is_unspecified();
         if let Some(at) = self.listeners.get(&local.port())
             && at.iter().any(|i| match self.slots.entry(*i) {
-                Entry::Listener(l) => l.local.is_ipv4() == local.is_ipv4() && collides(l.local.ip(), local.ip()),
+                Entry::Listener(l) => collide(l.local, local),
                 _ => false,
             })
         {
@@ -152,9 +151,7 @@ impl Endpoint {
     /// Whether anything here has this address and port, be it a connection that is not quite over: what a socket without
     /// `SO_REUSEADDR` must not be bound to.
     pub fn is_bound(&self, at: SocketAddr) -> bool {
-        let collides = |a: IpAddr| a == at.ip() || a.is_unspecified() || at.ip().is_unspecified();
-        let same = |local: SocketAddr| local.port() == at.port() && local.is_ipv4() == at.is_ipv4();
-        self.slots.near_ends().any(|local| same(local) && collides(local.ip()))
+        self.slots.near_ends().any(|local| collide(local, at))
     }
 
     fn choose_listening_port(&mut self, ip: IpAddr) -> Result<SocketAddr, Error> {
@@ -470,4 +467,12 @@ impl Endpoint {
         let index = self.slots.resolve(id)?;
         Ok(self.slots.connection_mut(index).and_then(|c| c.take_error()))
     }
+}
+
+/// Whether two sockets are in each other's way at these addresses and ports.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let (one, other) = (a.ip(), b.ip());
+    a.port() == b.port()
+        && one.is_ipv4() == other.is_ipv4()
+        && (one == other || one.is_unspecified() || other.is_unspecified())
 }

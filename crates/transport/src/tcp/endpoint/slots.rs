@@ -166,7 +166,6 @@ impl Slots {
         }
     }
 
-    /// All connections by index.
     /// The near ends of all that is open or not quite over.
     pub(crate) fn near_ends(&self) -> impl Iterator<Item = SocketAddr> {
         self.slots.iter().filter_map(|slot| match &slot.entry {
@@ -175,6 +174,7 @@ impl Slots {
         })
     }
 
+    /// All connections by index.
     pub(crate) fn connections(&self) -> impl Iterator<Item = (SocketId, &Connection)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| match &slot.entry {
             Entry::Connection(c) => Some((SocketId { index: index as u32, generation: slot.generation }, &**c)),
