@@ -9,7 +9,5 @@ use super::wakers::Wakers;
 #[derive(Debug, Default)]
 pub(crate) struct Counting {
     pub(super) asking: Wakers,
-    /// Whether anybody asks.
-    pub(super) is_asked: bool,
     pub(super) known: Option<(Instant, Vec<(Iface, LinkCounters)>)>,
 }

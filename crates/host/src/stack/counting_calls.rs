@@ -22,7 +22,6 @@ impl Storeys {
             }
             _ => {
                 counting.asking.register(cx);
-                counting.is_asked = true;
                 Poll::Pending
             }
         }
@@ -31,7 +30,7 @@ impl Storeys {
     /// Answers who asks.
     #[inline]
     pub(crate) fn answer_counters(&mut self, now: Instant, out: &Out<'_>) {
-        if self.counting.as_ref().is_some_and(|counting| counting.is_asked) {
+        if self.counting.as_ref().is_some_and(|counting| !counting.asking.is_empty()) {
             self.count(now, out);
         }
     }
@@ -48,7 +47,7 @@ impl Storeys {
         };
         let known = own.filter_map(counted).collect();
         if let Some(counting) = &mut self.counting {
-            (counting.known, counting.is_asked) = (Some((now, known)), false);
+            counting.known = Some((now, known));
             counting.asking.wake();
         }
     }

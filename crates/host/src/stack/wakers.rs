@@ -16,6 +16,11 @@ impl Wakers {
         }
     }
 
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Wakes all; they run when the host lets its programs run next.
     pub(crate) fn wake(&mut self) {
         for waker in self.0.drain(..) {
