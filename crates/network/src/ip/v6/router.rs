@@ -123,21 +123,11 @@ impl Ip {
             link: Some(interface.mac),
             mtu: config.mtu,
             prefixes: prefixes.iter().filter_map(information).collect(),
-            resolvers: told(&config.name_servers)
-                .map(|servers| Resolvers { lifetime, servers: servers.to_vec() })
-                .into_iter()
-                .collect(),
-            search: told(&config.search)
-                .map(|domains| SearchList { lifetime, domains: domains.to_vec() })
-                .into_iter()
-                .collect(),
+            // Where there are none, no option is written.
+            resolvers: vec![Resolvers { lifetime, servers: config.name_servers.clone() }],
+            search: vec![SearchList { lifetime, domains: config.search.clone() }],
         }
     }
-}
-
-/// A list, unless it is empty.
-fn told<T>(list: &[T]) -> Option<&[T]> {
-    (!list.is_empty()).then_some(list)
 }
 
 fn information(advertised: &AdvertisedPrefix) -> Option<PrefixInformation> {
