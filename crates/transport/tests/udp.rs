@@ -65,6 +65,22 @@ fn a_connected_socket_hears_its_peer_alone() {
     assert_eq!(u.recv(id).unwrap_err(), Error::WouldBlock);
 }
 
+#[test]
+fn a_socket_that_is_bound_again_is_in_nobodys_way_and_keeps_its_place_where_it_would_be() {
+    let mut u = Endpoint::default();
+    let mut rng = Seed::new(1).stream("udp");
+    let one = bind(&mut u, "10.0.0.1:53").unwrap();
+    bind(&mut u, "10.0.0.2:53").unwrap();
+    for taken in ["10.0.0.2:53", "0.0.0.0:53"] {
+        assert_eq!(u.rebind(one, sa(taken), &mut rng), Err(Error::AddrInUse));
+    }
+    assert_eq!(u.local_addr(one), Ok(sa("10.0.0.1:53")));
+    // What it has itself is free to it.
+    u.rebind(one, sa("10.0.0.1:53"), &mut rng).unwrap();
+    u.rebind(one, sa("0.0.0.0:54"), &mut rng).unwrap();
+    bind(&mut u, "10.0.0.1:53").unwrap();
+}
+
 fn unreachable(trouble: Trouble) -> IcmpError {
     IcmpError {
         reporter: ip("10.0.0.9"),

@@ -183,11 +183,7 @@ impl Endpoint {
     /// # Errors
     /// As [`bind`](Self::bind).
     pub fn bind_on(&mut self, device: Option<u16>, local: SocketAddr, rng: &mut Rng) -> Result<SocketId, Error> {
-        let port = match local.port() {
-            0 => self.choose_port(local.ip(), rng)?,
-            port if self.is_taken(device, local.ip(), port) => return Err(Error::AddrInUse),
-            port => port,
-        };
+        let port = self.free_port(device, local, rng)?;
         self.generation = self.generation.wrapping_add(1);
         let index = self.sockets.insert(Socket {
             generation: self.generation,
@@ -222,15 +218,22 @@ impl Endpoint {
     pub fn rebind(&mut self, id: SocketId, local: SocketAddr, rng: &mut Rng) -> Result<(), Error> {
         let index = self.index(id)?;
         let (before, device) = (self.sockets[index].local, self.sockets[index].device);
-        let port = match local.port() {
-            0 => self.choose_port(local.ip(), rng)?,
-            port if port != before.port() && self.is_taken(device, local.ip(), port) => return Err(Error::AddrInUse),
-            port => port,
-        };
+        // Its own port is not in its way, but those of others are.
         self.leave_port(before.port(), id.index);
-        self.ports.entry(port).or_default().push(id.index);
-        self.sockets[index].local = SocketAddr::new(local.ip(), port);
-        Ok(())
+        let port = self.free_port(device, local, rng);
+        let now = port.map_or(before, |port| SocketAddr::new(local.ip(), port));
+        self.ports.entry(now.port()).or_default().push(id.index);
+        self.sockets[index].local = now;
+        port.map(|_| ())
+    }
+
+    /// The port of `local`, where nobody has it; any for port 0.
+    fn free_port(&self, device: Option<u16>, local: SocketAddr, rng: &mut Rng) -> Result<u16, Error> {
+        match local.port() {
+            0 => self.choose_port(local.ip(), rng),
+            port if self.is_taken(device, local.ip(), port) => Err(Error::AddrInUse),
+            port => Ok(port),
+        }
     }
 
     fn leave_port(&mut self, port: u16, index: u32) {
