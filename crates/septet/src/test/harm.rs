@@ -54,15 +54,16 @@ impl World {
         self.happened.push(Happened { text: fault.text, from, until, id: Some(id) });
     }
 
-    /// Ends all faults of this text that are in effect, and calls those off that are to come; tells whether any was in effect.
-    fn end(&mut self, text: &str) -> bool {
+    /// Ends all faults of such a text that are in effect, and calls those off that are to come; tells whether any was in
+    /// effect.
+    fn end(&mut self, is_meant: impl Fn(&str) -> bool) -> bool {
         let run = self.lab();
         let now = run.world.now();
         let standing: BTreeMap<FaultId, Standing> =
             run.faults().into_iter().map(|(id, _, standing)| (id, standing)).collect();
         let mut ended = false;
         for mut fault in core::mem::take(&mut self.happened) {
-            let stands = fault.id.filter(|_| fault.text == text).and_then(|id| Some((id, standing.get(&id)?)));
+            let stands = fault.id.filter(|_| is_meant(&fault.text)).and_then(|id| Some((id, standing.get(&id)?)));
             if let Some((id, standing)) = stands {
                 self.lab().cancel(id);
                 match standing {
@@ -118,15 +119,7 @@ impl World {
     pub fn repair(&mut self, a: impl Hosts, b: impl Hosts) {
         let (a, b) = (a.names(), b.names());
         let ends = [self.between(&a, &b), self.between(&b, &a), self.towards(&a, &b), self.towards(&b, &a)];
-        let texts: Vec<String> = self
-            .happened
-            .iter()
-            .map(|fault| fault.text.clone())
-            .filter(|text| !text.starts_with("hold ") && ends.iter().any(|end| text.ends_with(end.as_str())))
-            .collect();
-        for text in texts {
-            self.end(&text);
-        }
+        self.end(|text| !text.starts_with("hold ") && ends.iter().any(|end| text.ends_with(end.as_str())));
     }
 
     /// What passes between `a` and `b`, either way, waits for [`release`](Self::release).
@@ -140,9 +133,8 @@ impl World {
     #[track_caller]
     pub fn release(&mut self, a: impl Hosts, b: impl Hosts) {
         let (a, b) = (a.names(), b.names());
-        for what in [self.between(&a, &b), self.between(&b, &a)] {
-            self.end(&format!("hold {what}"));
-        }
+        let held = [self.between(&a, &b), self.between(&b, &a)].map(|what| format!("hold {what}"));
+        self.end(|text| held.iter().any(|hold| hold == text));
     }
 
     /// What passes between `a` and `b`, either way, comes later by `by`, until it is [repaired](Self::repair).
@@ -176,7 +168,8 @@ impl World {
     #[track_caller]
     pub fn restart(&mut self, hosts: impl Hosts) {
         let hosts = self.known(hosts).join(", ");
-        if !self.end(&format!("crash {hosts}")) {
+        let crash = format!("crash {hosts}");
+        if !self.end(|text| text == crash) {
             self.inject(&format!("restart {hosts}"));
         }
     }
