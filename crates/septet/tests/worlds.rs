@@ -187,6 +187,32 @@ fn a_host_sees_its_own_wrong_clock() {
 }
 
 #[test]
+fn a_clock_is_set_anew_and_set_right() {
+    let mut world = World::new();
+    let ahead: Rc<Cell<Duration>> = Rc::default();
+    let told = ahead.clone();
+    world.host("db", move || {
+        let told = told.clone();
+        async move {
+            let begun = (Instant::now(), unix_time());
+            loop {
+                sleep(Duration::from_millis(100)).await;
+                told.set(unix_time() - begun.1 - begun.0.elapsed());
+            }
+        }
+    });
+    let second = Duration::from_secs(1);
+    world.run_for(second).unwrap();
+    for (millis, wanted) in [(60_000, 60), (5_000, 5), (0, 0)] {
+        world.skew("db", millis);
+        world.run_for(second).unwrap();
+        assert_eq!(ahead.get(), Duration::from_secs(wanted), "{millis} ms");
+    }
+    let lines: Vec<String> = world.faults().iter().map(ToString::to_string).collect();
+    assert_eq!(lines, ["1s..2s: skew +60000ms on db", "2s..3s: skew +5000ms on db"]);
+}
+
+#[test]
 fn a_panic_is_the_tests_failure_with_host_and_time() {
     let ended = Arc::new(AtomicU32::new(0));
     struct Ends(Arc<AtomicU32>);

@@ -182,19 +182,28 @@ impl World {
     }
 
     /// Sets the clocks of hosts wrong by so many milliseconds, ahead or, where they are negative, behind: that of the civil
-    /// time, [`unix_time`](crate::time::unix_time). Zero sets them right.
+    /// time, [`unix_time`](crate::time::unix_time). It takes the place of what was said of the same hosts before; zero sets
+    /// them right.
     #[track_caller]
     pub fn skew(&mut self, hosts: impl Hosts, millis: i64) {
-        let hosts = self.known(hosts).join(", ");
         let sign = if millis < 0 { '-' } else { '+' };
-        self.inject(&format!("skew {sign}{}ms on {hosts}", millis.unsigned_abs()));
+        self.set_clocks("skew ", (millis != 0).then(|| format!("{sign}{}ms", millis.unsigned_abs())), hosts);
     }
 
     /// Lets the clocks of hosts go too fast by so many parts in a million, or too slow where they are negative: what they take
-    /// for a second is none, for [`Instant`](crate::time::Instant), [`sleep`](crate::time::sleep) and all timers too.
+    /// for a second is none, for [`Instant`](crate::time::Instant), [`sleep`](crate::time::sleep) and all timers too. It takes
+    /// the place of what was said of the same hosts before; at zero they go right, and keep what they have gained.
     #[track_caller]
     pub fn drift(&mut self, hosts: impl Hosts, ppm: i32) {
-        let hosts = self.known(hosts).join(", ");
-        self.inject(&format!("drift {ppm}ppm on {hosts}"));
+        self.set_clocks("drift ", (ppm != 0).then(|| format!("{ppm}ppm")), hosts);
+    }
+
+    #[track_caller]
+    fn set_clocks(&mut self, verb: &str, by: Option<String>, hosts: impl Hosts) {
+        let on = format!(" on {}", self.known(hosts).join(", "));
+        self.end(|text| text.starts_with(verb) && text.ends_with(&on));
+        if let Some(by) = by {
+            self.inject(&format!("{verb}{by}{on}"));
+        }
     }
 }
