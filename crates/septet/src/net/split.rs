@@ -60,7 +60,8 @@ impl Drop for Closing {
     }
 }
 
-macro_rules! reads {
+/// What the halves have in common.
+macro_rules! half {
     ($name:ident $(<$life:lifetime>)?) => {
         impl $name $(<$life>)? {
             /// The far end.
@@ -85,6 +86,25 @@ macro_rules! reads {
                 }
             }
 
+            /// Waits until it is ready for any of `interest`, and tells for which.
+            ///
+            /// # Errors
+            /// The socket is gone.
+            pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+                match &self.0 {
+                    Half::Here(stream) => stream.ready(interest).await,
+                    Half::Real(half) => half.ready(interest).await,
+                }
+            }
+        }
+    };
+}
+
+macro_rules! reads {
+    ($name:ident $(<$life:lifetime>)?) => {
+        half!($name $(<$life>)?);
+
+        impl $name $(<$life>)? {
             /// Looks at what a read would give, and leaves it.
             ///
             /// # Errors
@@ -101,17 +121,6 @@ macro_rules! reads {
                 match &mut self.0 {
                     Half::Here(stream) => stream.poll_peek(cx, buf),
                     Half::Real(half) => half.poll_peek(cx, buf),
-                }
-            }
-
-            /// Waits until it is ready for any of `interest`, and tells for which.
-            ///
-            /// # Errors
-            /// The socket is gone.
-            pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-                match &self.0 {
-                    Half::Here(stream) => stream.ready(interest).await,
-                    Half::Real(half) => half.ready(interest).await,
                 }
             }
 
@@ -170,40 +179,9 @@ macro_rules! reads {
 
 macro_rules! writes {
     ($name:ident $(<$life:lifetime>)?) => {
+        half!($name $(<$life>)?);
+
         impl $name $(<$life>)? {
-            /// The far end.
-            ///
-            /// # Errors
-            /// `NotConnected`.
-            pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-                match &self.0 {
-                    Half::Here(stream) => stream.handle.peer_addr(),
-                    Half::Real(half) => half.peer_addr(),
-                }
-            }
-
-            /// The near end.
-            ///
-            /// # Errors
-            /// `NotConnected`.
-            pub fn local_addr(&self) -> io::Result<SocketAddr> {
-                match &self.0 {
-                    Half::Here(stream) => stream.handle.local_addr(),
-                    Half::Real(half) => half.local_addr(),
-                }
-            }
-
-            /// Waits until it is ready for any of `interest`, and tells for which.
-            ///
-            /// # Errors
-            /// The socket is gone.
-            pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-                match &self.0 {
-                    Half::Here(stream) => stream.ready(interest).await,
-                    Half::Real(half) => half.ready(interest).await,
-                }
-            }
-
             /// Waits until a write would find room.
             ///
             /// # Errors
