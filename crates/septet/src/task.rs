@@ -126,10 +126,8 @@ impl<T> Shared<T> {
 
 /// A result that nobody asks for: a panic is told of.
 fn unheard<T>(result: Result<T, JoinError>) {
-    if let Err(JoinError(Why::Panic(panic))) = result
-        && let Some(panic) = panic.into_inner().unwrap_or_else(PoisonError::into_inner)
-    {
-        panic.tell();
+    if let Err(JoinError(Why::Panic(panic))) = result {
+        panic.into_inner().unwrap_or_else(PoisonError::into_inner).tell();
     }
 }
 
@@ -168,7 +166,7 @@ impl<T: Send + 'static> JoinHandle<T> {
         let end = End(shared.clone());
         let spawned = host.net().spawn(Box::pin(async move {
             let result = watched(future).await;
-            end.0.finish(result.map_err(|panic| JoinError(Why::Panic(Mutex::new(Some(panic))))));
+            end.0.finish(result.map_err(|panic| JoinError(Why::Panic(Mutex::new(panic)))));
         }));
         shared.lock().spawned = Some(spawned);
         Self(Kind::Here(shared))
@@ -282,7 +280,8 @@ pub struct JoinError(Why);
 
 enum Why {
     Cancelled,
-    Panic(Mutex<Option<Panic>>),
+    /// What was panicked with may go from thread to thread, and is looked at by one at a time.
+    Panic(Mutex<Panic>),
     Real(tokio::task::JoinError),
 }
 
@@ -319,10 +318,7 @@ impl JoinError {
     /// The same error, where it did not.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Self> {
         match self.0 {
-            Why::Panic(panic) => match panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                Some(panic) => Ok(panic.payload),
-                None => Err(Self(Why::Cancelled)),
-            },
+            Why::Panic(panic) => Ok(panic.into_inner().unwrap_or_else(PoisonError::into_inner).payload),
             Why::Real(e) => e.try_into_panic().map_err(|e| Self(Why::Real(e))),
             Why::Cancelled => Err(Self(Why::Cancelled)),
         }
@@ -334,8 +330,7 @@ impl fmt::Display for JoinError {
         match &self.0 {
             Why::Cancelled => f.write_str("task was cancelled"),
             Why::Panic(panic) => {
-                let panic = panic.lock().unwrap_or_else(PoisonError::into_inner);
-                let words = panic.as_ref().map(Panic::words).unwrap_or_default();
+                let words = panic.lock().unwrap_or_else(PoisonError::into_inner).words();
                 write!(f, "task panicked with message {words:?}")
             }
             Why::Real(e) => e.fmt(f),
