@@ -3,14 +3,13 @@
 //! They are what `hyper_util::rt::{TokioExecutor, TokioTimer, TokioIo}` are to tokio.
 
 use core::pin::Pin;
-use core::task::{Context, Poll};
 use core::time::Duration;
 
 use hyper::rt::{Executor, Timer};
 
 pub use septet_application::http::Io as HostIo;
 
-use crate::time::{Instant, Sleep, sleep_until};
+use crate::time::{Instant, Sleep, sleep, sleep_until};
 
 /// Spawns as [`task::spawn`](crate::task::spawn) does.
 #[derive(Clone, Copy, Default, Debug)]
@@ -31,11 +30,11 @@ pub struct HostTimer;
 
 impl Timer for HostTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(HostSleep(Box::pin(crate::time::sleep(duration))))
+        Box::pin(sleep(duration))
     }
 
     fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(HostSleep(Box::pin(sleep_until(Instant::from_std(deadline)))))
+        Box::pin(sleep_until(Instant::from_std(deadline)))
     }
 
     fn now(&self) -> std::time::Instant {
@@ -43,14 +42,4 @@ impl Timer for HostTimer {
     }
 }
 
-struct HostSleep(Pin<Box<Sleep>>);
-
-impl hyper::rt::Sleep for HostSleep {}
-
-impl Future for HostSleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
-    }
-}
+impl hyper::rt::Sleep for Sleep {}
