@@ -1,5 +1,7 @@
-//! The fewest of a list that still do something: delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating
-//! Failure-Inducing Input", 2002).
+//! From a run that fails to less that still does: the fewest of a list, by delta debugging (Zeller and Hildebrandt, "Simplifying
+//! and Isolating Failure-Inducing Input", 2002), and the earliest end.
+
+use septet_core::Instant;
 
 /// The fewest of `all` with which `holds` still says yes: none of those left can be missed. It is asked for parts of `all`, in
 /// their order, and `all` itself is taken to hold.
@@ -39,6 +41,33 @@ pub fn fewest<T: Clone>(all: &[T], mut holds: impl FnMut(&[T]) -> bool) -> Vec<T
         }
     }
     left
+}
+
+/// The earliest end before `stop` with which `fails` says yes, as halving finds it: in whole milliseconds, and to one part of
+/// `parts` of `stop`. `None` where it finds none.
+///
+/// ```
+/// use septet_core::Instant;
+/// let at = Instant::from_millis;
+/// assert_eq!(septet_lab::earliest(at(10_000), 100, |stop| stop >= at(1234)), Some(at(1250)));
+/// assert_eq!(septet_lab::earliest(at(10_000), 100, |_| false), None);
+/// ```
+pub fn earliest(stop: Instant, parts: u64, mut fails: impl FnMut(Instant) -> bool) -> Option<Instant> {
+    let (mut good, mut bad, grain) = (0, stop.as_nanos(), (stop.as_nanos() / parts).max(1_000_000));
+    let mut found = None;
+    while bad - good > grain {
+        let middle = (good + (bad - good) / 2) / 1_000_000 * 1_000_000;
+        if middle <= good {
+            break;
+        }
+        let at = Instant::from_nanos(middle);
+        if fails(at) {
+            (bad, found) = (middle, Some(at));
+        } else {
+            good = middle;
+        }
+    }
+    found
 }
 
 #[cfg(test)]

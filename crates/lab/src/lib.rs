@@ -29,7 +29,7 @@ pub use fault::board::Standing;
 pub use fault::damage::FaultId;
 pub use fault::kind::{Fault, line as fault_line};
 pub use fault::packets::PacketChoice;
-pub use fewest::fewest;
+pub use fewest::{earliest, fewest};
 pub use known::{Counted, KINDS, Known, Listing};
 pub use lab::Lab;
 pub use model::command::{Command, Schedule};

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use septet_core::Instant;
-use septet_lab::{Lab, Mistakes, fewest, with_setting};
+use septet_lab::{Lab, Mistakes, earliest, fewest, with_setting};
 
 use crate::execute::one;
 use crate::{Cell, Plan, Record};
@@ -159,41 +159,16 @@ impl Chase<'_> {
     /// The earliest end with which these faults still fail. Too short a run fails whatever goes wrong in it, so what goes well
     /// to the lab's own end must do so: the same run without its faults, or where it needs none, another seed's.
     fn earliest(&mut self, faults: &[String]) -> Option<Instant> {
-        let calm: &[String] = &[];
-        let mut well = None;
-        if !faults.is_empty() && self.play(self.seed, calm, None) == Some(Came::Well) {
-            well = Some((self.seed, calm.to_vec()));
-        }
-        let own = self.seed;
-        let others = self.plan.seeds.iter().flat_map(|seeds| seeds.iter()).filter(|seed| *seed != own);
-        for seed in others.take(OTHERS).collect::<Vec<_>>() {
-            if well.is_none() && self.play(seed, faults, None) == Some(Came::Well) {
-                well = Some((seed, faults.to_vec()));
-            }
-        }
-        let (seed, others) = well?;
-        let stop = self.cell.lab.stop.as_nanos();
-        let (mut good, mut bad, grain) = (0, stop, (stop / 200).max(1_000_000));
-        let mut found = None;
-        while bad - good > grain {
-            let middle = round(good + (bad - good) / 2);
-            if middle <= good || middle >= bad {
-                break;
-            }
-            let at = Some(Instant::from_nanos(middle));
-            if self.fails(faults, at) && self.play(seed, &others, at) == Some(Came::Well) {
-                (bad, found) = (middle, at);
-            } else {
-                good = middle;
-            }
-        }
-        found
+        let (plan, own) = (self.plan, self.seed);
+        let calm = (!faults.is_empty()).then(|| (own, Vec::new()));
+        let others = plan.seeds.iter().flat_map(|seeds| seeds.iter()).filter(|seed| *seed != own);
+        let with_faults = others.take(OTHERS).map(|seed| (seed, faults.to_vec()));
+        let is_well = |(seed, faults): &(u64, Vec<String>)| self.play(*seed, faults, None) == Some(Came::Well);
+        let (seed, others) = calm.into_iter().chain(with_faults).find(is_well)?;
+        earliest(self.cell.lab.stop, 200, |stop| {
+            self.fails(faults, Some(stop)) && self.play(seed, &others, Some(stop)) == Some(Came::Well)
+        })
     }
-}
-
-/// A time that reads well: whole milliseconds.
-fn round(nanos: u64) -> u64 {
-    nanos / 1_000_000 * 1_000_000
 }
 
 /// Whether two runs fail in the same way: the first expectation that failed in one does in the other, or neither came to its

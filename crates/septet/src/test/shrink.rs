@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use septet_core::Instant;
-use septet_lab::{Lab, fewest};
+use septet_lab::{Lab, earliest, fewest};
 
 use super::failure::Failure;
 use super::trial::{Script, Terms, Trial, play};
@@ -46,7 +46,7 @@ pub(super) fn shrink(terms: &Terms, failed: &Trial, body: &dyn Fn() -> Result<()
         let just_behind = ends + Duration::from_millis(1);
         stop = Some(just_behind).filter(|stop| again(&faults, Some(*stop)).as_ref().is_some_and(fails));
     } else if !faults.is_empty() && again(&[], None).is_some_and(|trial| trial.failed.is_none()) {
-        stop = earliest(stop_before, |stop| {
+        stop = earliest(stop_before, 100, |stop| {
             // Too short a run fails whatever goes wrong: it must go well without faults.
             again(&faults, Some(stop)).as_ref().is_some_and(fails)
                 && again(&[], Some(stop)).is_some_and(|trial| trial.failed.is_none())
@@ -55,22 +55,4 @@ pub(super) fn shrink(terms: &Terms, failed: &Trial, body: &dyn Fn() -> Result<()
     let script = Script { faults, stop };
     let lab = came.lab.with_faults(&script.faults, script.stop).ok()?;
     Some(Shrunk { lab, faults_before: all.len(), stop_before, script })
-}
-
-/// The earliest end with which it still fails, to a hundredth of `stop`.
-fn earliest(stop: Instant, mut fails: impl FnMut(Instant) -> bool) -> Option<Instant> {
-    let (mut good, mut bad, grain) = (0, stop.as_nanos(), (stop.as_nanos() / 100).max(1_000_000));
-    let mut found = None;
-    while bad - good > grain {
-        let middle = (good + (bad - good) / 2) / 1_000_000 * 1_000_000;
-        if middle <= good {
-            break;
-        }
-        if fails(Instant::from_nanos(middle)) {
-            (bad, found) = (middle, Some(Instant::from_nanos(middle)));
-        } else {
-            good = middle;
-        }
-    }
-    found
 }
