@@ -97,11 +97,8 @@ impl Lab {
     /// What is wrong with it.
     pub fn fault(&self, text: &str) -> Result<Fault, Mistakes> {
         let text = Text::bare(text.to_owned(), 0..text.len());
-        script::parse(&text, self.layout(), self.stop, &Files::beside(&self.source)).map_err(|wrong| {
-            let mut mistakes = Mistakes::new("fault", &text.text);
-            mistakes.push(wrong.mistake(&text));
-            mistakes
-        })
+        script::parse(&text, self.layout(), self.stop, &Files::beside(&self.source))
+            .map_err(|wrong| in_no_file("fault", &text.text, wrong))
     }
 }
 
@@ -132,12 +129,7 @@ impl Lab {
     /// # Errors
     /// What is wrong with them.
     pub fn packets(&self, words: &str) -> Result<PacketChoice, Mistakes> {
-        let bare = Text::bare(words.to_owned(), 0..words.len());
-        packets::choice(words, self.layout()).map_err(|wrong| {
-            let mut mistakes = Mistakes::new("packets", words);
-            mistakes.push(wrong.mistake(&bare));
-            mistakes
-        })
+        packets::choice(words, self.layout()).map_err(|wrong| in_no_file("packets", words, wrong))
     }
 
     /// Reads an expectation as in the file's `[expect]`, for a lab that runs already. It may ask for whatever is counted or
@@ -146,7 +138,6 @@ impl Lab {
     /// # Errors
     /// What is wrong with it.
     pub fn expectation(&self, text: &str) -> Result<Expectation, Mistakes> {
-        let bare = Text::bare(text.to_owned(), 0..text.len());
         let kind = |node: usize| self.nodes[node].kind();
         let read = parser::parse(text, &self.topology, &kind).and_then(|(condition, _)| {
             let read = Expectation { name: text.to_owned(), text: text.to_owned(), condition };
@@ -156,12 +147,15 @@ impl Lab {
                     .help("say it in the lab's `[expect]`".to_owned())),
             }
         });
-        read.map_err(|wrong| {
-            let mut mistakes = Mistakes::new("expectation", text);
-            mistakes.push(wrong.mistake(&bare));
-            mistakes
-        })
+        read.map_err(|wrong| in_no_file("expectation", text, wrong))
     }
+}
+
+/// What is wrong with a text that stands in no file, as the only mistake in it.
+fn in_no_file(what: &str, text: &str, wrong: Wrong) -> Mistakes {
+    let mut mistakes = Mistakes::new(what, text);
+    mistakes.push(wrong.mistake(&Text::bare(text.to_owned(), 0..text.len())));
+    mistakes
 }
 
 struct Reader<'a> {
