@@ -160,3 +160,46 @@ fn a_fault_is_the_cause_of_what_follows() {
     assert_eq!(chain(find("power.on", 7)), ["power.on", "fault.end", "fault.crash"]);
     assert_eq!(find("fault.cut", 0).field("fault").unwrap().to_string(), "cut a--r");
 }
+
+#[test]
+fn clocks_are_wrong_while_it_lasts_and_add_up() {
+    let mut run = run(
+        r#""1s..4s: skew +5s on a", "2s..3s: skew -7s on a, b", "5s..15s: drift 100000ppm on b", "6s: wipe b", "7s: restore b""#,
+    );
+    let [a, b] = ["a", "b"].map(|name| run.station(run.lab().node(name).unwrap()).unwrap());
+    let off = |run: &mut Run, host, millis: u64| {
+        run.world.run_until(Instant::from_millis(millis)).unwrap();
+        let right = run.lab().epoch.as_millis() as i64 + millis as i64;
+        run.world.station::<septet_host::Host>(host).unwrap().net().unix_time().as_millis() as i64 - right
+    };
+    let seen: Vec<i64> = [500, 1500, 2500, 3500, 4500].map(|at| off(&mut run, a, at)).into();
+    assert_eq!(seen, [0, 5000, -2000, 5000, 0]);
+    // A tenth too fast for two seconds; what was gained is kept.
+    assert_eq!([off(&mut run, b, 5500), off(&mut run, b, 6500), off(&mut run, b, 9000)], [50, 150, 200]);
+}
+
+#[test]
+fn a_client_whose_clock_is_wrong_takes_a_certificate_for_outdated() {
+    let asked = |fault: &str| {
+        let lab = format!(
+            "[lab]\nstop = \"5s\"\n[topology]\nlinks = [\"a -- web\"]\n[host.web.http]\nlisten = \"https://web.lab\"\n\
+             [host.a]\nrun = [\"at 1s: curl https://web.lab/\"]\n[faults]\nscript = [\"{fault}\"]\n"
+        );
+        let outcome = Lab::parse("lab.toml", &lab).unwrap().build(&BuildOptions::default()).unwrap().finish().unwrap();
+        let (_, recorder) = outcome.recorders.iter().find(|(name, _)| name == "a").unwrap();
+        recorder.series("http.ok").map_or(0, |series| series.count())
+    };
+    assert_eq!(asked("500ms: skew +1s on a"), 1);
+    assert_eq!(asked("500ms: skew +40000000s on a"), 0, "some 463 days, and it is good for 397");
+}
+
+#[test]
+fn what_is_wrong_with_a_clock_fault_is_told() {
+    let lab = Lab::parse("lab.toml", LAB).unwrap();
+    let told = |text: &str| lab.fault(text).unwrap_err().iter().next().unwrap().reason().to_owned();
+    assert_eq!(told("skew soon on a"), "`soon` is not a time");
+    assert_eq!(told("skew +5s a"), "whose clock?");
+    assert_eq!(told("drift 5% on a"), "`5%` is no rate of a clock");
+    assert_eq!(told("drift 2000000ppm on a"), "`2000000ppm` is no rate of a clock");
+    assert!(lab.fault("wipe a, b").is_ok() && lab.fault("drift -5ppm on r").is_ok());
+}
