@@ -555,21 +555,32 @@ fn tcp_loss_detection() {
 #[test]
 fn io_blocking() {
     holds("io-blocking", &[]);
+    let missed = misses("io-blocking", "--style blocking", "--style threads");
+    assert_eq!(missed, ["held-up", "then", "one"]);
 }
 
 #[test]
 fn io_threads() {
     holds("io-threads", &[]);
+    let missed = misses("io-threads", "--style threads", "--style event-loop");
+    assert_eq!(missed, ["threads", "memory", "switches"]);
 }
 
 #[test]
 fn io_non_blocking() {
     holds("io-non-blocking", &[]);
+    let missed = misses("io-non-blocking", "--style non-blocking --pause 10ms", "--style blocking");
+    assert_eq!(missed, ["never", "asked", "late"]);
 }
 
 #[test]
 fn io_event_loop() {
     holds("io-event-loop", &[]);
+    let missed = misses("io-event-loop", "--style event-loop", "--style threads");
+    assert!(
+        ["one-only", "memory", "switches", "edges"].iter().all(|name| missed.contains(&(*name).to_owned())),
+        "{missed:?}"
+    );
 }
 
 #[test]
