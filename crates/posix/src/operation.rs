@@ -168,12 +168,12 @@ impl Operation {
 
     /// Goes on as far as it can; `None` while it has to wait.
     pub fn poll(&mut self, process: &mut Process) -> Option<Result<Reply, Errno>> {
-        let result = match self.request.clone() {
+        let result = match self.request {
             Request::Accept { listener, fd } => self.accept(process, listener, fd),
             Request::Connect { fd, to } => self.connect(process, fd, to),
             Request::Receive { fd, max, flags } => self.receive(process, fd, max, flags),
             Request::Send { fd, flags, to, .. } => self.send(process, fd, flags, to),
-            Request::Poll { entries, .. } => self.poll_entries(process, entries),
+            Request::Poll { ref entries, .. } => self.poll_entries(process, entries.clone()),
             Request::EpollWait { fd, max, .. } => self.epoll_wait(process, fd, max),
             Request::Close { fd } => self.close(process, fd),
         };
