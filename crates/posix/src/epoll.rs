@@ -84,46 +84,35 @@ impl Process {
         }
     }
 
+    /// What `epoll_wait` would report now of a socket that is watched; zero for nothing.
+    fn news(&self, fd: Fd, watch: &Watch) -> u32 {
+        if watch.spent || watch.trigger == Trigger::Edge && watch.reported == Some(self.wakes(fd)) {
+            return 0;
+        }
+        let always = (POLLERR | POLLHUP) as u16;
+        (self.poll_events(fd) as u16 & (watch.event.events as u16 | always)).into()
+    }
+
     /// The events that `epoll_wait` would report now, at most `max` of them.
     pub(crate) fn epoll_collect(&mut self, epoll: Fd, max: usize) -> Result<Vec<EpollEvent>, Errno> {
-        let Object::Epoll(instance) = self.object_mut(epoll)? else { return Err(Errno::EINVAL) };
-        let watched: Vec<(Fd, EpollEvent, Trigger, Option<u64>, bool)> =
-            instance.watched.iter().map(|(fd, w)| (*fd, w.event, w.trigger, w.reported, w.spent)).collect();
-        let mut out = Vec::new();
-        for (fd, event, trigger, reported, spent) in watched {
-            let wakes = self.wakes(fd);
-            let always = (POLLERR | POLLHUP) as u16;
-            let ready = u32::from(self.poll_events(fd) as u16 & (event.events as u16 | always));
-            let news = trigger == Trigger::Level || reported != Some(wakes);
-            if out.len() == max || spent || ready == 0 || !news {
-                continue;
-            }
-            out.push(EpollEvent { events: ready, data: event.data });
+        let Object::Epoll(instance) = self.object(epoll)? else { return Err(Errno::EINVAL) };
+        let news = instance.watched.iter().map(|(fd, watch)| (*fd, self.news(*fd, watch), watch.event.data));
+        let news: Vec<_> = news.filter(|(_, events, _)| *events != 0).take(max).collect();
+        for (fd, ..) in &news {
+            let wakes = self.wakes(*fd);
             if let Ok(Object::Epoll(instance)) = self.object_mut(epoll)
-                && let Some(watch) = instance.watched.get_mut(&fd)
+                && let Some(watch) = instance.watched.get_mut(fd)
             {
                 watch.reported = Some(wakes);
-                watch.spent = event.events & EPOLLONESHOT != 0;
+                watch.spent = watch.event.events & EPOLLONESHOT != 0;
             }
         }
-        Ok(out)
+        Ok(news.into_iter().map(|(_, events, data)| EpollEvent { events, data }).collect())
     }
 
-    /// Whether `epoll_wait` would report anything; or fail.
-    pub(crate) fn epoll_has_news(&self, fd: Fd) -> bool {
-        let Some(Object::Epoll(epoll)) = self.descriptors.get(&fd).map(|d| &d.object) else { return true };
-        epoll.watched.iter().any(|(fd, watch)| {
-            let always = (POLLERR | POLLHUP) as u16;
-            let ready = self.poll_events(*fd) as u16 & (watch.event.events as u16 | always) != 0;
-            ready && !watch.spent && (watch.trigger == Trigger::Level || watch.reported != Some(self.wakes(*fd)))
-        })
-    }
-
+    /// Whether `epoll_wait` would report anything.
     pub(crate) fn epoll_is_ready(&self, epoll: &Epoll) -> bool {
-        epoll.watched.iter().any(|(fd, watch)| {
-            let always = (POLLERR | POLLHUP) as u16;
-            !watch.spent && self.poll_events(*fd) as u16 & (watch.event.events as u16 | always) != 0
-        })
+        epoll.watched.iter().any(|(fd, watch)| self.news(*fd, watch) != 0)
     }
 
     pub(crate) fn forget_in_epolls(&mut self, fd: Fd) {

@@ -300,6 +300,10 @@ impl Process {
         }
     }
 
+    pub(crate) fn object(&self, fd: Fd) -> Result<&Object, Errno> {
+        self.descriptors.get(&fd).map(|d| &d.object).ok_or(Errno::EBADF)
+    }
+
     pub(crate) fn object_mut(&mut self, fd: Fd) -> Result<&mut Object, Errno> {
         self.descriptors.get_mut(&fd).map(|d| &mut d.object).ok_or(Errno::EBADF)
     }

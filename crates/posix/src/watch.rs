@@ -47,7 +47,11 @@ impl Process {
                 id.is_none_or(|id| !matches!(self.state(id), State::SynSent | State::SynReceived))
             }
             Request::Poll { entries, .. } => entries.iter().any(|entry| is_any(&entry.fd, entry.events)),
-            Request::EpollWait { fd, .. } => self.epoll_has_news(*fd),
+            Request::EpollWait { fd, .. } => match self.object(*fd) {
+                Ok(Object::Epoll(epoll)) => self.epoll_is_ready(epoll),
+                // It fails.
+                _ => true,
+            },
             Request::Close { .. } => true,
         }
     }
