@@ -204,7 +204,7 @@ impl Poll {
     /// the time is over.
     ///
     /// # Errors
-    /// Those of the host.
+    /// `InvalidInput` where `most` is zero.
     pub fn wait(&self, most: usize, timeout: Option<Duration>) -> io::Result<Vec<Event>> {
         match &self.0 {
             Inner::Simulated(epoll) => {
@@ -218,9 +218,12 @@ impl Poll {
             }
             #[cfg(target_os = "linux")]
             Inner::Kernel(epoll) => {
+                if most == 0 {
+                    return Err(Errno::EINVAL.into());
+                }
                 let timeout = timeout.map(rustix::event::Timespec::try_from).transpose();
                 let timeout = timeout.map_err(|_| io::ErrorKind::InvalidInput)?;
-                let mut events = Vec::with_capacity(most.clamp(1, 1 << 16));
+                let mut events = Vec::with_capacity(most.min(1 << 16));
                 let spare = rustix::buffer::spare_capacity(&mut events);
                 rustix::event::epoll::wait(epoll, spare, timeout.as_ref())?;
                 let event = |e: &rustix::event::epoll::Event| {

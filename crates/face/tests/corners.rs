@@ -452,6 +452,17 @@ const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "epoll: no room for what is ready",
+        program: |own| {
+            let (client, server) = ends(own)?;
+            let poll = Poll::new()?;
+            poll.add(&client, 7, Interest::Read, Trigger::Level)?;
+            write(&server, b"hello");
+            settle();
+            all(&[shown(poll.wait(0, PATIENCE).map(|events| events.len()))])
+        },
+    },
+    Row {
         name: "epoll: what is watched is watched once, and forgotten once",
         program: |own| {
             let (client, _server) = ends(own)?;

@@ -367,6 +367,10 @@ impl Operation {
     }
 
     fn epoll_wait(&self, process: &mut Process, fd: Fd, max: usize) -> Option<Result<Reply, Errno>> {
+        // epoll_wait(2): "maxevents is less than or equal to zero". It would never find what it is woken for.
+        if max == 0 {
+            return Some(Err(Errno::EINVAL));
+        }
         match process.epoll_collect(fd, max) {
             Err(errno) => Some(Err(errno)),
             Ok(events) if events.is_empty() && !self.expired(process) => None,
