@@ -4,7 +4,6 @@ use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::Poll;
 use std::io;
-use std::rc::Rc;
 
 use septet_posix::{Errno, Operation, Reply, Request};
 use septet_socket::NetExt as _;
@@ -15,11 +14,15 @@ use crate::tell;
 
 /// Makes a call; the program is left while it waits.
 pub(crate) fn perform(process: &Shared, request: Request) -> io::Result<Reply> {
-    match septet_coroutine::wait(call(process, Task::current(), request)) {
-        Ok(result) => result.map_err(io::Error::from),
-        // Outside of a program nobody waits.
-        Err(_) => Err(Errno::EAGAIN.into()),
-    }
+    let done = match Task::current() {
+        Some(task) => septet_coroutine::wait(call(process, &task, request)).ok(),
+        None => {
+            let process = &mut process.lock();
+            Operation::start(process, request).poll(process)
+        }
+    };
+    // Outside of a program nobody waits, nor does a program that ends.
+    done.unwrap_or(Err(Errno::EAGAIN)).map_err(io::Error::from)
 }
 
 /// Makes a call that never waits, and only takes its time.
@@ -31,8 +34,7 @@ pub(crate) fn at_once(process: &Shared) {
     }
 }
 
-async fn call(process: &Shared, task: Option<Rc<Task>>, request: Request) -> Result<Reply, Errno> {
-    let Some(task) = task else { return finish(process, request).await };
+async fn call(process: &Shared, task: &Task, request: Request) -> Result<Reply, Errno> {
     let (net, said) = (process.net(), tell::Call::of(&request));
     net.count("io.calls");
     let thread = task.thread.get();
@@ -49,7 +51,7 @@ async fn call(process: &Shared, task: Option<Rc<Task>>, request: Request) -> Res
         if !waited {
             waited = true;
             net.count("io.waits");
-            said.tell(&task, "call.waits", |_| ());
+            said.tell(task, "call.waits", |_| ());
         }
         if let Some(thread) = thread {
             thread.wait();
@@ -60,39 +62,27 @@ async fn call(process: &Shared, task: Option<Rc<Task>>, request: Request) -> Res
         }
     };
     if waited {
-        said.tell(&task, "call.woken", |_| ());
+        said.tell(task, "call.woken", |_| ());
     }
     match &result {
         Ok(Reply::Data { data, .. }) if !data.is_empty() => {
             net.observe("io.copied", data.len() as f64);
-            copy(&task, data.len()).await;
+            copy(task, data.len()).await;
         }
         Ok(Reply::Number(bytes)) if said.copies() => {
             net.observe("io.copied", *bytes as f64);
-            copy(&task, *bytes as usize).await;
+            copy(task, *bytes as usize).await;
         }
         Err(Errno::EAGAIN | Errno::EINPROGRESS) if !waited => net.count("io.would-block"),
         _ => {}
     }
-    said.tell_result(&task, &result, waited);
+    said.tell_result(task, &result, waited);
     result
 }
 
 async fn copy(task: &Task, bytes: usize) {
     if let Some(thread) = task.thread.get() {
         thread.work(thread.cpu().copying(bytes)).await;
-    }
-}
-
-/// The same without anybody who waits for it.
-async fn finish(process: &Shared, request: Request) -> Result<Reply, Errno> {
-    let mut operation = Operation::start(&mut process.lock(), request);
-    loop {
-        let answer = operation.poll(&mut process.lock());
-        if let Some(result) = answer {
-            return result;
-        }
-        something_happened(process, &operation).await;
     }
 }
 
