@@ -53,13 +53,7 @@ async fn call(process: &Shared, task: &Task, request: Request) -> Result<Reply, 
             net.count("io.waits");
             said.tell(task, "call.waits", |_| ());
         }
-        if let Some(thread) = thread {
-            thread.wait();
-        }
-        something_happened(process, &operation).await;
-        if let Some(thread) = thread {
-            thread.wake().await;
-        }
+        task.sleep(something_happened(process, &operation)).await;
     };
     if waited {
         said.tell(task, "call.woken", |_| ());

@@ -36,6 +36,19 @@ impl Task {
     pub(crate) fn current() -> Option<Rc<Self>> {
         septet_coroutine::local()
     }
+
+    /// Sleeps until something is ready: where cores are counted the thread gives its own up, is woken, and waits for one.
+    pub(crate) async fn sleep<F: Future>(&self, until: F) -> F::Output {
+        let thread = self.thread.get();
+        if let Some(thread) = thread {
+            thread.wait();
+        }
+        let result = until.await;
+        if let Some(thread) = thread {
+            thread.wake().await;
+        }
+        result
+    }
 }
 
 /// Why a program came to no end of its own.

@@ -96,18 +96,10 @@ impl<T> JoinHandle<T> {
         };
         match self.0 {
             Handle::Simulated(program) => {
-                let task = Task::current();
-                let thread = task.as_ref().and_then(|task| task.thread.get());
-                let joined = wait(async {
-                    if let Some(thread) = thread.filter(|_| !program.is_finished()) {
-                        thread.wait();
-                    }
-                    let end = program.await;
-                    if let Some(thread) = thread {
-                        thread.wake().await;
-                    }
-                    end
-                });
+                let joined = match Task::current().filter(|_| !program.is_finished()) {
+                    Some(task) => wait(task.sleep(program)),
+                    None => wait(program),
+                };
                 joined.unwrap_or_else(|why| Err(nowhere(why.to_string())))
             }
             Handle::Kernel(thread) => {
@@ -131,16 +123,7 @@ impl<T> JoinHandle<T> {
 pub fn sleep(time: Duration) {
     match Task::current() {
         // A program that ends does not sleep.
-        Some(task) => drop(wait(async {
-            let thread = task.thread.get();
-            if let Some(thread) = thread {
-                thread.wait();
-            }
-            task.process.net().sleep(time).await;
-            if let Some(thread) = thread {
-                thread.wake().await;
-            }
-        })),
+        Some(task) => drop(wait(task.sleep(task.process.net().sleep(time)))),
         None => std::thread::sleep(time),
     }
 }
