@@ -59,15 +59,15 @@ impl Call {
 
     pub(crate) fn tell_result(&self, task: &Task, result: &Result<Reply, Errno>, waited: bool) {
         match result {
-            Err(errno @ (Errno::EAGAIN | Errno::EINPROGRESS)) => {
-                let kind = if waited { "call.failed" } else { "call.would-block" };
+            Err(errno) => {
+                let would_block = matches!(*errno, Errno::EAGAIN | Errno::EINPROGRESS) && !waited;
+                let kind = if would_block { "call.would-block" } else { "call.failed" };
                 self.tell(task, kind, |f| {
-                    f.set("why", name_of(*errno));
+                    // The same number as EAGAIN.
+                    let name = if *errno == Errno::EAGAIN { "EWOULDBLOCK".to_owned() } else { errno.to_string() };
+                    f.set("why", name);
                 });
             }
-            Err(errno) => self.tell(task, "call.failed", |f| {
-                f.set("why", name_of(*errno));
-            }),
             Ok(Reply::Data { data, from, .. }) => {
                 let kind = if data.is_empty() && from.is_none() { "call.end" } else { "call.copied" };
                 self.tell(task, kind, |f| {
@@ -99,28 +99,6 @@ impl Call {
             Ok(Reply::Number(_)) => self.tell(task, "call.done", |_| ()),
         }
     }
-}
-
-/// The name that Linux has for it.
-fn name_of(errno: Errno) -> String {
-    let name = match errno {
-        // The same number as EAGAIN.
-        Errno::EAGAIN => "EWOULDBLOCK",
-        Errno::EINPROGRESS => "EINPROGRESS",
-        Errno::EPIPE => "EPIPE",
-        Errno::ECONNRESET => "ECONNRESET",
-        Errno::ECONNREFUSED => "ECONNREFUSED",
-        Errno::ETIMEDOUT => "ETIMEDOUT",
-        Errno::ENOTCONN => "ENOTCONN",
-        Errno::EHOSTUNREACH => "EHOSTUNREACH",
-        Errno::ENETUNREACH => "ENETUNREACH",
-        Errno::EADDRINUSE => "EADDRINUSE",
-        Errno::EMSGSIZE => "EMSGSIZE",
-        Errno::EINVAL => "EINVAL",
-        Errno::EBADF => "EBADF",
-        Errno(number) => return format!("errno {number}"),
-    };
-    name.to_owned()
 }
 
 /// What programs with these sockets record.

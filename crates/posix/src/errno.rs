@@ -1,5 +1,6 @@
 //! Error numbers of system calls.
 
+use core::fmt;
 use std::io::{self, ErrorKind};
 
 use septet_network::ip::SendError;
@@ -9,36 +10,76 @@ use septet_transport::{tcp, udp};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Errno(pub i32);
 
-#[allow(missing_docs)]
+macro_rules! errnos {
+    ($($name:ident = $number:literal),* $(,)?) => {
+        #[allow(missing_docs)]
+        impl Errno {
+            $(pub const $name: Self = Self($number);)*
+
+            const NAMES: &[(&str, Self)] = &[$((stringify!($name), Self::$name)),*];
+        }
+    };
+}
+
+errnos! {
+    EPERM = 1,
+    ENOENT = 2,
+    EIO = 5,
+    EBADF = 9,
+    EAGAIN = 11,
+    EACCES = 13,
+    EFAULT = 14,
+    EEXIST = 17,
+    ENODEV = 19,
+    EINVAL = 22,
+    EMFILE = 24,
+    EPIPE = 32,
+    ENOMSG = 42,
+    EPROTO = 71,
+    ENOTSOCK = 88,
+    EDESTADDRREQ = 89,
+    EMSGSIZE = 90,
+    EPROTOTYPE = 91,
+    ENOPROTOOPT = 92,
+    EPROTONOSUPPORT = 93,
+    ESOCKTNOSUPPORT = 94,
+    EOPNOTSUPP = 95,
+    EPFNOSUPPORT = 96,
+    EAFNOSUPPORT = 97,
+    EADDRINUSE = 98,
+    EADDRNOTAVAIL = 99,
+    ENETDOWN = 100,
+    ENETUNREACH = 101,
+    ENETRESET = 102,
+    ECONNABORTED = 103,
+    ECONNRESET = 104,
+    ENOBUFS = 105,
+    EISCONN = 106,
+    ENOTCONN = 107,
+    ESHUTDOWN = 108,
+    ETIMEDOUT = 110,
+    ECONNREFUSED = 111,
+    EHOSTDOWN = 112,
+    EHOSTUNREACH = 113,
+    EALREADY = 114,
+    EINPROGRESS = 115,
+}
+
 impl Errno {
-    pub const EPERM: Self = Self(1);
-    pub const ENOENT: Self = Self(2);
-    pub const EIO: Self = Self(5);
-    pub const EBADF: Self = Self(9);
-    pub const EAGAIN: Self = Self(11);
-    pub const EACCES: Self = Self(13);
-    pub const EEXIST: Self = Self(17);
-    pub const EINVAL: Self = Self(22);
-    pub const EPIPE: Self = Self(32);
-    pub const EDESTADDRREQ: Self = Self(89);
-    pub const EMSGSIZE: Self = Self(90);
-    pub const ENOPROTOOPT: Self = Self(92);
-    pub const EPROTONOSUPPORT: Self = Self(93);
-    pub const EOPNOTSUPP: Self = Self(95);
-    pub const EAFNOSUPPORT: Self = Self(97);
-    pub const EADDRINUSE: Self = Self(98);
-    pub const EADDRNOTAVAIL: Self = Self(99);
-    pub const ENETDOWN: Self = Self(100);
-    pub const ENETUNREACH: Self = Self(101);
-    pub const ECONNABORTED: Self = Self(103);
-    pub const ECONNRESET: Self = Self(104);
-    pub const ETIMEDOUT: Self = Self(110);
-    pub const ECONNREFUSED: Self = Self(111);
-    pub const EHOSTUNREACH: Self = Self(113);
-    pub const EISCONN: Self = Self(106);
-    pub const ENOTCONN: Self = Self(107);
-    pub const EALREADY: Self = Self(114);
-    pub const EINPROGRESS: Self = Self(115);
+    /// The error called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(n, _)| *n == name).map(|(_, errno)| *errno)
+    }
+}
+
+impl fmt::Display for Errno {
+    /// Its name, or its number where it has none here.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::NAMES.iter().find(|(_, errno)| errno == self) {
+            Some((name, _)) => f.write_str(name),
+            None => write!(f, "{}", self.0),
+        }
+    }
 }
 
 impl From<Errno> for io::Error {

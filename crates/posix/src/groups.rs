@@ -30,8 +30,6 @@ const IPV6_MULTICAST_LOOP: i32 = 19;
 const IPV6_JOIN_GROUP: i32 = 20;
 const IPV6_LEAVE_GROUP: i32 = 21;
 
-const ENODEV: Errno = Errno(19);
-
 /// What was set of how a socket sends to groups.
 #[derive(Debug)]
 pub(crate) struct Sending {
@@ -139,7 +137,7 @@ impl Process {
 
     fn set_interface_v6(&mut self, fd: Fd, value: &[u8]) -> Result<(), Errno> {
         let index = u32::from_le_bytes(*value.first_chunk().ok_or(Errno::EINVAL)?);
-        let chosen = self.interface(Named::Index(index), ENODEV)?;
+        let chosen = self.interface(Named::Index(index), Errno::ENODEV)?;
         self.set_interface(fd, chosen, Ipv4Addr::UNSPECIFIED)
     }
 
@@ -200,11 +198,11 @@ impl Process {
         if !group.is_multicast() {
             return Err(Errno::EINVAL);
         }
-        let chosen = self.interface(named, ENODEV)?;
+        let chosen = self.interface(named, Errno::ENODEV)?;
         let id: SocketId = self.udp_draft(fd)?;
         let on = chosen.as_ref().map(|(_, name)| &**name);
         self.sockets.change_udp_group(id, group, on, change).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => ENODEV,
+            ErrorKind::NotFound => Errno::ENODEV,
             _ => error.into(),
         })
     }
@@ -214,13 +212,15 @@ impl Process {
         let iface = match named {
             Named::Index(0) | Named::Address(Ipv4Addr::UNSPECIFIED) => return Ok(None),
             // The first number is the loopback's, as in `ip link`.
-            Named::Index(index) => u16::try_from(index).ok().and_then(|index| index.checked_sub(2)).ok_or(ENODEV)?,
+            Named::Index(index) => {
+                u16::try_from(index).ok().and_then(|index| index.checked_sub(2)).ok_or(Errno::ENODEV)?
+            }
             Named::Address(address) => {
                 let all = self.sockets.addresses()?;
                 all.iter().find(|own| own.address.addr() == address).ok_or(missing)?.iface
             }
         };
-        let link = self.sockets.links()?.into_iter().find(|link| link.iface == iface).ok_or(ENODEV)?;
+        let link = self.sockets.links()?.into_iter().find(|link| link.iface == iface).ok_or(Errno::ENODEV)?;
         Ok(Some((u32::from(iface) + 2, link.name)))
     }
 }

@@ -1,61 +1,9 @@
 //! What the names in scripts stand for: Linux's numbers.
 
-use septet_posix::Errno;
-
 /// The number that a name of the C library's headers stands for.
 pub fn value(name: &str) -> Option<i64> {
     NAMES.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)
 }
-
-/// The error called `name`.
-pub fn errno(name: &str) -> Option<Errno> {
-    ERRORS.iter().find(|(n, _)| *n == name).map(|(_, e)| Errno(*e))
-}
-
-/// The name of `errno`, or its number.
-pub fn errno_name(errno: Errno) -> String {
-    ERRORS.iter().find(|(_, e)| *e == errno.0).map_or_else(|| errno.0.to_string(), |(name, _)| (*name).to_owned())
-}
-
-const ERRORS: &[(&str, i32)] = &[
-    ("ENOENT", 2),
-    ("EBADF", 9),
-    ("EAGAIN", 11),
-    ("EFAULT", 14),
-    ("EINVAL", 22),
-    ("EMFILE", 24),
-    ("EPIPE", 32),
-    ("ENOTSOCK", 88),
-    ("EDESTADDRREQ", 89),
-    ("EMSGSIZE", 90),
-    ("EPROTOTYPE", 91),
-    ("ENOPROTOOPT", 92),
-    ("EPROTONOSUPPORT", 93),
-    ("ESOCKTNOSUPPORT", 94),
-    ("EOPNOTSUPP", 95),
-    ("EPFNOSUPPORT", 96),
-    ("EAFNOSUPPORT", 97),
-    ("EADDRINUSE", 98),
-    ("EADDRNOTAVAIL", 99),
-    ("ENETDOWN", 100),
-    ("ENETUNREACH", 101),
-    ("ENETRESET", 102),
-    ("ECONNABORTED", 103),
-    ("ECONNRESET", 104),
-    ("ENOBUFS", 105),
-    ("EISCONN", 106),
-    ("ENOTCONN", 107),
-    ("ESHUTDOWN", 108),
-    ("ETIMEDOUT", 110),
-    ("ECONNREFUSED", 111),
-    ("EHOSTDOWN", 112),
-    ("EHOSTUNREACH", 113),
-    ("EALREADY", 114),
-    ("EINPROGRESS", 115),
-    ("EPROTO", 71),
-    ("EIO", 5),
-    ("ENOMSG", 42),
-];
 
 const NAMES: &[(&str, i64)] = &[
     ("AF_UNSPEC", 0),

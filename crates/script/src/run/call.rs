@@ -134,12 +134,12 @@ impl Runner {
         let expected = self.number(&call.result).map_err(|m| Error::syntax(at, m))?;
         let errno = match &call.errno {
             None => None,
-            Some(name) => Some(names::errno(name).ok_or_else(|| Error::syntax(at, format!("`{name}` is no error")))?),
+            Some(name) => Some(Errno::named(name).ok_or_else(|| Error::syntax(at, format!("`{name}` is no error")))?),
         };
         let came = match &result {
             Ok(Returned::Number(n)) => n.to_string(),
             Ok(Returned::Fd(fd)) => fd.to_string(),
-            Err(errno) => format!("-1 {}", names::errno_name(*errno)),
+            Err(errno) => format!("-1 {errno}"),
         };
         let right = match result {
             Ok(Returned::Number(n)) => n == expected,
@@ -410,7 +410,7 @@ impl Runner {
         match expr {
             Expr::Int(value) => Ok(*value),
             Expr::Word(name) => names::value(name)
-                .or_else(|| names::errno(name).map(|e| e.0.into()))
+                .or_else(|| Errno::named(name).map(|e| e.0.into()))
                 .ok_or_else(|| format!("`{name}` is not known here")),
             Expr::Or(a, b) => Ok(self.number(a)? | self.number(b)?),
             other => Err(format!("a number is expected, not {other:?}")),

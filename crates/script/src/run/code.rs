@@ -11,7 +11,7 @@ impl Runner {
     pub(super) fn code(&mut self, at: At, code: &str) -> Result<(), Error> {
         let subject = self.subject.ok_or_else(|| Error::syntax(at, "there is no socket to ask"))?;
         let info = self.bench.process().info(subject);
-        let info = info.map_err(|e| Error::mismatch(at, format!("TCP_INFO: {}", names::errno_name(e))))?;
+        let info = info.map_err(|e| Error::mismatch(at, format!("TCP_INFO: {e}")))?;
         for (name, value) in info_values(&info) {
             self.names.insert(name.to_owned(), Value::Int(value.into()));
         }
