@@ -8,12 +8,11 @@ use scoped_tls_hkt::scoped_thread_local;
 use septet_core::{Instant, Trace};
 use septet_engine::executor::Timer;
 use septet_socket::{ListenOptions, NetRef, TcpOptions};
-use septet_transport::udp::SocketId;
 
 use super::net::HostNet;
 use super::tcp::{ListenerHandle, StreamHandle};
 use super::udp::UdpHandle;
-use super::{scope, tcp};
+use super::{scope, tcp, udp};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::stack::Storeys;
@@ -83,9 +82,7 @@ impl Here {
     /// # Errors
     /// Those of [`Net::bind_udp`](septet_socket::Net::bind_udp).
     pub fn bind_udp(&self, at: SocketAddr) -> io::Result<UdpHandle> {
-        let key = self.0.key();
-        let id: SocketId = super::registry::call(key, |stack, _| stack.bind_udp(at))?;
-        Ok(UdpHandle { key: key.clone(), id })
+        udp::bind(self.0.key().clone(), at)
     }
 
     /// Its clock; `None` where nobody has made it go wrong.

@@ -189,8 +189,7 @@ impl Net for HostNet {
     }
 
     fn bind_udp(&self, at: SocketAddr) -> io::Result<UdpSocket> {
-        let id = registry::call(&self.key, |stack, _| stack.bind_udp(at))?;
-        Ok(UdpSocket::new(UdpHandle { key: self.key.clone(), id }))
+        super::udp::bind(self.key.clone(), at).map(UdpSocket::new)
     }
 
     fn open_icmp(&self, _: IpAddr) -> io::Result<IcmpSocket> {

@@ -56,17 +56,11 @@ pub struct StreamHandle {
 
 impl TcpStreamImpl for StreamHandle {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        call(&self.key, |stack, _| {
-            let id = stack.tcp.resolve(self.socket)?;
-            Ok(stack.tcp.endpoint().local_addr(id)?)
-        })
+        call(&self.key, |stack, _| stack.ask_tcp(self.socket, |endpoint, _, id| endpoint.local_addr(id)))
     }
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        call(&self.key, |stack, _| {
-            let id = stack.tcp.resolve(self.socket)?;
-            Ok(stack.tcp.endpoint().peer_addr(id)?)
-        })
+        call(&self.key, |stack, _| stack.ask_tcp(self.socket, |endpoint, _, id| endpoint.peer_addr(id)))
     }
 
     fn set_nodelay(&self, nodelay: Nodelay) -> io::Result<()> {
@@ -143,10 +137,7 @@ pub struct ListenerHandle {
 
 impl TcpListenerImpl for ListenerHandle {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        call(&self.key, |stack, _| {
-            let id = stack.tcp.resolve(self.socket)?;
-            Ok(stack.tcp.endpoint().local_addr(id)?)
-        })
+        call(&self.key, |stack, _| stack.ask_tcp(self.socket, |endpoint, _, id| endpoint.local_addr(id)))
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {

@@ -12,6 +12,11 @@ use septet_transport::udp::SocketId;
 use super::registry::{HostKey, call, close, poll};
 use crate::stack::SocketName;
 
+pub(super) fn bind(key: HostKey, at: SocketAddr) -> io::Result<UdpHandle> {
+    let id = call(&key, |stack, _| stack.bind_udp(at))?;
+    Ok(UdpHandle { key, id })
+}
+
 /// A UDP socket of a simulated host, as a plain id that finds its host at each call.
 #[derive(Debug)]
 pub struct UdpHandle {
