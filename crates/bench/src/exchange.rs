@@ -14,11 +14,30 @@ use crate::plan::Plan;
 use crate::{Failure, Options, Report, cost};
 
 const EXCHANGES: u64 = 10_000;
-const SIZE: usize = 1024;
-const PORT: u16 = 7;
+/// Bytes of a request and of its answer.
+pub(crate) const SIZE: usize = 1024;
+/// Where the server listens.
+pub(crate) const PORT: u16 = 7;
 
-/// So many clients and a server behind one switch.
+/// So many clients and a server.
 pub(crate) fn run(options: &Options, clients: u64) -> Result<Report, Failure> {
+    let serve = |net: NetRef| {
+        net.clone().spawn(Box::pin(serve(net)));
+    };
+    let ask = |net: NetRef, at, rounds, answered| {
+        net.clone().spawn(Box::pin(ask(net, at, rounds, answered)));
+    };
+    measure(options, clients, serve, ask)
+}
+
+/// So many clients and a server behind one switch, by these programs: a client is told where the server is, how often to
+/// ask, and where to count the answers.
+pub(crate) fn measure(
+    options: &Options,
+    clients: u64,
+    serve: impl Fn(NetRef) + 'static,
+    ask: impl Fn(NetRef, SocketAddr, u64, Arc<AtomicU64>) + Copy + 'static,
+) -> Result<Report, Failure> {
     let rounds = options.scaled(EXCHANGES / clients);
     let mut plan = Plan::default();
     let cable = Arc::new(Medium {
@@ -32,14 +51,10 @@ pub(crate) fn run(options: &Options, clients: u64) -> Result<Report, Failure> {
     plan.switch("switch", &members, &cable);
     let at = SocketAddr::new(plan.address(server), PORT);
     let answered = Arc::new(AtomicU64::new(0));
-    plan.boot(server, |net| {
-        net.clone().spawn(Box::pin(serve(net)));
-    });
+    plan.boot(server, serve);
     for &client in &members[1..] {
         let answered = answered.clone();
-        plan.boot(client, move |net| {
-            net.clone().spawn(Box::pin(ask(net, at, rounds, answered.clone())));
-        });
+        plan.boot(client, move |net| ask(net, at, rounds, answered.clone()));
     }
     let mut world = plan.build(Seed::new(options.seed))?;
     let mut report = cost::measure(&mut world, Instant::from_secs(10))?;

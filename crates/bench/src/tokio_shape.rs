@@ -4,51 +4,21 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use septet::net::{TcpListener, TcpStream};
-use septet_core::{Instant, Rate, Seed};
-use septet_physical::Medium;
-use septet_transport::tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::plan::Plan;
-use crate::{Failure, Options, Report, cost};
+use crate::exchange::{PORT, SIZE};
+use crate::{Failure, Options, Report, bulk, exchange};
 
-const EXCHANGES: u64 = 10_000;
-const SIZE: usize = 1024;
-const BYTES: u64 = 100_000_000;
 const PIECE: usize = 64 * 1024;
-const AT: (&str, u16) = ("0.0.0.0", 7);
+const AT: (&str, u16) = ("0.0.0.0", PORT);
 
-/// So many clients and a server behind one switch: 1 KiB there, 1 KiB back, 10,000 times in all.
+/// So many clients and a server.
 pub(crate) fn exchange(options: &Options, clients: u64) -> Result<Report, Failure> {
-    let rounds = options.scaled(EXCHANGES / clients);
-    let mut plan = Plan::default();
-    let cable = Arc::new(Medium {
-        rate: Rate::from_bits_per_sec(1_000_000_000),
-        delay: Duration::from_micros(10),
-        ..Medium::default()
-    });
-    let server = plan.host("server");
-    let mut members = vec![server];
-    members.extend((0..clients).map(|n| plan.host(format!("client{n}"))));
-    plan.switch("switch", &members, &cable);
-    let at = SocketAddr::new(plan.address(server), AT.1);
-    let answered = Arc::new(AtomicU64::new(0));
-    plan.boot(server, |_| drop(septet::task::spawn(serve())));
-    for &client in &members[1..] {
-        let answered = answered.clone();
-        plan.boot(client, move |_| drop(septet::task::spawn(ask(at, rounds, answered.clone()))));
-    }
-    let mut world = plan.build(Seed::new(options.seed))?;
-    let mut report = cost::measure(&mut world, Instant::from_secs(10))?;
-    let answered = answered.load(Relaxed);
-    if answered != clients * rounds {
-        return Err(Failure::new(format!("{answered} of {} requests were answered", clients * rounds)));
-    }
-    report.exchanges_per_cpu_s = Some(answered as f64 / report.cpu_s);
-    Ok(report)
+    let serve = |_| drop(septet::task::spawn(serve()));
+    let ask = |_, at, rounds, answered| drop(septet::task::spawn(ask(at, rounds, answered)));
+    exchange::measure(options, clients, serve, ask)
 }
 
 async fn serve() -> std::io::Result<()> {
@@ -83,26 +53,19 @@ async fn ask(at: SocketAddr, rounds: u64, answered: Arc<AtomicU64>) -> std::io::
     Ok(())
 }
 
-/// 100 MB between two hosts over a cable without limits.
+/// One flow between two hosts.
 pub(crate) fn bulk(options: &Options) -> Result<Report, Failure> {
-    let bytes = options.scaled(BYTES);
-    let mut plan = Plan::default();
-    let (from, to) = (plan.host("sender"), plan.host("receiver"));
-    // As a network card with TSO: segments of up to 64 KiB, which a cable without limits carries whole.
-    plan.tcp(tcp::Config { gso_max_size: 65_536, ..tcp::Config::linux() });
-    plan.cable(from, to, &Arc::new(Medium { delay: Duration::from_micros(50), ..Medium::default() }));
-    let at = SocketAddr::new(plan.address(to), AT.1);
     let came = Arc::new(AtomicU64::new(0));
     let counted = came.clone();
-    plan.boot(to, move |_| drop(septet::task::spawn(receive(counted.clone()))));
-    plan.boot(from, move |_| drop(septet::task::spawn(send(at, bytes))));
-    let mut world = plan.build(Seed::new(options.seed))?;
-    let mut report = cost::measure(&mut world, Instant::from_secs(60))?;
+    let (bytes, report) = bulk::measure(options, |plan, from, to, bytes| {
+        let at = SocketAddr::new(plan.address(to), PORT);
+        plan.boot(to, move |_| drop(septet::task::spawn(receive(counted.clone()))));
+        plan.boot(from, move |_| drop(septet::task::spawn(send(at, bytes))));
+    })?;
     let came = came.load(Relaxed);
     if came != bytes {
         return Err(Failure::new(format!("{came} of {bytes} bytes arrived")));
     }
-    report.bytes_per_cpu_s = Some(bytes as f64 / report.cpu_s);
     Ok(report)
 }
 
