@@ -9,7 +9,7 @@ use septet_datalink::switch::{self, Switch};
 use septet_engine::{LinkId, World};
 use septet_host::{Forwarding, Host, HostConfig, InterfaceConfig, PacketLens, Speaker};
 use septet_network::firewall;
-use septet_network::routes::{Member, Topology};
+use septet_network::routes::{Member, Routes, Topology};
 use septet_network::{Cidr, Ipv6Config, Prefix};
 use septet_physical::Medium;
 use septet_socket::NetRef;
@@ -124,10 +124,10 @@ impl Plan {
 
     /// Builds the world; node *n* is station *n*.
     pub(crate) fn build(self, seed: Seed) -> Result<World, Failure> {
-        let mut routes = self.topology.compute();
-        if !self.speaks.is_empty() {
-            routes.iter_mut().for_each(|routes| *routes = Default::default());
-        }
+        let routes = match self.speaks[..] {
+            [] => self.topology.compute(),
+            _ => vec![Routes::default(); self.nodes.len()],
+        };
         let mut world = World::new(seed);
         world.set_lens(Arc::new(PacketLens));
         let mut ports = vec![0; self.nodes.len()];
