@@ -95,8 +95,7 @@ fn run(
 }
 
 async fn send(net: NetRef, to: SocketAddr, packets: u64) {
-    let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let Ok(socket) = net.bind_udp(any.parse().expect("an address")) else { return };
+    let Ok(socket) = net.open_udp(to.ip()) else { return };
     let payload = [0x5a; PAYLOAD];
     let mut at = Instant::ZERO + START;
     // The first finds no link addresses yet; the others wait for the answers.

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use septet_core::StationId;
-use septet_socket::{Accepted, Acceptor, NetRef, Nodelay, Places, Stream, TcpListener, TcpOptions, Way};
+use septet_socket::{Accepted, Acceptor, NetExt as _, NetRef, Nodelay, Places, Stream, TcpListener, TcpOptions, Way};
 use tokio::net::UdpSocket;
 use tokio::task::spawn_local;
 
@@ -314,11 +314,7 @@ impl Inwards {
         peers: &Rc<RefCell<HashMap<SocketAddr, Peer>>>,
         from: SocketAddr,
     ) -> io::Result<Rc<septet_socket::UdpSocket>> {
-        let any: IpAddr = match self.to {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let socket = Rc::new(self.pump.with(|_| self.net.bind_udp(SocketAddr::new(any, 0)))?);
+        let socket = Rc::new(self.pump.with(|_| self.net.open_udp(self.to.ip()))?);
         if peers.borrow().len() >= UDP_PEERS {
             let oldest = peers.borrow().iter().min_by_key(|(_, p)| p.heard).map(|(a, _)| *a);
             if let Some(peer) = oldest.and_then(|a| peers.borrow_mut().remove(&a)) {

@@ -6,11 +6,11 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use septet_core::{Fields, Storey};
 
-use crate::{Net, Note, Sleep};
+use crate::{Net, Note, Sleep, UdpSocket};
 
 /// The time ran out first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +54,15 @@ pub trait NetExt: Net {
             })
             .await
         }
+    }
+
+    /// Opens a UDP socket for datagrams to `peer`: at a free port of every address of that version of IP.
+    ///
+    /// # Errors
+    /// Those of [`bind_udp`](Net::bind_udp).
+    fn open_udp(&self, peer: IpAddr) -> io::Result<UdpSocket> {
+        let any = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        self.bind_udp(SocketAddr::new(any, 0))
     }
 
     /// The port `port` of every address that this host has.

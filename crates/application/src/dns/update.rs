@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, LowerName, Name, RData, Record, RecordData, RecordType};
@@ -71,7 +71,7 @@ impl Update {
     pub async fn ask(&self, net: &NetRef, server: SocketAddr) -> io::Result<ResponseCode> {
         let id = net.random_u64() as u16;
         let bytes = self.message(id).to_vec().map_err(io::Error::other)?;
-        let socket = net.bind_udp(unspecified(server))?;
+        let socket = net.open_udp(server.ip())?;
         let mut last = io::Error::from(io::ErrorKind::TimedOut);
         for _ in 0..TRIES {
             let answer = async {
@@ -101,11 +101,6 @@ impl Update {
         }
         Err(last)
     }
-}
-
-fn unspecified(like: SocketAddr) -> SocketAddr {
-    let ip = if like.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0u16; 8]) };
-    SocketAddr::new(ip, 0)
 }
 
 /// Who may change zones.

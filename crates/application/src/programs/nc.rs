@@ -337,7 +337,7 @@ impl Session<'_> {
 
     async fn connect_udp(&self, host: &str, to: SocketAddr) -> io::Result<()> {
         let net = &self.context.net;
-        let socket = net.bind_udp(SocketAddr::new(any(to.ip().is_ipv4()), 0))?;
+        let socket = net.open_udp(to.ip())?;
         socket.connect(to)?;
         let text = match self.input().0 {
             Input::Text(text) if !self.options.scan => text,

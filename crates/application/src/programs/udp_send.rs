@@ -5,7 +5,7 @@ use core::pin::pin;
 use core::time::Duration;
 use septet_core::Metric;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use futures_util::future::{Either, select};
 use septet_core::Storey;
@@ -174,8 +174,7 @@ impl Options {
 async fn send(context: &Context, options: &Options) -> io::Result<()> {
     let net = &context.net;
     let ip = Names::new(net.clone()).address(&options.host, options.family).await.map_err(io::Error::other)?;
-    let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = net.bind_udp(SocketAddr::new(any, 0))?;
+    let socket = net.open_udp(ip)?;
     if let Some(ttl) = options.ttl {
         socket.set_ttl(ttl)?;
         socket.set_multicast_ttl(ttl)?;

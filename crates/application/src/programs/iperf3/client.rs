@@ -1,7 +1,7 @@
 //! The client: it says what is measured and for how long.
 
 use core::time::Duration;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -98,8 +98,7 @@ async fn open(net: &NetRef, options: &Options, server: SocketAddr, cookie: &Cook
         stream.write_all(&cookie.0).await?;
         return Ok(Stream::Tcp(stream));
     }
-    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = net.bind_udp(SocketAddr::new(any, 0))?;
+    let socket = net.open_udp(server.ip())?;
     socket.connect(server)?;
     let deadline = net.now() + HELLO_WAIT;
     let mut buf = [0; 16];

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use septet_core::Storey;
 use septet_socket::{Broadcast, NetExt, Nodelay, TcpOptions, TcpStream, UdpSocket};
@@ -107,8 +107,7 @@ async fn open(context: &Context, options: &Options, to: SocketAddr) -> io::Resul
         let tcp = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
         return Ok(Carrier::Tcp(net.connect(to, tcp).await?));
     }
-    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = net.bind_udp(SocketAddr::new(any, 0))?;
+    let socket = net.open_udp(to.ip())?;
     if options.broadcast {
         socket.set_broadcast(Broadcast::Allowed)?;
     }

@@ -7,7 +7,7 @@ use core::task::Poll;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{Instant, Metric, Storey};
 use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, Trouble, UdpSocket, Unreached};
@@ -228,10 +228,7 @@ async fn run(context: &Context, options: &Options) -> Result<u8, String> {
             let prober = tcp::Prober::open(net, host, options.port());
             Prober::Tcp(prober.map_err(|e| format!("traceroute: socket: {e}"))?)
         }
-        Method::Udp => {
-            let any: IpAddr = if host.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-            Prober::Udp(net.bind_udp(SocketAddr::new(any, 0)).map_err(|e| format!("traceroute: socket: {e}"))?)
-        }
+        Method::Udp => Prober::Udp(net.open_udp(host).map_err(|e| format!("traceroute: socket: {e}"))?),
     };
     if let Prober::Udp(socket) = &prober {
         // Errors are kept from the first question on, and the first may come before there is time to ask.
