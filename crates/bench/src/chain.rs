@@ -160,6 +160,9 @@ mod tests {
         for (rules, tracks) in [(1, Tracks::Nothing), (10, Tracks::Nothing), (10, Tracks::Connections)] {
             assert_eq!(filtered(&options, &rules_for(rules, tracks)).unwrap().packets, Some(9018));
         }
+        let mut nobody = (*rules_for(1, Tracks::Nothing)).clone();
+        nobody.rules.chains[0].rules.clear();
+        assert!(filtered(&options, &Arc::new(nobody)).is_err(), "the filters are asked");
         assert_eq!(captured(&options, None).unwrap().digest, captured(&options, Some(SNAP)).unwrap().digest);
     }
 }
