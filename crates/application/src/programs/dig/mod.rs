@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use septet_core::Storey;
 use septet_socket::{BoxFuture, NetExt};
 
-use super::{Context, Misuse, Needs, Program};
+use super::{Context, Misuse, Needs, Program, complain};
 use crate::dns::{Query, Reply, Resolver, ResponseCode, Transport, code_name, exchange};
 use options::{Options, Question};
 
@@ -55,10 +55,7 @@ impl Program for Dig {
         Box::pin(async move {
             match Options::parse(&args) {
                 Ok(options) => run(context, &options, &args).await,
-                Err(e) => {
-                    context.console.err(format!("dig: {e}\n").as_bytes());
-                    1
-                }
+                Err(e) => complain(&context, "dig", &e, 1),
             }
         })
     }
@@ -67,10 +64,7 @@ impl Program for Dig {
 async fn run(context: Context, options: &Options, args: &[String]) -> u8 {
     let servers = match servers(&context, options).await {
         Ok(servers) => servers,
-        Err(e) => {
-            context.console.err(format!("dig: {e}\n").as_bytes());
-            return 10;
-        }
+        Err(e) => return complain(&context, "dig", &e, 10),
     };
     let mut status = 0;
     for (i, question) in options.questions.iter().enumerate() {

@@ -10,7 +10,7 @@ use septet_core::Metric;
 use septet_socket::{BoxFuture, IcmpSocket};
 
 use super::names::Names;
-use super::{Context, Misuse, Needs, Program};
+use super::{Context, Misuse, Needs, Program, complain};
 use options::{Options, SPECS, Source, USAGE};
 use session::Session;
 
@@ -44,15 +44,9 @@ impl Program for Ping {
             match Options::parse(&args) {
                 Ok(options) => match run(&context, &options).await {
                     Ok(code) => code,
-                    Err(why) => {
-                        context.console.err(format!("ping: {why}\n").as_bytes());
-                        2
-                    }
+                    Err(why) => complain(&context, "ping", &why, 2),
                 },
-                Err(e) => {
-                    context.console.err(format!("ping: {e}\n").as_bytes());
-                    2
-                }
+                Err(e) => complain(&context, "ping", &e, 2),
             }
         })
     }

@@ -14,7 +14,7 @@ use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, Trouble, UdpSocket
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
-use super::{Context, Misuse, Needs, Program};
+use super::{Context, Misuse, Needs, Program, complain};
 use crate::dns::Family;
 
 /// The program.
@@ -63,10 +63,7 @@ impl Program for Traceroute {
                         1
                     }
                 },
-                Err(e) => {
-                    context.console.err(format!("traceroute: {e}\n").as_bytes());
-                    2
-                }
+                Err(e) => complain(&context, "traceroute", &e, 2),
             }
         })
     }
