@@ -46,9 +46,9 @@ pub(super) struct Session<'a> {
     acknowledged: u64,
     /// The most requests that were under way at once.
     pipe: u64,
-    /// When each unanswered request left, by its number on the wire.
-    waiting: BTreeMap<u16, Instant>,
-    answered: BTreeMap<u16, Instant>,
+    /// When each unanswered request left, by its number.
+    waiting: BTreeMap<u64, Instant>,
+    answered: BTreeMap<u64, Instant>,
     received: u64,
     duplicates: u64,
     errors: u64,
@@ -187,15 +187,14 @@ impl<'a> Session<'a> {
             None => self.most(self.options.preload - 1),
             Some(last) => self.saved(now - last).saturating_sub(self.interval),
         };
-        if self.options.shows.outstanding && self.sent > 0 && !self.answered.contains_key(&(self.sent as u16)) {
+        if self.options.shows.outstanding && self.sent > 0 && !self.answered.contains_key(&self.sent) {
             let line = format!("{}no answer yet for icmp_seq={}\n", self.time(), self.sent as u16);
             self.print(&line);
         }
         self.sent += 1;
         let seq = self.sent as u16;
         self.last_sent = Some(now);
-        self.waiting.insert(seq, now);
-        self.answered.remove(&seq);
+        self.waiting.insert(self.sent, now);
         let payload = self.payload();
         net.count("ping.sent");
         net.trace(Storey::Application, "ping.request", |f| {
@@ -205,7 +204,7 @@ impl<'a> Session<'a> {
             Ok(()) if self.is_flooding() => self.print("."),
             Ok(()) => {}
             Err(e) => {
-                self.waiting.remove(&seq);
+                self.waiting.remove(&self.sent);
                 self.errors += 1;
                 net.count("ping.error");
                 self.fails(seq, &format!("cannot be sent: {e}"));
@@ -238,28 +237,34 @@ impl<'a> Session<'a> {
         self.options.pace == Pace::Flood && !self.options.shows.quiet
     }
 
+    /// The last request that has this number on the wire.
+    fn number(&self, seq: u16) -> u64 {
+        self.sent.saturating_sub((self.sent as u16).wrapping_sub(seq).into())
+    }
+
     /// iputils' `acknowledge`: what became of a request is known.
-    fn acknowledge(&mut self, seq: u16) {
-        let behind = (self.sent as u16).wrapping_sub(seq);
+    fn acknowledge(&mut self, number: u64) {
+        let behind = self.sent - number;
         if behind > 0x7fff {
             return;
         }
-        self.pipe = self.pipe.max(u64::from(behind) + 1);
-        self.acknowledged = self.acknowledged.max(self.sent.saturating_sub(behind.into()));
+        self.pipe = self.pipe.max(behind + 1);
+        self.acknowledged = self.acknowledged.max(number);
     }
 
     async fn reply(&mut self, socket: &IcmpSocket, (from, seq, ttl, len): (IpAddr, u16, u8, usize)) {
         let net = &self.context.net;
         let now = net.now();
-        let (sent, duplicate) = match (self.waiting.remove(&seq), self.answered.get(&seq)) {
+        let number = self.number(seq);
+        let (sent, duplicate) = match (self.waiting.remove(&number), self.answered.get(&number)) {
             (Some(sent), _) => (sent, ""),
             (None, Some(sent)) => (*sent, " (DUP!)"),
             (None, None) => return,
         };
         let millis = (now - sent).as_secs_f64() * 1e3;
         if duplicate.is_empty() {
-            self.acknowledge(seq);
-            self.answered.insert(seq, sent);
+            self.acknowledge(number);
+            self.answered.insert(number, sent);
             if self.answered.len() > REMEMBERED {
                 self.answered.pop_first();
             }
@@ -312,10 +317,11 @@ impl<'a> Session<'a> {
     }
 
     async fn error(&mut self, seq: u16, error: Unreached) {
-        if self.waiting.remove(&seq).is_none() {
+        let number = self.number(seq);
+        if self.waiting.remove(&number).is_none() {
             return;
         }
-        self.acknowledge(seq);
+        self.acknowledge(number);
         self.errors += 1;
         self.context.net.count("ping.error");
         let what = describe(error.trouble, error.reporter);
@@ -354,9 +360,9 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn summary(&self) -> u8 {
-        for (seq, sent) in &self.waiting {
+        for (number, sent) in &self.waiting {
             let waited = self.context.net.now() - *sent;
-            self.fails(*seq, &format!("no reply within {:.3} s", waited.as_secs_f64()));
+            self.fails(*number as u16, &format!("no reply within {:.3} s", waited.as_secs_f64()));
         }
         let took = self.last_sent.unwrap_or(self.begun) - self.begun;
         let lost = self.sent.saturating_sub(self.received);
