@@ -80,18 +80,6 @@ impl Version {
         }
     }
 
-    /// What an error says; `None` of other messages.
-    fn trouble(self, kind: u8, code: u8, rest: u32) -> Option<Trouble> {
-        match self {
-            Self::V4 => {
-                use icmp::kind::{PARAMETER_PROBLEM, TIME_EXCEEDED, UNREACHABLE};
-                let is_error = matches!(kind, UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM);
-                is_error.then(|| icmp::decode(kind, code, rest))
-            }
-            Self::V6 => icmpv6::is_error(kind).then(|| icmpv6::decode(kind, code, rest)),
-        }
-    }
-
     const fn protocol(self) -> u8 {
         match self {
             Self::V4 => protocol::ICMP,
@@ -253,7 +241,7 @@ impl Icmp {
             buf[..len].copy_from_slice(&rest[..len]);
             return Some(EchoReply::Reply { from, seq: u16::from_be_bytes([hi, lo]), ttl, len: rest.len() });
         }
-        let trouble = self.version.trouble(kind, code, u32::from_be_bytes([a, b, hi, lo]))?;
+        let trouble = Trouble::heard(self.version.protocol(), kind, code, u32::from_be_bytes([a, b, hi, lo]))?;
         let (destination, &[kind, _, _, _, a, b, hi, lo, ..]) = self.carried(rest)? else { return None };
         let error = Unreached { reporter: from, destination: SocketAddr::new(destination, 0), trouble };
         let is_ours = kind == self.version.request() && ours(&[a, b]);

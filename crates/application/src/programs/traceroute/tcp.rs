@@ -8,8 +8,8 @@ use septet_core::Frame;
 use septet_socket::{NetExt, NetRef, PacketSocket, Trouble};
 use septet_wire::ethernet::EtherType;
 use septet_wire::packet::Packet;
+use septet_wire::protocol;
 use septet_wire::tcp::{self, Flags, Header, HeaderOptions, SackBlocks, Timestamps};
-use septet_wire::{icmp, icmpv6, protocol};
 
 /// What came back.
 pub(super) enum Answer {
@@ -93,11 +93,7 @@ impl Prober {
             number @ (protocol::ICMP | protocol::ICMPV6) => {
                 let &[kind, code, _, _, a, b, c, d, ref quoted @ ..] = upper else { return None };
                 let rest = u32::from_be_bytes([a, b, c, d]);
-                let trouble = match number {
-                    protocol::ICMP if icmp_error(kind) => icmp::decode(kind, code, rest),
-                    protocol::ICMPV6 if icmpv6::is_error(kind) => icmpv6::decode(kind, code, rest),
-                    _ => return None,
-                };
+                let trouble = Trouble::heard(number, kind, code, rest)?;
                 let quote = Packet::read(quoted).filter(|quote| quote.dst == self.host)?;
                 let probe = self.quoted(quote.upper(quoted)).filter(|_| quote.protocol == Some(protocol::TCP))?;
                 Some((probe, Answer::Way(packet.src, trouble)))
@@ -121,9 +117,4 @@ impl Prober {
     fn probe(&self, port: u16) -> u32 {
         u32::from(port.wrapping_sub(self.first))
     }
-}
-
-const fn icmp_error(kind: u8) -> bool {
-    use icmp::kind::{PARAMETER_PROBLEM, TIME_EXCEEDED, UNREACHABLE};
-    matches!(kind, UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM)
 }
