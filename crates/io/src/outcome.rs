@@ -43,8 +43,8 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn rate(&self, requests: usize) -> f64 {
-        requests as f64 / self.took.as_secs_f64().max(1e-9)
+    fn rate(&self, requests: f64) -> f64 {
+        requests / self.took.as_secs_f64().max(1e-9)
     }
 }
 
@@ -82,7 +82,7 @@ impl Outcome {
             protocol: self.protocol.name(),
             connections: self.connections,
             requests: self.requests,
-            requests_per_s: known.map(|f| f.rate(self.requests)),
+            requests_per_s: known.map(|f| f.rate(self.requests as f64)),
             cpu_s: known.map(|f| f.cpu.as_secs_f64()),
             voluntary_switches: known.map(|f| f.voluntary),
             involuntary_switches: known.map(|f| f.involuntary),
@@ -121,7 +121,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
                 writeln!(
                     out,
                     " {:>10.0} {:>10.2} {:>11.3} {:>11.4} {:>9.3} {:>9.3} {:>9.1}",
-                    figures.rate(*requests),
+                    figures.rate(*requests as f64),
                     each(figures.cpu.as_secs_f64() * 1e6),
                     each(figures.voluntary as f64),
                     each(figures.involuntary as f64),
@@ -141,7 +141,7 @@ pub fn svg(outcomes: &[Outcome]) -> String {
     let logarithmic = |label: &str| Axis { scale: Scale::Logarithmic, ..Axis::linear(label) };
     let panel = |y: Axis, value: &dyn Fn(&Figures, f64) -> f64| Panel { y, series: series(outcomes, value) };
     let panels = vec![
-        panel(logarithmic("requests a second"), &|f, requests| requests / f.took.as_secs_f64().max(1e-9)),
+        panel(logarithmic("requests a second"), &Figures::rate),
         panel(Axis::linear("CPU of the server, µs a request"), &|f, requests| f.cpu.as_secs_f64() * 1e6 / requests),
         panel(Axis::linear("context switches a request"), &|f, requests| {
             (f.voluntary + f.involuntary) as f64 / requests

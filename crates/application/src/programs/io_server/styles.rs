@@ -49,19 +49,18 @@ fn accepted(net: &NetRef) {
 /// Reads requests and answers them until the client goes; each call waits.
 fn converse(net: &NetRef, options: &Options, mut stream: TcpStream) {
     let mut request = vec![0; options.size];
-    let ended = loop {
+    loop {
         match stream.read_exact(&mut request) {
             Ok(()) => {}
             Err(end) if end.kind() == ErrorKind::UnexpectedEof => return,
-            Err(error) => break error,
+            Err(_) => return broken(net),
         }
         work(options);
-        if let Err(error) = stream.write_all(&request) {
-            break error;
+        if stream.write_all(&request).is_err() {
+            return broken(net);
         }
         net.count("io.served");
-    };
-    broken(net, &ended);
+    }
 }
 
 fn work(options: &Options) {
@@ -70,7 +69,7 @@ fn work(options: &Options) {
     }
 }
 
-fn broken(net: &NetRef, _: &io::Error) {
+fn broken(net: &NetRef) {
     net.count("io.broken");
 }
 
@@ -145,8 +144,8 @@ impl Client {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return progress,
-                Err(error) => {
-                    broken(net, &error);
+                Err(_) => {
+                    broken(net);
                     return Progress::Gone;
                 }
             }
