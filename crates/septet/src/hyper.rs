@@ -1,6 +1,9 @@
 //! What hyper wants of a runtime, inside a simulation and outside: an executor, a timer, and its own traits to read and write.
 //!
 //! They are what `hyper_util::rt::{TokioExecutor, TokioTimer, TokioIo}` are to tokio.
+//!
+//! hyper's servers write the date of the machine's clock into each answer, which no seed reaches: build them with
+//! `auto_date_header(false)`.
 
 use core::pin::Pin;
 use core::time::Duration;

@@ -29,6 +29,8 @@ async fn serve_http1() -> Done {
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(HostTimer)
                 .header_read_timeout(Duration::from_secs(5))
+                // The machine's clock is not the world's.
+                .auto_date_header(false)
                 .serve_connection(HostIo::new(stream), service);
             // A connection that the network broke is the client's to complain of.
             let _ = connection.await;
@@ -44,7 +46,7 @@ async fn serve_http2() -> Done {
         septet::task::spawn(async move {
             let service = hyper::service::service_fn(answer);
             let mut http2 = hyper::server::conn::http2::Builder::new(HostExecutor);
-            let _ = http2.timer(HostTimer).serve_connection(HostIo::new(stream), service).await;
+            let _ = http2.timer(HostTimer).auto_date_header(false).serve_connection(HostIo::new(stream), service).await;
         });
     }
 }

@@ -157,8 +157,8 @@ fn unrepeatable(test: &Test, terms: &Terms, body: &dyn Fn() -> Result<(), String
     format!(
         "septet: `{}` is not repeatable: two runs with seed {} came to different ends; {place}\n\n\
          Whatever a program takes from outside of its world is another each time: the order of a `HashMap` of the standard \
-         library, `rand::rng()`, `std::time`, an unbiased `tokio::select!`. `septet::collections`, `septet::rand` and \
-         `septet::time` are drawn from the seed.",
+         library, `rand::rng()`, `std::time`, the `Date` that hyper's server writes (`auto_date_header(false)` leaves it \
+         out), an unbiased `tokio::select!`. `septet::collections`, `septet::rand` and `septet::time` are drawn from the seed.",
         test.name, terms.seed
     )
 }
