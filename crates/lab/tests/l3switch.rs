@@ -1,5 +1,9 @@
 //! Switches that route: interfaces that follow their VLANs, and all that a router can do.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use septet_core::{Event, Interest, Monitor};
 use septet_lab::{BuildOptions, L3Switch, Lab, LabBuilder, Run};
 
 fn parse(text: &str) -> Result<Lab, Vec<(String, Option<String>)>> {
@@ -258,5 +262,182 @@ fn a_filter_names_the_interfaces_of_vlans_and_those_that_lead_to_a_neighbour() {
         let run = run(&site("", ping, &format!("firewall = {{ forward = [\"{rule}\"] }}")));
         assert!(printed(&run, "ping -c 1 a").contains(" 0% packet loss"), "{rule}");
         assert!(printed(&run, "ping -c 1 -W 1 b").contains("100% packet loss"), "{rule}");
+    }
+}
+
+/// A site behind a switch that routes: two VLANs inside, the provider in a third.
+const TRANSLATED: &str = r#"[lab]
+stop = "90s"
+[topology]
+links = ["phone, laptop, nas -- s1", "s1 -- isp : delay 8ms", "isp -- server : delay 5ms"]
+[host.phone]
+run = [
+    "at 1s: curl http://server/",
+    "at 2s: ping -c 3 server",
+    "at 12s: curl http://198.51.100.2:8080/",
+    "at 20s: udp-send server 9 --size 100 --count 2 --interval 40s --receive",
+]
+[host.laptop]
+run = ["at 1s: curl http://server/", "at 2s: ping -c 3 server", "at 5s: traceroute server", "at 12s: curl http://198.51.100.2:8080/"]
+[host.nas]
+http = { body = "20kb" }
+[host.server]
+http = { body = "50kb" }
+run = [
+    "at 10s: curl http://198.51.100.2:8080/",
+    "at 15s: curl http://198.51.100.2:8081/ --max-time 2",
+    "at 16s: ping -c 1 -W 1 10.20.0.2",
+    "udp-echo 9",
+]
+[router.isp]
+routing = "none"
+[router.isp.eth0]
+address = "198.51.100.1/24"
+[l3switch.s1]
+vlans = { phone = 10, laptop = 20, nas = 20, isp = 30 }
+addresses = { 10 = "10.10.0.1/24", 20 = "10.20.0.1/24", 30 = "198.51.100.2/24" }
+run = ["at 3s: conntrack -L"]
+[l3switch.s1.firewall]
+forward = ["udp dport 9 ct state new counter name questions"]
+[l3switch.s1.nat]
+masquerade = "OUTSIDE"
+forward = ["tcp 8080 -> nas:80"]
+[expect]
+out       = "phone.http.ok == 2 and laptop.http.ok == 2 and phone.ping.ok == 3 and laptop.ping.ok == 3"
+trace     = "laptop.traceroute.ok == 9"
+forward   = "server.http.ok == 1 and nas.http.requests == 3"
+hairpin   = "count(within(phone.http.ok, after = 12s)) == 1 and count(within(laptop.http.ok, after = 12s)) == 1"
+closed    = "server.http.exit.7 == 1 and s1.NatFiltered == 0 and server.ping.ok == 0"
+forgotten = "s1.firewall.questions.packets == 2 and sum(phone.send.received) == 200b"
+"#;
+
+#[track_caller]
+fn held(text: &str) -> Run {
+    let lab = parse(text).unwrap();
+    let outcome = lab.build(&BuildOptions::default()).unwrap().finish().unwrap();
+    let missed: Vec<_> = outcome.verdicts.iter().filter(|verdict| !verdict.held).collect();
+    assert!(missed.is_empty() && !outcome.verdicts.is_empty(), "{missed:?}");
+    played(&lab)
+}
+
+#[test]
+fn what_leaves_by_one_vlan_has_the_address_that_the_switch_has_there() {
+    for outside in ["isp", "s1--isp", "eth0.30"] {
+        let run = held(&TRANSLATED.replace("OUTSIDE", outside));
+        let tracked = printed(&run, "conntrack -L");
+        assert!(tracked.contains("src=10.10.0.10") && tracked.contains("dst=198.51.100.2"), "{tracked}");
+    }
+    // Of another VLAN nothing is translated: without an answer from beyond, where nobody has a route back.
+    let run = run(TRANSLATED.split("[expect]").next().unwrap().replace("OUTSIDE", "eth0.20").as_str());
+    assert!(printed(&run, "ping -c 3 server").contains(" 0 received"));
+}
+
+#[test]
+fn what_is_translated_is_forgotten_when_the_switch_starts_again() {
+    let faults = "[faults]\nscript = [\"30s: crash s1\", \"32s: restart s1\"]\n[expect]\n";
+    let later = "\"at 40s: ping -c 1 server\", \"at 41s: ping -c 1 nas\"";
+    let text = TRANSLATED.replace("OUTSIDE", "isp").replace(
+        "run = [\"at 1s: curl http://server/\", \"at 2s",
+        &format!("run = [{later}, \"at 1s: curl http://server/\", \"at 2s"),
+    );
+    let text = format!(
+        "{}{faults}again = \"sum(laptop.ping.ok, after = 40s) == 2\"\n",
+        text.split("[expect]\n").next().unwrap()
+    );
+    held(&text);
+}
+
+/// Two switches that route speak BGP over a trunk; the first hands DHCP on to the second, which filters and translates.
+const SYSTEMS: &str = r#"[lab]
+stop = "120s"
+[topology]
+links = ["a -- s1", "s1 -- s2", "s2 -- b", "s2 -- isp : delay 5ms", "isp -- server"]
+[host.a]
+address = "dhcp"
+run = ["at 60s: ping -c 3 b", "at 65s: curl http://server/", "at 70s: traceroute -n server"]
+[host.b]
+http = {}
+run = ["at 80s: curl http://198.51.100.2:8080/", "at 90s: ping -c 2 server"]
+[host.server]
+http = {}
+run = ["at 95s: curl http://198.51.100.2:8080/"]
+[l3switch.s1]
+vlans = { a = 10 }
+trunks = "s2"
+addresses = { 10 = "10.1.0.1/16", 99 = "192.168.99.1/30" }
+run = ["at 50s: ip route", "at 105s: ip route"]
+[l3switch.s1.dhcp_relay]
+to = "s2"
+[l3switch.s1.bgp]
+as = 65001
+neighbors = ["s2"]
+networks = ["10.1.0.0/16"]
+[l3switch.s2]
+vlans = { b = 20, isp = 30 }
+trunks = "s1"
+addresses = { 20 = "10.2.0.1/16", 99 = "192.168.99.2/30", 30 = "198.51.100.2/24" }
+gateway = "198.51.100.1"
+[l3switch.s2.nat]
+masquerade = "isp"
+forward = ["tcp 8080 -> b:80"]
+[l3switch.s2.firewall]
+policy = { forward = "drop" }
+forward = ["ct state established,related accept", "iifname { eth0.99, eth0.20 } accept", "ct status dnat accept"]
+[l3switch.s2.dhcp]
+pools = ["10.1.0.100 - 10.1.0.199"]
+router = "10.1.0.1"
+[l3switch.s2.bgp]
+as = 65002
+neighbors = ["s1"]
+networks = ["10.2.0.0/16", "0.0.0.0/0"]
+[router.isp]
+routing = "none"
+[router.isp.eth0]
+address = "198.51.100.1/24"
+[faults]
+script = ["100s: cut s1--s2"]
+[expect]
+leased  = "s2.dhcp.server.new == 1"
+session = "at(s1.bgp.established, 50s) == 1 and at(s1.bgp.routes, 50s) == 2"
+pings   = "sum(a.ping.ok) == 3 and b.ping.ok == 2"
+pages   = "a.http.ok == 1 and b.http.ok == 1 and server.http.ok == 1"
+# VLAN 99 has no other port: its interface goes down, and the session and what was learned by it with it, at once.
+gone    = "at(s1.bgp.established, 100.1s) == 0 and at(s1.bgp.routes, 100.1s) == 0"
+"#;
+
+#[test]
+fn systems_speak_bgp_over_a_trunk_until_it_is_cut() {
+    let run = held(SYSTEMS);
+    let routes = printed(&run, "ip route");
+    assert_eq!(routes.matches("default via 192.168.99.2 dev eth0.99 proto bgp").count(), 1, "{routes}");
+    assert_eq!(routes.matches("10.2.0.0/16 via 192.168.99.2 dev eth0.99 proto bgp").count(), 1, "{routes}");
+    let hops = printed(&run, "traceroute -n server");
+    let hops: Vec<&str> = hops.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(hops, ["10.1.0.1", "192.168.99.2", "198.51.100.1", "10.0.1.10"]);
+}
+
+#[test]
+fn the_router_inside_hears_nothing_of_vlans_in_which_it_has_no_interface() {
+    // VLAN 20 is the other switch's. Its broadcasts come over the trunk, and nobody here has to throw them away.
+    let mut run = parse(SYSTEMS).unwrap().build(&BuildOptions::default()).unwrap();
+    let drops = Drops::default();
+    run.world.add_monitor(drops.clone());
+    run.play().unwrap();
+    assert_eq!(drops.0.take(), Vec::<String>::new());
+}
+
+/// Frames that were thrown away because nobody is in their VLAN.
+#[derive(Clone, Default)]
+struct Drops(Rc<RefCell<Vec<String>>>);
+
+impl Monitor for Drops {
+    fn interest(&self) -> Interest {
+        Interest::Events
+    }
+
+    fn event(&mut self, event: &Event) {
+        if event.kind == "eth.drop" && event.field("reason").is_some_and(|reason| reason.to_string() == "vlan") {
+            self.0.borrow_mut().push(format!("{event:?}"));
+        }
     }
 }

@@ -17,6 +17,7 @@ use septet_datalink::stp::bpdu::BridgeId;
 use septet_datalink::stp::{Parameters, path_cost, rapid};
 use septet_datalink::switch::{self, FlowControl, Guard, PortMode, Snooping, Tree, Version, Vlans};
 use septet_datalink::turnaround::Turnaround;
+use septet_datalink::vlan::VlanId;
 use septet_host::Neighbor;
 use septet_network::Cidr;
 use septet_network::ip::Autoconf;
@@ -56,8 +57,10 @@ impl Lab {
             let mut ports: BTreeMap<u16, PortMode> = modes.collect();
             if spec.layer == Layer::Three {
                 management.inside = Some(self.inside(index));
-                // All VLANs lead to the interfaces inside.
-                ports.insert(self.inside(index), PortMode::Trunk { allowed: BTreeSet::new(), native: None });
+                // Inside there is an interface in each of these VLANs, and nobody who would hear of others.
+                let vlans = node.stack_ports().iter().flat_map(|port| &port.vlans);
+                let allowed = vlans.filter_map(|sub| VlanId::new(sub.vlan)).collect();
+                ports.insert(self.inside(index), PortMode::Trunk { allowed, native: None });
             }
             management.vlans = Some(Vlans { ports });
         }
