@@ -167,6 +167,16 @@ fn clocks_are_wrong_while_it_lasts_and_add_up() {
         r#""1s..4s: skew +5s on a", "2s..3s: skew -7s on a, b", "5s..15s: drift 100000ppm on b", "6s: wipe b", "7s: restore b""#,
     );
     let [a, b] = ["a", "b"].map(|name| run.station(run.lab().node(name).unwrap()).unwrap());
+    for host in [a, b] {
+        // Who does nothing does not look at the clock.
+        let net = run.world.station::<septet_host::Host>(host).unwrap().net();
+        let ticking = net.clone();
+        drop(net.spawn(Box::pin(async move {
+            for tick in 1.. {
+                ticking.sleep_until(Instant::from_millis(tick * 500)).await;
+            }
+        })));
+    }
     let off = |run: &mut Run, host, millis: u64| {
         run.world.run_until(Instant::from_millis(millis)).unwrap();
         let right = run.lab().epoch.as_millis() as i64 + millis as i64;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use septet_core::{DropReason, Frame, checksum};
 
 use crate::ipv4;
-use crate::{HeaderFault, Trouble};
+use crate::trouble::{HeaderFault, Trouble};
 
 /// Octets of the fixed part of a message.
 pub const HEADER_LEN: usize = 8;

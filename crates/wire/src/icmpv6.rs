@@ -8,7 +8,7 @@ use crate::icmp::{HEADER_LEN, Message};
 use crate::ipv4::protocol;
 use crate::ipv6::{self, Header, pseudo_header};
 use crate::packet::Packet;
-use crate::{HeaderFault, Trouble};
+use crate::trouble::{HeaderFault, Trouble};
 
 /// Message types (IANA's `icmpv6-parameters`).
 pub mod kind {

@@ -20,6 +20,7 @@ pub mod nd;
 pub mod ospf;
 pub mod packet;
 mod pseudo;
+mod reported;
 pub mod rip;
 pub mod tcp;
 mod trouble;
@@ -28,4 +29,5 @@ pub mod vlan;
 
 pub use ipv4::protocol;
 pub use pseudo::pseudo_header;
+pub use reported::reported;
 pub use trouble::{HeaderFault, Trouble};

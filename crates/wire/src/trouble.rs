@@ -3,8 +3,6 @@
 
 use core::fmt;
 
-use crate::{icmp, icmpv6, protocol};
-
 /// What a node reports about a packet. What only one version can say, the other writes as what comes nearest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Trouble {
@@ -85,18 +83,6 @@ pub enum HeaderFault {
 }
 
 impl Trouble {
-    /// What a message of ICMP or ICMPv6, as `protocol` says, reports of a packet; `None` of messages that report none.
-    pub const fn heard(protocol: u8, icmp_type: u8, code: u8, rest: u32) -> Option<Self> {
-        use icmp::kind::{PARAMETER_PROBLEM, TIME_EXCEEDED, UNREACHABLE};
-        match (protocol, icmp_type) {
-            (protocol::ICMP, UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM) => {
-                Some(icmp::decode(icmp_type, code, rest))
-            }
-            (protocol::ICMPV6, _) if icmpv6::is_error(icmp_type) => Some(icmpv6::decode(icmp_type, code, rest)),
-            _ => None,
-        }
-    }
-
     /// It in words that fit both versions.
     pub const fn why(self) -> &'static str {
         match self {

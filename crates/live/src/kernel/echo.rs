@@ -9,7 +9,7 @@ use std::sync::Arc;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, cmsg_space, recvmsg, setsockopt, sockopt};
 use septet_socket::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
 use septet_wire::packet::Packet;
-use septet_wire::{Trouble, icmp, icmpv6, protocol};
+use septet_wire::{Trouble, icmp, icmpv6, protocol, reported};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -241,7 +241,7 @@ impl Icmp {
             buf[..len].copy_from_slice(&rest[..len]);
             return Some(EchoReply::Reply { from, seq: u16::from_be_bytes([hi, lo]), ttl, len: rest.len() });
         }
-        let trouble = Trouble::heard(self.version.protocol(), kind, code, u32::from_be_bytes([a, b, hi, lo]))?;
+        let trouble = reported(self.version.protocol(), kind, code, u32::from_be_bytes([a, b, hi, lo]))?;
         let (destination, &[kind, _, _, _, a, b, hi, lo, ..]) = self.carried(rest)? else { return None };
         let error = Unreached { reporter: from, destination: SocketAddr::new(destination, 0), trouble };
         let is_ours = kind == self.version.request() && ours(&[a, b]);

@@ -8,8 +8,8 @@ use septet_core::Frame;
 use septet_socket::{NetExt, NetRef, PacketSocket, Trouble};
 use septet_wire::ethernet::EtherType;
 use septet_wire::packet::Packet;
-use septet_wire::protocol;
 use septet_wire::tcp::{self, Flags, Header, HeaderOptions, SackBlocks, Timestamps};
+use septet_wire::{protocol, reported};
 
 /// What came back.
 pub(super) enum Answer {
@@ -93,7 +93,7 @@ impl Prober {
             number @ (protocol::ICMP | protocol::ICMPV6) => {
                 let &[kind, code, _, _, a, b, c, d, ref quoted @ ..] = upper else { return None };
                 let rest = u32::from_be_bytes([a, b, c, d]);
-                let trouble = Trouble::heard(number, kind, code, rest)?;
+                let trouble = reported(number, kind, code, rest)?;
                 let quote = Packet::read(quoted).filter(|quote| quote.dst == self.host)?;
                 let probe = self.quoted(quote.upper(quoted)).filter(|_| quote.protocol == Some(protocol::TCP))?;
                 Some((probe, Answer::Way(packet.src, trouble)))
