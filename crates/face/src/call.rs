@@ -53,7 +53,7 @@ async fn call(process: &Shared, task: &Task, request: Request) -> Result<Reply, 
             net.count("io.waits");
             said.tell(task, "call.waits", |_| ());
         }
-        task.sleep(something_happened(process, &operation)).await;
+        task.sleep(something_happened(process, &mut operation)).await;
     };
     if waited {
         said.tell(task, "call.woken", |_| ());
@@ -81,7 +81,7 @@ async fn copy(task: &Task, bytes: usize) {
 }
 
 /// Ready when it is worth to ask again.
-async fn something_happened(process: &Shared, operation: &Operation) {
+async fn something_happened(process: &Shared, operation: &mut Operation) {
     let mut timer = operation.deadline().map(|at| process.net().sleep_until(at));
     poll_fn(|cx| {
         if timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready()) {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use septet_core::Instant;
-use septet_socket::TcpSocketId;
+use septet_socket::{TcpSocketId, Watch};
 use septet_transport::tcp::{Follows, State};
 
 use crate::epoll::EpollEvent;
@@ -132,6 +132,8 @@ pub struct Operation {
     waits_for_room: bool,
     /// The connection that a lingering close waits for.
     lingering: Option<TcpSocketId>,
+    /// By what it is woken.
+    pub(crate) watches: Vec<Watch>,
 }
 
 impl Operation {
@@ -148,7 +150,9 @@ impl Operation {
             Request::Close { .. } => None,
         };
         let deadline = timeout.map(|t| process.now() + t);
-        Self { request, deadline, begun: false, done: 0, received: Vec::new(), waits_for_room: false, lingering: None }
+        let (received, watches) = (Vec::new(), Vec::new());
+        let (begun, done, waits_for_room, lingering) = (false, 0, false, None);
+        Self { request, deadline, begun, done, received, waits_for_room, lingering, watches }
     }
 
     /// What was asked.
@@ -178,6 +182,10 @@ impl Operation {
             Request::Close { fd } => self.close(process, fd),
         };
         self.begun = true;
+        if result.is_some() {
+            // It has taken what it took: where there is more, the next in line is woken.
+            self.watches.clear();
+        }
         result
     }
 

@@ -2,6 +2,7 @@
 
 use core::task::Waker;
 
+use septet_socket::{Watch, Watched, Wish};
 use septet_transport::tcp::State;
 
 use crate::socket::{Object, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT};
@@ -11,25 +12,28 @@ use crate::{Fd, Operation, Process, Request};
 const NESTS: usize = 4;
 
 impl Process {
-    /// Wakes `waker` once, when something has happened for which `operation` may wait. Beside that it may be worth asking at its
-    /// [deadline](Operation::deadline).
-    pub fn watch(&self, operation: &Operation, waker: &Waker) {
-        if let Some(id) = operation.lingers_for() {
-            // It is gone when nothing is left to wait for.
-            let _ = self.sockets.watch(id, waker);
-            return;
-        }
+    /// Wakes `waker` once, when something has happened for which `operation` may wait; what it waited with before is given up.
+    /// Beside that it may be worth asking at its [deadline](Operation::deadline).
+    ///
+    /// Of those who wait to receive, to accept or to send, one is woken for what one can take. Who is woken is to ask its
+    /// operation again, or to drop it: then the next is woken where there is more.
+    pub fn watch(&self, operation: &mut Operation, waker: &Waker) {
+        // Given up first: who was woken for nothing stands at the end of the line again.
+        operation.watches.clear();
+        let mut watches = core::mem::take(&mut operation.watches);
+        let mut watch = |fd, wish| self.watch_descriptor(fd, wish, waker, NESTS, &mut watches);
         match operation.request() {
-            Request::Accept { listener: fd, .. }
-            | Request::Connect { fd, .. }
-            | Request::Receive { fd, .. }
-            | Request::Send { fd, .. }
-            | Request::EpollWait { fd, .. } => self.watch_descriptor(*fd, waker, NESTS),
-            Request::Poll { entries, .. } => {
-                entries.iter().for_each(|entry| self.watch_descriptor(entry.fd, waker, NESTS));
+            Request::Accept { listener: fd, .. } | Request::Receive { fd, .. } => watch(*fd, Wish::Read),
+            Request::Send { fd, .. } => watch(*fd, Wish::Write),
+            Request::Connect { fd, .. } | Request::EpollWait { fd, .. } => watch(*fd, Wish::Change),
+            Request::Poll { entries, .. } => entries.iter().for_each(|entry| watch(entry.fd, Wish::Change)),
+            Request::Close { .. } => {
+                let left = operation.lingers_for().map(Watched::Tcp);
+                // It is gone when nothing is left to wait for.
+                watches.extend(left.and_then(|left| Watch::begin(&self.sockets, left, Wish::Change, waker).ok()));
             }
-            Request::Close { .. } => {}
         }
+        operation.watches = watches;
     }
 
     /// Whether a call that has to wait would come to an end now, were it asked.
@@ -56,15 +60,17 @@ impl Process {
         }
     }
 
-    fn watch_descriptor(&self, fd: Fd, waker: &Waker, nests: usize) {
-        // A socket that is gone tells so at the next call.
-        match self.descriptors.get(&fd).map(|d| &d.object) {
-            Some(Object::Tcp(socket)) => drop(socket.id().map(|id| self.sockets.watch(id, waker))),
-            Some(Object::Udp(socket)) => drop(socket.id().map(|id| self.sockets.watch_udp(id, waker))),
+    fn watch_descriptor(&self, fd: Fd, wish: Wish, waker: &Waker, nests: usize, watches: &mut Vec<Watch>) {
+        let socket = match self.descriptors.get(&fd).map(|d| &d.object) {
+            Some(Object::Tcp(socket)) => socket.id().map(Watched::Tcp),
+            Some(Object::Udp(socket)) => socket.id().map(Watched::Udp),
             Some(Object::Epoll(epoll)) if nests > 0 => {
-                epoll.descriptors().for_each(|fd| self.watch_descriptor(fd, waker, nests - 1));
+                epoll.descriptors().for_each(|fd| self.watch_descriptor(fd, wish, waker, nests - 1, watches));
+                None
             }
-            Some(Object::Epoll(_)) | None => {}
-        }
+            Some(Object::Epoll(_)) | None => None,
+        };
+        // A socket that is gone tells so at the next call.
+        watches.extend(socket.and_then(|socket| Watch::begin(&self.sockets, socket, wish, waker).ok()));
     }
 }

@@ -22,6 +22,7 @@ mod system;
 mod system_groups;
 mod tcp;
 mod udp;
+mod watch;
 
 pub use accept::{Accepted, Acceptor, Full, Listener, Place, Places, Reserve};
 pub use admin::{Admin, AdminImpl, Changes, ChangesImpl};
@@ -37,3 +38,4 @@ pub use system::{System, SystemRef, TcpSocketId};
 pub use system_groups::SystemGroups;
 pub use tcp::{TcpListener, TcpListenerImpl, TcpStream, TcpStreamImpl};
 pub use udp::{Broadcast, Coalescing, Datagram, GroupChange, Looping, UdpSocket, UdpSocketImpl};
+pub use watch::{Watch, Watched, Wish};

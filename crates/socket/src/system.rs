@@ -14,7 +14,7 @@ use septet_transport::tcp::{self, Config, Error, Follows, Info, Options, Readine
 use septet_transport::udp;
 
 use crate::cpu::Cpu;
-use crate::{Datagram, Spawned, SystemGroups};
+use crate::{Datagram, Spawned, SystemGroups, Watched, Wish};
 
 /// Names a TCP socket of one life of a host: the next boot begins with new ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -223,17 +223,15 @@ pub trait System: SystemGroups + fmt::Debug + Send + Sync + 'static {
     /// Closes a UDP socket.
     fn close_udp(&self, socket: udp::SocketId);
 
-    /// Wakes `waker` when the readiness of the socket next changes, or when it is closed.
+    /// Wakes `waker` once, when it is worth to call again or when the socket is closed; gives the number of the place, which is
+    /// to be [given up](Self::unwatch) in any case. [`Watch`](crate::Watch) sees to that.
     ///
     /// # Errors
     /// The socket is gone.
-    fn watch(&self, socket: TcpSocketId, waker: &Waker) -> io::Result<()>;
+    fn watch(&self, socket: Watched, wish: Wish, waker: &Waker) -> io::Result<u64>;
 
-    /// The same for a UDP socket.
-    ///
-    /// # Errors
-    /// The socket is gone.
-    fn watch_udp(&self, socket: udp::SocketId, waker: &Waker) -> io::Result<()>;
+    /// Gives a place up, be it that it was woken or not.
+    fn unwatch(&self, socket: Watched, wish: Wish, number: u64);
 
     /// How many times the readiness of a UDP socket has changed.
     fn udp_changes(&self, socket: udp::SocketId) -> u64;

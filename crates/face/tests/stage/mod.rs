@@ -10,6 +10,7 @@ use septet_engine::World;
 use septet_face::start;
 use septet_host::{Host, HostConfig, InterfaceConfig};
 use septet_physical::Medium;
+use septet_socket::cpu::Costs;
 
 /// Where programs write what a test reads.
 #[derive(Clone, Default)]
@@ -26,9 +27,18 @@ impl Log {
 }
 
 pub(crate) fn host(number: u64) -> Host {
+    Host::new(config(number)).unwrap()
+}
+
+/// A host whose calls cost time.
+pub(crate) fn host_with(number: u64, costs: Costs) -> Host {
+    Host::new(HostConfig { costs: Some(Arc::new(costs)), ..config(number) }).unwrap()
+}
+
+fn config(number: u64) -> HostConfig {
     let address = format!("10.0.0.{number}/24").parse().unwrap();
     let interface = InterfaceConfig { mac: MacAddr::local(number), addresses: vec![address], mtu: 1500 };
-    Host::new(HostConfig { interfaces: vec![interface], ..HostConfig::new(format!("h{number}")) }).unwrap()
+    HostConfig { interfaces: vec![interface], ..HostConfig::new(format!("h{number}")) }
 }
 
 /// Starts a program whenever the host boots.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use septet_core::Instant;
 use septet_engine::executor;
 use septet_socket::cpu::Cpu;
-use septet_socket::{Datagram, Spawned, System, TcpSocketId};
+use septet_socket::{Datagram, Spawned, System, TcpSocketId, Watched, Wish};
 use septet_transport::tcp::{Config, Error, Follows, Info, Options, Readiness, Shutdown, SocketOption, State};
 use septet_transport::udp;
 
@@ -172,12 +172,19 @@ impl System for Sockets {
         close(&self.key, SocketName::Udp(socket));
     }
 
-    fn watch(&self, socket: TcpSocketId, waker: &Waker) -> io::Result<()> {
-        call(&self.key, |stack, _| stack.tcp.watch(socket, waker))
+    fn watch(&self, socket: Watched, wish: Wish, waker: &Waker) -> io::Result<u64> {
+        call(&self.key, |stack, _| match socket {
+            Watched::Tcp(socket) => stack.tcp.watch(socket, wish, waker),
+            Watched::Udp(socket) => stack.udp.watch(socket, wish, waker),
+        })
     }
 
-    fn watch_udp(&self, socket: udp::SocketId, waker: &Waker) -> io::Result<()> {
-        call(&self.key, |stack, _| stack.udp.watch(socket, waker))
+    fn unwatch(&self, socket: Watched, wish: Wish, number: u64) {
+        // Of a host that is gone nobody waits for anything.
+        let _ = with(&self.key, |stack, _| match socket {
+            Watched::Tcp(socket) => stack.tcp.unwatch(socket, wish, number),
+            Watched::Udp(socket) => stack.udp.unwatch(socket, wish, number),
+        });
     }
 
     fn udp_changes(&self, socket: udp::SocketId) -> u64 {

@@ -28,6 +28,7 @@ mod udp;
 mod udp_calls;
 mod upper;
 mod wakers;
+mod watchers;
 
 pub use config::{ByHand, HostConfig, Neighbor, system_randomness};
 pub(crate) use counters::all as counters;

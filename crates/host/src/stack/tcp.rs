@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use septet_core::{EventId, Instant, Rng, Trace};
-use septet_socket::TcpSocketId as Socket;
+use septet_socket::{TcpSocketId as Socket, Wish};
 use septet_transport::tcp::{self, Config, Endpoint, Error, Mib, Readiness, SocketId, State};
 
 use super::errors::switched_off;
 use super::middlebox::Flow;
 use super::wakers::Wakers;
+use super::watchers::Watchers;
 
 /// The tasks that wait for one connection.
 #[derive(Debug, Default)]
@@ -21,8 +22,8 @@ struct Waiting {
     writer: Option<Waker>,
     /// How many times its readiness has changed.
     changes: u64,
-    /// Who is woken by any change.
-    watchers: Wakers,
+    /// Who waits for it by its number.
+    watchers: Watchers,
 }
 
 /// All TCP of one host.
@@ -39,8 +40,10 @@ pub(crate) struct Tcp {
     boot: u32,
     waiting: Vec<Waiting>,
     acceptors: BTreeMap<SocketId, Wakers>,
-    /// Who waits until what a socket sent before it was closed has arrived: `SO_LINGER`.
-    closing: Vec<(SocketId, Waker)>,
+    /// Places that were taken in `watchers` so far.
+    places: u64,
+    /// Who waits, by the number of its place, until what a socket sent before it was closed has arrived: `SO_LINGER`.
+    closing: BTreeMap<u64, (SocketId, Waker)>,
     /// Writers that wait until the segments that are built have left.
     pub(super) held: Vec<Waker>,
     /// Counters of earlier lives.
@@ -58,7 +61,8 @@ impl Tcp {
             boot: 0,
             waiting: Vec::new(),
             acceptors: BTreeMap::new(),
-            closing: Vec::new(),
+            places: 0,
+            closing: BTreeMap::new(),
             held: Vec::new(),
             past: Vec::new(),
         }
@@ -71,12 +75,12 @@ impl Tcp {
         waiting
             .flatten()
             .chain(self.held.drain(..))
-            .chain(self.closing.drain(..).map(|(_, waker)| waker))
+            .chain(core::mem::take(&mut self.closing).into_values().map(|(_, waker)| waker))
             .for_each(Waker::wake);
         self.acceptors.values_mut().for_each(Wakers::wake);
         let past = if self.endpoint.is_some() { self.counters().map(|(_, n)| n).collect() } else { Vec::new() };
         let fresh = Self::new(config, self.rng.clone());
-        *self = Self { boot: self.boot + 1, past, ..fresh };
+        *self = Self { boot: self.boot + 1, past, places: self.places, ..fresh };
     }
 
     #[inline]
@@ -104,16 +108,38 @@ impl Tcp {
         self.waiting(socket.id);
     }
 
-    /// Wakes `waker` when the readiness of the socket next changes.
-    pub(crate) fn watch(&mut self, socket: Socket, waker: &Waker) -> io::Result<()> {
+    /// Wakes `waker` when what it waits for is there, or the socket is gone; gives the number of its place.
+    pub(crate) fn watch(&mut self, socket: Socket, wish: Wish, waker: &Waker) -> io::Result<u64> {
         let id = self.resolve(socket)?;
         self.endpoint().state(id)?;
-        self.waiting(id).watchers.register(&Context::from_waker(waker));
-        // Of a socket that was let go nothing is told any more but that all has arrived.
-        if self.is_closing(id) && !self.closing.iter().any(|(other, w)| *other == id && w.will_wake(waker)) {
-            self.closing.push((id, waker.clone()));
+        self.places += 1;
+        let number = self.places;
+        self.waiting(id).watchers.enter(number, wish, waker);
+        if wish != Wish::Read {
+            // What comes of room later is told to who asked for it.
+            self.endpoint().ask_space(id)?;
         }
-        Ok(())
+        // Of a socket that was let go nothing is told any more but that all has arrived.
+        if self.is_closing(id) {
+            self.closing.insert(number, (id, waker.clone()));
+        }
+        Ok(number)
+    }
+
+    /// Gives a place up.
+    pub(crate) fn unwatch(&mut self, socket: Socket, wish: Wish, number: u64) {
+        self.closing.remove(&number);
+        let Ok(id) = self.resolve(socket) else { return };
+        let Self { endpoint, waiting, .. } = self;
+        let Some(waiting) = waiting.get_mut(id.index()) else { return };
+        waiting.watchers.leave(number, wish, || {
+            let Some(endpoint) = endpoint else { return false };
+            match wish {
+                // Where there is no room, the next in line asks for it.
+                Wish::Write => endpoint.ask_space(id).unwrap_or(false),
+                Wish::Read | Wish::Change => endpoint.readiness(id).is_ok_and(|readiness| readiness.is_readable()),
+            }
+        });
     }
 
     fn is_closing(&self, id: SocketId) -> bool {
@@ -157,9 +183,10 @@ impl Tcp {
         }
         if !self.closing.is_empty() {
             let closing = core::mem::take(&mut self.closing);
-            let (still, over): (Vec<_>, Vec<_>) = closing.into_iter().partition(|(id, _)| self.is_closing(*id));
+            let (still, over): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                closing.into_iter().partition(|(_, (id, _))| self.is_closing(*id));
             self.closing = still;
-            over.into_iter().for_each(|(_, waker)| waker.wake());
+            over.into_values().for_each(|(_, waker)| waker.wake());
         }
         self.deadline = self.endpoint.as_mut().and_then(|e| e.poll_timeout());
     }
@@ -173,7 +200,16 @@ impl Tcp {
     fn wake(&mut self, id: SocketId, readiness: Readiness) {
         if let Some(waiting) = self.waiting.get_mut(id.index()) {
             waiting.changes += 1;
-            waiting.watchers.wake();
+            waiting.watchers.tell();
+            if readiness.is_readable() {
+                waiting.watchers.call_reader();
+            }
+            if readiness.is_writable() {
+                waiting.watchers.call_writer();
+            }
+            if [Readiness::ERROR, Readiness::HANGUP].iter().any(|all| readiness.contains(*all)) {
+                waiting.watchers.wake();
+            }
             if readiness.is_readable()
                 && let Some(waker) = waiting.reader.take()
             {

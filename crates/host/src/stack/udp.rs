@@ -9,7 +9,7 @@ use septet_core::{DropReason, Rng, Trace};
 use septet_network::Iface;
 use septet_network::ip::{Cast, DEFAULT_TTL, Datagram, SendError};
 use septet_network::membership::Filter;
-use septet_socket::{Coalescing, Datagram as Received, Unreached};
+use septet_socket::{Coalescing, Datagram as Received, Unreached, Wish};
 use septet_transport::udp::{
     self, Broadcast, Endpoint, Error, GroupChange, Looping, Membership, Meta, Refused, SocketId, Transmit,
 };
@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 
 use super::errors::switched_off;
 use super::wakers::Wakers;
+use super::watchers::Watchers;
 
 /// The tasks that wait for one socket.
 #[derive(Debug, Default)]
@@ -25,8 +26,9 @@ struct Waiting {
     readers: Wakers,
     writers: Wakers,
     error_readers: Wakers,
-    /// Who is woken by any change, and how many there were.
-    watchers: Wakers,
+    /// Who waits for it by its number.
+    watchers: Watchers,
+    /// How many times its readiness has changed.
     changes: u64,
 }
 
@@ -36,6 +38,8 @@ pub(crate) struct Udp {
     endpoint: Endpoint,
     /// By [`SocketId::index`].
     waiting: Vec<Waiting>,
+    /// Places that were taken in `watchers` so far.
+    places: u64,
 }
 
 /// What a call fails with.
@@ -78,7 +82,8 @@ impl Udp {
     pub(crate) fn wipe(&mut self) {
         self.endpoint.wipe();
         for Waiting { readers, writers, error_readers, watchers, .. } in &mut self.waiting {
-            [readers, writers, error_readers, watchers].into_iter().for_each(Wakers::wake);
+            [readers, writers, error_readers].into_iter().for_each(Wakers::wake);
+            watchers.wake();
         }
         self.waiting = Vec::new();
     }
@@ -90,11 +95,22 @@ impl Udp {
         groups
     }
 
-    /// Wakes `waker` when the readiness of the socket next changes.
-    pub(crate) fn watch(&mut self, id: SocketId, waker: &Waker) -> io::Result<()> {
+    /// Wakes `waker` when what it waits for is there, or the socket is gone; gives the number of its place.
+    pub(crate) fn watch(&mut self, id: SocketId, wish: Wish, waker: &Waker) -> io::Result<u64> {
         self.endpoint.is_readable(id).map_err(io_error)?;
-        self.waiting[id.index()].watchers.register(&Context::from_waker(waker));
-        Ok(())
+        self.places += 1;
+        self.waiting[id.index()].watchers.enter(self.places, wish, waker);
+        Ok(self.places)
+    }
+
+    /// Gives a place up.
+    pub(crate) fn unwatch(&mut self, id: SocketId, wish: Wish, number: u64) {
+        let Self { endpoint, waiting, .. } = self;
+        let Some(waiting) = waiting.get_mut(id.index()) else { return };
+        waiting.watchers.leave(number, wish, || match wish {
+            Wish::Write => endpoint.is_writable(id).unwrap_or(false),
+            Wish::Read | Wish::Change => endpoint.is_readable(id).unwrap_or(false),
+        });
     }
 
     /// How many times the readiness of the socket has changed.
@@ -206,7 +222,10 @@ impl Udp {
             let waiting = &mut self.waiting[id.index()];
             waiting.writers.wake();
             waiting.changes += 1;
-            waiting.watchers.wake();
+            waiting.watchers.tell();
+            if self.endpoint.is_writable(id).unwrap_or(false) {
+                waiting.watchers.call_writer();
+            }
         }
     }
 
@@ -306,15 +325,17 @@ impl Udp {
         while let Some((id, readiness)) = self.endpoint.poll_event() {
             let Waiting { readers, writers, error_readers, watchers, changes } = &mut self.waiting[id.index()];
             *changes += 1;
-            watchers.wake();
+            watchers.tell();
             if readiness.icmp {
                 error_readers.wake();
             }
             if readiness.readable {
                 readers.wake();
+                watchers.call_reader();
             }
             if readiness.failed {
                 writers.wake();
+                watchers.wake();
             }
         }
     }
