@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::Poll;
 use std::io;
 
-use septet_posix::{Errno, Operation, Reply, Request};
+use septet_posix::{Errno, Operation, Process, Reply, Request};
 use septet_socket::NetExt as _;
 
 use crate::descriptor::Shared;
@@ -25,13 +25,21 @@ pub(crate) fn perform(process: &Shared, request: Request) -> io::Result<Reply> {
     done.unwrap_or(Err(Errno::EAGAIN)).map_err(io::Error::from)
 }
 
-/// Makes a call that never waits, and only takes its time.
-pub(crate) fn at_once(process: &Shared) {
-    let Some(task) = Task::current() else { return };
+/// Makes a call that never waits, and only takes its time; `line` is how it is told.
+pub(crate) fn at_once<T>(
+    process: &Shared,
+    line: impl FnOnce() -> String,
+    call: impl FnOnce(&mut Process) -> Result<T, Errno>,
+) -> io::Result<T> {
+    let Some(task) = Task::current() else { return Ok(call(&mut process.lock())?) };
     process.net().count("io.calls");
     if let Some(thread) = task.thread.get() {
+        // A program that ends takes no time.
         let _ = septet_coroutine::wait(thread.work(thread.cpu().costs().call));
     }
+    let result = call(&mut process.lock());
+    tell::at_once(&task, line, result.as_ref().err());
+    Ok(result?)
 }
 
 async fn call(process: &Shared, task: &Task, request: Request) -> Result<Reply, Errno> {

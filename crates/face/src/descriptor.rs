@@ -50,10 +50,28 @@ impl Shared {
 
     /// A new socket, as `socket(2)` makes it.
     pub(crate) fn socket(&self, family: i32, kind: i32) -> io::Result<Descriptor> {
-        let mut process = self.lock();
-        let fd = process.free_fd();
-        process.socket(fd, family, kind, 0)?;
-        drop(process);
+        let fd = call::at_once(
+            self,
+            || format!("socket({family}, {kind})"),
+            |process| {
+                let fd = process.free_fd();
+                process.socket(fd, family, kind, 0).map(|()| fd)
+            },
+        )?;
+        Ok(self.own(fd))
+    }
+
+    /// A new epoll instance.
+    pub(crate) fn epoll(&self) -> io::Result<Descriptor> {
+        let fd = call::at_once(
+            self,
+            || "epoll_create1()".to_owned(),
+            |process| {
+                let fd = process.free_fd();
+                process.epoll_create(fd);
+                Ok(fd)
+            },
+        )?;
         Ok(self.own(fd))
     }
 
@@ -62,8 +80,7 @@ impl Shared {
     }
 }
 
-/// A descriptor; a clone of it is what `dup(2)` gives.
-#[derive(Clone)]
+/// A descriptor.
 pub(crate) struct Descriptor(Arc<Owned>);
 
 struct Owned {
@@ -80,9 +97,28 @@ impl Descriptor {
         &self.0.process
     }
 
-    /// A call that never waits.
-    pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Process, Fd) -> Result<T, Errno>) -> io::Result<T> {
-        call(&mut self.0.process.lock(), self.0.fd).map_err(io::Error::from)
+    /// A call that never waits, by its name.
+    pub(crate) fn call<T>(
+        &self,
+        name: &'static str,
+        call: impl FnOnce(&mut Process, Fd) -> Result<T, Errno>,
+    ) -> io::Result<T> {
+        let fd = self.0.fd;
+        call::at_once(&self.0.process, || format!("{name}({fd})"), |process| call(process, fd))
+    }
+
+    /// Another handle of it, which `dup(2)` would give a number of its own.
+    pub(crate) fn duplicate(&self) -> io::Result<Self> {
+        self.call("dup", |_, _| Ok(Self(self.0.clone())))
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        // While there are others, closing this one is a call that does nothing more.
+        if Arc::strong_count(&self.0) > 1 {
+            let _ = self.call("close", |_, _| Ok(()));
+        }
     }
 }
 

@@ -140,12 +140,7 @@ impl Poll {
     /// The process has no more descriptors; `Unsupported` where the kernel has no epoll.
     pub fn new() -> io::Result<Self> {
         if let Some(task) = Task::current() {
-            call::at_once(&task.process);
-            let mut process = task.process.lock();
-            let fd = process.free_fd();
-            process.epoll_create(fd);
-            drop(process);
-            return Ok(Self(Inner::Simulated(task.process.own(fd))));
+            return Ok(Self(Inner::Simulated(task.process.epoll()?)));
         }
         #[cfg(target_os = "linux")]
         return Ok(Self(Inner::Kernel(rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC)?)));
@@ -180,10 +175,9 @@ impl Poll {
     fn control(&self, operation: i32, socket: Raw<'_>, key: u64, events: u32) -> io::Result<()> {
         match (&self.0, socket) {
             (Inner::Simulated(epoll), Raw::Simulated(Simulated(socket))) => {
-                call::at_once(epoll.process());
                 let event = EpollEvent { events, data: key };
                 let fd: Fd = socket.fd();
-                epoll.with(|process, epoll| process.epoll_control(epoll, operation, fd, event))
+                epoll.call("epoll_ctl", |process, epoll| process.epoll_control(epoll, operation, fd, event))
             }
             #[cfg(target_os = "linux")]
             (Inner::Kernel(epoll), Raw::Kernel(socket)) => {

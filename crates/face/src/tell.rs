@@ -101,6 +101,17 @@ impl Call {
     }
 }
 
+/// Tells a call that never waits.
+pub(crate) fn at_once(task: &Task, line: impl FnOnce() -> String, failed: Option<&Errno>) {
+    let kind = if failed.is_some() { "call.failed" } else { "call.done" };
+    task.process.net().trace(Storey::Application, kind, |f| {
+        f.set("thread", task.name.to_string()).set("call", line());
+        if let Some(why) = failed {
+            f.set("why", why.to_string());
+        }
+    });
+}
+
 /// What programs with these sockets record.
 pub const METRICS: &[Metric] = &[
     Metric::counter("io.calls", "system calls of programs with blocking and non-blocking sockets"),

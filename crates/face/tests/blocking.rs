@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex};
 use septet_core::{EventId, Instant as At, Power};
 use septet_engine::Action;
 use septet_face::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use septet_face::poll::{Interest, Poll, Trigger};
 use septet_face::time::Instant;
 use septet_face::{start, thread};
-use stage::{Log, boots, host, pair, play};
+use septet_socket::cpu::Costs;
+use stage::{Log, boots, host, host_with, pair, play};
 
 /// Sends lines back, a thread a connection.
 fn echo() {
@@ -233,6 +235,49 @@ fn ten_thousand_programs_wait_on_one_host() {
     assert!(each < PER_PROGRAM, "{each} bytes for each");
     let _ = world.run_until(At::from_secs(10));
     assert_eq!(log.lines(), [format!("{PROGRAMS} bytes")]);
+}
+
+#[test]
+fn each_call_is_counted_and_takes_its_time() {
+    let log = Log::default();
+    let call = Duration::from_micros(1);
+    let free = Duration::ZERO;
+    let costs = Costs { call, copy: free, switch: free, wake: free, ..Costs::default() };
+    let mut server = host_with(2, costs);
+    let (recorder, out) = (server.recorder(), log.clone());
+    boots(&mut server, "server", move || {
+        let begun = Instant::now();
+        let tell = |what: &str| out.say(format!("{what}: {} µs", begun.elapsed().as_micros()));
+        // socket, setsockopt, bind, listen
+        let listener = TcpListener::bind("0.0.0.0:7").unwrap();
+        tell("listens");
+        listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        tell("is told");
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        let clone = listener.try_clone().unwrap();
+        drop((listener, clone));
+        tell("is closed, twice");
+        // socket, bind, setsockopt, getsockname; getpeername fails
+        let socket = UdpSocket::bind("0.0.0.0:7").unwrap();
+        socket.set_broadcast(true).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        assert_eq!(socket.peer_addr().unwrap_err().kind(), ErrorKind::NotConnected);
+        socket.connect("127.0.0.1:8").unwrap();
+        socket.take_error().unwrap();
+        drop(socket);
+        tell("is closed");
+        // epoll_create, epoll_ctl, and both are closed
+        let socket = UdpSocket::bind("0.0.0.0:7").unwrap();
+        Poll::new().unwrap().add(&socket, 1, Interest::Read, Trigger::Level).unwrap();
+        drop(socket);
+        tell("has polled");
+    });
+    let (mut world, ..) = pair(host(1), server);
+    let _ = world.run_until(At::from_secs(1));
+    let said = ["listens: 4 µs", "is told: 6 µs", "is closed, twice: 10 µs", "is closed: 18 µs", "has polled: 24 µs"];
+    assert_eq!(log.lines(), said);
+    assert_eq!(recorder.series("io.calls").unwrap().count(), 24);
 }
 
 #[test]

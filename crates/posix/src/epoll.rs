@@ -8,6 +8,8 @@ use crate::{Errno, Fd, Process};
 const EPOLL_CTL_ADD: i32 = 1;
 const EPOLL_CTL_DEL: i32 = 2;
 const EPOLL_CTL_MOD: i32 = 3;
+/// How deep epoll instances may watch one another: `EP_MAX_NESTS`, which counts from one to the next.
+const NESTS: usize = 4;
 const EPOLLONESHOT: u32 = 1 << 30;
 const EPOLLET: u32 = 1 << 31;
 
@@ -61,10 +63,17 @@ impl Process {
     /// `epoll_ctl(2)`
     ///
     /// # Errors
-    /// `EBADF`, `EEXIST`, `ENOENT`, `EINVAL`.
+    /// `EBADF`, `EEXIST`, `ENOENT`; `EINVAL` where it is no epoll instance, or is to watch itself; `ELOOP` where instances would
+    /// watch one another in a circle, or more than four deep.
     pub fn epoll_control(&mut self, epoll: Fd, operation: i32, fd: Fd, event: EpollEvent) -> Result<(), Errno> {
         if !self.descriptors.contains_key(&fd) {
             return Err(Errno::EBADF);
+        }
+        if !matches!(self.object(epoll)?, Object::Epoll(_)) || epoll == fd {
+            return Err(Errno::EINVAL);
+        }
+        if operation == EPOLL_CTL_ADD && matches!(self.object(fd)?, Object::Epoll(_)) {
+            self.may_nest(epoll, fd)?;
         }
         let Object::Epoll(epoll) = self.object_mut(epoll)? else { return Err(Errno::EINVAL) };
         let trigger = if event.events & EPOLLET != 0 { Trigger::Edge } else { Trigger::Level };
@@ -81,6 +90,50 @@ impl Process {
             }
             (EPOLL_CTL_DEL | EPOLL_CTL_MOD, false) => Err(Errno::ENOENT),
             _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Whether an epoll instance may watch another, as `ep_loop_check()` says it. epoll_ctl(2): "ELOOP: fd refers to an epoll
+    /// instance and this EPOLL_CTL_ADD operation would result in a circular loop of epoll instances monitoring one another or a
+    /// nesting depth of epoll instances greater than 5."
+    fn may_nest(&self, upper: Fd, lower: Fd) -> Result<(), Errno> {
+        let below = self.nests_below(lower, upper, &mut BTreeMap::new()).ok_or(Errno::ELOOP)?;
+        let above = self.nests_above(upper, &mut BTreeMap::new());
+        if below + 1 + above > NESTS { Err(Errno::ELOOP) } else { Ok(()) }
+    }
+
+    /// How deep instances are watched below one; `None` where `end` is among them.
+    fn nests_below(&self, fd: Fd, end: Fd, known: &mut BTreeMap<Fd, usize>) -> Option<usize> {
+        if let Some(depth) = known.get(&fd) {
+            return Some(*depth);
+        }
+        let mut depth = 0;
+        for below in self.epoll(fd).into_iter().flat_map(Epoll::descriptors).filter(|fd| self.epoll(*fd).is_some()) {
+            if below == end {
+                return None;
+            }
+            depth = depth.max(self.nests_below(below, end, known)? + 1);
+        }
+        known.insert(fd, depth);
+        Some(depth)
+    }
+
+    /// How many instances there are, one upon another, that watch one.
+    fn nests_above(&self, fd: Fd, known: &mut BTreeMap<Fd, usize>) -> usize {
+        if let Some(depth) = known.get(&fd) {
+            return *depth;
+        }
+        let watches = |above: &Fd| self.epoll(*above).is_some_and(|epoll| epoll.watched.contains_key(&fd));
+        let above: Vec<_> = self.descriptors.keys().copied().filter(watches).collect();
+        let depth = above.into_iter().map(|fd| self.nests_above(fd, known) + 1).max().unwrap_or(0);
+        known.insert(fd, depth);
+        depth
+    }
+
+    fn epoll(&self, fd: Fd) -> Option<&Epoll> {
+        match self.object(fd) {
+            Ok(Object::Epoll(epoll)) => Some(epoll),
+            _ => None,
         }
     }
 

@@ -34,6 +34,7 @@ errnos! {
     EINVAL = 22,
     EMFILE = 24,
     EPIPE = 32,
+    ELOOP = 40,
     ENOMSG = 42,
     EPROTO = 71,
     ENOTSOCK = 88,

@@ -8,9 +8,6 @@ use septet_transport::tcp::State;
 use crate::socket::{Object, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT};
 use crate::{Fd, Operation, Process, Request};
 
-/// How deep epoll instances may watch one another, as Linux has it (`EP_MAX_NESTS`).
-const NESTS: usize = 4;
-
 impl Process {
     /// Wakes `waker` once, when something has happened for which `operation` may wait; what it waited with before is given up.
     /// Beside that it may be worth asking at its [deadline](Operation::deadline).
@@ -21,7 +18,7 @@ impl Process {
         // Given up first: who was woken for nothing stands at the end of the line again.
         operation.watches.clear();
         let mut watches = core::mem::take(&mut operation.watches);
-        let mut watch = |fd, wish| self.watch_descriptor(fd, wish, waker, NESTS, &mut watches);
+        let mut watch = |fd, wish| self.watch_descriptor(fd, wish, waker, &mut watches);
         match operation.request() {
             Request::Accept { listener: fd, .. } | Request::Receive { fd, .. } => watch(*fd, Wish::Read),
             Request::Send { fd, .. } => watch(*fd, Wish::Write),
@@ -60,15 +57,15 @@ impl Process {
         }
     }
 
-    fn watch_descriptor(&self, fd: Fd, wish: Wish, waker: &Waker, nests: usize, watches: &mut Vec<Watch>) {
+    fn watch_descriptor(&self, fd: Fd, wish: Wish, waker: &Waker, watches: &mut Vec<Watch>) {
         let socket = match self.descriptors.get(&fd).map(|d| &d.object) {
             Some(Object::Tcp(socket)) => socket.id().map(Watched::Tcp),
             Some(Object::Udp(socket)) => socket.id().map(Watched::Udp),
-            Some(Object::Epoll(epoll)) if nests > 0 => {
-                epoll.descriptors().for_each(|fd| self.watch_descriptor(fd, wish, waker, nests - 1, watches));
+            Some(Object::Epoll(epoll)) => {
+                epoll.descriptors().for_each(|fd| self.watch_descriptor(fd, wish, waker, watches));
                 None
             }
-            Some(Object::Epoll(_)) | None => None,
+            None => None,
         };
         // A socket that is gone tells so at the next call.
         watches.extend(socket.and_then(|socket| Watch::begin(&self.sockets, socket, wish, waker).ok()));

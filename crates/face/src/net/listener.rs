@@ -75,10 +75,8 @@ impl TcpListener {
         at_any(&addresses, |at| {
             let socket = Descriptor::open(&task.process, at, SOCK_STREAM)?;
             socket.set_switch(SOL_SOCKET, SO_REUSEADDR, reuses)?;
-            socket.with(|process, fd| {
-                process.bind(fd, *at)?;
-                process.listen(fd, options.backlog.into())
-            })?;
+            socket.call("bind", |process, fd| process.bind(fd, *at))?;
+            socket.call("listen", |process, fd| process.listen(fd, options.backlog.into()))?;
             Ok(Self(Simulated(socket)))
         })
     }
@@ -122,7 +120,7 @@ impl TcpListener {
     /// The process has no more descriptors.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(Self(match &self.0 {
-            Simulated(socket) => Simulated(socket.clone()),
+            Simulated(socket) => Simulated(socket.duplicate()?),
             Kernel(listener) => Kernel(listener.try_clone()?),
         }))
     }

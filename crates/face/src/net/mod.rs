@@ -92,7 +92,7 @@ impl Descriptor {
     }
 
     fn set(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
-        self.with(|process, fd| process.set_option(fd, level, name, value))
+        self.call("setsockopt", |process, fd| process.set_option(fd, level, name, value))
     }
 
     fn set_switch(&self, level: i32, name: i32, on: bool) -> io::Result<()> {
@@ -100,7 +100,7 @@ impl Descriptor {
     }
 
     fn get(&self, level: i32, name: i32) -> io::Result<Vec<u8>> {
-        self.with(|process, fd| process.get_option(fd, level, name))
+        self.call("getsockopt", |process, fd| process.get_option(fd, level, name))
     }
 
     fn get_number(&self, level: i32, name: i32) -> io::Result<i32> {
@@ -117,7 +117,7 @@ impl Descriptor {
     }
 
     fn set_nonblocking(&self, on: bool) -> io::Result<()> {
-        self.with(|process, fd| process.fcntl(fd, F_SETFL, if on { O_NONBLOCK } else { 0 })).map(drop)
+        self.call("fcntl", |process, fd| process.fcntl(fd, F_SETFL, if on { O_NONBLOCK } else { 0 })).map(drop)
     }
 
     fn set_timeout(&self, name: i32, time: Option<Duration>) -> io::Result<()> {
@@ -140,11 +140,11 @@ impl Descriptor {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.with(Process::local_addr)
+        self.call("getsockname", Process::local_addr)
     }
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.with(Process::peer_addr)
+        self.call("getpeername", Process::peer_addr)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -153,6 +153,6 @@ impl Descriptor {
             Shutdown::Write => 1,
             Shutdown::Both => 2,
         };
-        self.with(|process, fd| process.shutdown(fd, how))
+        self.call("shutdown", |process, fd| process.shutdown(fd, how))
     }
 }

@@ -114,7 +114,7 @@ impl TcpStream {
     /// The process has no more descriptors.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(Self(match &self.0 {
-            Simulated(socket) => Simulated(socket.clone()),
+            Simulated(socket) => Simulated(socket.duplicate()?),
             Kernel(stream) => Kernel(stream.try_clone()?),
         }))
     }

@@ -32,7 +32,7 @@ impl UdpSocket {
         };
         at_any(&addresses, |at| {
             let socket = Descriptor::open(&task.process, at, SOCK_DGRAM)?;
-            socket.with(|process, fd| process.bind(fd, *at))?;
+            socket.call("bind", |process, fd| process.bind(fd, *at))?;
             Ok(Self(Simulated(socket)))
         })
     }
@@ -147,7 +147,7 @@ impl UdpSocket {
     /// The process has no more descriptors.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(Self(match &self.0 {
-            Simulated(socket) => Simulated(socket.clone()),
+            Simulated(socket) => Simulated(socket.duplicate()?),
             Kernel(socket) => Kernel(socket.try_clone()?),
         }))
     }
