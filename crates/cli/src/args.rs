@@ -6,17 +6,19 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use septet_sweep::{Axis, Seeds};
 
+use crate::convert::ConvertArgs;
 use crate::keep::Kind;
 use crate::limits::Memory;
 use crate::live::args::LiveCommand;
 use crate::report::StoryLength;
+use crate::sniff::SniffArgs;
 
 /// A whole network in one process: seven storeys, real bytes, virtual time.
 #[derive(Debug, Parser)]
 #[command(name = "septet", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Results go to stdout, everything else to stderr.\n\nExit codes:\n  \
     0    all is well\n  \
-    1    an expectation failed, or a run could not come to its end\n  \
+    1    an expectation failed, or a run or a conversion could not come to its end\n  \
     2    the command line is wrong\n  \
     3    a lab is not valid\n  \
     4    the environment is in the way: a file cannot be read or written\n  \
@@ -49,6 +51,10 @@ pub(crate) enum Command {
     Study(StudyCommand),
     /// Draw metrics of a run over time (SVG)
     Plot(PlotArgs),
+    /// Convert text from one character set to another: EBCDIC, Unicode, the encodings of the web
+    Convert(ConvertArgs),
+    /// Say what files are by their first bytes, as a browser does
+    Sniff(SniffArgs),
     #[command(flatten)]
     Live(LiveCommand),
     /// Print the JSON Schema of lab files

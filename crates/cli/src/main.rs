@@ -6,6 +6,7 @@ mod args;
 mod bench;
 mod bits;
 mod check;
+mod convert;
 mod exit;
 mod hunt;
 mod interrupt;
@@ -18,6 +19,7 @@ mod live;
 mod plot;
 mod report;
 mod run;
+mod sniff;
 mod study;
 mod sweep;
 mod terminal;
@@ -56,6 +58,8 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::IoServer(args) => io::serve(args),
         Command::Study(command) => study::study(command),
         Command::Plot(args) => plot::plot(args),
+        Command::Convert(args) => convert::convert(args),
+        Command::Sniff(args) => sniff::sniff(args),
         Command::Live(command) => live::run(command),
         Command::Schema => {
             writeln!(out, "{:#}", septet_lab::json_schema()).and_then(|()| out.flush()).map_err(Failure::stdout)?;

@@ -57,6 +57,11 @@ impl Stdout {
         Self { inner: io::BufWriter::new(io::stdout()), closed: false }
     }
 
+    /// Whether nobody reads any more.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     fn forgive<T>(&mut self, done: T, result: io::Result<T>) -> io::Result<T> {
         match result {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {

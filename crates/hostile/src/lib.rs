@@ -21,7 +21,7 @@ pub use dhcp::dhcp;
 pub use dns::{dns_client, dns_server};
 pub use file::lab_file;
 pub use http::{http_client, http_server};
-pub use presentation::{charset, sniffing};
+pub use presentation::{charset, decompression, message, sniffing};
 pub use routing::routing;
 pub use session::{cotp, session, spdu, transfer};
 pub use station::{firewall, host, router};
@@ -43,6 +43,8 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("transfer", transfer),
     ("charset", charset),
     ("sniffing", sniffing),
+    ("decompression", decompression),
+    ("message", message),
     ("dns-server", dns_server),
     ("dns-client", dns_client),
     ("http-server", http_server),

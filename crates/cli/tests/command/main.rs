@@ -2,6 +2,7 @@
 
 mod bounds;
 mod check;
+mod codes;
 mod course;
 mod docs;
 mod hunt;

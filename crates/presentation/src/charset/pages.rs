@@ -30,6 +30,17 @@ impl CodePage {
         }
     }
 
+    /// Where it is used.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Cp037 => "EBCDIC: United States, Canada, Portugal, Brazil",
+            Self::Cp273 => "EBCDIC: Germany, Austria",
+            Self::Cp500 => "EBCDIC: international",
+            Self::Cp1047 => "EBCDIC: Latin-1 of open systems (z/OS UNIX)",
+            Self::Cp1140 => "EBCDIC: code page 037 with the euro sign",
+        }
+    }
+
     /// The code page of this name, however it is written: `cp037`, `IBM037`, `ibm-1047`, `CCSID 500`, `37`.
     pub fn find(name: &str) -> Option<Self> {
         let lower: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();

@@ -1,4 +1,5 @@
-//! A feed, or HTML: what is said to be `text/html` may be either (WHATWG MIME Sniffing §7.3).
+//! A feed, or HTML: what is said to be `text/html` may be either, as the standard had it in a section of its own until it left
+//! feeds to those who read them.
 
 use super::table::is_white;
 

@@ -16,20 +16,21 @@ pub(super) fn is_webm(input: &[u8]) -> bool {
     if !input.starts_with(b"\x1a\x45\xdf\xa3") {
         return false;
     }
-    let Some(at) = (4..input.len().min(38)).find(|at| input.get(*at..at + 2) == Some(b"\x42\x82")) else {
-        return false;
-    };
-    let Some(first) = input.get(at + 2) else { return false };
-    // A variable-length number: as many octets as there are noughts before its first one, and one more.
-    let number = (first.leading_zeros() as usize + 1).min(8);
-    let start = at + 2 + number;
-    if start + 4 >= input.len() {
-        return false;
-    }
-    let padded = input[start..].iter().take_while(|octet| **octet == 0).count();
-    input[start + padded..].starts_with(b"webm")
+    // The document type stands where its identifier does, or where that only seems to.
+    (4..input.len().min(38)).filter(|at| input[*at..].starts_with(b"\x42\x82")).any(|at| {
+        let Some(first) = input.get(at + 2) else { return false };
+        // A variable-length number: as many octets as there are noughts before its first one, and one more.
+        let number = (first.leading_zeros() as usize + 1).min(8);
+        let start = at + 2 + number;
+        if start + 4 >= input.len() {
+            return false;
+        }
+        let padded = input[start..].iter().take_while(|octet| **octet == 0).count();
+        input[start + padded..].starts_with(b"webm")
+    })
 }
 
+/// The standard's text has these two in each other's place; then no file of MPEG 1 would be found.
 const MPEG1: [usize; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
 const MPEG2: [usize; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
 const FREQUENCIES: [usize; 3] = [44_100, 48_000, 32_000];

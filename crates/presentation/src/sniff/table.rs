@@ -89,7 +89,7 @@ pub const FONTS: &[Row] = &[
 pub const ARCHIVES: &[Row] = &[
     exact(b"\x1f\x8b\x08", "application/x-gzip"),
     exact(b"PK\x03\x04", "application/zip"),
-    exact(b"Rar \x1a\x07\0", "application/x-rar-compressed"),
+    exact(b"Rar!\x1a\x07\0", "application/x-rar-compressed"),
 ];
 
 /// §7.1, step 1: what can be scripted, where that may be guessed.

@@ -84,6 +84,9 @@ fn media_without_a_pattern() {
     assert_eq!(guessed(&webm(b"\x40\x04webm")), "video/webm");
     assert_eq!(guessed(&webm(b"\x86\0\0webm")), "video/webm");
     assert_eq!(guessed(&webm(b"\x88matroska")), "application/octet-stream");
+    // What only looks like the identifier, in a number before it.
+    let twice = b"\x1a\x45\xdf\xa3\x9f\x42\xf2\x82\x42\x82\x42\x82\x84webm\x42\x87\x81\x04";
+    assert_eq!(guessed(twice), "video/webm");
 
     // MPEG 1 layer III, 128 kbit/s at 44.1 kHz: 417 octets, and the next frame.
     let header = b"\xff\xfb\x90\x00";
