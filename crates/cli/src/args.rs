@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use septet_sweep::{Axis, Seeds};
 
+use crate::ca::args::CaCommand;
 use crate::convert::ConvertArgs;
 use crate::keep::Kind;
 use crate::limits::Memory;
@@ -55,6 +56,9 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Say what files are by their first bytes, as a browser does
     Sniff(SniffArgs),
+    /// Be a certificate authority: certificates, requests, revocation, on files
+    #[command(subcommand)]
+    Ca(CaCommand),
     #[command(flatten)]
     Live(LiveCommand),
     /// Print the JSON Schema of lab files

@@ -5,6 +5,7 @@
 mod args;
 mod bench;
 mod bits;
+mod ca;
 mod check;
 mod convert;
 mod exit;
@@ -60,6 +61,7 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Plot(args) => plot::plot(args),
         Command::Convert(args) => convert::convert(args),
         Command::Sniff(args) => sniff::sniff(args),
+        Command::Ca(command) => ca::ca(command),
         Command::Live(command) => live::run(command),
         Command::Schema => {
             writeln!(out, "{:#}", septet_lab::json_schema()).and_then(|()| out.flush()).map_err(Failure::stdout)?;

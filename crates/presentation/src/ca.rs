@@ -17,7 +17,11 @@
 //! # Ok::<(), septet_presentation::ca::CaError>(())
 //! ```
 
+mod describe;
+mod issuer;
+mod names;
 mod order;
+mod request;
 
 use core::fmt;
 use core::time::Duration;
@@ -35,7 +39,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use septet_core::Seed;
 use sha2::{Digest, Sha256};
 
+pub use describe::{date_and_time, describe, is_same_certificate, list_number, serial_of};
+#[cfg(test)]
+pub(crate) use issuer::unhex;
+pub use issuer::{Founding, Issuing, Kept, KeyKind, Leaf, REASONS, Revoked, Signed, Usage, request_with_new_key};
+pub use names::is_within;
 pub use order::{FLAWS, Flaw, FlawEntry, IssuedBy, Order};
+pub use request::Request;
 
 /// One day.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -68,6 +78,21 @@ pub enum CaError {
     Tls(rustls::Error),
     /// What was read is not a PEM file of certificates.
     Pem(String),
+    /// What was read is no private key, or not the one that it should be.
+    Key(String),
+    /// A request for a certificate is refused.
+    Request(String),
+    /// A name that the authority may not sign for.
+    NotPermitted(String),
+    /// The certificate would hold longer than the authority's own, which holds for this long.
+    Outlives {
+        /// How long the authority's holds.
+        most: Duration,
+    },
+    /// What is not a serial number in hexadecimal digits.
+    Serial(String),
+    /// What is not a reason to revoke.
+    Reason(String),
 }
 
 impl fmt::Display for CaError {
@@ -78,6 +103,21 @@ impl fmt::Display for CaError {
             Self::Build(e) => write!(f, "cannot make the certificate: {e}"),
             Self::Tls(e) => write!(f, "TLS refuses the certificate: {e}"),
             Self::Pem(why) => write!(f, "not a PEM file of certificates: {why}"),
+            Self::Key(why) => write!(f, "not the private key: {why}"),
+            Self::Request(why) => write!(f, "the request is refused: {why}"),
+            Self::NotPermitted(name) => write!(f, "the authority may not sign for `{name}`"),
+            Self::Outlives { most } => {
+                write!(
+                    f,
+                    "the authority itself holds for {} days more, and nobody can promise longer",
+                    issuer::whole_days(*most)
+                )
+            }
+            Self::Serial(text) => write!(f, "`{text}` is not a serial number: an even number of hexadecimal digits"),
+            Self::Reason(text) => {
+                let known: Vec<_> = REASONS.iter().map(|(name, _)| *name).collect();
+                write!(f, "`{text}` is not a reason: {}", known.join(", "))
+            }
         }
     }
 }
@@ -331,6 +371,13 @@ fn common_name(name: &str) -> DistinguishedName {
     let mut dn = DistinguishedName::new();
     dn.push(DnType::OrganizationName, "Septet");
     dn.push(DnType::CommonName, name);
+    dn
+}
+
+/// A name of nothing but this. X.520 bounds a common name at 64 characters; clients go by the alternative names anyway.
+fn common_name_alone(name: &str) -> DistinguishedName {
+    let mut dn = DistinguishedName::new();
+    dn.push(DnType::CommonName, name.chars().take(64).collect::<String>());
     dn
 }
 

@@ -1,6 +1,7 @@
 //! The command as a person or a script meets it: stdout, stderr, exit code, files.
 
 mod bounds;
+mod ca;
 mod check;
 mod codes;
 mod course;
