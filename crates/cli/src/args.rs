@@ -9,6 +9,7 @@ use septet_sweep::{Axis, Seeds};
 use crate::ca::args::CaCommand;
 use crate::convert::ConvertArgs;
 use crate::keep::Kind;
+use crate::keys::KeysCommand;
 use crate::limits::Memory;
 use crate::live::args::LiveCommand;
 use crate::report::StoryLength;
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     /// Be a certificate authority: certificates, requests, revocation, on files
     #[command(subcommand)]
     Ca(CaCommand),
+    /// Show what keys do, and what they cost
+    #[command(subcommand)]
+    Keys(KeysCommand),
     #[command(flatten)]
     Live(LiveCommand),
     /// Print the JSON Schema of lab files

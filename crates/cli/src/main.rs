@@ -13,6 +13,7 @@ mod hunt;
 mod interrupt;
 mod io;
 mod keep;
+mod keys;
 mod lab_file;
 mod limits;
 mod list;
@@ -62,6 +63,7 @@ fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Convert(args) => convert::convert(args),
         Command::Sniff(args) => sniff::sniff(args),
         Command::Ca(command) => ca::ca(command),
+        Command::Keys(command) => keys::keys(command),
         Command::Live(command) => live::run(command),
         Command::Schema => {
             writeln!(out, "{:#}", septet_lab::json_schema()).and_then(|()| out.flush()).map_err(Failure::stdout)?;

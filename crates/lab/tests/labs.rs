@@ -365,6 +365,13 @@ fn certificates() {
 }
 
 #[test]
+fn keys() {
+    holds("keys-symmetric", &[]);
+    holds("keys-public", &[]);
+    holds("keys-hybrid", &[]);
+}
+
+#[test]
 fn queue_md1() {
     holds("queue-md1", &[]);
 }

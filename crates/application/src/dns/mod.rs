@@ -12,7 +12,7 @@ mod zone;
 
 pub use hickory_proto::op::ResponseCode;
 pub use hickory_proto::rr::{Name, RData, Record, RecordType};
-pub use resolver::{Family, LookupError, METRICS, Query, Reply, Resolver, Transport, exchange, look_up};
+pub use resolver::{Family, LookupError, METRICS, Query, Reply, Resolver, Transport, exchange};
 pub(crate) use resolver::{Found, in_order};
 pub use server::{METRICS as SERVER_METRICS, Server};
 pub use update::{Change, Update};

@@ -19,12 +19,15 @@ mod console;
 mod curl;
 mod dhclient;
 mod dig;
+mod eavesdrop;
 mod gauge;
 mod hop;
 mod io_client;
 mod io_server;
 mod ip;
 mod iperf3;
+mod keys_receive;
+mod keys_send;
 mod mtr;
 mod names;
 mod nc;
@@ -66,10 +69,13 @@ pub static PROGRAMS: &[&dyn Program] = &[
     &curl::Curl,
     &dhclient::Dhclient,
     &dig::Dig,
+    &eavesdrop::Eavesdrop,
     &io_client::IoClient,
     &io_server::IoServer,
     &ip::Ip,
     &iperf3::Iperf3,
+    &keys_receive::KeysReceive,
+    &keys_send::KeysSend,
     &mtr::Mtr,
     &nc::Nc,
     &nft::Nft,

@@ -9,6 +9,7 @@ mod docs;
 mod hunt;
 #[cfg(target_os = "linux")]
 mod io;
+mod keys;
 #[cfg(target_os = "linux")]
 mod live;
 mod plot;

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use septet_core::{EventId, Instant, Randomness, Recorder, Trace};
 use septet_engine::executor;
 use septet_socket::{
-    Admin, BoxFuture, Entropy, IcmpSocket, ListenOptions, Lookup, Net, Note, PacketSocket, Sleep, Spawned, SystemRef,
+    Admin, BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, PacketSocket, Sleep, Spawned, SystemRef,
     TcpListener, TcpOptions, TcpStream, UdpSocket,
 };
 use septet_wire::ethernet::EtherType;
@@ -22,7 +22,7 @@ use super::sockets::Sockets;
 use super::udp::UdpHandle;
 use crate::clock::Clock;
 use crate::disk::Disk;
-use crate::stack::{HostConfig, Storeys};
+use crate::stack::{Hears, HostConfig, Storeys};
 
 /// Where name servers answer.
 const DNS: u16 = 53;
@@ -86,6 +86,15 @@ impl HostNet {
     pub(crate) fn put_beside(&self, what: Arc<dyn Any + Send + Sync>) -> bool {
         self.beside.set(what).is_ok()
     }
+
+    fn packet_socket(&self, device: &str, protocol: EtherType, hears: Hears) -> io::Result<PacketSocket> {
+        let id = registry::call(&self.key, |stack, _| {
+            stack.running()?;
+            let device = stack.device(device)?;
+            Ok(stack.packets.open(device, protocol, hears))
+        })?;
+        Ok(PacketSocket::new(PacketHandle { key: self.key.clone(), id }))
+    }
 }
 
 impl Net for HostNet {
@@ -140,10 +149,6 @@ impl Net for HostNet {
     fn hosts(&self, name: &str) -> Vec<IpAddr> {
         // RFC 4343 §2: "comparisons on name lookup for DNS queries should be case insensitive"; the table is in lower case.
         self.config.hosts.get(&name.to_ascii_lowercase()).cloned().unwrap_or_default()
-    }
-
-    fn lookup(&self) -> Option<Lookup> {
-        self.config.lookup
     }
 
     fn now(&self) -> Instant {
@@ -213,12 +218,11 @@ impl Net for HostNet {
     }
 
     fn open_packet(&self, device: &str, protocol: EtherType) -> io::Result<PacketSocket> {
-        let id = registry::call(&self.key, |stack, _| {
-            stack.running()?;
-            let device = stack.device(device)?;
-            Ok(stack.packets.open(device, protocol))
-        })?;
-        Ok(PacketSocket::new(PacketHandle { key: self.key.clone(), id }))
+        self.packet_socket(device, protocol, Hears::Own)
+    }
+
+    fn open_promiscuous(&self, device: &str, protocol: EtherType) -> io::Result<PacketSocket> {
+        self.packet_socket(device, protocol, Hears::All)
     }
 
     fn admin(&self) -> io::Result<Admin> {

@@ -36,6 +36,7 @@ pub use counters::metrics;
 pub use lens::PacketLens;
 pub(crate) use listening::Late;
 pub use listening::{Accept, Listening, ListeningRule};
+pub(crate) use packets::Hears;
 pub(crate) use slots::SlotId;
 pub use speaker::Speaker;
 pub(crate) use storeys::Storeys;

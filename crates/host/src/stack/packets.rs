@@ -13,10 +13,20 @@ use super::errors::switched_off;
 use super::inbox::Inbox;
 use super::slots::{SlotId, Slots};
 
+/// What a socket hears of its link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Hears {
+    /// What the card takes for its host.
+    Own,
+    /// What is between others too.
+    All,
+}
+
 #[derive(Debug)]
 struct Socket {
     iface: Iface,
     protocol: EtherType,
+    hears: Hears,
     inbox: Inbox<Header>,
 }
 
@@ -29,9 +39,9 @@ pub(crate) struct Packets {
 }
 
 impl Packets {
-    pub(crate) fn open(&mut self, iface: Iface, protocol: EtherType) -> SlotId {
+    pub(crate) fn open(&mut self, iface: Iface, protocol: EtherType, hears: Hears) -> SlotId {
         self.open += 1;
-        self.sockets.insert(Socket { iface, protocol, inbox: Inbox::default() })
+        self.sockets.insert(Socket { iface, protocol, hears, inbox: Inbox::default() })
     }
 
     pub(crate) fn close(&mut self, id: SlotId) {
@@ -59,6 +69,18 @@ impl Packets {
                 socket.inbox.put(*header, frame.clone());
             }
         }
+    }
+
+    /// Gives a packet between others to those who hear all; tells whether anybody does.
+    pub(crate) fn overhear(&mut self, iface: Iface, header: &Header, frame: &Frame) -> bool {
+        let mut is_heard = false;
+        for socket in self.sockets.iter_mut().filter(|socket| socket.hears == Hears::All) {
+            if (socket.iface, socket.protocol) == (iface, header.ether_type) {
+                socket.inbox.put(*header, frame.clone());
+                is_heard = true;
+            }
+        }
+        is_heard
     }
 
     pub(crate) fn poll_receive(

@@ -180,7 +180,12 @@ impl Storeys {
             to if to.is_multicast() => Cast::Multicast,
             to if to == mac => Cast::Unicast,
             // The card filters what is for others: a switch that does not know them yet floods.
-            _ => return Aftermath::None,
+            _ => {
+                let is_heard = self.packets.is_open()
+                    && self.ip.is_switched_on(iface)
+                    && self.packets.overhear(iface, &header, &frame);
+                return if is_heard { Aftermath::Some } else { Aftermath::None };
+            }
         };
         if header.ether_type == EtherType::VLAN {
             match self.untag(port, &mut frame) {
