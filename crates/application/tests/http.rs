@@ -6,10 +6,12 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use common::{TempFile, authority, free_address, judge, net, ours, ours_with, start, traced_net};
-use http::StatusCode;
-use septet_application::http::{Content, Page, Server, Site};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, StatusCode};
+use septet_application::http::{About, Answer, Content, Page, Rule, Server, Site};
 use septet_application::programs::Captured;
 use septet_presentation::ca::TrustStore;
+use septet_presentation::compression::Coding;
 use septet_socket::{NetExt, NetRef};
 
 fn site() -> Site {

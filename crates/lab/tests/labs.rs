@@ -419,6 +419,21 @@ fn session_full_duplex() {
 }
 
 #[test]
+fn ebcdic() {
+    holds("ebcdic", &[]);
+    // Where nothing is converted, nobody reads what was meant.
+    let text = read("ebcdic");
+    let pc = play("unconverted", &text.replace("--charset us-ascii --expect", "--bare --charset us-ascii --expect"));
+    assert_eq!((sum(&pc, "pc", "text.same"), sum(&pc, "pc", "text.different")), (0.0, 1.0));
+    // Another page of EBCDIC is another character set: it is converted to that one.
+    let other = play("another-page", &text.replace("--charset cp037 --expect", "--charset cp500 --expect"));
+    assert_eq!(sum(&other, "mainframe", "text.same"), 1.0);
+    // Without a message nobody knows what the answer is.
+    let bare = play("no-message", &text.replace("us-ascii mainframe", "us-ascii --bare mainframe"));
+    assert_eq!(sum(&bare, "mainframe", "text.failed"), 1.0);
+}
+
+#[test]
 fn hub() {
     holds("hub", &[]);
 }

@@ -115,3 +115,38 @@ fn an_answer_that_will_not_do_is_shown_in_its_place() {
     let mistakes = format!("{:?}", Lab::parse("lab.toml", text).unwrap_err());
     assert!(mistakes.contains("`fro` is no part of an answer"), "{mistakes}");
 }
+
+#[test]
+fn a_server_compresses_for_who_takes_it() {
+    let text = r#"
+[lab]
+stop = "20s"
+[topology]
+links = ["c -- web"]
+[host.web.http]
+body = "200kb"
+compress = ["br", "gzip"]
+[host.c]
+run = [
+    "at 1s: curl -s http://web/",
+    "at 2s: curl -s --compressed http://web/",
+    "at 3s: curl -s --compressed -H 'Accept-Encoding: gzip;q=1, br;q=0.5' http://web/",
+    "at 4s: curl -s --compressed --repeat 3 http://web/",
+    "at 5s: curl -s -H 'Accept-Encoding: identity;q=0' http://web/",
+    "at 6s: curl -s -I --compressed http://web/",
+]
+[expect]
+all  = "c.http.ok == 7"
+none = "web.http.answers.406 == 1"
+"#;
+    holds(text);
+    let lab = Lab::parse("lab.toml", text).unwrap_or_else(|e| panic!("{e}"));
+    let outcome = lab.build(&BuildOptions::default()).unwrap().finish().unwrap();
+    let (_, web) = outcome.recorders.iter().find(|(name, _)| name == "web").unwrap();
+    let sent: Vec<f64> = web.series("http.sent").unwrap().samples().iter().map(|sample| sample.value).collect();
+    assert_eq!(sent[0], 204_800.0, "who does not ask gets it as it is");
+    assert!(sent[1] < 180_000.0 && sent[2] < 180_000.0 && sent[1] != sent[2], "brotli, then gzip: {sent:?}");
+    assert_eq!(sent[3..6], [sent[1]; 3]);
+    let wrong = Lab::parse("lab.toml", &text.replace("\"br\"", "\"gzp\"")).unwrap_err().to_string();
+    assert!(wrong.contains("no content coding is called `gzp` (did you mean `gzip`?)"), "{wrong}");
+}

@@ -3,6 +3,7 @@
 mod answers;
 mod body;
 mod client;
+mod coding;
 mod converse;
 mod cut;
 mod digest;
@@ -32,6 +33,7 @@ pub use server::{METRICS, Server};
 pub use service::{Peer, Service, broken, plain};
 pub use site::Site;
 
+pub(crate) use coding::Decoding;
 pub use runtime::Io;
 pub(crate) use service::sign;
 

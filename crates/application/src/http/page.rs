@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::StatusCode;
+use septet_presentation::compression::{self, Coding};
 
 use super::body::{Body, Pattern};
 use super::digest::Digester;
@@ -13,6 +14,12 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Larger content gets no digest: computing it would take longer than sending it.
 const DIGESTED: u64 = 64 * 1024 * 1024;
+
+/// How many codings there are.
+const CODINGS: usize = Coding::ALL.len();
+
+/// Larger content is not compressed: it would be held in memory.
+const COMPRESSED: u64 = 8 * 1024 * 1024;
 
 /// What a page consists of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,13 +63,23 @@ pub struct Page {
     pub content_type: String,
     /// The status with which it is served: 200, or for a page that stands for an error, that.
     pub status: StatusCode,
+    /// The coding that the content is in.
+    pub(super) coding: Option<Coding>,
     digest: Arc<OnceLock<Option<String>>>,
+    coded: Arc<[OnceLock<Option<Box<Page>>>; CODINGS]>,
 }
 
 impl Page {
     /// A page that is served with status 200.
     pub fn new(content: Content, content_type: impl Into<String>) -> Self {
-        Self { content, content_type: content_type.into(), status: StatusCode::OK, digest: Arc::default() }
+        Self {
+            content,
+            content_type: content_type.into(),
+            status: StatusCode::OK,
+            coding: None,
+            digest: Arc::default(),
+            coded: Arc::default(),
+        }
     }
 
     /// A page of `len` bytes of text.
@@ -75,6 +92,34 @@ impl Page {
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
+    }
+
+    /// The same in a coding, where that makes it smaller; computed once.
+    pub(super) fn coded(&self, coding: Coding) -> Option<Self> {
+        let compress = || {
+            if self.content.len() > COMPRESSED {
+                return None;
+            }
+            let mut encoder = compression::Encoder::new(coding);
+            let mut out = Vec::new();
+            match &self.content {
+                Content::Pattern(len) => {
+                    let mut pattern = Pattern::new(0..*len);
+                    while let Some(piece) = pattern.next(usize::MAX) {
+                        encoder.push(&piece, &mut out);
+                    }
+                }
+                Content::Bytes(bytes) => encoder.push(bytes, &mut out),
+            }
+            encoder.finish(&mut out);
+            let smaller = (out.len() as u64) < self.content.len();
+            let mut page = Self::new(Content::Bytes(out.into()), self.content_type.clone());
+            page.coding = Some(coding);
+            smaller.then(|| Box::new(page))
+        };
+        let at = Coding::ALL.iter().position(|one| *one == coding)?;
+        let page = self.coded[at].get_or_init(compress).as_deref()?;
+        Some(page.clone().with_status(self.status))
     }
 
     /// The value of its `Repr-Digest`; computed once.

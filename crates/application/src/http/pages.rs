@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, RANGE,
+    ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderValue, IF_NONE_MATCH, RANGE, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
@@ -17,6 +18,7 @@ use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use super::answers::{Place, Rules};
 use super::body::Body;
+use super::coding::{Choice, negotiate};
 use super::page::Page;
 use super::service::{Peer, Service, broken, plain, sign};
 use super::site::Site;
@@ -64,9 +66,9 @@ impl Pages {
         }
         let page = site.find(target.path());
         let mut response = match rule.and_then(|r| r.answer.page(page)) {
-            Some(page) => show(&page, method, headers),
+            Some(page) => self.represent(&page, method, headers),
             None if !ALLOWED.contains(method) => not_allowed(),
-            None => page.map_or_else(|| plain(StatusCode::NOT_FOUND), |page| show(page, method, headers)),
+            None => page.map_or_else(|| plain(StatusCode::NOT_FOUND), |page| self.represent(page, method, headers)),
         };
         if let Some(rule) = rule {
             response.headers_mut().extend(rule.answer.headers.iter().cloned());
@@ -85,6 +87,24 @@ impl Pages {
                 f.set("why", format!("the lab file says `{}`", rule.text));
             }
         });
+        response
+    }
+}
+
+impl Pages {
+    /// Shows a page in the coding that the client likes most.
+    fn represent(&self, page: &Page, method: &Method, asked: &HeaderMap) -> Response<Body> {
+        let codings = self.site.codings();
+        if codings.is_empty() {
+            return show(page, method, asked);
+        }
+        let mut response = match negotiate(asked, codings) {
+            Choice::Identity => show(page, method, asked),
+            Choice::Coded(coding) => show(page.coded(coding).as_ref().unwrap_or(page), method, asked),
+            Choice::Nothing => plain(StatusCode::NOT_ACCEPTABLE),
+        };
+        // RFC 9110 §12.5.5: what of the request, beside its target, had a part in the choice.
+        response.headers_mut().insert(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
         response
     }
 }
@@ -188,6 +208,9 @@ fn show(page: &Page, method: &Method, asked: &HeaderMap) -> Response<Body> {
         _ => {}
     }
     set(CONTENT_TYPE, &page.content_type);
+    if let Some(coding) = page.coding {
+        set(CONTENT_ENCODING, coding.name());
+    }
     set(CONTENT_LENGTH, &(to - from).to_string());
     if let Some(digest) = page.digest() {
         set(http::HeaderName::from_static("repr-digest"), digest);

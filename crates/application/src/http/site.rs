@@ -3,6 +3,8 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use septet_presentation::compression::Coding;
+
 use super::answers::{Rule, Rules};
 use super::page::Page;
 
@@ -22,6 +24,7 @@ pub struct Site {
     think: Duration,
     max_body: u64,
     answers: Vec<Rule>,
+    codings: Vec<Coding>,
 }
 
 /// nginx's `client_max_body_size`.
@@ -36,12 +39,20 @@ impl Site {
             think: Duration::ZERO,
             max_body: MAX_BODY,
             answers: Vec::new(),
+            codings: Vec::new(),
         }
     }
 
     /// A site with no page at all: each path that is not added answers 404.
     pub fn empty() -> Self {
-        Self { default: None, pages: BTreeMap::new(), think: Duration::ZERO, max_body: MAX_BODY, answers: Vec::new() }
+        Self {
+            default: None,
+            pages: BTreeMap::new(),
+            think: Duration::ZERO,
+            max_body: MAX_BODY,
+            answers: Vec::new(),
+            codings: Vec::new(),
+        }
     }
 
     /// Shows `page` at `path`.
@@ -70,6 +81,17 @@ impl Site {
     pub fn answers(mut self, rules: Vec<Rule>) -> Self {
         self.answers = rules;
         self
+    }
+
+    /// Compresses what is shown, by the first of these that a client likes most (RFC 9110 §12.5.3).
+    #[must_use]
+    pub fn compress(mut self, codings: Vec<Coding>) -> Self {
+        self.codings = codings;
+        self
+    }
+
+    pub(super) fn codings(&self) -> &[Coding] {
+        &self.codings
     }
 
     pub(super) fn rules(&self) -> Rules {

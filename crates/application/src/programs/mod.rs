@@ -32,6 +32,7 @@ mod mtr;
 mod names;
 mod nc;
 mod nft;
+mod octets;
 mod pace;
 mod ping;
 mod receive;
@@ -41,6 +42,8 @@ mod stream;
 mod tcp_echo;
 mod tcp_send;
 mod tcp_sink;
+mod text_receive;
+mod text_send;
 mod tracepath;
 mod traceroute;
 mod udp_echo;
@@ -86,6 +89,8 @@ pub static PROGRAMS: &[&dyn Program] = &[
     &tcp_echo::TcpEcho,
     &tcp_send::TcpSend,
     &tcp_sink::TcpSink,
+    &text_receive::TextReceive,
+    &text_send::TextSend,
     &tracepath::Tracepath,
     &traceroute::Traceroute,
     &udp_echo::UdpEcho,

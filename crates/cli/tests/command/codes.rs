@@ -83,6 +83,7 @@ fn lines_of_a_mainframe_end_in_nel() {
     let ebcdic = [0xc8, 0x89, 0x15, 0x5a, 0x15];
     assert_eq!(converted(&["--from", "cp1047", "--nel", "line-feed"], &ebcdic).1, b"Hi\n!\n");
     assert_eq!(converted(&["--to", "cp1047", "--nel", "line-feed"], b"Hi\n!\n").1, ebcdic);
+    assert_eq!(converted(&["-f", "latin1", "-t", "cp1047", "--nel", "line-feed"], b"Hi\n!\n").1, ebcdic);
     assert_eq!(converted(&["--from", "cp1047"], &ebcdic).1, "Hi\u{85}!\u{85}".as_bytes());
     let (code, _, err) = converted(&["--from", "latin1", "--nel", "line-feed"], b"");
     assert_eq!(code, Some(2));

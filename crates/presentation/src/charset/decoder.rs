@@ -24,7 +24,7 @@ const LONGEST: usize = 8;
 impl Decoder {
     /// One of a character set, and what it does with octets that are no character.
     pub fn new(charset: Charset, nel: Nel, malformed: Unmappable) -> Self {
-        Self { charset, nel, malformed, web: web(charset), recent: Vec::new(), place: Place::START }
+        Self { charset, nel: nel.of(charset), malformed, web: web(charset), recent: Vec::new(), place: Place::START }
     }
 
     /// Appends what `octets` say; a character that is cut is kept for the next piece.

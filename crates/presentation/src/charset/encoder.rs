@@ -88,7 +88,7 @@ impl Encoder {
             Charset::Web(e) if e == encoding_rs::UTF_8 => Form::Utf8,
             Charset::Web(e) => Form::Web(Box::new(e.new_encoder())),
         };
-        Self { charset, nel, unmappable, form }
+        Self { charset, nel: nel.of(charset), unmappable, form }
     }
 
     /// Appends the octets of a text.

@@ -42,6 +42,11 @@ pub enum Nel {
 }
 
 impl Nel {
+    /// What ends a line in a character set: only EBCDIC has the choice.
+    const fn of(self, charset: Charset) -> Self {
+        if charset.is_ebcdic() { self } else { Self::AsIs }
+    }
+
     /// NEL and LF in each other's place, where lines end in NEL.
     const fn swap(self, character: char) -> char {
         match (self, character) {

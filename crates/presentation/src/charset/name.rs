@@ -109,6 +109,14 @@ impl Charset {
         }
     }
 
+    /// What IANA calls it, and a Content-Type does: `IBM037`, `EUC-KR`.
+    pub fn iana(self) -> &'static str {
+        match self {
+            Self::Page(page) => page.iana(),
+            other => other.name(),
+        }
+    }
+
     /// What it is for, in a few words.
     pub fn meaning(self) -> &'static str {
         match self {

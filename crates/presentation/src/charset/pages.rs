@@ -30,6 +30,17 @@ impl CodePage {
         }
     }
 
+    /// What IANA calls it, and mail does: `IBM037`.
+    pub const fn iana(self) -> &'static str {
+        match self {
+            Self::Cp037 => "IBM037",
+            Self::Cp273 => "IBM273",
+            Self::Cp500 => "IBM500",
+            Self::Cp1047 => "IBM1047",
+            Self::Cp1140 => "IBM01140",
+        }
+    }
+
     /// Where it is used.
     pub const fn meaning(self) -> &'static str {
         match self {

@@ -77,6 +77,7 @@ fn character_sets_are_found_however_they_are_written() {
     assert_eq!(Charset::find("iso-2022-kr"), None);
     for charset in Charset::all() {
         assert_eq!(Charset::find(charset.name()), Some(charset), "{} by its own name", charset.name());
+        assert_eq!(Charset::find(charset.iana()), Some(charset), "{} by IANA's", charset.iana());
     }
 }
 
@@ -124,6 +125,14 @@ fn lines_end_as_they_are_told_to() {
     let mut octets = Vec::new();
     Encoder::new(set("cp1047"), Nel::LineFeed, Unmappable::Error).push(&text, &mut octets).unwrap();
     assert_eq!(octets, [0x15, 0x25]);
+    // Of other character sets that says nothing, whichever stands at the other end.
+    let mut converter = Converter::new(set("cp500"), set("latin1"), Nel::LineFeed, Unmappable::Error);
+    let mut out = Vec::new();
+    converter.push(&[0xc8, 0x15, 0x25], &mut out).unwrap();
+    assert_eq!(out, b"H\n\x85");
+    let mut back = Vec::new();
+    Converter::new(set("latin1"), set("cp500"), Nel::LineFeed, Unmappable::Error).push(&out, &mut back).unwrap();
+    assert_eq!(back, [0xc8, 0x15, 0x25]);
     // NEL ends a line for whoever looks for the place.
     let ebcdic = [0xc1, 0x15, 0xc2, 0x9f];
     assert_eq!(wrong("cp1140", "cp037", &ebcdic), "line 2, column 2 (byte 3): cp037 has no '€' (U+20AC)");

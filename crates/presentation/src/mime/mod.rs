@@ -5,6 +5,7 @@
 //! other character sets (RFC 2231) are mail-parser's and mail-builder's.
 //!
 //! ```
+//! use septet_presentation::charset::Charset;
 //! use septet_presentation::mime::{self, Limits, Mailbox, Message, Part};
 //! let message = Message {
 //!     from: Mailbox::new("김철수", "kim@seoul.test"),
@@ -16,7 +17,7 @@
 //!     body: Part::Multipart {
 //!         subtype: "mixed".to_owned(),
 //!         parts: vec![
-//!             Part::Text { subtype: "plain".to_owned(), text: "안녕하세요".to_owned() },
+//!             Part::Text { subtype: "plain".to_owned(), charset: Charset::UTF_8, text: "안녕하세요".to_owned() },
 //!             Part::Octets { kind: "image/gif".to_owned(), name: "그림.gif".to_owned(), octets: b"GIF89a".to_vec() },
 //!         ],
 //!     },

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 
 use super::*;
+use crate::charset::Charset;
 
 fn taken(message: &str) -> Entity {
     read(message.replace('\n', "\r\n").as_bytes(), &Limits::default()).unwrap_or_else(|e| panic!("{e}: {message}"))
@@ -139,8 +140,8 @@ fn there_are_bounds() {
 }
 
 fn message(text: &str, octets: &[u8]) -> Message {
-    let plain = Part::Text { subtype: "plain".to_owned(), text: text.to_owned() };
-    let html = Part::Text { subtype: "html".to_owned(), text: format!("<p>{text}</p>") };
+    let plain = Part::Text { subtype: "plain".to_owned(), charset: Charset::UTF_8, text: text.to_owned() };
+    let html = Part::Text { subtype: "html".to_owned(), charset: Charset::UTF_8, text: format!("<p>{text}</p>") };
     let file =
         Part::Octets { kind: "image/gif".to_owned(), name: "그림 (1).gif".to_owned(), octets: octets.to_vec() };
     let alternative = Part::Multipart { subtype: "alternative".to_owned(), parts: vec![plain, html] };
@@ -171,6 +172,21 @@ fn a_message_is_put_together_the_same_each_time() {
     assert_eq!(entity.parts()[0].parts()[0].text().unwrap(), "가나다\r\nand =_b_1 too\r\n");
     assert_eq!(entity.parts()[1].name(), Some("그림 (1).gif"));
     assert_eq!(entity.parts()[1].octets(), [0, 255, 10, 13]);
+}
+
+#[test]
+fn text_travels_in_its_own_character_set() {
+    let ebcdic = Charset::find("cp1140").unwrap();
+    for text in ["", "5", "5 \u{20ac}", "5 \u{20ac}\nand more, on a line that is longer than fits into one of base64\n"]
+    {
+        let part = Part::Text { subtype: "plain".to_owned(), charset: ebcdic, text: text.to_owned() };
+        let entity = read(&Message { body: part, ..message("", b"") }.write().unwrap(), &Limits::default()).unwrap();
+        assert_eq!(entity.parameter("charset"), Some("IBM01140"));
+        assert_eq!(entity.text().unwrap(), text.replace('\n', "\u{85}"));
+    }
+    let part = Part::Text { subtype: "plain".to_owned(), charset: ebcdic, text: "a가".to_owned() };
+    let wrong = Message { body: part, ..message("", b"") }.write().unwrap_err();
+    assert_eq!(wrong.to_string(), "line 1, column 2 (byte 1): cp1140 has no '가' (U+AC00)");
 }
 
 #[test]

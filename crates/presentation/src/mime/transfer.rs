@@ -41,6 +41,23 @@ pub(super) fn base64(encoded: &[u8]) -> Result<Vec<u8>, Wrong> {
     Ok(out)
 }
 
+/// §6.8, in lines "of no more than 76 characters each".
+pub(super) fn to_base64(octets: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(octets.len() * 3 / 2 + 4);
+    for line in octets.chunks(57) {
+        for group in line.chunks(3) {
+            let bits = group.iter().fold(0_u32, |bits, octet| bits << 8 | u32::from(*octet)) << (8 * (3 - group.len()));
+            for n in 0..4 {
+                let letter = ALPHABET[(bits >> (18 - 6 * n) & 63) as usize];
+                out.push(if n <= group.len() { char::from(letter) } else { '=' });
+            }
+        }
+        out.push_str("\r\n");
+    }
+    out
+}
+
 /// §6.7.
 pub(super) fn quoted_printable(encoded: &[u8]) -> Result<Vec<u8>, Wrong> {
     let mut out = Vec::with_capacity(encoded.len());

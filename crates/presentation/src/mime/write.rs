@@ -8,6 +8,9 @@ use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::date::Date;
 use mail_builder::mime::{BodyPart, MimePart};
 
+use super::transfer::to_base64;
+use crate::charset::{Charset, Converter, Nel, Unmappable};
+
 /// A message to be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
@@ -46,10 +49,12 @@ impl Mailbox {
 /// A part of a message to be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Part {
-    /// Text, in UTF-8; as it is, quoted-printable or base64, whichever is shortest.
+    /// Text; in UTF-8 as it is, quoted-printable or base64, whichever is shortest, in another character set in base64.
     Text {
         /// `plain`, `html`.
         subtype: String,
+        /// The character set.
+        charset: Charset,
         /// The text.
         text: String,
     },
@@ -115,10 +120,19 @@ impl Message {
 
 fn part<'x>(of: &'x Part, boundaries: &mut Boundaries<'_>, depth: usize) -> Result<MimePart<'x>, Unwritable> {
     Ok(match of {
-        Part::Text { subtype, text } => {
+        Part::Text { subtype, charset, text } => {
             word("a subtype", subtype)?;
-            let kind = ContentType::new(format!("text/{subtype}")).attribute("charset", "utf-8");
-            MimePart::new(kind, BodyPart::Text(text.into()))
+            let kind = ContentType::new(format!("text/{subtype}")).attribute("charset", charset.iana());
+            if *charset == Charset::UTF_8 {
+                return Ok(MimePart::new(kind, BodyPart::Text(text.into())));
+            }
+            let mut converter = Converter::new(Charset::UTF_8, *charset, Nel::LineFeed, Unmappable::Error);
+            let mut octets = Vec::new();
+            let converted = converter.push(text.as_bytes(), &mut octets).and_then(|()| converter.finish(&mut octets));
+            converted.map_err(|e| Unwritable(e.to_string()))?;
+            // Octets of another character set are no lines: a mail system that mends ends of lines would break them.
+            let encoded = to_base64(&octets);
+            MimePart::new(kind, BodyPart::Text(encoded.into())).transfer_encoding("base64")
         }
         Part::Octets { kind, name, octets } => {
             word("a type", kind)?;

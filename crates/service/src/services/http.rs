@@ -6,8 +6,10 @@ use std::sync::Arc;
 use septet_application::http::{self as application, Page, Rule, Server};
 use septet_core::Bytes;
 use septet_language::document::Text;
+use septet_language::nearest::nearest;
 use septet_language::schema::{Key, Phrase, Section, Size, Table, TableOf, Texts, Time};
 use septet_language::words::{Word, Wrong};
+use septet_presentation::compression::Coding;
 
 use super::answers::ANSWER;
 use crate::certificate::{self, Certificate};
@@ -22,12 +24,17 @@ static KEY: Key<TableOf> = Key::new("http", TableOf(&SECTION), "a web server");
 
 static SECTION: Section = Section::new(
     "A web server that answers every request with the same body, but for those that `answers` names.",
-    &[&[&ANSWERS, &BODY, &THINK, &LISTEN, &MAX_BODY, &certificate::KEY]],
+    &[&[&ANSWERS, &BODY, &COMPRESS, &THINK, &LISTEN, &MAX_BODY, &certificate::KEY]],
 );
 
 static ANSWERS: Key<Texts<Rule>> =
     Key::new("answers", Texts(ANSWER), "what some requests get on purpose, the first that fits: `/flaky: 503 for 30%`");
 static BODY: Key<Size> = Key::new("body", Size, "the size of the body of every answer (1kb)");
+static COMPRESS: Key<Texts<Coding>> = Key::new(
+    "compress",
+    Texts(CODING),
+    "how answers are compressed for clients that take it, the first that a client likes most: gzip, deflate, br, zstd",
+);
 static THINK: Key<Time> = Key::new("think", Time, "how long it takes to begin an answer (0s)");
 static LISTEN: Key<Texts<Listen>> = Key::new("listen", Texts(LISTENER), "where it listens (`http://:80`)");
 static MAX_BODY: Key<Size> =
@@ -35,6 +42,8 @@ static MAX_BODY: Key<Size> =
 
 const LISTENER: Phrase<Listen> =
     Phrase { what: "a listener", example: "https://www.shop.test", read: |_, text| http_only(text) };
+
+const CODING: Phrase<Coding> = Phrase { what: "a content coding", example: "gzip", read: |_, text| coding(text) };
 
 /// A web server.
 #[derive(Clone, PartialEq, Debug)]
@@ -49,6 +58,8 @@ pub struct Http {
     pub max_body: Option<Bytes>,
     /// What some requests are answered with on purpose.
     pub answers: Vec<Rule>,
+    /// How answers are compressed where the client takes it, the first before the others.
+    pub compress: Vec<Coding>,
     /// What its certificate is like.
     pub certificate: Certificate,
 }
@@ -68,7 +79,10 @@ impl Service for Http {
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
         let page = Page::pattern(self.body.0);
-        let mut pages = application::Site::new(page).think(self.think).answers(self.answers.clone());
+        let mut pages = application::Site::new(page)
+            .think(self.think)
+            .answers(self.answers.clone())
+            .compress(self.compress.clone());
         if let Some(most) = self.max_body {
             pages = pages.max_body(most.0);
         }
@@ -98,8 +112,19 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         listen,
         max_body: table.get(&MAX_BODY),
         answers: table.get(&ANSWERS).unwrap_or_default(),
+        compress: table.get(&COMPRESS).unwrap_or_default(),
         certificate,
     }))
+}
+
+fn coding(text: &Text) -> Result<Coding, Wrong> {
+    let name = &text.text[..];
+    Coding::find(name).ok_or_else(|| {
+        let near = nearest(name, Coding::ALL.map(Coding::name));
+        let hint = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+        let all = Coding::ALL.map(Coding::name).join(", ");
+        Wrong::new("coding", 0..name.len(), format!("no content coding is called `{name}`{hint}; there are {all}"))
+    })
 }
 
 fn http_only(text: &Text) -> Result<Listen, Wrong> {

@@ -49,6 +49,8 @@ pub(super) enum CurlError {
     Digest,
     /// 60
     Certificate(String),
+    /// 61
+    Coding(String),
     /// 77
     CaFile(String),
 }
@@ -72,6 +74,7 @@ impl CurlError {
             Self::Empty => 52,
             Self::Receive(_) | Self::Digest => 56,
             Self::Certificate(_) => 60,
+            Self::Coding(_) => 61,
             Self::CaFile(_) => 77,
         }
     }
@@ -178,6 +181,7 @@ impl fmt::Display for CurlError {
             Self::Empty => f.write_str("Empty reply from server"),
             Self::Receive(why) => write!(f, "Recv failure: {why}"),
             Self::Digest => f.write_str("the body differs from the server's Repr-Digest"),
+            Self::Coding(why) => f.write_str(why),
             Self::Certificate(why) if why.starts_with("no alternative certificate subject name") => {
                 write!(f, "SSL: {why}")
             }
@@ -196,4 +200,10 @@ pub(super) enum RetryAfter {
     Refused,
     /// `--retry-all-errors`
     Everything,
+}
+
+impl From<septet_presentation::compression::Fault> for CurlError {
+    fn from(fault: septet_presentation::compression::Fault) -> Self {
+        Self::Coding(format!("Error while processing content unencoding: {fault}"))
+    }
 }

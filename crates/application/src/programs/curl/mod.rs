@@ -34,6 +34,7 @@ impl Program for Curl {
  -6, --ipv6                Use IPv6 addresses only
  -A, --user-agent <name>   Send this User-Agent
      --cacert <file>       Trust the certificates in this file
+     --compressed          Ask for a compressed response, and decompress it
      --connect-timeout <s> Maximum time for the connection
  -d, --data <data>         Send this in a POST; @file sends a file
      --data-binary <data>  The same, line ends and all

@@ -25,6 +25,7 @@ pub(super) struct Options {
     pub(super) user_agent: String,
     pub(super) show: Show,
     pub(super) verbosity: Verbosity,
+    pub(super) compressed: Compressed,
     pub(super) fail: Fail,
     pub(super) write_out: Option<String>,
     pub(super) trust: Trust,
@@ -74,6 +75,14 @@ pub(super) enum Verbosity {
     Errors,
     /// `-v`
     Verbose,
+}
+
+/// Whether content codings are asked for, and undone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Compressed {
+    No,
+    /// `--compressed`
+    Yes,
 }
 
 /// Whether an HTTP error is an error.
@@ -130,6 +139,7 @@ pub(super) const SPECS: &[Spec] = &[
     flag('6', "ipv6"),
     value('A', "user-agent"),
     value(' ', "cacert"),
+    flag(' ', "compressed"),
     value(' ', "connect-timeout"),
     value('d', "data"),
     value(' ', "data-raw"),
@@ -184,6 +194,7 @@ impl Options {
             user_agent: concat!("septet-curl/", env!("CARGO_PKG_VERSION")).to_owned(),
             show: Show::Body,
             verbosity: Verbosity::Errors,
+            compressed: Compressed::No,
             fail: Fail::Never,
             write_out: None,
             trust: Trust::Roots(trust.clone()),
@@ -212,6 +223,7 @@ impl Options {
                 Arg::Flag(name) => match name.as_str() {
                     "ipv4" => options.family = Family::V4,
                     "ipv6" => options.family = Family::V6,
+                    "compressed" => options.compressed = Compressed::Yes,
                     "fail" => options.fail = Fail::OnStatus,
                     "fail-with-body" => options.fail = Fail::WithBody,
                     "head" => options.show = Show::HeadOnly,

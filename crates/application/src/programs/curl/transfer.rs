@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -15,12 +15,12 @@ use septet_presentation::tls;
 use septet_socket::{NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
 
 use super::error::{CurlError, Progress};
-use super::options::{Connections, Fail, Http, Options, Show};
+use super::options::{Compressed, Connections, Fail, Http, Options, Show};
 use super::output::{Sink, Teller, head_text, status_line};
 use super::url::{Scheme, Url};
 use crate::dial::{Dial, DialError, Step};
 use crate::dns::{LookupError, Resolver};
-use crate::http::{Body as Outgoing, Connection, Digester, Version};
+use crate::http::{Body as Outgoing, Connection, Decoding, Digester, Version};
 
 /// What transfers share: the names that were looked up, and connections that are kept.
 pub(super) struct Session {
@@ -225,14 +225,18 @@ impl Session {
         }
         fields.push((USER_AGENT, self.options.user_agent.clone()));
         fields.push((ACCEPT, "*/*".to_owned()));
+        if self.options.compressed == Compressed::Yes {
+            fields.push((ACCEPT_ENCODING, "deflate, gzip, br, zstd".to_owned()));
+        }
         if data.is_some() {
             fields.push((CONTENT_TYPE, "application/x-www-form-urlencoded".to_owned()));
         }
         for (name, value) in &self.options.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| bad(e.into()))?;
             // A line of the user's takes the place of curl's own; several of the user's with one name all go.
-            let own =
-                fields.iter().position(|(n, _)| *n == name && [HOST, USER_AGENT, ACCEPT, CONTENT_TYPE].contains(n));
+            let own = fields
+                .iter()
+                .position(|(n, _)| *n == name && [HOST, USER_AGENT, ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE].contains(n));
             match own {
                 Some(i) if value.is_empty() => drop(fields.remove(i)),
                 Some(i) => value.clone_into(&mut fields[i].1),
@@ -285,6 +289,11 @@ impl Session {
         let claimed = head.headers.get("repr-digest").and_then(|d| d.to_str().ok());
         let claimed = claimed.filter(|_| head.status == StatusCode::OK && report.method != "HEAD");
         let mut digester = (self.options.repeat.is_some() && claimed.is_some()).then(Digester::default);
+        let mut decoding = match self.options.compressed {
+            Compressed::Yes => Decoding::of(&head.headers)
+                .map_err(|name| CurlError::Coding(format!("Unrecognized content encoding type: {name}")))?,
+            Compressed::No => None,
+        };
         report.downloaded = 0;
         while let Some(frame) = body.frame().await {
             let missing = body.size_hint().exact();
@@ -294,7 +303,13 @@ impl Session {
             if let Some(digester) = &mut digester {
                 digester.update(data);
             }
-            sink.write(data)?;
+            match &mut decoding {
+                Some(decoding) => decoding.push(data, &mut |bytes| sink.write(bytes))?,
+                None => sink.write(data)?,
+            }
+        }
+        if let Some(decoding) = &decoding {
+            decoding.finish()?;
         }
         open.connection.because();
         self.net.trace(Storey::Application, "http.response", |f| {
