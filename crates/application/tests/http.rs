@@ -234,6 +234,53 @@ async fn the_flights_of_tls_are_noted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_are_compressed_for_who_asks() {
+    let net = net(&[]);
+    let text = "to be or not to be, that is the question\n".repeat(2000);
+    let liar = Answer { headers: vec![(CONTENT_ENCODING, HeaderValue::from_static("gzip"))], ..Answer::default() };
+    let about = About { path: Some("/lie".to_owned()), ..About::default() };
+    let site = Site::empty()
+        .page("/text", Page::new(Content::Bytes(text.clone().into()), "text/plain"))
+        .page("/lie", Page::new(Content::Bytes(Bytes::from_static(b"no gzip\n")), "text/plain"))
+        .page("/empty", Page::pattern(0))
+        .answers(vec![Rule { text: "a lie".to_owned(), about, share: 1.0, answer: liar }])
+        .compress(Coding::ALL.to_vec());
+    let at = free_address();
+    start(&net, at, Box::pin(Server::new(site).listen(at).serve(net.clone()))).await;
+    let trust = TrustStore::empty();
+    for coding in Coding::ALL.map(Coding::name) {
+        let line =
+            format!("curl -s --compressed -H 'Accept-Encoding: {coding}' http://{at}/text -w %{{size_download}}");
+        let ran = ours(&net, &trust, &line).await;
+        let (body, size) = ran.out.split_at(text.len().min(ran.out.len()));
+        assert!(ran.code == 0 && body == text, "{coding}: {} {}", ran.code, ran.err);
+        assert!(size.parse::<usize>().unwrap() < text.len() / 10, "{coding}: {size} bytes came");
+        let head = ours(&net, &trust, &format!("curl -sI -H 'Accept-Encoding: {coding}' http://{at}/text")).await.out;
+        assert!(head.contains(&format!("\r\nContent-Encoding: {coding}\r\n")), "{head}");
+        assert!(head.contains(&format!("\r\nContent-Length: {size}\r\n")), "{head}");
+        assert!(head.to_ascii_lowercase().contains("\r\nvary: accept-encoding\r\n"), "{head}");
+    }
+    // Nobody asked: it comes as it is, and says that it might have come otherwise.
+    let head = ours(&net, &trust, &format!("curl -sI http://{at}/text")).await.out;
+    assert!(
+        !head.contains("Content-Encoding") && head.to_ascii_lowercase().contains("vary: accept-encoding"),
+        "{head}"
+    );
+    let tag = |head: &str| head.lines().find(|line| line.starts_with("Etag")).map(str::to_owned);
+    let packed = ours(&net, &trust, &format!("curl -sI --compressed http://{at}/text")).await.out;
+    assert!(tag(&head).is_some() && tag(&head) != tag(&packed), "each representation has a tag of its own");
+    assert_eq!(ours(&net, &trust, &format!("curl -s --compressed http://{at}/empty")).await.code, 0);
+    let ran = ours(&net, &trust, &format!("curl -sS --compressed http://{at}/lie -H 'Accept-Encoding:'")).await;
+    assert_eq!(ran.code, 61);
+    assert!(ran.err.contains("byte 0 of the gzip data: this is no gzip"), "{}", ran.err);
+    for coding in ["gzip", "deflate"] {
+        let line = format!("curl -sS --compressed -H 'Accept-Encoding: {coding}' http://{at}/text");
+        let Some(output) = judge(&line).await else { return };
+        assert!(output.stdout == text.as_bytes(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_real_curl() {
     let net = net(&[]);
     let (plain, secure, _, root) = serve(&net).await;

@@ -147,6 +147,6 @@ none = "web.http.answers.406 == 1"
     assert_eq!(sent[0], 204_800.0, "who does not ask gets it as it is");
     assert!(sent[1] < 180_000.0 && sent[2] < 180_000.0 && sent[1] != sent[2], "brotli, then gzip: {sent:?}");
     assert_eq!(sent[3..6], [sent[1]; 3]);
-    let wrong = Lab::parse("lab.toml", &text.replace("\"br\"", "\"gzp\"")).unwrap_err().to_string();
+    let wrong = format!("{:?}", Lab::parse("lab.toml", &text.replace("\"br\"", "\"gzp\"")).unwrap_err());
     assert!(wrong.contains("no content coding is called `gzp` (did you mean `gzip`?)"), "{wrong}");
 }
