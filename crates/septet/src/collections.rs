@@ -17,9 +17,22 @@ use septet_core::FixedHasher;
 use septet_host::Here;
 
 /// A map; [`HashMap::default`](Default::default) makes one.
+///
+/// ```
+/// use septet::collections::HashMap;
+/// let mut sessions: HashMap<u32, &str> = HashMap::default();
+/// sessions.insert(7, "open");
+/// assert_eq!(sessions.get(&7), Some(&"open"));
+/// ```
 pub type HashMap<K, V, S = RandomState> = std::collections::HashMap<K, V, S>;
 
 /// A set; [`HashSet::default`](Default::default) makes one.
+///
+/// ```
+/// use septet::collections::HashSet;
+/// let seen: HashSet<u32> = [1, 2, 2].into_iter().collect();
+/// assert_eq!(seen.len(), 2);
+/// ```
 pub type HashSet<T, S = RandomState> = std::collections::HashSet<T, S>;
 
 /// Builds the hashers of one map.

@@ -39,6 +39,17 @@ fn name(path: &Path) -> io::Result<&str> {
 
 /// The bytes of a file.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     septet::fs::write("log", "one").await?;
+///     assert_eq!(septet::fs::read("log").await?, b"one");
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Errors
 /// `NotFound`, and those of the machine.
 pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
@@ -50,6 +61,17 @@ pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 
 /// The text of a file.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     septet::fs::write("log", "one").await?;
+///     assert_eq!(septet::fs::read_to_string("log").await?, "one");
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Errors
 /// As [`read`]; `InvalidData` where it is not UTF-8.
 pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
@@ -57,6 +79,18 @@ pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 }
 
 /// Writes a file, in the place of one of that name.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     septet::fs::write("log", "one").await?;
+///     septet::fs::write("log", "two").await?;
+///     assert_eq!(septet::fs::read_to_string("log").await?, "two");
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 ///
 /// # Errors
 /// Those of the machine.
@@ -72,6 +106,18 @@ pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Re
 
 /// Writes behind what is in a file, which is made where there is none.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     septet::fs::append("log", "one ").await?;
+///     septet::fs::append("log", "two").await?;
+///     assert_eq!(septet::fs::read_to_string("log").await?, "one two");
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Errors
 /// Those of the machine.
 pub async fn append(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
@@ -86,6 +132,20 @@ pub async fn append(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::R
 
 /// Gives a file another name, in the place of one of that name.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     // As a file is replaced that must not be seen half written.
+///     septet::fs::write("state.new", "7").await?;
+///     septet::fs::sync("state.new").await?;
+///     septet::fs::rename("state.new", "state").await?;
+///     assert_eq!(septet::fs::read_to_string("state").await?, "7");
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Errors
 /// `NotFound`, and those of the machine.
 pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
@@ -96,6 +156,18 @@ pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<
 }
 
 /// Removes a file.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     septet::fs::write("lock", "").await?;
+///     septet::fs::remove_file("lock").await?;
+///     assert!(!septet::fs::try_exists("lock").await?);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 ///
 /// # Errors
 /// `NotFound`, and those of the machine.
@@ -108,6 +180,18 @@ pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
 
 /// Whether there is a file of that name.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     assert!(!septet::fs::try_exists("log").await?);
+///     septet::fs::write("log", "one").await?;
+///     assert!(septet::fs::try_exists("log").await?);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Errors
 /// Those of the machine.
 pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
@@ -119,6 +203,18 @@ pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
 
 /// What was written to a file so far outlives a crash, its name too. A simulated disk syncs all of its files at once, as
 /// those in order that it keeps must be.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     septet::fs::append("journal", "paid").await?;
+///     septet::fs::sync("journal").await?;
+///     // From here on a crash takes nothing of it.
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 ///
 /// # Errors
 /// `NotFound`, and those of the machine.

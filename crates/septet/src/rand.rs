@@ -22,6 +22,17 @@ use septet_host::Here;
 
 /// Fills `buf` with random bytes.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     let mut key = [0; 16];
+///     septet::rand::fill(&mut key);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Panics
 /// Outside of a simulation, where the operating system gives none.
 pub fn fill(buf: &mut [u8]) {
@@ -32,6 +43,17 @@ pub fn fill(buf: &mut [u8]) {
 }
 
 /// A random number.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     let (one, other) = (septet::rand::u64(), septet::rand::u64());
+///     assert_ne!(one, other);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 pub fn u64() -> u64 {
     let mut bytes = [0; 8];
     fill(&mut bytes);
@@ -39,11 +61,33 @@ pub fn u64() -> u64 {
 }
 
 /// A random number.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     let name = format!("request-{:08x}", septet::rand::u32());
+///     assert_eq!(name.len(), 16);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 pub fn u32() -> u32 {
     (u64() >> 32) as u32
 }
 
 /// A random number in a range.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     let die = septet::rand::range(1..7);
+///     assert!((1..=6).contains(&die));
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 ///
 /// # Panics
 /// Where the range is empty.
@@ -54,16 +98,48 @@ pub fn range(range: Range<u64>) -> u64 {
 }
 
 /// A random number from zero up to one.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     assert!((0.0..1.0).contains(&septet::rand::unit()));
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 pub fn unit() -> f64 {
     (u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Whether something happens that does so with probability `p`.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     assert!(septet::rand::chance(1.0) && !septet::rand::chance(0.0));
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 pub fn chance(p: f64) -> bool {
     unit() < p
 }
 
 /// Brings what is in a slice into a random order.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     let mut order = [1, 2, 3];
+///     septet::rand::shuffle(&mut order);
+///     assert_eq!(order.iter().sum::<i32>(), 6);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 pub fn shuffle<T>(slice: &mut [T]) {
     for last in (1..slice.len()).rev() {
         slice.swap(last, range(0..last as u64 + 1) as usize);
@@ -71,6 +147,18 @@ pub fn shuffle<T>(slice: &mut [T]) {
 }
 
 /// One of a slice; `None` of an empty one.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     let replicas = ["a", "b", "c"];
+///     assert!(replicas.contains(septet::rand::choose(&replicas).unwrap()));
+///     assert_eq!(septet::rand::choose::<u8>(&[]), None);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 pub fn choose<T>(slice: &[T]) -> Option<&T> {
     (!slice.is_empty()).then(|| &slice[range(0..slice.len() as u64) as usize])
 }

@@ -1,18 +1,21 @@
 //! Tasks in tokio's shape: inside a simulation they run on the simulated host whose program spawns them and end with it,
 //! outside they are tokio's own.
 
+mod set;
+
 use core::any::Any;
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use septet_host::Here;
 use septet_socket::Spawned;
 
 use crate::desk::{Panic, watched};
+
+pub use set::JoinSet;
 
 /// Runs `future` beside the caller.
 ///
@@ -46,6 +49,17 @@ where
 /// Calls `f`. Outside of a simulation that is on a thread for what blocks; inside it is at once, in the turn of the host,
 /// and no virtual time passes meanwhile.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     let sum = septet::task::spawn_blocking(|| (1..=100).sum::<u32>()).await?;
+///     assert_eq!(sum, 5050);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Panics
 /// Outside of a simulation and of tokio's runtime.
 pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
@@ -60,6 +74,18 @@ where
 }
 
 /// Lets other tasks run first.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     let other = septet::task::spawn(async { "ran" });
+///     septet::task::yield_now().await;
+///     assert!(other.is_finished());
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 pub async fn yield_now() {
     if Here::current().is_none() {
         return tokio::task::yield_now().await;
@@ -193,6 +219,20 @@ impl<T: Send + 'static> JoinHandle<T> {
     }
 
     /// What ends the task from elsewhere.
+    ///
+    /// ```
+    /// # let mut world = septet::test::World::new();
+    /// world.client("client", async {
+    ///     let task = septet::task::spawn(core::future::pending::<()>());
+    ///     let abort = task.abort_handle();
+    ///     abort.abort();
+    ///     assert!(task.await.unwrap_err().is_cancelled());
+    ///     assert!(abort.is_finished());
+    ///     Ok(())
+    /// });
+    /// world.run()?;
+    /// # Ok::<(), septet::test::Failure>(())
+    /// ```
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle(match &self.0 {
             Kind::Here(shared) => Aborts::Here(shared.clone()),
@@ -306,6 +346,18 @@ impl JoinError {
 
     /// What it panicked with.
     ///
+    /// ```
+    /// # let mut world = septet::test::World::new();
+    /// world.client("client", async {
+    ///     let task = septet::task::spawn(async { panic!("on purpose") });
+    ///     let why = task.await.unwrap_err().into_panic();
+    ///     assert_eq!(*why.downcast_ref::<&str>().unwrap(), "on purpose");
+    ///     Ok(())
+    /// });
+    /// world.run()?;
+    /// # Ok::<(), septet::test::Failure>(())
+    /// ```
+    ///
     /// # Panics
     /// Where it did not.
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
@@ -349,133 +401,5 @@ impl std::error::Error for JoinError {}
 impl From<JoinError> for std::io::Error {
     fn from(e: JoinError) -> Self {
         Self::other(e)
-    }
-}
-
-/// Tasks of one kind, of which the next to end is waited for. Dropping it ends them all.
-///
-/// Inside a simulation they are given back in the order in which they ended, and so the same in every run.
-///
-/// ```
-/// # let mut world = septet::test::World::new();
-/// world.client("client", async {
-///     let mut tasks = septet::task::JoinSet::new();
-///     for n in [3u64, 1, 2] {
-///         tasks.spawn(async move {
-///             septet::time::sleep(core::time::Duration::from_secs(n)).await;
-///             n
-///         });
-///     }
-///     let mut order = Vec::new();
-///     while let Some(n) = tasks.join_next().await {
-///         order.push(n?);
-///     }
-///     assert_eq!(order, [1, 2, 3]);
-///     Ok(())
-/// });
-/// world.run()?;
-/// # Ok::<(), septet::test::Failure>(())
-/// ```
-#[derive(Debug)]
-pub struct JoinSet<T: Send + 'static>(VecDeque<JoinHandle<T>>);
-
-impl<T: Send + 'static> Default for JoinSet<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T: Send + 'static> JoinSet<T> {
-    /// An empty set.
-    pub fn new() -> Self {
-        Self(VecDeque::new())
-    }
-
-    /// How many tasks were not given back yet.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Runs a task beside the caller.
-    ///
-    /// # Panics
-    /// As [`spawn`].
-    pub fn spawn<F>(&mut self, task: F) -> AbortHandle
-    where
-        F: Future<Output = T> + Send + 'static,
-    {
-        let handle = spawn(task);
-        let abort = handle.abort_handle();
-        self.0.push_back(handle);
-        abort
-    }
-
-    /// Waits for the next task to end; `None` where there are none.
-    pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
-        poll_fn(|cx| self.poll_join_next(cx)).await
-    }
-
-    /// The same as a step.
-    pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        for at in 0..self.0.len() {
-            if let Poll::Ready(result) = Pin::new(&mut self.0[at]).poll(cx) {
-                drop(self.0.remove(at));
-                return Poll::Ready(Some(result));
-            }
-        }
-        if self.0.is_empty() { Poll::Ready(None) } else { Poll::Pending }
-    }
-
-    /// A task that has ended already.
-    pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        match self.poll_join_next(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => result,
-            Poll::Pending => None,
-        }
-    }
-
-    /// Waits for all of them, and gives what they returned in the order in which they ended.
-    ///
-    /// # Panics
-    /// Where one panicked or was cancelled.
-    pub async fn join_all(mut self) -> Vec<T> {
-        let mut all = Vec::with_capacity(self.len());
-        while let Some(result) = self.join_next().await {
-            match result {
-                Ok(value) => all.push(value),
-                Err(e) => match e.try_into_panic() {
-                    Ok(payload) => std::panic::resume_unwind(payload),
-                    Err(e) => panic!("{e}"),
-                },
-            }
-        }
-        all
-    }
-
-    /// Ends all of them; they are still given back.
-    pub fn abort_all(&mut self) {
-        self.0.iter().for_each(JoinHandle::abort);
-    }
-
-    /// Ends all of them, and waits until they have ended.
-    pub async fn shutdown(&mut self) {
-        self.abort_all();
-        while self.join_next().await.is_some() {}
-    }
-
-    /// Lets all of them run on by themselves.
-    pub fn detach_all(&mut self) {
-        self.0.clear();
-    }
-}
-
-impl<T: Send + 'static> Drop for JoinSet<T> {
-    fn drop(&mut self) {
-        self.abort_all();
     }
 }

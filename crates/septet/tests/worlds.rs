@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use septet::net::{TcpListener, TcpStream, UdpSocket};
+use septet::task::JoinSet;
 use septet::test::{Failure, What, World};
 use septet::time::{Instant, sleep, timeout, unix_time};
 use septet::{fs, task};
@@ -359,4 +360,47 @@ fn a_thousand_hosts_and_ten_thousand_programs() {
     }
     world.run().unwrap();
     assert_eq!(ended.get(), 10_000);
+}
+
+#[test]
+fn a_set_gives_tasks_back_in_the_order_in_which_they_ended_though_nobody_asked_meanwhile() {
+    let mut world = World::new();
+    world.client("client", async {
+        let mut tasks = JoinSet::new();
+        for n in [3u64, 1, 2] {
+            tasks.spawn(async move {
+                sleep(Duration::from_secs(n)).await;
+                n
+            });
+        }
+        assert!(tasks.try_join_next().is_none());
+        let late = tasks.spawn(std::future::pending());
+        sleep(Duration::from_secs(9)).await;
+        late.abort();
+        let mut order = Vec::new();
+        while let Some(ended) = tasks.join_next().await {
+            order.push(ended.ok());
+        }
+        assert_eq!(order, [Some(1), Some(2), Some(3), None]);
+        Ok(())
+    });
+    world.run().unwrap();
+}
+
+#[test]
+fn a_set_of_many_tasks_asks_each_when_it_has_ended() {
+    const TASKS: u64 = 50_000;
+    let mut world = World::new();
+    world.client("client", async {
+        let mut tasks = JoinSet::new();
+        for n in 0..TASKS {
+            tasks.spawn(async move {
+                sleep(Duration::from_micros(n)).await;
+                n
+            });
+        }
+        assert_eq!(tasks.join_all().await, (0..TASKS).collect::<Vec<_>>());
+        Ok(())
+    });
+    world.run().unwrap();
 }

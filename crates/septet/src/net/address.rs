@@ -98,6 +98,18 @@ impl<T: ToSocketAddrs + ?Sized> Sealed for &T {
 
 /// Looks up the addresses of `host`: a name and a port, as [`tokio::net::lookup_host`] does.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.host("db", || core::future::pending());
+/// world.client("client", async {
+///     let found: Vec<_> = septet::net::lookup_host("db:5432").await?.collect();
+///     assert_eq!(found[0].port(), 5432);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Errors
 /// `InvalidInput` where it is neither an address nor `name:port`; `NotFound` where there is no such name; `TimedOut` where no
 /// name server answers.

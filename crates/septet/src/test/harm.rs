@@ -101,6 +101,25 @@ impl World {
     }
 
     /// Nothing passes between `a` and `b` any more, either way.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # let mut world = septet::test::World::new();
+    /// # world.host("db", || async {
+    /// #     let listener = septet::net::TcpListener::bind("0.0.0.0:1").await?;
+    /// #     loop {
+    /// #         listener.accept().await?;
+    /// #     }
+    /// # });
+    /// world.client("app", async {
+    ///     let asked = septet::time::timeout(Duration::from_secs(5), septet::net::TcpStream::connect("db:1")).await;
+    ///     assert!(!asked.is_ok_and(|asked| asked.is_ok()), "nothing comes back");
+    ///     Ok(())
+    /// });
+    /// world.partition("app", "db");
+    /// world.run()?;
+    /// # Ok::<(), septet::test::Failure>(())
+    /// ```
     #[track_caller]
     pub fn partition(&mut self, a: impl Hosts, b: impl Hosts) {
         let what = self.between(a, b);
@@ -108,6 +127,25 @@ impl World {
     }
 
     /// Nothing passes from `from` to `to` any more; what goes the other way does.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # let mut world = septet::test::World::new();
+    /// # world.host("db", || async {
+    /// #     let listener = septet::net::TcpListener::bind("0.0.0.0:1").await?;
+    /// #     loop {
+    /// #         listener.accept().await?;
+    /// #     }
+    /// # });
+    /// world.client("app", async {
+    ///     let asked = septet::time::timeout(Duration::from_secs(5), septet::net::TcpStream::connect("db:1")).await;
+    ///     assert!(!asked.is_ok_and(|asked| asked.is_ok()), "nothing comes back");
+    ///     Ok(())
+    /// });
+    /// world.partition_oneway("db", "app");
+    /// world.run()?;
+    /// # Ok::<(), septet::test::Failure>(())
+    /// ```
     #[track_caller]
     pub fn partition_oneway(&mut self, from: impl Hosts, to: impl Hosts) {
         let what = self.towards(from, to);
@@ -123,6 +161,25 @@ impl World {
     }
 
     /// What passes between `a` and `b`, either way, waits for [`release`](Self::release).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # let mut world = septet::test::World::new();
+    /// # world.host("db", || async {
+    /// #     let listener = septet::net::TcpListener::bind("0.0.0.0:1").await?;
+    /// #     loop {
+    /// #         listener.accept().await?;
+    /// #     }
+    /// # });
+    /// world.client("app", async {
+    ///     let asked = septet::time::timeout(Duration::from_secs(5), septet::net::TcpStream::connect("db:1")).await;
+    ///     assert!(!asked.is_ok_and(|asked| asked.is_ok()), "nothing comes back");
+    ///     Ok(())
+    /// });
+    /// world.hold("app", "db");
+    /// world.run()?;
+    /// # Ok::<(), septet::test::Failure>(())
+    /// ```
     #[track_caller]
     pub fn hold(&mut self, a: impl Hosts, b: impl Hosts) {
         let what = self.between(a, b);
@@ -138,6 +195,25 @@ impl World {
     }
 
     /// What passes between `a` and `b`, either way, comes later by `by`, until it is [repaired](Self::repair).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # let mut world = septet::test::World::new();
+    /// # world.host("db", || async {
+    /// #     let listener = septet::net::TcpListener::bind("0.0.0.0:1").await?;
+    /// #     loop {
+    /// #         listener.accept().await?;
+    /// #     }
+    /// # });
+    /// world.client("app", async {
+    ///     let asked = septet::time::timeout(Duration::from_secs(5), septet::net::TcpStream::connect("db:1")).await;
+    ///     assert!(asked.is_ok_and(|asked| asked.is_ok()));
+    ///     Ok(())
+    /// });
+    /// world.delay("app", "db", Duration::from_secs(1));
+    /// world.run()?;
+    /// # Ok::<(), septet::test::Failure>(())
+    /// ```
     #[track_caller]
     pub fn delay(&mut self, a: impl Hosts, b: impl Hosts, by: Duration) {
         let what = self.between(a, b);
@@ -145,6 +221,25 @@ impl World {
     }
 
     /// This share of what passes between `a` and `b`, either way, is lost, until it is [repaired](Self::repair).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # let mut world = septet::test::World::new();
+    /// # world.host("db", || async {
+    /// #     let listener = septet::net::TcpListener::bind("0.0.0.0:1").await?;
+    /// #     loop {
+    /// #         listener.accept().await?;
+    /// #     }
+    /// # });
+    /// world.client("app", async {
+    ///     let asked = septet::time::timeout(Duration::from_secs(5), septet::net::TcpStream::connect("db:1")).await;
+    ///     assert!(!asked.is_ok_and(|asked| asked.is_ok()), "nothing comes back");
+    ///     Ok(())
+    /// });
+    /// world.loss("app", "db", 1.0);
+    /// world.run()?;
+    /// # Ok::<(), septet::test::Failure>(())
+    /// ```
     ///
     /// # Panics
     /// Where it is not between zero and one.
@@ -157,6 +252,25 @@ impl World {
 
     /// Hosts lose their power: their programs and sockets are gone, their peers hear nothing. Of their disk is left what was
     /// synced, and some of what was not.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # let mut world = septet::test::World::new();
+    /// # world.host("db", || async {
+    /// #     let listener = septet::net::TcpListener::bind("0.0.0.0:1").await?;
+    /// #     loop {
+    /// #         listener.accept().await?;
+    /// #     }
+    /// # });
+    /// world.client("app", async {
+    ///     let asked = septet::time::timeout(Duration::from_secs(5), septet::net::TcpStream::connect("db:1")).await;
+    ///     assert!(!asked.is_ok_and(|asked| asked.is_ok()), "nothing comes back");
+    ///     Ok(())
+    /// });
+    /// world.crash("db");
+    /// world.run()?;
+    /// # Ok::<(), septet::test::Failure>(())
+    /// ```
     #[track_caller]
     pub fn crash(&mut self, hosts: impl Hosts) {
         let hosts = self.known(hosts).join(", ");

@@ -25,6 +25,19 @@ pub(super) fn when(here: &Here, own: i64) -> WorldInstant {
 
 /// The civil time as the host's clock has it, since 1970-01-01T00:00:00Z: in a simulation it begins at the lab's epoch, and
 /// is wrong where the clock is; outside it is the machine's.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     use septet::time::{Duration, sleep, unix_time};
+///     let begun = unix_time();
+///     sleep(Duration::from_secs(60)).await;
+///     assert_eq!(unix_time() - begun, Duration::from_secs(60));
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 pub fn unix_time() -> Duration {
     match Here::current() {
         Some(here) => here.net().unix_time(),
@@ -33,6 +46,17 @@ pub fn unix_time() -> Duration {
 }
 
 /// The same as the standard library has it: what stands for `std::time::SystemTime::now()`.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     let now = septet::time::system_time();
+///     assert!(now > std::time::UNIX_EPOCH);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 pub fn system_time() -> SystemTime {
     UNIX_EPOCH + unix_time()
 }

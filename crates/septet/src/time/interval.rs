@@ -11,6 +11,22 @@ use super::{Instant, Sleep, sleep_until};
 
 /// Ticks at once, and then every `period`.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     use septet::time::{Duration, Instant, interval};
+///     let begun = Instant::now();
+///     let mut ticks = interval(Duration::from_secs(1));
+///     for second in 0..3 {
+///         ticks.tick().await;
+///         assert_eq!(begun.elapsed(), Duration::from_secs(second));
+///     }
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Panics
 /// Where `period` is zero; outside of a simulation and of tokio's runtime.
 pub fn interval(period: Duration) -> Interval {
@@ -18,6 +34,21 @@ pub fn interval(period: Duration) -> Interval {
 }
 
 /// Ticks at `start`, and then every `period`.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     use septet::time::{Duration, Instant, interval_at};
+///     let begun = Instant::now();
+///     let mut ticks = interval_at(begun + Duration::from_secs(5), Duration::from_secs(1));
+///     ticks.tick().await;
+///     ticks.tick().await;
+///     assert_eq!(begun.elapsed(), Duration::from_secs(6));
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 ///
 /// # Panics
 /// Where `period` is zero; outside of a simulation and of tokio's runtime.

@@ -13,6 +13,19 @@ use super::{Instant, clock};
 
 /// Waits until `deadline`.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     use septet::time::{Duration, Instant, sleep_until};
+///     let begun = Instant::now();
+///     sleep_until(begun + Duration::from_secs(3)).await;
+///     assert_eq!(begun.elapsed(), Duration::from_secs(3));
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Panics
 /// Outside of a simulation and of tokio's runtime.
 pub fn sleep_until(deadline: Instant) -> Sleep {
@@ -24,6 +37,19 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 }
 
 /// Waits for `duration`.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     use septet::time::{Duration, Instant, sleep};
+///     let begun = Instant::now();
+///     sleep(Duration::from_millis(250)).await;
+///     assert_eq!(begun.elapsed(), Duration::from_millis(250));
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 ///
 /// # Panics
 /// Outside of a simulation and of tokio's runtime.

@@ -13,6 +13,20 @@ use super::{Instant, Sleep, sleep, sleep_until};
 
 /// Runs `future` for at most `duration`.
 ///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     use septet::time::{Duration, sleep, timeout};
+///     let quick = timeout(Duration::from_secs(2), async { 7 }).await;
+///     assert_eq!(quick?, 7);
+///     let slow = timeout(Duration::from_secs(2), sleep(Duration::from_secs(3))).await;
+///     assert!(slow.is_err());
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
+///
 /// # Panics
 /// Outside of a simulation and of tokio's runtime.
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
@@ -20,6 +34,19 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 }
 
 /// Runs `future` until `deadline` at the latest.
+///
+/// ```
+/// # let mut world = septet::test::World::new();
+/// world.client("client", async {
+///     use septet::time::{Duration, Instant, timeout_at};
+///     let deadline = Instant::now() + Duration::from_secs(2);
+///     assert!(timeout_at(deadline, core::future::pending::<()>()).await.is_err());
+///     assert_eq!(Instant::now(), deadline);
+///     Ok(())
+/// });
+/// world.run()?;
+/// # Ok::<(), septet::test::Failure>(())
+/// ```
 ///
 /// # Panics
 /// Outside of a simulation and of tokio's runtime.
