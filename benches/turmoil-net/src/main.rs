@@ -1,5 +1,9 @@
 //! `exchange-turmoil-net CLIENTS ROUNDS`: so many connections to one server carry 1 KiB there and 1 KiB back so many
-//! times each, as the workload `request-response` does. Prints the CPU seconds that this took.
+//! times each, as the workload `request-response` does; `exchange-turmoil-net bulk BYTES`: one connection carries so many bytes, as
+//! `bulk-tokio` does. Prints the CPU seconds that this took.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cpu_time::ProcessTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -43,14 +47,52 @@ async fn ask(rounds: usize) -> usize {
     answered
 }
 
-fn main() {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse().expect("a number"));
-    let (clients, rounds) = (args.next().unwrap_or(100), args.next().unwrap_or(100));
-    let before = ProcessTime::now();
+const PIECE: usize = 64 * 1024;
+
+async fn receive(came: Arc<AtomicU64>) {
+    let listener = TcpListener::bind("0.0.0.0:7").await.expect("the port is free");
+    let (mut stream, _) = listener.accept().await.expect("a connection");
+    let mut buf = vec![0; PIECE];
+    while let Ok(n @ 1..) = stream.read(&mut buf).await {
+        came.fetch_add(n as u64, Relaxed);
+    }
+}
+
+async fn send(bytes: u64) {
+    let mut stream = TcpStream::connect("server:7").await.expect("the server listens");
+    let piece = vec![0x5a; PIECE];
+    let mut left = bytes;
+    while left > 0 {
+        let now = left.min(PIECE as u64);
+        stream.write_all(&piece[..now as usize]).await.expect("the connection lives");
+        left -= now;
+    }
+    stream.shutdown().await.expect("the connection lives");
+    // The server closes when it has everything.
+    assert_eq!(stream.read(&mut [0]).await.expect("the end"), 0);
+}
+
+fn exchange(clients: usize, rounds: usize) {
     let answered = ClientServer::new().server("server", serve()).run("client", async move {
         let all: FuturesUnordered<_> = (0..clients).map(|_| ask(rounds)).collect();
         all.fold(0, async |sum, answered| sum + answered).await
     });
     assert_eq!(answered, clients * rounds);
+}
+
+fn bulk(bytes: u64) {
+    let came = Arc::new(AtomicU64::new(0));
+    ClientServer::new().server("server", receive(came.clone())).run("client", send(bytes));
+    assert_eq!(came.load(Relaxed), bytes);
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize, other| args.get(at).map_or(other, |arg| arg.parse().expect("a number"));
+    let before = ProcessTime::now();
+    match args.first().map(String::as_str) {
+        Some("bulk") => bulk(number(1, 100_000_000) as u64),
+        _ => exchange(number(0, 100), number(1, 100)),
+    }
     println!("{}", before.elapsed().as_secs_f64());
 }
