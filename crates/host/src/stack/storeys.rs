@@ -205,7 +205,7 @@ impl Storeys {
         match header.ether_type {
             EtherType::IPV4 => return self.ip.receive(now, iface, cast, frame, out),
             EtherType::ARP => return self.ip.receive_arp(now, iface, frame, out),
-            EtherType::IPV6 if self.ip.speaks_v6() => self.ip.receive_v6(now, iface, cast, frame, out),
+            EtherType::IPV6 if self.ip.speaks_v6() => return self.ip.receive_v6(now, iface, cast, frame, out),
             other => {
                 self.link.at(port.0).refuse(frame.len(), DropReason::UnknownProtocol);
                 if cast == Cast::Unicast {

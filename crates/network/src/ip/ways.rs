@@ -56,6 +56,7 @@ pub(super) struct Way<A> {
     pub(super) kind: Kind,
     pub(super) iface: Iface,
     pub(super) next_hop: A,
+    /// Who stands there, once that is known; `None` where flows differ in it.
     pub(super) neighbor: Option<NeighborId>,
     /// Whether there are other next hops for other flows.
     pub(super) spread: bool,

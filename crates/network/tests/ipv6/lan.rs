@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use septet_core::{Carrier, Event, Frame, Instant, Out, Port, Record, Seed, Trace, Wire};
-use septet_network::ip::{Cast, Datagram, DontFragment, Ipv6Config, Outgoing, SendError, Up};
+use septet_network::ip::{Aftermath, Cast, Datagram, DontFragment, Ipv6Config, Outgoing, SendError, Up};
 use septet_network::{Forwarding, InterfaceConfig, Ip};
 use septet_wire::ethernet::{EtherType, Header, MacAddr};
 use septet_wire::ipv6;
@@ -45,6 +45,8 @@ pub(crate) struct Lans {
     count: u64,
     /// Every packet of IPv6 that was sent: by whom, when, and from its header on.
     pub(crate) sent: Vec<(usize, Instant, Vec<u8>)>,
+    /// To whom each frame was sent.
+    pub(crate) addressed: Vec<MacAddr>,
     pub(crate) events: Vec<(usize, Event)>,
     /// Nodes that hear nothing.
     pub(crate) deaf: HashSet<usize>,
@@ -83,6 +85,7 @@ impl Lans {
             flight: BTreeMap::new(),
             count: 0,
             sent: Vec::new(),
+            addressed: Vec::new(),
             events: Vec::new(),
             deaf: HashSet::new(),
         }
@@ -127,6 +130,7 @@ impl Lans {
         for (port, frame) in wire.0 {
             let mut packet = frame.clone();
             let header = Header::pull(&mut packet).expect("a whole frame");
+            self.addressed.push(header.destination);
             if header.ether_type == EtherType::IPV6 {
                 let len = ipv6::HEADER_LEN + usize::from(ipv6::Header::parse(packet.bytes()).unwrap().payload_len);
                 self.sent.push((node, self.now, packet.bytes()[..len].to_vec()));
@@ -181,14 +185,25 @@ impl Lans {
             _ => return,
         };
         if header.ether_type == EtherType::IPV6 {
-            self.with(node, |ip, now, out| ip.receive_v6(now, iface, cast, frame, out));
+            self.take(node, iface, cast, frame);
         }
     }
 
+    /// Gives a node a packet, and holds it to what it says is left to do.
+    fn take(&mut self, node: usize, iface: u16, cast: Cast, frame: Frame) -> Aftermath {
+        self.with(node, |ip, now, out| {
+            let due = ip.deadline();
+            let aftermath = ip.receive_v6(now, iface, cast, frame, out);
+            if aftermath == Aftermath::None {
+                assert!(!ip.has_up() && ip.deadline() == due, "nothing is left to do");
+            }
+            aftermath
+        })
+    }
+
     /// Gives a node a packet as if a link had brought it.
-    pub(crate) fn inject(&mut self, node: usize, iface: u16, cast: Cast, packet: &[u8]) {
-        let frame = Frame::new(Frame::HEADROOM, packet);
-        self.with(node, |ip, now, out| ip.receive_v6(now, iface, cast, frame, out));
+    pub(crate) fn inject(&mut self, node: usize, iface: u16, cast: Cast, packet: &[u8]) -> Aftermath {
+        self.take(node, iface, cast, Frame::new(Frame::HEADROOM, packet))
     }
 
     pub(crate) fn send(&mut self, node: usize, to: Ipv6Addr, payload: &[u8]) -> Result<Option<u16>, SendError> {

@@ -2,6 +2,7 @@
 
 mod chain;
 mod filter;
+mod forward;
 mod lan;
 mod told;
 

@@ -42,7 +42,9 @@ impl Ip {
         let place = Place::new(Hook::Prerouting, Some(iface), None);
         let Some(frame) = self.filtered(now, place, frame, out) else { return };
         match Header::parse(frame.bytes()) {
-            Ok(header) => self.receive_checked_v6(now, iface, cast, header, frame, out),
+            Ok(header) => {
+                self.receive_checked_v6(now, iface, cast, header, frame, out);
+            }
             Err(why) => drop_frame(&frame, why, out),
         }
     }

@@ -1,13 +1,16 @@
 //! Packets of IPv6 that come in: checked, delivered, or passed on.
 
+use std::net::Ipv6Addr;
+
 use septet_core::{DropReason, Frame, Instant, Out};
+use septet_datalink::ethernet::EtherType;
 
 use super::deliver::Arrival;
 use super::{Way, is_link_scoped};
 use crate::forwarding::Forwarding;
 use crate::ip::told::drop_frame;
 use crate::ip::ways::Kind;
-use crate::ip::{Cast, Ip, offload};
+use crate::ip::{Aftermath, Cast, Ip, offload};
 use crate::neighbor::Origin;
 use crate::route::Iface;
 use septet_wire::Trouble;
@@ -17,7 +20,14 @@ use septet_wire::ipv6::{self, Header};
 impl Ip {
     /// Takes a packet that came in: `frame` begins at its IPv6 header, and the link addressed it to `cast`.
     #[inline]
-    pub fn receive_v6(&mut self, now: Instant, iface: Iface, cast: Cast, mut frame: Frame, out: &mut Out<'_>) {
+    pub fn receive_v6(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        cast: Cast,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Aftermath {
         self.counters6.in_receives += 1;
         let header = match Header::parse(frame.bytes()) {
             Ok(header) => header,
@@ -25,7 +35,8 @@ impl Ip {
                 let cut = Header::of_quote(frame.bytes()).is_ok();
                 self.counters6.in_truncated_pkts += u64::from(cut);
                 self.counters6.in_hdr_errors += u64::from(!cut);
-                return drop_frame(&frame, why, out);
+                drop_frame(&frame, why, out);
+                return Aftermath::Some;
             }
         };
         // RFC 2675 §2: without a length in the header, an option of what follows may say it.
@@ -37,14 +48,15 @@ impl Ip {
         if header.next_header == next::HOP_BY_HOP {
             let at = Arrival::on(iface, cast);
             if self.options(now, at, &header, &frame, ipv6::HEADER_LEN, out).is_none() {
-                return;
+                return Aftermath::Some;
             }
             frame.truncate(ipv6::HEADER_LEN + usize::from(header.payload_len));
         }
         if self.filter.is_some() {
-            return self.receive_filtered_v6(now, iface, cast, header, frame, out);
+            self.receive_filtered_v6(now, iface, cast, header, frame, out);
+            return Aftermath::Some;
         }
-        self.receive_checked_v6(now, iface, cast, header, frame, out);
+        self.receive_checked_v6(now, iface, cast, header, frame, out)
     }
 
     /// Finds out where a packet goes.
@@ -57,12 +69,13 @@ impl Ip {
         header: Header,
         frame: Frame,
         out: &mut Out<'_>,
-    ) {
+    ) -> Aftermath {
         let way = if self.owns_v6(iface, &header) { Way::LOCAL } else { self.find_v6(header.dst) };
         if way.kind == Kind::Unicast && cast == Cast::Unicast {
             return self.forward_v6(now, iface, &header, way, frame, out);
         }
         self.receive_other_v6(now, iface, cast, header, way, frame, out);
+        Aftermath::Some
     }
 
     /// Whether a packet is for the first address of an interface, to which most are that are for a host.
@@ -154,6 +167,37 @@ impl Ip {
         way: Way,
         mut frame: Frame,
         out: &mut Out<'_>,
+    ) -> Aftermath {
+        // What nearly every packet is that is passed on; for the others each question is asked by itself below.
+        if self.forwarding == Forwarding::On
+            && self.filter.is_none()
+            && self.paths.is_none()
+            && way.iface != iface
+            && header.hop_limit > 1
+            && frame.len() <= self.interface(way.iface).mtu_v6() as usize
+            && header.next_header != next::HOP_BY_HOP
+            && may_be_passed_on(header)
+            && let Some(id) = way.neighbor
+            && let Some(mac) = self.neighbors.known(now, id)
+        {
+            self.counters6.out_forw_datagrams += 1;
+            frame.header_mut(ipv6::HEADER_LEN)[ipv6::HOP_LIMIT_AT] = header.hop_limit - 1;
+            self.put(way.iface, mac, EtherType::IPV6, frame, out);
+            return Aftermath::None;
+        }
+        self.forward_other_v6(now, iface, header, way, frame, out);
+        Aftermath::Some
+    }
+
+    #[inline(never)]
+    fn forward_other_v6(
+        &mut self,
+        now: Instant,
+        iface: Iface,
+        header: &Header,
+        way: Way,
+        mut frame: Frame,
+        out: &mut Out<'_>,
     ) {
         if self.forwarding == Forwarding::Off {
             self.counters6.in_addr_errors += 1;
@@ -195,4 +239,12 @@ impl Ip {
         frame.header_mut(ipv6::HEADER_LEN)[ipv6::HOP_LIMIT_AT] = header.hop_limit - 1;
         self.transmit_v6(now, dst, way, frame, Origin::Forwarded, out);
     }
+}
+
+/// Whether nothing about its addresses keeps a packet from other links than its own (RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7).
+#[inline]
+fn may_be_passed_on(header: &Header) -> bool {
+    let of_someone = |addr: Ipv6Addr| !addr.is_multicast() && !addr.is_unicast_link_local();
+    // The unspecified address and the loopback address are zero and one.
+    of_someone(header.src) && header.src.to_bits() > 1 && of_someone(header.dst)
 }

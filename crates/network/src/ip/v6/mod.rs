@@ -174,8 +174,8 @@ impl Ip {
             Some(Next::Refused(refused)) => return way(Kind::Refused(refused), 0),
             Some(Next::Via(..) | Next::Spread(..) | Next::Broadcast(_)) | None => return way(Kind::NoRoute, 0),
         };
-        let spread = matches!(target, Some(Next::Spread(..)));
-        Way { spread, ..self.to_neighbor(iface, next_hop) }
+        let way = self.to_neighbor(iface, next_hop);
+        if matches!(target, Some(Next::Spread(..))) { Way { spread: true, neighbor: None, ..way } } else { way }
     }
 
     /// The way to a neighbour on `iface`. Where discovery is off, whoever was not set by hand is out of reach.
