@@ -85,6 +85,12 @@ struct Claim {
     defended: Option<Instant>,
 }
 
+impl Claim {
+    fn is_probing(&self) -> bool {
+        matches!(self.phase, Phase::Probing(_))
+    }
+}
+
 /// The claims of one host.
 #[derive(Debug, Default)]
 pub struct Claims {
@@ -118,19 +124,19 @@ impl Claims {
 
     /// Whether an address is claimed and not in use yet.
     pub fn has(&self, iface: Iface, address: IpAddr) -> bool {
-        self.find(iface, address).is_some_and(|at| matches!(self.claims[at].phase, Phase::Probing(_)))
+        self.find(iface, address).is_some_and(|at| self.claims[at].is_probing())
     }
 
     /// The addresses that are being asked about.
     pub fn tentative(&self) -> impl Iterator<Item = (Iface, Ipv4Addr, u8)> {
-        let probing = self.claims.iter().filter(|c| matches!(c.phase, Phase::Probing(_)));
+        let probing = self.claims.iter().filter(|c| c.is_probing());
         probing.map(|c| (c.iface, c.address, c.prefix_len))
     }
 
     /// Gives up a claim; says whether it was one that was still being checked.
     pub fn end(&mut self, iface: Iface, address: IpAddr) -> bool {
         let Some(at) = self.find(iface, address) else { return false };
-        matches!(self.claims.remove(at).phase, Phase::Probing(_))
+        self.claims.remove(at).is_probing()
     }
 
     fn find(&self, iface: Iface, address: IpAddr) -> Option<usize> {
@@ -167,6 +173,19 @@ impl Claims {
         Some((claim.iface, claim.address, act))
     }
 
+    /// Whether a packet that came in on `iface` is about a claimed address.
+    pub fn concern(&self, iface: Iface, packet: &Packet) -> bool {
+        self.struck(iface, packet).is_some()
+    }
+
+    fn struck(&self, iface: Iface, packet: &Packet) -> Option<usize> {
+        // §2.1.1: "any ARP Probe where the packet's 'target IP address' is the address being probed for".
+        let probed = packet.sender_ip.is_unspecified().then_some(packet.target_ip);
+        self.claims.iter().position(|c| {
+            c.iface == iface && (c.address == packet.sender_ip || c.is_probing() && probed == Some(c.address))
+        })
+    }
+
     /// What a packet that another station sent means for the addresses claimed on `iface`. `own` says whether an address
     /// is in use by this host without having been claimed, as those are that it was made with.
     pub fn hear(
@@ -176,13 +195,7 @@ impl Claims {
         packet: &Packet,
         own: impl FnOnce(Ipv4Addr) -> bool,
     ) -> Option<(Ipv4Addr, Verdict)> {
-        // §2.1.1: "any ARP Probe where the packet's 'target IP address' is the address being probed for".
-        let probed = packet.sender_ip.is_unspecified().then_some(packet.target_ip);
-        let is_probing = |c: &Claim| matches!(c.phase, Phase::Probing(_));
-        let struck = self.claims.iter().position(|c| {
-            c.iface == iface && (c.address == packet.sender_ip || is_probing(c) && probed == Some(c.address))
-        });
-        let at = match struck {
+        let at = match self.struck(iface, packet) {
             Some(at) => at,
             None if !packet.sender_ip.is_unspecified() && own(packet.sender_ip) => {
                 let (address, defence) = (packet.sender_ip, Defence::Keep);
@@ -194,7 +207,7 @@ impl Claims {
         };
         let claim = &mut self.claims[at];
         let address = claim.address;
-        if is_probing(claim) {
+        if claim.is_probing() {
             self.conflicts += 1;
             self.claims.remove(at);
             return Some((address, Verdict::Lost));

@@ -6,7 +6,8 @@ use etherparse::{ArpPacket, Icmpv4Slice, Icmpv4Type, IpFragOffset, IpNumber, Ipv
 use proptest::prelude::*;
 use septet_core::{Carrier, Frame, Instant, Out, Port, Seed, Trace, Wire};
 use septet_datalink::ethernet::MacAddr;
-use septet_network::ip::{Cast, DontFragment, Outgoing};
+use septet_network::acd::{Check, Defence};
+use septet_network::ip::{Aftermath, Cast, DontFragment, NewAddress, Outgoing};
 use septet_network::{Cidr, Forwarding, InterfaceConfig, Ip, arp, icmp, ipv4};
 
 /// Keeps what is sent.
@@ -415,4 +416,46 @@ fn errors_quote_what_576_octets_hold() {
         assert_eq!(icmp.payload().len(), quoted);
         assert_eq!(icmp.payload()[20..], vec![0xa5; quoted - 20]);
     }
+}
+
+#[test]
+fn questions_of_others_for_others_leave_nothing_behind_though_addresses_were_configured() {
+    let (mut ip, mut wire, mut now) = (router(), Sent::default(), Instant::from_secs(1));
+    for iface in 0..2 {
+        play(&mut ip, &mut now, Step::Carrier { iface, up: true }, &mut wire);
+    }
+    let mut hear = |ip: &mut Ip, sender: [u8; 4], target: [u8; 4]| {
+        let packet = arp::Packet {
+            operation: arp::Operation::Request,
+            sender_mac: MacAddr([2, 0, 0, 0, 9, 9]),
+            sender_ip: sender.into(),
+            target_mac: MacAddr([0; 6]),
+            target_ip: target.into(),
+        };
+        let mut trace = Trace::on();
+        ip.receive_arp(now, 0, packet.to_frame(), &mut Out::new(&mut wire, &mut trace))
+    };
+    let (all, free) = ([0; 4], [10, 0, 0, 77]);
+    let of_others = [([10, 0, 0, 8], [10, 0, 0, 9]), (all, [10, 0, 0, 9])];
+    for (sender, target) in of_others {
+        assert_eq!(hear(&mut ip, sender, target), Aftermath::None);
+    }
+    // An address that it asks for, and one that it has already.
+    for (address, check) in [("10.0.0.77/24", Check::Probe), ("10.0.0.78/24", Check::Announce)] {
+        let new = NewAddress { check, defence: Defence::Once, ..NewAddress::new(address.parse().unwrap()) };
+        ip.configure(Instant::from_secs(1), 0, new).unwrap();
+    }
+    for (sender, target) in of_others {
+        assert_eq!(hear(&mut ip, sender, target), Aftermath::None);
+    }
+    // RFC 5227 §2.1.1: who else asks for the address wants it too, and who speaks from it has it.
+    let mut twin = router();
+    for ip in [&mut ip, &mut twin] {
+        play(ip, &mut Instant::from_secs(1), Step::Carrier { iface: 0, up: true }, &mut Sent::default());
+    }
+    let new = NewAddress { check: Check::Probe, ..NewAddress::new("10.0.0.77/24".parse().unwrap()) };
+    twin.configure(Instant::from_secs(1), 0, new).unwrap();
+    assert_eq!(hear(&mut ip, all, free), Aftermath::Some);
+    assert_eq!(hear(&mut twin, free, [10, 0, 0, 9]), Aftermath::Some);
+    assert_eq!((ip.counters.arp_conflicts, twin.counters.arp_conflicts), (1, 1));
 }

@@ -31,7 +31,7 @@ impl Ip {
             return arp_drop(&frame, DropReason::Malformed, out);
         }
         // On a link of many, most questions are by others for others.
-        if self.book.is_none()
+        if !self.book.as_ref().is_some_and(|book| book.claims.concern(iface, &packet))
             && !self.has_address(target_ip)
             && !self.has_address(sender_ip)
             && !self.neighbors.has_entry(iface, sender_ip.into())
@@ -139,7 +139,7 @@ impl Ip {
 
     pub(super) fn transmit_arp(&mut self, iface: Iface, to: MacAddr, mut frame: Frame, out: &mut Out<'_>) {
         frame.checksums = Checksums::Good;
-        self.interfaces[usize::from(iface)].send(to, EtherType::ARP, frame, out);
+        self.put_on_link(iface, to, EtherType::ARP, frame, out);
     }
 }
 
