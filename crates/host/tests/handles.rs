@@ -1,7 +1,8 @@
 //! What becomes of a handle that cannot reach its host, and of the socket behind it.
 
 use core::pin::pin;
-use core::task::{Context, Waker};
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -71,6 +72,30 @@ fn where_the_host_is_switched_off_the_handle_says_so() {
     // It is on again, and the socket is of its former life.
     assert_eq!(error(socket.local_addr()), off);
     assert!(net.bind_udp(at(1, 5)).is_ok());
+}
+
+/// Whether it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn who_waits_for_what_ports_counted_hears_that_the_host_was_switched_off() {
+    let (mut world, a, net, _socket) = alone();
+    let admin = net.admin().unwrap();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let mut asks = pin!(admin.counters());
+    assert!(asks.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    world.set_power(a, Power::Off, EventId::NONE);
+    assert!(woken.0.load(Ordering::Relaxed));
+    let Poll::Ready(answer) = asks.as_mut().poll(&mut Context::from_waker(&waker)) else { panic!("it still waits") };
+    assert_eq!(error(answer).0, ErrorKind::NetworkDown);
 }
 
 #[test]

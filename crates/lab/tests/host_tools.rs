@@ -158,3 +158,101 @@ run = "tcp-echo 7"
         assert_eq!(printed, *wanted, "{command}");
     }
 }
+
+/// Plays a lab; what its programs print, by their command lines.
+fn printed(text: &str) -> impl Fn(&str) -> String + use<> {
+    let lab = Lab::parse("lab.toml", text).unwrap_or_else(|e| panic!("{e}"));
+    let mut run = lab.build(&BuildOptions::default()).unwrap();
+    run.play().unwrap();
+    let all: Vec<(String, String)> = run
+        .outputs()
+        .into_iter()
+        .map(|output| {
+            let line = run.lab().nodes[output.node].commands()[output.command].line.clone();
+            (line, output.console.output() + &output.console.errors())
+        })
+        .collect();
+    move |line| all.iter().find(|(of, _)| of == line).map(|(_, text)| text.clone()).expect("it was run")
+}
+
+#[test]
+fn the_loopback_and_the_interfaces_of_vlans_count_as_linux_has_them() {
+    let printed = printed(
+        r#"
+[lab]
+stop = "10s"
+[topology]
+links = ["s -- a, b, r"]
+[switch.s]
+vlans = { a = 10, b = 20 }
+trunks = "r"
+[router.r]
+run = ["at 5s: ip -s link", "at 6s: ip -s link show eth0.10", "at 7s: ip -s addr show lo", "at 8s: ip -s -o addr show lo"]
+[host.a]
+run = ["at 1s: ping -q -c 3 b", "at 5s: ping -q -c 2 127.0.0.1", "at 8s: ip -s link show lo"]
+[host.b]
+"#,
+    );
+    // Linux 6.18 prints so of its own after as many: each echo once on its way out and once on its way in.
+    let lo = "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN mode DEFAULT group default qlen 1000
+    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
+    RX:  bytes packets errors dropped  missed   mcast           
+           336       4      0       0       0       0 
+    TX:  bytes packets errors dropped carrier collsns           
+           336       4      0       0       0       0 
+";
+    assert_eq!(printed("ip -s link show lo"), lo);
+    // The question for the address and three echoes: what comes in counts from behind the tag on, what goes out with the link
+    // header, but not the tag.
+    let first = "3: eth0.10@eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP mode DEFAULT group default \
+                 qlen 1000
+    link/ether 02:00:00:04:00:00 brd ff:ff:ff:ff:ff:ff
+    RX:  bytes packets errors dropped  missed   mcast           
+           298       4      0       0       0       0 
+    TX:  bytes packets errors dropped carrier collsns           
+           336       4      0       0       0       0 
+";
+    assert_eq!(printed("ip -s link show eth0.10"), first);
+    let all = printed("ip -s link");
+    assert!(all.starts_with(&lo.replace("336       4", "  0       0")), "{all}");
+    assert!(all.contains(first), "{all}");
+    assert_eq!(all.matches("RX:  bytes").count(), 4, "{all}");
+    // Both VLANs together are what crossed the cable.
+    let eth0 = all.split("2: eth0:").nth(1).unwrap();
+    let row = |at: usize| eth0.lines().nth(at).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+    assert_eq!((row(3), row(5)), ("8".to_owned(), "8".to_owned()), "{all}");
+    let addresses = printed("ip -s addr show lo");
+    assert!(addresses.contains("inet6 ::1/128") && addresses.contains("TX:  bytes packets"), "{addresses}");
+    assert!(!printed("ip -s -o addr show lo").contains("TX:"));
+}
+
+#[test]
+fn what_the_card_in_a_port_counts_is_part_of_what_the_interface_did() {
+    let printed = printed(
+        r#"
+[lab]
+stop = "8s"
+[media]
+line = { rate = "10mbit", delay = "500ns" }
+[topology]
+links = ["hub -- a, b, c, d : line"]
+[hub.hub]
+[host.a]
+run = ["at 1s: curl http://b/ -o /dev/null", "at 7s: ip -s -s link show eth0"]
+[host.b.http]
+body = "300kb"
+[host.c]
+run = ["at 1s: curl http://d/ -o /dev/null"]
+[host.d.http]
+body = "300kb"
+[expect]
+"#,
+    );
+    let text = printed("ip -s -s link show eth0");
+    let rows: Vec<Vec<u64>> =
+        text.lines().map(|line| line.split_whitespace().filter_map(|word| word.parse().ok()).collect()).collect();
+    // RX, RX errors, TX, TX errors, each below its heads.
+    let (received, bad, sent) = (&rows[3], &rows[5], &rows[7]);
+    assert!(sent[5] > 0, "it met collisions: {text}");
+    assert!(bad[0] > 10 && received[2] >= bad[0], "who does not talk hears what a collision leaves: {text}");
+}

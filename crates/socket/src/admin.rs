@@ -85,12 +85,11 @@ pub trait AdminImpl: Send + Sync + 'static {
     /// Those of the network.
     fn links(&self) -> io::Result<Vec<Link>>;
 
-    /// What each interface counted so far, its wire and its card put together; nothing for those that have no wire of their
-    /// own.
+    /// What each interface counted so far, its wire and its card put together; `None` is the loopback.
     ///
     /// # Errors
     /// `Unsupported` where nobody counts.
-    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Iface, LinkCounters)>>> {
+    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Option<Iface>, LinkCounters)>>> {
         let _ = cx;
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
@@ -215,12 +214,11 @@ impl Admin {
         self.links()?.into_iter().find(|link| link.name == name).ok_or_else(missing)
     }
 
-    /// What each interface counted so far, its wire and its card put together; nothing for those that have no wire of their
-    /// own.
+    /// What each interface counted so far, its wire and its card put together; `None` is the loopback.
     ///
     /// # Errors
     /// `Unsupported` where nobody counts.
-    pub async fn counters(&self) -> io::Result<Vec<(Iface, LinkCounters)>> {
+    pub async fn counters(&self) -> io::Result<Vec<(Option<Iface>, LinkCounters)>> {
         poll_fn(|cx| self.0.poll_counters(cx)).await
     }
 }

@@ -362,7 +362,11 @@ impl Wire for CardWire<'_> {
     }
 
     fn counters(&self, port: Port) -> Option<LinkCounters> {
-        self.wire.counters(port)
+        let mut report = PortReport { counted: self.wire.counters(port)?, ..PortReport::default() };
+        if let Some(card) = self.card(port) {
+            card.link_stats().add_to(&mut report);
+        }
+        Some(report.counted)
     }
 
     fn stuck(&mut self) {

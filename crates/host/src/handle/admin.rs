@@ -29,7 +29,7 @@ impl AdminImpl for AdminHandle {
         call(&self.key, |stack, _| Ok(stack.links()))
     }
 
-    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Iface, LinkCounters)>>> {
+    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Option<Iface>, LinkCounters)>>> {
         poll(&self.key, |stack, _| stack.poll_counters(cx))
     }
 

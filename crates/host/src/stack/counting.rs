@@ -9,5 +9,5 @@ use super::wakers::Wakers;
 #[derive(Debug, Default)]
 pub(crate) struct Counting {
     pub(super) asking: Wakers,
-    pub(super) known: Option<(Instant, Vec<(Iface, LinkCounters)>)>,
+    pub(super) known: Option<(Instant, Vec<(Option<Iface>, LinkCounters)>)>,
 }

@@ -10,8 +10,9 @@ use septet_network::Iface;
 use super::storeys::Storeys;
 
 impl Storeys {
-    /// What each interface counted, by its own wire.
-    pub(crate) fn poll_counters(&mut self, cx: &Context<'_>) -> Poll<io::Result<Vec<(Iface, LinkCounters)>>> {
+    /// What each interface counted: by its own wire, or by itself where it has none. The loopback comes first.
+    pub(crate) fn poll_counters(&mut self, cx: &Context<'_>) -> Poll<io::Result<Vec<(Option<Iface>, LinkCounters)>>> {
+        self.running()?;
         let now = self.now;
         let counting = self.counting.get_or_insert_default();
         match &counting.known {
@@ -36,16 +37,20 @@ impl Storeys {
     }
 
     fn count(&mut self, now: Instant, out: &Out<'_>) {
-        // An interface of a VLAN has no wire of its own.
-        let own = (0..self.ip.interfaces()).filter(|iface| self.ip.port_of(*iface) == Port(*iface));
         let counted = |iface: Iface| {
+            // An interface of a VLAN has no wire of its own.
+            if self.ip.vlan_of(iface).is_some() {
+                return Some(self.ip.unwired.get(Some(iface)));
+            }
             let mut report = PortReport { counted: out.counters(Port(iface))?, ..PortReport::default() };
             if let Some(stats) = self.link.get(iface) {
                 stats.add_to(&mut report);
             }
-            Some((iface, report.counted))
+            Some(report.counted)
         };
-        let known = own.filter_map(counted).collect();
+        let loopback = (None, self.ip.unwired.get(None));
+        let others = (0..self.ip.interfaces()).filter_map(|iface| Some((Some(iface), counted(iface)?)));
+        let known = core::iter::once(loopback).chain(others).collect();
         if let Some(counting) = &mut self.counting {
             counting.known = Some((now, known));
             counting.asking.wake();

@@ -142,8 +142,9 @@ impl Storeys {
     pub(crate) fn wipe(&mut self) {
         let counters = core::mem::take(&mut self.ip.counters);
         let counters6 = core::mem::take(&mut self.ip.counters6);
+        let unwired = core::mem::take(&mut self.ip.unwired);
         self.ip = build_ip(&self.config, self.uppers, &self.recorder);
-        (self.ip.counters, self.ip.counters6) = (counters, counters6);
+        (self.ip.counters, self.ip.counters6, self.ip.unwired) = (counters, counters6, unwired);
         self.tcp.wipe(self.config.tcp.clone());
         self.udp.wipe();
         self.pings.wipe();
@@ -151,7 +152,8 @@ impl Storeys {
         self.listeners.wipe();
         self.resolvers = None;
         self.cpu = self.config.costs.as_deref().cloned().map(Cpu::new);
-        self.counting = None;
+        // Who asks hears that the host is off.
+        self.counting.take().into_iter().for_each(|mut counting| counting.asking.wake());
         self.outbox.clear();
         self.blocked = None;
         self.routing = Routing::new(&self.config);
@@ -198,6 +200,9 @@ impl Storeys {
         }
         if !self.ip.is_switched_on(iface) {
             return Aftermath::None;
+        }
+        if iface != port.0 {
+            self.ip.unwired.received(iface, frame.len());
         }
         if self.packets.is_open() {
             self.packets.take(iface, &header, &frame);

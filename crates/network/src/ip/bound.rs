@@ -61,7 +61,7 @@ impl Ip {
     /// Puts a packet of any protocol on the link of `iface`: what a packet socket sends.
     pub fn send_on_link(&mut self, iface: Iface, to: MacAddr, ether_type: EtherType, packet: Frame, out: &mut Out<'_>) {
         if self.carrier(iface) == Some(Carrier::Up) {
-            self.interfaces[usize::from(iface)].send(to, ether_type, packet, out);
+            self.put_on_link(iface, to, ether_type, packet, out);
         }
     }
 }

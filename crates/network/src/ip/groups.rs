@@ -350,7 +350,7 @@ impl Ip {
         self.counters6.out_requests += 1;
         self.counters6.out_mcast_pkts += 1;
         self.counters6.icmp_out_msgs += 1;
-        self.interfaces[usize::from(iface)].send(MacAddr::of_group(dst.into()), EtherType::IPV6, frame, out);
+        self.put_on_link(iface, MacAddr::of_group(dst.into()), EtherType::IPV6, frame, out);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Storey 3 of one host: interfaces, routes, neighbours, and the datagrams that go up, down and through.
 //!
-//! What the host keeps is in `state`, with what that is made of beside it (`interface`, `book`, `members`, `flow`, `detours`, `paths`, `v4::layer`,
+//! What the host keeps is in `state`, with what that is made of beside it (`interface`, `book`, `members`, `flow`, `detours`, `paths`, `unwired`, `v4::layer`,
 //! `v6::layer`); each of the others is something that storey 3 does.
 
 mod admin;
@@ -27,6 +27,7 @@ mod spread;
 mod state;
 mod timers;
 mod told;
+mod unwired;
 mod up;
 mod v4;
 mod v6;
@@ -42,6 +43,7 @@ pub use self::offload::split;
 pub use self::outgoing::{DEFAULT_TTL, DontFragment, LOOPBACK_MTU, Looped, Outgoing, SendError};
 pub use self::routes::{Path, PathKind};
 pub use self::state::Ip;
+pub use self::unwired::Unwired;
 pub use self::up::{Cast, Datagram, Report, Up};
 pub use self::v6::{AddressState, Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config, Privacy};
 

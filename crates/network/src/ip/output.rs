@@ -7,7 +7,7 @@ use septet_datalink::ethernet::{EtherType, Header as LinkHeader, MacAddr};
 use septet_datalink::vlan::{self, Tag};
 
 use super::told::{cause_of, drop_frame};
-use super::{Interface, Ip, Outgoing, SendError, offload};
+use super::{Ip, Outgoing, SendError, offload};
 use crate::route::Iface;
 use septet_wire::ipv4;
 use septet_wire::ipv6;
@@ -179,12 +179,30 @@ impl Ip {
         if packet.segment_size != 0 && !out.carries_super_segments(self.port_of(iface)) {
             return self.transmit_split(iface, mac, ether_type, &packet, out);
         }
-        let interface = &self.interfaces[usize::from(iface)];
-        if interface.carrier == Carrier::Down {
+        if self.interfaces[usize::from(iface)].carrier == Carrier::Down {
             self.counters.ip_out_discards += 1;
             return drop_frame(&packet, DropReason::Carrier, out);
         }
-        interface.send(mac, ether_type, packet, out);
+        self.put_on_link(iface, mac, ether_type, packet, out);
+    }
+
+    /// Puts a frame for `to` on the link, whatever it holds.
+    #[inline]
+    pub(super) fn put_on_link(
+        &mut self,
+        iface: Iface,
+        to: MacAddr,
+        ether_type: EtherType,
+        mut frame: Frame,
+        out: &mut Out<'_>,
+    ) {
+        let interface = &self.interfaces[usize::from(iface)];
+        LinkHeader { destination: to, source: interface.mac, ether_type }.push(&mut frame);
+        if let Some(vlan) = interface.vlan {
+            self.unwired.sent(iface, frame.len());
+            vlan::push(&mut frame, Tag::new(vlan));
+        }
+        out.send(interface.port, frame);
     }
 
     /// Hands the segments of a super-segment to a link that takes none.
@@ -207,17 +225,5 @@ impl Ip {
         trace.emit(Storey::Network, "icmp.echo-request", cause, |f| {
             f.set("to", dst).set("seq", seq);
         })
-    }
-}
-
-impl Interface {
-    /// Puts a frame for `to` on the link.
-    #[inline]
-    pub(super) fn send(&self, to: MacAddr, ether_type: EtherType, mut frame: Frame, out: &mut Out<'_>) {
-        LinkHeader { destination: to, source: self.mac, ether_type }.push(&mut frame);
-        if let Some(vlan) = self.vlan {
-            vlan::push(&mut frame, Tag::new(vlan));
-        }
-        out.send(self.port, frame);
     }
 }

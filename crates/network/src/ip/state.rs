@@ -12,6 +12,7 @@ use super::flow::Spreading;
 use super::interface::Interface;
 use super::members::Groups;
 use super::paths::Paths;
+use super::unwired::Unwired;
 use super::up::Up;
 use super::v4::layer as v4;
 use super::v6::layer as v6;
@@ -55,6 +56,8 @@ pub struct Ip {
     pub(super) up: VecDeque<Up>,
     /// What was changed while the host runs, where anything was.
     pub(super) book: Option<Box<Book>>,
+    /// What the interfaces counted that have no wire of their own.
+    pub unwired: Unwired,
     /// What was counted since the host was switched on.
     pub counters: Seldom,
     /// What IPv6 counted since the host was switched on.
@@ -86,6 +89,7 @@ impl Ip {
             loopback: VecDeque::new(),
             up: VecDeque::new(),
             book: None,
+            unwired: Unwired::default(),
             counters: Seldom::default(),
             counters6: Seldom6::default(),
         };

@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::net::IpAddr;
 
 use septet_core::Instant;
-use septet_network::Cidr;
 use septet_network::ip::{Lifetime, NewAddress};
+use septet_network::{Cidr, Iface};
 use septet_socket::Admin;
 use septet_socket::admin::{Address, Tentative};
 
@@ -83,18 +83,21 @@ fn show(admin: &Admin, command: &Command, name: Option<&str>) -> Result<String, 
             own.iter().filter(|(family, ..)| is_of(command.family, if *family == "inet" { LOCAL } else { LOCAL6 }));
         let lines = lines.map(|(family, address, scope)| line(family, address, scope, "forever", "forever", command));
         text += &block("1: lo", &loopback("", "\n"), lines.collect(), command);
+        text += &counted(command, None);
     }
     for link in &chosen {
         let of = addresses.iter().filter(|a| a.iface == link.iface && is_of(command.family, a.address.addr()));
         let lines = of.map(|address| shown(admin, address, &link.name, command)).collect();
         text += &block(&format!("{}: {}", link.iface + 2, link.name), &head(link, "", "\n"), lines, command);
-        let counted = command.statistics_of(link.iface, "\n");
-        // The lines begin with the end of the one before; with `-o` addresses have none.
-        if let Some(counted) = counted.strip_prefix('\n').filter(|_| !command.one_line) {
-            text += &format!("{counted}\n");
-        }
+        text += &counted(command, Some(link.iface));
     }
     Ok(text)
+}
+
+/// What `-s` adds to an interface. The lines begin with the end of the one before; with `-o` addresses have none.
+fn counted(command: &Command, iface: Option<Iface>) -> String {
+    let counted = command.statistics_of(iface, "\n");
+    counted.strip_prefix('\n').filter(|_| !command.one_line).map_or_else(String::new, |lines| format!("{lines}\n"))
 }
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -36,13 +36,14 @@ impl Object for Links {
             }
             Action::Show(Some(name)) if name != "lo" => {
                 let link = device(&links, &name)?;
-                let counted = command.statistics_of(link.iface, newline);
+                let counted = command.statistics_of(Some(link.iface), newline);
                 Ok(format!("{}{counted}\n", head(&link, "mode DEFAULT ", newline)))
             }
             Action::Show(name) => {
-                let mut text = format!("{}\n", loopback("mode DEFAULT ", newline));
+                let counted = command.statistics_of(None, newline);
+                let mut text = format!("{}{counted}\n", loopback("mode DEFAULT ", newline));
                 for link in links.iter().filter(|_| name.is_none()) {
-                    let counted = command.statistics_of(link.iface, newline);
+                    let counted = command.statistics_of(Some(link.iface), newline);
                     text += &format!("{}{counted}\n", head(link, "mode DEFAULT ", newline));
                 }
                 Ok(text)

@@ -105,7 +105,7 @@ struct Command {
     /// How often `-s` stands there.
     statistics: u8,
     /// What interfaces counted, where that is asked for.
-    counted: Vec<(Iface, LinkCounters)>,
+    counted: Vec<(Option<Iface>, LinkCounters)>,
     /// What follows the object.
     words: Vec<String>,
     /// How many words come before those.
@@ -192,8 +192,8 @@ impl Command {
         Ok(())
     }
 
-    /// What an interface counted, as it is shown behind all else; nothing where it has no wire.
-    fn statistics_of(&self, iface: Iface, newline: &str) -> String {
+    /// What an interface counted, as it is shown behind all else; `None` is the loopback.
+    fn statistics_of(&self, iface: Option<Iface>, newline: &str) -> String {
         let counted = self.counted.iter().find(|(of, _)| *of == iface).map(|(_, counted)| counted);
         counted.map_or_else(String::new, |counted| statistics::lines(counted, self.statistics, newline))
     }

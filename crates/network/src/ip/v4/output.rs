@@ -105,6 +105,7 @@ impl Ip {
         let dst = header.dst;
         match way.kind {
             Kind::Local => {
+                self.unwired.looped(frame.len());
                 self.loopback.push_back((now + LOOPBACK_DELAY, frame));
                 return None;
             }

@@ -81,6 +81,7 @@ impl Ip {
     ) -> Option<Iface> {
         match way.kind {
             Kind::Local => {
+                self.unwired.looped(frame.len());
                 self.loopback.push_back((now + LOOPBACK_DELAY, frame));
                 return None;
             }
