@@ -161,6 +161,25 @@ fn a_connection_dropped_on_another_thread_is_closed() {
     assert_eq!(*heard.lock().unwrap(), ["hello"]);
 }
 
+#[test]
+fn what_tcp_counted_outlives_lives_in_which_there_was_none() {
+    let (mut world, a, net, _socket) = alone();
+    {
+        let mut connects = pin!(net.connect(at(2, 80), TcpOptions::default()));
+        assert!(connects.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let opens = |world: &World| {
+        let host = world.station::<Host>(a).unwrap();
+        host.counters().find(|(name, _)| *name == "TcpActiveOpens").unwrap().1
+    };
+    assert_eq!(opens(&world), 1);
+    for life in 1..4 {
+        world.set_power(a, Power::Off, EventId::NONE);
+        world.set_power(a, Power::On, EventId::NONE);
+        assert_eq!(opens(&world), 1, "after {life} times");
+    }
+}
+
 /// Uses a host's network from inside of the host's own call, and lets go of a socket there.
 struct Intruder {
     net: NetRef,

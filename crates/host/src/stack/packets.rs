@@ -34,9 +34,13 @@ struct Socket {
 #[derive(Debug, Default)]
 pub(crate) struct Packets {
     sockets: Slots<Socket>,
-    open: usize,
-    outgoing: VecDeque<(Iface, MacAddr, EtherType, Frame)>,
+    open: u32,
+    outgoing: Option<Box<Outgoing>>,
 }
+
+/// What waits to leave.
+#[derive(Debug, Default)]
+struct Outgoing(VecDeque<(Iface, MacAddr, EtherType, Frame)>);
 
 impl Packets {
     pub(crate) fn open(&mut self, iface: Iface, protocol: EtherType, hears: Hears) -> SlotId {
@@ -45,14 +49,14 @@ impl Packets {
     }
 
     pub(crate) fn close(&mut self, id: SlotId) {
-        self.open -= usize::from(self.sockets.remove(id).is_some());
+        self.open -= u32::from(self.sockets.remove(id).is_some());
     }
 
     /// Closes all sockets. Who waits for one from outside of the host finds it gone.
     pub(crate) fn wipe(&mut self) {
         self.sockets.iter_mut().for_each(|socket| socket.inbox.wake());
         self.sockets.clear();
-        self.outgoing.clear();
+        self.outgoing = None;
         self.open = 0;
     }
 
@@ -102,7 +106,7 @@ impl Packets {
         // Whoever builds packets by hand answers for their checksums.
         frame.checksums = Checksums::Unverified;
         frame.cause = trace.cause();
-        self.outgoing.push_back((socket.iface, to, socket.protocol, frame));
+        self.outgoing.get_or_insert_default().0.push_back((socket.iface, to, socket.protocol, frame));
         Ok(())
     }
 
@@ -114,10 +118,10 @@ impl Packets {
     /// Whether anything waits to leave.
     #[inline]
     pub(crate) fn has_outgoing(&self) -> bool {
-        !self.outgoing.is_empty()
+        self.outgoing.as_ref().is_some_and(|outgoing| !outgoing.0.is_empty())
     }
 
     pub(crate) fn next_outgoing(&mut self) -> Option<(Iface, MacAddr, EtherType, Frame)> {
-        self.outgoing.pop_front()
+        self.outgoing.as_mut()?.0.pop_front()
     }
 }

@@ -55,17 +55,22 @@ const SENDING: Sending =
 #[derive(Debug, Default)]
 pub(crate) struct Pings {
     sockets: Slots<Socket>,
-    idents: HashMap<u16, SlotId, FixedState>,
+    idents: Option<Box<Idents>>,
 }
+
+/// Whose an identifier is.
+#[derive(Debug, Default)]
+struct Idents(HashMap<u16, SlotId, FixedState>);
 
 impl Pings {
     pub(crate) fn open(&mut self, rng: &mut Rng) -> io::Result<SlotId> {
         let start = rng.next_u32() as u16;
-        let ident = (0..=u16::MAX).map(|i| start.wrapping_add(i)).find(|i| *i != 0 && !self.idents.contains_key(i));
+        let idents = &mut self.idents.get_or_insert_default().0;
+        let ident = (0..=u16::MAX).map(|i| start.wrapping_add(i)).find(|i| *i != 0 && !idents.contains_key(i));
         let ident = ident.ok_or(io::ErrorKind::AddrInUse)?;
         let socket = Socket { ident, sending: SENDING, inbox: Inbox::default() };
         let id = self.sockets.insert(socket);
-        self.idents.insert(ident, id);
+        idents.insert(ident, id);
         Ok(id)
     }
 
@@ -73,12 +78,12 @@ impl Pings {
     pub(crate) fn wipe(&mut self) {
         self.sockets.iter_mut().for_each(|socket| socket.inbox.wake());
         self.sockets.clear();
-        self.idents = HashMap::default();
+        self.idents = None;
     }
 
     pub(crate) fn close(&mut self, id: SlotId) {
-        if let Some(socket) = self.sockets.remove(id) {
-            self.idents.remove(&socket.ident);
+        if let (Some(socket), Some(idents)) = (self.sockets.remove(id), &mut self.idents) {
+            idents.0.remove(&socket.ident);
         }
     }
 
@@ -184,7 +189,8 @@ impl Pings {
     }
 
     fn give(&mut self, ident: u16, reply: EchoReply, data: Frame) {
-        let Some(socket) = self.idents.get(&ident).and_then(|id| self.sockets.get_mut(*id)) else { return };
+        let id = self.idents.as_ref().and_then(|idents| idents.0.get(&ident));
+        let Some(socket) = id.and_then(|id| self.sockets.get_mut(*id)) else { return };
         socket.inbox.put(reply, data);
     }
 }

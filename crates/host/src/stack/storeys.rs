@@ -118,7 +118,7 @@ impl Storeys {
             power: Power::Off,
             ip: build_ip(&config, uppers, &recorder),
             uppers,
-            tcp: Tcp::new(config.tcp.clone(), stream("tcp")),
+            tcp: Tcp::new(config.clone()),
             udp: Udp::default(),
             pings: Pings::default(),
             packets: Packets::default(),
@@ -145,7 +145,7 @@ impl Storeys {
         let unwired = core::mem::take(&mut self.ip.unwired);
         self.ip = build_ip(&self.config, self.uppers, &self.recorder);
         (self.ip.counters, self.ip.counters6, self.ip.unwired) = (counters, counters6, unwired);
-        self.tcp.wipe(self.config.tcp.clone());
+        self.tcp.wipe();
         self.udp.wipe();
         self.pings.wipe();
         self.packets.wipe();

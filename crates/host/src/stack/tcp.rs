@@ -10,6 +10,7 @@ use septet_core::{EventId, Instant, Rng, Trace};
 use septet_socket::{TcpSocketId as Socket, Wish};
 use septet_transport::tcp::{self, Config, Endpoint, Error, Mib, Readiness, SocketId, State};
 
+use super::config::HostConfig;
 use super::errors::switched_off;
 use super::middlebox::Flow;
 use super::wakers::Wakers;
@@ -32,61 +33,69 @@ pub(crate) struct Tcp {
     /// Made when TCP is first used: most hosts of a large world never do.
     endpoint: Option<Box<Endpoint>>,
     config: Arc<Config>,
-    rng: Rng,
+    host: Arc<HostConfig>,
     /// Whether the endpoint may have something to send.
     pub(crate) dirty: bool,
     /// When the endpoint's next timer fires.
     pub(crate) deadline: Option<Instant>,
     boot: u32,
     waiting: Vec<Waiting>,
+    seldom: Option<Box<Seldom>>,
+}
+
+/// What a host has no use for before it speaks TCP.
+#[derive(Debug, Default)]
+struct Seldom {
+    /// What endpoints begin with; of no use before the first.
+    rng: Option<Rng>,
     acceptors: BTreeMap<SocketId, Wakers>,
     /// Places that were taken in `watchers` so far.
     places: u64,
     /// Who waits, by the number of its place, until what a socket sent before it was closed has arrived: `SO_LINGER`.
     closing: BTreeMap<u64, (SocketId, Waker)>,
     /// Writers that wait until the segments that are built have left.
-    pub(super) held: Vec<Waker>,
+    held: Vec<Waker>,
     /// Counters of earlier lives.
     past: Vec<u64>,
 }
 
 impl Tcp {
-    pub(crate) fn new(config: Arc<Config>, rng: Rng) -> Self {
+    /// The TCP of a host that is made as `host` says.
+    pub(crate) fn new(host: Arc<HostConfig>) -> Self {
         Self {
             endpoint: None,
-            config,
-            rng,
+            config: host.tcp.clone(),
+            host,
             dirty: false,
             deadline: None,
             boot: 0,
             waiting: Vec::new(),
-            acceptors: BTreeMap::new(),
-            places: 0,
-            closing: BTreeMap::new(),
-            held: Vec::new(),
-            past: Vec::new(),
+            seldom: None,
         }
     }
 
     /// Forgets all connections and begins a new life. Who waits for one from outside of the host finds it gone.
-    pub(crate) fn wipe(&mut self, config: Arc<Config>) {
+    pub(crate) fn wipe(&mut self) {
+        if self.endpoint.is_some() {
+            let counted = self.counters().map(|(_, n)| n).collect();
+            self.seldom.get_or_insert_default().past = counted;
+        }
+        let mut seldom = self.seldom.take();
         self.waiting.iter_mut().for_each(|waiting| waiting.watchers.wake());
         let waiting = self.waiting.drain(..).flat_map(|Waiting { reader, writer, .. }| [reader, writer]);
-        waiting
-            .flatten()
-            .chain(self.held.drain(..))
-            .chain(core::mem::take(&mut self.closing).into_values().map(|(_, waker)| waker))
-            .for_each(Waker::wake);
-        self.acceptors.values_mut().for_each(Wakers::wake);
-        let past = if self.endpoint.is_some() { self.counters().map(|(_, n)| n).collect() } else { Vec::new() };
-        let fresh = Self::new(config, self.rng.clone());
-        *self = Self { boot: self.boot + 1, past, places: self.places, ..fresh };
+        waiting.flatten().for_each(Waker::wake);
+        if let Some(seldom) = &mut seldom {
+            let closing = core::mem::take(&mut seldom.closing).into_values().map(|(_, waker)| waker);
+            seldom.held.drain(..).chain(closing).for_each(Waker::wake);
+            core::mem::take(&mut seldom.acceptors).values_mut().for_each(Wakers::wake);
+        }
+        *self = Self { boot: self.boot + 1, seldom, ..Self::new(self.host.clone()) };
     }
 
     #[inline]
     pub(crate) fn endpoint(&mut self) -> &mut Endpoint {
-        let Self { endpoint, config, rng, .. } = self;
-        endpoint.get_or_insert_with(|| begin(config, rng))
+        let Self { endpoint, config, host, seldom, .. } = self;
+        endpoint.get_or_insert_with(|| begin(config, host, seldom))
     }
 
     /// The defaults of sockets.
@@ -112,8 +121,9 @@ impl Tcp {
     pub(crate) fn watch(&mut self, socket: Socket, wish: Wish, waker: &Waker) -> io::Result<u64> {
         let id = self.resolve(socket)?;
         self.endpoint().state(id)?;
-        self.places += 1;
-        let number = self.places;
+        let seldom = self.seldom.get_or_insert_default();
+        seldom.places += 1;
+        let number = seldom.places;
         self.waiting(id).watchers.enter(number, wish, waker);
         if wish != Wish::Read {
             // What comes of room later is told to who asked for it.
@@ -121,14 +131,16 @@ impl Tcp {
         }
         // Of a socket that was let go nothing is told any more but that all has arrived.
         if self.is_closing(id) {
-            self.closing.insert(number, (id, waker.clone()));
+            self.seldom.get_or_insert_default().closing.insert(number, (id, waker.clone()));
         }
         Ok(number)
     }
 
     /// Gives a place up.
     pub(crate) fn unwatch(&mut self, socket: Socket, wish: Wish, number: u64) {
-        self.closing.remove(&number);
+        if let Some(seldom) = &mut self.seldom {
+            seldom.closing.remove(&number);
+        }
         let Ok(id) = self.resolve(socket) else { return };
         let Self { endpoint, waiting, .. } = self;
         let Some(waiting) = waiting.get_mut(id.index()) else { return };
@@ -170,7 +182,7 @@ impl Tcp {
     pub(crate) fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let mib = self.endpoint.as_ref().map_or_else(Mib::default, |e| e.mib().clone());
         let now: Vec<_> = mib.iter().collect();
-        let past = self.past.iter().copied().chain(core::iter::repeat(0));
+        let past = self.seldom.iter().flat_map(|seldom| seldom.past.iter().copied()).chain(core::iter::repeat(0));
         now.into_iter().zip(past).map(|((name, now), past)| (name, now + past))
     }
 
@@ -181,11 +193,13 @@ impl Tcp {
             because(&|| self.endpoint.as_ref().map_or(EventId::NONE, |e| e.cause(id)));
             self.wake(id, readiness);
         }
-        if !self.closing.is_empty() {
-            let closing = core::mem::take(&mut self.closing);
+        if let Some(seldom) = &mut self.seldom
+            && !seldom.closing.is_empty()
+        {
+            let closing = core::mem::take(&mut seldom.closing);
             let (still, over): (BTreeMap<_, _>, BTreeMap<_, _>) =
                 closing.into_iter().partition(|(_, (id, _))| self.is_closing(*id));
-            self.closing = still;
+            self.seldom.get_or_insert_default().closing = still;
             over.into_values().for_each(|(_, waker)| waker.wake());
         }
         self.deadline = self.endpoint.as_mut().and_then(|e| e.poll_timeout());
@@ -194,7 +208,14 @@ impl Tcp {
     /// Everything that was built has left.
     #[inline]
     pub(crate) fn drained(&mut self) {
-        self.held.drain(..).for_each(Waker::wake);
+        if let Some(seldom) = &mut self.seldom {
+            seldom.held.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// Lets a writer wait until everything that was built has left.
+    pub(super) fn hold(&mut self, cx: &Context<'_>) {
+        self.seldom.get_or_insert_default().held.push(cx.waker().clone());
     }
 
     fn wake(&mut self, id: SocketId, readiness: Readiness) {
@@ -222,7 +243,7 @@ impl Tcp {
             }
         }
         if readiness.is_readable()
-            && let Some(acceptors) = self.acceptors.get_mut(&id)
+            && let Some(acceptors) = self.seldom.as_mut().and_then(|seldom| seldom.acceptors.get_mut(&id))
         {
             acceptors.wake();
         }
@@ -244,6 +265,10 @@ impl Tcp {
         store(&mut self.waiting(id).writer, cx);
     }
 
+    fn wait_acceptable(&mut self, id: SocketId, cx: &Context<'_>) {
+        self.seldom.get_or_insert_default().acceptors.entry(id).or_default().register(cx);
+    }
+
     pub(super) fn socket(&self, id: SocketId) -> Socket {
         Socket { boot: self.boot, id }
     }
@@ -253,7 +278,9 @@ impl Tcp {
         if let Some(waiting) = self.waiting.get_mut(id.index()) {
             core::mem::take(waiting).watchers.wake();
         }
-        self.acceptors.remove(&id);
+        if let Some(seldom) = &mut self.seldom {
+            seldom.acceptors.remove(&id);
+        }
     }
 
     pub(crate) fn resolve(&self, socket: Socket) -> io::Result<SocketId> {
@@ -291,7 +318,7 @@ impl Tcp {
         if self.endpoint().readiness(id)?.is_readable() {
             return Poll::Ready(Ok(()));
         }
-        self.acceptors.entry(id).or_default().register(cx);
+        self.wait_acceptable(id, cx);
         Poll::Pending
     }
 
@@ -308,7 +335,7 @@ impl Tcp {
                 Poll::Ready(Ok((self.socket(id), peer)))
             }
             Err(Error::WouldBlock) => {
-                self.acceptors.entry(id).or_default().register(cx);
+                self.wait_acceptable(id, cx);
                 Poll::Pending
             }
             Err(e) => Poll::Ready(Err(e.into())),
@@ -319,7 +346,9 @@ impl Tcp {
 /// An endpoint's first moment, which is not to lengthen all the others.
 #[cold]
 #[inline(never)]
-fn begin(config: &Arc<Config>, rng: &mut Rng) -> Box<Endpoint> {
+fn begin(config: &Arc<Config>, host: &HostConfig, seldom: &mut Option<Box<Seldom>>) -> Box<Endpoint> {
+    let rng = &mut seldom.get_or_insert_default().rng;
+    let rng = rng.get_or_insert_with(|| host.randomness.stream(&format!("tcp {}", host.name)));
     Box::new(Endpoint::new(config.clone(), rng))
 }
 

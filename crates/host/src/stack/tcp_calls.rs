@@ -125,7 +125,7 @@ impl Storeys {
             return Poll::Ready(Ok(0));
         }
         if self.tcp.endpoint().built() >= BURST {
-            self.tcp.held.push(cx.waker().clone());
+            self.tcp.hold(cx);
             return Poll::Pending;
         }
         self.tcp.dirty = true;

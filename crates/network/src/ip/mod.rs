@@ -1,6 +1,6 @@
 //! Storey 3 of one host: interfaces, routes, neighbours, and the datagrams that go up, down and through.
 //!
-//! What the host keeps is in `state`, with what that is made of beside it (`interface`, `book`, `members`, `flow`, `detours`, `paths`, `unwired`, `v4::layer`,
+//! What the host keeps is in `state`, with what that is made of beside it (`interface`, `book`, `members`, `flow`, `detours`, `paths`, `loopback`, `unwired`, `v4::layer`,
 //! `v6::layer`); each of the others is something that storey 3 does.
 
 mod admin;
@@ -14,6 +14,7 @@ mod filter;
 mod flow;
 mod groups;
 mod interface;
+mod loopback;
 mod members;
 mod mroute;
 mod offload;

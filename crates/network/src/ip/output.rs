@@ -148,8 +148,7 @@ impl Ip {
 
     /// Runs the datagrams that this host sent to itself and whose time has come.
     pub(super) fn run_loopback(&mut self, now: Instant, out: &mut Out<'_>) {
-        while self.loopback.front().is_some_and(|&(at, _)| at <= now) {
-            let Some((at, mut frame)) = self.loopback.pop_front() else { return };
+        while let Some((at, mut frame)) = self.loopback.take(now) {
             frame.ingress = at;
             if frame.bytes().first().is_some_and(|first| first >> 4 == 6) {
                 self.take_looped_v6(now, frame, out);
@@ -187,7 +186,7 @@ impl Ip {
     }
 
     /// Puts a frame for `to` on the link, whatever it holds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_on_link(
         &mut self,
         iface: Iface,
@@ -197,9 +196,10 @@ impl Ip {
         out: &mut Out<'_>,
     ) {
         let interface = &self.interfaces[usize::from(iface)];
+        let packet = frame.len();
         LinkHeader { destination: to, source: interface.mac, ether_type }.push(&mut frame);
         if let Some(vlan) = interface.vlan {
-            self.unwired.sent(iface, frame.len());
+            self.unwired.sent(iface, packet);
             vlan::push(&mut frame, Tag::new(vlan));
         }
         out.send(interface.port, frame);

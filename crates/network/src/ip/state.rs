@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use septet_core::{Carrier, Frame, Instant, Port, Rng};
+use septet_core::{Carrier, Instant, Port, Rng};
 use septet_datalink::ethernet::MacAddr;
 
 use super::book::{AdminState, Book};
@@ -10,6 +10,7 @@ use super::config::{ConfigError, InterfaceConfig};
 use super::detours::Redirects;
 use super::flow::Spreading;
 use super::interface::Interface;
+use super::loopback::Loopback;
 use super::members::Groups;
 use super::paths::Paths;
 use super::unwired::Unwired;
@@ -52,7 +53,7 @@ pub struct Ip {
     pub(super) multicast: Box<[MulticastRoute]>,
     /// When the next membership report is due.
     pub(super) report_at: Option<Instant>,
-    pub(super) loopback: VecDeque<(Instant, Frame)>,
+    pub(super) loopback: Loopback,
     pub(super) up: VecDeque<Up>,
     /// What was changed while the host runs, where anything was.
     pub(super) book: Option<Box<Book>>,
@@ -86,7 +87,7 @@ impl Ip {
             rng,
             multicast: Box::default(),
             report_at: None,
-            loopback: VecDeque::new(),
+            loopback: Loopback::default(),
             up: VecDeque::new(),
             book: None,
             unwired: Unwired::default(),

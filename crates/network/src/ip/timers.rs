@@ -16,7 +16,7 @@ impl Ip {
     /// When [`on_deadline`](Self::on_deadline) next has something to do.
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
-        let loopback = self.loopback.front().map(|&(at, _)| at);
+        let loopback = self.loopback.next();
         let reassembly = self.v4.reassembler.as_ref().and_then(|r| r.deadline());
         let book = self.book.as_ref().and_then(|book| book.deadline());
         // Asked after each frame, so one by one: an iterator over them costs thrice as much.

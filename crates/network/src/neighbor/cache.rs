@@ -57,6 +57,9 @@ pub enum State {
     Permanent,
 }
 
+#[derive(Debug)]
+struct Index(Map<(Iface, IpAddr), u32>);
+
 /// Names an entry; good until [`Cache::epoch`] changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NeighborId(pub(super) u32);
@@ -178,7 +181,8 @@ fn drawn(base: Duration, rng: &mut Rng) -> Duration {
 /// One host's neighbours.
 #[derive(Debug)]
 pub struct Cache {
-    pub(super) index: Map<(Iface, IpAddr), u32>,
+    /// Where the entry of an address is, where there are more than [`FEW`].
+    index: Option<Box<Index>>,
     pub(super) entries: Vec<Entry>,
     timers: BinaryHeap<Reverse<(Instant, u32)>>,
     own: Timing,
@@ -192,7 +196,7 @@ impl Cache {
     /// An empty cache.
     pub fn new(rng: &mut Rng) -> Self {
         Self {
-            index: Map::default(),
+            index: None,
             entries: Vec::new(),
             timers: BinaryHeap::new(),
             own: Timing { base: BASE_REACHABLE, reachable: drawn(BASE_REACHABLE, rng), retrans: RETRANS },
@@ -258,10 +262,10 @@ impl Cache {
 
     #[inline]
     pub(super) fn find(&self, iface: Iface, addr: IpAddr) -> Option<u32> {
-        if self.entries.len() <= FEW {
-            return self.entries.iter().position(|e| e.addr == addr && e.iface == iface).map(|at| at as u32);
+        match &self.index {
+            None => self.entries.iter().position(|e| e.addr == addr && e.iface == iface).map(|at| at as u32),
+            Some(index) => index.0.get(&(iface, addr)).copied(),
         }
-        self.index.get(&(iface, addr)).copied()
     }
 
     /// The entry of `addr`, made where there is none. May invalidate ids.
@@ -287,8 +291,18 @@ impl Cache {
             cause: EventId::NONE,
             waiting: VecDeque::new(),
         });
-        self.index.insert((iface, addr), at);
+        match &mut self.index {
+            Some(index) => {
+                index.0.insert((iface, addr), at);
+            }
+            None => self.index_anew(),
+        }
         NeighborId(at)
+    }
+
+    fn index_anew(&mut self) {
+        let places = || self.entries.iter().enumerate().map(|(i, e)| ((e.iface, e.addr), i as u32));
+        self.index = (self.entries.len() > FEW).then(|| Box::new(Index(places().collect())));
     }
 
     /// Sets an entry by hand.
@@ -528,7 +542,7 @@ impl Cache {
 
     fn retain(&mut self, keep: impl Fn(&Entry) -> bool) {
         self.entries.retain(keep);
-        self.index = self.entries.iter().enumerate().map(|(i, e)| ((e.iface, e.addr), i as u32)).collect();
+        self.index_anew();
         let armed = |e: &Entry| matches!(e.state, State::Incomplete | State::Delay | State::Probe);
         let entries = self.entries.iter().enumerate().filter(|(_, e)| armed(e));
         self.timers = entries.map(|(i, e)| Reverse((e.timer, i as u32))).collect();

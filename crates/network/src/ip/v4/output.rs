@@ -106,18 +106,18 @@ impl Ip {
         match way.kind {
             Kind::Local => {
                 self.unwired.looped(frame.len());
-                self.loopback.push_back((now + LOOPBACK_DELAY, frame));
+                self.loopback.push(now + LOOPBACK_DELAY, frame);
                 return None;
             }
             Kind::Broadcast => {
                 self.counters.ip_out_bcast_pkts += 1;
-                self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
+                self.loopback.push(now + LOOPBACK_DELAY, frame.clone());
             }
             Kind::Multicast => {
                 self.counters.ip_out_mcast_pkts += 1;
                 // RFC 1112 §6.1: a datagram is looped back where the host itself is a member on that interface.
                 if looped == Looped::ToMembers && self.is_member(way.iface, dst.into()) {
-                    self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
+                    self.loopback.push(now + LOOPBACK_DELAY, frame.clone());
                 }
                 // Linux's `ip_mc_output`: "Multicasts with ttl 0 must not go beyond the host".
                 if header.ttl == 0 {

@@ -82,14 +82,14 @@ impl Ip {
         match way.kind {
             Kind::Local => {
                 self.unwired.looped(frame.len());
-                self.loopback.push_back((now + LOOPBACK_DELAY, frame));
+                self.loopback.push(now + LOOPBACK_DELAY, frame);
                 return None;
             }
             Kind::Multicast => {
                 self.counters6.out_mcast_pkts += 1;
                 // RFC 3493 §5.2, IPV6_MULTICAST_LOOP: looped back "by default" where the host itself is a member.
                 if looped == Looped::ToMembers && self.is_member_v6(way.iface, dst) {
-                    self.loopback.push_back((now + LOOPBACK_DELAY, frame.clone()));
+                    self.loopback.push(now + LOOPBACK_DELAY, frame.clone());
                 }
                 // Linux's `ip6_finish_output2`: what has no hop left must not go beyond the host.
                 if frame.bytes().get(HOP_LIMIT_AT) == Some(&0) {
