@@ -206,7 +206,7 @@ run = ["at 1s: ping -q -c 3 b", "at 5s: ping -q -c 2 127.0.0.1", "at 8s: ip -s l
     // header, but not the tag.
     let first = "3: eth0.10@eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP mode DEFAULT group default \
                  qlen 1000
-    link/ether 02:00:00:04:00:00 brd ff:ff:ff:ff:ff:ff
+    link/ether 02:00:00:02:00:00 brd ff:ff:ff:ff:ff:ff
     RX:  bytes packets errors dropped  missed   mcast           
            298       4      0       0       0       0 
     TX:  bytes packets errors dropped carrier collsns           

@@ -2,6 +2,7 @@
 //! storey 3 can count.
 
 use septet_core::LinkCounters;
+use septet_wire::ethernet;
 
 use crate::route::Iface;
 
@@ -36,15 +37,15 @@ impl Unwired {
         counted.rx_bytes += octets as u64;
     }
 
-    /// A frame of `octets` with its link header, but without the tag, leaves by the interface of a VLAN: as Linux's
-    /// `vlan_dev_hard_start_xmit`.
+    /// `octets` behind the link header leave by the interface of a VLAN: that header counts, what it is padded with and the
+    /// tag do not, as in Linux's `vlan_dev_hard_start_xmit`.
     pub(super) fn sent(&mut self, iface: Iface, octets: usize) {
         let counted = self.vlan(iface);
         counted.tx_packets += 1;
-        counted.tx_bytes += octets as u64;
+        counted.tx_bytes += (ethernet::HEADER_LEN + octets) as u64;
     }
 
-    /// `octets` behind the link header and the tag came in by the interface of a VLAN: as Linux's `vlan_do_receive`.
+    /// `octets` behind the link header and the tag, padding too, came in by the interface of a VLAN: as Linux's `vlan_do_receive`.
     pub fn received(&mut self, iface: Iface, octets: usize) {
         let counted = self.vlan(iface);
         counted.rx_packets += 1;

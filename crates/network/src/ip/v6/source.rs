@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::link::Lease;
 use super::{Way, is_link_scoped};
+use crate::ip::interface::Interface;
 use crate::ip::ways::Kind;
 use crate::ip::{Ip, SendError};
 use crate::selection::{self, Kind as Kept, Lifetime, Nearness, Source};
@@ -16,6 +17,13 @@ impl Ip {
             return Ok(dst);
         }
         let link_scoped = is_link_scoped(dst);
+        // Rule 2 prefers what reaches beyond the link to what does not, before all that may differ in time: most hosts have
+        // one such address, and there is nothing more to ask.
+        let mut beyond =
+            self.interfaces.iter().flat_map(Interface::own_v6).filter(|(own, _)| !own.is_unicast_link_local());
+        if let (false, Some((only, _)), None) = (link_scoped, beyond.next(), beyond.next()) {
+            return Ok(only);
+        }
         let all = self.interfaces.iter().enumerate().flat_map(|(at, interface)| {
             let here = at == usize::from(way.iface);
             let leases = interface.v6.as_deref().map_or(&[][..], |link| &link.leases);
