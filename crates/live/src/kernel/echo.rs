@@ -9,7 +9,7 @@ use std::sync::Arc;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, cmsg_space, recvmsg, setsockopt, sockopt};
 use septet_socket::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
 use septet_wire::packet::Packet;
-use septet_wire::{Trouble, icmp, icmpv6, protocol, reported};
+use septet_wire::{icmp, icmpv6, protocol, reported};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;

@@ -113,7 +113,7 @@ fn verification_of(request: &X509CertificationRequest<'_>) -> Option<&'static dy
         der.extend([6, u8::try_from(oid.len()).ok().filter(|len| *len < 0x80)?]);
         der.extend_from_slice(oid);
         if let Some(parameters) = &algorithm.parameters {
-            let content = parameters.data.as_ref();
+            let content = parameters.data;
             der.extend([
                 u8::try_from(parameters.tag().0).ok()?,
                 u8::try_from(content.len()).ok().filter(|len| *len < 0x80)?,

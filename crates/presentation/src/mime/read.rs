@@ -84,8 +84,9 @@ impl Reader<'_> {
             let goes_on = at > from && matches!(line[0], b' ' | b'\t');
             // RFC 5322 §2.2: "characters that have values between 33 and 126, inclusive, except colon".
             let name = text.split(|octet| *octet == b':').next().unwrap_or_default();
-            let named = name.len() < text.len() && !name.is_empty();
-            if !goes_on && !(named && name.trim_ascii_end().iter().all(u8::is_ascii_graphic)) {
+            let printable = name.trim_ascii_end().iter().all(u8::is_ascii_graphic);
+            let named = name.len() < text.len() && !name.is_empty() && printable;
+            if !goes_on && !named {
                 return Err(self.fault(at, "a field should stand here, as `Name: value`, or an empty line"));
             }
             at += line.len();
