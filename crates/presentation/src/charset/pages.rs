@@ -52,12 +52,18 @@ impl CodePage {
         }
     }
 
-    /// The code page of this name, however it is written: `cp037`, `IBM037`, `ibm-1047`, `CCSID 500`, `37`.
+    /// The code page of this name, however it is written: `cp037`, `IBM037`, `ibm-1047`, `CCSID 500`, `37`, `ebcdic-cp-us`.
     pub fn find(name: &str) -> Option<Self> {
         let lower: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-        let digits =
-            ["cp", "ibm", "ccsid", "ebcdic"].iter().find_map(|prefix| lower.strip_prefix(prefix)).unwrap_or(&lower);
-        let number = digits.trim_start_matches('0');
+        // IANA's aliases that are no number.
+        match &lower[..] {
+            "ebcdiccpus" | "ebcdiccpca" | "ebcdiccpwt" | "ebcdiccpnl" => return Some(Self::Cp037),
+            "ebcdiccpbe" | "ebcdiccpch" => return Some(Self::Cp500),
+            "ebcdicus37euro" => return Some(Self::Cp1140),
+            _ => {}
+        }
+        let digits = ["csibm", "cp", "ibm", "ccsid", "ebcdic"].iter().find_map(|prefix| lower.strip_prefix(prefix));
+        let number = digits.unwrap_or(&lower).trim_start_matches('0');
         Self::ALL.into_iter().find(|page| page.name()[2..].trim_start_matches('0') == number)
     }
 
