@@ -1,5 +1,5 @@
 //! Blocking and non-blocking sockets in the standard library's shape: straight code that waits in its calls, or is told
-//! `WouldBlock` at once and asks a [`Poll`](poll::Poll) when to call again.
+//! `WouldBlock` at once and asks a [`Poll`] when to call again.
 //!
 //! The same code runs on a simulated host and on the kernel's sockets. A [program](program::start) that is started on a network
 //! in virtual time is a coroutine on the executor of its host: where a call waits, the host's other programs and the world go
