@@ -19,13 +19,14 @@ use septet_datalink::switch;
 use septet_datalink::vlan::VlanId;
 use septet_engine::World;
 use septet_host::{ByHand, Forwarding, Host, HostConfig, InterfaceConfig, LayerThreeSwitch, system_randomness};
+use septet_language::document::Text;
 use septet_network::ip::{
     Advertise, AdvertisedPrefix, Autoconf, ConfigError, Discovery, Ipv6Config, Privacy, VlanInterfaceConfig,
 };
 use septet_network::routes::{Member, Routes, Topology};
 use septet_network::{Cidr, Iface, Origin, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
-use septet_service::StartError;
+use septet_service::{StartError, USUAL};
 use septet_transport::tcp;
 
 use crate::expect::gauges::{self, Watched};
@@ -43,6 +44,26 @@ use crate::model::whereabouts::Whereabouts;
 use crate::read::segments::dhcp_clients;
 use crate::run::{Output, Run};
 use crate::stage::boot::{self, Consoles, Progress, Stage};
+
+/// Whose certificates the programs of a node believe.
+fn trust(node: &Node, usual: Option<&Authority>, others: &BTreeMap<String, Authority>) -> Result<TrustStore, CaError> {
+    let host = node.spec.host();
+    let named: Vec<&Authority> = match host.and_then(|host| host.trust.as_ref()) {
+        Some(names) => {
+            let of = |name: &Text| if name.text == USUAL { usual } else { others.get(&name.text) };
+            names.iter().filter_map(of).collect()
+        }
+        None => usual.into_iter().collect(),
+    };
+    let mut store = TrustStore::empty();
+    for authority in named {
+        store = store.and(&authority.trust_store());
+        if host.is_some_and(|host| host.revocation) {
+            store = store.with_revocations(authority.revocations()?);
+        }
+    }
+    Ok(store)
+}
 
 /// How a run differs from what the lab file says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -123,8 +144,15 @@ impl Lab {
         let seed = Seed::new(options.seed.unwrap_or(self.seed));
         let mut world = World::new(seed);
         world.set_lens(Arc::new(septet_host::PacketLens));
-        let authority = self.authority(seed, options.keys)?;
-        let trust = authority.as_ref().map_or_else(TrustStore::empty, Authority::trust_store);
+        let authority = self.authority(seed, options.keys)?.map(Arc::new);
+        let others = self.other_authorities(seed, options.keys)?;
+        // Before any program gets a list of what was taken back, all certificates are made.
+        let mut boots = Vec::new();
+        for (node, spec) in self.nodes.iter().enumerate() {
+            let stage = Stage { lab: self, node, authority: authority.as_ref(), others: &others };
+            boots.push(spec.services().iter().map(|service| service.start(&stage)).collect::<Result<Vec<_>, _>>()?);
+        }
+        let mut boots = boots.into_iter();
         let outputs: Rc<RefCell<Vec<Output>>> = Rc::default();
         let consoles = consoles(&outputs);
         let names = Arc::new(self.hosts_file());
@@ -133,6 +161,7 @@ impl Lab {
         let mut places = Whereabouts::default();
         let mut board = Board::default();
         for (index, (node, routes)) in self.nodes.iter().zip(self.routes()).enumerate() {
+            let own_boots = boots.next().unwrap_or_default();
             let (station, recorder) = match &*node.spec {
                 NodeSpec::Hub => (world.add_station(&node.name, Box::new(Hub::new())), None),
                 NodeSpec::Switch(spec) => {
@@ -168,13 +197,13 @@ impl Lab {
                         },
                     };
                     let mut host = Host::new(config).map_err(|e| BuildError::Host(node.name.clone(), e))?;
-                    let stage = Stage { lab: self, node: index, authority: authority.as_ref() };
-                    for service in node.services() {
-                        host.on_boot(service.start(&stage)?);
+                    for boot in own_boots {
+                        host.on_boot(boot);
                     }
                     if let Some(boot) = boot::clients(dhcp_clients(node)) {
                         host.on_boot(boot);
                     }
+                    let trust = trust(node, authority.as_deref(), &others)?;
                     if let Some(boot) = boot::programs(index, &stack.commands, &trust, &consoles) {
                         host.on_boot(boot);
                     }
@@ -252,6 +281,18 @@ impl Lab {
             Keys::System => KeySource::System,
         };
         Authority::new(keys, self.epoch).map(Some)
+    }
+
+    /// The authorities that certificates name, beside the lab's own.
+    fn other_authorities(&self, seed: Seed, keys: Keys) -> Result<BTreeMap<String, Authority>, CaError> {
+        let keys = match keys {
+            Keys::Seeded => KeySource::Seeded(seed),
+            Keys::System => KeySource::System,
+        };
+        let names: BTreeSet<String> =
+            self.nodes.iter().flat_map(Node::services).flat_map(|service| service.authorities()).collect();
+        let found = |name: String| Ok((name.clone(), Authority::other(&name, keys, self.epoch)?));
+        names.into_iter().map(found).collect()
     }
 
     /// What the links at a node's ports carry, in bits a second; nothing where no routing protocol asks.

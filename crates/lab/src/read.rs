@@ -19,4 +19,5 @@ pub(crate) mod starts;
 pub(crate) mod sweep;
 pub(crate) mod switch;
 pub(crate) mod tcp;
+pub(crate) mod trust;
 pub(crate) mod vlans;

@@ -65,7 +65,7 @@ pub struct Run {
     pub(crate) places: Rc<Whereabouts>,
     pub(crate) board: SharedBoard,
     pub(crate) readings: Readings,
-    pub(crate) authority: Option<Authority>,
+    pub(crate) authority: Option<Arc<Authority>>,
     pub(crate) outputs: Rc<RefCell<Vec<Output>>>,
     /// Whether the trace was told which programs the end cuts off.
     pub(crate) stop_told: bool,
@@ -84,12 +84,12 @@ impl Run {
 
     /// The root certificate of the lab's authority as a PEM file, where a service speaks TLS.
     pub fn root_pem(&self) -> Option<&str> {
-        self.authority.as_ref().map(Authority::root_pem)
+        self.authority.as_ref().map(|authority| authority.root_pem())
     }
 
     /// Whose certificates the lab's programs believe.
     pub fn trust(&self) -> TrustStore {
-        self.authority.as_ref().map_or_else(TrustStore::empty, Authority::trust_store)
+        self.authority.as_ref().map_or_else(TrustStore::empty, |authority| authority.trust_store())
     }
 
     /// The default gateways of a node, by its index in the lab: one of each version of IP at most.

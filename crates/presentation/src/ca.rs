@@ -25,21 +25,23 @@ mod request;
 
 use core::fmt;
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams,
+    SanType, SerialNumber,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use septet_core::Seed;
 use sha2::{Digest, Sha256};
 
-pub use describe::{date_and_time, describe, is_same_certificate, list_number, serial_of};
+pub use describe::{date_and_time, describe, is_same_certificate, list_number, names_of, serial_of};
 #[cfg(test)]
 pub(crate) use issuer::unhex;
 pub use issuer::{Founding, Issuing, Kept, KeyKind, Leaf, REASONS, Revoked, Signed, Usage, request_with_new_key};
@@ -53,6 +55,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const LEAF_LIFE: Duration = DAY.saturating_mul(397);
 const INTERMEDIATE_LIFE: Duration = DAY.saturating_mul(5 * 365);
 const ROOT_LIFE: Duration = DAY.saturating_mul(10 * 365);
+const LIST_LIFE: Duration = DAY.saturating_mul(30);
 /// What a peer's clock may be slow by.
 const BACKDATED: Duration = DAY;
 
@@ -150,7 +153,10 @@ pub struct Authority {
     root_pem: String,
     root_issuer: Issuer<'static, KeyPair>,
     intermediate: CertificateDer<'static>,
+    intermediate_pem: String,
     issuer: Issuer<'static, KeyPair>,
+    /// The serial numbers of what was taken back, by who signed it.
+    revoked: Mutex<BTreeSet<(IssuedBy, Vec<u8>)>>,
 }
 
 impl Authority {
@@ -160,6 +166,14 @@ impl Authority {
     /// [`CaError::Build`] where the operating system gives no randomness.
     pub fn new(keys: KeySource, now: Duration) -> Result<Self, CaError> {
         Self::called("ca", keys, now)
+    }
+
+    /// Another authority than the usual one, whose keys and serial numbers are drawn under its name.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn other(name: &str, keys: KeySource, now: Duration) -> Result<Self, CaError> {
+        Self::called(&format!("{name} ca"), keys, now)
     }
 
     /// An authority whose keys and serial numbers are drawn under this name.
@@ -181,7 +195,9 @@ impl Authority {
             root_pem: root.pem(),
             root_issuer,
             intermediate: intermediate.der().clone(),
+            intermediate_pem: intermediate.pem(),
             issuer: Issuer::new(params, key),
+            revoked: Mutex::default(),
         })
     }
 
@@ -210,16 +226,13 @@ impl Authority {
         let label = format!("ca leaf {}", names.join(" "));
         let key = self.keys.key(&label)?;
 
-        let mut params = CertificateParams::default();
-        // X.520 bounds a common name at 64 characters; clients go by the alternative names anyway.
-        params.distinguished_name = common_name(if first.len() <= 64 { first } else { "Septet lab server" });
-        params.subject_alt_names = names.iter().map(|n| alternative_name(n)).collect::<Result<_, _>>()?;
-        // Also what makes rcgen write the subject key identifier.
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        params.serial_number = Some(self.keys.serial(&label)?);
+        let mut params = leaf(&names, first)?;
+        let serial = self.keys.serial(&label)?;
+        if order.flaw == Some(Flaw::Revoked) {
+            let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+            revoked.insert((order.issued_by, serial.to_bytes()));
+        }
+        params.serial_number = Some(serial);
         let (from, until) = order.validity(self.now);
         (params.not_before, params.not_after) = (date(from), date(until));
 
@@ -236,12 +249,54 @@ impl Authority {
         ServerIdentity::new(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
     }
 
+    /// Signs what was asked for: the chain in PEM, leaf first. That whoever asks is who it says is for the caller to have found.
+    ///
+    /// # Errors
+    /// [`CaError::Name`] where the names will not do.
+    pub fn sign(&self, request: &Request) -> Result<String, CaError> {
+        let names: Vec<&str> = request.names().iter().map(|n| n.trim_end_matches('.')).collect();
+        let first = names.first().ok_or(CaError::NoName)?;
+        let mut params = leaf(&names, first)?;
+        params.serial_number = Some(self.keys.serial(&format!("ca request {}", names.join(" ")))?);
+        let (from, until) = Order::new(Vec::new()).validity(self.now);
+        (params.not_before, params.not_after) = (date(from), date(until));
+        let signed = params.signed_by(request.key(), &self.issuer)?;
+        Ok(signed.pem() + &self.intermediate_pem)
+    }
+
     /// What a client needs to trust every certificate of this authority.
     pub fn trust_store(&self) -> TrustStore {
         let mut roots = RootCertStore::empty();
         // Our own root parses: it was built a moment ago, and the tests hold that.
         let _ = roots.add(self.root.clone());
-        TrustStore(Arc::new(roots))
+        TrustStore { roots: Arc::new(roots), lists: Arc::default() }
+    }
+
+    /// The lists of what was taken back so far: the intermediate's, and the root's own.
+    ///
+    /// # Errors
+    /// [`CaError::Build`] where a list cannot be signed.
+    pub fn revocations(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, CaError> {
+        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        let signers = [(IssuedBy::Intermediate, &self.issuer), (IssuedBy::Root, &self.root_issuer)];
+        let list = |(by, issuer): (IssuedBy, &Issuer<'static, KeyPair>)| {
+            let entry = |(_, serial): &(IssuedBy, Vec<u8>)| RevokedCertParams {
+                serial_number: SerialNumber::from_slice(serial),
+                revocation_time: date(self.now),
+                reason_code: Some(RevocationReason::KeyCompromise),
+                invalidity_date: None,
+            };
+            let params = CertificateRevocationListParams {
+                this_update: date(self.now.saturating_sub(BACKDATED)),
+                next_update: date(self.now + LIST_LIFE),
+                crl_number: SerialNumber::from(1),
+                issuing_distribution_point: None,
+                revoked_certs: revoked.iter().filter(|(of, _)| *of == by).map(entry).collect(),
+                key_identifier_method: KeyIdMethod::Sha256,
+            };
+            Ok(params.signed_by(issuer)?.der().clone())
+        };
+        signers.into_iter().map(list).collect()
     }
 
     /// The root certificate as a PEM file, for `curl --cacert` and for a browser.
@@ -288,14 +343,78 @@ impl fmt::Debug for ServerIdentity {
     }
 }
 
-/// The roots that a client trusts.
+/// Who has made a key and asks for a certificate for it.
+pub struct Asking {
+    key: KeyPair,
+    request: String,
+}
+
+impl Asking {
+    /// Asks for `names`, with an Ed25519 key of this secret where there is one, or else a new one of the operating system's.
+    ///
+    /// # Errors
+    /// [`CaError::NoName`] and [`CaError::Name`].
+    pub fn new(names: &[String], secret: Option<&[u8; 32]>) -> Result<Self, CaError> {
+        let key = match secret {
+            Some(secret) => ed25519(secret)?,
+            None => KeySource::System.key("")?,
+        };
+        let request = request::ask(names, &key)?;
+        Ok(Self { key, request })
+    }
+
+    /// The request, in PEM.
+    pub fn request(&self) -> &str {
+        &self.request
+    }
+
+    /// The identity that the answer makes of the key.
+    ///
+    /// # Errors
+    /// [`CaError::Pem`] where the answer is no chain, [`CaError::Tls`] where it is one for another key.
+    pub fn answered(self, chain: &[u8]) -> Result<ServerIdentity, CaError> {
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|e| CaError::Pem(e.to_string()))?;
+        if chain.is_empty() {
+            return Err(CaError::Pem("there is no certificate in it".to_owned()));
+        }
+        ServerIdentity::new(chain, PrivatePkcs8KeyDer::from(self.key.serialize_der()).into())
+    }
+}
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asking").finish_non_exhaustive()
+    }
+}
+
+/// The roots that a client trusts, and the lists that it has of what was taken back.
 #[derive(Clone, Debug)]
-pub struct TrustStore(Arc<RootCertStore>);
+pub struct TrustStore {
+    roots: Arc<RootCertStore>,
+    lists: Arc<[CertificateRevocationListDer<'static>]>,
+}
 
 impl TrustStore {
     /// Trusts nobody.
     pub fn empty() -> Self {
-        Self(Arc::new(RootCertStore::empty()))
+        Self { roots: Arc::new(RootCertStore::empty()), lists: Arc::default() }
+    }
+
+    /// Trusts whom either trusts, and knows what either knows to be revoked.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        let mut roots = RootCertStore::clone(&self.roots);
+        roots.extend(other.roots.roots.iter().cloned());
+        let lists = self.lists.iter().chain(other.lists.iter()).cloned().collect();
+        Self { roots: Arc::new(roots), lists }
+    }
+
+    /// Knows what these lists say is revoked. A certificate of an authority without a list is believed as before.
+    #[must_use]
+    pub fn with_revocations(self, lists: Vec<CertificateRevocationListDer<'static>>) -> Self {
+        let lists = self.lists.iter().cloned().chain(lists).collect();
+        Self { lists, ..self }
     }
 
     /// The certificates of a PEM file, as `curl --cacert` takes them.
@@ -311,11 +430,15 @@ impl TrustStore {
         if roots.is_empty() {
             return Err(CaError::Pem("there is no certificate in it".to_owned()));
         }
-        Ok(Self(Arc::new(roots)))
+        Ok(Self { roots: Arc::new(roots), lists: Arc::default() })
     }
 
     pub(crate) fn roots(&self) -> Arc<RootCertStore> {
-        self.0.clone()
+        self.roots.clone()
+    }
+
+    pub(crate) fn lists(&self) -> &[CertificateRevocationListDer<'static>] {
+        &self.lists
     }
 }
 
@@ -326,10 +449,7 @@ impl KeySource {
         };
         let mut secret = [0; 32];
         seed.stream(name).fill(&mut secret);
-        // RFC 8410 §7: PKCS #8 version 1 around an Ed25519 key.
-        let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-        der.extend_from_slice(&secret);
-        Ok(KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(der), &rcgen::PKCS_ED25519)?)
+        ed25519(&secret)
     }
 
     fn serial(self, name: &str) -> Result<SerialNumber, CaError> {
@@ -345,6 +465,28 @@ impl KeySource {
         bytes[0] = bytes[0] & 0x7f | 0x40;
         Ok(SerialNumber::from_slice(&bytes))
     }
+}
+
+/// The Ed25519 key with this secret.
+fn ed25519(secret: &[u8; 32]) -> Result<KeyPair, CaError> {
+    // RFC 8410 §7: PKCS #8 version 1 around an Ed25519 key.
+    let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    der.extend_from_slice(secret);
+    Ok(KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(der), &rcgen::PKCS_ED25519)?)
+}
+
+/// What all leaves have in common.
+fn leaf(names: &[&str], first: &str) -> Result<CertificateParams, CaError> {
+    let mut params = CertificateParams::default();
+    // X.520 bounds a common name at 64 characters; clients go by the alternative names anyway.
+    params.distinguished_name = common_name(if first.len() <= 64 { first } else { "Septet lab server" });
+    params.subject_alt_names = names.iter().map(|n| alternative_name(n)).collect::<Result<_, _>>()?;
+    // Also what makes rcgen write the subject key identifier.
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
 }
 
 fn authority(
@@ -463,6 +605,6 @@ mod tests {
         let a = Authority::new(KeySource::Seeded(Seed::new(1)), EPOCH).unwrap();
         TrustStore::from_pem(a.root_pem().as_bytes()).unwrap();
         assert!(matches!(TrustStore::from_pem(b"nothing"), Err(CaError::Pem(_))));
-        assert_eq!(a.trust_store().0.len(), 1);
+        assert_eq!(a.trust_store().roots.len(), 1);
     }
 }

@@ -14,11 +14,11 @@ mod services;
 mod site;
 mod table;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, USUAL};
 pub use listen::{Listen, Scheme};
 pub use record::RecordData;
 pub use run::Boot;
 pub use service::Service;
-pub use services::{Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, RecordSpec, ZoneSpec};
+pub use services::{Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, RecordSpec, Signing, ZoneSpec};
 pub use site::{HostId, Hosts, Site, StartError};
 pub use table::{keys, of_file, read, recorders, router_keys};

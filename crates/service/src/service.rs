@@ -46,6 +46,11 @@ pub trait Service: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Who signs its certificates, where that is another than the usual authority.
+    fn authorities(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The full names that it tells others, and what stands behind them.
     fn names(&self) -> Vec<(String, RecordData)> {
         Vec::new()

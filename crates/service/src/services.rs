@@ -1,6 +1,7 @@
 //! Every kind of service.
 
 mod answers;
+mod authority;
 mod balancer;
 mod dhcp;
 mod dhcp_relay;
@@ -8,6 +9,8 @@ mod dns;
 mod http;
 mod outside;
 
+pub(crate) use authority::AT_PORT;
+pub use authority::Signing;
 pub use balancer::{Balancer, Health};
 pub use dhcp::{Dhcp, Named4};
 pub use dhcp_relay::DhcpRelay;
@@ -18,4 +21,5 @@ pub use outside::Outside;
 use crate::service::Kind;
 
 /// One line a service.
-pub(crate) const KINDS: &[Kind] = &[dns::KIND, http::KIND, balancer::KIND, dhcp::KIND, dhcp_relay::KIND, outside::KIND];
+pub(crate) const KINDS: &[Kind] =
+    &[authority::KIND, dns::KIND, http::KIND, balancer::KIND, dhcp::KIND, dhcp_relay::KIND, outside::KIND];

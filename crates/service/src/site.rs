@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use septet_application::dns::ZoneError;
 use septet_language::words::{Word, Wrong};
@@ -74,6 +75,17 @@ pub trait Site {
 
     /// Who signs certificates here; nobody where no service needs one.
     fn authority(&self) -> Option<&Authority>;
+
+    /// The same, for who goes on signing.
+    fn shared_authority(&self) -> Option<Arc<Authority>> {
+        None
+    }
+
+    /// Another authority, by the name that a service's certificate gives it; nobody where there is but one.
+    fn other_authority(&self, name: &str) -> Option<&Authority> {
+        let _ = name;
+        None
+    }
 }
 
 /// Why a service cannot start.

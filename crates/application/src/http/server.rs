@@ -28,7 +28,9 @@ type Make = dyn Fn(&NetRef) -> Arc<dyn Service> + Send + Sync;
 #[derive(Clone)]
 pub struct Server {
     make: Arc<Make>,
-    listen: Vec<(SocketAddr, Option<ServerIdentity>)>,
+    /// Where, and the certificates that are shown there; none where it is in the clear.
+    listen: Vec<(SocketAddr, Vec<ServerIdentity>)>,
+    versions: tls::Versions,
 }
 
 impl Server {
@@ -42,20 +44,31 @@ impl Server {
     /// A server whose requests go to the service that `make` makes each time that it starts.
     pub fn of<S: Service>(make: impl Fn(&NetRef) -> S + Send + Sync + 'static) -> Self {
         super::prime();
-        Self { make: Arc::new(move |net| Arc::new(make(net))), listen: Vec::new() }
+        Self { make: Arc::new(move |net| Arc::new(make(net))), listen: Vec::new(), versions: tls::Versions::Any }
     }
 
     /// Listens at `at` for HTTP/1.1 in the clear; `[::]` stands for the addresses of both versions of IP.
     #[must_use]
     pub fn listen(mut self, at: SocketAddr) -> Self {
-        self.listen.push((at, None));
+        self.listen.push((at, Vec::new()));
         self
     }
 
-    /// Listens at `at` for HTTP/2 and HTTP/1.1 over TLS.
+    /// Listens at `at` for HTTP/2 and HTTP/1.1 over TLS. With several identities at one place a client is shown the one for the
+    /// name that it asks for.
     #[must_use]
     pub fn listen_tls(mut self, at: SocketAddr, identity: ServerIdentity) -> Self {
-        self.listen.push((at, Some(identity)));
+        match self.listen.iter_mut().find(|(known, identities)| *known == at && !identities.is_empty()) {
+            Some((_, identities)) => identities.push(identity),
+            None => self.listen.push((at, vec![identity])),
+        }
+        self
+    }
+
+    /// Speaks these versions of TLS alone.
+    #[must_use]
+    pub fn versions(mut self, versions: tls::Versions) -> Self {
+        self.versions = versions;
         self
     }
 
@@ -65,15 +78,19 @@ impl Server {
     /// `AddrInUse` and `AddrNotAvailable` where it cannot listen; nothing a client does ends it.
     pub async fn serve(mut self, net: NetRef) -> io::Result<()> {
         if self.listen.is_empty() {
-            self.listen.push(((Ipv6Addr::UNSPECIFIED, 80).into(), None));
+            self.listen.push(((Ipv6Addr::UNSPECIFIED, 80).into(), Vec::new()));
         }
         let places = Places::default();
         let service = (self.make)(&net);
         let mut tasks = Vec::new();
-        for (at, identity) in self.listen {
+        for (at, identities) in self.listen {
             let tcp = TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() };
             let listener = net.listen(net.spoken(at), ListenOptions { tcp, ..ListenOptions::default() })?;
-            let tls = identity.map(|id| tls::Server::new(&net, &id, &[tls::H2, tls::HTTP_1_1])).transpose()?;
+            let alpn = [tls::H2, tls::HTTP_1_1];
+            let tls = match identities.is_empty() {
+                true => None,
+                false => Some(tls::Server::of_several(&net, &identities, self.versions, &alpn)?),
+            };
             let acceptor = Acceptor::new(listener, &places);
             let (net2, service) = (net.clone(), service.clone());
             let serve = async move {

@@ -417,6 +417,10 @@ pub struct HostSpec {
     pub(crate) resolvers: Option<Vec<Resolver>>,
     /// Whether it speaks from addresses that change, and where the file says so.
     pub(crate) privacy: Option<(Privacy, Span)>,
+    /// Whose certificates its programs believe, where the file says so.
+    pub(crate) trust: Option<Vec<Text>>,
+    /// Whether they get the lists of what was taken back.
+    pub(crate) revocation: bool,
 }
 
 /// Whom a host asks for names.

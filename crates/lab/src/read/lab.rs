@@ -32,7 +32,7 @@ use crate::read::keys::{self, EXPECT, FAULTS, LAB, LINKS, MEDIA, SCRIPT, SWEEP, 
 use crate::read::links::Wiring;
 use crate::read::node::{self, Declared, ROUTING_OF_ALL, firsts};
 use crate::read::starts::{self, Stop};
-use crate::read::{autoconf, dhcp, edit, multicast, routes, routing, segments, shared_line, sweep, tcp, vlans};
+use crate::read::{autoconf, dhcp, edit, multicast, routes, routing, segments, shared_line, sweep, tcp, trust, vlans};
 
 /// 2026-01-01T00:00:00Z: a date that certificates can be valid at, the same for everybody.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
@@ -197,6 +197,7 @@ impl Reader<'_> {
         let idle =
             Idle { media: &said, texts: &texts, faults: &faults, declared: &declared, links: &links, spans: &spans };
         idle.check(self.mistakes);
+        trust::check(&nodes, self.mistakes);
         starts::check(&declared, &nodes, &topology, ends, self.mistakes);
         let mut made = Lab {
             name: lab.get(&keys::NAME).map_or_else(|| stem.trim_end_matches(".toml").to_owned(), |name| name.text),

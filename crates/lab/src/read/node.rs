@@ -111,7 +111,7 @@ const STACK: &[&dyn AnyKey] = &[
 
 const ROUTERS_OWN: &[&dyn AnyKey] = &[&NAT, &ADVERTISE, &multicast::MULTICAST, &multicast::QUERIER];
 
-const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER, &PRIVACY];
+const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER, &PRIVACY, &TRUST, &REVOCATION];
 
 static IP: Key<Choice<Versions>> =
     Key::new("ip", Choice(Versions::words), "the versions of IP that it speaks: `4`, `6` or `dual` (the lab's)");
@@ -164,6 +164,13 @@ static RESOLVER: Key<Texts<Text>> = Key::new(
     Texts(Phrase::later("a name server", "dns")),
     "whom it asks for names, by name or address (the lab's DNS hosts)",
 );
+static TRUST: Key<Texts<Text>> = Key::new(
+    "trust",
+    Texts(Phrase::later("an authority", "lab")),
+    "whose certificates its programs believe: `lab`, the lab's own authority, and those that certificates name (lab)",
+);
+static REVOCATION: Key<Switch> =
+    Key::new("revocation", Switch, "whether its programs get the lists of what those authorities took back (false)");
 
 static PRIVACY: Key<OneOf<Switch, TableOf>> = Key::new(
     "privacy",
@@ -368,6 +375,8 @@ fn host(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistake
             .get(&RESOLVER)
             .map(|texts| texts.iter().filter_map(|text| resolver(text, topology, mistakes)).collect()),
         privacy: privacy(table),
+        trust: table.get(&TRUST),
+        revocation: table.get(&REVOCATION).unwrap_or(false),
     }
 }
 

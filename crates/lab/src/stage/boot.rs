@@ -1,6 +1,7 @@
 //! What a host does when it boots: its services and its programs.
 
 use core::fmt;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,9 @@ pub(crate) struct Stage<'a> {
     pub(crate) lab: &'a Lab,
     pub(crate) node: usize,
     /// The lab's certificate authority, where any service needs it.
-    pub(crate) authority: Option<&'a Authority>,
+    pub(crate) authority: Option<&'a Arc<Authority>>,
+    /// The other authorities, by name.
+    pub(crate) others: &'a BTreeMap<String, Authority>,
 }
 
 impl Site for Stage<'_> {
@@ -69,7 +72,15 @@ impl Site for Stage<'_> {
     }
 
     fn authority(&self) -> Option<&Authority> {
-        self.authority
+        self.authority.map(|authority| &**authority)
+    }
+
+    fn shared_authority(&self) -> Option<Arc<Authority>> {
+        self.authority.cloned()
+    }
+
+    fn other_authority(&self, name: &str) -> Option<&Authority> {
+        self.others.get(name)
     }
 }
 

@@ -120,6 +120,13 @@ fn certificate(der: &CertificateDer<'_>) -> Result<String, CaError> {
     Ok(out)
 }
 
+/// The DNS names and IP addresses that a certificate is for; none where it cannot be read.
+pub fn names_of(certificate: &CertificateDer<'static>) -> Vec<String> {
+    let Ok(parsed) = parse(certificate) else { return Vec::new() };
+    let Ok(Some(alternative)) = parsed.subject_alternative_name() else { return Vec::new() };
+    alternative.value.general_names.iter().filter_map(names::of_general).collect()
+}
+
 fn usage(certificate: &X509Certificate<'_>) -> String {
     if let Ok(Some(constraints)) = certificate.basic_constraints()
         && constraints.value.ca

@@ -28,7 +28,7 @@ pub struct Order {
 }
 
 /// Who signs a certificate.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum IssuedBy {
     /// The intermediate authority, whose certificate the server shows behind its own.
     #[default]
@@ -52,6 +52,8 @@ pub enum Flaw {
     UntrustedRoot,
     /// The server leaves the certificate of the intermediate authority out.
     MissingIntermediate,
+    /// The authority took it back: it stands on the list of what is revoked.
+    Revoked,
 }
 
 /// A flaw in the table.
@@ -80,6 +82,11 @@ pub const FLAWS: &[FlawEntry] = &[
         name: "missing-intermediate",
         summary: "the server leaves the intermediate's certificate out",
         flaw: Flaw::MissingIntermediate,
+    },
+    FlawEntry {
+        name: "revoked",
+        summary: "the authority took it back, as those hear who get its list (`revocation`)",
+        flaw: Flaw::Revoked,
     },
 ];
 

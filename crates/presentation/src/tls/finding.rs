@@ -62,8 +62,29 @@ pub(super) fn describe(error: &Error, chain: &[&CertificateDer<'_>], name: &Serv
             }
             .to_owned()
         }
+        CertificateError::Revoked => "certificate revoked".to_owned(),
+        CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
+            "CRL has expired".to_owned()
+        }
         other => other.to_string(),
     }
+}
+
+/// What Chromium and its kin write below the warning that takes the page's place.
+pub(super) fn in_a_browser(error: &Error) -> Option<&'static str> {
+    let Error::InvalidCertificate(error) = error else { return None };
+    Some(match error {
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => "NET::ERR_CERT_DATE_INVALID",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "NET::ERR_CERT_COMMON_NAME_INVALID"
+        }
+        CertificateError::UnknownIssuer => "NET::ERR_CERT_AUTHORITY_INVALID",
+        CertificateError::Revoked => "NET::ERR_CERT_REVOKED",
+        _ => "NET::ERR_CERT_INVALID",
+    })
 }
 
 /// Issuer and subject of a certificate, as their DER (RFC 5280 §4.1).

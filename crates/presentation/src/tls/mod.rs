@@ -5,6 +5,7 @@
 //! so that a capture can be read, and the flights of the handshake are told to the trace.
 
 mod finding;
+mod identities;
 mod observe;
 mod record;
 mod seeded;
@@ -27,7 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::ca::{ServerIdentity, TrustStore};
-use observe::ChainSize;
+use identities::Identities;
 pub use stream::Stream;
 use stream::handshake;
 use verify::{Check, NotingVerifier, Signatures};
@@ -89,8 +90,13 @@ impl Client {
             Trust::Anyone => Check::KeyOnly(Arc::new(Signatures(provider.clone()))),
             // A client without roots is a client that refuses everyone, not one that cannot be made.
             Trust::Roots(roots) if roots.roots().is_empty() => Check::All(Arc::new(Signatures(provider.clone()))),
-            Trust::Roots(roots) => Check::All(
-                WebPkiServerVerifier::builder_with_provider(roots.roots(), provider.clone())
+            Trust::Roots(store) => Check::All(
+                WebPkiServerVerifier::builder_with_provider(store.roots(), provider.clone())
+                    .with_crls(store.lists().iter().cloned())
+                    // As browsers: a leaf on a list is refused, one of whose authority there is no list is not.
+                    .only_check_end_entity_revocation()
+                    .allow_unknown_revocation_status()
+                    .enforce_revocation_expiration()
                     .build()
                     .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?,
             ),
@@ -117,7 +123,7 @@ impl Client {
     {
         let server = ServerName::try_from(name.trim_end_matches('.').to_owned())
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("`{name}` is no server name")))?;
-        let observed = observe::Observed::new(stream, &self.net, Role::Client, peer, ChainSize::default());
+        let observed = observe::Observed::new(stream, &self.net, Role::Client, peer, None);
         let connect = {
             let _scope = seeded::enter(&self.net);
             TlsConnector::from(self.config.clone()).connect(server, observed)
@@ -132,11 +138,11 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The server's side: its certificate and the protocols that it speaks.
+/// The server's side: its certificates and the protocols that it speaks.
 #[derive(Clone)]
 pub struct Server {
     net: NetRef,
-    chain: ChainSize,
+    identities: Identities,
     config: Arc<ServerConfig>,
 }
 
@@ -146,17 +152,31 @@ impl Server {
     /// # Errors
     /// `InvalidInput` where rustls refuses the identity.
     pub fn new(net: &NetRef, identity: &ServerIdentity, alpn: &[&str]) -> io::Result<Self> {
+        Self::of_several(net, core::slice::from_ref(identity), Versions::Any, alpn)
+    }
+
+    /// A server that shows the first of `identities` that is for the name that a client asks for (SNI, RFC 6066 §3), and the
+    /// first of all where none is or the client names nobody.
+    ///
+    /// # Errors
+    /// `InvalidInput` where there is no identity.
+    pub fn of_several(
+        net: &NetRef,
+        identities: &[ServerIdentity],
+        versions: Versions,
+        alpn: &[&str],
+    ) -> io::Result<Self> {
+        let identities = Identities::new(identities)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a server without a certificate"))?;
         let mut config = ServerConfig::builder_with_details(seeded::provider_for(net), Arc::new(Clock(net.clone())))
-            .with_protocol_versions(Versions::Any.supported())
+            .with_protocol_versions(versions.supported())
             .map_err(refused)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(identity.certified_key())));
+            .with_cert_resolver(Arc::new(identities.clone()));
         config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
         config.session_storage = Arc::new(session::ServerSessions::default());
         config.key_log = Arc::new(Secrets(net.clone()));
-        let chain =
-            ChainSize { certificates: identity.chain().len(), bytes: identity.chain().iter().map(|c| c.len()).sum() };
-        Ok(Self { net: net.clone(), chain, config: Arc::new(config) })
+        Ok(Self { net: net.clone(), identities, config: Arc::new(config) })
     }
 
     /// Shakes hands over `stream` with the client at `peer`.
@@ -167,7 +187,8 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let observed = observe::Observed::new(stream, &self.net, Role::Server, peer, self.chain);
+        let identities = Some(self.identities.clone());
+        let observed = observe::Observed::new(stream, &self.net, Role::Server, peer, identities);
         let accept = {
             let _scope = seeded::enter(&self.net);
             TlsAcceptor::from(self.config.clone()).accept(observed)

@@ -10,6 +10,7 @@ use septet_core::{Fields, Instant, Storey};
 use septet_socket::{NetExt, NetRef};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::identities::Identities;
 use super::record::{ClientHello, Scanner, Seen, ServerHello};
 use super::{Role, suite_name, version_name};
 
@@ -27,10 +28,20 @@ enum Phase {
 }
 
 impl<S> Observed<S> {
-    pub(super) fn new(stream: S, net: &NetRef, role: Role, peer: SocketAddr, chain: ChainSize) -> Self {
+    pub(super) fn new(stream: S, net: &NetRef, role: Role, peer: SocketAddr, identities: Option<Identities>) -> Self {
         let onlooker = net.is_traced().then(|| {
             let (sent, received) = (Direction::default(), Direction::default());
-            Box::new(Onlooker { net: net.clone(), role, peer, chain, begun: net.now(), resumed: false, sent, received })
+            Box::new(Onlooker {
+                net: net.clone(),
+                role,
+                peer,
+                identities,
+                sni: None,
+                begun: net.now(),
+                resumed: false,
+                sent,
+                received,
+            })
         });
         Self { stream, phase: Phase::Handshake(onlooker) }
     }
@@ -47,13 +58,6 @@ impl<S> Observed<S> {
     }
 }
 
-/// How large the chain is that a server shows.
-#[derive(Clone, Copy, Default)]
-pub(super) struct ChainSize {
-    pub(super) certificates: usize,
-    pub(super) bytes: usize,
-}
-
 /// What the handshake agreed upon.
 pub(super) struct Finished {
     pub(super) version: Option<ProtocolVersion>,
@@ -65,7 +69,9 @@ struct Onlooker {
     net: NetRef,
     role: Role,
     peer: SocketAddr,
-    chain: ChainSize,
+    /// What a server may show, and the name that it was asked for.
+    identities: Option<Identities>,
+    sni: Option<String>,
     begun: Instant,
     resumed: bool,
     sent: Direction,
@@ -98,7 +104,10 @@ impl Onlooker {
         let mut later = 0;
         for s in seen {
             match s {
-                Seen::ClientHello(hello) => self.note(way, "tls.client-hello", |f| client_hello(f, &hello)),
+                Seen::ClientHello(hello) => {
+                    self.note(way, "tls.client-hello", |f| client_hello(f, &hello));
+                    self.sni = hello.sni;
+                }
                 Seen::ServerHello(hello) => {
                     self.resumed |= hello.psk;
                     self.note(way, "tls.server-hello", |f| server_hello(f, &hello));
@@ -109,9 +118,10 @@ impl Onlooker {
         // What a server sends after its hello is the certificate; a client notes it when it has checked it.
         if later > 0 && (self.role, way) == (Role::Server, Way::Sent) && !self.resumed && !self.sent.certificate {
             self.sent.certificate = true;
-            let chain = self.chain;
+            let chain = self.identities.as_ref().map_or(&[][..], |all| all.choose(self.sni.as_deref()).chain());
+            let bytes: usize = chain.iter().map(|certificate| certificate.len()).sum();
             self.note(way, "tls.certificate", |f| {
-                f.set("certificates", chain.certificates).set("bytes", chain.bytes);
+                f.set("certificates", chain.len()).set("bytes", bytes);
             });
         }
     }

@@ -145,7 +145,13 @@ fn alert_for(error: &rustls::Error) -> &'static str {
     match error {
         E::InvalidCertificate(C::Expired | C::ExpiredContext { .. } | C::NotValidYet) => "certificate_expired",
         E::InvalidCertificate(C::NotValidYetContext { .. }) => "certificate_expired",
-        E::InvalidCertificate(C::UnknownIssuer) => "unknown_ca",
+        E::InvalidCertificate(
+            C::UnknownIssuer
+            | C::UnknownRevocationStatus
+            | C::ExpiredRevocationList
+            | C::ExpiredRevocationListContext { .. },
+        ) => "unknown_ca",
+        E::InvalidCertificate(C::Revoked) => "certificate_revoked",
         E::InvalidCertificate(C::BadSignature) => "decrypt_error",
         E::InvalidCertificate(_) => "bad_certificate",
         E::DecryptError => "bad_record_mac",

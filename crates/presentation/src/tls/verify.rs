@@ -56,7 +56,11 @@ impl ServerCertVerifier for NotingVerifier {
             match (&finding, &self.check) {
                 (None, Check::All(_)) => f.set("why", "the chain ends at a trusted root, the dates and the name fit"),
                 (None, Check::KeyOnly(_)) => f.set("why", "taken unchecked, as asked"),
-                (Some(finding), _) => f.set("why", format!("refused: {finding}")),
+                (Some(finding), _) => {
+                    let shown = verdict.as_ref().err().and_then(finding::in_a_browser);
+                    let shown = shown.map(|code| format!(" (a browser shows {code})")).unwrap_or_default();
+                    f.set("why", format!("refused: {finding}{shown}"))
+                }
             };
         });
         if let Some(finding) = finding {

@@ -124,6 +124,10 @@ impl Service for Balancer {
         if self.listen.scheme.is_secure() { vec![self.listen.host.clone()] } else { Vec::new() }
     }
 
+    fn authorities(&self) -> Vec<String> {
+        self.certificate.authority.iter().cloned().collect()
+    }
+
     fn ports(&self) -> Vec<u16> {
         vec![self.listen.port]
     }
@@ -152,12 +156,23 @@ impl Service for Balancer {
         if let Some(Health { every, timeout, path, fall, rise }) = self.health.clone() {
             balancer = balancer.health(application::Health { every, timeout, path, fall, rise });
         }
+        let asked = self.certificate.asks(&self.listen.host, site).filter(|_| self.listen.scheme.is_secure());
         if self.listen.scheme.is_secure()
+            && asked.is_none()
             && let Some(identity) = self.certificate.identity(&self.listen.host, site)?
         {
             balancer = balancer.tls(identity);
         }
-        Ok(Box::new(move |net| run(&net, KEY.name(), balancer.clone().serve(net.clone()))))
+        Ok(Box::new(move |net| {
+            let (mut balancer, asked, own) = (balancer.clone(), asked.clone(), net.clone());
+            let serve = async move {
+                if let Some((names, of)) = asked {
+                    balancer = balancer.tls(certificate::obtain(&own, &names, of).await?);
+                }
+                balancer.serve(own).await
+            };
+            run(&net, KEY.name(), serve);
+        }))
     }
 }
 

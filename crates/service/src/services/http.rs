@@ -10,6 +10,7 @@ use septet_language::nearest::nearest;
 use septet_language::schema::{Key, Phrase, Section, Size, Table, TableOf, Texts, Time};
 use septet_language::words::{Word, Wrong};
 use septet_presentation::compression::Coding;
+use septet_presentation::tls::Versions;
 
 use super::answers::ANSWER;
 use crate::certificate::{self, Certificate};
@@ -24,7 +25,7 @@ static KEY: Key<TableOf> = Key::new("http", TableOf(&SECTION), "a web server");
 
 static SECTION: Section = Section::new(
     "A web server that answers every request with the same body, but for those that `answers` names.",
-    &[&[&ANSWERS, &BODY, &COMPRESS, &THINK, &LISTEN, &MAX_BODY, &certificate::KEY]],
+    &[&[&ANSWERS, &BODY, &COMPRESS, &THINK, &LISTEN, &MAX_BODY, &certificate::KEY, &certificate::VERSIONS]],
 );
 
 static ANSWERS: Key<Texts<Rule>> =
@@ -62,6 +63,8 @@ pub struct Http {
     pub compress: Vec<Coding>,
     /// What its certificate is like.
     pub certificate: Certificate,
+    /// The versions of TLS that it speaks.
+    pub versions: Versions,
 }
 
 impl Service for Http {
@@ -73,8 +76,22 @@ impl Service for Http {
         self.listen.iter().filter(|l| l.scheme == Scheme::Https).map(|l| l.host.clone()).collect()
     }
 
+    fn authorities(&self) -> Vec<String> {
+        self.certificate.authority.iter().cloned().collect()
+    }
+
     fn ports(&self) -> Vec<u16> {
-        self.listen.iter().map(|l| l.port).collect()
+        let mut ports = Vec::new();
+        for (i, Listen { scheme, host, port }) in self.listen.iter().enumerate() {
+            // Several names share a port, for a client says by TLS which it wants.
+            let shares = |other: &Listen| {
+                (other.scheme, *scheme, other.port) == (Scheme::Https, Scheme::Https, *port) && other.host != *host
+            };
+            if !self.listen[..i].iter().any(shares) {
+                ports.push(*port);
+            }
+        }
+        ports
     }
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
@@ -86,9 +103,14 @@ impl Service for Http {
         if let Some(most) = self.max_body {
             pages = pages.max_body(most.0);
         }
-        let mut server = Server::new(pages);
+        let mut server = Server::new(pages).versions(self.versions);
+        let mut asked = Vec::new();
         for listen in &self.listen {
             server = match listen.scheme {
+                Scheme::Https if self.certificate.request.is_some() => {
+                    asked.extend(self.certificate.asks(&listen.host, site).map(|(names, of)| (listen.at(), names, of)));
+                    server
+                }
                 Scheme::Https => match self.certificate.identity(&listen.host, site)? {
                     Some(identity) => server.listen_tls(listen.at(), identity),
                     None => server,
@@ -96,7 +118,16 @@ impl Service for Http {
                 Scheme::Http | Scheme::Tcp | Scheme::Tls => server.listen(listen.at()),
             };
         }
-        Ok(Box::new(move |net| run(&net, KEY.name(), server.clone().serve(net.clone()))))
+        Ok(Box::new(move |net| {
+            let (mut server, asked, own) = (server.clone(), asked.clone(), net.clone());
+            let serve = async move {
+                for (at, names, of) in asked {
+                    server = server.listen_tls(at, certificate::obtain(&own, &names, of).await?);
+                }
+                server.serve(own).await
+            };
+            run(&net, KEY.name(), serve);
+        }))
     }
 }
 
@@ -106,6 +137,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         listen.push(Listen { scheme: Scheme::Http, host: String::new(), port: 80 });
     }
     let certificate = certificate::read(table, &listen, reading);
+    let versions = certificate::versions(table, &listen, reading);
     Some(Arc::new(Http {
         body: table.get(&BODY).unwrap_or(Bytes(1024)),
         think: table.get(&THINK).unwrap_or_default(),
@@ -114,6 +146,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         answers: table.get(&ANSWERS).unwrap_or_default(),
         compress: table.get(&COMPRESS).unwrap_or_default(),
         certificate,
+        versions,
     }))
 }
 
