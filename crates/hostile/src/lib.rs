@@ -9,6 +9,7 @@ mod dhcp;
 mod dns;
 mod file;
 mod http;
+mod keys;
 mod pieces;
 mod presentation;
 mod routing;
@@ -21,6 +22,7 @@ pub use dhcp::dhcp;
 pub use dns::{dns_client, dns_server};
 pub use file::lab_file;
 pub use http::{http_client, http_server};
+pub use keys::certificates;
 pub use presentation::{charset, decompression, message, sniffing};
 pub use routing::routing;
 pub use session::{cotp, session, spdu, transfer};
@@ -45,6 +47,7 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("sniffing", sniffing),
     ("decompression", decompression),
     ("message", message),
+    ("certificates", certificates),
     ("dns-server", dns_server),
     ("dns-client", dns_client),
     ("http-server", http_server),

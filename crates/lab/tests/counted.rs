@@ -181,6 +181,9 @@ const ELSEWHERE: &[&str] = &[
     "app.*",
     // The lab `dual-stack` expects it: it takes a path of IPv6 that is broken.
     "connect.raced",
+    // The lab `certificate-flow` does.
+    "authority.signed",
+    "authority.refused",
     // The labs `keys-symmetric`, `keys-public`, `keys-hybrid` and `https` do: it takes a hub.
     "eavesdrop.conversations",
     "eavesdrop.bytes",

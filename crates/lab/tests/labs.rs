@@ -365,6 +365,24 @@ fn certificates() {
 }
 
 #[test]
+fn https() {
+    holds("http-in-the-clear", &[]);
+    holds("https", &[]);
+    holds("tls-versions", &[]);
+}
+
+#[test]
+fn certificates_one_by_one() {
+    holds("certificate-flow", &[]);
+    holds("certificate-expired", &[]);
+    holds("certificate-wrong-name", &[]);
+    holds("certificate-untrusted", &[]);
+    holds("certificate-revoked", &[]);
+    holds("certificate-chain", &[]);
+    holds("man-in-the-middle", &[]);
+}
+
+#[test]
 fn keys() {
     holds("keys-symmetric", &[]);
     holds("keys-public", &[]);

@@ -120,6 +120,12 @@ golden! {
         with("[host.web1.http]\ncertificate = 'expired'\n[host.web2.balancer]\nlisten = 'tcp://:443'\nto = 'web3:443'\ncertificate = {}\n");
     certificate_that_contradicts_itself, ["no-effect", "no-effect", "window"],
         with("[host.web1.http]\nlisten = 'https://a'\ncertificate = { flaw = 'expired', until = '5s' }\n[host.web2.http]\nlisten = 'https://b'\ncertificate = { flaw = 'wrong-name', names = 'b' }\n[host.web3.http]\nlisten = 'https://c'\ncertificate = { from = '5s', until = '5s' }\n");
+    authority_that_signs_for_nobody, ["unknown-authority"],
+        with("[host.web1.http]\nlisten = 'https://a'\ncertificate = { authority = 'firm' }\n[host.web2]\ntrust = ['lab', 'frim']\n");
+    versions_that_nobody_speaks, ["no-effect", "unknown-value"],
+        with("[host.web1.http]\ntls = '1.2'\n[host.web2.http]\nlisten = 'https://b'\ntls = '1.1'\n");
+    certificate_asked_for_with_a_flaw, ["no-effect", "unknown-node"],
+        with("[host.web1.http]\nlisten = 'https://a'\ncertificate = { request = 'web3', flaw = 'expired' }\n[host.web2.http]\nlisten = 'https://b'\ncertificate = { request = 'nobody' }\n");
     certificate_with_an_unknown_flaw, ["unknown-value", "name"],
         with("[host.web1.http]\nlisten = 'https://a'\ncertificate = 'expierd'\n[host.web2.http]\nlisten = 'https://b'\ncertificate = { names = 'a b' }\n");
     requests_of_a_balancer_of_connections, ["no-effect", "no-effect"],

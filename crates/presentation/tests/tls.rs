@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use septet_core::{Instant, Recorder, Rng, Seed};
-use septet_presentation::ca::{Authority, KeySource, TrustStore};
+use septet_presentation::ca::{Authority, Flaw, KeySource, Order, TrustStore};
 use septet_presentation::tls::{self, Client, Failure, Server, Trust, Versions};
 use septet_socket::{
     BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, NetRef, Note, Sleep, Spawned, TcpListener, TcpOptions,
@@ -270,6 +270,65 @@ async fn whom_a_client_believes() {
                 // What our side says that it sends is what the other side gets.
                 assert_eq!((sent.as_str(), received.as_str()), (alert, alert), "{name} {time:?}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_gets_the_list_refuses_what_was_taken_back() {
+    let scene = Scene::new(5, EPOCH);
+    let net: NetRef = scene.server.clone();
+    let names = vec!["www.shop.test".to_owned()];
+    let revoked = scene.authority.fill(&Order { flaw: Some(Flaw::Revoked), ..Order::new(names) }).unwrap();
+    let of_revoked = Server::new(&net, &revoked, &[tls::HTTP_1_1]).unwrap();
+    let informed = scene.authority.trust_store().with_revocations(scene.authority.revocations().unwrap());
+    let client = scene.client(Trust::Roots(informed), Versions::Any);
+    let refused = scene.talk(&client, &of_revoked, "www.shop.test").await;
+    assert_eq!(refused, Err(Failure::Certificate("certificate revoked".to_owned())));
+    let received = |desk: &Desk| {
+        let notes = desk.notes.lock().unwrap();
+        notes
+            .iter()
+            .filter(|n| n.kind == "tls.alert")
+            .filter_map(|n| n.fields.get("description"))
+            .map(ToString::to_string)
+            .next()
+    };
+    assert_eq!(received(&scene.server).as_deref(), Some("certificate_revoked"));
+    // What nothing is wrong with is believed as before, and who has no list notices nothing.
+    scene.talk(&client, &scene.server(), "www.shop.test").await.unwrap();
+    scene.talk(&scene.client(scene.roots(), Versions::Any), &of_revoked, "www.shop.test").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_certificate_shown_is_the_one_asked_for() {
+    let scene = Scene::new(6, EPOCH);
+    let net: NetRef = scene.server.clone();
+    let identities = [&["www.one.test"][..], &["*.two.test"]].map(|names| scene.authority.issue(names).unwrap());
+    let server = Server::of_several(&net, &identities, Versions::Any, &[tls::HTTP_1_1]).unwrap();
+    for (name, fits) in [("www.one.test", true), ("api.two.test", true), ("www.three.test", false)] {
+        let client = scene.client(scene.roots(), Versions::Any);
+        assert_eq!(scene.talk(&client, &server, name).await.is_ok(), fits, "{name}");
+    }
+    assert!(Server::of_several(&net, &[], Versions::Any, &[]).is_err());
+}
+
+#[tokio::test]
+async fn a_server_speaks_the_versions_that_it_is_told_to() {
+    let scene = Scene::new(7, EPOCH);
+    let net: NetRef = scene.server.clone();
+    let identity = [scene.authority.issue(&["www.shop.test"]).unwrap()];
+    for (of_server, of_client, agreed) in [
+        (Versions::Tls12, Versions::Any, Some("TLS 1.2")),
+        (Versions::Tls13, Versions::Any, Some("TLS 1.3")),
+        (Versions::Tls12, Versions::Tls13, None),
+        (Versions::Tls13, Versions::Tls12, None),
+    ] {
+        let server = Server::of_several(&net, &identity, of_server, &[tls::HTTP_1_1]).unwrap();
+        let outcome = scene.talk(&scene.client(scene.roots(), of_client), &server, "www.shop.test").await;
+        match agreed {
+            Some(version) => assert!(outcome.unwrap().contains(version)),
+            None => assert!(outcome.is_err(), "{of_server:?} and {of_client:?}"),
         }
     }
 }

@@ -16,7 +16,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::listen::Listen;
 use crate::service::Reading;
-use crate::services::AT_PORT;
 use crate::site::{HostId, Site};
 
 /// Asks the authority at `at` for a certificate for `names`, with a key that is made for it.
@@ -52,6 +51,8 @@ pub(crate) async fn obtain(net: &NetRef, names: &[String], at: IpAddr) -> io::Re
     Ok(identity)
 }
 
+/// Where an authority is asked.
+pub(crate) const AT_PORT: u16 = 7080;
 /// No chain is longer.
 const LONGEST: u64 = 64 * 1024;
 /// The zone of a lab's own hosts.

@@ -9,7 +9,6 @@ mod dns;
 mod http;
 mod outside;
 
-pub(crate) use authority::AT_PORT;
 pub use authority::Signing;
 pub use balancer::{Balancer, Health};
 pub use dhcp::{Dhcp, Named4};

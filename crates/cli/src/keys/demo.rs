@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use septet_presentation::keys::{Eavesdropper, LongTerm, METHODS, Message, Receiver, Sender};
 
-use super::random;
+use super::random::random;
 use crate::exit::Failure;
 
 /// How much of a message is shown.

@@ -1,12 +1,12 @@
 //! `septet keys`: what keys do, message by message, and what they cost.
 
 mod demo;
+mod random;
 mod speed;
 
 use std::io::Write as _;
 
 use clap::Subcommand;
-use septet_presentation::keys::system_random;
 
 use crate::exit::{Exit, Failure};
 use crate::terminal::Stdout;
@@ -38,11 +38,4 @@ pub(crate) fn keys(command: &KeysCommand) -> Result<Exit, Failure> {
     let mut out = Stdout::new();
     write!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::stdout)?;
     Ok(Exit::Ok)
-}
-
-/// The operating system's randomness.
-fn random() -> Result<impl FnMut(&mut [u8]), Failure> {
-    system_random(&mut [0]).map_err(|e| Failure::environment(e.to_string()))?;
-    // What gave some a moment ago does not run out.
-    Ok(|octets: &mut [u8]| system_random(octets).unwrap_or_else(|e| panic!("{e}")))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use septet_presentation::keys::{Agreement, Cipher, RSA_BITS, RsaPrivate, Signer, SymmetricKey, verify};
 
-use super::random;
+use super::random::random;
 use crate::exit::Failure;
 
 /// A piece of a symmetric cipher's text; TLS has no longer record.

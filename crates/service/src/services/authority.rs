@@ -11,6 +11,7 @@ use septet_presentation::ca::{Authority, Request};
 use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Places, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::certificate::AT_PORT;
 use crate::run::{Boot, run};
 use crate::service::{Kind, On, Reading, Service};
 use crate::site::{Site, StartError};
@@ -24,8 +25,6 @@ static SECTION: Section = Section::new(
     &[],
 );
 
-/// Where it listens.
-pub(crate) const AT_PORT: u16 = 7080;
 /// No request is longer.
 const LONGEST: u64 = 64 * 1024;
 

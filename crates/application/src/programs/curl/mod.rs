@@ -76,6 +76,7 @@ Not in the original:
      --happy-eyeballs-timeout-ms <ms>  How long to wait for one version of IP before
                            an address of the other is tried beside it (250)
      --fresh               Open a new connection for each (with --repeat)
+     --tls-resume          Resume TLS sessions with servers that were met before (with --repeat)
 "
     }
 

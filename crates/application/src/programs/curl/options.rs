@@ -30,6 +30,7 @@ pub(super) struct Options {
     pub(super) write_out: Option<String>,
     pub(super) trust: Trust,
     pub(super) versions: Versions,
+    pub(super) sessions: TlsSessions,
     pub(super) http: Http,
     pub(super) resolve: Vec<(String, u16, Vec<IpAddr>)>,
     pub(super) family: Family,
@@ -125,6 +126,15 @@ pub(super) struct Repeat {
     pub(super) connections: Connections,
 }
 
+/// What becomes of TLS sessions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TlsSessions {
+    /// Each connection begins its own.
+    New,
+    /// Those with a server that was met before are resumed.
+    Resumed,
+}
+
 /// What becomes of a connection after a transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Connections {
@@ -147,6 +157,7 @@ pub(super) const SPECS: &[Spec] = &[
     flag('f', "fail"),
     flag(' ', "fail-with-body"),
     flag(' ', "fresh"),
+    flag(' ', "tls-resume"),
     value(' ', "happy-eyeballs-timeout-ms"),
     value('H', "header"),
     flag('I', "head"),
@@ -199,6 +210,7 @@ impl Options {
             write_out: None,
             trust: Trust::Roots(trust.clone()),
             versions: Versions::Any,
+            sessions: TlsSessions::New,
             http: Http::Best,
             resolve: Vec::new(),
             family: Family::Any,
@@ -242,6 +254,10 @@ impl Options {
                     "fresh" => {
                         repeat.connections = Connections::Fresh;
                         of_repeat.get_or_insert("--fresh");
+                    }
+                    "tls-resume" => {
+                        options.sessions = TlsSessions::Resumed;
+                        of_repeat.get_or_insert("--tls-resume");
                     }
                     "show-error" => show_errors = true,
                     "silent" => options.verbosity = Verbosity::Silent,

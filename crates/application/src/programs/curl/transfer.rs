@@ -15,7 +15,7 @@ use septet_presentation::tls;
 use septet_socket::{NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
 
 use super::error::{CurlError, Progress};
-use super::options::{Compressed, Connections, Fail, Http, Options, Show};
+use super::options::{Compressed, Connections, Fail, Http, Options, Show, TlsSessions};
 use super::output::{Sink, Teller, head_text, status_line};
 use super::url::{Scheme, Url};
 use crate::dial::{Dial, DialError, Step};
@@ -29,6 +29,8 @@ pub(super) struct Session {
     pub(super) teller: Teller,
     resolver: Arc<Resolver>,
     kept: Mutex<BTreeMap<(Scheme, String, u16), Vec<Open>>>,
+    /// The client of TLS that remembers its sessions.
+    met: Mutex<Option<tls::Client>>,
 }
 
 /// What became of a transfer.
@@ -73,7 +75,20 @@ struct Open {
 impl Session {
     pub(super) fn new(net: NetRef, options: Options, teller: Teller) -> Self {
         let resolver = Resolver::new(net.clone());
-        Self { net, options, teller, resolver, kept: Mutex::default() }
+        Self { net, options, teller, resolver, kept: Mutex::default(), met: Mutex::default() }
+    }
+
+    /// Who shakes hands: with `--tls-resume` one that knows whom it met before.
+    fn tls_client(&self, alpn: &[&str]) -> std::io::Result<tls::Client> {
+        let new = || tls::Client::new(&self.net, &self.options.trust, self.options.versions, alpn);
+        if self.options.sessions == TlsSessions::New {
+            return new();
+        }
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*met {
+            Some(client) => Ok(client.clone()),
+            None => Ok(met.insert(new()?).clone()),
+        }
     }
 
     /// Fetches `url` into `sink`, within `--max-time`.
@@ -347,8 +362,7 @@ impl Session {
                 };
                 self.teller.info(|| format!("ALPN: offers {}", alpn.join(",")));
                 let refused = |e: std::io::Error| CurlError::from_handshake(&e);
-                let client =
-                    tls::Client::new(&self.net, &self.options.trust, self.options.versions, alpn).map_err(refused)?;
+                let client = self.tls_client(alpn).map_err(refused)?;
                 let stream = client.connect(&url.host, remote, stream).await.map_err(refused)?;
                 report.times.handshake = Some(self.net.now() - begun);
                 self.teller.info(|| {
