@@ -74,6 +74,9 @@ pub struct Neighbor {
     pub updated: Instant,
 }
 
+/// What an interface counted; `None` is the loopback.
+pub type Counted = (Option<Iface>, LinkCounters);
+
 /// What a network provides for whoever administers a host.
 pub trait AdminImpl: Send + Sync + 'static {
     /// The time that lifetimes and ages are told in.
@@ -89,7 +92,7 @@ pub trait AdminImpl: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unsupported` where nobody counts.
-    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Option<Iface>, LinkCounters)>>> {
+    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<Counted>>> {
         let _ = cx;
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
@@ -218,7 +221,7 @@ impl Admin {
     ///
     /// # Errors
     /// `Unsupported` where nobody counts.
-    pub async fn counters(&self) -> io::Result<Vec<(Option<Iface>, LinkCounters)>> {
+    pub async fn counters(&self) -> io::Result<Vec<Counted>> {
         poll_fn(|cx| self.0.poll_counters(cx)).await
     }
 }

@@ -4,11 +4,11 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use septet_core::{Instant, LinkCounters};
+use septet_core::Instant;
 use septet_network::ip::{AdminState, Change, Lifetime, NewAddress, Path};
 use septet_network::neighbor::State;
 use septet_network::{Iface, Route};
-use septet_socket::admin::{Address, Conversation, Link, Neighbor};
+use septet_socket::admin::{Address, Conversation, Counted, Link, Neighbor};
 use septet_socket::{AdminImpl, Changes, ChangesImpl};
 use septet_wire::ethernet::MacAddr;
 
@@ -29,7 +29,7 @@ impl AdminImpl for AdminHandle {
         call(&self.key, |stack, _| Ok(stack.links()))
     }
 
-    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<(Option<Iface>, LinkCounters)>>> {
+    fn poll_counters(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<Counted>>> {
         poll(&self.key, |stack, _| stack.poll_counters(cx))
     }
 

@@ -1,7 +1,7 @@
 //! Who asks what ports counted.
 
-use septet_core::{Instant, LinkCounters};
-use septet_network::Iface;
+use septet_core::Instant;
+use septet_socket::admin::Counted;
 
 use super::wakers::Wakers;
 
@@ -9,5 +9,5 @@ use super::wakers::Wakers;
 #[derive(Debug, Default)]
 pub(crate) struct Counting {
     pub(super) asking: Wakers,
-    pub(super) known: Option<(Instant, Vec<(Option<Iface>, LinkCounters)>)>,
+    pub(super) known: Option<(Instant, Vec<Counted>)>,
 }

@@ -4,14 +4,15 @@
 use core::task::{Context, Poll};
 use std::io;
 
-use septet_core::{Instant, LinkCounters, Out, Port, PortReport};
+use septet_core::{Instant, Out, Port, PortReport};
 use septet_network::Iface;
+use septet_socket::admin::Counted;
 
 use super::storeys::Storeys;
 
 impl Storeys {
     /// What each interface counted: by its own wire, or by itself where it has none. The loopback comes first.
-    pub(crate) fn poll_counters(&mut self, cx: &Context<'_>) -> Poll<io::Result<Vec<(Option<Iface>, LinkCounters)>>> {
+    pub(crate) fn poll_counters(&mut self, cx: &Context<'_>) -> Poll<io::Result<Vec<Counted>>> {
         self.running()?;
         let now = self.now;
         let counting = self.counting.get_or_insert_default();
