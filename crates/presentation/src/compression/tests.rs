@@ -154,7 +154,7 @@ fn a_bomb_is_refused() {
         assert!(decompress(coding, &compress(coding, &[7; 1000]), small).is_ok(), "{coding:?}: it is exactly enough");
     }
     // A block of four octets that are 128 KB, and again: nothing of it is kept.
-    let block = [(128 * 1024 << 3 | 2_u32).to_le_bytes()[..3].to_vec(), vec![0]].concat();
+    let block = [((128 * 1024) << 3 | 2_u32).to_le_bytes()[..3].to_vec(), vec![0]].concat();
     let bomb = [&b"\x28\xb5\x2f\xfd\0\x58"[..], &block.repeat(1000)].concat();
     let fault = decompress(Coding::Zstd, &bomb, Limits::default()).unwrap_err();
     assert_eq!(fault.what, What::Bomb(200));
