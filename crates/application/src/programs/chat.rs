@@ -1,20 +1,23 @@
 //! `chat`: says lines to another, who says lines back, over an ISO session: both at once, or in turns by the data token.
 
+use core::pin::pin;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use septet_core::{Instant, Metric, Storey};
 use septet_session::spdu::{Setting, Tokens, Units};
 use septet_session::spm::{Acceptance, Event, Misuse as Wrong, Proposal, Request};
 use septet_session::{Config, Connection, Transmit};
 use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, TcpOptions, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
 use super::session_line::{End, Line, PORT, State};
-use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
+use super::{Context, Input, Lasts, Misuse, Needs, Program, Transport, complain};
 use crate::dns::Family;
 
 /// The program.
@@ -38,8 +41,13 @@ impl Program for Chat {
  --line <text>        Say this, when it is this end's turn (repeat)
  --pause <time>       So long from one line of this end to the next (1s)
  -p, --port <port>    The port (1102)
- --quiet <time>       End when nothing was said for so long (5s)
+ --quiet <time>       End when nothing was said for so long (5s), and the standard input has ended
+Without --line it says the lines of its standard input: in a lab the text behind `<<<` at the end of the line.
 "
+    }
+
+    fn reads_input(&self) -> bool {
+        true
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -61,9 +69,10 @@ impl Program for Chat {
                 Ok(options) => options,
                 Err(e) => return complain(&context, "chat", &e, 2),
             };
+            let said = Said::new(&context, &options);
             let ended = match &options.host {
-                Some(host) => call(&context, &options, host).await,
-                None => answer(&context, &options).await,
+                Some(host) => call(&context, &options, said, host).await,
+                None => answer(&context, &options, said).await,
             };
             match ended {
                 Ok(()) => 0,
@@ -138,21 +147,53 @@ impl Options {
     }
 }
 
-async fn call(context: &Context, options: &Options, host: &str) -> Result<(), String> {
+/// What this end has to say.
+struct Said {
+    lines: VecDeque<String>,
+    /// Where further ones come from, until there are no more.
+    typed: Option<Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>>,
+}
+
+impl Said {
+    fn new(context: &Context, options: &Options) -> Self {
+        let (mut lines, mut typed) = (options.lines.clone(), None);
+        if lines.is_empty() {
+            match context.console.input() {
+                Input::Nothing => {}
+                Input::Text(text) => lines.extend(text.lines().map(str::to_owned)),
+                Input::Live(input) => typed = Some(BufReader::new(input).lines()),
+            }
+        }
+        Self { lines, typed }
+    }
+
+    /// The next line that somebody types, which is asked for when those before it are said; none at the end of all.
+    async fn next(&mut self) -> io::Result<Option<String>> {
+        match &mut self.typed {
+            Some(typed) if self.lines.is_empty() => typed.next_line().await,
+            _ => core::future::pending().await,
+        }
+    }
+}
+
+async fn call(context: &Context, options: &Options, mut said: Said, host: &str) -> Result<(), String> {
     let names = Names::new(context.net.clone());
     let connected = names.connect(host, options.port, options.family, &TcpOptions::default()).await;
     let (stream, _) = connected.map_err(|e| io::Error::from(e).to_string())?;
-    talk(context, options, stream).await
+    talk(context, options, &mut said, stream).await
 }
 
 /// Talks with one after another.
-async fn answer(context: &Context, options: &Options) -> Result<(), String> {
+async fn answer(context: &Context, options: &Options, mut said: Said) -> Result<(), String> {
     let net = &context.net;
     let in_words = |e: io::Error| format!("port {}: {e}", options.port);
     let listener = net.listen(net.everywhere(options.port), ListenOptions::default()).map_err(in_words)?;
+    let lines = said.lines.clone();
     loop {
         let (stream, _) = listener.accept().await.map_err(in_words)?;
-        if let Err(why) = talk(context, options, stream).await {
+        // What was given is said to each, what is typed to whoever is there.
+        said.lines = lines.clone();
+        if let Err(why) = talk(context, options, &mut said, stream).await {
             context.console.err(format!("chat: {why}\n").as_bytes());
         }
     }
@@ -180,11 +221,13 @@ impl End for Connection {
     }
 }
 
+/// How long the other end may take to begin a session, or to agree to one.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A conversation.
 struct Talk<'a> {
     context: &'a Context,
     connection: Connection,
-    lines: VecDeque<String>,
     options: &'a Options,
     stands: bool,
     /// When this end may say its next line.
@@ -199,16 +242,16 @@ struct Talk<'a> {
     ended: Option<Result<(), String>>,
 }
 
-async fn talk(context: &Context, options: &Options, stream: TcpStream) -> Result<(), String> {
+async fn talk(context: &Context, options: &Options, said: &mut Said, stream: TcpStream) -> Result<(), String> {
     let net = &context.net;
+    let begun = net.now();
     let mut talk = Talk {
         context,
         connection: Connection::new(Config::default()),
-        lines: options.lines.clone(),
         options,
         stands: false,
-        due: net.now(),
-        last: net.now(),
+        due: begun,
+        last: begun,
         asked: None,
         wanted: false,
         ending: false,
@@ -220,13 +263,36 @@ async fn talk(context: &Context, options: &Options, stream: TcpStream) -> Result
         talk.ask(Request::Connect(proposal)).map_err(|e| e.to_string())?;
     }
     loop {
-        let until = talk.go_on().map_err(|e| e.to_string())?;
-        let state = line.step(&mut talk.connection, until).await;
+        let until = talk.go_on(said).map_err(|e| e.to_string())?;
+        let until = if talk.stands { until } else { Some(begun + PATIENCE) };
+        let stepped = {
+            let (step, typed) = (pin!(line.step(&mut talk.connection, until)), pin!(said.next()));
+            match select(step, typed).await {
+                Either::Left((state, _)) => Ok(state),
+                Either::Right((typed, _)) => Err(typed),
+            }
+        };
+        let state = match stepped {
+            Ok(state) => state,
+            Err(Ok(Some(text))) => {
+                said.lines.push_back(text);
+                continue;
+            }
+            // It ends like any that has nothing more to say.
+            Err(Ok(None)) => {
+                (said.typed, talk.last) = (None, net.now());
+                continue;
+            }
+            Err(Err(e)) => return Err(format!("standard input: {e}")),
+        };
         while let Some(event) = talk.connection.poll_event() {
             talk.hear(event).map_err(|e| e.to_string())?;
         }
         if state == State::Closed {
             return talk.ended.unwrap_or_else(|| Err("the connection ended within the conversation".to_owned()));
+        }
+        if !talk.stands && talk.ended.is_none() && net.now() >= begun + PATIENCE {
+            return Err(format!("nobody spoke of a session within {} s", PATIENCE.as_secs()));
         }
     }
 }
@@ -247,42 +313,55 @@ impl Talk<'_> {
     }
 
     /// Says what is due; when it is to be called again.
-    fn go_on(&mut self) -> Result<Option<Instant>, Wrong> {
+    fn go_on(&mut self, said: &mut Said) -> Result<Option<Instant>, Wrong> {
         let now = self.net().now();
         if !self.stands || self.ending {
             return Ok(None);
         }
         if !self.has_token() {
-            let due = !self.lines.is_empty() && self.due <= now;
-            if self.asked.is_none() && (due || self.is_over(now)) {
-                self.ask_for_token(now)?;
+            let due = !said.lines.is_empty() && self.due <= now;
+            match self.asked {
+                None if due || self.is_over(now, said) => self.ask_for_token(now)?,
+                // Who has it says nothing, and does not give it.
+                Some(asked) if now >= self.last.max(asked) + self.options.quiet => {
+                    self.ending = true;
+                    self.ended = Some(Err(format!("the other end keeps the token, {:?} now", self.options.quiet)));
+                    self.ask(Request::Abort(Bytes::new()))?;
+                    return Ok(None);
+                }
+                _ => {}
             }
-            return Ok(self.next(now));
+            return Ok(self.next(now, said));
         }
         if self.due <= now
-            && let Some(text) = self.lines.pop_front()
+            && let Some(text) = said.lines.pop_front()
         {
             self.say(now, &text)?;
         }
         if self.wanted {
             self.give(now)?;
-        } else if self.is_over(now) {
+        } else if self.is_over(now, said) {
             self.ending = true;
             self.ask(Request::Release(Bytes::new()))?;
             return Ok(None);
         }
-        Ok(self.next(now))
+        Ok(self.next(now, said))
     }
 
     /// When there will be something to do.
-    fn next(&self, now: Instant) -> Option<Instant> {
-        let at = if self.lines.is_empty() { self.last + self.options.quiet } else { self.due };
+    fn next(&self, now: Instant, said: &Said) -> Option<Instant> {
+        let at = match self.asked {
+            Some(asked) => self.last.max(asked) + self.options.quiet,
+            None if said.lines.is_empty() => self.last + self.options.quiet,
+            None => self.due,
+        };
         Some(at).filter(|at| *at > now)
     }
 
     /// Whether the one who called has nothing more to say, and nobody has said anything for long enough.
-    fn is_over(&self, now: Instant) -> bool {
-        self.options.host.is_some() && self.lines.is_empty() && now >= self.last + self.options.quiet
+    fn is_over(&self, now: Instant, said: &Said) -> bool {
+        let has_said_all = said.lines.is_empty() && said.typed.is_none();
+        self.options.host.is_some() && has_said_all && now >= self.last + self.options.quiet
     }
 
     fn say(&mut self, now: Instant, text: &str) -> Result<(), Wrong> {

@@ -276,10 +276,16 @@ async fn over<S: Source>(
         for _ in before.points..after.points {
             net.count("transfer.points");
         }
-        if after.resumed + after.restarted > before.resumed + before.restarted {
+        if after.resumed > before.resumed {
             net.count("transfer.resumed");
             net.trace(Storey::Session, "transfer.resumed", |f| {
                 f.set("file", bar.name.clone()).set("from", after.confirmed);
+            });
+        }
+        if after.restarted > before.restarted {
+            net.count("transfer.anew");
+            net.trace(Storey::Session, "transfer.anew", |f| {
+                f.set("file", bar.name.clone()).set("why", "nothing of it was confirmed, or is there any more");
             });
         }
         bar.draw(after.confirmed);
@@ -338,7 +344,11 @@ const METRICS: &[Metric] = &[
     Metric::bytes("transfer.again", "bytes that `send` sent more than once, a sample a file"),
     Metric::counter("transfer.points", "synchronization points that the receiver confirmed"),
     Metric::counter("transfer.broken", "connections that broke before the file was whole"),
-    Metric::counter("transfer.resumed", "connections over which `send` went on with a file"),
+    Metric::counter("transfer.resumed", "connections over which `send` went on with a file at a synchronization point"),
+    Metric::counter(
+        "transfer.anew",
+        "connections after the first over which `send` began anew, as no point was confirmed",
+    ),
     Metric::counter("transfer.ok", "files that arrived whole"),
     Metric::counter("transfer.error", "files that did not"),
     Metric::times("transfer.time", "from the first connection to the receiver's word that the file is whole"),

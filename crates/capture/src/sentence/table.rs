@@ -300,6 +300,7 @@ pub const TELLINGS: &[Telling] = &[
     all("tls.server-hello", "ServerHellos", Moment, To, &["ServerHello: {version}, {suite}[ — {why}]"]),
     all("traceroute.answer", "answers", Moment, From, &["TTL {ttl}: {why}, after {took}"]),
     all("traceroute.failed", "probes without an answer", Moment, To, &["TTL {ttl}: {why}"]),
+    all("transfer.anew", "files begun anew", Headline, Everyone, &["begins {file} anew — {why}"]),
     all("transfer.broken", "broken connections", Headline, Everyone, &["{file}: {confirmed:bytes} of {of:bytes} are confirmed — {why}"]),
     all("transfer.done", "files sent", Headline, Everyone, &["has sent {file}: {bytes:bytes} in {took}, {again:bytes} of it again"]),
     all("transfer.failed", "files not sent", Headline, Everyone, &["does not send {file} — {why}"]),

@@ -94,9 +94,9 @@ pub struct Progress {
     pub sent: u64,
     /// Octets that were sent again.
     pub again: u64,
-    /// How often it went on after a break.
+    /// How often it went on at a synchronization point, after a break or a restart of either end.
     pub resumed: u32,
-    /// How often it began anew.
+    /// How often it began anew, as no point was confirmed, or the other end has lost what it had.
     pub restarted: u32,
     /// Points that were confirmed.
     pub points: u32,
@@ -404,13 +404,10 @@ impl<S: Source> Sender<S> {
             },
         };
         self.marks.retain(|mark, _| *mark == serial);
-        if self.begun > 0 || serial > Serial::default() {
-            let anew = serial == Serial::default() && self.progress.confirmed > 0;
-            if anew {
-                self.progress.restarted += 1;
-            } else {
-                self.progress.resumed += 1;
-            }
+        if serial > Serial::default() {
+            self.progress.resumed += 1;
+        } else if self.begun > 0 {
+            self.progress.restarted += 1;
         }
         self.begun += 1;
         self.at = from;
