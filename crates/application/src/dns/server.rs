@@ -42,7 +42,10 @@ impl Zones {
     fn respond(&self, net: &NetRef, bytes: &[u8], from: SocketAddr, carrier: Carrier) -> Response {
         let now = net.now();
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = versions.iter().rposition(|(from, _)| *from <= now).unwrap_or_default();
+        // Before the first of them it is a server of no zones, and refuses all.
+        let Some(current) = versions.iter().rposition(|(from, _)| *from <= now) else {
+            return respond(&[], bytes, carrier, self.udp_size);
+        };
         if let Some(request) = update_in(bytes) {
             let may = self.updaters.contains(&from.ip().to_canonical());
             let who = if may { Requestor::Allowed } else { Requestor::Stranger };
@@ -57,7 +60,7 @@ impl Zones {
             };
             return Response::Messages(vec![response], why);
         }
-        respond(versions.get(current).map_or(&[], |(_, zones)| zones), bytes, carrier, self.udp_size)
+        respond(&versions[current].1, bytes, carrier, self.udp_size)
     }
 }
 
