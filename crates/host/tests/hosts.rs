@@ -113,7 +113,7 @@ async fn ping(net: &NetRef, log: &Log, to: &str, count: u16, ttl: u8) {
         }
         let mut buf = [0; 64];
         match net.timeout(Duration::from_secs(10), socket.receive(&mut buf)).await {
-            Ok(Ok(EchoReply::Reply { from, seq, ttl, len })) => {
+            Ok(Ok(EchoReply::Reply { from, seq, ttl, len, .. })) => {
                 log.say(format!("{len} from {from} seq {seq} ttl {ttl} time {}", (net.now() - sent).as_millis()));
             }
             Ok(Ok(EchoReply::Error { seq, error })) => {

@@ -255,4 +255,86 @@ body = "300kb"
     let (received, bad, sent) = (&rows[3], &rows[5], &rows[7]);
     assert!(sent[5] > 0, "it met collisions: {text}");
     assert!(bad[0] > 10 && received[2] >= bad[0], "who does not talk hears what a collision leaves: {text}");
+
+/// Programs of `a` and of `server`, with a router between them; what each printed, standard output before standard error.
+fn between(a: &[&str], server: &[&str]) -> Vec<(String, String)> {
+    let list = |commands: &[&str]| commands.iter().map(|command| format!("'{command}'")).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        r#"
+[lab]
+stop = "60s"
+[topology]
+links = ["a -- r1", "r1 -- server : delay 5ms", "r1 -- ns"]
+[router.r1]
+[host.a]
+run = [{}]
+[host.server]
+run = [{}]
+[host.ns.dns]
+"#,
+        list(a),
+        list(server)
+    );
+    let lab = Lab::parse("lab.toml", &text).unwrap_or_else(|e| panic!("{e}"));
+    let mut run = lab.build(&BuildOptions::default()).unwrap();
+    run.play().unwrap();
+    let said = |output: septet_lab::Output| {
+        let line = run.lab().nodes[output.node].commands()[output.command].line.clone();
+        (line, output.console.output() + &output.console.errors())
+    };
+    run.outputs().into_iter().map(said).collect()
+}
+
+#[test]
+fn names_stand_beside_addresses_where_both_are_wanted() {
+    let said =
+        printed(&["at 1s: ping -R -c 1 server", "at 3s: tracepath -b server", "at 20s: tracepath -n -b server"], &[]);
+    let [(_, ping), (_, both), (_, numeric)] = &said[..] else { panic!("{said:?}") };
+    let route = "RR: \ta.lab (10.0.1.10)\n\tr1.lab (10.0.2.1)\n\tserver.lab (10.0.2.10)\n\tserver.lab (10.0.2.10)\n\tr1.lab (10.0.1.1)\n\ta.lab (10.0.1.10)\n\n";
+    assert!(ping.contains(route), "{ping}");
+    assert!(both.contains(" 1:  r1.lab (10.0.1.1)  ") && both.contains(" 2:  server.lab (10.0.2.10)  "), "{both}");
+    assert!(
+        numeric.contains(" 1:  10.0.1.1 (r1.lab)  ") && numeric.contains(" 2:  10.0.2.10 (server.lab)  "),
+        "{numeric}"
+    );
+}
+
+#[test]
+fn nc_that_listens_on_udp_speaks_with_the_first_who_comes() {
+    let said = between(
+        &[
+            "at 1s: nc -u -w 2 server 9000 <<< one",
+            "at 5s: nc -u -w 2 server 9000 <<< stranger",
+            "at 9s: nc -u -w 2 server 9001 <<< two",
+            "at 12s: nc -u -w 2 server 9001 <<< three",
+        ],
+        &["nc -v -n -l -u -q 30 9000 <<< welcome", "nc -l -u -k 9001"],
+    );
+    let of = |line: &str| said.iter().find(|(of, _)| of == line).map(|(_, text)| text.as_str()).unwrap();
+    assert_eq!(of("nc -u -w 2 server 9000 <<< one"), "welcome\n");
+    assert_eq!(of("nc -u -w 2 server 9000 <<< stranger"), "");
+    let listener = of("nc -v -n -l -u -q 30 9000 <<< welcome");
+    assert!(
+        listener.starts_with("one\nBound on ") && listener.contains("\nConnection received on 10.0.1.10 "),
+        "{listener}"
+    );
+    assert!(!listener.contains("stranger"), "{listener}");
+    // With `-k` everybody is heard.
+    assert_eq!(of("nc -l -u -k 9001"), "two\nthree\n");
+}
+
+#[test]
+fn what_options_forbid_is_said_before_anything_is_sent() {
+    for (line, why) in [
+        ("ping -R -T tsonly b", "only one of -T or -R may be used"),
+        ("ping -T now b", "`now` is not tsonly, tsandaddr or tsprespec"),
+        ("ping -T tsprespec b", "the node whose time is asked for is missing"),
+        ("mtr -u -T b", "only one of --udp or --tcp may be used"),
+        ("traceroute -s b a", "`b` is not an address of this host"),
+        ("tracepath -Z b", "option -Z: is unknown"),
+    ] {
+        let text = format!("[lab]\n[topology]\nlinks = [\"a -- b\"]\n[host.b]\n[host.a]\nrun = [\"{line}\"]\n");
+        let mistakes = Lab::parse("lab.toml", &text).unwrap_err();
+        assert!(mistakes.iter().any(|mistake| mistake.reason().contains(why)), "{line}: {mistakes:?}");
+    }
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
 use septet_live::kernel::KernelNet;
-use septet_socket::{EchoReply, ListenOptions, NetExt, NetRef, Nodelay, TcpOptions};
+use septet_socket::{Broadcast, EchoReply, IpOptions, ListenOptions, NetExt, NetRef, Nodelay, TcpOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn net() -> NetRef {
@@ -129,11 +129,23 @@ async fn echo() {
         let mut buf = [0; 64];
         let reply = net.timeout(Duration::from_secs(5), icmp.receive(&mut buf)).await.unwrap().unwrap();
         assert!(
-            matches!(reply, EchoReply::Reply { from, seq: s, ttl: 64, len: 8 } if from == home && s == seq),
+            matches!(reply, EchoReply::Reply { from, seq: s, ttl: 64, len: 8, .. } if from == home && s == seq),
             "{reply:?}"
         );
         assert_eq!(&buf[..8], b"payload!");
     }
+    // The kernel records the route as our own stack does: where it leaves, where it comes, and both on the way back.
+    let room = [&[7, 39, 4][..], &[0; 36]].concat();
+    icmp.set_options(&IpOptions::new(&room).unwrap()).unwrap();
+    icmp.send(home, 4, b"payload!").await.unwrap();
+    let reply = net.timeout(Duration::from_secs(5), icmp.receive(&mut [0; 64])).await.unwrap().unwrap();
+    let EchoReply::Reply { options, .. } = reply else { panic!("{reply:?}") };
+    assert_eq!(options.octets()[..3], [7, 39, 20]);
+    assert_eq!(options.octets()[3..19], [[127, 0, 0, 1]; 4].concat());
+    let all = IpAddr::from([255, 255, 255, 255]);
+    assert_eq!(icmp.check(all).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+    icmp.set_broadcast(Broadcast::Allowed).unwrap();
+    assert!(icmp.check(home).is_ok());
 }
 
 #[tokio::test]

@@ -371,7 +371,8 @@ fn an_echo_brings_its_record_of_the_route_back() {
     let header = ipv4::Header::parse(reply).unwrap();
     assert!(ipv4::checksum_ok(reply, header.header_len));
     assert_eq!((header.protocol, header.header_len), (1, 32));
-    assert_eq!(reply[20..28], [7, 11, 8, 10, 0, 0, 1, 0]);
+    // Where it came, and where it left again, as with Linux.
+    assert_eq!(reply[20..32], [7, 11, 12, 10, 0, 0, 1, 10, 0, 0, 1, 0]);
     assert_eq!(reply[32], icmp::kind::ECHO_REPLY);
 }
 

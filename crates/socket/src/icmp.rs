@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use septet_transport::Trouble;
 
+use crate::udp::Broadcast;
+
 /// An ICMP error about something that this socket sent: `struct sock_extended_err`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unreached {
@@ -31,6 +33,47 @@ pub enum MtuDiscovery {
     Do,
 }
 
+/// Options in the header of IPv4: at most forty octets.
+///
+/// ```
+/// use septet_socket::IpOptions;
+/// // RFC 791's record of the route, with room for one address.
+/// let options = IpOptions::new(&[7, 7, 4, 0, 0, 0, 0]).unwrap();
+/// assert_eq!(options.octets(), [7, 7, 4, 0, 0, 0, 0, 0], "up to a multiple of four");
+/// assert!(IpOptions::new(&[1; 41]).is_none());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct IpOptions {
+    octets: [u8; IpOptions::MOST],
+    len: u8,
+}
+
+impl IpOptions {
+    /// As many octets as a header has room for.
+    pub const MOST: usize = 40;
+    /// A header without options.
+    pub const NONE: Self = Self { octets: [0; Self::MOST], len: 0 };
+
+    /// These options, with the ends of the list behind them that make the header a multiple of four octets; `None` where
+    /// there are too many.
+    pub fn new(options: &[u8]) -> Option<Self> {
+        let mut octets = [0; Self::MOST];
+        octets.get_mut(..options.len())?.copy_from_slice(options);
+        Some(Self { octets, len: options.len().next_multiple_of(4) as u8 })
+    }
+
+    /// What stands in the header.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[..usize::from(self.len)]
+    }
+}
+
+impl fmt::Debug for IpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.octets().fmt(f)
+    }
+}
+
 /// An echo reply, or the error that came instead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EchoReply {
@@ -44,6 +87,8 @@ pub enum EchoReply {
         ttl: u8,
         /// Bytes of payload, written to the caller's buffer as far as they fitted.
         len: usize,
+        /// The options of its header.
+        options: IpOptions,
     },
     /// A node on the way reported an error about the request with this sequence number.
     Error {
@@ -85,6 +130,25 @@ pub trait IcmpSocketImpl: Send + Sync + Unpin + 'static {
     /// # Errors
     /// `NotFound` where there is no such interface.
     fn bind_device(&self, device: &str) -> io::Result<()>;
+
+    /// Sets the options in the header of IPv4 of what is sent: `IP_OPTIONS`.
+    ///
+    /// # Errors
+    /// `InvalidInput` where they are not as RFC 791 wants them, or ask for a way of their own, which is not taken.
+    fn set_options(&self, options: &IpOptions) -> io::Result<()>;
+
+    /// Sets whether requests may go to all on a link: `SO_BROADCAST`.
+    ///
+    /// # Errors
+    /// Those of the network.
+    fn set_broadcast(&self, broadcast: Broadcast) -> io::Result<()>;
+
+    /// Whether requests could go to `to`, as `connect` would say it.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where that is all on a link, and [`set_broadcast`](Self::set_broadcast) did not allow it;
+    /// `NetworkUnreachable` and its kin.
+    fn check(&self, to: IpAddr) -> io::Result<()>;
 
     /// The identifier of its requests.
     ///
@@ -148,6 +212,31 @@ impl IcmpSocket {
         self.0.bind_device(device)
     }
 
+    /// Sets the options in the header of IPv4 of what is sent.
+    ///
+    /// # Errors
+    /// `InvalidInput` where they are not as RFC 791 wants them, or ask for a way of their own, which is not taken.
+    pub fn set_options(&self, options: &IpOptions) -> io::Result<()> {
+        self.0.set_options(options)
+    }
+
+    /// Sets whether requests may go to all on a link.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn set_broadcast(&self, broadcast: Broadcast) -> io::Result<()> {
+        self.0.set_broadcast(broadcast)
+    }
+
+    /// Whether requests could go to `to`.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where that is all on a link, and [`set_broadcast`](Self::set_broadcast) did not allow it;
+    /// `NetworkUnreachable` and its kin.
+    pub fn check(&self, to: IpAddr) -> io::Result<()> {
+        self.0.check(to)
+    }
+
     /// The identifier of its requests.
     ///
     /// # Errors
@@ -159,8 +248,8 @@ impl IcmpSocket {
     /// Sends an echo request.
     ///
     /// # Errors
-    /// `NetworkUnreachable`, or `InvalidInput` where the payload is larger than a datagram can be, or than the path's MTU
-    /// under [`MtuDiscovery::Do`].
+    /// `NetworkUnreachable`, `PermissionDenied` for all on a link where that was not allowed, or `InvalidInput` where the
+    /// payload is larger than a datagram can be, or than the path's MTU under [`MtuDiscovery::Do`].
     pub async fn send(&self, to: IpAddr, seq: u16, payload: &[u8]) -> io::Result<()> {
         poll_fn(|cx| self.0.poll_send(cx, to, seq, payload)).await
     }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use septet_core::{EventId, Fields, Instant, Recorder, Storey};
 
-use crate::{Admin, IcmpSocket, ListenOptions, PacketSocket, SystemRef, TcpListener, TcpOptions, TcpStream, UdpSocket};
+use crate::{
+    Admin, IcmpSocket, ListenOptions, PacketSocket, RawPacket, SystemRef, TcpListener, TcpOptions, TcpStream, UdpSocket,
+};
 use septet_wire::ethernet::EtherType;
 
 /// A future on the heap that may move between threads.
@@ -134,9 +136,10 @@ pub trait Net: Send + Sync + 'static {
     /// back [`open_packet`](Self::open_packet) shows.
     ///
     /// # Errors
-    /// `NetworkUnreachable` and its kin; `Unsupported` where the network has none.
-    fn send_raw(&self, to: IpAddr, protocol: u8, ttl: u8, payload: &[u8]) -> io::Result<()> {
-        let _ = (to, protocol, ttl, payload);
+    /// `NetworkUnreachable` and its kin; `AddrNotAvailable` and `NotFound` where the host has no such address or interface;
+    /// `Unsupported` where the network has none.
+    fn send_raw(&self, packet: &RawPacket<'_>) -> io::Result<()> {
+        let _ = packet;
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use std::io;
+use std::net::IpAddr;
 
 use septet_wire::ethernet::MacAddr;
 
@@ -59,5 +60,29 @@ impl PacketSocket {
 impl fmt::Debug for PacketSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PacketSocket")
+    }
+}
+
+/// A packet of any protocol above IP that somebody has built: what Linux's `SOCK_RAW` sends.
+#[derive(Clone, Copy, Debug)]
+pub struct RawPacket<'a> {
+    /// Where it goes.
+    pub to: IpAddr,
+    /// What it carries: the protocol number of IP.
+    pub protocol: u8,
+    /// Its time to live.
+    pub ttl: u8,
+    /// The address that it comes from; the one that the way there has, where none is said.
+    pub source: Option<IpAddr>,
+    /// The interface that it leaves by, whatever the routes say: `SO_BINDTODEVICE`.
+    pub device: Option<&'a str>,
+    /// The header of that protocol, with its checksum, and what follows it.
+    pub payload: &'a [u8],
+}
+
+impl<'a> RawPacket<'a> {
+    /// With the routes' way and Linux's time to live.
+    pub const fn new(to: IpAddr, protocol: u8, payload: &'a [u8]) -> Self {
+        Self { to, protocol, ttl: 64, source: None, device: None, payload }
     }
 }

@@ -57,6 +57,8 @@ pub(super) enum ArgError {
     Missing(&'static str),
     /// The first says nothing without the second.
     Without(&'static str, &'static str),
+    /// There is room for one of them.
+    Both(&'static str, &'static str),
 }
 
 impl fmt::Display for ArgError {
@@ -67,6 +69,7 @@ impl fmt::Display for ArgError {
             Self::Extra(word) => write!(f, "extra argument: {word}"),
             Self::Bad { option, value, wanted } => write!(f, "option {option}: `{value}` is not {wanted}"),
             Self::Missing(what) => write!(f, "{what} is missing"),
+            Self::Both(one, other) => write!(f, "only one of {other} or {one} may be used"),
             Self::Without(option, other) => write!(f, "option {option}: means nothing without {other}"),
         }
     }

@@ -39,6 +39,7 @@ mod receive;
 mod send;
 mod session_line;
 mod stream;
+mod syn;
 mod tcp_echo;
 mod tcp_send;
 mod tcp_sink;
@@ -310,7 +311,8 @@ pub fn launch(context: Context, mut command: Vec<String>) -> BoxFuture<'static, 
             return 0;
         }
         let name = command.remove(0);
-        let input = find(&name).map_or(Ok(None), |program| take_input(program, &mut command));
+        let program = find(&name);
+        let input = program.map_or(Ok(None), |program| take_input(program, &mut command));
         let (input, refused) = match input {
             Ok(input) => (input, None),
             Err(misuse) => (None, Some(misuse.reason)),
@@ -323,7 +325,7 @@ pub fn launch(context: Context, mut command: Vec<String>) -> BoxFuture<'static, 
             f.set("command", line.clone());
         });
         let help = command.iter().any(|a| a == "--help");
-        let code = match find(&name) {
+        let code = match program {
             None => {
                 context.console.err(format!("{name}: command not found\n").as_bytes());
                 127

@@ -1,14 +1,15 @@
 //! `mtr --report`: the routers on the way to a host, how many packets each loses, and how long it takes.
 
 use core::time::Duration;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use septet_core::Metric;
-use septet_socket::{BoxFuture, NetExt};
+use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
-use super::hop::{Hop, probe};
+use super::hop::{Hop, probe, probe_tcp, probe_udp};
 use super::names::Names;
+use super::syn;
 use super::{Context, Misuse, Needs, Program, complain};
 use crate::dns::Family;
 
@@ -31,8 +32,11 @@ impl Program for Mtr {
  -i, --interval <s>       Seconds from one round to the next (1)
  -m, --max-ttl <hops>     Go no further than so many hops (30)
  -n, --no-dns             Do not look names up
+ -P, --port <port>        To this port, with -T (80) or -u (another for each packet)
  -r, --report             Print a report at the end, as it does without it
  -s, --psize <bytes>      Length of the packets (64)
+ -T, --tcp                Send TCP SYNs instead of ICMP echo requests
+ -u, --udp                Send UDP instead of ICMP echo requests
 "
     }
 
@@ -66,6 +70,16 @@ struct Options {
     hops: u8,
     numeric: bool,
     length: usize,
+    method: Method,
+    port: Option<u16>,
+}
+
+/// What is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Icmp,
+    Tcp,
+    Udp,
 }
 
 const SPECS: &[Spec] = &[
@@ -75,8 +89,11 @@ const SPECS: &[Spec] = &[
     value('i', "interval"),
     value('m', "max-ttl"),
     flag('n', "no-dns"),
+    value('P', "port"),
     flag('r', "report"),
     value('s', "psize"),
+    flag('T', "tcp"),
+    flag('u', "udp"),
 ];
 
 impl Options {
@@ -90,11 +107,15 @@ impl Options {
             hops: 30,
             numeric: false,
             length: 64,
+            method: Method::Icmp,
+            port: None,
         };
         args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(word) if options.host.is_empty() => options.host = word,
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
+                Arg::Flag(name) if name == "tcp" => options.method(Method::Tcp)?,
+                Arg::Flag(name) if name == "udp" => options.method(Method::Udp)?,
                 Arg::Flag(name) => {
                     options.numeric |= name == "no-dns";
                     options.family = args::family(&name).unwrap_or(options.family);
@@ -105,6 +126,7 @@ impl Options {
                         "report-cycles" => {
                             options.cycles = args::within(&option, &text, 1, 100_000, "a number from 1 to 100000")?;
                         }
+                        "port" => options.port = Some(args::port(&option, &text)?),
                         "interval" => options.interval = args::span(&option, &text)?,
                         "max-ttl" => {
                             options.hops = args::within(&option, &text, 1, 255, "a number of hops from 1 to 255")?;
@@ -119,6 +141,60 @@ impl Options {
             return Err(ArgError::Missing("the hostname").into());
         }
         Ok(options)
+    }
+
+    fn method(&mut self, method: Method) -> Result<(), ArgError> {
+        if self.method != Method::Icmp && self.method != method {
+            return Err(ArgError::Both("--tcp", "--udp"));
+        }
+        self.method = method;
+        Ok(())
+    }
+}
+
+/// Sends packets to a host, one after the other.
+struct Prober<'a> {
+    net: &'a NetRef,
+    options: &'a Options,
+    host: IpAddr,
+    /// What sends SYNs.
+    syn: Option<syn::Prober>,
+    /// How many were sent.
+    sent: u16,
+}
+
+/// mtr's MinPort: where the first datagram goes, where nobody says.
+const FIRST_PORT: u16 = 33_000;
+
+impl<'a> Prober<'a> {
+    fn open(net: &'a NetRef, options: &'a Options, host: IpAddr) -> Result<Self, String> {
+        let syn = match options.method {
+            Method::Tcp => {
+                let prober = syn::Prober::open(net, host, options.port.unwrap_or(80), &syn::Origin::default());
+                Some(prober.map_err(|e| format!("Failure to open sockets: {e}"))?)
+            }
+            Method::Icmp | Method::Udp => None,
+        };
+        Ok(Self { net, options, host, syn, sent: 0 })
+    }
+
+    /// What becomes of one packet with this time to live.
+    async fn probe(&mut self, ttl: u8, wait: Duration) -> Result<(Hop, Duration), String> {
+        let headers = if self.host.is_ipv4() { 28 } else { 48 };
+        let payload = self.options.length.saturating_sub(headers);
+        self.sent = self.sent.wrapping_add(1);
+        let asked = match (&self.syn, self.options.method) {
+            (Some(syn), _) => probe_tcp(self.net, syn, (self.sent.into(), ttl), wait).await,
+            (None, Method::Udp) => {
+                let port = self.options.port.unwrap_or(FIRST_PORT + self.sent % (u16::MAX - FIRST_PORT));
+                probe_udp(self.net, (SocketAddr::new(self.host, port), ttl), payload, wait).await
+            }
+            (None, _) => {
+                let socket = self.net.open_icmp(self.host).map_err(|e| format!("Failure to open sockets: {e}"))?;
+                probe(self.net, &socket, (self.host, ttl, self.sent), payload, wait).await
+            }
+        };
+        asked.map_err(|e| format!("send: {e}"))
     }
 }
 
@@ -141,12 +217,10 @@ async fn report(context: &Context, options: &Options) -> Result<(), String> {
         .address(&options.host, options.family)
         .await
         .map_err(|e| format!("Failed to resolve host: {}: {e}", options.host))?;
-    let headers = if host.is_ipv4() { 28 } else { 48 };
-    let payload = options.length.saturating_sub(headers);
+    let mut prober = Prober::open(net, options, host)?;
     let started = date(net.unix_time());
     let mut lines: Vec<Line> = Vec::new();
     let mut end = usize::from(options.hops);
-    let mut seq = 0u16;
     for cycle in 0..options.cycles {
         let begun = net.now();
         let mut at = 0;
@@ -154,15 +228,12 @@ async fn report(context: &Context, options: &Options) -> Result<(), String> {
             if lines.len() <= at {
                 lines.push(Line::default());
             }
-            let socket = net.open_icmp(host).map_err(|e| format!("Failure to open sockets: {e}"))?;
-            seq = seq.wrapping_add(1);
             lines[at].sent += 1;
             net.count("mtr.sent");
             // Of a hop that has been silent so far nobody waits long for, once there is one behind it.
             let is_silent = lines[at].from.is_none() && cycle > 0;
             let wait = if is_silent { options.interval.min(PATIENCE) } else { PATIENCE };
-            let asked = probe(net, &socket, (host, at as u8 + 1, seq), payload, wait).await;
-            let (hop, took) = asked.map_err(|e| format!("send: {e}"))?;
+            let (hop, took) = prober.probe(at as u8 + 1, wait).await?;
             let from = match hop {
                 Hop::Host(from, _) => {
                     end = at + 1;

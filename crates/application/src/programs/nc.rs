@@ -341,7 +341,10 @@ impl Session<'_> {
         socket.connect(to)?;
         let text = match self.input().0 {
             Input::Text(text) if !self.options.scan => text,
-            Input::Live(input) if !self.options.scan => return self.talk_udp(host, &socket, to, input).await,
+            Input::Live(input) if !self.options.scan => {
+                self.succeeded(host, to);
+                return self.talk_udp(&socket, input).await;
+            }
             _ => "X".to_owned(),
         };
         socket.send(text.as_bytes()).await?;
@@ -363,19 +366,14 @@ impl Session<'_> {
     }
 
     /// Sends what somebody says, each piece as a datagram, and prints what comes.
-    async fn talk_udp(
-        &self,
-        host: &str,
-        socket: &UdpSocket,
-        to: SocketAddr,
-        mut input: Box<dyn AsyncRead + Send + Unpin>,
-    ) -> io::Result<()> {
+    async fn talk_udp(&self, socket: &UdpSocket, mut input: Box<dyn AsyncRead + Send + Unpin>) -> io::Result<()> {
         let net = &self.context.net;
-        self.succeeded(host, to);
         let (mut said, mut heard) = (vec![0; 16_384], vec![0; 65_536]);
-        let mut open = true;
+        let (mut open, mut over) = (true, None);
         loop {
-            let silence = self.options.wait.map(|wait| net.sleep(wait));
+            // Silence ends it, with `-w`; and the end of the input some time later, with `-q`.
+            let end = [self.options.wait.map(|wait| net.now() + wait), over].into_iter().flatten().min();
+            let silence = end.map(|end| net.sleep_until(end));
             let woken = {
                 let mut reading = pin!(input.read(&mut said));
                 let mut receiving = pin!(socket.receive(&mut heard));
@@ -400,7 +398,13 @@ impl Session<'_> {
                     self.context.console.out(&heard[..len]);
                 }
                 Some(Ok(read)) => match read? {
-                    0 => open = false,
+                    0 => match self.options.ending {
+                        Ending::Quits(after) => {
+                            open = false;
+                            over = Some(net.now() + after);
+                        }
+                        Ending::Silent | Ending::Told => open = false,
+                    },
                     len => {
                         socket.send(&said[..len]).await?;
                     }
@@ -440,8 +444,7 @@ impl Session<'_> {
             };
             let (stream, peer) = accepted.map_err(|e| reason(&e))?;
             net.count("nc.connections");
-            let name = if self.options.numeric { None } else { self.names.name(peer.ip()).await };
-            let shown = name.unwrap_or_else(|| peer.ip().to_string());
+            let shown = self.shown(peer.ip()).await;
             self.say(&format!("Connection received on {shown} {}", peer.port()));
             // A connection that breaks off is over.
             let ended = self.talk(stream).await;
@@ -451,7 +454,9 @@ impl Session<'_> {
         }
     }
 
-    async fn listen_udp(&self, socket: &UdpSocket) -> io::Result<u8> {
+    /// As the original: the first who sends something is the one with whom it speaks from then on; with `-k` everybody is heard,
+    /// and nobody answered.
+    async fn listen_udp(&mut self, socket: &UdpSocket) -> io::Result<u8> {
         let net = &self.context.net;
         let mut buf = vec![0; 65_536];
         loop {
@@ -465,10 +470,27 @@ impl Session<'_> {
             };
             net.observe("nc.bytes", datagram.len as f64);
             self.context.console.out(&buf[..datagram.len.min(buf.len())]);
-            if let (Input::Text(text), _) = self.input() {
-                socket.send_to(text.as_bytes(), datagram.from).await?;
+            if self.options.again {
+                continue;
             }
+            socket.connect(datagram.from)?;
+            net.count("nc.connections");
+            let shown = self.shown(datagram.from.ip()).await;
+            self.say(&format!("Connection received on {shown} {}", datagram.from.port()));
+            let input: Box<dyn AsyncRead + Send + Unpin> = match self.input().0 {
+                Input::Nothing => Box::new(tokio::io::empty()),
+                Input::Text(text) => Box::new(io::Cursor::new(text.into_bytes())),
+                Input::Live(input) => input,
+            };
+            self.talk_udp(socket, input).await?;
+            return Ok(0);
         }
+    }
+
+    /// How somebody is called in a line of `-v`.
+    async fn shown(&mut self, ip: IpAddr) -> String {
+        let name = if self.options.numeric { None } else { self.names.name(ip).await };
+        name.unwrap_or_else(|| ip.to_string())
     }
 }
 

@@ -1,15 +1,25 @@
-//! Probes of TCP, as `traceroute -T` sends them: a SYN each, by hand, from a port of its own. Whoever answers it has been
+//! Probes of TCP, as `traceroute -T` and `mtr -T` send them: a SYN each, by hand, from a port of its own. Whoever answers it has been
 //! reached, be it with SYN and ACK or with RST; the host, which knows nothing of the connection, resets it then.
 
 use std::io;
 use std::net::IpAddr;
 
 use septet_core::Frame;
-use septet_socket::{NetExt, NetRef, PacketSocket, Trouble};
+use septet_socket::admin::Address;
+use septet_socket::{NetExt, NetRef, PacketSocket, RawPacket, Trouble};
 use septet_wire::ethernet::EtherType;
 use septet_wire::packet::Packet;
 use septet_wire::tcp::{self, Flags, Header, HeaderOptions, SackBlocks, Timestamps};
 use septet_wire::{protocol, reported};
+
+/// Where probes leave, as far as it was said.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Origin {
+    /// By this interface.
+    pub(super) device: Option<String>,
+    /// From this address.
+    pub(super) address: Option<IpAddr>,
+}
 
 /// What came back.
 pub(super) enum Answer {
@@ -26,6 +36,8 @@ pub(super) struct Prober {
     socket: PacketSocket,
     host: IpAddr,
     source: IpAddr,
+    /// By which they leave, whatever the routes say.
+    device: Option<String>,
     port: u16,
     /// The port of the first probe; each further one has the next.
     first: u16,
@@ -35,18 +47,38 @@ pub(super) struct Prober {
 const PORTS: u16 = 0x8000;
 
 impl Prober {
-    pub(super) fn open(net: &NetRef, host: IpAddr, port: u16) -> io::Result<Self> {
-        let admin = net.admin()?;
-        let path = admin.path_to(host)?;
-        let Some(iface) = path.iface else {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "packets to the host itself pass no link"));
+    /// # Errors
+    /// No way there, no such interface or address, or `Unsupported` where no packets can be sent by hand.
+    pub(super) fn open(net: &NetRef, host: IpAddr, port: u16, origin: &Origin) -> io::Result<Self> {
+        let by_hand = |e: io::Error| match e.kind() {
+            io::ErrorKind::Unsupported => io::Error::new(e.kind(), "this network lets nobody send SYNs by hand"),
+            _ => e,
         };
-        let links = admin.links()?;
+        let admin = net.admin().map_err(by_hand)?;
+        let (links, addresses) = (admin.links()?, admin.addresses()?);
+        let (iface, way) = match &origin.device {
+            Some(device) => {
+                let link = links.iter().find(|link| link.name == *device).ok_or(io::ErrorKind::NotFound)?;
+                let at = |a: &&Address| a.iface == link.iface && a.address.addr().is_ipv4() == host.is_ipv4();
+                let source = addresses.iter().find(at).ok_or(io::ErrorKind::NetworkUnreachable)?;
+                (link.iface, source.address.addr())
+            }
+            None => {
+                let path = admin.path_to(host)?;
+                let inside = || io::Error::new(io::ErrorKind::Unsupported, "packets to the host itself pass no link");
+                (path.iface.ok_or_else(inside)?, path.source)
+            }
+        };
+        if origin.address.is_some_and(|own| addresses.iter().all(|address| address.address.addr() != own)) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let source = origin.address.unwrap_or(way);
         let device = links.iter().find(|link| link.iface == iface).map_or("", |link| &link.name);
         let version = if host.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
-        let socket = net.open_packet(device, version)?;
+        let socket = net.open_packet(device, version).map_err(by_hand)?;
         let first = PORTS + (net.random_u64() % 0x4000) as u16;
-        Ok(Self { net: net.clone(), socket, host, source: path.source, port, first })
+        let device = origin.device.clone();
+        Ok(Self { net: net.clone(), socket, host, source, device, port, first })
     }
 
     pub(super) fn send(&self, probe: u32, ttl: u8) -> io::Result<()> {
@@ -72,7 +104,12 @@ impl Prober {
         header.write(&mut bytes);
         let mut frame = Frame::new(0, &bytes);
         tcp::seal(self.source, self.host, &mut frame);
-        self.net.send_raw(self.host, protocol::TCP, ttl, frame.bytes())
+        self.net.send_raw(&RawPacket {
+            source: Some(self.source),
+            device: self.device.as_deref(),
+            ttl,
+            ..RawPacket::new(self.host, protocol::TCP, frame.bytes())
+        })
     }
 
     /// The next packet that is about a probe, and which.

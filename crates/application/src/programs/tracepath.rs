@@ -28,6 +28,7 @@ impl Program for Tracepath {
     fn usage(&self) -> &'static str {
         "Usage: tracepath [options] <destination>
  -4, -6        Only to an address of this version of IP
+ -b            Show both names and addresses
  -l <length>   Begin with packets of this length (that of the first link)
  -m <hops>     Go no further than so many hops (30)
  -n            Do not look names up
@@ -63,18 +64,21 @@ struct Options {
     length: Option<u32>,
     hops: u8,
     numeric: bool,
+    both: bool,
 }
 
-const SPECS: &[Spec] = &[flag('4', ""), flag('6', ""), value('l', ""), value('m', ""), flag('n', "")];
+const SPECS: &[Spec] = &[flag('4', ""), flag('6', ""), flag('b', ""), value('l', ""), value('m', ""), flag('n', "")];
 
 impl Options {
     fn parse(words: &[String]) -> Result<Self, At<ArgError>> {
-        let mut options = Self { host: String::new(), family: Family::Any, length: None, hops: 30, numeric: false };
+        let mut options =
+            Self { host: String::new(), family: Family::Any, length: None, hops: 30, numeric: false, both: false };
         args::each(SPECS, words, |arg| {
             match arg {
                 Arg::Free(word) if options.host.is_empty() => options.host = word,
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
                 Arg::Flag(name) if name == "n" => options.numeric = true,
+                Arg::Flag(name) if name == "b" => options.both = true,
                 Arg::Flag(name) => options.family = args::family(&name).unwrap_or(options.family),
                 Arg::Value(name, text) if name == "l" => {
                     options.length = Some(args::within("-l", &text, 48, 65_535, "a length from 48 to 65535")?);
@@ -137,8 +141,15 @@ async fn walk(context: &Context, options: &Options) -> Result<u8, String> {
         };
         let millis = took.as_secs_f64() * 1e3;
         let mut who = async |ip: IpAddr| {
-            let name = if options.numeric { None } else { names.name(ip).await };
-            format!("{ttl:2}:  {:<52}{millis:7.3}ms ", name.unwrap_or_else(|| ip.to_string()))
+            // As getnameinfo(3): what has no name is called by its address.
+            let name = if options.numeric && !options.both { None } else { names.name(ip).await };
+            let (address, name) = (ip.to_string(), name.unwrap_or_else(|| ip.to_string()));
+            let shown = match (options.numeric, options.both) {
+                (true, true) => format!("{address} ({name})"),
+                (false, true) => format!("{name} ({address})"),
+                (_, false) => name,
+            };
+            format!("{ttl:2}:  {shown:<52}{millis:7.3}ms ")
         };
         match hop {
             Hop::Router(from) | Hop::Host(from, _) if asks_again => {

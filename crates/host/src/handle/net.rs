@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 use septet_core::{EventId, Instant, Randomness, Recorder, Trace};
 use septet_engine::executor;
 use septet_socket::{
-    Admin, BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, PacketSocket, Sleep, Spawned, SystemRef,
-    TcpListener, TcpOptions, TcpStream, UdpSocket,
+    Admin, BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, PacketSocket, RawPacket, Sleep, Spawned,
+    SystemRef, TcpListener, TcpOptions, TcpStream, UdpSocket,
 };
 use septet_wire::ethernet::EtherType;
 
@@ -237,8 +237,8 @@ impl Net for HostNet {
         &self.recorder
     }
 
-    fn send_raw(&self, to: IpAddr, protocol: u8, ttl: u8, payload: &[u8]) -> io::Result<()> {
-        registry::call(&self.key, |stack, trace| stack.send_raw(to, protocol, ttl, payload, trace))
+    fn send_raw(&self, packet: &RawPacket<'_>) -> io::Result<()> {
+        registry::call(&self.key, |stack, trace| stack.send_raw(packet, trace))
     }
 
     fn is_traced(&self) -> bool {

@@ -4,7 +4,7 @@ use core::task::{Context, Poll};
 use std::io;
 use std::net::IpAddr;
 
-use septet_socket::{EchoReply, IcmpSocketImpl, MtuDiscovery};
+use septet_socket::{Broadcast, EchoReply, IcmpSocketImpl, IpOptions, MtuDiscovery};
 
 use super::registry::{HostKey, call, close, poll};
 use crate::stack::{SlotId, SocketName};
@@ -34,6 +34,18 @@ impl IcmpSocketImpl for PingHandle {
 
     fn bind_device(&self, device: &str) -> io::Result<()> {
         call(&self.key, |stack, _| stack.bind_ping_to(self.id, device))
+    }
+
+    fn set_options(&self, options: &IpOptions) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.pings.set_options(self.id, *options))
+    }
+
+    fn set_broadcast(&self, broadcast: Broadcast) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.pings.set_broadcast(self.id, broadcast))
+    }
+
+    fn check(&self, to: IpAddr) -> io::Result<()> {
+        call(&self.key, |stack, _| stack.check_ping(self.id, to))
     }
 
     fn ident(&self) -> io::Result<u16> {

@@ -10,9 +10,9 @@ use septet_core::{Checksums, FixedState, Frame, Rng, Trace};
 use septet_network::Iface;
 use septet_network::icmp::{self, HEADER_LEN, Message};
 use septet_network::icmpv6;
-use septet_network::ip::{DEFAULT_TTL, DontFragment, Report};
-use septet_network::ipv4::protocol;
-use septet_socket::{EchoReply, MtuDiscovery, Unreached};
+use septet_network::ip::{DEFAULT_TTL, DontFragment, Report, are_options_valid};
+use septet_network::ipv4::{self, protocol};
+use septet_socket::{Broadcast, EchoReply, IpOptions, MtuDiscovery, Unreached};
 
 use super::errors::switched_off;
 use super::inbox::Inbox;
@@ -45,11 +45,20 @@ pub(crate) struct Sending {
     pub(crate) source: Option<IpAddr>,
     /// The interface that they leave by, where it was set.
     pub(crate) by: Option<Iface>,
+    pub(crate) options: IpOptions,
+    pub(crate) broadcast: Broadcast,
 }
 
 /// With Linux's defaults.
-const SENDING: Sending =
-    Sending { ttl: DEFAULT_TTL, tos: 0, dont_fragment: DontFragment::IfItFits, source: None, by: None };
+const SENDING: Sending = Sending {
+    ttl: DEFAULT_TTL,
+    tos: 0,
+    dont_fragment: DontFragment::IfItFits,
+    source: None,
+    by: None,
+    options: IpOptions::NONE,
+    broadcast: Broadcast::Denied,
+};
 
 /// All ICMP echo sockets of one host.
 #[derive(Debug, Default)]
@@ -107,6 +116,19 @@ impl Pings {
 
     pub(crate) fn set_device(&mut self, id: SlotId, by: Iface) -> io::Result<()> {
         self.sending_mut(id)?.by = Some(by);
+        Ok(())
+    }
+
+    pub(crate) fn set_options(&mut self, id: SlotId, options: IpOptions) -> io::Result<()> {
+        if !are_options_valid(options.octets()) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.sending_mut(id)?.options = options;
+        Ok(())
+    }
+
+    pub(crate) fn set_broadcast(&mut self, id: SlotId, broadcast: Broadcast) -> io::Result<()> {
+        self.sending_mut(id)?.broadcast = broadcast;
         Ok(())
     }
 
@@ -169,9 +191,9 @@ impl Pings {
     }
 
     /// An echo came back.
-    pub(crate) fn reply(&mut self, ident: u16, from: IpAddr, seq: u16, ttl: u8, data: Frame) {
-        let len = data.len();
-        self.give(ident, EchoReply::Reply { from, seq, ttl, len }, data);
+    pub(crate) fn reply(&mut self, ident: u16, (from, seq, ttl): (IpAddr, u16, u8), header_len: usize, data: Frame) {
+        let (len, options) = (data.len(), options_of(from, header_len, &data));
+        self.give(ident, EchoReply::Reply { from, seq, ttl, len, options }, data);
     }
 
     /// An error about a request came.
@@ -193,4 +215,14 @@ impl Pings {
         let Some(socket) = id.and_then(|id| self.sockets.get_mut(*id)) else { return };
         socket.inbox.put(reply, data);
     }
+}
+
+/// The options in the header before an echo reply's data.
+fn options_of(from: IpAddr, header_len: usize, data: &Frame) -> IpOptions {
+    if from.is_ipv6() || header_len == ipv4::HEADER_LEN {
+        return IpOptions::NONE;
+    }
+    let mut packet = data.clone();
+    packet.unpull(HEADER_LEN + header_len);
+    IpOptions::new(&packet.bytes()[ipv4::HEADER_LEN..header_len]).unwrap_or(IpOptions::NONE)
 }

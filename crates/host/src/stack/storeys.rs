@@ -42,6 +42,8 @@ const PORT_RESUME: usize = 64 * 1024;
 pub(super) enum Owner {
     Udp(udp::SocketId),
     Ping,
+    /// One of an echo socket, before whose message stand so many octets of options for the header.
+    PingWithOptions(u8),
 }
 
 /// A protocol above IP.
@@ -265,12 +267,12 @@ impl Storeys {
                     Some(receive) => receive(self, now, datagram, out),
                     None => self.routing_datagram(now, &datagram, out),
                 },
-                Up::EchoReply { from, ident, seq, ttl, mut data } => {
+                Up::EchoReply { from, ident, seq, ttl, header_len, mut data } => {
                     data.cause = out.trace.emit(Storey::Network, "icmp.reply", data.cause, |f| {
                         f.set("from", from).set("seq", seq).set("ttl", ttl).set("bytes", data.len());
                     });
                     self.tasks.because(data.cause);
-                    self.pings.reply(ident, from, seq, ttl, data);
+                    self.pings.reply(ident, (from, seq, ttl), header_len, data);
                 }
                 Up::Change(change) => self.listeners.tell(change),
                 Up::Error(report) => {
@@ -327,12 +329,20 @@ impl Storeys {
             {
                 return;
             }
-            let Some(Waiting { to, frame, owner, .. }) = self.outbox.pop_front() else { return };
-            if let Owner::Udp(id) = owner {
-                self.udp.sent(id, frame.len() - udp::wire::HEADER_LEN);
-            }
+            let Some(Waiting { to, mut frame, owner, .. }) = self.outbox.pop_front() else { return };
             // Whether there is a way was asked when the program called; what has changed since is a loss on the way.
-            let _ = self.ip.send(now, &to, frame, out);
+            let _ = match owner {
+                Owner::Udp(id) => {
+                    self.udp.sent(id, frame.len() - udp::wire::HEADER_LEN);
+                    self.ip.send(now, &to, frame, out)
+                }
+                Owner::Ping => self.ip.send(now, &to, frame, out),
+                Owner::PingWithOptions(len) => {
+                    let options = frame.bytes()[..usize::from(len)].to_vec();
+                    frame.pull(options.len());
+                    self.ip.send_with_options(now, &to, &options, frame, out)
+                }
+            };
         }
         self.flush_tcp(now, out);
     }
@@ -423,6 +433,7 @@ impl Storeys {
 fn build_ip(config: &HostConfig, uppers: &[Upper], recorder: &Recorder) -> Ip {
     let rng = config.randomness.stream(&format!("ip {}", config.name));
     let mut ip = Ip::new(&config.interfaces, config.forwarding, rng);
+    ip.set_epoch(config.epoch);
     uppers.iter().filter(|upper| upper.receive.is_some()).for_each(|upper| ip.serve(upper.number));
     for vlan in &config.vlans {
         ip.add_vlan(vlan).expect("checked when the host was made");

@@ -7,10 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use septet_core::{Checksums, Frame, Trace};
 use septet_network::Iface;
-use septet_network::ip::{DEFAULT_TTL, DontFragment, Looped, Outgoing};
+use septet_network::ip::{DEFAULT_TTL, DontFragment, Looped, Outgoing, SendError};
 use septet_network::ipv4::protocol;
 use septet_network::membership::Filter;
-use septet_socket::TcpSocketId as Socket;
+use septet_socket::{Broadcast, IpOptions, RawPacket, TcpSocketId as Socket};
 use septet_transport::udp::{self, GroupChange};
 
 use super::ping::Sending;
@@ -160,20 +160,46 @@ impl Storeys {
         payload: &[u8],
         trace: &mut Trace,
     ) -> io::Result<()> {
-        let Sending { ttl, tos, dont_fragment, source, by } = self.pings.sending(id)?;
+        let Sending { ttl, tos, dont_fragment, source, by, options, broadcast } = self.pings.sending(id)?;
+        if broadcast == Broadcast::Denied && self.ip.is_broadcast(to) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let options = if to.is_ipv4() { options } else { IpOptions::NONE };
         let (origin, iface) = match by {
             Some(by) => self.ip.origin_by(by, to)?,
             None => self.ip.origin_for(to)?,
         };
         let src = source.unwrap_or(origin);
         let mut frame = self.pings.request(id, (src, to), seq, payload)?;
+        let extra = options.octets().len();
         if dont_fragment == DontFragment::Yes {
-            self.ip.must_fit(self.now, to, frame.len())?;
+            // As Linux says it, the room that options take is no part of the MTU.
+            self.ip.must_fit(self.now, to, frame.len() + extra).map_err(|e| match e {
+                SendError::MessageTooLong { mtu } => SendError::MessageTooLong { mtu: mtu - extra as u32 },
+                e => e,
+            })?;
         }
         frame.cause = self.ip.trace_echo(to, seq, trace.cause(), trace);
         let protocol = if to.is_ipv4() { protocol::ICMP } else { protocol::ICMPV6 };
         let outgoing = Outgoing { ttl, tos, dont_fragment, by, ..Outgoing::new(src, to, protocol) };
-        self.outbox.push_back(Waiting { to: outgoing, frame, owner: Owner::Ping, iface });
+        let owner = if extra == 0 { Owner::Ping } else { Owner::PingWithOptions(extra as u8) };
+        if extra > 0 {
+            frame.push(extra).copy_from_slice(options.octets());
+        }
+        self.outbox.push_back(Waiting { to: outgoing, frame, owner, iface });
+        Ok(())
+    }
+
+    /// Whether the requests of an echo socket could go there.
+    pub(crate) fn check_ping(&mut self, id: SlotId, to: IpAddr) -> io::Result<()> {
+        let Sending { by, broadcast, .. } = self.pings.sending(id)?;
+        if broadcast == Broadcast::Denied && self.ip.is_broadcast(to) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        match by {
+            Some(by) => self.ip.origin_by(by, to)?,
+            None => self.ip.origin_for(to)?,
+        };
         Ok(())
     }
 
@@ -191,22 +217,23 @@ impl Storeys {
         self.pings.set_device(id, by)
     }
 
-    /// Sends a packet of any protocol above IP, whose own header and checksum `payload` has.
-    pub(crate) fn send_raw(
-        &mut self,
-        to: IpAddr,
-        number: u8,
-        ttl: u8,
-        payload: &[u8],
-        trace: &Trace,
-    ) -> io::Result<()> {
+    /// Sends a packet of any protocol above IP, whose own header and checksum its payload has.
+    pub(crate) fn send_raw(&mut self, packet: &RawPacket<'_>, trace: &Trace) -> io::Result<()> {
         self.running()?;
-        let (src, iface) = self.ip.origin_for(to)?;
+        let &RawPacket { to, protocol, ttl, source, device, payload } = packet;
+        if source.is_some_and(|source| !self.ip.is_local(source)) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let by = device.map(|device| self.device(device)).transpose()?;
+        let (origin, iface) = match by {
+            Some(by) => self.ip.origin_by(by, to)?,
+            None => self.ip.origin_for(to)?,
+        };
         let mut frame = Frame::new(Frame::HEADROOM, payload);
         // Whoever builds packets by hand answers for their checksums.
         frame.checksums = Checksums::Unverified;
         frame.cause = trace.cause();
-        let outgoing = Outgoing { ttl, ..Outgoing::new(src, to, number) };
+        let outgoing = Outgoing { ttl, by, ..Outgoing::new(source.unwrap_or(origin), to, protocol) };
         self.outbox.push_back(Waiting { to: outgoing, frame, owner: Owner::Ping, iface });
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, cmsg_space, recvmsg, setsockopt, sockopt};
-use septet_socket::{EchoReply, IcmpSocket, IcmpSocketImpl, MtuDiscovery, Unreached};
+use septet_socket::{Broadcast, EchoReply, IcmpSocket, IcmpSocketImpl, IpOptions, MtuDiscovery, Unreached};
 use septet_wire::packet::Packet;
 use septet_wire::{icmp, icmpv6, protocol, reported};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -41,7 +41,10 @@ pub(super) fn open(peer: IpAddr) -> io::Result<IcmpSocket> {
     };
     socket.set_nonblocking(true)?;
     match version {
-        Version::V4 => setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?,
+        Version::V4 => {
+            setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?;
+            set_option(&socket, IP_RECVOPTS, &1i32.to_ne_bytes())?;
+        }
         Version::V6 => setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?,
     }
     let socket = Arc::new(UdpSocket::from_std(OwnedFd::from(socket).into())?);
@@ -51,6 +54,9 @@ pub(super) fn open(peer: IpAddr) -> io::Result<IcmpSocket> {
     }
     Ok(IcmpSocket::new(Icmp { version, kind, socket }))
 }
+
+const IP_OPTIONS: (i32, i32) = (0, 4);
+const IP_RECVOPTS: (i32, i32) = (0, 6);
 
 struct Icmp {
     version: Version,
@@ -101,6 +107,13 @@ enum Kind {
     Ping(ErrorQueue<EchoReply>),
     /// We see all ICMP that comes in, in IPv4 with its header, and take what carries our identifier.
     Raw { id: [u8; 2] },
+}
+
+/// What is known of a packet that came.
+struct Taken {
+    from: IpAddr,
+    ttl: u8,
+    options: IpOptions,
 }
 
 fn read_echo_error(socket: &UdpSocket, version: Version) -> io::Result<EchoReply> {
@@ -155,6 +168,24 @@ impl IcmpSocketImpl for Icmp {
         SockRef::from(&*self.socket).bind_device(Some(device.as_bytes())).map_err(missing)
     }
 
+    fn set_options(&self, options: &IpOptions) -> io::Result<()> {
+        match self.version {
+            Version::V4 => set_option(&self.socket, IP_OPTIONS, options.octets()),
+            Version::V6 => Ok(()),
+        }
+    }
+
+    fn set_broadcast(&self, broadcast: Broadcast) -> io::Result<()> {
+        self.socket.set_broadcast(broadcast == Broadcast::Allowed)
+    }
+
+    fn check(&self, to: IpAddr) -> io::Result<()> {
+        // A socket of its own: this one must hear whoever answers. As iputils, which asks for a port that nobody needs.
+        let probe = Socket::new(Domain::for_address(SocketAddr::new(to, 0)), Type::DGRAM, None)?;
+        probe.set_broadcast(self.socket.broadcast()?)?;
+        probe.connect(&SocketAddr::new(to, 1025).into())
+    }
+
     fn ident(&self) -> io::Result<u16> {
         match &self.kind {
             // The port of a ping socket is its identifier.
@@ -191,8 +222,8 @@ impl IcmpSocketImpl for Icmp {
         loop {
             ready!(self.socket.poll_recv_ready(cx))?;
             match self.socket.try_io(Interest::READABLE, || self.receive(&mut packet)) {
-                Ok((len, from, ttl)) => {
-                    if let Some(reply) = self.parse(&packet[..len], from, ttl, buf) {
+                Ok((len, taken)) => {
+                    if let Some(reply) = self.parse(&packet[..len], &taken, buf) {
                         return Poll::Ready(Ok(reply));
                     }
                 }
@@ -213,20 +244,30 @@ fn is_icmp_error(e: &io::Error) -> bool {
 }
 
 impl Icmp {
-    fn receive(&self, packet: &mut [u8]) -> io::Result<(usize, IpAddr, u8)> {
+    fn receive(&self, packet: &mut [u8]) -> io::Result<(usize, Taken)> {
         let mut iov = [IoSliceMut::new(packet)];
-        let mut space = vec![0; cmsg_space::<i32>()];
+        let mut space = vec![0; cmsg_space::<i32>() + cmsg_space::<[u8; IpOptions::MOST]>()];
         let message =
             recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
         let from = message.address.as_ref().and_then(socket_addr).ok_or(io::ErrorKind::InvalidData)?;
-        let ttl = message.cmsgs()?.find_map(|c| match c {
-            ControlMessageOwned::Ipv4Ttl(ttl) | ControlMessageOwned::Ipv6HopLimit(ttl) => u8::try_from(ttl).ok(),
-            _ => None,
-        });
-        Ok((message.bytes, from.ip(), ttl.unwrap_or(0)))
+        let mut taken = Taken { from: from.ip(), ttl: 0, options: IpOptions::NONE };
+        for control in message.cmsgs()? {
+            match control {
+                ControlMessageOwned::Ipv4Ttl(ttl) | ControlMessageOwned::Ipv6HopLimit(ttl) => {
+                    taken.ttl = u8::try_from(ttl).unwrap_or(0);
+                }
+                ControlMessageOwned::Unknown(other)
+                    if (other.cmsg_header.cmsg_level, other.cmsg_header.cmsg_type) == IP_RECVOPTS =>
+                {
+                    taken.options = IpOptions::new(&other.data_bytes).unwrap_or(IpOptions::NONE);
+                }
+                _ => {}
+            }
+        }
+        Ok((message.bytes, taken))
     }
 
-    fn parse(&self, packet: &[u8], from: IpAddr, ttl: u8, buf: &mut [u8]) -> Option<EchoReply> {
+    fn parse(&self, packet: &[u8], &Taken { from, ttl, options }: &Taken, buf: &mut [u8]) -> Option<EchoReply> {
         let icmp = match (&self.kind, self.version) {
             (Kind::Raw { .. }, Version::V4) => self.carried(packet)?.1,
             _ => packet,
@@ -239,7 +280,8 @@ impl Icmp {
         if kind == self.version.reply() && ours(&[a, b]) {
             let len = rest.len().min(buf.len());
             buf[..len].copy_from_slice(&rest[..len]);
-            return Some(EchoReply::Reply { from, seq: u16::from_be_bytes([hi, lo]), ttl, len: rest.len() });
+            let seq = u16::from_be_bytes([hi, lo]);
+            return Some(EchoReply::Reply { from, seq, ttl, len: rest.len(), options });
         }
         let trouble = reported(self.version.protocol(), kind, code, u32::from_be_bytes([a, b, hi, lo]))?;
         let (destination, &[kind, _, _, _, a, b, hi, lo, ..]) = self.carried(rest)? else { return None };

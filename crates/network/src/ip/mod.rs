@@ -46,6 +46,7 @@ pub use self::routes::{Path, PathKind};
 pub use self::state::Ip;
 pub use self::unwired::Unwired;
 pub use self::up::{Cast, Datagram, Report, Up};
+pub use self::v4::are_options_valid;
 pub use self::v6::{AddressState, Advertise, AdvertisedPrefix, Autoconf, Autonomous, Discovery, Ipv6Config, Privacy};
 
 use self::interface::Interface;

@@ -39,6 +39,27 @@ impl Ip {
         }
     }
 
+    /// The same with options of IPv4 in the header ([`are_options_valid`](super::are_options_valid)), whose octets are a multiple
+    /// of four. IPv6 has none.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_with_options(
+        &mut self,
+        now: Instant,
+        to: &Outgoing,
+        options: &[u8],
+        frame: Frame,
+        out: &mut Out<'_>,
+    ) -> Result<Option<Iface>, SendError> {
+        match (to.src, to.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) if !self.is_gone(to.src) => {
+                self.send_v4_with(now, to, (src, dst), options, frame, out)
+            }
+            _ => self.send(now, to, frame, out),
+        }
+    }
+
     /// The source address that a datagram to `dst` gets.
     ///
     /// # Errors

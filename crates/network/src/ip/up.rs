@@ -34,6 +34,8 @@ pub enum Up {
         seq: u16,
         /// The time to live with which it came.
         ttl: u8,
+        /// Octets of the header of IP before ICMP's, which can be put back.
+        header_len: usize,
         /// The data that came back.
         data: Frame,
     },

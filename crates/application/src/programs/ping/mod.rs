@@ -1,17 +1,21 @@
 //! `ping`: echo requests, and what comes back.
 
 mod options;
+mod record;
 mod session;
 mod words;
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 
 use septet_core::Metric;
-use septet_socket::{BoxFuture, IcmpSocket};
+use septet_socket::{BoxFuture, Broadcast, IcmpSocket};
 
 use super::names::Names;
 use super::{Context, Misuse, Needs, Program, complain};
+use crate::dns::Family;
 use options::{Options, SPECS, Source, USAGE};
+use record::Record;
 use session::Session;
 
 /// The program.
@@ -36,7 +40,8 @@ impl Program for Ping {
 
     fn check(&self, args: &[String]) -> Result<Needs, Misuse> {
         let options = Options::parse(args).map_err(|e| Misuse::by(&e, SPECS))?;
-        Ok(Needs { hosts: vec![options.destination], ..Needs::default() })
+        let hosts = options.nodes.into_iter().chain([options.destination]).collect();
+        Ok(Needs { hosts, ..Needs::default() })
     }
 
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
@@ -60,6 +65,12 @@ async fn run(context: &Context, options: &Options) -> Result<u8, String> {
         .map_err(|e| format!("{}: {e}", options.destination))?;
     let socket = context.net.open_icmp(destination).map_err(|e| format!("socket: {e}"))?;
     prepare(&socket, options)?;
+    allow(context, &socket, options, destination)?;
+    if destination.is_ipv4() {
+        let nodes = addresses(&names, &options.nodes).await?;
+        let recorded = options.record.options(&nodes);
+        socket.set_options(&recorded).map_err(|e| format!("cannot set options of the header: {e}"))?;
+    }
     // A destination given as an address is shown as one.
     let numeric = options.shows.numeric || options.destination.parse::<IpAddr>().is_ok();
     let mut session = Session::new(context, options, names, destination, numeric);
@@ -87,6 +98,29 @@ fn prepare(socket: &IcmpSocket, options: &Options) -> Result<(), String> {
     socket.set_mtu_discovery(options.discovery).map_err(|e| format!("cannot set path MTU discovery: {e}"))
 }
 
+/// Asks whether requests may go there at all: to everybody on a link only with `-b`.
+fn allow(context: &Context, socket: &IcmpSocket, options: &Options, destination: IpAddr) -> Result<(), String> {
+    let is_broadcast = socket.check(destination).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied);
+    if !is_broadcast {
+        return Ok(());
+    }
+    if options.broadcast == Broadcast::Denied {
+        return Err("Do you want to ping broadcast? Then -b. If not, check your local firewall rules".to_owned());
+    }
+    context.console.err(b"WARNING: pinging broadcast address\n");
+    socket.set_broadcast(Broadcast::Allowed).map_err(|e| format!("cannot set broadcasting: {e}"))
+}
+
+async fn addresses(names: &Names, nodes: &[String]) -> Result<Vec<Ipv4Addr>, String> {
+    let mut addresses = Vec::new();
+    for node in nodes {
+        if let IpAddr::V4(address) = names.address(node, Family::V4).await.map_err(|e| format!("{node}: {e}"))? {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
 /// What is printed before all else.
 fn begin(context: &Context, options: &Options, destination: IpAddr) -> Result<String, String> {
     let (name, size) = (&options.destination, options.size);
@@ -102,7 +136,11 @@ fn begin(context: &Context, options: &Options, destination: IpAddr) -> Result<St
     let pattern: String = options.pattern.iter().map(|byte| format!("{byte:02x}")).collect();
     let pattern = if pattern.is_empty() { String::new() } else { format!("PATTERN: 0x{pattern}\n") };
     Ok(match destination {
-        IpAddr::V4(_) => format!("{pattern}PING {name} ({destination}) {from}{size}({}) bytes of data.\n", size + 28),
+        IpAddr::V4(_) => {
+            // As iputils, which counts the most that the options of a header can be.
+            let headers = if options.record == Record::Nothing { 28 } else { 68 };
+            format!("{pattern}PING {name} ({destination}) {from}{size}({}) bytes of data.\n", size + headers)
+        }
         IpAddr::V6(_) => format!("{pattern}PING {name}({destination}) {from}{size} data bytes\n"),
     })
 }

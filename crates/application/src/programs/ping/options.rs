@@ -3,8 +3,9 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use septet_socket::MtuDiscovery;
+use septet_socket::{Broadcast, MtuDiscovery};
 
+use super::record::{MOST_NODES, Record, Times};
 use crate::dns::Family;
 use crate::programs::args::{self, Arg, ArgError, At, Spec, flag, value};
 
@@ -27,6 +28,11 @@ pub(super) struct Options {
     pub(super) deadline: Option<Duration>,
     pub(super) linger: Option<Duration>,
     pub(super) shows: Shows,
+    /// What requests ask those for who pass them on.
+    pub(super) record: Record,
+    /// Those whose time is asked for, of `-T tsprespec`.
+    pub(super) nodes: Vec<String>,
+    pub(super) broadcast: Broadcast,
 }
 
 /// When the next request leaves.
@@ -71,6 +77,7 @@ pub(super) const SPECS: &[Spec] = &[
     flag('6', ""),
     flag('a', ""),
     flag('A', ""),
+    flag('b', ""),
     value('c', ""),
     flag('D', ""),
     flag('f', ""),
@@ -83,17 +90,21 @@ pub(super) const SPECS: &[Spec] = &[
     value('p', ""),
     flag('q', ""),
     value('Q', ""),
+    flag('R', ""),
     value('s', ""),
     value('t', ""),
+    value('T', ""),
     flag('v', ""),
     value('w', ""),
     value('W', ""),
 ];
 
 pub(super) const USAGE: &str = "Usage: ping [options] <destination>
+       ping [options] -T tsprespec <node>... <destination>
  -4, -6          Only to an address of this version of IP
  -a              Ring the bell at each reply
  -A              Send about a round trip after the request before
+ -b              To all on a link too, where the destination is a broadcast address
  -c <count>      Stop after so many replies
  -D              Show the time before each line
  -f              Send as fast as replies come, and a hundred times a second where none does
@@ -106,8 +117,11 @@ pub(super) const USAGE: &str = "Usage: ping [options] <destination>
  -p <pattern>    Fill requests with these bytes, in hexadecimal
  -q              Show the summary only
  -Q <tclass>     The differentiated services field of requests: 0x10
+ -R              Show which way requests and replies go, as routers record it (IPv4)
  -s <size>       Bytes of payload (56)
  -t <ttl>        Time to live of the requests
+ -T <what>       Show what time it was where requests and replies went: tsonly, tsandaddr with addresses, tsprespec at these nodes
+                 (IPv4)
  -v              Show the identifier of the requests
  -w <deadline>   Stop after so many seconds
  -W <timeout>    Seconds to wait for a reply at the end (10, or twice the longest round trip)
@@ -131,18 +145,25 @@ impl Options {
             deadline: None,
             linger: None,
             shows: Shows::default(),
+            record: Record::Nothing,
+            nodes: Vec::new(),
+            broadcast: Broadcast::Denied,
         };
+        // Where nodes are named the destination is the last of the words, wherever the option stands.
+        let names_nodes = words.iter().any(|word| word.trim_start_matches("-T") == "tsprespec");
+        let most = if names_nodes { MOST_NODES + 1 } else { 1 };
         args::each(SPECS, words, |arg| {
             match arg {
-                Arg::Free(word) if options.destination.is_empty() => options.destination = word,
+                Arg::Free(word) if options.nodes.len() < most => options.nodes.push(word),
                 Arg::Free(word) => return Err(ArgError::Extra(word)),
-                Arg::Flag(name) => options.flag(&name),
+                Arg::Flag(name) => options.flag(&name)?,
                 Arg::Value(name, text) => options.value(&name, text)?,
             }
             Ok(())
         })?;
-        if options.destination.is_empty() {
-            return Err(ArgError::Missing("the destination").into());
+        options.destination = options.nodes.pop().ok_or(ArgError::Missing("the destination"))?;
+        if options.record == Record::Times(Times::Of) && options.nodes.is_empty() {
+            return Err(ArgError::Missing("the node whose time is asked for").into());
         }
         if options.pace != Pace::Flood {
             options.interval = options.interval.or(Some(Duration::from_secs(1)));
@@ -150,7 +171,16 @@ impl Options {
         Ok(options)
     }
 
-    fn flag(&mut self, name: &str) {
+    /// Of `-R` and `-T` there is room for one.
+    fn record(&mut self, record: Record) -> Result<(), ArgError> {
+        if self.record != Record::Nothing && self.record != record {
+            return Err(ArgError::Both("-R", "-T"));
+        }
+        self.record = record;
+        Ok(())
+    }
+
+    fn flag(&mut self, name: &str) -> Result<(), ArgError> {
         let shows = &mut self.shows;
         match name {
             "a" => shows.bell = true,
@@ -160,9 +190,12 @@ impl Options {
             "q" => shows.quiet = true,
             "v" => shows.ident = true,
             "A" => self.pace = Pace::Adaptive,
+            "b" => self.broadcast = Broadcast::Allowed,
             "f" => self.pace = Pace::Flood,
+            "R" => self.record(Record::Route)?,
             other => self.family = args::family(other).unwrap_or(self.family),
         }
+        Ok(())
     }
 
     fn value(&mut self, name: &str, text: String) -> Result<(), ArgError> {
@@ -186,6 +219,7 @@ impl Options {
             // What an IPv4 packet holds beside its header and ICMP's.
             "s" => self.size = args::within(&option, &text, 0, 65_507, "a size up to 65507")?,
             "t" => self.ttl = Some(args::within(&option, &text, 1, 255, "a number of hops from 1 to 255")?),
+            "T" => self.record(Record::Times(times(&option, text)?))?,
             "w" => self.deadline = Some(args::span(&option, &text)?),
             _ => self.linger = Some(args::duration(&option, &text)?),
         }
@@ -199,6 +233,15 @@ fn discovery(option: &str, text: String) -> Result<MtuDiscovery, ArgError> {
         "want" => Ok(MtuDiscovery::Want),
         "dont" => Ok(MtuDiscovery::Dont),
         _ => Err(ArgError::Bad { option: option.to_owned(), value: text, wanted: "do, want or dont" }),
+    }
+}
+
+fn times(option: &str, text: String) -> Result<Times, ArgError> {
+    match text.as_str() {
+        "tsonly" => Ok(Times::Only),
+        "tsandaddr" => Ok(Times::WithAddresses),
+        "tsprespec" => Ok(Times::Of),
+        _ => Err(ArgError::Bad { option: option.to_owned(), value: text, wanted: "tsonly, tsandaddr or tsprespec" }),
     }
 }
 

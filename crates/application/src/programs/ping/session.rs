@@ -10,9 +10,10 @@ use std::net::IpAddr;
 
 use septet_core::{Instant, Storey};
 use septet_network::ip::SendError;
-use septet_socket::{EchoReply, IcmpSocket, NetExt, Unreached};
+use septet_socket::{EchoReply, IcmpSocket, IpOptions, NetExt, Unreached};
 
 use super::options::{Options, Pace};
+use super::record::{Recorded, Shown};
 use super::words::{describe, shortest, triplet};
 use crate::programs::Context;
 use crate::programs::names::Names;
@@ -58,6 +59,17 @@ pub(super) struct Session<'a> {
     squares: f64,
     min: f64,
     max: f64,
+    /// What routers recorded so far.
+    recorded: Recorded,
+}
+
+/// A reply that came.
+struct Echo {
+    from: IpAddr,
+    seq: u16,
+    ttl: u8,
+    len: usize,
+    options: IpOptions,
 }
 
 /// What the main loop wakes up for.
@@ -98,6 +110,7 @@ impl<'a> Session<'a> {
             squares: 0.0,
             min: f64::INFINITY,
             max: 0.0,
+            recorded: Recorded::default(),
         }
     }
 
@@ -137,8 +150,8 @@ impl<'a> Session<'a> {
             match woken {
                 Woken::Over => return,
                 Woken::TimeToSend => self.send(socket).await,
-                Woken::Reply(Ok(EchoReply::Reply { from, seq, ttl, len })) => {
-                    self.reply(socket, (from, seq, ttl, len)).await;
+                Woken::Reply(Ok(EchoReply::Reply { from, seq, ttl, len, options })) => {
+                    self.reply(socket, Echo { from, seq, ttl, len, options }).await;
                 }
                 Woken::Reply(Ok(EchoReply::Error { seq, error })) => self.error(seq, error).await,
                 Woken::Reply(Err(e)) => self.print_error(&format!("ping: recvmsg: {e}\n")),
@@ -252,7 +265,7 @@ impl<'a> Session<'a> {
         self.acknowledged = self.acknowledged.max(number);
     }
 
-    async fn reply(&mut self, socket: &IcmpSocket, (from, seq, ttl, len): (IpAddr, u16, u8, usize)) {
+    async fn reply(&mut self, socket: &IcmpSocket, Echo { from, seq, ttl, len, options }: Echo) {
         let net = &self.context.net;
         let now = net.now();
         let number = self.number(seq);
@@ -290,12 +303,18 @@ impl<'a> Session<'a> {
         };
         let took = if self.options.size >= TIMED { format!(" time={} ms", triplet(millis)) } else { String::new() };
         let bell = if self.options.shows.bell { "\u{7}" } else { "" };
-        let line = format!(
-            "{}{} bytes from {who}: icmp_seq={seq}{ident} ttl={ttl}{took}{duplicate}{bell}\n",
+        let mut line = format!(
+            "{}{} bytes from {who}: icmp_seq={seq}{ident} ttl={ttl}{took}{duplicate}{bell}",
             self.time(),
             len + 8
         );
-        self.print(&line);
+        for shown in self.recorded.show(&options) {
+            line += &match shown {
+                Shown::Text(text) => text,
+                Shown::Address(address) => self.who(address.into()).await,
+            };
+        }
+        self.print(&(line + "\n"));
     }
 
     fn measure(&mut self, took: Duration) {

@@ -1,19 +1,21 @@
 //! `traceroute`: finds the way to a host by the routers that let its packets die.
 
-mod tcp;
+mod udp;
 
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::IpAddr;
 
 use septet_core::{Instant, Metric, Storey};
-use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, Trouble, UdpSocket, Unreached};
+use septet_socket::{BoxFuture, EchoReply, IcmpSocket, NetExt, Trouble};
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::names::Names;
+use super::syn::{self, Origin};
 use super::{Context, Misuse, Needs, Program, complain};
 use crate::dns::Family;
 
@@ -33,13 +35,16 @@ impl Program for Traceroute {
         "Usage: traceroute [options] <host> [packet length]
  -4, -6        Only to an address of this version of IP
  -f <first>    Begin with this time to live (1)
+ -i <device>   Send by this interface
  -I            Send ICMP echo requests instead of UDP
  -m <hops>     Go no further than so many hops (30)
  -n            Do not look names up
  -N <probes>   How many probes are under way at once (16)
- -p <port>     The UDP port of the first probe (33434), or the TCP port of all (80)
+ -p <port>     The UDP port of the first probe (33434), with -U (53) and -T (80) the port of all
  -q <probes>   Probes a hop (3)
+ -s <address>  Send from this address
  -T            Send TCP SYNs instead of UDP
+ -U            Send UDP to one port instead of the next for each probe
  -w <wait>     Seconds to wait for an answer (5)
 "
     }
@@ -57,15 +62,27 @@ impl Program for Traceroute {
         Box::pin(async move {
             match Options::parse(&args) {
                 Ok(options) => match run(&context, &options).await {
-                    Ok(code) => code,
-                    Err(why) => {
+                    Ok(()) => 0,
+                    Err(Failed { why, code }) => {
                         context.console.err(format!("{why}\n").as_bytes());
-                        1
+                        code
                     }
                 },
                 Err(e) => complain(&context, "traceroute", &e, 2),
             }
         })
+    }
+}
+
+/// Why it ends without a way, and the exit status.
+struct Failed {
+    why: String,
+    code: u8,
+}
+
+impl From<String> for Failed {
+    fn from(why: String) -> Self {
+        Self { why, code: 1 }
     }
 }
 
@@ -78,6 +95,7 @@ struct Options {
     hops: u8,
     method: Method,
     numeric: bool,
+    origin: Origin,
     at_once: usize,
     port: Option<u16>,
     probes: u32,
@@ -87,6 +105,7 @@ struct Options {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
     Udp,
+    UdpTo,
     Icmp,
     Tcp,
 }
@@ -95,13 +114,16 @@ const SPECS: &[Spec] = &[
     flag('4', ""),
     flag('6', ""),
     value('f', "first"),
+    value('i', "interface"),
     flag('I', "icmp"),
     value('m', "max-hops"),
     flag('n', ""),
     value('N', "sim-queries"),
     value('p', "port"),
     value('q', "queries"),
+    value('s', "source"),
     flag('T', "tcp"),
+    flag('U', "udp"),
     value('w', "wait"),
 ];
 
@@ -117,6 +139,7 @@ impl Options {
             hops: 30,
             method: Method::Udp,
             numeric: false,
+            origin: Origin::default(),
             at_once: 16,
             port: None,
             probes: 3,
@@ -135,6 +158,7 @@ impl Options {
                 }
                 Arg::Flag(name) if name == "icmp" => options.method = Method::Icmp,
                 Arg::Flag(name) if name == "tcp" => options.method = Method::Tcp,
+                Arg::Flag(name) if name == "udp" => options.method = Method::UdpTo,
                 Arg::Flag(name) if name == "n" => options.numeric = true,
                 Arg::Flag(name) => options.family = args::family(&name).unwrap_or(options.family),
                 Arg::Value(name, text) => {
@@ -145,6 +169,11 @@ impl Options {
                         "sim-queries" => {
                             options.at_once =
                                 args::within(&option, &text, 1, 1000, "a number of probes from 1 to 1000")?;
+                        }
+                        "interface" => options.origin.device = Some(text),
+                        "source" => {
+                            let wrong = |_| args::bad(&option, &text, "an address of this host");
+                            options.origin.address = Some(text.parse().map_err(wrong)?);
                         }
                         "port" => options.port = Some(args::port(&option, &text)?),
                         // traceroute(8) allows up to ten.
@@ -173,7 +202,11 @@ impl Options {
 
     /// The port of the first probe, or of all.
     fn port(&self) -> u16 {
-        self.port.unwrap_or(if self.method == Method::Tcp { 80 } else { 33_434 })
+        self.port.unwrap_or(match self.method {
+            Method::Tcp => 80,
+            Method::UdpTo => 53,
+            Method::Udp | Method::Icmp => 33_434,
+        })
     }
 
     fn length(&self, host: IpAddr) -> usize {
@@ -210,33 +243,49 @@ enum Kind {
 }
 
 enum Prober {
-    Udp(UdpSocket),
+    Udp(udp::Prober),
     Icmp(IcmpSocket),
-    Tcp(tcp::Prober),
+    Tcp(syn::Prober),
 }
 
-async fn run(context: &Context, options: &Options) -> Result<u8, String> {
+impl Prober {
+    async fn open(context: &Context, options: &Options, host: IpAddr) -> Result<Self, String> {
+        let (net, origin, port) = (&context.net, &options.origin, options.port());
+        let opened = match options.method {
+            Method::Icmp => open_icmp(context, origin, host).map(Self::Icmp),
+            Method::Tcp => syn::Prober::open(net, host, port, origin).map(Self::Tcp),
+            Method::Udp => udp::Prober::open(net, host, origin, udp::Ports::From(port)).await.map(Self::Udp),
+            Method::UdpTo => udp::Prober::open(net, host, origin, udp::Ports::One(port)).await.map(Self::Udp),
+        };
+        opened.map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => "setsockopt SO_BINDTODEVICE: No such device".to_owned(),
+            io::ErrorKind::AddrNotAvailable => "bind: Cannot assign requested address".to_owned(),
+            _ => format!("traceroute: socket: {e}"),
+        })
+    }
+}
+
+fn open_icmp(context: &Context, origin: &Origin, host: IpAddr) -> io::Result<IcmpSocket> {
+    let socket = context.net.open_icmp(host)?;
+    if let Some(device) = &origin.device {
+        socket.bind_device(device)?;
+    }
+    if let Some(address) = origin.address {
+        socket.bind(address)?;
+    }
+    Ok(socket)
+}
+
+async fn run(context: &Context, options: &Options) -> Result<(), Failed> {
     let net = &context.net;
     let names = Names::new(net.clone());
     let host = names.address(&options.host, options.family).await.map_err(|e| format!("{}: {e}", options.host))?;
-    let prober = match options.method {
-        Method::Icmp => Prober::Icmp(net.open_icmp(host).map_err(|e| format!("traceroute: socket: {e}"))?),
-        Method::Tcp => {
-            let prober = tcp::Prober::open(net, host, options.port());
-            Prober::Tcp(prober.map_err(|e| format!("traceroute: socket: {e}"))?)
-        }
-        Method::Udp => Prober::Udp(net.open_udp(host).map_err(|e| format!("traceroute: socket: {e}"))?),
-    };
-    if let Prober::Udp(socket) = &prober {
-        // Errors are kept from the first question on, and the first may come before there is time to ask.
-        let mut error = pin!(socket.error());
-        let asked = core::future::poll_fn(|cx| Poll::Ready(error.as_mut().poll(cx))).await;
-        if let Poll::Ready(Err(e)) = asked {
-            return Err(format!("traceroute: {e}"));
-        }
+    if options.origin.address.is_some_and(|address| address.is_ipv4() != host.is_ipv4()) {
+        return Err(Failed { why: "IP version mismatch in addresses specified".to_owned(), code: 2 });
     }
     let (name, hops, length) = (&options.host, options.hops, options.length(host));
     context.console.out(format!("traceroute to {name} ({host}), {hops} hops max, {length} byte packets\n").as_bytes());
+    let prober = Prober::open(context, options, host).await?;
     let mut walk = Walk {
         context,
         options,
@@ -250,8 +299,7 @@ async fn run(context: &Context, options: &Options) -> Result<u8, String> {
         outcomes: BTreeMap::new(),
         end: options.probe_count(),
     };
-    walk.drive().await?;
-    Ok(0)
+    Ok(walk.drive().await?)
 }
 
 struct Walk<'a> {
@@ -294,24 +342,15 @@ impl Walk<'_> {
     async fn send(&mut self) -> Result<(), String> {
         let probe = self.sent;
         let ttl = self.options.ttl_of(probe);
-        let failed = |e: std::io::Error| format!("traceroute: {e}");
+        let failed = |e: io::Error| format!("traceroute: {e}");
         // The header of IP and the eight bytes of UDP or ICMP are part of the length.
         let overhead = if self.host.is_ipv4() { 28 } else { 48 };
         let payload: Vec<u8> =
             (0..self.options.length(self.host).saturating_sub(overhead)).map(|i| 0x40 + (i % 64) as u8).collect();
         let net = &self.context.net;
         net.count("traceroute.sent");
-        let sent = match &self.prober {
-            Prober::Udp(socket) => {
-                socket.set_ttl(ttl).map_err(failed)?;
-                let to = SocketAddr::new(self.host, self.options.port().wrapping_add(probe as u16));
-                // Linux lets a send report the error that an earlier probe met, and then sends nothing.
-                match socket.send_to(&payload, to).await {
-                    Err(e) if e.kind() != std::io::ErrorKind::NetworkUnreachable => socket.send_to(&payload, to).await,
-                    sent => sent,
-                }
-                .map(|_| ())
-            }
+        let sent = match &mut self.prober {
+            Prober::Udp(prober) => prober.send(probe, ttl, &payload).await,
             Prober::Icmp(socket) => {
                 socket.set_ttl(ttl).map_err(failed)?;
                 socket.send(self.host, probe as u16 + 1, &payload).await
@@ -320,7 +359,7 @@ impl Walk<'_> {
         };
         let outcome = match sent {
             Ok(()) => Outcome::Waiting,
-            Err(e) if e.kind() == std::io::ErrorKind::NetworkUnreachable && probe == 0 => {
+            Err(e) if e.kind() == io::ErrorKind::NetworkUnreachable && probe == 0 => {
                 return Err(format!("connect: {e}"));
             }
             Err(e) => {
@@ -339,19 +378,11 @@ impl Walk<'_> {
         let mut buf = [0; 64];
         loop {
             let got = match &self.prober {
-                Prober::Udp(socket) => {
-                    let mut error = pin!(socket.error());
-                    let mut datagram = pin!(socket.receive(&mut buf));
-                    core::future::poll_fn(|cx| {
-                        if let Poll::Ready(Ok(error)) = error.as_mut().poll(cx) {
-                            return Poll::Ready(Some(self.answer_in(error)));
-                        }
-                        // Something that answers on that port is as good as the host itself.
-                        if let Poll::Ready(Ok(datagram)) = datagram.as_mut().poll(cx) {
-                            let probe = u32::from(datagram.from.port().wrapping_sub(self.options.port()));
-                            return Poll::Ready(Some(Some((probe, datagram.from.ip(), Kind::Reached))));
-                        }
-                        patience.as_mut().poll(cx).map(|()| None)
+                Prober::Udp(prober) => {
+                    let mut answer = pin!(prober.receive());
+                    core::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
+                        Poll::Ready((probe, answer)) => Poll::Ready(Some(self.answer_in(probe, answer))),
+                        Poll::Pending => patience.as_mut().poll(cx).map(|()| None),
                     })
                     .await
                 }
@@ -387,16 +418,21 @@ impl Walk<'_> {
         }
     }
 
-    fn answer_of(&self, probe: u32, answer: tcp::Answer) -> (u32, IpAddr, Kind) {
+    fn answer_of(&self, probe: u32, answer: syn::Answer) -> (u32, IpAddr, Kind) {
         match answer {
-            tcp::Answer::Host(from) => (probe, from, Kind::Reached),
-            tcp::Answer::Way(from, trouble) => (probe, from, kind_of(trouble)),
+            syn::Answer::Host(from) => (probe, from, Kind::Reached),
+            syn::Answer::Way(from, trouble) => (probe, from, kind_of(trouble)),
         }
     }
 
-    fn answer_in(&self, error: Unreached) -> Option<(u32, IpAddr, Kind)> {
-        let probe = u32::from(error.destination.port().wrapping_sub(self.options.port()));
-        (error.destination.ip() == self.host).then(|| (probe, error.reporter, kind_of(error.trouble)))
+    fn answer_in(&self, probe: u32, answer: udp::Answer) -> Option<(u32, IpAddr, Kind)> {
+        match answer {
+            udp::Answer::Datagram(from) => Some((probe, from, Kind::Reached)),
+            udp::Answer::Error(error) if error.destination.ip() == self.host => {
+                Some((probe, error.reporter, kind_of(error.trouble)))
+            }
+            udp::Answer::Error(_) => None,
+        }
     }
 
     fn take(&mut self, probe: u32, from: IpAddr, kind: Kind) {
@@ -404,6 +440,9 @@ impl Walk<'_> {
         let Some((sent, outcome @ (Outcome::Waiting | Outcome::Lost))) = self.outcomes.get_mut(&probe) else { return };
         let after = now - *sent;
         *outcome = Outcome::Answered { from, after, kind };
+        if let Prober::Udp(prober) = &mut self.prober {
+            prober.forget(probe);
+        }
         let ttl = self.options.ttl_of(probe);
         let net = &self.context.net;
         net.count("traceroute.ok");

@@ -237,7 +237,7 @@ impl Ip {
             return self.forward_large(now, header, way, mtu, frame, out);
         }
         self.counters.ip_forw_datagrams += 1;
-        self.stamp(&header, &way, &mut frame);
+        self.stamp(now, &header, &way, &mut frame);
         self.transmit(now, header.dst, way, frame, Origin::Forwarded, out);
     }
 
@@ -248,18 +248,16 @@ impl Ip {
             return self.report(now, Trouble::TooBig { mtu }, &header, &frame, out);
         }
         self.counters.ip_forw_datagrams += 1;
-        self.stamp(&header, &way, &mut frame);
+        self.stamp(now, &header, &way, &mut frame);
         self.transmit_fragments(now, header, way, mtu, frame, Origin::Forwarded, out);
     }
 
     /// Leaves in the header that this router has passed the datagram on.
-    fn stamp(&self, header: &Header, way: &Way, frame: &mut Frame) {
+    fn stamp(&mut self, now: Instant, header: &Header, way: &Way, frame: &mut Frame) {
         ipv4::decrement_ttl(frame.header_mut(ipv4::HEADER_LEN));
         let len = usize::from(header.header_len);
-        if len != ipv4::HEADER_LEN
-            && let Ok(own) = self.source(way, header.dst)
-        {
-            options::record_route(frame.header_mut(len), own);
+        if len != ipv4::HEADER_LEN {
+            self.mark_forwarded(now, (header.src, header.dst), way, frame.header_mut(len));
         }
     }
 
@@ -275,6 +273,10 @@ impl Ip {
         if header.is_fragment() {
             let Some(whole) = self.reassemble(now, header, frame, out) else { return };
             (header, frame) = whole;
+        }
+        let len = usize::from(header.header_len);
+        if len != ipv4::HEADER_LEN && cast == Cast::Unicast {
+            self.mark(now, header.dst, frame.header_mut(len));
         }
         if self.filter.is_some() {
             let Some(passed) = self.input_filtered(now, iface, frame, out) else { return };
@@ -386,6 +388,7 @@ impl Ip {
                     ident: message.ident(),
                     seq: message.seq(),
                     ttl: header.ttl,
+                    header_len: header.header_len.into(),
                     data: frame,
                 });
             }
@@ -407,7 +410,6 @@ impl Ip {
         let mut options = Vec::new();
         if len != ipv4::HEADER_LEN {
             frame.unpull(len);
-            options::record_route(frame.header_mut(len), header.dst);
             options = options::echoed(&frame.bytes()[..len]);
             frame.pull(len);
         }

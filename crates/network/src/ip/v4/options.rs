@@ -1,18 +1,24 @@
 //! Options of IPv4 headers (RFC 791 §3.1, RFC 1122 §3.2.1.8, RFC 1812 §5.3.13): looked at where a datagram comes in, and
 //! filled in where it goes on or arrives.
 
+use core::time::Duration;
 use std::net::Ipv4Addr;
 
 use septet_core::{DropReason, Frame, Instant, Out};
 
+use super::Way;
 use crate::ip::Ip;
 use crate::ip::told::drop_frame;
 use septet_wire::ipv4::{self, Header};
 use septet_wire::{HeaderFault, Trouble};
 
+/// What the header's own field for its length can say.
+const MAX_HEADER_LEN: usize = 60;
+
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 const RECORD_ROUTE: u8 = 7;
+const TIMESTAMP: u8 = 68;
 const LOOSE_SOURCE_ROUTE: u8 = 131;
 const STRICT_SOURCE_ROUTE: u8 = 137;
 
@@ -49,6 +55,80 @@ impl Ip {
     }
 }
 
+/// What a node leaves in the options of a datagram that it passes on, sends or takes.
+struct Mark {
+    /// Its address in the record of the route.
+    route: Ipv4Addr,
+    /// Its address beside its timestamp.
+    stamp: Ipv4Addr,
+    /// Milliseconds since midnight, universal time.
+    time: u32,
+}
+
+impl Ip {
+    /// Says what time it was when the world began, since 1970: what timestamps are counted from.
+    pub fn set_epoch(&mut self, epoch: Duration) {
+        self.v4.epoch = epoch;
+    }
+
+    /// A datagram of this host leaves by `src`, or has arrived for it.
+    pub(super) fn mark(&self, now: Instant, own: Ipv4Addr, header: &mut [u8]) {
+        self.leave_mark(&Mark { route: own, stamp: own, time: self.time_of_day(now) }, header);
+    }
+
+    /// A datagram is passed on by `way`. RFC 1812 §5.3.13.5: the address in the record of the route is that of "the logical
+    /// interface over which the packet is being sent"; beside the time Linux has the one that its sender would be
+    /// answered from.
+    pub(super) fn mark_forwarded(
+        &mut self,
+        now: Instant,
+        (src, dst): (Ipv4Addr, Ipv4Addr),
+        way: &Way,
+        header: &mut [u8],
+    ) {
+        let Ok(route) = self.source(way, dst) else { return };
+        let back = self.way(src);
+        let stamp = self.source(&back, src).unwrap_or(route);
+        self.leave_mark(&Mark { route, stamp, time: self.time_of_day(now) }, header);
+    }
+
+    /// RFC 791: "The Timestamp is a right-justified, 32-bit timestamp in milliseconds since midnight UT."
+    fn time_of_day(&self, now: Instant) -> u32 {
+        let since_1970 = self.v4.epoch + now.saturating_since(Instant::ZERO);
+        (since_1970.as_millis() % (24 * 60 * 60 * 1000)) as u32
+    }
+
+    /// Leaves `mark` wherever the options ask for it and have room. They were checked.
+    fn leave_mark(&self, mark: &Mark, header: &mut [u8]) {
+        let (mut at, mut changed) = (ipv4::HEADER_LEN, false);
+        while at < header.len() && header[at] != END {
+            if header[at] == NO_OPERATION {
+                at += 1;
+                continue;
+            }
+            let len = usize::from(header[at + 1]);
+            let option = &mut header[at..at + len];
+            changed |= match option[0] {
+                RECORD_ROUTE => record_route(option, mark.route),
+                TIMESTAMP => stamp(option, mark, |addr| self.is_local(addr.into())),
+                _ => false,
+            };
+            at += len;
+        }
+        if changed {
+            ipv4::seal(header);
+        }
+    }
+}
+
+/// Whether a host can send datagrams with these options: they are as RFC 791 wants them, fit a header, and ask for no way of
+/// their own, which nobody would take.
+pub fn are_options_valid(options: &[u8]) -> bool {
+    let mut header = vec![0; ipv4::HEADER_LEN];
+    header.extend_from_slice(options);
+    header.len() <= MAX_HEADER_LEN && check(&header).is_ok()
+}
+
 /// What is wrong with the options of a header.
 fn check(header: &[u8]) -> Result<(), Refused> {
     let mut at = ipv4::HEADER_LEN;
@@ -79,6 +159,7 @@ fn check(header: &[u8]) -> Result<(), Refused> {
                     return Err(Refused::Malformed(at + 2));
                 }
             }
+            TIMESTAMP => check_timestamp(&header[at..at + len]).map_err(|place| Refused::Malformed(at + place))?,
             _ => {}
         }
         at += len;
@@ -86,39 +167,98 @@ fn check(header: &[u8]) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Writes `own` into the record of the route, where the header asks for one and there is room. The options were checked.
-/// RFC 1812 §5.3.13.5: "A router SHOULD insert its address".
-pub(super) fn record_route(header: &mut [u8], own: Ipv4Addr) {
-    let mut at = ipv4::HEADER_LEN;
-    while at < header.len() && header[at] != END {
-        if header[at] == NO_OPERATION {
-            at += 1;
-            continue;
+/// The octet that is wrong in a timestamp option.
+fn check_timestamp(option: &[u8]) -> Result<(), usize> {
+    let &[_, _, pointer, flags, ..] = option else { return Err(1) };
+    // RFC 791: "The smallest legal value is 5."
+    if pointer < 5 {
+        return Err(2);
+    }
+    match usize::from(pointer) - 1 {
+        // "If there is some room but not enough room for a full timestamp to be inserted, or the overflow count itself
+        // overflows, the original datagram is considered to be in error".
+        at if at < option.len() => {
+            if at + entry_len(flags) > option.len() {
+                Err(2)
+            } else {
+                Ok(())
+            }
         }
-        let len = usize::from(header[at + 1]);
-        let pointer = usize::from(header[at + 2]);
-        if header[at] == RECORD_ROUTE && pointer + 3 <= len {
-            header[at + pointer - 1..at + pointer + 3].copy_from_slice(&own.octets());
-            header[at + 2] += 4;
-            ipv4::seal(header);
+        _ => {
+            if flags & 0xf != PRESPECIFIED && flags >> 4 == 15 {
+                Err(3)
+            } else {
+                Ok(())
+            }
         }
-        at += len;
     }
 }
 
-/// The options of a request that its answer has too. RFC 1122 §3.2.2.6: "If a Record Route … option is received in an ICMP
-/// Echo Request, this option … SHOULD be updated to include the current host and included in the IP header of the Echo Reply
-/// message".
+/// "timestamps only, stored in consecutive 32-bit words".
+const ONLY: u8 = 0;
+/// "each timestamp is preceded with internet address of the registering entity".
+const WITH_ADDRESSES: u8 = 1;
+/// "the internet address fields are prespecified".
+const PRESPECIFIED: u8 = 3;
+
+/// Octets of what each node leaves in a timestamp option.
+const fn entry_len(flags: u8) -> usize {
+    if flags & 0xf == WITH_ADDRESSES || flags & 0xf == PRESPECIFIED { 8 } else { 4 }
+}
+
+/// Writes `own` into the record of the route, where there is room. RFC 1812 §5.3.13.5: "A router SHOULD insert its address".
+fn record_route(option: &mut [u8], own: Ipv4Addr) -> bool {
+    let at = usize::from(option[2]) - 1;
+    let Some(place) = option.get_mut(at..at + 4) else { return false };
+    place.copy_from_slice(&own.octets());
+    option[2] += 4;
+    true
+}
+
+/// Writes the time, where there is room; else, that there was none.
+fn stamp(option: &mut [u8], mark: &Mark, is_own: impl Fn(Ipv4Addr) -> bool) -> bool {
+    let (at, flags) = (usize::from(option[2]) - 1, option[3]);
+    if at >= option.len() {
+        // RFC 791: "If the timestamp data area is already full … the datagram is forwarded without inserting the timestamp, but
+        // the overflow count is incremented by one."
+        let counts = flags & 0xf != PRESPECIFIED && flags >> 4 < 15;
+        option[3] += if counts { 0x10 } else { 0 };
+        return counts;
+    }
+    let time = match flags & 0xf {
+        ONLY => at,
+        WITH_ADDRESSES => {
+            option[at..at + 4].copy_from_slice(&mark.stamp.octets());
+            at + 4
+        }
+        // "An IP module only registers its timestamp if it matches its own address with the next specified internet address."
+        PRESPECIFIED if option[at..].first_chunk().is_some_and(|next: &[u8; 4]| is_own((*next).into())) => at + 4,
+        _ => return false,
+    };
+    option[time..time + 4].copy_from_slice(&mark.time.to_be_bytes());
+    option[2] = time as u8 + 5;
+    true
+}
+
+/// The options of a request that its answer has too. RFC 1122 §3.2.2.6: "If a Record Route and/or Time Stamp option is received
+/// in an ICMP Echo Request, this option (these options) SHOULD be updated to include the current host and included in the IP
+/// header of the Echo Reply message".
 pub(super) fn echoed(header: &[u8]) -> Vec<u8> {
-    let record = ipv4::options(header).find(|(kind, _)| *kind == RECORD_ROUTE);
-    let mut options = record.map(|(_, option)| option.to_vec()).unwrap_or_default();
+    let goes_back = |(kind, _): &(u8, &[u8])| matches!(*kind, RECORD_ROUTE | TIMESTAMP);
+    let mut options: Vec<u8> =
+        ipv4::options(header).filter(goes_back).flat_map(|(_, option)| option).copied().collect();
     options.resize(options.len().next_multiple_of(4), END);
     options
 }
 
 #[cfg(test)]
 mod tests {
+    use septet_core::Seed;
+    use septet_datalink::ethernet::MacAddr;
+
     use super::*;
+    use crate::ip::InterfaceConfig;
+    use crate::{Cidr, Forwarding};
 
     fn header(options: &[u8]) -> Vec<u8> {
         let mut frame = Frame::new(Frame::HEADROOM, b"data");
@@ -152,6 +292,14 @@ mod tests {
             (&[7, 9, 4, 0, 0, 0, 0, 0], Err(Refused::Malformed(20))),
             (&[1, 1, 1, 200], Err(Refused::Malformed(23))),
             (&[130, 1, 0, 0], Err(Refused::Malformed(20))),
+            (&[68, 8, 5, 0, 0, 0, 0, 0], Ok(())),
+            (&[68, 8, 9, 0xe0, 0, 0, 0, 0], Ok(())),
+            (&[68, 3, 5, 0], Err(Refused::Malformed(21))),
+            (&[68, 8, 4, 0, 0, 0, 0, 0], Err(Refused::Malformed(22))),
+            (&[68, 8, 6, 0, 0, 0, 0, 0], Err(Refused::Malformed(22))),
+            (&[68, 8, 5, 1, 0, 0, 0, 0], Err(Refused::Malformed(22))),
+            (&[68, 8, 9, 0xf0, 0, 0, 0, 0], Err(Refused::Malformed(23))),
+            (&[68, 8, 9, 0xf3, 0, 0, 0, 0], Ok(())),
             (&[131, 7, 4, 10, 0, 0, 9, 0], Err(Refused::SourceRoute)),
             (&[1, 137, 7, 4, 10, 0, 0, 9], Err(Refused::SourceRoute)),
         ];
@@ -160,15 +308,58 @@ mod tests {
         }
     }
 
+    /// The header after nodes of these addresses have passed it on, at a second of the day each.
+    fn passed(options: &[u8], nodes: &[[u8; 4]]) -> Vec<u8> {
+        let mut bytes = header(options);
+        for (second, own) in (1..).zip(nodes) {
+            let own = Ipv4Addr::from(*own);
+            let config = InterfaceConfig {
+                mac: MacAddr([2, 0, 0, 0, 0, 1]),
+                addresses: vec![Cidr::new(own.into(), 24).unwrap()],
+                mtu: 1500,
+            };
+            let mut ip = Ip::new(&[config], Forwarding::On, Seed::new(1).stream("ip"));
+            // A day and an hour after the beginning of 1970.
+            ip.set_epoch(Duration::from_secs(25 * 3600));
+            ip.mark(Instant::from_secs(second), own, &mut bytes);
+            assert!(check(&bytes).is_ok() && ipv4::checksum_ok(&bytes, bytes.len() as u8));
+        }
+        bytes[20..].to_vec()
+    }
+
     #[test]
     fn a_route_is_recorded_until_there_is_no_more_room() {
-        let mut bytes = header(&[1, 7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
-        for (own, pointer) in [([10, 0, 0, 9], 8), ([10, 0, 1, 9], 12), ([10, 0, 2, 9], 12)] {
-            record_route(&mut bytes, own.into());
-            assert_eq!(bytes[23], pointer);
-            assert!(ipv4::checksum_ok(&bytes, 32));
-        }
-        assert_eq!(bytes[24..32], [10, 0, 0, 9, 10, 0, 1, 9]);
+        let record = [1, 7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0];
+        let nodes = [[10, 0, 0, 9], [10, 0, 1, 9], [10, 0, 2, 9]];
+        assert_eq!(passed(&record, &nodes[..1])[3], 8);
+        let full = passed(&record, &nodes);
+        assert_eq!(full, [1, 7, 11, 12, 10, 0, 0, 9, 10, 0, 1, 9]);
+        let mut bytes = header(&full);
         assert_eq!(echoed(&bytes), [7, 11, 12, 10, 0, 0, 9, 10, 0, 1, 9, 0]);
+        bytes[20] = END;
+        assert_eq!(echoed(&bytes), []);
+    }
+
+    #[test]
+    fn times_are_stamped_with_and_without_addresses_and_what_found_no_room_is_counted() {
+        let nodes = [[10, 0, 0, 9], [10, 0, 1, 9], [10, 0, 2, 9]];
+        // 1:00:01 and so on, in milliseconds.
+        let at = |second: u32| (3_600_000 + second * 1000).to_be_bytes();
+        let only = passed(&[68, 12, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0], &nodes);
+        assert_eq!((&only[..4], &only[4..8], &only[8..]), (&[68, 12, 13, 0x10][..], &at(1)[..], &at(2)[..]));
+        let with = passed(&[68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0], &nodes);
+        assert_eq!((&with[..4], &with[4..8], &with[8..]), (&[68, 12, 13, 0x21][..], &nodes[0][..], &at(1)[..]));
+        // Only who is named, in the order in which they are.
+        let told = passed(&[68, 12, 5, 3, 10, 0, 1, 9, 0, 0, 0, 0], &nodes);
+        assert_eq!((&told[..4], &told[4..8], &told[8..]), (&[68, 12, 13, 3][..], &nodes[1][..], &at(2)[..]));
+        assert_eq!(echoed(&header(&told)), told);
+    }
+
+    #[test]
+    fn hosts_send_what_is_right_and_fits() {
+        assert!(are_options_valid(&[7, 39, 4].iter().copied().chain([0; 37]).collect::<Vec<_>>()));
+        assert!(are_options_valid(&[]) && are_options_valid(&[148, 4, 0, 0]));
+        assert!(!are_options_valid(&[1; 41]) && !are_options_valid(&[131, 7, 4, 10, 0, 0, 9]));
+        assert!(!are_options_valid(&[7, 3, 1]) && !are_options_valid(&[7]));
     }
 }

@@ -86,6 +86,9 @@ impl Ip {
             header_len: header_len as u8,
         };
         header.push_with(options, &mut frame);
+        if !options.is_empty() {
+            self.mark(now, src, frame.header_mut(header_len));
+        }
         let leaving = Leaving { header, way, cut: (!fits).then_some(mtu), looped: to.looped };
         if self.filter.is_some() {
             return self.send_filtered(now, leaving, frame, out);

@@ -348,6 +348,7 @@ impl Ip {
                     ident: message.ident(),
                     seq: message.seq(),
                     ttl: header.hop_limit,
+                    header_len: ipv6::HEADER_LEN,
                     data: frame,
                 });
             }
