@@ -15,7 +15,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use septet_core::Carrier;
 
 use self::layer::Way;
-pub use self::options::are_options_valid;
 use super::routes::Next;
 use super::state::Ip;
 use super::ways::Kind;

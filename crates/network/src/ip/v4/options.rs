@@ -8,28 +8,12 @@ use septet_core::{DropReason, Frame, Instant, Out};
 
 use super::Way;
 use crate::ip::Ip;
+use crate::ip::header_options::{
+    END, NO_OPERATION, ONLY, PRESPECIFIED, RECORD_ROUTE, Refused, TIMESTAMP, WITH_ADDRESSES, check,
+};
 use crate::ip::told::drop_frame;
 use septet_wire::ipv4::{self, Header};
 use septet_wire::{HeaderFault, Trouble};
-
-/// What the header's own field for its length can say.
-const MAX_HEADER_LEN: usize = 60;
-
-const END: u8 = 0;
-const NO_OPERATION: u8 = 1;
-const RECORD_ROUTE: u8 = 7;
-const TIMESTAMP: u8 = 68;
-const LOOSE_SOURCE_ROUTE: u8 = 131;
-const STRICT_SOURCE_ROUTE: u8 = 137;
-
-/// Why a datagram with options goes no further.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Refused {
-    /// This octet of the header is wrong.
-    Malformed(usize),
-    /// It wants a way of its own.
-    SourceRoute,
-}
 
 impl Ip {
     /// Looks at the options of a datagram that came in; gives whether it may go on. RFC 1812 §5.2.7.1 has a router take
@@ -121,91 +105,6 @@ impl Ip {
     }
 }
 
-/// Whether a host can send datagrams with these options: they are as RFC 791 wants them, fit a header, and ask for no way of
-/// their own, which nobody would take.
-pub fn are_options_valid(options: &[u8]) -> bool {
-    let mut header = vec![0; ipv4::HEADER_LEN];
-    header.extend_from_slice(options);
-    header.len() <= MAX_HEADER_LEN && check(&header).is_ok()
-}
-
-/// What is wrong with the options of a header.
-fn check(header: &[u8]) -> Result<(), Refused> {
-    let mut at = ipv4::HEADER_LEN;
-    while at < header.len() {
-        let kind = header[at];
-        if kind == END {
-            return Ok(());
-        }
-        if kind == NO_OPERATION {
-            at += 1;
-            continue;
-        }
-        let len = header.get(at + 1).map_or(0, |&len| usize::from(len));
-        if len < 2 || at + len > header.len() {
-            return Err(Refused::Malformed(at));
-        }
-        match kind {
-            LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => return Err(Refused::SourceRoute),
-            RECORD_ROUTE => {
-                // RFC 791: "The pointer is relative to this option, and the smallest legal value for the pointer is 4."
-                let pointer = header.get(at + 2).filter(|_| len >= 3).map_or(0, |&p| usize::from(p));
-                if pointer < 4 {
-                    return Err(Refused::Malformed(at + 2));
-                }
-                // "If there is some room but not enough room for a full address to be inserted, the original datagram is
-                // considered to be in error".
-                if pointer <= len && pointer + 3 > len {
-                    return Err(Refused::Malformed(at + 2));
-                }
-            }
-            TIMESTAMP => check_timestamp(&header[at..at + len]).map_err(|place| Refused::Malformed(at + place))?,
-            _ => {}
-        }
-        at += len;
-    }
-    Ok(())
-}
-
-/// The octet that is wrong in a timestamp option.
-fn check_timestamp(option: &[u8]) -> Result<(), usize> {
-    let &[_, _, pointer, flags, ..] = option else { return Err(1) };
-    // RFC 791: "The smallest legal value is 5."
-    if pointer < 5 {
-        return Err(2);
-    }
-    match usize::from(pointer) - 1 {
-        // "If there is some room but not enough room for a full timestamp to be inserted, or the overflow count itself
-        // overflows, the original datagram is considered to be in error".
-        at if at < option.len() => {
-            if at + entry_len(flags) > option.len() {
-                Err(2)
-            } else {
-                Ok(())
-            }
-        }
-        _ => {
-            if flags & 0xf != PRESPECIFIED && flags >> 4 == 15 {
-                Err(3)
-            } else {
-                Ok(())
-            }
-        }
-    }
-}
-
-/// "timestamps only, stored in consecutive 32-bit words".
-const ONLY: u8 = 0;
-/// "each timestamp is preceded with internet address of the registering entity".
-const WITH_ADDRESSES: u8 = 1;
-/// "the internet address fields are prespecified".
-const PRESPECIFIED: u8 = 3;
-
-/// Octets of what each node leaves in a timestamp option.
-const fn entry_len(flags: u8) -> usize {
-    if flags & 0xf == WITH_ADDRESSES || flags & 0xf == PRESPECIFIED { 8 } else { 4 }
-}
-
 /// Writes `own` into the record of the route, where there is room. RFC 1812 §5.3.13.5: "A router SHOULD insert its address".
 fn record_route(option: &mut [u8], own: Ipv4Addr) -> bool {
     let at = usize::from(option[2]) - 1;
@@ -279,35 +178,6 @@ mod tests {
         frame.bytes()[..20 + options.len()].to_vec()
     }
 
-    #[test]
-    fn what_is_right_is_let_through_and_what_is_wrong_says_where() {
-        let cases: &[(&[u8], Result<(), Refused>)] = &[
-            (&[], Ok(())),
-            (&[148, 4, 0, 0], Ok(())),
-            (&[1, 1, 1, 0], Ok(())),
-            (&[7, 7, 4, 0, 0, 0, 0, 0], Ok(())),
-            (&[7, 7, 8, 10, 0, 0, 9, 0], Ok(())),
-            (&[7, 7, 3, 0, 0, 0, 0, 0], Err(Refused::Malformed(22))),
-            (&[7, 7, 6, 0, 0, 0, 0, 0], Err(Refused::Malformed(22))),
-            (&[7, 9, 4, 0, 0, 0, 0, 0], Err(Refused::Malformed(20))),
-            (&[1, 1, 1, 200], Err(Refused::Malformed(23))),
-            (&[130, 1, 0, 0], Err(Refused::Malformed(20))),
-            (&[68, 8, 5, 0, 0, 0, 0, 0], Ok(())),
-            (&[68, 8, 9, 0xe0, 0, 0, 0, 0], Ok(())),
-            (&[68, 3, 5, 0], Err(Refused::Malformed(21))),
-            (&[68, 8, 4, 0, 0, 0, 0, 0], Err(Refused::Malformed(22))),
-            (&[68, 8, 6, 0, 0, 0, 0, 0], Err(Refused::Malformed(22))),
-            (&[68, 8, 5, 1, 0, 0, 0, 0], Err(Refused::Malformed(22))),
-            (&[68, 8, 9, 0xf0, 0, 0, 0, 0], Err(Refused::Malformed(23))),
-            (&[68, 8, 9, 0xf3, 0, 0, 0, 0], Ok(())),
-            (&[131, 7, 4, 10, 0, 0, 9, 0], Err(Refused::SourceRoute)),
-            (&[1, 137, 7, 4, 10, 0, 0, 9], Err(Refused::SourceRoute)),
-        ];
-        for (options, expected) in cases {
-            assert_eq!(check(&header(options)), *expected, "{options:?}");
-        }
-    }
-
     /// The header after nodes of these addresses have passed it on, at a second of the day each.
     fn passed(options: &[u8], nodes: &[[u8; 4]]) -> Vec<u8> {
         let mut bytes = header(options);
@@ -353,13 +223,5 @@ mod tests {
         let told = passed(&[68, 12, 5, 3, 10, 0, 1, 9, 0, 0, 0, 0], &nodes);
         assert_eq!((&told[..4], &told[4..8], &told[8..]), (&[68, 12, 13, 3][..], &nodes[1][..], &at(2)[..]));
         assert_eq!(echoed(&header(&told)), told);
-    }
-
-    #[test]
-    fn hosts_send_what_is_right_and_fits() {
-        assert!(are_options_valid(&[7, 39, 4].iter().copied().chain([0; 37]).collect::<Vec<_>>()));
-        assert!(are_options_valid(&[]) && are_options_valid(&[148, 4, 0, 0]));
-        assert!(!are_options_valid(&[1; 41]) && !are_options_valid(&[131, 7, 4, 10, 0, 0, 9]));
-        assert!(!are_options_valid(&[7, 3, 1]) && !are_options_valid(&[7]));
     }
 }

@@ -1,4 +1,4 @@
-//! Conversations over ISO sessions: what ends them, and where the lines come from.
+//! Programs over ISO sessions: what ends a conversation and where its lines come from; when a file begins anew.
 
 use septet_lab::{BuildOptions, Lab};
 
@@ -60,4 +60,29 @@ fn a_token_that_the_other_end_keeps_is_waited_for_as_long_as_quiet_lasts() {
     );
     assert!(ben.contains("(asks for the token)"), "{ben}");
     assert!(ben.contains("the other end keeps the token"), "{ben}");
+}
+
+#[test]
+fn a_file_goes_on_at_a_point_or_begins_anew_where_there_is_none() {
+    // At 1 Mbit/s the first of the points, 128 KiB apart, is confirmed a second after the file has begun.
+    let text = r#"
+[lab]
+stop = "60s"
+[topology]
+links = ["anna -- ben : delay 5ms rate 1mbit"]
+[host.anna]
+run = ["at 1s: send film ben --bytes 1m --checkpoint 512k"]
+[host.ben]
+run = ["receive inbox"]
+[faults]
+script = ["1.5s: reset anna->ben", "8s: reset anna->ben"]
+[expect]
+whole   = "anna.transfer.ok == 1 and anna.transfer.broken == 2"
+anew    = "anna.transfer.anew == 1 and max(anna.transfer.anew, before = 8s) == 1"
+resumed = "anna.transfer.resumed == 1 and first(anna.transfer.resumed) > 8s"
+"#;
+    let lab = Lab::parse("lab.toml", text).unwrap_or_else(|e| panic!("{e}"));
+    let outcome = lab.build(&BuildOptions::default()).unwrap().finish().unwrap();
+    let missed: Vec<_> = outcome.verdicts.iter().filter(|verdict| !verdict.held).collect();
+    assert!(missed.is_empty(), "{missed:?}");
 }
