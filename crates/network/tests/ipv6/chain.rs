@@ -152,6 +152,24 @@ fn fragments_come_together_and_overlaps_do_not() {
 }
 
 #[test]
+fn a_chain_may_go_on_in_the_next_fragment_but_not_end_within_the_header_of_what_it_leads_to() {
+    let piece = |next: u8, offset: u16, more: bool, ident: u32, data: &[u8]| {
+        let mut frame = Frame::new(Frame::HEADROOM, data);
+        Fragment { next, offset, more, ident }.push(&mut frame);
+        frame.bytes().to_vec()
+    };
+    let (options, last) = ([60, 0, 1, 4, 0, 0, 0, 0], [17, 0, 1, 4, 0, 0, 0, 0]);
+    let mut lans = host();
+    // As Linux, which answers an echo request behind 2000 headers in twelve fragments.
+    assert_eq!(outcome(&mut lans, 44, &piece(60, 0, true, 5, &options.repeat(100))), (0, None));
+    assert_eq!(outcome(&mut lans, 44, &piece(60, 800, false, 5, &[&last[..], &UP].concat())), (1, None));
+    // Of TCP there is nothing to be seen: RFC 7112 §5.
+    let cut = [6, 0, 1, 4, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let (up, error) = outcome(&mut lans, 44, &piece(60, 0, true, 6, &cut));
+    assert!(up == 0 && error.is_some(), "{error:?}");
+}
+
+#[test]
 fn a_datagram_whose_rest_does_not_come_is_given_up_after_a_minute() {
     let mut lans = host();
     let begun = lans.now;

@@ -407,11 +407,12 @@ impl Ip {
     }
 }
 
-/// Whether a first fragment holds the header of what the packet carries, so that it can be judged (RFC 7112 §4).
+/// Whether a first fragment holds the header of what the packet carries, so that it can be judged (RFC 7112 §4). As Linux's
+/// `ipv6frag_thdr_truncated`: a chain that goes on in the next fragment is judged when all of it is there.
 fn has_all_headers(frame: &Frame) -> bool {
     let Some(packet) = Packet::read(frame.bytes()) else { return false };
     let needs = match packet.protocol {
-        None => return false,
+        None => return true,
         Some(protocol::TCP) => 20,
         Some(protocol::UDP | protocol::ICMPV6) => FRAGMENT_LEN,
         Some(_) => 0,
