@@ -4,11 +4,16 @@
 //! [`RapidTree`] is one bridge, sans-IO. Its state machines and variables have the names of §17.15 to §17.31; a timer of
 //! the standard, which counts down in seconds, is here the moment at which it reaches zero.
 
+mod change;
+mod messages;
+mod roles;
+
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use septet_core::{Carrier, Instant, Port};
 
+use self::messages::{Times, Vector, message, own_vector, times_of};
 use super::bpdu::{Bpdu, BridgeId, Config as ConfigBpdu, Flag, Rapid, Role};
 use super::{Event, Parameters, Protocol, State};
 
@@ -31,25 +36,6 @@ pub const fn path_cost(rate: u64) -> u32 {
     }
 }
 
-/// §17.5 and §17.6: root, cost, bridge, port; the lower is the better. Of a port's path to the root, also the own port.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Vector {
-    root: BridgeId,
-    cost: u32,
-    bridge: BridgeId,
-    port: u16,
-    own_port: u16,
-}
-
-/// §17.20.21 and others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Times {
-    message_age: Duration,
-    max_age: Duration,
-    forward_delay: Duration,
-    hello_time: Duration,
-}
-
 /// §17.19.10: where what a port knows comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum InfoIs {
@@ -59,31 +45,12 @@ enum InfoIs {
     Received,
 }
 
-/// §17.19.8: what a message says, compared with what is known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Received {
-    SuperiorDesignated,
-    RepeatedDesignated,
-    InferiorDesignated,
-    InferiorRootAlternate,
-    Other,
-}
-
 /// §17.31: the states of the topology change machine in which something can be waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Change {
     Inactive,
     Learning,
     Active,
-}
-
-/// A message as the machines see it; a configuration BPDU is one of a designated port (§17.21.8).
-struct Message {
-    vector: Vector,
-    times: Times,
-    rapid: Rapid,
-    topology_change: Flag,
-    topology_change_ack: Flag,
 }
 
 /// A bridge's part in the rapid spanning tree.
@@ -465,58 +432,6 @@ impl RapidTree {
         true
     }
 
-    /// §17.27, RECEIVE and what follows it.
-    fn receive_message(&mut self, now: Instant, at: usize, message: &Message) {
-        let p = &mut self.ports[at];
-        let record_proposal = |p: &mut PortData| {
-            p.proposed |=
-                message.rapid.role == Role::Designated && message.rapid.proposal == Flag::Set && p.point_to_point;
-        };
-        let set_tc_flags = |p: &mut PortData| {
-            p.rcvd_tc |= message.topology_change == Flag::Set;
-            p.rcvd_tc_ack |= message.topology_change_ack == Flag::Set;
-        };
-        let record_agreement = |p: &mut PortData| {
-            p.agreed = p.point_to_point && message.rapid.agreement == Flag::Set;
-            p.proposing &= !p.agreed;
-        };
-        // §17.21.23.
-        let updt_rcvd_info_while = |p: &mut PortData| {
-            let lives = p.port_times.message_age + MESSAGE_AGE_INCREMENT <= p.port_times.max_age;
-            p.rcvd_info_while = lives.then(|| now + 3 * p.port_times.hello_time);
-        };
-        match received(p, message) {
-            Received::SuperiorDesignated => {
-                (p.agreed, p.proposing) = (false, false);
-                record_proposal(p);
-                set_tc_flags(p);
-                p.agree &= p.info_is == InfoIs::Received && message.vector <= p.port_priority;
-                p.port_priority = message.vector;
-                p.port_times = message.times;
-                updt_rcvd_info_while(p);
-                p.info_is = InfoIs::Received;
-                (p.reselect, p.selected) = (true, false);
-            }
-            Received::RepeatedDesignated => {
-                record_proposal(p);
-                set_tc_flags(p);
-                record_agreement(p);
-                updt_rcvd_info_while(p);
-            }
-            // §17.21.10: someone worse that forwards has not heard this bridge.
-            Received::InferiorDesignated => {
-                if message.rapid.learning == Flag::Set {
-                    (p.disputed, p.agreed) = (true, false);
-                }
-            }
-            Received::InferiorRootAlternate => {
-                record_agreement(p);
-                set_tc_flags(p);
-            }
-            Received::Other => {}
-        }
-    }
-
     /// §17.28 and §17.21.25, updtRolesTree.
     fn select_roles(&mut self) {
         let own = own_vector(self.parameters.id);
@@ -558,238 +473,6 @@ impl RapidTree {
         if self.root.root != before {
             self.events.push_back(Event::Root(self.root.root));
         }
-    }
-
-    /// §17.29: one transition of the port role transitions machine.
-    fn play_role(&mut self, now: Instant, at: usize) -> bool {
-        let p = &self.ports[at];
-        if !p.is_settled() {
-            return false;
-        }
-        if p.role != p.selected_role {
-            self.take_role(now, at);
-            return true;
-        }
-        match p.role {
-            Role::Disabled => self.rest(at),
-            Role::Root => self.play_root(now, at),
-            Role::Designated => self.play_designated(now, at),
-            Role::Alternate | Role::Backup => self.play_alternate(at),
-        }
-    }
-
-    /// A role begins, and with it end the timers that the last one held up.
-    fn take_role(&mut self, now: Instant, at: usize) {
-        let delay = self.root_times.forward_delay;
-        let (hello, max_age) = (self.parameters.hello_time, self.root_times.max_age);
-        let p = &mut self.ports[at];
-        let last = core::mem::replace(&mut p.role, p.selected_role);
-        match last {
-            Role::Disabled => p.fd_while = Some(now + max_age),
-            Role::Root => p.rr_while = Some(now + delay),
-            Role::Alternate => p.fd_while = Some(now + delay),
-            Role::Backup => (p.fd_while, p.rb_while) = (Some(now + delay), Some(now + 2 * hello)),
-            Role::Designated => {}
-        }
-        match p.role {
-            Role::Disabled => self.set_state(at, State::Discarding, "the port lost its carrier"),
-            Role::Alternate => {
-                self.set_state(at, State::Discarding, "alternate port: another one is the way to the root")
-            }
-            Role::Backup => {
-                self.set_state(at, State::Discarding, "backup port: this bridge has another on that segment")
-            }
-            // Until it may forward it stays as it is.
-            Role::Root | Role::Designated => {}
-        }
-    }
-
-    /// DISABLED_PORT, ALTERNATE_PORT: nothing is asked of a port that does not forward.
-    fn rest(&mut self, at: usize) -> bool {
-        let p = &mut self.ports[at];
-        (p.fd_while, p.rr_while) = (None, None);
-        let rests = p.synced && !p.sync && !p.re_root;
-        (p.synced, p.sync, p.re_root) = (true, false, false);
-        !rests
-    }
-
-    fn play_root(&mut self, now: Instant, at: usize) -> bool {
-        let all_synced = self.all_synced(at);
-        let re_rooted = (0..self.ports.len()).all(|other| other == at || !self.ports[other].was_root_of_late());
-        let delay = self.forward_delay(at);
-        let p = &mut self.ports[at];
-        if p.proposed && !p.agree {
-            p.proposed = false;
-            self.ports.iter_mut().for_each(|p| p.sync = true);
-        } else if all_synced && !p.agree || p.proposed && p.agree {
-            (p.proposed, p.sync, p.agree, p.new_info) = (false, false, true, true);
-        } else if !p.forward && !p.re_root {
-            self.ports.iter_mut().for_each(|p| p.re_root = true);
-        } else if p.re_root && p.forward {
-            p.re_root = false;
-        } else if p.fd_while.is_none() || re_rooted && p.rb_while.is_none() {
-            let why = "root port: it is the way to the root";
-            match (p.learn, p.forward) {
-                (false, _) => {
-                    p.fd_while = Some(now + delay);
-                    self.set_state(at, State::Learning, why);
-                }
-                (true, false) => {
-                    p.fd_while = None;
-                    self.set_state(at, State::Forwarding, why);
-                }
-                (true, true) => return false,
-            }
-        } else {
-            return false;
-        }
-        true
-    }
-
-    fn play_designated(&mut self, now: Instant, at: usize) -> bool {
-        let delay = self.forward_delay(at);
-        let edge_delay = self.edge_delay(at);
-        let p = &mut self.ports[at];
-        let may_open = p.fd_while.is_none() || p.agreed || p.oper_edge;
-        let why = match () {
-            () if p.oper_edge => "edge port: an end station is behind it",
-            () if p.agreed => "designated port: the neighbour agrees",
-            () => "designated port: nobody objected for the forward delay",
-        };
-        if !p.forward && !p.agreed && !p.proposing && !p.oper_edge {
-            p.proposing = true;
-            p.edge_delay_while = Some(now + edge_delay);
-            p.new_info = true;
-        } else if !p.learn && !p.forward && !p.synced
-            || p.agreed && !p.synced
-            || p.oper_edge && !p.synced
-            || p.sync && p.synced
-        {
-            (p.rr_while, p.synced, p.sync) = (None, true, false);
-        } else if !p.was_root_of_late() && p.re_root {
-            p.re_root = false;
-        } else if (p.sync && !p.synced || p.re_root && p.was_root_of_late() || p.disputed)
-            && !p.oper_edge
-            && (p.learn || p.forward)
-        {
-            let why = if p.disputed { "a neighbour did not hear this bridge" } else { "the neighbour is asked anew" };
-            p.disputed = false;
-            p.fd_while = Some(now + delay);
-            self.set_state(at, State::Discarding, why);
-        } else if may_open && (!p.was_root_of_late() || !p.re_root) && !p.sync && !p.forward {
-            if p.learn {
-                p.fd_while = None;
-                p.agreed = p.send_rstp;
-                self.set_state(at, State::Forwarding, why);
-            } else {
-                p.fd_while = Some(now + delay);
-                self.set_state(at, State::Learning, why);
-            }
-        } else {
-            return false;
-        }
-        true
-    }
-
-    fn play_alternate(&mut self, at: usize) -> bool {
-        let all_synced = self.all_synced(at);
-        let p = &mut self.ports[at];
-        if p.proposed && !p.agree {
-            p.proposed = false;
-            self.ports.iter_mut().for_each(|p| p.sync = true);
-        } else if all_synced && !p.agree || p.proposed && p.agree {
-            (p.proposed, p.agree, p.new_info) = (false, true, true);
-        } else {
-            return self.rest(at);
-        }
-        true
-    }
-
-    /// §17.20.3, for the port `at`: the others have done what it asked for.
-    fn all_synced(&self, at: usize) -> bool {
-        let is_synced = |p: &PortData| p.selected && p.role == p.selected_role && (p.role == Role::Root || p.synced);
-        (0..self.ports.len()).all(|other| other == at || is_synced(&self.ports[other]))
-            && self.ports[at].selected
-            && self.ports[at].role == self.ports[at].selected_role
-    }
-
-    /// §17.20.4.
-    fn edge_delay(&self, at: usize) -> Duration {
-        if self.ports[at].point_to_point { MIGRATE_TIME } else { self.root_times.max_age }
-    }
-
-    /// §17.20.5.
-    fn forward_delay(&self, at: usize) -> Duration {
-        if self.ports[at].send_rstp { self.root_times.hello_time } else { self.root_times.forward_delay }
-    }
-
-    /// §17.31: one transition of the topology change machine.
-    fn change(&mut self, now: Instant, at: usize) -> bool {
-        let p = &mut self.ports[at];
-        let is_active_role = matches!(p.role, Role::Root | Role::Designated);
-        match p.change {
-            Change::Inactive => {
-                if !p.learn {
-                    (p.tc_while, p.tc_ack, p.tc_prop) = (None, false, false);
-                    (p.rcvd_tc, p.rcvd_tcn, p.rcvd_tc_ack) = (false, false, false);
-                    return false;
-                }
-                p.change = Change::Learning;
-            }
-            Change::Learning => {
-                (p.rcvd_tc, p.rcvd_tcn, p.rcvd_tc_ack, p.tc_prop) = (false, false, false, false);
-                if is_active_role && p.forward && !p.oper_edge {
-                    p.change = Change::Active;
-                    self.new_tc_while(now, at);
-                    self.set_tc_prop_tree(at);
-                    self.ports[at].new_info = true;
-                } else if !is_active_role && !p.learn {
-                    p.change = Change::Inactive;
-                    self.events.push_back(Event::Flush(Port(at as u16)));
-                } else {
-                    return false;
-                }
-            }
-            Change::Active => {
-                if !is_active_role || p.oper_edge {
-                    p.change = Change::Learning;
-                } else if p.rcvd_tcn || p.rcvd_tc {
-                    if p.rcvd_tcn {
-                        self.new_tc_while(now, at);
-                    }
-                    let p = &mut self.ports[at];
-                    p.tc_ack |= p.rcvd_tcn && p.role == Role::Designated;
-                    (p.rcvd_tcn, p.rcvd_tc) = (false, false);
-                    self.set_tc_prop_tree(at);
-                } else if p.tc_prop {
-                    p.tc_prop = false;
-                    self.new_tc_while(now, at);
-                    self.events.push_back(Event::Flush(Port(at as u16)));
-                } else if p.rcvd_tc_ack {
-                    (p.tc_while, p.rcvd_tc_ack) = (None, false);
-                } else {
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// §17.21.7.
-    fn new_tc_while(&mut self, now: Instant, at: usize) {
-        let Times { max_age, forward_delay, hello_time, .. } = self.root_times;
-        let p = &mut self.ports[at];
-        if p.tc_while.is_none() {
-            let time = if p.send_rstp { hello_time + Duration::from_secs(1) } else { max_age + forward_delay };
-            p.tc_while = Some(now + time);
-            p.new_info = true;
-        }
-    }
-
-    /// §17.21.18: the others are told.
-    fn set_tc_prop_tree(&mut self, at: usize) {
-        let others = self.ports.iter_mut().enumerate().filter(|(other, _)| *other != at);
-        others.for_each(|(_, p)| p.tc_prop = true);
     }
 
     /// §17.26.
@@ -846,53 +529,6 @@ impl RapidTree {
         if p.state() != before && p.enabled {
             self.events.push_back(Event::Port(Port(at as u16), state, why));
         }
-    }
-}
-
-fn own_vector(id: BridgeId) -> Vector {
-    Vector { root: id, cost: 0, bridge: id, port: 0, own_port: 0 }
-}
-
-fn times_of(parameters: &Parameters) -> Times {
-    let Parameters { id: _, max_age, hello_time, forward_delay } = *parameters;
-    Times { message_age: Duration::ZERO, max_age, forward_delay, hello_time }
-}
-
-fn message(config: &ConfigBpdu, rapid: &Rapid) -> Message {
-    let vector = Vector {
-        root: config.root,
-        cost: config.root_path_cost,
-        bridge: config.bridge,
-        port: config.port,
-        own_port: 0,
-    };
-    let times = Times {
-        message_age: config.message_age,
-        max_age: config.max_age,
-        forward_delay: config.forward_delay,
-        hello_time: config.hello_time,
-    };
-    let ConfigBpdu { topology_change, topology_change_ack, .. } = *config;
-    Message { vector, times, rapid: *rapid, topology_change, topology_change_ack }
-}
-
-/// §17.21.8, rcvInfo.
-fn received(p: &PortData, message: &Message) -> Received {
-    let (theirs, known) = (message.vector, p.port_priority);
-    match message.rapid.role {
-        Role::Designated => {
-            // §17.6: also what comes from the same port as what is known takes its place, even where it is worse.
-            let same_port = theirs.bridge.mac == known.bridge.mac && theirs.port == known.port;
-            match () {
-                () if theirs == known && message.times == p.port_times && p.info_is == InfoIs::Received => {
-                    Received::RepeatedDesignated
-                }
-                () if theirs < known || same_port => Received::SuperiorDesignated,
-                () => Received::InferiorDesignated,
-            }
-        }
-        Role::Root | Role::Alternate | Role::Backup if theirs >= known => Received::InferiorRootAlternate,
-        _ => Received::Other,
     }
 }
 
