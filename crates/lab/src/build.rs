@@ -33,7 +33,7 @@ use crate::expect::gauges::{self, Watched};
 use crate::expect::readings::Readings;
 use crate::fault::board::{self, Board};
 use crate::lab::Lab;
-use crate::model::medium::Cable;
+use crate::model::cable::Cable;
 use crate::model::node::{
     Advert, ByItself, HostSpec, Node, NodeKind, NodeSpec, Port, Resolver, Routing, StackSpec, Subinterface,
 };

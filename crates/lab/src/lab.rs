@@ -12,9 +12,9 @@ use septet_network::Cidr;
 
 use crate::expect::expr::Expectation;
 use crate::fault::kind::Fault;
+use crate::model::cable::Cable;
 use crate::model::layout::Layout;
 use crate::model::link::Link;
-use crate::model::medium::Cable;
 use crate::model::node::{Node, Routing};
 use crate::model::topology::Topology;
 

@@ -1,6 +1,7 @@
 //! What a lab is made of: nodes and their ports, links, media, addresses, and the commands that nodes run.
 
 pub(crate) mod address;
+pub(crate) mod cable;
 pub(crate) mod command;
 pub(crate) mod files;
 pub(crate) mod firewall;

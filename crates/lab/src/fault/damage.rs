@@ -8,7 +8,7 @@ use septet_engine::{FilterId, Heading, LinkId, Side, World};
 use septet_host::Host;
 use septet_network::Cidr;
 
-use crate::model::medium::{Cable, Change};
+use crate::model::cable::{Cable, Change};
 use crate::model::node::Node;
 
 /// Names a fault that was put on the board.

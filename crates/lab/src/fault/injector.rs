@@ -9,7 +9,7 @@ use septet_host::Host;
 use septet_network::Cidr;
 
 use crate::fault::damage::{Damage, FaultId, Gate, Touched, heading};
-use crate::model::medium::Change;
+use crate::model::cable::Change;
 use crate::model::topology::LinkRef;
 
 /// A link address of nobody here.

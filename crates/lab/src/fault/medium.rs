@@ -4,7 +4,8 @@ use septet_language::words::{Words, Wrong};
 
 use crate::fault::injector::Injector;
 use crate::fault::kind::{Context, Effect, FaultKind, Plan};
-use crate::model::medium::{self, Change};
+use crate::model::cable::Change;
+use crate::model::medium;
 use crate::model::topology::LinkRef;
 
 /// Makes links worse, by any word of netem, before which `netem` itself may stand.

@@ -1,7 +1,7 @@
 //! Who there is in a lab, and how they are joined: what faults, services and expectations are read against.
 
+use crate::model::cable::Cable;
 use crate::model::link::Link;
-use crate::model::medium::Cable;
 use crate::model::node::{Duplex, Node, NodeKind};
 use crate::model::topology::{PortRef, Topology};
 

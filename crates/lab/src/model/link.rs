@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::medium::Cable;
+use crate::model::cable::Cable;
 use crate::model::topology::PortRef;
 
 /// A link between two ports.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use septet_core::{Recorder, StationId};
 use septet_engine::LinkId;
 
-use crate::model::medium::Cable;
+use crate::model::cable::Cable;
 
 /// Where the parts of a lab are in its world, each by its index in the lab.
 #[derive(Debug, Default)]

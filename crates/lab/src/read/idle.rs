@@ -5,8 +5,9 @@ use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::schema::Table;
 use septet_language::words::{Word, Words};
 
+use crate::model::cable::Change;
 use crate::model::link::Link;
-use crate::model::medium::{self, Change};
+use crate::model::medium;
 use crate::read::node::{Declared, addresses_twice, firsts};
 
 /// What is looked at.

@@ -8,10 +8,11 @@ use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::nearest::suggest;
 use septet_language::words::{Commas, Word, Words, Wrong};
 
+use crate::model::cable::Cable;
 use crate::model::files::Files;
 use crate::model::link::Link;
 use crate::model::link_text::{self, EndText, Joint, Pair};
-use crate::model::medium::{self, Cable};
+use crate::model::medium;
 use crate::model::node::NodeKind;
 use crate::model::topology::{PortRef, Topology};
 use crate::read::node::Declared;

@@ -26,7 +26,7 @@ use septet_physical::{Framing, Medium};
 
 use crate::lab::Lab;
 use crate::model::address::link_identifier;
-use crate::model::medium::{Cable, Serial};
+use crate::model::cable::{Cable, Serial};
 use crate::model::node::{Duplex, NodeKind, Port};
 use crate::model::switch::{Layer, Owner, Paused, SwitchSpec};
 use crate::model::topology::PortRef;
