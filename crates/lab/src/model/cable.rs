@@ -11,7 +11,7 @@ use septet_datalink::ppp::Compression;
 use septet_physical::channel::{EFFECTS, EffectSpec};
 use septet_physical::phy::{Length, Phy};
 use septet_physical::queue::{Limit, QueueSpec};
-use septet_physical::settings::Settings;
+use septet_physical::settings::{Setting, Settings};
 use septet_physical::{DeliveryTrace, Framing, Medium, Order, Ratio};
 
 /// One direction of a link: what it does to frames, and the largest packet that its ends send.

@@ -4,7 +4,7 @@ use core::ops::Range;
 use core::time::Duration;
 use std::sync::LazyLock;
 
-use septet_core::{Bytes, Rate};
+use septet_core::Bytes;
 use septet_datalink::hdlc::Fcs;
 use septet_datalink::lapb::Arq;
 use septet_datalink::ppp::Compression;
@@ -19,7 +19,7 @@ use septet_physical::queue::{DISCIPLINES, Discipline, Limit, QueueSpec};
 use septet_physical::settings::{self, Parameter, Setting, Settings};
 use septet_physical::{Framing, InvalidSetting, Ratio};
 
-use crate::model::cable::{Cable, Change, LcpOptions, Reliable, Serial};
+use crate::model::cable::{Change, LcpOptions, Reliable, Serial};
 use crate::model::files::Files;
 
 /// The changes, with the recordings that they name read from their files.
@@ -476,7 +476,10 @@ pub(crate) static MEDIUM: Section = Section::new("What one kind of link is made 
 
 #[cfg(test)]
 mod tests {
+    use septet_core::Rate;
+
     use super::*;
+    use crate::model::cable::Cable;
 
     fn read(phrase: &str) -> Result<Cable, String> {
         let text = Text::bare(phrase.to_owned(), 0..phrase.len());

@@ -5,19 +5,19 @@ use septet_wire::ipv4;
 /// What the header's own field for its length can say.
 const MAX_HEADER_LEN: usize = 60;
 
-pub(in crate::ip) const END: u8 = 0;
-pub(in crate::ip) const NO_OPERATION: u8 = 1;
-pub(in crate::ip) const RECORD_ROUTE: u8 = 7;
-pub(in crate::ip) const TIMESTAMP: u8 = 68;
+pub(super) const END: u8 = 0;
+pub(super) const NO_OPERATION: u8 = 1;
+pub(super) const RECORD_ROUTE: u8 = 7;
+pub(super) const TIMESTAMP: u8 = 68;
 const LOOSE_SOURCE_ROUTE: u8 = 131;
 const STRICT_SOURCE_ROUTE: u8 = 137;
 
 /// "timestamps only, stored in consecutive 32-bit words".
-pub(in crate::ip) const ONLY: u8 = 0;
+pub(super) const ONLY: u8 = 0;
 /// "each timestamp is preceded with internet address of the registering entity".
-pub(in crate::ip) const WITH_ADDRESSES: u8 = 1;
+pub(super) const WITH_ADDRESSES: u8 = 1;
 /// "the internet address fields are prespecified".
-pub(in crate::ip) const PRESPECIFIED: u8 = 3;
+pub(super) const PRESPECIFIED: u8 = 3;
 
 /// Octets of what each node leaves in a timestamp option.
 const fn entry_len(flags: u8) -> usize {
@@ -26,7 +26,7 @@ const fn entry_len(flags: u8) -> usize {
 
 /// Why a datagram with options goes no further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::ip) enum Refused {
+pub(super) enum Refused {
     /// This octet of the header is wrong.
     Malformed(usize),
     /// It wants a way of its own.
@@ -42,7 +42,7 @@ pub fn are_options_valid(options: &[u8]) -> bool {
 }
 
 /// What is wrong with the options of a header.
-pub(in crate::ip) fn check(header: &[u8]) -> Result<(), Refused> {
+pub(super) fn check(header: &[u8]) -> Result<(), Refused> {
     let mut at = ipv4::HEADER_LEN;
     while at < header.len() {
         let kind = header[at];
