@@ -255,6 +255,7 @@ body = "300kb"
     let (received, bad, sent) = (&rows[3], &rows[5], &rows[7]);
     assert!(sent[5] > 0, "it met collisions: {text}");
     assert!(bad[0] > 10 && received[2] >= bad[0], "who does not talk hears what a collision leaves: {text}");
+}
 
 /// Programs of `a` and of `server`, with a router between them; what each printed, standard output before standard error.
 fn between(a: &[&str], server: &[&str]) -> Vec<(String, String)> {
@@ -288,7 +289,7 @@ run = [{}]
 #[test]
 fn names_stand_beside_addresses_where_both_are_wanted() {
     let said =
-        printed(&["at 1s: ping -R -c 1 server", "at 3s: tracepath -b server", "at 20s: tracepath -n -b server"], &[]);
+        between(&["at 1s: ping -R -c 1 server", "at 3s: tracepath -b server", "at 20s: tracepath -n -b server"], &[]);
     let [(_, ping), (_, both), (_, numeric)] = &said[..] else { panic!("{said:?}") };
     let route = "RR: \ta.lab (10.0.1.10)\n\tr1.lab (10.0.2.1)\n\tserver.lab (10.0.2.10)\n\tserver.lab (10.0.2.10)\n\tr1.lab (10.0.1.1)\n\ta.lab (10.0.1.10)\n\n";
     assert!(ping.contains(route), "{ping}");
