@@ -92,7 +92,9 @@ mod linux {
             let Ok(header) = Header::pull(&mut frame) else { return };
             let cast = if header.destination.is_multicast() { Cast::Multicast } else { Cast::Unicast };
             if header.ether_type == EtherType::IPV6 {
-                self.with(|ip, now, out| ip.receive_v6(now, 0, cast, frame, out));
+                self.with(|ip, now, out| {
+                    ip.receive_v6(now, 0, cast, frame, out);
+                });
             }
         }
 
