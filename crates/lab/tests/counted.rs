@@ -115,7 +115,7 @@ run = ["io-server 7 --style threads --work 5ms", "at 16s: io-server 8 --style no
 [host.box]
 run = ["receive inbox", "chat -l --port 103 --line yes --line no"]
 [host.sink]
-run = ["tcp-sink 5001 --check", "tcp-echo 7", "udp-echo 7", "udp-sink 5002 --time 20s", "iperf3 -s", "stream --listen 5004 --buffer 1ms", "keys-receive"]
+run = ["tcp-sink 5001 --check", "tcp-echo 7", "udp-echo 7", "udp-sink 5002 --time 20s", "iperf3 -s", "stream --listen 5004 --buffer 1ms", "keys-receive", "text-receive --charset us-ascii --expect hello"]
 [host.c]
 run = [
     "at 1s: curl -s http://web/",
@@ -145,6 +145,10 @@ run = [
     "at 3s: curl -s http://bad:8080/",
     "at 3s: keys-send agreement sink hello",
     "at 3s: keys-send hybrid web:80 hello",
+    "at 3s: text-send --charset cp037 --picture sink hello",
+    "at 4s: text-send sink good-bye",
+    "at 4s: text-send r hello",
+    "at 5s: tcp-send sink 1103 1kb",
     "at 2s: arping -c 2 r",
     "at 2s: tracepath sink",
     "at 3s: mtr --report -c 40 -i 50ms sink",
@@ -186,6 +190,8 @@ const ELSEWHERE: &[&str] = &[
     // The lab `certificate-flow` does.
     "authority.signed",
     "authority.refused",
+    // `text-send` says of all that it sends what it is.
+    "text.mislabelled",
     // The labs `keys-symmetric`, `keys-public`, `keys-hybrid` and `https` do: it takes a hub.
     "eavesdrop.conversations",
     "eavesdrop.bytes",

@@ -15,6 +15,7 @@ use septet_socket::{Entropy, NetExt, NetRef, TcpOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::listen::Listen;
+use crate::run::tell_beginning;
 use crate::service::Reading;
 use crate::site::{HostId, Site};
 
@@ -33,6 +34,7 @@ pub(crate) async fn obtain(net: &NetRef, names: &[String], at: IpAddr) -> io::Re
     };
     let asking = Asking::new(names, secret.as_ref())?;
     let peer = SocketAddr::new(at, AT_PORT);
+    tell_beginning(net);
     net.trace(Storey::Presentation, "ca.request", |f| {
         f.set("peer", peer).set("names", names.join(", ")).set("bytes", asking.request().len());
     });

@@ -17,7 +17,7 @@ mod table;
 pub use certificate::{Certificate, USUAL};
 pub use listen::{Listen, Scheme};
 pub use record::RecordData;
-pub use run::Boot;
+pub use run::{Boot, tell_beginning};
 pub use service::Service;
 pub use services::{Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, RecordSpec, Signing, ZoneSpec};
 pub use site::{HostId, Hosts, Site, StartError};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use septet_core::{Metric, Storey};
+use septet_core::{EventId, Metric, Storey};
 use septet_socket::{NetExt, NetRef};
 
 /// Called whenever a host boots, with its network.
@@ -11,6 +11,15 @@ pub type Boot = Box<dyn Fn(NetRef)>;
 /// What is recorded of any service.
 pub(crate) const METRICS: &[Metric] =
     &[Metric::counter("service.failed.*", "services that could not run: `service.failed.http`")];
+
+/// A host that was on from the beginning was switched on by nobody, and yet what it says by itself has a reason.
+pub fn tell_beginning(net: &NetRef) {
+    if net.cause() == EventId::NONE {
+        net.trace(Storey::Physical, "power.on", |f| {
+            f.set("why", "the lab begins");
+        });
+    }
+}
 
 /// Runs a service until the host stops; that it ended is told to the trace, for it never should.
 pub(crate) fn run<F>(net: &NetRef, what: &'static str, service: F)

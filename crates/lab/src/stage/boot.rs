@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use septet_application::dhcp;
 use septet_application::programs::{self, Console, Context};
-use septet_core::{EventId, Instant, Storey};
+use septet_core::{Instant, Storey};
 use septet_network::{Cidr, Prefix};
 use septet_presentation::ca::{Authority, TrustStore};
-use septet_service::{Boot, HostId, Site};
+use septet_service::{Boot, HostId, Site, tell_beginning};
 use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use crate::lab::Lab;
@@ -163,12 +163,7 @@ pub(crate) fn clients(devices: Vec<String>) -> Option<Boot> {
     let devices: Vec<(String, dhcp::Memory)> =
         devices.into_iter().map(|name| (name, dhcp::Memory::default())).collect();
     Some(Box::new(move |net| {
-        // A host that was on from the beginning was switched on by nobody, and yet what its clients say has a reason.
-        if net.cause() == EventId::NONE {
-            net.trace(Storey::Physical, "power.on", |f| {
-                f.set("why", "the lab begins");
-            });
-        }
+        tell_beginning(&net);
         for (device, memory) in &devices {
             let (own, device, memory) = (net.clone(), device.clone(), memory.clone());
             let _ = net.spawn(Box::pin(async move {
