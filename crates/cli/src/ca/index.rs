@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use septet_presentation::ca::Revoked;
+use time::{Date, Month, OffsetDateTime, PrimitiveDateTime};
 
 /// One certificate.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,14 +83,15 @@ fn read_line(line: &str) -> Result<Entry, String> {
     Ok(Entry { until, revoked, serial: serial.to_ascii_uppercase(), subject: subject.to_owned() })
 }
 
-const DAY: u64 = 86_400;
-
 /// As UTCTime until 2049, as GeneralizedTime from then on (RFC 5280 §4.1.2.5).
 fn moment(since_1970: Duration) -> String {
-    let (days, rest) = (since_1970.as_secs() / DAY, since_1970.as_secs() % DAY);
-    let (year, month, day) = civil(days);
+    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
+    // The latest that either form can say.
+    let latest = PrimitiveDateTime::MAX.assume_utc();
+    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(latest);
+    let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
     let year = if (1950..2050).contains(&year) { format!("{:02}", year % 100) } else { format!("{year:04}") };
-    format!("{year}{month:02}{day:02}{:02}{:02}{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+    format!("{year}{month:02}{day:02}{:02}{:02}{:02}Z", at.hour(), at.minute(), at.second())
 }
 
 fn read_moment(text: &str) -> Option<Duration> {
@@ -99,51 +101,24 @@ fn read_moment(text: &str) -> Option<Duration> {
     }
     let (year, rest) = match digits.len() {
         12 => {
-            let year: u64 = digits[..2].parse().ok()?;
+            let year: i32 = digits[..2].parse().ok()?;
             (if year < 50 { 2000 + year } else { 1900 + year }, &digits[2..])
         }
         14 => (digits[..4].parse().ok()?, &digits[4..]),
         _ => return None,
     };
-    let two = |at: usize| rest[at..at + 2].parse::<u64>().ok();
-    let (month, day, hour, minute, second) = (two(0)?, two(2)?, two(4)?, two(6)?, two(8)?);
-    if !(1970..=9999).contains(&year) || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let days = (0..366).find_map(|n| {
-        let first = days_before(year);
-        (civil(first + n) == (year, month, day)).then_some(first + n)
-    })?;
-    Some(Duration::from_secs(days * DAY + hour * 3600 + minute * 60 + second))
-}
-
-/// How many days of 1970 and later come before this year.
-fn days_before(year: u64) -> u64 {
-    let leaps = |year: u64| year / 4 - year / 100 + year / 400;
-    (year - 1970) * 365 + leaps(year - 1) - leaps(1969)
-}
-
-/// Year, month and day of the day with this number, 1970-01-01 being 0.
-fn civil(days: u64) -> (u64, u64, u64) {
-    // No year has fewer days, so this is the right year or one after it.
-    let mut year = 1970 + days / 365;
-    while days_before(year) > days {
-        year -= 1;
-    }
-    let mut rest = days - days_before(year);
-    let leap = u64::from(days_before(year + 1) - days_before(year) == 366);
-    for (month, length) in (1..).zip([31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) {
-        if rest < length {
-            return (year, month, rest + 1);
-        }
-        rest -= length;
-    }
-    (year + 1, 1, 1)
+    let two = |at: usize| rest[at..at + 2].parse::<u8>().ok();
+    let date = Date::from_calendar_date(year, Month::try_from(two(0)?).ok()?, two(2)?).ok()?;
+    let at = date.with_hms(two(4)?, two(6)?, two(8)?).ok()?.assume_utc();
+    // Nothing was issued before 1970.
+    u64::try_from(at.unix_timestamp()).ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY: u64 = 86_400;
 
     #[test]
     fn there_and_back() {
