@@ -15,7 +15,7 @@ use septet_socket::{BoxFuture, ListenOptions, NetExt, NetRef, Spawned, TcpOption
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn target(name: &str, at: SocketAddr) -> Target {
-    Target { name: name.to_owned(), at }
+    Target::new(name, at)
 }
 
 /// A web server that says its name.

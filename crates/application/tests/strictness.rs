@@ -29,7 +29,7 @@ fn beside_a_server<T: Send + 'static>(
     let serve = move |net: &NetRef, identity: &ServerIdentity| -> Vec<BoxFuture<'static, io::Result<()>>> {
         let server =
             Server::new(Site::new(page.clone())).listen(PLAIN.into()).listen_tls(SECURE.into(), identity.clone());
-        let target = Target { name: "server".to_owned(), at: PLAIN.into() };
+        let target = Target::new("server", PLAIN.into());
         let balancer = Balancer::new(BALANCED.into(), vec![target]).balance(Unit::Requests).tls(identity.clone());
         vec![Box::pin(server.serve(net.clone())), Box::pin(balancer.serve(net.clone()))]
     };

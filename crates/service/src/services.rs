@@ -10,7 +10,7 @@ mod http;
 mod outside;
 
 pub use authority::Signing;
-pub use balancer::{Balancer, Health};
+pub use balancer::{BackendSpec, Balancer, Health};
 pub use dhcp::{Dhcp, Named4};
 pub use dhcp_relay::DhcpRelay;
 pub use dns::{Dns, RecordSpec, ZoneSpec};

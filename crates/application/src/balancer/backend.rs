@@ -9,7 +9,7 @@ use septet_core::{Instant, Storey};
 use septet_socket::{NetExt, NetRef};
 use tokio::sync::Notify;
 
-use super::policy::{Candidate, Policy};
+use super::policy::{Asked, Candidate, Policy};
 use super::{Health, Target};
 
 /// A backend that failed is passed over for so long while others are well (nginx's `fail_timeout`); a health check
@@ -41,6 +41,27 @@ struct State {
     contrary: u32,
     /// It failed lately: until when it is passed over.
     shunned_until: Option<Instant>,
+}
+
+impl State {
+    /// Why it is not among the candidates.
+    fn why_out(&self, was_tried: bool) -> &'static str {
+        match (was_tried, self.down) {
+            (true, _) => "was tried already",
+            (false, true) => "is down",
+            (false, false) => "failed lately",
+        }
+    }
+}
+
+/// `web1 2 open, web2 0 open`, with weights where they differ.
+fn shown(candidates: &[Candidate<'_>]) -> String {
+    let is_even = candidates.iter().all(|c| c.weight == candidates[0].weight);
+    let one = |c: &Candidate<'_>| match is_even {
+        true => format!("{} {} open", c.name, c.open),
+        false => format!("{} {} open, weight {}", c.name, c.open, c.weight),
+    };
+    candidates.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// What a backend is wanted for.
@@ -82,12 +103,13 @@ impl Backends {
         }
         let candidates: Vec<_> = indices
             .iter()
-            .map(|&index| Candidate { index, name: &self.targets[index].name, open: states[index].open })
+            .map(|&index| {
+                let Target { name, weight, .. } = &self.targets[index];
+                Candidate { index, name, weight: *weight, open: states[index].open }
+            })
             .collect();
-        let pick = policy.pick(wanted.client, &candidates);
+        let pick = policy.pick(&Asked { client: wanted.client, now }, &candidates);
         let index = indices[pick.position.min(indices.len() - 1)];
-        states[index].open += 1;
-        drop(inner);
         let target = &self.targets[index];
         if wanted.request.is_some() {
             self.net.count(&format!("backend.{}.requests", target.name));
@@ -101,7 +123,16 @@ impl Backends {
             let why =
                 if last_resort { format!("{}, for want of a better one", pick.why) } else { pick.why.to_string() };
             f.set("why", why);
+            f.set("candidates", shown(&candidates));
+            let out = self.targets.iter().enumerate().filter(|(i, _)| !indices.contains(i));
+            let out: Vec<_> =
+                out.map(|(i, t)| format!("{} {}", t.name, states[i].why_out(tried.contains(&i)))).collect();
+            if !out.is_empty() {
+                f.set("out", out.join(", "));
+            }
         });
+        states[index].open += 1;
+        drop(inner);
         Some(Attempt { backends: self.clone(), index })
     }
 
@@ -206,6 +237,11 @@ impl Attempt {
     pub(super) fn given_up(&self) {
         self.backends.net.count(&format!("backend.{}.failed", self.name()));
         self.backends.lock().states[self.index].shunned_until = Some(self.backends.net.now() + PENALTY);
+    }
+
+    /// It took so long to answer, or to take the connection where connections are balanced.
+    pub(super) fn took(&self, took: Duration) {
+        self.backends.lock().policy.observed(self.index, took, self.backends.net.now());
     }
 
     pub(super) fn succeeded(&self) {

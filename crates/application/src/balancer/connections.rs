@@ -62,11 +62,13 @@ impl Connections {
         let mut tried = Vec::new();
         loop {
             let attempt = self.backends.pick(Wanted { client, request: None }, &tried)?;
+            let begun = self.net.now();
             let connect = self.net.connect(attempt.address(), nodelay());
             let result = self.net.timeout(self.limits.connect, connect).await.unwrap_or_else(|e| Err(e.into()));
             match result {
                 Ok(stream) => {
                     self.net.count(&format!("backend.{}.connections", attempt.name()));
+                    attempt.took(self.net.now() - begun);
                     attempt.succeeded();
                     return Some((stream, attempt));
                 }

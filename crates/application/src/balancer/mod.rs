@@ -19,7 +19,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use septet_core::Metric;
+use septet_core::{Metric, Seed};
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
 use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
@@ -39,13 +39,32 @@ pub struct Target {
     pub name: String,
     /// Where it listens.
     pub at: SocketAddr,
+    /// Its share beside the others' where the policy heeds weights: from 1 to [`MOST_WEIGHT`](Self::MOST_WEIGHT).
+    pub weight: u32,
+}
+
+impl Target {
+    /// HAProxy's and Envoy's: weights of more would only make tables large.
+    pub const MOST_WEIGHT: u32 = 256;
+
+    /// A server with a weight of 1.
+    pub fn new(name: impl Into<String>, at: SocketAddr) -> Self {
+        Self { name: name.into(), at, weight: 1 }
+    }
+
+    /// Gives it so large a share.
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.weight = weight.clamp(1, Self::MOST_WEIGHT);
+        self
+    }
 }
 
 /// A load balancer.
 ///
 /// ```
 /// use septet_application::balancer::{Balancer, Health, Target, Unit, policy};
-/// let web = |n: u8| Target { name: format!("web{n}"), at: ([10, 0, 3, n], 80).into() };
+/// let web = |n: u8| Target::new(format!("web{n}"), ([10, 0, 3, n], 80).into());
 /// let balancer = Balancer::new("0.0.0.0:80".parse().unwrap(), vec![web(1), web(2), web(3)])
 ///     .balance(Unit::Requests)
 ///     .policy(policy::find("least-connections").unwrap())
@@ -171,7 +190,9 @@ impl Balancer {
             Unit::Requests => &[tls::H2, tls::HTTP_1_1],
         };
         let tls = self.identity.map(|id| tls::Server::new(&net, &id, alpn)).transpose()?;
-        let backends = Backends::new(net.clone(), self.targets, (self.policy.build)(), self.health.clone());
+        let rng = || Seed::new(net.random_u64()).stream("balancer");
+        let policy = (self.policy.build)(&rng);
+        let backends = Backends::new(net.clone(), self.targets, policy, self.health.clone());
         let _checks = health::start(&net, &backends, self.health);
         let (limits, idle_timeout) = (self.limits, self.idle_timeout);
         let front = match self.unit {

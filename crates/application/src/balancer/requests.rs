@@ -327,8 +327,9 @@ impl Requests {
         .await;
         match outcome {
             Some(Ok(response)) => {
-                let took = (self.net.now() - begun).as_secs_f64();
-                self.net.observe(&format!("backend.{}.time", attempt.name()), took);
+                let took = self.net.now() - begun;
+                attempt.took(took);
+                self.net.observe(&format!("backend.{}.time", attempt.name()), took.as_secs_f64());
                 Ok((response, connection))
             }
             Some(Err(mut e)) => {

@@ -9,7 +9,7 @@ use septet_application::balancer::{self as application, Target, Unit};
 use septet_language::document::Text;
 use septet_language::mistake::Mistake;
 use septet_language::schema::{AtLeast, Choice, Count, Key, Phrase, Section, Table, TableOf, Texts, Time};
-use septet_language::words::{Word, Wrong};
+use septet_language::words::{Word, Words, Wrong};
 
 use crate::certificate::{self, Certificate};
 use crate::listen::{Listen, Scheme, listen, port};
@@ -32,7 +32,11 @@ static LISTEN: Key<Phrase<Listen>> = Key::new(
     LISTENER,
     "where it listens: requests at `https://www.shop.test` and `http://:80`, connections at `tcp://:80` and `tls://www.shop.test:993`",
 );
-static TO: Key<Texts<Text>> = Key::new("to", Texts(BACKEND), "the backends, by name and port: `web[1..3]:80`");
+static TO: Key<Texts<Text>> = Key::new(
+    "to",
+    Texts(BACKEND),
+    "the backends, by name and port, and how much of the load they get beside others: `web[1..3]:80, spare:8080 weight 2`",
+);
 static POLICY: Key<Choice<&'static str>> = Key::new(
     "policy",
     Choice(|| POLICIES.iter().map(|policy| (policy.name, policy.name)).collect()),
@@ -84,8 +88,8 @@ const BACKEND: Phrase<Text> = Phrase::later("backends", "web[1..3]:80");
 pub struct Balancer {
     /// Where it listens.
     pub listen: Listen,
-    /// The backends: each a host, and its port.
-    pub to: Vec<(HostId, u16)>,
+    /// The backends.
+    pub to: Vec<BackendSpec>,
     /// The name of the policy.
     pub policy: String,
     /// How backends are probed.
@@ -98,6 +102,17 @@ pub struct Balancer {
     pub response_timeout: Option<Duration>,
     /// How often a request is given to another backend.
     pub retries: Option<u32>,
+}
+
+/// A backend of a load balancer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BackendSpec {
+    /// The host.
+    pub host: HostId,
+    /// Its port.
+    pub port: u16,
+    /// Its share beside the others'.
+    pub weight: u32,
 }
 
 /// How a load balancer probes its backends.
@@ -133,9 +148,9 @@ impl Service for Balancer {
     }
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
-        let target = |(host, port): &(HostId, u16)| {
-            let at = SocketAddr::new(*site.addresses(*host).first()?, *port);
-            Some(Target { name: site.name(*host), at })
+        let target = |backend: &BackendSpec| {
+            let at = SocketAddr::new(*site.addresses(backend.host).first()?, backend.port);
+            Some(Target::new(site.name(backend.host), at).weight(backend.weight))
         };
         let mut balancer = application::Balancer::new(self.listen.at(), self.to.iter().filter_map(target).collect());
         if matches!(self.listen.scheme, Scheme::Http | Scheme::Https) {
@@ -202,6 +217,15 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     }
     let policy = table.get(&POLICY).unwrap_or(POLICIES[0].name);
     let certificate = certificate::read(table, core::slice::from_ref(&listen), reading);
+    let weighs = to.iter().any(|backend: &BackendSpec| backend.weight != to[0].weight);
+    if weighs
+        && !policy::find(policy).is_some_and(|entry| entry.is_weighted)
+        && let Some(key) = table.name(&TO)
+    {
+        let reason = format!("`{policy}` gives each backend the same, whatever it weighs");
+        let mistake = Mistake::new("no-effect", key.span.clone(), reason, "weights have no effect");
+        reading.mistakes.push(mistake.help("`policy = \"weighted-round-robin\"` heeds them".to_owned()));
+    }
     if !matches!(listen.scheme, Scheme::Http | Scheme::Https) {
         for key in ["response_timeout", "retries"].iter().filter_map(|key| table.place(key)) {
             let reason = format!("`{}` is of requests, and this balances connections", key.text);
@@ -221,17 +245,34 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     }))
 }
 
-/// `web[1..3]:80, spare:8080`
-fn backends(text: &Text, reading: &Reading<'_>) -> Result<Vec<(HostId, u16)>, Wrong> {
+/// `web[1..3]:80, spare:8080 weight 2`
+fn backends(text: &Text, reading: &Reading<'_>) -> Result<Vec<BackendSpec>, Wrong> {
     let mut found = Vec::new();
     for part in (Word { text: &text.text, at: 0 }).split(",") {
-        let Some((names, of_port)) = part.split_once(":") else {
+        let Some((names, rest)) = part.split_once(":") else {
             return Err(Wrong::new("backend", part.range(), format!("`{}` has no port", part.text))
                 .label("no port")
                 .help(format!("for example `{}:80`", part.text)));
         };
-        let port = port(of_port)?;
-        found.extend(reading.hosts.hosts(names)?.into_iter().map(|host| (host, port)));
+        let mut words = Words::new(rest);
+        let port = port(words.expect("a port", "web1:80")?)?;
+        let weight = weight(&mut words)?;
+        if let Some(more) = words.next() {
+            return Err(Wrong::new("backend", more.range(), format!("`{}` says nothing of a backend", more.text))
+                .help("for example `web1:80` or `web1:80 weight 2`".to_owned()));
+        }
+        found.extend(reading.hosts.hosts(names)?.into_iter().map(|host| BackendSpec { host, port, weight }));
     }
     Ok(found)
+}
+
+fn weight(words: &mut Words<'_>) -> Result<u32, Wrong> {
+    if !words.take("weight") {
+        return Ok(1);
+    }
+    let word = words.expect("a weight", "web1:80 weight 2")?;
+    word.text.parse().ok().filter(|weight| (1..=Target::MOST_WEIGHT).contains(weight)).ok_or_else(|| {
+        Wrong::new("weight", word.range(), format!("`{}` is not a weight", word.text))
+            .help(format!("a weight is a whole number from 1 to {}", Target::MOST_WEIGHT))
+    })
 }

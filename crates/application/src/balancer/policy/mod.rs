@@ -1,12 +1,25 @@
 //! Who gets the next connection or request.
 
+mod latency;
 mod least_connections;
+mod maglev;
+mod random;
+mod ring;
 mod round_robin;
 mod source_hash;
+mod two_choices;
+mod weighted_round_robin;
+
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
+use core::time::Duration;
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use septet_core::{Instant, Rng};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A backend that may get the connection or request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,8 +28,27 @@ pub struct Candidate<'a> {
     pub index: usize,
     /// What it is called.
     pub name: &'a str,
+    /// Its share beside the others', from 1.
+    pub weight: u32,
     /// How many connections or requests it has open through this balancer.
     pub open: usize,
+}
+
+impl Candidate<'_> {
+    /// Compares how busy two are, each measured by its weight.
+    fn busier_than(&self, other: &Self) -> core::cmp::Ordering {
+        // open / weight < other.open / other.weight, without fractions.
+        (self.open as u128 * u128::from(other.weight)).cmp(&(other.open as u128 * u128::from(self.weight)))
+    }
+}
+
+/// For whom a backend is picked, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// The client.
+    pub client: SocketAddr,
+    /// Now.
+    pub now: Instant,
 }
 
 /// What a policy decided.
@@ -31,7 +63,12 @@ pub struct Pick {
 /// Chooses among backends.
 pub trait Policy: Send {
     /// Chooses one of `candidates`, which are at least one and in order of [`Candidate::index`].
-    fn pick(&mut self, client: SocketAddr, candidates: &[Candidate<'_>]) -> Pick;
+    fn pick(&mut self, asked: &Asked, candidates: &[Candidate<'_>]) -> Pick;
+
+    /// The backend of this [index](Candidate::index) took so long to answer, or to accept the connection.
+    fn observed(&mut self, index: usize, took: Duration, now: Instant) {
+        let _ = (index, took, now);
+    }
 }
 
 /// A policy in the table.
@@ -40,12 +77,24 @@ pub struct Entry {
     pub name: &'static str,
     /// What it does, in a few words.
     pub summary: &'static str,
-    /// Makes one for a balancer.
-    pub build: fn() -> Box<dyn Policy>,
+    /// Whether it heeds [weights](Candidate::weight).
+    pub is_weighted: bool,
+    /// Makes one for a balancer; it may draw random numbers from what it is given.
+    pub build: fn(&dyn Fn() -> Rng) -> Box<dyn Policy>,
 }
 
 /// Every policy; the first is the default.
-pub static POLICIES: &[Entry] = &[round_robin::POLICY, least_connections::POLICY, source_hash::POLICY];
+pub static POLICIES: &[Entry] = &[
+    round_robin::POLICY,
+    weighted_round_robin::POLICY,
+    least_connections::POLICY,
+    source_hash::POLICY,
+    two_choices::POLICY,
+    latency::POLICY,
+    ring::POLICY,
+    maglev::POLICY,
+    random::POLICY,
+];
 
 /// The policy called `name`.
 pub fn find(name: &str) -> Option<&'static Entry> {
@@ -62,55 +111,66 @@ impl fmt::Debug for Entry {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The hash of a client's address, with a salt.
+fn hash_of(client: IpAddr, salt: u64) -> u64 {
+    match client {
+        IpAddr::V4(ip) => xxh3_64_with_seed(&ip.octets(), salt),
+        IpAddr::V6(ip) => xxh3_64_with_seed(&ip.octets(), salt),
+    }
+}
 
-    fn candidates(open: &[(usize, usize)]) -> Vec<Candidate<'static>> {
-        open.iter().map(|&(index, open)| Candidate { index, name: "web", open }).collect()
+/// Which backends there are, and how much of each: what a table of a policy was made for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Shares(Vec<(usize, u32)>);
+
+impl Shares {
+    fn of(candidates: &[Candidate<'_>]) -> Self {
+        Self(candidates.iter().map(|c| (c.index, c.weight)).collect())
     }
 
-    fn picks(policy: &str, rounds: &[&[(usize, usize)]]) -> Vec<usize> {
-        let mut policy = (find(policy).unwrap().build)();
-        rounds
-            .iter()
-            .map(|open| {
-                let c = candidates(open);
-                c[policy.pick(([10, 0, 0, 1], 4000).into(), &c).position].index
-            })
-            .collect()
+    fn is_of(&self, candidates: &[Candidate<'_>]) -> bool {
+        self.0.len() == candidates.len() && self.0.iter().zip(candidates).all(|(s, c)| *s == (c.index, c.weight))
     }
+}
 
-    #[test]
-    fn round_robin_goes_on_where_it_was_when_a_backend_is_away() {
-        let all: &[_] = &[(0, 0), (1, 0), (2, 0)];
-        let without_1: &[_] = &[(0, 0), (2, 0)];
-        assert_eq!(picks("round-robin", &[all, all, all, all]), [0, 1, 2, 0]);
-        assert_eq!(picks("round-robin", &[all, without_1, without_1, all]), [0, 2, 0, 1]);
+/// A table that is costly to make, for each of the last few sets of backends: a retry leaves one out, and so does one
+/// that is away for a moment.
+struct Tables<T>(Vec<(Shares, T)>);
+
+impl<T> Default for Tables<T> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
+}
 
-    #[test]
-    fn least_connections_takes_turns_among_equals() {
-        let equal: &[_] = &[(0, 1), (1, 1), (2, 1)];
-        let busy: &[_] = &[(0, 5), (1, 2), (2, 3)];
-        assert_eq!(picks("least-connections", &[equal, equal, equal, busy]), [0, 1, 2, 1]);
-    }
+impl<T> Tables<T> {
+    /// So many sets are remembered.
+    const KEPT: usize = 8;
 
-    #[test]
-    fn source_hash_moves_only_the_clients_of_the_backend_that_left() {
-        let mut policy = (find("source-hash").unwrap().build)();
-        let mut pick = |client: u8, backends: &[usize]| {
-            let names = ["web1", "web2", "web3"];
-            let c: Vec<_> = backends.iter().map(|&i| Candidate { index: i, name: names[i], open: 0 }).collect();
-            c[policy.pick(([10, 0, 0, client], 1).into(), &c).position].index
-        };
-        let mut counts = [0; 3];
-        for client in 0..=255 {
-            let before = pick(client, &[0, 1, 2]);
-            counts[before] += 1;
-            let after = pick(client, &[0, 2]);
-            assert!(before == 1 || before == after);
+    /// The table for these backends, which `make` makes where it is not there.
+    fn of(&mut self, candidates: &[Candidate<'_>], make: impl FnOnce(&[Candidate<'_>]) -> T) -> &T {
+        match self.0.iter().position(|(shares, _)| shares.is_of(candidates)) {
+            Some(0) => {}
+            // The one that was asked for last comes first.
+            Some(at) => self.0[..=at].rotate_right(1),
+            None => {
+                self.0.truncate(Self::KEPT - 1);
+                self.0.insert(0, (Shares::of(candidates), make(candidates)));
+            }
         }
-        assert!(counts.iter().all(|c| (60..115).contains(c)), "{counts:?}");
+        &self.0[0].1
     }
+}
+
+/// A position, drawn by weight.
+fn drawn(rng: &mut Rng, candidates: &[Candidate<'_>]) -> usize {
+    let total: u64 = candidates.iter().map(|c| u64::from(c.weight)).sum();
+    let mut left = rng.below(total);
+    for (position, candidate) in candidates.iter().enumerate() {
+        match left.checked_sub(u64::from(candidate.weight)) {
+            Some(rest) => left = rest,
+            None => return position,
+        }
+    }
+    0
 }

@@ -1,12 +1,14 @@
 //! Each backend in turn.
 
-use std::net::SocketAddr;
-
-use super::{Candidate, Entry, Pick, Policy};
+use super::{Asked, Candidate, Entry, Pick, Policy};
 
 /// The table's entry.
-pub(super) const POLICY: Entry =
-    Entry { name: "round-robin", summary: "each backend in turn", build: || Box::new(RoundRobin::default()) };
+pub(super) const POLICY: Entry = Entry {
+    name: "round-robin",
+    summary: "each backend in turn",
+    is_weighted: false,
+    build: |_| Box::new(RoundRobin::default()),
+};
 
 /// Remembers whose turn comes next.
 #[derive(Default)]
@@ -14,11 +16,18 @@ pub(super) struct RoundRobin {
     next: usize,
 }
 
-impl Policy for RoundRobin {
-    fn pick(&mut self, _: SocketAddr, candidates: &[Candidate<'_>]) -> Pick {
+impl RoundRobin {
+    /// The position of the one whose turn it is.
+    pub(super) fn turn(&mut self, candidates: &[Candidate<'_>]) -> usize {
         // The first at or after the one whose turn it is, so that one that is away is passed over.
         let position = candidates.iter().position(|c| c.index >= self.next).unwrap_or(0);
         self.next = candidates[position].index + 1;
-        Pick { position, why: "its turn".into() }
+        position
+    }
+}
+
+impl Policy for RoundRobin {
+    fn pick(&mut self, _: &Asked, candidates: &[Candidate<'_>]) -> Pick {
+        Pick { position: self.turn(candidates), why: "its turn".into() }
     }
 }
