@@ -164,8 +164,7 @@ fn line(seed: u64, routers: u64, medium: &Medium, line: &'static str) -> Line {
             let site = Site::new(Page::pattern(20_000)).think(Duration::from_millis(2));
             let dns = Server::new([zones, vec![reverse]].concat()).serve(net.clone());
             let pages = http::Server::new(site).listen(at(8080)).serve(net.clone());
-            let balancer =
-                Balancer::new(at(443), vec![Target::new("web", web)]).tls(identity).serve(net.clone());
+            let balancer = Balancer::new(at(443), vec![Target::new("web", web)]).tls(identity).serve(net.clone());
             for service in [Box::pin(dns) as septet_socket::BoxFuture<'static, _>, Box::pin(pages), Box::pin(balancer)]
             {
                 let _ = net.spawn(Box::pin(async move { panic!("a service ended: {:?}", service.await) }));
