@@ -130,6 +130,12 @@ golden! {
         with("[host.web1.http]\nlisten = 'https://a'\ncertificate = 'expierd'\n[host.web2.http]\nlisten = 'https://b'\ncertificate = { names = 'a b' }\n");
     requests_of_a_balancer_of_connections, ["no-effect", "no-effect"],
         with("[host.web1.balancer]\nlisten = 'tcp://:80'\nto = 'web[2..3]:80'\nretries = 2\nresponse_timeout = '1s'\n");
+    a_sticky_cookie_of_connections, ["no-effect"],
+        with("[host.web1.balancer]\nlisten = 'tcp://:80'\nto = 'web[2..3]:80'\nsticky = 'S'\n");
+    a_sticky_cookie_nobody_sends_back, ["cookie"],
+        with("[host.web1.balancer]\nlisten = 'http://:8080'\nto = 'web[2..3]:80'\nsticky = { cookie = 'S', same_site = 'none' }\n");
+    a_sticky_cookie_with_a_blank, ["cookie"],
+        with("[host.web1.balancer]\nlisten = 'http://:8080'\nto = 'web[2..3]:80'\nsticky = 'a b'\n");
     backend_without_port, ["backend"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'web[2..3]'\n");
     unknown_backend, ["unknown-node"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'wev2:80'\n");
     zones_and_records, ["zone", "record", "record"],

@@ -9,7 +9,7 @@ use septet_core::{Instant, Storey};
 use septet_socket::{NetExt, NetRef};
 use tokio::sync::Notify;
 
-use super::policy::{Asked, Candidate, Policy};
+use super::policy::{Asked, Candidate, Pick, Policy};
 use super::{Health, Target};
 
 /// A backend that failed is passed over for so long while others are well (nginx's `fail_timeout`); a health check
@@ -71,6 +71,8 @@ pub(super) struct Wanted<'a> {
     pub(super) client: SocketAddr,
     /// For what, where it is not the whole connection: `GET /`.
     pub(super) request: Option<&'a str>,
+    /// The backend that the client had, whatever the policy says.
+    pub(super) stuck: Option<usize>,
 }
 
 impl Backends {
@@ -108,7 +110,11 @@ impl Backends {
                 Candidate { index, name, weight: *weight, open: states[index].open }
             })
             .collect();
-        let pick = policy.pick(&Asked { client: wanted.client, now }, &candidates);
+        let stuck = wanted.stuck.filter(|_| !last_resort);
+        let pick = match stuck.and_then(|stuck| indices.iter().position(|index| *index == stuck)) {
+            Some(position) => Pick { position, why: "the client's cookie names it".into() },
+            None => policy.pick(&Asked { client: wanted.client, now }, &candidates),
+        };
         let index = indices[pick.position.min(indices.len() - 1)];
         let target = &self.targets[index];
         if wanted.request.is_some() {

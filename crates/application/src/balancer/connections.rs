@@ -61,7 +61,7 @@ impl Connections {
     async fn connect(&self, client: SocketAddr) -> Option<(TcpStream, Attempt)> {
         let mut tried = Vec::new();
         loop {
-            let attempt = self.backends.pick(Wanted { client, request: None }, &tried)?;
+            let attempt = self.backends.pick(Wanted { client, request: None, stuck: None }, &tried)?;
             let begun = self.net.now();
             let connect = self.net.connect(attempt.address(), nodelay());
             let result = self.net.timeout(self.limits.connect, connect).await.unwrap_or_else(|e| Err(e.into()));

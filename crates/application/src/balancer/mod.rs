@@ -11,6 +11,7 @@ mod health;
 pub mod policy;
 mod relay;
 mod requests;
+mod sticky;
 mod upload;
 mod upstream;
 
@@ -29,6 +30,7 @@ use connections::Connections;
 use gathered::Gathered;
 pub use health::Health;
 use requests::Requests;
+pub use sticky::{SameSite, Sticky};
 
 use crate::http::converse;
 
@@ -80,6 +82,7 @@ pub struct Balancer {
     health: Option<Health>,
     limits: Limits,
     idle_timeout: Duration,
+    sticky: Option<Sticky>,
 }
 
 /// What is given to a backend as a whole.
@@ -113,6 +116,7 @@ impl Balancer {
             health: None,
             limits: Limits { connect: Duration::from_secs(1), response: Duration::from_secs(60), retries: 3 },
             idle_timeout: Duration::from_secs(600),
+            sticky: None,
         }
     }
 
@@ -175,6 +179,13 @@ impl Balancer {
         self
     }
 
+    /// Sends a client back to the backend that it had by a cookie, as long as that is well; of requests only.
+    #[must_use]
+    pub fn sticky(mut self, sticky: Sticky) -> Self {
+        self.sticky = Some(sticky);
+        self
+    }
+
     /// Serves until the host stops.
     ///
     /// # Errors
@@ -199,7 +210,7 @@ impl Balancer {
             Unit::Connections => Front::Connections(Connections { net: net.clone(), backends, limits, idle_timeout }),
             Unit::Requests => {
                 let scheme = if tls.is_some() { "https" } else { "http" };
-                Front::Requests(Arc::new(Requests::new(&net, &backends, limits, scheme)))
+                Front::Requests(Arc::new(Requests::new(&net, &backends, limits, scheme, self.sticky)))
             }
         };
         let worker = Arc::new(Worker { net: net.clone(), tls, front });

@@ -19,6 +19,7 @@ use septet_socket::{BoxFuture, NetExt, NetRef};
 use super::backend::{Attempt, Backends, Wanted};
 use super::budget::Budget;
 use super::relay::Relay;
+use super::sticky::{Stickiness, Sticky};
 use super::upload::{Progress, Upload};
 use super::upstream::{self, Outgoing, Pool};
 use super::{Limits, fields, nodelay};
@@ -35,6 +36,7 @@ pub(super) struct Requests {
     budget: Budget,
     limits: Limits,
     scheme: &'static str,
+    stickiness: Option<Stickiness>,
     /// How it calls itself in `Via`.
     name: String,
 }
@@ -80,7 +82,13 @@ enum Blame {
 }
 
 impl Requests {
-    pub(super) fn new(net: &NetRef, backends: &Arc<Backends>, limits: Limits, scheme: &'static str) -> Self {
+    pub(super) fn new(
+        net: &NetRef,
+        backends: &Arc<Backends>,
+        limits: Limits,
+        scheme: &'static str,
+        sticky: Option<Sticky>,
+    ) -> Self {
         let name = net.hostname();
         // RFC 9110 §7.6.3: the name is a host or a token.
         let is_token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
@@ -91,6 +99,7 @@ impl Requests {
             budget: Budget::default(),
             limits,
             scheme,
+            stickiness: sticky.map(|sticky| Stickiness::new(sticky, backends.targets(), scheme)),
             name: if is_token { name } else { "septet".to_owned() },
         }
     }
@@ -112,10 +121,14 @@ impl Requests {
             Ok(content) => content,
             Err(status) => return self.say(status),
         };
-        let wanted = Wanted { client, request: Some(&label) };
+        let stuck = self.stickiness.as_ref().and_then(|s| s.take(&mut head.headers));
+        let wanted = Wanted { client, request: Some(&label), stuck };
         match self.forward(wanted, &head, &mut content).await {
-            Ok(mut response) => {
+            Ok((mut response, index)) => {
                 fields::of_response(response.headers_mut(), &self.name);
+                if let Some(stickiness) = self.stickiness.as_ref().filter(|_| stuck != Some(index)) {
+                    stickiness.set(response.headers_mut(), index);
+                }
                 *response.version_mut() = Version::HTTP_11;
                 response.map(ours::Body::new)
             }
@@ -147,13 +160,14 @@ impl Requests {
         }
     }
 
-    /// Sends the request to one backend after the other, until one answers or it may not be sent again.
+    /// Sends the request to one backend after the other, until one answers or it may not be sent again: the response,
+    /// and whose it is.
     async fn forward(
         &self,
         wanted: Wanted<'_>,
         head: &Parts,
         content: &mut Content,
-    ) -> Result<Response<Relay>, (StatusCode, String)> {
+    ) -> Result<(Response<Relay>, usize), (StatusCode, String)> {
         let mut tried = Vec::new();
         // Whose kept connection failed: it may be asked again, over a new one, where there is no other.
         let mut by_chance = None;
@@ -176,7 +190,7 @@ impl Requests {
             let may_move = matches!(content, Content::Held(_)) && head.method.is_idempotent();
             let tries = Tries { tried: &tried, may_move, are_left: retries < self.limits.retries };
             let failure = match self.exchange(attempt, request, &progress, tries).await {
-                Ok(response) => return Ok(response),
+                Ok(response) => return Ok((response, index)),
                 Err(failure) => failure,
             };
             if failure.blame == Blame::Chance {

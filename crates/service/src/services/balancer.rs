@@ -1,5 +1,7 @@
 //! `[host.X.balancer]`: a load balancer.
 
+mod sticky;
+
 use core::time::Duration;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +25,17 @@ static KEY: Key<TableOf> = Key::new("balancer", TableOf(&SECTION), "a load balan
 
 static SECTION: Section = Section::new(
     "A load balancer: it spreads the requests of HTTP, or else connections, over its backends.",
-    &[&[&LISTEN, &certificate::KEY, &TO, &POLICY, &HEALTH, &CONNECT_TIMEOUT, &RESPONSE_TIMEOUT, &RETRIES]],
+    &[&[
+        &LISTEN,
+        &certificate::KEY,
+        &TO,
+        &POLICY,
+        &HEALTH,
+        &CONNECT_TIMEOUT,
+        &RESPONSE_TIMEOUT,
+        &RETRIES,
+        &sticky::KEY,
+    ]],
 )
 .required(&["listen", "to"]);
 
@@ -102,6 +114,8 @@ pub struct Balancer {
     pub response_timeout: Option<Duration>,
     /// How often a request is given to another backend.
     pub retries: Option<u32>,
+    /// The cookie that brings clients back to their backend.
+    pub sticky: Option<application::Sticky>,
 }
 
 /// A backend of a load balancer.
@@ -165,6 +179,9 @@ impl Service for Balancer {
         if let Some(retries) = self.retries {
             balancer = balancer.retries(retries);
         }
+        if let Some(sticky) = self.sticky.clone() {
+            balancer = balancer.sticky(sticky);
+        }
         if let Some(policy) = policy::find(&self.policy) {
             balancer = balancer.policy(policy);
         }
@@ -216,6 +233,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         return None;
     }
     let policy = table.get(&POLICY).unwrap_or(POLICIES[0].name);
+    let sticky = sticky::read(table, &listen, reading);
     let certificate = certificate::read(table, core::slice::from_ref(&listen), reading);
     let weighs = to.iter().any(|backend: &BackendSpec| backend.weight != to[0].weight);
     if weighs
@@ -227,7 +245,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         reading.mistakes.push(mistake.help("`policy = \"weighted-round-robin\"` heeds them".to_owned()));
     }
     if !matches!(listen.scheme, Scheme::Http | Scheme::Https) {
-        for key in ["response_timeout", "retries"].iter().filter_map(|key| table.place(key)) {
+        for key in ["response_timeout", "retries", "sticky"].iter().filter_map(|key| table.place(key)) {
             let reason = format!("`{}` is of requests, and this balances connections", key.text);
             let mistake = Mistake::new("no-effect", key.span.clone(), reason, "has no effect");
             reading.mistakes.push(mistake.help("`listen` on `http` or `https` balances requests".to_owned()));
@@ -242,6 +260,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         connect_timeout: table.get(&CONNECT_TIMEOUT),
         response_timeout: table.get(&RESPONSE_TIMEOUT),
         retries: table.get(&RETRIES),
+        sticky,
     }))
 }
 

@@ -1,5 +1,6 @@
 //! `curl`: fetches what a URL names, over HTTP/1.1 and HTTP/2, plain or with TLS.
 
+mod cookies;
 mod error;
 mod options;
 mod output;
@@ -33,6 +34,7 @@ impl Program for Curl {
  -4, --ipv4                Use IPv4 addresses only
  -6, --ipv6                Use IPv6 addresses only
  -A, --user-agent <name>   Send this User-Agent
+ -b, --cookie <data>       Send these cookies: NAME=VALUE; '' keeps those that servers set
      --cacert <file>       Trust the certificates in this file
      --compressed          Ask for a compressed response, and decompress it
      --connect-timeout <s> Maximum time for the connection

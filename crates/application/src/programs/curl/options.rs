@@ -21,6 +21,10 @@ pub(super) struct Options {
     pub(super) method: Option<String>,
     /// `-H`: lines to send, an empty value taking a line away.
     pub(super) headers: Vec<(String, String)>,
+    /// `-b NAME=VALUE`.
+    pub(super) cookies: Vec<String>,
+    /// What becomes of cookies that servers set.
+    pub(super) set_cookies: SetCookies,
     pub(super) data: Option<Vec<u8>>,
     pub(super) user_agent: String,
     pub(super) show: Show,
@@ -126,6 +130,14 @@ pub(super) struct Repeat {
     pub(super) connections: Connections,
 }
 
+/// What becomes of cookies that servers set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SetCookies {
+    Ignored,
+    /// `-b ""`: they are sent with the transfers that follow.
+    Kept,
+}
+
 /// What becomes of TLS sessions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TlsSessions {
@@ -148,6 +160,7 @@ pub(super) const SPECS: &[Spec] = &[
     flag('4', "ipv4"),
     flag('6', "ipv6"),
     value('A', "user-agent"),
+    value('b', "cookie"),
     value(' ', "cacert"),
     flag(' ', "compressed"),
     value(' ', "connect-timeout"),
@@ -201,6 +214,8 @@ impl Options {
             jobs: Vec::new(),
             method: None,
             headers: Vec::new(),
+            cookies: Vec::new(),
+            set_cookies: SetCookies::Ignored,
             data: None,
             user_agent: concat!("septet-curl/", env!("CARGO_PKG_VERSION")).to_owned(),
             show: Show::Body,
@@ -271,6 +286,15 @@ impl Options {
                         "url" => urls.push(Url::parse(&text)?),
                         "user-agent" => options.user_agent = text,
                         "cacert" => options.trust = Trust::Roots(read_roots(console, &text)?),
+                        // curl(1): "If no "=" symbol is used in the argument, it is instead treated as a filename", and an
+                        // empty one only has cookies kept.
+                        "cookie" if text.is_empty() => options.set_cookies = SetCookies::Kept,
+                        "cookie" if !text.contains('=') => {
+                            return Err(
+                                args::bad(&option, &text, "NAME=VALUE, or nothing to keep what servers set").into()
+                            );
+                        }
+                        "cookie" => options.cookies.push(text),
                         "connect-timeout" => {
                             options.connect_timeout = limit(&option, &text)?.unwrap_or(CONNECT_TIMEOUT)
                         }

@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, HOST, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -14,8 +16,9 @@ use septet_core::{Instant, Storey};
 use septet_presentation::tls;
 use septet_socket::{NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
 
+use super::cookies::Jar;
 use super::error::{CurlError, Progress};
-use super::options::{Compressed, Connections, Fail, Http, Options, Show, TlsSessions};
+use super::options::{Compressed, Connections, Fail, Http, Options, SetCookies, Show, TlsSessions};
 use super::output::{Sink, Teller, head_text, status_line};
 use super::url::{Scheme, Url};
 use crate::dial::{Dial, DialError, Step};
@@ -29,6 +32,7 @@ pub(super) struct Session {
     pub(super) teller: Teller,
     resolver: Arc<Resolver>,
     kept: Mutex<BTreeMap<(Scheme, String, u16), Vec<Open>>>,
+    cookies: Jar,
     /// The client of TLS that remembers its sessions.
     met: Mutex<Option<tls::Client>>,
 }
@@ -75,7 +79,7 @@ struct Open {
 impl Session {
     pub(super) fn new(net: NetRef, options: Options, teller: Teller) -> Self {
         let resolver = Resolver::new(net.clone());
-        Self { net, options, teller, resolver, kept: Mutex::default(), met: Mutex::default() }
+        Self { net, options, teller, resolver, kept: Mutex::default(), cookies: Jar::default(), met: Mutex::default() }
     }
 
     /// Who shakes hands: with `--tls-resume` one that knows whom it met before.
@@ -210,6 +214,9 @@ impl Session {
                 Ok(response) => {
                     report.times.first_byte = Some(self.net.now() - begun);
                     report.status = response.status().as_u16();
+                    if self.options.set_cookies == SetCookies::Kept {
+                        self.cookies.take(url, response.headers(), self.net.unix_time());
+                    }
                     return Ok((open, response));
                 }
                 // The server closed a kept connection before it saw the request: that is no failure of the transfer.
@@ -258,6 +265,13 @@ impl Session {
                 None if value.is_empty() => {}
                 None if name == HOST && version == Version::Http2 => {}
                 None => fields.push((name, value.trim().to_owned())),
+            }
+        }
+        if !fields.iter().any(|(name, _)| *name == COOKIE) {
+            let kept = self.cookies.line(url, self.net.unix_time());
+            let cookies: Vec<_> = kept.into_iter().chain(self.options.cookies.iter().cloned()).collect();
+            if !cookies.is_empty() {
+                fields.push((COOKIE, cookies.join("; ")));
             }
         }
         let mut headers = HeaderMap::new();
