@@ -9,11 +9,13 @@
 //! - [`programs`], the clients: `curl`, `dig`, `ping`, `traceroute`, `iperf3` and more.
 
 pub mod balancer;
+mod begun;
 pub mod dhcp;
 mod dial;
 pub mod dns;
 pub mod http;
 pub mod programs;
+pub mod proxy_protocol;
 mod task;
 
 use septet_core::Metric;

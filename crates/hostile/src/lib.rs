@@ -8,6 +8,7 @@ mod command;
 mod dhcp;
 mod dns;
 mod file;
+mod forwarded;
 mod http;
 mod keys;
 mod pieces;
@@ -21,6 +22,7 @@ pub use command::command;
 pub use dhcp::dhcp;
 pub use dns::{dns_client, dns_server};
 pub use file::lab_file;
+pub use forwarded::proxy_protocol;
 pub use http::{http_client, http_server};
 pub use keys::certificates;
 pub use presentation::{charset, decompression, message, sniffing};
@@ -48,6 +50,7 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("decompression", decompression),
     ("message", message),
     ("certificates", certificates),
+    ("proxy-protocol", proxy_protocol),
     ("dns-server", dns_server),
     ("dns-client", dns_client),
     ("http-server", http_server),

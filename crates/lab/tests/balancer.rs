@@ -1,5 +1,8 @@
 //! The load balancer in virtual time: a server dies, and clients see nothing worse than a retry.
 
+#[path = "balancer/proxied.rs"]
+mod proxied;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 

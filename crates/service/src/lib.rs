@@ -5,6 +5,7 @@
 //! boots. A lab's stage is a site, in virtual time and live, and so is a machine with its own sockets: none of them knows
 //! a service by its name.
 
+mod believed;
 mod certificate;
 mod listen;
 mod record;
@@ -14,6 +15,7 @@ mod services;
 mod site;
 mod table;
 
+pub use believed::Believed;
 pub use certificate::{Certificate, USUAL};
 pub use listen::{Listen, Scheme};
 pub use record::RecordData;

@@ -219,8 +219,8 @@ impl Attempt {
         &self.backends.targets[self.index].name
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
-        self.backends.targets[self.index].at
+    pub(super) fn target(&self) -> &Target {
+        &self.backends.targets[self.index]
     }
 
     /// Completes when the backend is taken out, if that is after this call.

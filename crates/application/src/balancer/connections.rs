@@ -1,14 +1,14 @@
 //! The front that balances connections: bytes are passed between a client and the backend that its connection got.
 
 use core::time::Duration;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use septet_core::Storey;
 use septet_socket::{Bounds, End, NetExt, NetRef, Stream, TcpStream, Way, relay};
 
+use super::Limits;
 use super::backend::{Attempt, Backends, Wanted};
-use super::{Limits, nodelay};
+use super::dial::{Ends, dial};
 
 /// The most that is held in one direction of a connection.
 const BUFFER: usize = 16 * 1024;
@@ -24,8 +24,9 @@ pub(super) struct Connections {
 impl Connections {
     /// Passes bytes until the connection ends. Where no backend takes it the client is reset, for bytes know no word
     /// that says so.
-    pub(super) async fn serve(&self, mut client_side: impl Stream, client: SocketAddr) {
-        let Some((mut server_side, attempt)) = self.connect(client).await else {
+    pub(super) async fn serve(&self, mut client_side: impl Stream, ends: Ends) {
+        let client = ends.client;
+        let Some((mut server_side, attempt)) = self.connect(ends).await else {
             self.net.count("balancer.refused");
             self.net.trace(Storey::Application, "balancer.refused", |f| {
                 f.set("client", client).set("why", "no backend took the connection");
@@ -58,12 +59,12 @@ impl Connections {
     }
 
     /// A connection to the backend that the policy picks, or to the next one where that does not take it.
-    async fn connect(&self, client: SocketAddr) -> Option<(TcpStream, Attempt)> {
+    async fn connect(&self, ends: Ends) -> Option<(TcpStream, Attempt)> {
         let mut tried = Vec::new();
         loop {
-            let attempt = self.backends.pick(Wanted { client, request: None, stuck: None }, &tried)?;
+            let attempt = self.backends.pick(Wanted { client: ends.client, request: None, stuck: None }, &tried)?;
             let begun = self.net.now();
-            let connect = self.net.connect(attempt.address(), nodelay());
+            let connect = dial(&self.net, attempt.target(), Some(ends));
             let result = self.net.timeout(self.limits.connect, connect).await.unwrap_or_else(|e| Err(e.into()));
             match result {
                 Ok(stream) => {

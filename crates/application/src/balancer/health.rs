@@ -7,8 +7,9 @@ use http::Request;
 use http_body_util::BodyExt;
 use septet_socket::{NetExt, NetRef};
 
+use super::Target;
 use super::backend::Backends;
-use super::{Target, nodelay};
+use super::dial::dial;
 use crate::http::{Body, Connection, Version};
 use crate::task::{self, Owned};
 
@@ -62,7 +63,7 @@ pub(super) fn start(net: &NetRef, backends: &Arc<Backends>, health: Option<Healt
 
 async fn check(net: &NetRef, target: &Target, health: &Health) -> Result<(), String> {
     let ask = async {
-        let stream = net.connect(target.at, nodelay()).await.map_err(|e| format!("cannot connect: {e}"))?;
+        let stream = dial(net, target, None).await.map_err(|e| format!("cannot connect: {e}"))?;
         let broken = |e: &dyn core::fmt::Display| format!("no answer: {e}");
         let mut connection = Connection::new(net, stream, Version::Http1).await.map_err(|e| broken(&e))?;
         let request = Request::get(&health.path)

@@ -4,6 +4,7 @@
 mod backend;
 mod budget;
 mod connections;
+mod dial;
 mod fields;
 mod gather;
 mod gathered;
@@ -21,18 +22,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use septet_core::{Metric, Seed};
+use septet_network::Prefix;
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
 use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
 
 use backend::Backends;
 use connections::Connections;
+use dial::Ends;
 use gathered::Gathered;
 pub use health::Health;
-use requests::Requests;
+use requests::{Conversation, Requests};
 pub use sticky::{SameSite, Sticky};
 
 use crate::http::converse;
+use crate::proxy_protocol::{self, Header};
 
 /// A server that connections or requests are passed to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,6 +47,8 @@ pub struct Target {
     pub at: SocketAddr,
     /// Its share beside the others' where the policy heeds weights: from 1 to [`MOST_WEIGHT`](Self::MOST_WEIGHT).
     pub weight: u32,
+    /// The version of the PROXY protocol by which it is told whose a connection is; it must expect that.
+    pub proxy_protocol: Option<proxy_protocol::Version>,
 }
 
 impl Target {
@@ -51,7 +57,14 @@ impl Target {
 
     /// A server with a weight of 1.
     pub fn new(name: impl Into<String>, at: SocketAddr) -> Self {
-        Self { name: name.into(), at, weight: 1 }
+        Self { name: name.into(), at, weight: 1, proxy_protocol: None }
+    }
+
+    /// Tells it by the PROXY protocol whose a connection is.
+    #[must_use]
+    pub fn proxy_protocol(mut self, version: proxy_protocol::Version) -> Self {
+        self.proxy_protocol = Some(version);
+        self
     }
 
     /// Gives it so large a share.
@@ -83,6 +96,7 @@ pub struct Balancer {
     limits: Limits,
     idle_timeout: Duration,
     sticky: Option<Sticky>,
+    proxied_from: Vec<Prefix>,
 }
 
 /// What is given to a backend as a whole.
@@ -117,6 +131,7 @@ impl Balancer {
             limits: Limits { connect: Duration::from_secs(1), response: Duration::from_secs(60), retries: 3 },
             idle_timeout: Duration::from_secs(600),
             sticky: None,
+            proxied_from: Vec::new(),
         }
     }
 
@@ -186,6 +201,14 @@ impl Balancer {
         self
     }
 
+    /// Takes connections from these addresses only with a header of the PROXY protocol, and believes what it says; without one
+    /// they are closed. To connections from elsewhere such a header is nothing but bytes.
+    #[must_use]
+    pub fn proxied_from(mut self, senders: Vec<Prefix>) -> Self {
+        self.proxied_from = senders;
+        self
+    }
+
     /// Serves until the host stops.
     ///
     /// # Errors
@@ -213,7 +236,7 @@ impl Balancer {
                 Front::Requests(Arc::new(Requests::new(&net, &backends, limits, scheme, self.sticky)))
             }
         };
-        let worker = Arc::new(Worker { net: net.clone(), tls, front });
+        let worker = Arc::new(Worker { net: net.clone(), tls, front, proxied_from: self.proxied_from });
         let pass = |(stream, client)| {
             let worker = worker.clone();
             async move { worker.pass(stream, client).await }
@@ -231,6 +254,7 @@ struct Worker {
     net: NetRef,
     tls: Option<tls::Server>,
     front: Front,
+    proxied_from: Vec<Prefix>,
 }
 
 enum Front {
@@ -241,20 +265,39 @@ enum Front {
 impl Worker {
     async fn pass(&self, stream: TcpStream, client: SocketAddr) {
         self.net.count("balancer.connections");
-        let Some(tls) = &self.tls else { return self.serve(stream, client).await };
-        match self.net.timeout(tls::HANDSHAKE_TIMEOUT, tls.accept(client, Gathered::new(stream))).await {
+        // One that is gone already has no ends.
+        let Ok(local) = stream.local_addr() else { return };
+        let ends = Ends { client, local };
+        if !proxy_protocol::is_from(client, &self.proxied_from) {
+            return self.begin(stream, ends).await;
+        }
+        match proxy_protocol::accept(&self.net, stream, client).await {
+            Ok((Header::Own, stream)) => self.begin(stream, ends).await,
+            Ok((Header::Proxied { source, destination }, stream)) => {
+                self.begin(stream, Ends { client: source, local: destination }).await;
+            }
+            Err(_) => self.net.count("balancer.unproxied"),
+        }
+    }
+
+    async fn begin(&self, stream: impl Stream + Send + Sync + 'static, ends: Ends) {
+        let Some(tls) = &self.tls else { return self.serve(stream, ends).await };
+        match self.net.timeout(tls::HANDSHAKE_TIMEOUT, tls.accept(ends.client, Gathered::new(stream))).await {
             Ok(Ok(stream)) => {
                 stream.get_ref().begin();
-                self.serve(stream, client).await;
+                self.serve(stream, ends).await;
             }
             Ok(Err(_)) | Err(_) => self.net.count("balancer.handshake_failed"),
         }
     }
 
-    async fn serve(&self, stream: impl Stream + Send + Sync + 'static, client: SocketAddr) {
+    async fn serve(&self, stream: impl Stream + Send + Sync + 'static, ends: Ends) {
         match &self.front {
-            Front::Connections(connections) => connections.serve(stream, client).await,
-            Front::Requests(requests) => converse(&self.net, stream, client, requests.clone()).await,
+            Front::Connections(connections) => connections.serve(stream, ends).await,
+            Front::Requests(requests) => {
+                let conversation = Conversation { requests: requests.clone(), ends };
+                converse(&self.net, stream, ends.client, Arc::new(conversation)).await;
+            }
         }
     }
 }
@@ -269,6 +312,10 @@ pub const METRICS: &[Metric] = &[
     ),
     Metric::counter("balancer.retries", "connections and requests given to another backend, after one failed"),
     Metric::counter("balancer.handshake_failed", "TLS handshakes that came to nothing at a balancer"),
+    Metric::counter(
+        "balancer.unproxied",
+        "connections from where the PROXY protocol is expected that a balancer closed, because they did not begin with its header",
+    ),
     Metric::counter("balancer.up", "backends that were taken in again"),
     Metric::counter("balancer.down", "backends that were taken out"),
     Metric::counter("balancer.checks.ok", "health checks that went well"),

@@ -4,7 +4,6 @@ use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,12 +17,13 @@ use septet_socket::{BoxFuture, NetExt, NetRef};
 
 use super::backend::{Attempt, Backends, Wanted};
 use super::budget::Budget;
+use super::dial::{Ends, dial};
 use super::relay::Relay;
 use super::sticky::{Stickiness, Sticky};
 use super::upload::{Progress, Upload};
 use super::upstream::{self, Outgoing, Pool};
-use super::{Limits, fields, nodelay};
-use crate::http::{self as ours, Peer, Service};
+use super::{Limits, fields};
+use crate::http::{self as ours, Service};
 
 /// A body of this size is held, so that it can be sent to another backend.
 const HELD: u64 = 64 * 1024;
@@ -104,10 +104,11 @@ impl Requests {
         }
     }
 
-    /// Answers a request of `client`.
-    async fn answer(&self, client: SocketAddr, request: Request<ours::Body>) -> Response<ours::Body> {
+    /// Answers a request that came over the connection with these ends.
+    async fn answer(&self, ends: Ends, request: Request<ours::Body>) -> Response<ours::Body> {
         self.net.count("balancer.requests");
         self.budget.deposit();
+        let client = ends.client;
         let (mut head, body) = request.into_parts();
         if head.method == Method::CONNECT {
             return self.say(StatusCode::METHOD_NOT_ALLOWED);
@@ -123,7 +124,7 @@ impl Requests {
         };
         let stuck = self.stickiness.as_ref().and_then(|s| s.take(&mut head.headers));
         let wanted = Wanted { client, request: Some(&label), stuck };
-        match self.forward(wanted, &head, &mut content).await {
+        match self.forward(wanted, ends, &head, &mut content).await {
             Ok((mut response, index)) => {
                 fields::of_response(response.headers_mut(), &self.name);
                 if let Some(stickiness) = self.stickiness.as_ref().filter(|_| stuck != Some(index)) {
@@ -165,6 +166,7 @@ impl Requests {
     async fn forward(
         &self,
         wanted: Wanted<'_>,
+        ends: Ends,
         head: &Parts,
         content: &mut Content,
     ) -> Result<(Response<Relay>, usize), (StatusCode, String)> {
@@ -189,7 +191,7 @@ impl Requests {
             tried.push(index);
             let may_move = matches!(content, Content::Held(_)) && head.method.is_idempotent();
             let tries = Tries { tried: &tried, may_move, are_left: retries < self.limits.retries };
-            let failure = match self.exchange(attempt, request, &progress, tries).await {
+            let failure = match self.exchange(attempt, ends, request, &progress, tries).await {
                 Ok(response) => return Ok((response, index)),
                 Err(failure) => failure,
             };
@@ -246,6 +248,7 @@ impl Requests {
     async fn exchange(
         &self,
         attempt: Attempt,
+        ends: Ends,
         request: Request<Outgoing>,
         progress: &Progress,
         tries: Tries<'_>,
@@ -257,7 +260,7 @@ impl Requests {
             Poll::Ready(Err(Failure { status: StatusCode::BAD_GATEWAY, why: why.to_owned(), unsent: None, blame }))
         };
         let outcome = {
-            let mut ask = pin!(self.ask(&attempt, request, progress));
+            let mut ask = pin!(self.ask(&attempt, ends, request, progress));
             poll_fn(|cx| {
                 if let Poll::Ready(outcome) = ask.as_mut().poll(cx) {
                     return Poll::Ready(outcome);
@@ -304,12 +307,13 @@ impl Requests {
     async fn ask(
         &self,
         attempt: &Attempt,
+        ends: Ends,
         request: Request<Outgoing>,
         progress: &Progress,
     ) -> Result<(Response<Incoming>, upstream::Sender), Failure> {
-        let (mut connection, blame) = match self.pools[attempt.index()].take().await {
+        let (mut connection, blame) = match self.pools[attempt.index()].take(told(attempt, ends)).await {
             Some(kept) => (kept, Blame::Chance),
-            None => match self.connect(attempt).await {
+            None => match self.connect(attempt, ends).await {
                 Ok(new) => (new, Blame::Backend),
                 Err(e) => {
                     attempt.doubt();
@@ -322,7 +326,7 @@ impl Requests {
         };
         let begun = self.net.now();
         progress.note(begun);
-        let mut ask = pin!(connection.try_send_request(request));
+        let mut ask = pin!(connection.requests.try_send_request(request));
         let mut timer = self.net.sleep(self.limits.response);
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(outcome) = ask.as_mut().poll(cx) {
@@ -361,11 +365,11 @@ impl Requests {
         }
     }
 
-    async fn connect(&self, attempt: &Attempt) -> io::Result<upstream::Sender> {
-        let connect = self.net.connect(attempt.address(), nodelay());
+    async fn connect(&self, attempt: &Attempt, ends: Ends) -> io::Result<upstream::Sender> {
+        let connect = dial(&self.net, attempt.target(), Some(ends));
         let stream = self.net.timeout(self.limits.connect, connect).await??;
         self.net.count(&format!("backend.{}.connections", attempt.name()));
-        upstream::speak(&self.net, stream).await
+        upstream::speak(&self.net, stream, told(attempt, ends)).await
     }
 
     /// A page of the balancer's own.
@@ -376,17 +380,25 @@ impl Requests {
     }
 }
 
-impl Service for Requests {
+/// What is said over one connection of a client.
+pub(super) struct Conversation {
+    pub(super) requests: Arc<Requests>,
+    pub(super) ends: Ends,
+}
+
+impl Service for Conversation {
     fn call(&self, request: Request<ours::Body>) -> BoxFuture<'_, Response<ours::Body>> {
-        let client = request.extensions().get().map(|Peer(client)| *client);
-        // Whoever serves a connection says whose it is.
-        let client = client.unwrap_or_else(|| SocketAddr::from(([0; 4], 0)));
-        Box::pin(self.answer(client, request))
+        Box::pin(self.requests.answer(self.ends, request))
     }
 
     fn refuse(&self, status: StatusCode) -> Response<ours::Body> {
-        self.say(status)
+        self.requests.say(status)
     }
+}
+
+/// The client that the backend is told its connection is for, where it wants to know: it serves no other.
+fn told(attempt: &Attempt, ends: Ends) -> Option<Ends> {
+    attempt.target().proxy_protocol.map(|_| ends)
 }
 
 /// The request as a backend gets it: in origin form (RFC 9112 §3.2.1), but for `OPTIONS *`.

@@ -9,6 +9,7 @@ use http_body_util::{Either, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use septet_socket::{NetRef, TcpStream};
 
+use super::dial::Ends;
 use super::upload::Upload;
 use crate::http::Io;
 
@@ -16,7 +17,11 @@ use crate::http::Io;
 pub(super) type Outgoing = Either<Full<Bytes>, Upload>;
 
 /// The sending end of a connection.
-pub(super) type Sender = SendRequest<Outgoing>;
+pub(super) struct Sender {
+    pub(super) requests: SendRequest<Outgoing>,
+    /// The client that it was opened for, where the backend was told.
+    told: Option<Ends>,
+}
 
 /// How many idle connections are kept; the one that was idle for longest goes first.
 const KEPT: usize = 32;
@@ -26,11 +31,15 @@ const KEPT: usize = 32;
 pub(super) struct Pool(Mutex<VecDeque<Sender>>);
 
 impl Pool {
-    /// The connection that was used last, if the backend has not closed it.
-    pub(super) async fn take(&self) -> Option<Sender> {
+    /// The connection that was used last for whoever the backend is `told`, if it has not closed it.
+    pub(super) async fn take(&self, told: Option<Ends>) -> Option<Sender> {
         loop {
-            let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_back()?;
-            if idle.ready().await.is_ok() {
+            let mut idle = {
+                let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let last = all.iter().rposition(|idle| idle.told == told)?;
+                all.remove(last)?
+            };
+            if idle.requests.ready().await.is_ok() {
                 return Some(idle);
             }
         }
@@ -38,7 +47,7 @@ impl Pool {
 
     /// Keeps a connection whose last response has come whole.
     pub(super) fn keep(&self, connection: Sender) {
-        if connection.is_closed() {
+        if connection.requests.is_closed() {
             return;
         }
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,9 +64,9 @@ impl Pool {
 }
 
 /// Speaks HTTP/1.1 over a new connection.
-pub(super) async fn speak(net: &NetRef, stream: TcpStream) -> io::Result<Sender> {
-    let (sender, connection) = http1::handshake(Io::new(stream)).await.map_err(io::Error::other)?;
+pub(super) async fn speak(net: &NetRef, stream: TcpStream, told: Option<Ends>) -> io::Result<Sender> {
+    let (requests, connection) = http1::handshake(Io::new(stream)).await.map_err(io::Error::other)?;
     // It ends by itself when the sender is dropped.
     let _ = net.spawn(Box::pin(async move { drop(connection.await) }));
-    Ok(sender)
+    Ok(Sender { requests, told })
 }

@@ -6,14 +6,16 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use septet_core::{Metric, Star};
+use septet_network::Prefix;
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
-use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, TcpOptions, TcpStream};
+use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
 
 use super::converse::converse;
 use super::pages::Pages;
 use super::service::Service;
 use super::site::Site;
+use crate::proxy_protocol::{self, Header};
 
 /// Makes a service for a host that starts.
 type Make = dyn Fn(&NetRef) -> Arc<dyn Service> + Send + Sync;
@@ -31,6 +33,7 @@ pub struct Server {
     /// Where, and the certificates that are shown there; none where it is in the clear.
     listen: Vec<(SocketAddr, Vec<ServerIdentity>)>,
     versions: tls::Versions,
+    proxied_from: Arc<[Prefix]>,
 }
 
 impl Server {
@@ -44,7 +47,12 @@ impl Server {
     /// A server whose requests go to the service that `make` makes each time that it starts.
     pub fn of<S: Service>(make: impl Fn(&NetRef) -> S + Send + Sync + 'static) -> Self {
         super::prime();
-        Self { make: Arc::new(move |net| Arc::new(make(net))), listen: Vec::new(), versions: tls::Versions::Any }
+        Self {
+            make: Arc::new(move |net| Arc::new(make(net))),
+            listen: Vec::new(),
+            versions: tls::Versions::Any,
+            proxied_from: Arc::default(),
+        }
     }
 
     /// Listens at `at` for HTTP/1.1 in the clear; `[::]` stands for the addresses of both versions of IP.
@@ -72,6 +80,14 @@ impl Server {
         self
     }
 
+    /// Takes connections from these addresses only with a header of the [PROXY protocol](crate::proxy_protocol), and believes
+    /// whose they are by that; without one they are closed. To connections from elsewhere such a header is no request.
+    #[must_use]
+    pub fn proxied_from(mut self, senders: Vec<Prefix>) -> Self {
+        self.proxied_from = senders.into();
+        self
+    }
+
     /// Serves until the host stops.
     ///
     /// # Errors
@@ -92,9 +108,12 @@ impl Server {
                 false => Some(tls::Server::of_several(&net, &identities, self.versions, &alpn)?),
             };
             let acceptor = Acceptor::new(listener, &places);
-            let (net2, service) = (net.clone(), service.clone());
+            let (net2, service, senders) = (net.clone(), service.clone(), self.proxied_from.clone());
             let serve = async move {
-                let take = |(stream, peer)| connection(net2.clone(), stream, peer, tls.clone(), service.clone());
+                let take = |(stream, peer)| {
+                    let (net, senders) = (net2.clone(), senders.clone());
+                    take(net, stream, peer, senders, tls.clone(), service.clone())
+                };
                 // It ends where the host is switched off, and this with it.
                 drop(acceptor.serve(&net2, take).await);
             };
@@ -106,14 +125,32 @@ impl Server {
     }
 }
 
-async fn connection(
+async fn take(
     net: NetRef,
     stream: TcpStream,
     peer: SocketAddr,
+    senders: Arc<[Prefix]>,
     tls: Option<tls::Server>,
     service: Arc<dyn Service>,
 ) {
     net.count("http.connections");
+    if !proxy_protocol::is_from(peer, &senders) {
+        return connection(net, stream, peer, tls, service).await;
+    }
+    match proxy_protocol::accept(&net, stream, peer).await {
+        Ok((Header::Own, stream)) => connection(net, stream, peer, tls, service).await,
+        Ok((Header::Proxied { source, .. }, stream)) => connection(net, stream, source, tls, service).await,
+        Err(_) => net.count("http.unproxied"),
+    }
+}
+
+async fn connection(
+    net: NetRef,
+    stream: impl Stream + Send + Sync + 'static,
+    peer: SocketAddr,
+    tls: Option<tls::Server>,
+    service: Arc<dyn Service>,
+) {
     let Some(tls) = tls else { return converse(&net, stream, peer, service).await };
     match net.timeout(tls::HANDSHAKE_TIMEOUT, tls.accept(peer, stream)).await {
         Ok(Ok(stream)) => converse(&net, stream, peer, service).await,
@@ -135,5 +172,9 @@ pub const METRICS: &[Metric] = &[
     Metric::bytes("http.received", "bytes of the body of each request that has one"),
     Metric::bytes("http.sent", "bytes of the body of each response"),
     Metric::counter("http.answers.*", "answers of a server with this status").of(Star::Number),
+    Metric::counter(
+        "http.unproxied",
+        "connections from where the PROXY protocol is expected that a web server closed, because they did not begin with its header",
+    ),
     Metric::counter("http.refused", "bytes that are no HTTP, or a head too long, or too late"),
 ];

@@ -223,6 +223,7 @@ pub const TELLINGS: &[Telling] = &[
     all("program.killed", "killed programs", Headline, To, &["kills its programs — {why}"]),
     all("program.start", "starts of programs", Headline, To, &["runs: {command}"]),
     all("program.unfinished", "programs that the stop cuts off", Headline, To, &["has not ended when the lab stops, after {ran}: {command}", "is never run: {command} — {why}"]),
+    all("proxy.header", "headers of the PROXY protocol", Detail, From, &["{peer} passes on {source} → {destination}", "{peer} begins with no header — {why}", "{peer} begins with a header for itself"]),
     all("rip.answer", "answers to RIP requests", Detail, To, &["RIP: answers {to} with {routes} routes"]),
     all("rip.heard", "RIP responses", Tick, From, &["RIP: hears of {routes} routes from {from}"]),
     all("rip.request", "RIP requests", Detail, Everyone, &["RIP: asks at eth{iface} for all routes — {why}"]),

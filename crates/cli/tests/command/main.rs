@@ -13,6 +13,8 @@ mod keys;
 #[cfg(target_os = "linux")]
 mod live;
 mod plot;
+#[cfg(target_os = "linux")]
+mod proxied;
 mod run;
 #[cfg(target_os = "linux")]
 mod secrets;

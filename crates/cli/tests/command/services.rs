@@ -1,13 +1,13 @@
 //! `septet serve --services`: what a lab's host serves, on the machine's own sockets.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 
 use crate::{lab, run, scratch, septet};
 
 /// A server that goes when it is dropped.
-struct Serving(Child);
+pub(crate) struct Serving(pub(crate) Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {
@@ -17,9 +17,18 @@ impl Drop for Serving {
 }
 
 /// Ports that nobody has just now.
-fn free<const N: usize>() -> [u16; N] {
+pub(crate) fn free<const N: usize>() -> [u16; N] {
     let held: [TcpListener; N] = core::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     held.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// Waits until somebody listens there.
+pub(crate) fn ready(port: u16) {
+    let begun = std::time::Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed().as_secs() < 20, "nobody listens on {port}");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use septet_application::balancer::policy::{self, POLICIES};
 use septet_application::balancer::{self as application, Target, Unit};
+use septet_application::proxy_protocol::Version;
 use septet_language::document::Text;
 use septet_language::mistake::Mistake;
 use septet_language::schema::{AtLeast, Choice, Count, Key, Phrase, Section, Table, TableOf, Texts, Time};
 use septet_language::words::{Word, Words, Wrong};
 
+use crate::believed::{BELIEVED, Believed};
 use crate::certificate::{self, Certificate};
 use crate::listen::{Listen, Scheme, listen, port};
 use crate::run::{Boot, run};
@@ -31,6 +33,8 @@ static SECTION: Section = Section::new(
         &TO,
         &POLICY,
         &HEALTH,
+        &PROXY_PROTOCOL,
+        &PROXIED_FROM,
         &CONNECT_TIMEOUT,
         &RESPONSE_TIMEOUT,
         &RETRIES,
@@ -56,6 +60,16 @@ static POLICY: Key<Choice<&'static str>> = Key::new(
 );
 static HEALTH: Key<TableOf> =
     Key::new("health", TableOf(&PROBED), "how backends are probed; without it none is ever taken out");
+static PROXY_PROTOCOL: Key<Choice<Version>> = Key::new(
+    "proxy_protocol",
+    Choice(|| Version::ALL.to_vec()),
+    "tells backends by the PROXY protocol whose a connection is; they must expect it",
+);
+static PROXIED_FROM: Key<Texts<Text>> = Key::new(
+    "proxy_protocol_from",
+    BELIEVED,
+    "the prefixes and hosts whose connections begin with a header of the PROXY protocol, which is believed (none)",
+);
 static CONNECT_TIMEOUT: Key<Time> =
     Key::new("connect_timeout", Time, "how long a backend may take to accept a connection (1s)");
 static RESPONSE_TIMEOUT: Key<Time> =
@@ -114,6 +128,10 @@ pub struct Balancer {
     pub response_timeout: Option<Duration>,
     /// How often a request is given to another backend.
     pub retries: Option<u32>,
+    /// How backends are told whose a connection is.
+    pub proxy_protocol: Option<Version>,
+    /// Who says by the PROXY protocol whose a connection is.
+    pub proxied_from: Believed,
     /// The cookie that brings clients back to their backend.
     pub sticky: Option<application::Sticky>,
 }
@@ -164,9 +182,14 @@ impl Service for Balancer {
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
         let target = |backend: &BackendSpec| {
             let at = SocketAddr::new(*site.addresses(backend.host).first()?, backend.port);
-            Some(Target::new(site.name(backend.host), at).weight(backend.weight))
+            let target = Target::new(site.name(backend.host), at).weight(backend.weight);
+            Some(match self.proxy_protocol {
+                Some(version) => target.proxy_protocol(version),
+                None => target,
+            })
         };
         let mut balancer = application::Balancer::new(self.listen.at(), self.to.iter().filter_map(target).collect());
+        balancer = balancer.proxied_from(self.proxied_from.at(site));
         if matches!(self.listen.scheme, Scheme::Http | Scheme::Https) {
             balancer = balancer.balance(Unit::Requests);
         }
@@ -233,6 +256,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         return None;
     }
     let policy = table.get(&POLICY).unwrap_or(POLICIES[0].name);
+    let proxied_from = Believed::read(&table.get(&PROXIED_FROM).unwrap_or_default(), reading);
     let sticky = sticky::read(table, &listen, reading);
     let certificate = certificate::read(table, core::slice::from_ref(&listen), reading);
     let weighs = to.iter().any(|backend: &BackendSpec| backend.weight != to[0].weight);
@@ -260,6 +284,8 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         connect_timeout: table.get(&CONNECT_TIMEOUT),
         response_timeout: table.get(&RESPONSE_TIMEOUT),
         retries: table.get(&RETRIES),
+        proxy_protocol: table.get(&PROXY_PROTOCOL),
+        proxied_from,
         sticky,
     }))
 }

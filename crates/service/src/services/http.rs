@@ -13,6 +13,7 @@ use septet_presentation::compression::Coding;
 use septet_presentation::tls::Versions;
 
 use super::answers::ANSWER;
+use crate::believed::{BELIEVED, Believed};
 use crate::certificate::{self, Certificate};
 use crate::listen::{Listen, Scheme, listen};
 use crate::run::{Boot, run};
@@ -25,7 +26,17 @@ static KEY: Key<TableOf> = Key::new("http", TableOf(&SECTION), "a web server");
 
 static SECTION: Section = Section::new(
     "A web server that answers every request with the same body, but for those that `answers` names.",
-    &[&[&ANSWERS, &BODY, &COMPRESS, &THINK, &LISTEN, &MAX_BODY, &certificate::KEY, &certificate::VERSIONS]],
+    &[&[
+        &ANSWERS,
+        &BODY,
+        &COMPRESS,
+        &THINK,
+        &LISTEN,
+        &MAX_BODY,
+        &PROXIED_FROM,
+        &certificate::KEY,
+        &certificate::VERSIONS,
+    ]],
 );
 
 static ANSWERS: Key<Texts<Rule>> =
@@ -38,6 +49,11 @@ static COMPRESS: Key<Texts<Coding>> = Key::new(
 );
 static THINK: Key<Time> = Key::new("think", Time, "how long it takes to begin an answer (0s)");
 static LISTEN: Key<Texts<Listen>> = Key::new("listen", Texts(LISTENER), "where it listens (`http://:80`)");
+static PROXIED_FROM: Key<Texts<Text>> = Key::new(
+    "proxy_protocol_from",
+    BELIEVED,
+    "the prefixes and hosts whose connections begin with a header of the PROXY protocol, which is believed (none)",
+);
 static MAX_BODY: Key<Size> =
     Key::new("max_body", Size, "the largest body of a request; a larger one is answered 413 (1mb)");
 
@@ -61,6 +77,8 @@ pub struct Http {
     pub answers: Vec<Rule>,
     /// How answers are compressed where the client takes it, the first before the others.
     pub compress: Vec<Coding>,
+    /// Who says by the PROXY protocol whose a connection is.
+    pub proxied_from: Believed,
     /// What its certificate is like.
     pub certificate: Certificate,
     /// The versions of TLS that it speaks.
@@ -103,7 +121,7 @@ impl Service for Http {
         if let Some(most) = self.max_body {
             pages = pages.max_body(most.0);
         }
-        let mut server = Server::new(pages).versions(self.versions);
+        let mut server = Server::new(pages).versions(self.versions).proxied_from(self.proxied_from.at(site));
         let mut asked = Vec::new();
         for listen in &self.listen {
             server = match listen.scheme {
@@ -145,6 +163,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         max_body: table.get(&MAX_BODY),
         answers: table.get(&ANSWERS).unwrap_or_default(),
         compress: table.get(&COMPRESS).unwrap_or_default(),
+        proxied_from: Believed::read(&table.get(&PROXIED_FROM).unwrap_or_default(), reading),
         certificate,
         versions,
     }))
