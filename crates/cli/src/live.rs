@@ -8,12 +8,11 @@ mod exec;
 mod program;
 #[cfg(target_os = "linux")]
 mod serve;
-#[cfg(target_os = "linux")]
 mod services;
 #[cfg(target_os = "linux")]
 mod up;
 
-use args::LiveCommand;
+use args::{LiveCommand, ServeArgs};
 
 use crate::exit::{Exit, Failure};
 use crate::terminal::tell;
@@ -37,7 +36,10 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
         LiveCommand::Forward(args) => ask::forward(args),
         LiveCommand::Status(args) => ask::status(args),
         LiveCommand::Stop(args) => ask::stop(args),
-        LiveCommand::Serve(args) => serve::serve(args),
+        LiveCommand::Serve(args) => match services(args) {
+            Some(result) => result,
+            None => serve::serve(args),
+        },
     }
 }
 
@@ -46,7 +48,21 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
     if let Some(argv) = command.program() {
         return program::program(&argv);
     }
+    if let LiveCommand::Serve(args) = command
+        && let Some(result) = services(args)
+    {
+        return result;
+    }
     Err(Failure::environment("labs in real time need Linux; `septet run` plays them in virtual time everywhere"))
+}
+
+/// Runs services, where that is what is asked.
+fn services(args: &ServeArgs) -> Option<Result<Exit, Failure>> {
+    if let Some(service) = &args.service {
+        let (flags, frame, tap) = service.parts();
+        return Some(services::of_flags(flags, frame, tap));
+    }
+    args.frame.config.as_ref().map(|path| services::of_file(path, &args.frame, &args.tap))
 }
 
 /// Says what of a lab means nothing in virtual time.

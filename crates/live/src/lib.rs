@@ -8,6 +8,7 @@ mod clock;
 #[cfg(target_os = "linux")]
 pub mod control;
 mod forward;
+pub mod kept;
 pub mod kernel;
 #[cfg(target_os = "linux")]
 pub mod linux;

@@ -3,6 +3,8 @@
 use core::cell::RefCell;
 use core::time::Duration;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use septet_language::words::{Word, Wrong};
 use septet_presentation::ca::{Authority, CaError, KeySource};
@@ -14,14 +16,29 @@ pub struct Machine {
     net: NetRef,
     /// The machine itself comes first.
     hosts: RefCell<Vec<(String, Vec<IpAddr>)>>,
-    authority: Option<Authority>,
+    authority: Option<Arc<Authority>>,
+    directory: PathBuf,
 }
 
 impl Machine {
     /// The machine whose network this is.
     pub fn new(net: NetRef) -> Self {
         let own = (net.hostname(), net.addresses());
-        Self { net, hosts: RefCell::new(vec![own]), authority: None }
+        Self { net, hosts: RefCell::new(vec![own]), authority: None, directory: PathBuf::new() }
+    }
+
+    /// Looks in this directory for the files that services name.
+    #[must_use]
+    pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
+    }
+
+    /// Has its certificates signed by this authority, which clients may trust already, and founds none.
+    #[must_use]
+    pub fn trusting(mut self, authority: Option<Arc<Authority>>) -> Self {
+        self.authority = authority;
+        self
     }
 
     /// Founds an authority where one of `services` speaks TLS, at `now` since 1970.
@@ -33,8 +50,8 @@ impl Machine {
         services: impl IntoIterator<Item = &'s dyn Service>,
         now: Duration,
     ) -> Result<(), CaError> {
-        if services.into_iter().any(|service| !service.certificate_names().is_empty()) {
-            self.authority = Some(Authority::new(KeySource::System, now)?);
+        if self.authority.is_none() && services.into_iter().any(|service| !service.certificate_names().is_empty()) {
+            self.authority = Some(Arc::new(Authority::new(KeySource::System, now)?));
         }
         Ok(())
     }
@@ -56,6 +73,14 @@ impl Hosts for Machine {
         hosts.push((word.text.to_owned(), addresses));
         Ok(hosts.len() - 1)
     }
+
+    fn directory(&self) -> Option<&Path> {
+        Some(&self.directory)
+    }
+
+    fn takes_keys(&self) -> bool {
+        true
+    }
 }
 
 impl Site for Machine {
@@ -72,6 +97,10 @@ impl Site for Machine {
     }
 
     fn authority(&self) -> Option<&Authority> {
-        self.authority.as_ref()
+        self.authority.as_deref()
+    }
+
+    fn shared_authority(&self) -> Option<Arc<Authority>> {
+        self.authority.clone()
     }
 }

@@ -327,6 +327,19 @@ impl ServerIdentity {
         Ok(Self(Arc::new(certified)))
     }
 
+    /// An identity from PEM files: the chain, leaf first, and the leaf's private key.
+    ///
+    /// # Errors
+    /// [`CaError::Pem`] and [`CaError::Key`] where one of them is none; [`CaError::Tls`] as [`new`](Self::new).
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CaError> {
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|e| CaError::Pem(e.to_string()))?;
+        if chain.is_empty() {
+            return Err(CaError::Pem("there is no certificate in it".to_owned()));
+        }
+        Self::new(chain, PrivateKeyDer::from_pem_slice(key).map_err(|e| CaError::Key(e.to_string()))?)
+    }
+
     /// The certificates, leaf first.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.0.cert

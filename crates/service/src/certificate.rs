@@ -72,7 +72,7 @@ pub(crate) static KEY: Key<OneOf<Choice<Flaw>, TableOf>> = Key::new(
 
 static SECTION: Section = Section::new(
     "What the certificate is like.",
-    &[&[&OF_A_FLAW, &NAMES, &FROM, &UNTIL, &ISSUER, &AUTHORITY, &REQUEST]],
+    &[&[&OF_A_FLAW, &NAMES, &FROM, &UNTIL, &ISSUER, &AUTHORITY, &REQUEST, &CHAIN, &OF_THE_CHAIN]],
 );
 
 static OF_A_FLAW: Key<Choice<Flaw>> = Key::new("flaw", FLAW, "what is wrong with it (nothing)");
@@ -97,6 +97,11 @@ static REQUEST: Key<Line> = Key::new(
     Line,
     "the host whose `authority` is asked for it when the service starts, by a request (CSR) over the network",
 );
+
+static CHAIN: Key<Line> =
+    Key::new("chain", Line, "the file with the chain of certificates, leaf first, as PEM (`septet serve` only)");
+static OF_THE_CHAIN: Key<Line> =
+    Key::new("key", Line, "the file with the private key of the first of `chain`, as PEM (`septet serve` only)");
 
 /// The versions of TLS that a service speaks.
 pub(crate) static VERSIONS: Key<Choice<Versions>> = Key::new(
@@ -132,11 +137,28 @@ pub struct Certificate {
     pub authority: Option<String>,
     /// The host that is asked for it over the network.
     pub request: Option<HostId>,
+    /// The certificates and the key that a file holds, instead of all else.
+    pub given: Option<Given>,
 }
+
+/// An identity that was read from files.
+#[derive(Clone, Debug)]
+pub struct Given(ServerIdentity);
+
+impl PartialEq for Given {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.chain() == other.0.chain()
+    }
+}
+
+impl Eq for Given {}
 
 impl Certificate {
     /// The certificate for `host`, or for the names of the host that is here where that is empty; none where nobody signs.
     pub(crate) fn identity(&self, host: &str, site: &dyn Site) -> Result<Option<ServerIdentity>, CaError> {
+        if let Some(Given(identity)) = &self.given {
+            return Ok(Some(identity.clone()));
+        }
         let authority = match &self.authority {
             Some(name) => site.other_authority(name),
             None => site.authority(),
@@ -160,7 +182,7 @@ impl Certificate {
 
     /// The order for one whose usual names are these.
     fn order(&self, usual: Vec<String>) -> Order {
-        let Self { flaw, names, from, until, issued_by, authority: _, request: _ } = self.clone();
+        let Self { flaw, names, from, until, issued_by, authority: _, request: _, given: _ } = self.clone();
         Order { flaw, from, until, issued_by, ..Order::new(if names.is_empty() { usual } else { names }) }
     }
 }
@@ -173,6 +195,32 @@ pub(crate) fn versions(service: &Table, listen: &[Listen], reading: &mut Reading
         reading.mistakes.push(Mistake::new("no-effect", name.span.clone(), reason, "has no effect"));
     }
     *value
+}
+
+/// The identity in the files that the table names, or nothing and its mistakes; `None` where it names none.
+#[allow(clippy::option_option)]
+fn given(table: &Table, reading: &mut Reading<'_>) -> Option<Option<Given>> {
+    let (chain, key) = match (table.get(&CHAIN), table.get(&OF_THE_CHAIN)) {
+        (None, None) => return None,
+        (Some(chain), Some(key)) => (chain, key),
+        (Some(text), None) | (None, Some(text)) => {
+            let reason = "`chain` and `key` stand together: a certificate is worth nothing without its key";
+            reading.mistakes.push(Mistake::new("missing-key", text.span, reason, "the other is missing"));
+            return Some(None);
+        }
+    };
+    if !reading.hosts.takes_keys() {
+        let reason = "a lab's certificates are signed by its own authority; files are for `septet serve`";
+        reading.mistakes.push(Mistake::new("no-effect", chain.span, reason, "not in a lab"));
+        return Some(None);
+    }
+    let (Some(chain_pem), Some(key_pem)) = (reading.file(&chain), reading.file(&key)) else { return Some(None) };
+    let identity = ServerIdentity::from_pem(&chain_pem, &key_pem).map_err(|e| {
+        let at = if matches!(e, CaError::Key(_)) { &key } else { &chain };
+        let refusal = Refusal::new(e.to_string());
+        reading.mistakes.push(Wrong::refused("certificate", 0..at.text.len(), refusal).mistake(at));
+    });
+    Some(identity.ok().map(Given))
 }
 
 /// Reads it from the table of a service that listens at `listen`.
@@ -191,7 +239,16 @@ pub(crate) fn read(service: &Table, listen: &[Listen], reading: &mut Reading<'_>
         let host = reading.hosts.host(Word { text: &text.text, at: 0 });
         reading.or_report(text, host)
     });
+    if let Some(given) = given(table, reading) {
+        for key in ["flaw", "names", "from", "until", "issuer", "authority", "request"] {
+            let Some(key) = table.place(key) else { continue };
+            let reason = format!("`{}` has no effect on a certificate that a file holds", key.text);
+            reading.mistakes.push(Mistake::new("no-effect", key.span.clone(), reason, "has no effect"));
+        }
+        return Certificate { given, ..Certificate::default() };
+    }
     let certificate = Certificate {
+        given: None,
         request: asked,
         flaw: table.get(&OF_A_FLAW),
         names: table.get(&NAMES).unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Where a service listens, and for what: `https://www.shop.test`.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use septet_language::nearest::suggest;
 use septet_language::units::Refusal;
@@ -18,9 +18,12 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// The socket address: the port, on every address of both versions of IP.
+    /// The socket address: the port on the address that stands there, else on every address of both versions of IP.
     pub(crate) fn at(&self) -> SocketAddr {
-        (Ipv6Addr::UNSPECIFIED, self.port).into()
+        match self.host.parse::<Ipv4Addr>() {
+            Ok(address) => (address, self.port).into(),
+            Err(_) => (Ipv6Addr::UNSPECIFIED, self.port).into(),
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use septet_core::{EventId, Metric, Storey};
-use septet_socket::{NetExt, NetRef};
+use septet_core::{EventId, Fields, Metric, Storey};
+use septet_socket::{NetExt, NetRef, Note};
 
 /// Called whenever a host boots, with its network.
 pub type Boot = Box<dyn Fn(NetRef)>;
@@ -30,9 +30,10 @@ where
     let _ = net.spawn(Box::pin(async move {
         if let Err(error) = service.await {
             own.count(&format!("service.failed.{what}"));
-            own.trace(Storey::Application, "service.failed", |f| {
-                f.set("service", what).set("why", error.to_string());
-            });
+            // Told even where nothing else is: whoever keeps a server must know.
+            let mut fields = Fields::default();
+            fields.set("service", what).set("why", error.to_string());
+            own.note(Note { storey: Storey::Application, kind: "service.failed", fields });
         }
     }));
 }

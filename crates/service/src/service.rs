@@ -1,14 +1,17 @@
 //! A service of a host, and what is known while its table is read.
 
 use core::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fs, io};
 
 use septet_application::programs::Transport;
 use septet_core::Metric;
 use septet_language::document::Text;
 use septet_language::mistake::{Mistake, Mistakes, Span};
 use septet_language::schema::{Key, Table, TableOf};
+use septet_language::units::Refusal;
 use septet_language::words::Wrong;
 use septet_network::Prefix;
 
@@ -90,12 +93,21 @@ pub trait Service: fmt::Debug + Send + Sync {
         &[Transport::Tcp]
     }
 
+    /// The places at which it listens, where others may open them for it beforehand; by default its ports at every address.
+    fn places(&self) -> Vec<(Transport, SocketAddr)> {
+        let of = |port| self.transports().iter().map(move |t| (*t, (Ipv6Addr::UNSPECIFIED, port).into()));
+        self.ports().into_iter().flat_map(of).collect()
+    }
+
     /// What the host that is [here](Site::here) does to offer it, whenever it boots.
     ///
     /// # Errors
     /// [`StartError`].
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError>;
 }
+
+/// The largest file that is read whole.
+const LARGEST_FILE: u64 = 16 << 20;
 
 /// What is known while services are read.
 pub(crate) struct Reading<'a> {
@@ -109,6 +121,34 @@ impl Reading<'_> {
     /// The value, or its mistake reported.
     pub(crate) fn or_report<T>(&mut self, text: &Text, result: Result<T, Wrong>) -> Option<T> {
         result.map_err(|wrong| self.mistakes.push(wrong.mistake(text))).ok()
+    }
+
+    /// What is in the file of that name, or its mistake reported. A name that is not absolute is one beside the lab or the
+    /// configuration.
+    pub(crate) fn file(&mut self, name: &Text) -> Option<Vec<u8>> {
+        let path = self.path(name)?;
+        let read = || {
+            let metadata = fs::metadata(&path)?;
+            if !metadata.is_file() {
+                return Err(io::Error::other("it is not a file"));
+            }
+            if metadata.len() > LARGEST_FILE {
+                return Err(io::Error::other(format!("it has {} bytes, more than {LARGEST_FILE}", metadata.len())));
+            }
+            fs::read(&path)
+        };
+        let result = read().map_err(|e| {
+            let refusal = Refusal::new(format!("{} cannot be read: {e}", path.display()));
+            Wrong::refused("file", 0..name.text.len(), refusal)
+        });
+        self.or_report(name, result)
+    }
+
+    /// Where the file of that name is, or the mistake reported that there are no files here.
+    pub(crate) fn path(&mut self, name: &Text) -> Option<PathBuf> {
+        let path = self.hosts.directory().map(|directory| directory.join(&name.text));
+        let result = path.ok_or_else(|| Wrong::new("file", 0..name.text.len(), "no files can be named here"));
+        self.or_report(name, result)
     }
 
     /// A key that must be there was not; the schema has reported it already where the table says so.

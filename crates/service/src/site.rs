@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use septet_application::dns::ZoneError;
@@ -31,6 +32,17 @@ pub trait Hosts {
     /// The zone that the site makes from its own hosts, which no service may have for itself.
     fn domain(&self) -> Option<&str> {
         None
+    }
+
+    /// The directory from which files are named, by paths that are not absolute; none where there are no files.
+    fn directory(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Whether services may bring certificates and keys of their own. A lab's are its authority's: who signs with a key of
+    /// another kind draws on the machine's randomness.
+    fn takes_keys(&self) -> bool {
+        false
     }
 }
 

@@ -126,6 +126,11 @@ impl UdpSocket {
         Self(Box::new(socket))
     }
 
+    /// What the network provides, for a network that wraps another.
+    pub fn provided(&self) -> &dyn UdpSocketImpl {
+        &*self.0
+    }
+
     /// Where it is bound.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 use core::future::poll_fn;
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::io;
@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::body::{Body, failed};
 use super::cut::Cut;
+use super::ending::Ending;
 use super::gate::{Gate, Passed};
 use super::runtime::Io;
 use super::service::{Broken, Peer, Service};
@@ -29,7 +30,13 @@ const LINGER: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Those of the stream, and `TimedOut` where the client is too slow.
-pub(super) async fn serve<S>(net: &NetRef, stream: S, peer: SocketAddr, service: &dyn Service) -> io::Result<()>
+pub(super) async fn serve<S>(
+    net: &NetRef,
+    stream: S,
+    peer: SocketAddr,
+    service: &dyn Service,
+    ending: &Ending,
+) -> io::Result<()>
 where
     S: Stream + Send + Sync,
 {
@@ -45,7 +52,17 @@ where
         .half_close(true)
         .title_case_headers(true)
         .serve_connection(Io::new(gate), respond);
-    let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+    let mut ends = pin!(ending.come());
+    let mut leaving = false;
+    let served = poll_fn(|cx| {
+        if !leaving && ends.as_mut().poll(cx).is_ready() {
+            leaving = true;
+            // One that waits for a request ends now, another with its answer, which says so.
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        connection.poll_without_shutdown(cx)
+    })
+    .await;
     let stream = connection.into_parts().io.into_stream().into_stream();
     match (passed.is_cut(), served) {
         (Some(Cut::Reset), _) => {

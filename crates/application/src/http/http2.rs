@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::body::{Body, failed};
 use super::cut::Cut;
+use super::ending::Ending;
 use super::gate::Alarm;
 use super::patience::{self, Pace};
 use super::runtime::{Io, NetExecutor, NetTimer};
@@ -41,6 +42,7 @@ pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     service: Arc<dyn Service>,
+    ending: &Ending,
 ) {
     let watch = Watch::new(net);
     let watched = Watched { stream, watch: watch.clone() };
@@ -59,8 +61,15 @@ pub(super) async fn serve(
     let mut connection = pin!(connection);
     let mut alarm = Alarm::default();
     let mut leaving = None;
+    let mut ends = pin!(ending.come());
+    let mut asked_to_leave = false;
     // An error is the client's: it reset the connection, or broke the protocol.
     poll_fn(|cx| {
+        if !asked_to_leave && ends.as_mut().poll(cx).is_ready() {
+            asked_to_leave = true;
+            // GOAWAY; what is asked already is answered.
+            connection.as_mut().graceful_shutdown();
+        }
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }

@@ -7,6 +7,7 @@ mod coding;
 mod converse;
 mod cut;
 mod digest;
+mod ending;
 mod gate;
 mod head;
 mod http1;

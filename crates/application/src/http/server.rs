@@ -11,7 +11,8 @@ use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
 use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
 
-use super::converse::converse;
+use super::converse::converse_until;
+use super::ending::Ending;
 use super::pages::Pages;
 use super::service::Service;
 use super::site::Site;
@@ -88,7 +89,8 @@ impl Server {
         self
     }
 
-    /// Serves until the host stops.
+    /// Serves until the host stops. Where one of its listeners ends before, its connections end as well, each when it has
+    /// answered what it was asked.
     ///
     /// # Errors
     /// `AddrInUse` and `AddrNotAvailable` where it cannot listen; nothing a client does ends it.
@@ -97,6 +99,7 @@ impl Server {
             self.listen.push(((Ipv6Addr::UNSPECIFIED, 80).into(), Vec::new()));
         }
         let places = Places::default();
+        let ending = Ending::new();
         let service = (self.make)(&net);
         let mut tasks = Vec::new();
         for (at, identities) in self.listen {
@@ -109,13 +112,15 @@ impl Server {
             };
             let acceptor = Acceptor::new(listener, &places);
             let (net2, service, senders) = (net.clone(), service.clone(), self.proxied_from.clone());
+            let ending = ending.clone();
             let serve = async move {
                 let take = |(stream, peer)| {
                     let (net, senders) = (net2.clone(), senders.clone());
-                    take(net, stream, peer, senders, tls.clone(), service.clone())
+                    take(net, stream, peer, senders, tls.clone(), service.clone(), ending.clone())
                 };
-                // It ends where the host is switched off, and this with it.
+                // It ends where the host is switched off, and this with it, or where another takes the listener over.
                 drop(acceptor.serve(&net2, take).await);
+                ending.tell();
             };
             tasks.push(crate::task::spawn(&net, Box::pin(serve)));
         }
@@ -132,14 +137,15 @@ async fn take(
     senders: Arc<[Prefix]>,
     tls: Option<tls::Server>,
     service: Arc<dyn Service>,
+    ending: Ending,
 ) {
     net.count("http.connections");
     if !proxy_protocol::is_from(peer, &senders) {
-        return connection(net, stream, peer, tls, service).await;
+        return connection(net, stream, peer, tls, service, ending).await;
     }
     match proxy_protocol::accept(&net, stream, peer).await {
-        Ok((Header::Own, stream)) => connection(net, stream, peer, tls, service).await,
-        Ok((Header::Proxied { source, .. }, stream)) => connection(net, stream, source, tls, service).await,
+        Ok((Header::Own, stream)) => connection(net, stream, peer, tls, service, ending).await,
+        Ok((Header::Proxied { source, .. }, stream)) => connection(net, stream, source, tls, service, ending).await,
         Err(_) => net.count("http.unproxied"),
     }
 }
@@ -150,10 +156,11 @@ async fn connection(
     peer: SocketAddr,
     tls: Option<tls::Server>,
     service: Arc<dyn Service>,
+    ending: Ending,
 ) {
-    let Some(tls) = tls else { return converse(&net, stream, peer, service).await };
+    let Some(tls) = tls else { return converse_until(&net, stream, peer, service, &ending).await };
     match net.timeout(tls::HANDSHAKE_TIMEOUT, tls.accept(peer, stream)).await {
-        Ok(Ok(stream)) => converse(&net, stream, peer, service).await,
+        Ok(Ok(stream)) => converse_until(&net, stream, peer, service, &ending).await,
         Ok(Err(_)) | Err(_) => net.count("http.handshake_failed"),
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use septet_live::ForwardSpec;
 
+use super::services::flags::Flags;
+use super::services::http::Http;
 use crate::report::StoryLength;
 
 #[derive(Debug, Subcommand)]
@@ -49,7 +51,7 @@ pub(crate) enum LiveCommand {
     Status(StatusArgs),
     /// End a running lab
     Stop(StopArgs),
-    /// Serve HTTP, or take and give bytes, by our own TCP/IP straight on a TAP interface
+    /// Serve HTTP and more on this machine's sockets, or by our own TCP/IP straight on a TAP interface
     Serve(ServeArgs),
     /// Maps the users and groups of a namespace from outside
     #[command(name = "__map", hide = true)]
@@ -169,10 +171,81 @@ pub(crate) struct StopArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ServeArgs {
-    /// The TAP interface, made where it is missing
-    #[arg(long, default_value = "septet0", value_name = "IF")]
-    pub(crate) tap: String,
+    #[command(subcommand)]
+    pub(crate) service: Option<ServiceCommand>,
+    #[command(flatten)]
+    pub(crate) frame: FrameArgs,
+    #[command(flatten)]
+    pub(crate) tap: TapArgs,
+    /// Serve on this machine's own sockets: what `--config` does where no `--tap` is given
+    #[arg(long, requires = "config", conflicts_with = "tap")]
+    pub(crate) sockets: bool,
+    /// Serve a small page over HTTP on this port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) http: Option<u16>,
+    /// Take bytes and drop them on this port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) sink: Option<u16>,
+    /// Give bytes for as long as the other side takes them on this port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) source: Option<u16>,
+    /// Send back what comes on this port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) echo: Option<u16>,
+    /// Connect to a sink and give it bytes
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) send: Option<SocketAddr>,
+    /// How many bytes `--source` and `--send` give before they close
+    #[arg(long, value_name = "N")]
+    pub(crate) bytes: Option<u64>,
+}
+
+/// What `septet serve` asks of every service.
+#[derive(Debug, Args)]
+pub(crate) struct FrameArgs {
+    /// Serve what the tables of this file say, by the keys of services in lab files: [http], [dns], [balancer]
+    #[arg(long, value_name = "FILE", visible_alias = "services")]
+    pub(crate) config: Option<PathBuf>,
+    /// Look for mistakes, and serve nothing: exit code 3 where there are any
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// How what happens is told on stderr, an event a line
+    #[arg(long, value_enum, default_value_t = LogForm::Text, value_name = "FORM")]
+    pub(crate) log: LogForm,
+    /// Tell everything that the services note, too
+    #[arg(long)]
+    pub(crate) log_all: bool,
+    /// Tell Prometheus what is counted, at http://ADDR:PORT/metrics
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Become this user when everything is open that needs root
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// How long connections may go on after SIGTERM
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = septet_lab::parse_time)]
+    pub(crate) grace: Duration,
+    /// Write the certificate that clients of the TLS services must trust, which have no certificate of their own, into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// How events are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum LogForm {
+    /// A time, a word for how grave it is, the event, and `name=value`
+    Text,
+    /// A JSON object
+    Json,
+}
+
+/// Our own TCP/IP on a TAP interface.
+#[derive(Debug, Args)]
+pub(crate) struct TapArgs {
+    /// The TAP interface, made where it is missing (septet0)
+    #[arg(long, value_name = "IF")]
+    pub(crate) tap: Option<String>,
     /// Our address and the bits of its prefix
     #[arg(long, default_value = "10.7.7.2/24", value_name = "ADDR/BITS")]
     pub(crate) address: septet_network::Cidr,
@@ -191,33 +264,38 @@ pub(crate) struct ServeArgs {
     /// The congestion controller
     #[arg(long, value_name = "NAME")]
     pub(crate) congestion: Option<String>,
-    /// Serve a small page over HTTP on this port
-    #[arg(long, value_name = "PORT")]
-    pub(crate) http: Option<u16>,
-    /// Serve what the tables of this file say, by the keys of services in lab files: [http], [dns], [balancer]
-    #[arg(long, value_name = "FILE", requires = "sockets")]
-    pub(crate) services: Option<PathBuf>,
-    /// Serve on this machine's own sockets, and not on a TAP interface
-    #[arg(long, requires = "services")]
-    pub(crate) sockets: bool,
-    /// Write the certificate that clients of the file's TLS services must trust into this file
-    #[arg(long, value_name = "FILE", requires = "services")]
-    pub(crate) ca: Option<PathBuf>,
-    /// Take bytes and drop them on this port
-    #[arg(long, value_name = "PORT")]
-    pub(crate) sink: Option<u16>,
-    /// Give bytes for as long as the other side takes them on this port
-    #[arg(long, value_name = "PORT")]
-    pub(crate) source: Option<u16>,
-    /// Send back what comes on this port
-    #[arg(long, value_name = "PORT")]
-    pub(crate) echo: Option<u16>,
-    /// Connect to a sink and give it bytes
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub(crate) send: Option<SocketAddr>,
-    /// How many bytes `--source` and `--send` give before they close
-    #[arg(long, value_name = "N")]
-    pub(crate) bytes: Option<u64>,
+}
+
+/// One service, by flags or by a file: a line and a file of `services/` each.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServiceCommand {
+    /// Serve files and pages over HTTP
+    Http(ServiceArgs<Http>),
+}
+
+impl ServiceCommand {
+    pub(crate) fn parts(&self) -> (&dyn Flags, &FrameArgs, &TapArgs) {
+        match self {
+            Self::Http(args) => args.parts(),
+        }
+    }
+}
+
+/// The flags of a service, and those of all.
+#[derive(Debug, Args)]
+pub(crate) struct ServiceArgs<F: Args> {
+    #[command(flatten)]
+    flags: F,
+    #[command(flatten)]
+    frame: FrameArgs,
+    #[command(flatten)]
+    tap: TapArgs,
+}
+
+impl<F: Args + Flags> ServiceArgs<F> {
+    fn parts(&self) -> (&dyn Flags, &FrameArgs, &TapArgs) {
+        (&self.flags, &self.frame, &self.tap)
+    }
 }
 
 fn tap(text: &str) -> Result<(String, String), String> {

@@ -15,35 +15,23 @@ use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Places, TcpOptions,
 use septet_transport::tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::args::ServeArgs;
-use super::services;
+use super::args::{ServeArgs, TapArgs};
 use super::up::quit;
 use crate::exit::{Exit, Failure, environment};
 use crate::terminal::tell;
 
 /// Bytes of one read or write.
 const CHUNK: usize = 256 * 1024;
+/// The interface, where none is named.
+const INTERFACE: &str = "septet0";
 /// What `--http` serves.
 const PAGE: u64 = 1024;
 
 pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
-    if let Some(file) = &args.services {
-        return services::on_sockets(file, args.ca.as_deref());
-    }
-    let offload = if args.plain { Offload::None } else { Offload::Full };
-    let config = config(args, offload)?;
-    let tap = Tap::open(&args.tap, offload, Persistence::Fresh).map_err(environment)?;
-    if let Some(kernel) = args.kernel {
-        configure(&tap, args, kernel).map_err(environment)?;
-    }
+    let interface = args.tap.tap.as_deref().unwrap_or(INTERFACE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(environment)?;
     runtime.block_on(async {
-        let name = tap.name().to_owned();
-        let stack = Stack::new(tap, config, |host| boot(args, host)).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidInput => Failure::usage(e.to_string()),
-            _ => environment(e),
-        })?;
-        println!("{} on {name}", args.address.addr());
+        let stack = stack(&args.tap, interface, |host| boot(args, host))?;
         let quit = quit().map_err(environment)?;
         let (done, sent) = tokio::sync::oneshot::channel();
         if let Some(to) = args.send {
@@ -78,7 +66,24 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     })
 }
 
-fn config(args: &ServeArgs, offload: Offload) -> Result<HostConfig, Failure> {
+/// Our stack on the interface, booted by `boot`. Needs a tokio runtime.
+pub(super) fn stack(args: &TapArgs, interface: &str, boot: impl FnOnce(&mut Host)) -> Result<Stack, Failure> {
+    let offload = if args.plain { Offload::None } else { Offload::Full };
+    let config = config(args, offload)?;
+    let tap = Tap::open(interface, offload, Persistence::Fresh).map_err(environment)?;
+    if let Some(kernel) = args.kernel {
+        configure(&tap, args, kernel).map_err(environment)?;
+    }
+    let name = tap.name().to_owned();
+    let stack = Stack::new(tap, config, boot).map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidInput => Failure::usage(e.to_string()),
+        _ => environment(e),
+    })?;
+    println!("{} on {name}", args.address.addr());
+    Ok(stack)
+}
+
+fn config(args: &TapArgs, offload: Offload) -> Result<HostConfig, Failure> {
     let mut tcp = Stack::tcp(offload);
     if let Some(wanted) = &args.congestion {
         let known = tcp::controller_names().find(|name| name == wanted);
@@ -118,7 +123,7 @@ fn boot(args: &ServeArgs, host: &mut Host) {
 }
 
 /// The kernel's side of the interface.
-fn configure(tap: &Tap, args: &ServeArgs, kernel: IpAddr) -> io::Result<()> {
+fn configure(tap: &Tap, args: &TapArgs, kernel: IpAddr) -> io::Result<()> {
     let interface = Interface::open(tap.name())?;
     interface.set_mtu(args.mtu)?;
     // Linux forgets addresses of IPv6 that an interface gets before it is up.

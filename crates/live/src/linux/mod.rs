@@ -9,4 +9,5 @@ pub mod station;
 pub(crate) mod sys;
 pub mod tap;
 pub mod timer;
+pub mod user;
 pub mod vnet;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use septet_application::balancer::policy::{self, POLICIES};
 use septet_application::balancer::{self as application, Target, Unit};
+use septet_application::programs::Transport;
 use septet_application::proxy_protocol::Version;
 use septet_language::document::Text;
 use septet_language::mistake::Mistake;
@@ -177,6 +178,10 @@ impl Service for Balancer {
 
     fn ports(&self) -> Vec<u16> {
         vec![self.listen.port]
+    }
+
+    fn places(&self) -> Vec<(Transport, SocketAddr)> {
+        vec![(Transport::Tcp, self.listen.at())]
     }
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {

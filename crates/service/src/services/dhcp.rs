@@ -116,6 +116,11 @@ impl Service for Dhcp {
         &[Transport::Udp]
     }
 
+    fn places(&self) -> Vec<(Transport, SocketAddr)> {
+        // It listens on each link for itself.
+        Vec::new()
+    }
+
     fn gives_addresses_of(&self, net: Prefix) -> bool {
         let given = self.pools.iter().map(|(from, _)| *from).chain(self.reserved.iter().map(|(_, address)| *address));
         self.pools.is_empty() || given.into_iter().any(|address| net.contains(address.into()))

@@ -1,5 +1,6 @@
 //! `[router.X.dhcp_relay]`: carries DHCP between the links of a router and servers elsewhere.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use septet_application::dhcp;
@@ -43,6 +44,11 @@ impl Service for DhcpRelay {
 
     fn transports(&self) -> &'static [Transport] {
         &[Transport::Udp]
+    }
+
+    fn places(&self) -> Vec<(Transport, SocketAddr)> {
+        // It listens on each link for itself.
+        Vec::new()
     }
 
     fn gives_addresses_of(&self, _: Prefix) -> bool {

@@ -1,9 +1,11 @@
 //! `[host.X.http]`: a web server.
 
 use core::time::Duration;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use septet_application::http::{self as application, Page, Rule, Server};
+use septet_application::programs::Transport;
 use septet_core::Bytes;
 use septet_language::document::Text;
 use septet_language::nearest::nearest;
@@ -110,6 +112,10 @@ impl Service for Http {
             }
         }
         ports
+    }
+
+    fn places(&self) -> Vec<(Transport, SocketAddr)> {
+        self.listen.iter().map(|listen| (Transport::Tcp, listen.at())).collect()
     }
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
