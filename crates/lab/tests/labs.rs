@@ -2,6 +2,8 @@
 
 #[path = "labs/balancer_fronts.rs"]
 mod balancer_fronts;
+#[path = "labs/balancers.rs"]
+mod balancers;
 #[path = "labs/io_models.rs"]
 mod io_models;
 
@@ -354,11 +356,6 @@ fn dns_ttl() {
 fn shop() {
     let outcome = holds("shop", &[]);
     assert_eq!(sum(&outcome, "client", "http.corrupt"), 0.0);
-}
-
-#[test]
-fn balancer() {
-    holds("balancer", &[]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The front that balances connections: bytes are passed between a client and the backend that its connection got.
 
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -26,13 +29,16 @@ impl Connections {
     /// that says so.
     pub(super) async fn serve(&self, mut client_side: impl Stream, ends: Ends) {
         let client = ends.client;
-        let Some((mut server_side, attempt)) = self.connect(ends).await else {
-            self.net.count("balancer.refused");
-            self.net.trace(Storey::Application, "balancer.refused", |f| {
-                f.set("client", client).set("why", "no backend took the connection");
-            });
-            client_side.reset_on_drop();
-            return;
+        let (mut server_side, attempt) = match self.connect(ends).await {
+            Ok(connected) => connected,
+            Err(why) => {
+                self.net.count("balancer.refused");
+                self.net.trace(Storey::Application, "balancer.refused", |f| {
+                    f.set("client", client).set("why", why);
+                });
+                client_side.reset_on_drop();
+                return;
+            }
         };
         let (mut to_backend, mut to_client) = (0, 0);
         let count = |way, n| match way {
@@ -40,7 +46,19 @@ impl Connections {
             Way::Back => to_client += n,
         };
         let bounds = Bounds { buffer: BUFFER, idle: Some(self.idle_timeout) };
-        let end = relay(&self.net, &mut client_side, &mut server_side, bounds, count).await;
+        let end = {
+            let mut relay = pin!(relay(&self.net, &mut client_side, &mut server_side, bounds, count));
+            let mut ending = attempt.ending();
+            poll_fn(|cx| match ending.poll_cut(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => relay.as_mut().poll(cx).map(Some),
+            })
+            .await
+        };
+        if end.is_none() {
+            client_side.reset_on_drop();
+            server_side.reset_on_drop();
+        }
         let bytes = (to_backend + to_client) as f64;
         self.net.observe("balancer.bytes", bytes);
         self.net.observe(&format!("backend.{}.bytes", attempt.name()), bytes);
@@ -50,19 +68,21 @@ impl Connections {
             f.set(
                 "why",
                 match &end {
-                    End::Closed => "both sides have closed".to_owned(),
-                    End::Reset(e) => format!("a side broke off, and so the other was reset: {e}"),
-                    End::Idle => "nothing came for too long".to_owned(),
+                    None => "the backend was drained, and its time is over".to_owned(),
+                    Some(End::Closed) => "both sides have closed".to_owned(),
+                    Some(End::Reset(e)) => format!("a side broke off, and so the other was reset: {e}"),
+                    Some(End::Idle) => "nothing came for too long".to_owned(),
                 },
             );
         });
     }
 
     /// A connection to the backend that the policy picks, or to the next one where that does not take it.
-    async fn connect(&self, ends: Ends) -> Option<(TcpStream, Attempt)> {
+    async fn connect(&self, ends: Ends) -> Result<(TcpStream, Attempt), &'static str> {
         let mut tried = Vec::new();
         loop {
-            let attempt = self.backends.pick(Wanted { client: ends.client, request: None, stuck: None }, &tried)?;
+            let attempt =
+                self.backends.pick(Wanted { client: ends.client, request: None, stuck: None }, &tried).await?;
             let begun = self.net.now();
             let connect = dial(&self.net, attempt.target(), Some(ends));
             let result = self.net.timeout(self.limits.connect, connect).await.unwrap_or_else(|e| Err(e.into()));
@@ -71,7 +91,7 @@ impl Connections {
                     self.net.count(&format!("backend.{}.connections", attempt.name()));
                     attempt.took(self.net.now() - begun);
                     attempt.succeeded();
-                    return Some((stream, attempt));
+                    return Ok((stream, attempt));
                 }
                 Err(e) => {
                     let why = format!("cannot connect: {e}");

@@ -1,9 +1,11 @@
 //! A load balancer: it spreads connections or, of clients that speak HTTP, requests over backends, and may end TLS on
 //! the clients' side.
 
+mod admin;
 mod backend;
 mod budget;
 mod connections;
+mod cut;
 mod dial;
 mod fields;
 mod gather;
@@ -12,9 +14,11 @@ mod health;
 pub mod policy;
 mod relay;
 mod requests;
+mod standing;
 mod sticky;
 mod upload;
 mod upstream;
+mod waiting;
 
 use core::time::Duration;
 use std::io;
@@ -27,13 +31,16 @@ use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
 use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
 
-use backend::Backends;
+use backend::{Backends, Rules};
 use connections::Connections;
+use cut::{Cuttable, Source, Watched};
 use dial::Ends;
 use gathered::Gathered;
 pub use health::Health;
 use requests::{Conversation, Requests};
+pub use standing::Ejection;
 pub use sticky::{SameSite, Sticky};
+pub use waiting::Queue;
 
 use crate::http::converse;
 use crate::proxy_protocol::{self, Header};
@@ -92,7 +99,8 @@ pub struct Balancer {
     targets: Vec<Target>,
     unit: Unit,
     policy: &'static policy::Entry,
-    health: Option<Health>,
+    rules: Rules,
+    admin: Option<SocketAddr>,
     limits: Limits,
     idle_timeout: Duration,
     sticky: Option<Sticky>,
@@ -127,7 +135,8 @@ impl Balancer {
             targets,
             unit: Unit::default(),
             policy: policy::default(),
-            health: None,
+            rules: Rules::default(),
+            admin: None,
             limits: Limits { connect: Duration::from_secs(1), response: Duration::from_secs(60), retries: 3 },
             idle_timeout: Duration::from_secs(600),
             sticky: None,
@@ -157,11 +166,54 @@ impl Balancer {
         self
     }
 
-    /// Asks each backend now and then whether it is well. With and without, one that failed a client is passed over for
-    /// ten seconds, as long as there are others.
+    /// Asks each backend now and then whether it is well. It gets nothing until it has said so once.
     #[must_use]
     pub fn health(mut self, health: Health) -> Self {
-        self.health = Some(health);
+        self.rules.health = Some(health);
+        self
+    }
+
+    /// Passes over backends that fail clients like this: for ten seconds after one failure unless set, as long as there
+    /// are others. A health check that goes well ends it.
+    #[must_use]
+    pub fn ejection(mut self, ejection: Ejection) -> Self {
+        self.rules.ejection = ejection;
+        self
+    }
+
+    /// Asks all backends but those that are drained where fewer than so many percent are well: never unless set.
+    #[must_use]
+    pub fn panic_below(mut self, percent: u32) -> Self {
+        self.rules.panic = percent;
+        self
+    }
+
+    /// Gives a backend that comes in a tenth of its share, which grows to the whole in this time; at once unless set.
+    #[must_use]
+    pub fn slow_start(mut self, time: Duration) -> Self {
+        self.rules.slow_start = time;
+        self
+    }
+
+    /// Gives a backend no more than so many connections or requests at once; the others wait.
+    #[must_use]
+    pub fn most(mut self, most: usize) -> Self {
+        self.rules.most = Some(most);
+        self
+    }
+
+    /// Lets clients wait like this for a backend that may have no more, or whose first check is not done.
+    #[must_use]
+    pub fn queue(mut self, queue: Queue) -> Self {
+        self.rules.queue = queue;
+        self
+    }
+
+    /// Listens here, in the clear, for whoever looks after it: see the book's page on the balancer. It asks nobody who he
+    /// is, so this is for loopback and networks that are one's own.
+    #[must_use]
+    pub fn admin(mut self, at: SocketAddr) -> Self {
+        self.admin = Some(at);
         self
     }
 
@@ -226,8 +278,9 @@ impl Balancer {
         let tls = self.identity.map(|id| tls::Server::new(&net, &id, alpn)).transpose()?;
         let rng = || Seed::new(net.random_u64()).stream("balancer");
         let policy = (self.policy.build)(&rng);
-        let backends = Backends::new(net.clone(), self.targets, policy, self.health.clone());
-        let _checks = health::start(&net, &backends, self.health);
+        let backends = Backends::new(net.clone(), self.targets, policy, self.rules.clone());
+        let _admin = self.admin.map(|at| admin::start(&net, &backends, at));
+        let _checks = health::start(&net, &backends, self.rules.health);
         let (limits, idle_timeout) = (self.limits, self.idle_timeout);
         let front = match self.unit {
             Unit::Connections => Front::Connections(Connections { net: net.clone(), backends, limits, idle_timeout }),
@@ -295,8 +348,10 @@ impl Worker {
         match &self.front {
             Front::Connections(connections) => connections.serve(stream, ends).await,
             Front::Requests(requests) => {
+                let source = Arc::new(Source::default());
                 let conversation = Conversation { requests: requests.clone(), ends };
-                converse(&self.net, stream, ends.client, Arc::new(conversation)).await;
+                let watched = Watched { conversation, source: source.clone() };
+                converse(&self.net, Cuttable { stream, source }, ends.client, Arc::new(watched)).await;
             }
         }
     }
@@ -309,6 +364,14 @@ pub const METRICS: &[Metric] = &[
     Metric::counter(
         "balancer.refused",
         "clients turned away because no backend took their connection or answered their request",
+    ),
+    Metric::counter("balancer.queued", "connections and requests that had to wait for a backend"),
+    Metric::times("balancer.wait", "how long those waited that got one"),
+    Metric::counter("balancer.queue.full", "connections and requests that came when as many waited as may"),
+    Metric::counter("balancer.queue.timeout", "connections and requests that waited for too long"),
+    Metric::counter(
+        "balancer.cut",
+        "connections and requests that were broken off, as their backend was drained and its time was over",
     ),
     Metric::counter("balancer.retries", "connections and requests given to another backend, after one failed"),
     Metric::counter("balancer.handshake_failed", "TLS handshakes that came to nothing at a balancer"),

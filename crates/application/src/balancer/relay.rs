@@ -4,6 +4,7 @@ use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -65,6 +66,13 @@ impl Relay {
         self.record(&attempt);
     }
 
+    /// Nothing more will come.
+    fn drop_owed(&mut self) {
+        if let Some(Owed { attempt, .. }) = self.owed.take() {
+            self.record(&attempt);
+        }
+    }
+
     fn record(&self, attempt: &Attempt) {
         self.net.observe("balancer.bytes", self.bytes as f64);
         self.net.observe(&format!("backend.{}.bytes", attempt.name()), self.bytes as f64);
@@ -101,10 +109,16 @@ impl Body for Relay {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                if this.patience > LAST_PATIENCE
-                    && this.owed.as_mut().is_some_and(|owed| owed.taken_out.as_mut().poll(cx).is_ready())
-                {
-                    (this.patience, this.silence) = (LAST_PATIENCE, None);
+                if let Some(owed) = &mut this.owed {
+                    while owed.taken_out.as_mut().poll(cx).is_ready() {
+                        if owed.attempt.is_cut() {
+                            this.drop_owed();
+                            let why = "the backend was drained, and its time is over";
+                            return Poll::Ready(Some(Err(std::io::Error::new(ErrorKind::ConnectionAborted, why))));
+                        }
+                        owed.taken_out = Box::pin(owed.attempt.taken_out());
+                        (this.patience, this.silence) = (this.patience.min(LAST_PATIENCE), None);
+                    }
                 }
                 let silence = this.silence.get_or_insert_with(|| this.net.sleep(this.patience));
                 ready!(Pin::new(silence).poll(cx));
@@ -112,7 +126,7 @@ impl Body for Relay {
                     attempt.failed(&format!("its answer stopped for {:?}", this.patience));
                     this.record(&attempt);
                 }
-                Poll::Ready(Some(Err(std::io::ErrorKind::TimedOut.into())))
+                Poll::Ready(Some(Err(ErrorKind::TimedOut.into())))
             }
         }
     }

@@ -22,7 +22,7 @@ use super::relay::Relay;
 use super::sticky::{Stickiness, Sticky};
 use super::upload::{Progress, Upload};
 use super::upstream::{self, Outgoing, Pool};
-use super::{Limits, fields};
+use super::{Limits, cut, fields};
 use crate::http::{self as ours, Service};
 
 /// A body of this size is held, so that it can be sent to another backend.
@@ -175,14 +175,22 @@ impl Requests {
         let mut by_chance = None;
         let mut last = (StatusCode::SERVICE_UNAVAILABLE, "no backend is well".to_owned());
         for retries in 0.. {
-            let mut attempt = self.backends.pick(wanted, &tried);
-            if attempt.is_none()
+            let mut attempt = self.backends.pick(wanted, &tried).await;
+            if attempt.is_err()
                 && let Some(index) = by_chance.take()
             {
                 tried.retain(|i| *i != index);
-                attempt = self.backends.pick(wanted, &tried);
+                attempt = self.backends.pick(wanted, &tried).await;
             }
-            let Some(attempt) = attempt else { break };
+            let attempt = match attempt {
+                Ok(attempt) => attempt,
+                Err(why) => {
+                    if retries == 0 {
+                        last.1 = why.to_owned();
+                    }
+                    break;
+                }
+            };
             let index = attempt.index();
             let name = attempt.name().to_owned();
             let progress = Progress::default();
@@ -265,11 +273,17 @@ impl Requests {
                 if let Poll::Ready(outcome) = ask.as_mut().poll(cx) {
                     return Poll::Ready(outcome);
                 }
+                while taken_out.as_mut().poll(cx).is_ready() {
+                    if attempt.is_cut() {
+                        return moved("it was drained, and did not answer in time", Blame::Known);
+                    }
+                    if tries.may_move {
+                        return moved("it was taken out before it answered", Blame::Known);
+                    }
+                    taken_out.set(attempt.taken_out());
+                }
                 if !tries.may_move {
                     return Poll::Pending;
-                }
-                if taken_out.as_mut().poll(cx).is_ready() {
-                    return moved("it was taken out before it answered", Blame::Known);
                 }
                 while doubted.as_mut().poll(cx).is_ready() {
                     // One that only may have failed is left for a better one, and only as often as retries are no load.
@@ -285,7 +299,8 @@ impl Requests {
         match outcome {
             Ok((response, connection)) => {
                 attempt.succeeded();
-                let (head, body) = response.into_parts();
+                let (mut head, body) = response.into_parts();
+                head.extensions.insert(cut::From::new(&attempt));
                 let pool = self.pools[index].clone();
                 let mut relay = Relay::new(&self.net, body, attempt, connection, pool, self.limits.response);
                 relay.gather().await;

@@ -68,6 +68,10 @@ fn nothing_in_any_lab_is_malformed() {
         if path.extension().is_none_or(|e| e != "toml") {
             continue;
         }
+        // A sweep is many runs, of which none keeps a capture.
+        if std::fs::read_to_string(&path).unwrap().contains("\n[sweep]\n") {
+            continue;
+        }
         let out = scratch(&format!("tshark-{}", path.file_stem().unwrap().display()));
         let ended = run(["run".as_ref(), path.as_os_str(), "-q".as_ref(), "-o".as_ref(), out.as_os_str()]);
         assert_eq!(ended.code, Some(0), "{path:?}: {ended:?}");

@@ -3,16 +3,17 @@
 mod sticky;
 
 use core::time::Duration;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use septet_application::balancer::policy::{self, POLICIES};
-use septet_application::balancer::{self as application, Target, Unit};
+use septet_application::balancer::policy::{self, POLICIES, Weights};
+use septet_application::balancer::{self as application, Ejection, Queue, Target, Unit};
 use septet_application::programs::Transport;
 use septet_application::proxy_protocol::Version;
 use septet_language::document::Text;
 use septet_language::mistake::Mistake;
 use septet_language::schema::{AtLeast, Choice, Count, Key, Phrase, Section, Table, TableOf, Texts, Time};
+use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 
 use crate::believed::{BELIEVED, Believed};
@@ -28,19 +29,21 @@ static KEY: Key<TableOf> = Key::new("balancer", TableOf(&SECTION), "a load balan
 
 static SECTION: Section = Section::new(
     "A load balancer: it spreads the requests of HTTP, or else connections, over its backends.",
-    &[&[
-        &LISTEN,
-        &certificate::KEY,
-        &TO,
-        &POLICY,
-        &HEALTH,
-        &PROXY_PROTOCOL,
-        &PROXIED_FROM,
-        &CONNECT_TIMEOUT,
-        &RESPONSE_TIMEOUT,
-        &RETRIES,
-        &sticky::KEY,
-    ]],
+    &[
+        &[&LISTEN, &certificate::KEY, &TO, &POLICY, &HEALTH, &PROXY_PROTOCOL, &PROXIED_FROM],
+        &[
+            &CONNECT_TIMEOUT,
+            &RESPONSE_TIMEOUT,
+            &RETRIES,
+            &EJECT,
+            &PANIC,
+            &SLOW_START,
+            &MOST,
+            &QUEUE,
+            &ADMIN,
+            &sticky::KEY,
+        ],
+    ],
 )
 .required(&["listen", "to"]);
 
@@ -80,6 +83,40 @@ static RETRIES: Key<Count<u32>> = Key::new(
     Count(0, 1000),
     "how often a request is given to another backend, where it may be repeated (3)",
 );
+static EJECT: Key<TableOf> = Key::new(
+    "eject",
+    TableOf(&EJECTED),
+    "when a backend that fails clients is passed over; without it for ten seconds after one failure",
+);
+static PANIC: Key<Phrase<u32>> =
+    Key::new("panic", SHARE, "where a smaller share of the backends is well, all are asked that are not drained (0%)");
+static SLOW_START: Key<Time> =
+    Key::new("slow_start", Time, "how long a backend that comes in takes from a tenth of its share to the whole (0s)");
+static MOST: Key<Count<usize>> = Key::new(
+    "most",
+    Count(1, 1_000_000),
+    "the most connections or requests that a backend gets at once; more wait (without end)",
+);
+static QUEUE: Key<TableOf> = Key::new("queue", TableOf(&QUEUED), "how clients wait for a backend");
+static ADMIN: Key<Phrase<SocketAddr>> = Key::new(
+    "admin",
+    ADDRESS,
+    "where it listens for orders, over HTTP and in the clear: `127.0.0.1:8404`, and `:8404` at every address",
+);
+
+static EJECTED: Section =
+    Section::new("When a backend that fails clients is passed over.", &[&[&AFTER, &EJECTED_FOR, &EJECTED_SHARE]]);
+
+static AFTER: Key<Count<u32>> = Key::new("after", Count(1, 1000), "failures in a row (1)");
+static EJECTED_FOR: Key<Time> = Key::new("time", Time, "for how long, or until a health check goes well (10s)");
+static EJECTED_SHARE: Key<Phrase<u32>> =
+    Key::new("share", SHARE, "the largest share of the backends that is passed over at once; one always may be (100%)");
+
+static QUEUED: Section = Section::new("How clients wait for a backend.", &[&[&QUEUE_MOST, &QUEUE_TIMEOUT]]);
+
+static QUEUE_MOST: Key<Count<usize>> =
+    Key::new("most", Count(0, 1_000_000), "how many wait; whoever comes then is turned away at once (1024)");
+static QUEUE_TIMEOUT: Key<Time> = Key::new("timeout", Time, "how long each waits (1s)");
 
 static PROBED: Section = Section::new("How backends are probed.", &[&[&EVERY, &PATH, &TIMEOUT, &FALL, &RISE]]);
 
@@ -106,6 +143,30 @@ const RESOURCE: Phrase<String> = Phrase {
         true => Ok(text.text.clone()),
         false => Err(Wrong::new("url", 0..text.text.len(), format!("`{}` is not a path", text.text))
             .help("a path begins with a slash and has no blanks: `/health`".to_owned())),
+    },
+};
+const SHARE: Phrase<u32> = Phrase {
+    what: "a share",
+    example: "50%",
+    read: |_, text| {
+        let share = units::ratio(&text.text).map_err(|r| Wrong::refused("unit", 0..text.text.len(), r))?;
+        Ok((share * 100.0).round() as u32)
+    },
+};
+const ADDRESS: Phrase<SocketAddr> = Phrase {
+    what: "an address and a port",
+    example: "127.0.0.1:8404",
+    read: |_, text| {
+        let everywhere = text.text.strip_prefix(':').map(|of_port| {
+            let port = port(Word { text: of_port, at: 1 })?;
+            Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
+        });
+        everywhere.unwrap_or_else(|| {
+            text.text.parse().ok().filter(|at: &SocketAddr| at.port() > 0).ok_or_else(|| {
+                Wrong::new("address", 0..text.text.len(), format!("`{}` is not an address with a port", text.text))
+                    .help("`127.0.0.1:8404`, `[::1]:8404`, or `:8404` for every address".to_owned())
+            })
+        })
     },
 };
 const BACKEND: Phrase<Text> = Phrase::later("backends", "web[1..3]:80");
@@ -135,6 +196,18 @@ pub struct Balancer {
     pub proxied_from: Believed,
     /// The cookie that brings clients back to their backend.
     pub sticky: Option<application::Sticky>,
+    /// When a backend that fails clients is passed over.
+    pub ejection: Ejection,
+    /// Where fewer percent are well, all are asked.
+    pub panic: u32,
+    /// How long a backend that comes in takes to its whole share.
+    pub slow_start: Duration,
+    /// The most that a backend gets at once.
+    pub most: Option<usize>,
+    /// How clients wait.
+    pub queue: Queue,
+    /// Where it listens for orders.
+    pub admin: Option<SocketAddr>,
 }
 
 /// A backend of a load balancer.
@@ -177,11 +250,11 @@ impl Service for Balancer {
     }
 
     fn ports(&self) -> Vec<u16> {
-        vec![self.listen.port]
+        [self.listen.port].into_iter().chain(self.admin.map(|at| at.port())).collect()
     }
 
     fn places(&self) -> Vec<(Transport, SocketAddr)> {
-        vec![(Transport::Tcp, self.listen.at())]
+        [self.listen.at()].into_iter().chain(self.admin).map(|at| (Transport::Tcp, at)).collect()
     }
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
@@ -209,6 +282,14 @@ impl Service for Balancer {
         }
         if let Some(sticky) = self.sticky.clone() {
             balancer = balancer.sticky(sticky);
+        }
+        balancer = balancer.ejection(self.ejection.clone()).panic_below(self.panic).slow_start(self.slow_start);
+        if let Some(most) = self.most {
+            balancer = balancer.most(most);
+        }
+        balancer = balancer.queue(self.queue.clone());
+        if let Some(at) = self.admin {
+            balancer = balancer.admin(at);
         }
         if let Some(policy) = policy::find(&self.policy) {
             balancer = balancer.policy(policy);
@@ -265,13 +346,25 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     let sticky = sticky::read(table, &listen, reading);
     let certificate = certificate::read(table, core::slice::from_ref(&listen), reading);
     let weighs = to.iter().any(|backend: &BackendSpec| backend.weight != to[0].weight);
+    let heeded = policy::find(policy).map_or(Weights::Ignored, |entry| entry.weights);
     if weighs
-        && !policy::find(policy).is_some_and(|entry| entry.is_weighted)
+        && heeded == Weights::Ignored
         && let Some(key) = table.name(&TO)
     {
         let reason = format!("`{policy}` gives each backend the same, whatever it weighs");
         let mistake = Mistake::new("no-effect", key.span.clone(), reason, "weights have no effect");
         reading.mistakes.push(mistake.help("`policy = \"weighted-round-robin\"` heeds them".to_owned()));
+    }
+    if heeded != Weights::Live
+        && let Some(key) = table.name(&SLOW_START)
+    {
+        let reason = format!("`{policy}` knows no share that grows");
+        let mistake = Mistake::new("no-effect", key.span.clone(), reason, "has no effect");
+        reading.mistakes.push(
+            mistake.help(
+                "`policy = \"weighted-round-robin\"` does, and all that heed weights and hash nothing".to_owned(),
+            ),
+        );
     }
     if !matches!(listen.scheme, Scheme::Http | Scheme::Https) {
         for key in ["response_timeout", "retries", "sticky"].iter().filter_map(|key| table.place(key)) {
@@ -292,6 +385,25 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         proxy_protocol: table.get(&PROXY_PROTOCOL),
         proxied_from,
         sticky,
+        ejection: table.get(&EJECT).map_or_else(Ejection::default, |eject| {
+            let usual = Ejection::default();
+            Ejection {
+                after: eject.get(&AFTER).unwrap_or(usual.after),
+                time: eject.get(&EJECTED_FOR).unwrap_or(usual.time),
+                share: eject.get(&EJECTED_SHARE).unwrap_or(usual.share),
+            }
+        }),
+        panic: table.get(&PANIC).unwrap_or(0),
+        slow_start: table.get(&SLOW_START).unwrap_or_default(),
+        most: table.get(&MOST),
+        queue: table.get(&QUEUE).map_or_else(Queue::default, |queue| {
+            let usual = Queue::default();
+            Queue {
+                most: queue.get(&QUEUE_MOST).unwrap_or(usual.most),
+                timeout: queue.get(&QUEUE_TIMEOUT).unwrap_or(usual.timeout),
+            }
+        }),
+        admin: table.get(&ADMIN),
     }))
 }
 

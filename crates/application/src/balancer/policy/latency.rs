@@ -6,13 +6,13 @@ use core::time::Duration;
 use septet_core::Instant;
 
 use super::round_robin::RoundRobin;
-use super::{Asked, Candidate, Entry, Pick, Policy};
+use super::{Asked, Candidate, Entry, Pick, Policy, Weights};
 
 /// The table's entry.
 pub(super) const POLICY: Entry = Entry {
     name: "latency",
     summary: "the backend that should answer first: how long its answers took lately, times what it has open",
-    is_weighted: true,
+    weights: Weights::Live,
     build: |_| Box::new(Latency::default()),
 };
 

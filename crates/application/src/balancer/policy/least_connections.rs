@@ -4,13 +4,13 @@ use core::cmp::Ordering;
 
 use super::round_robin::RoundRobin;
 use super::weighted_round_robin::Smooth;
-use super::{Asked, Candidate, Entry, Pick, Policy};
+use super::{Asked, Candidate, Entry, Pick, Policy, Weights};
 
 /// The table's entry.
 pub(super) const POLICY: Entry = Entry {
     name: "least-connections",
     summary: "the backend with the fewest open connections or requests, for its weight",
-    is_weighted: true,
+    weights: Weights::Live,
     build: |_| Box::new(LeastConnections::default()),
 };
 

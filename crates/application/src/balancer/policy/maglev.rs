@@ -3,13 +3,13 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Asked, Candidate, Entry, Pick, Policy, Tables, hash_of};
+use super::{Asked, Candidate, Entry, Pick, Policy, Tables, Weights, hash_of};
 
 /// The table's entry.
 pub(super) const POLICY: Entry = Entry {
     name: "maglev",
     summary: "Maglev's table by the client's address: even to a hundredth, and few clients move",
-    is_weighted: true,
+    weights: Weights::Fixed,
     build: |_| Box::new(Maglev::default()),
 };
 

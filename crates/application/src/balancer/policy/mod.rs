@@ -71,14 +71,25 @@ pub trait Policy: Send {
     }
 }
 
+/// What a policy makes of weights.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Weights {
+    /// Nothing.
+    Ignored,
+    /// Shares by weight; where one changes, clients move to others, and so none should change all the time.
+    Fixed,
+    /// Shares by weight, from one choice to the next.
+    Live,
+}
+
 /// A policy in the table.
 pub struct Entry {
     /// Its name in lab files.
     pub name: &'static str,
     /// What it does, in a few words.
     pub summary: &'static str,
-    /// Whether it heeds [weights](Candidate::weight).
-    pub is_weighted: bool,
+    /// What it makes of [weights](Candidate::weight).
+    pub weights: Weights,
     /// Makes one for a balancer; it may draw random numbers from what it is given.
     pub build: fn(&dyn Fn() -> Rng) -> Box<dyn Policy>,
 }

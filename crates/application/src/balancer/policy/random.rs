@@ -2,13 +2,13 @@
 
 use septet_core::Rng;
 
-use super::{Asked, Candidate, Entry, Pick, Policy, drawn};
+use super::{Asked, Candidate, Entry, Pick, Policy, Weights, drawn};
 
 /// The table's entry.
 pub(super) const POLICY: Entry = Entry {
     name: "random",
     summary: "any backend, drawn by weight",
-    is_weighted: true,
+    weights: Weights::Live,
     build: |rng| Box::new(Random { rng: rng() }),
 };
 

@@ -4,13 +4,13 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Asked, Candidate, Entry, Pick, Policy, Tables, hash_of};
+use super::{Asked, Candidate, Entry, Pick, Policy, Tables, Weights, hash_of};
 
 /// The table's entry.
 pub(super) const POLICY: Entry = Entry {
     name: "ring",
     summary: "consistent hashing of the client's address: the next backend on a ring that has not a quarter more than its share open",
-    is_weighted: true,
+    weights: Weights::Fixed,
     build: |_| Box::new(Ring::default()),
 };
 

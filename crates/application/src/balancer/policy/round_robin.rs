@@ -1,12 +1,12 @@
 //! Each backend in turn.
 
-use super::{Asked, Candidate, Entry, Pick, Policy};
+use super::{Asked, Candidate, Entry, Pick, Policy, Weights};
 
 /// The table's entry.
 pub(super) const POLICY: Entry = Entry {
     name: "round-robin",
     summary: "each backend in turn",
-    is_weighted: false,
+    weights: Weights::Ignored,
     build: |_| Box::new(RoundRobin::default()),
 };
 

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Asked, Candidate, Entry, Pick, Policy};
+use super::{Asked, Candidate, Entry, Pick, Policy, Weights};
 
 /// The table's entry.
 pub(super) const POLICY: Entry = Entry {
     name: "source-hash",
     summary: "the same backend for the same client address, as long as it is there",
-    is_weighted: true,
+    weights: Weights::Fixed,
     build: |_| Box::new(SourceHash),
 };
 

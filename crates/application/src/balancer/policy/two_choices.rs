@@ -5,13 +5,13 @@ use core::cmp::Ordering;
 
 use septet_core::Rng;
 
-use super::{Asked, Candidate, Entry, Pick, Policy, drawn};
+use super::{Asked, Candidate, Entry, Pick, Policy, Weights, drawn};
 
 /// The table's entry.
 pub(super) const POLICY: Entry = Entry {
     name: "two-choices",
     summary: "the less busy of two backends that are drawn by weight",
-    is_weighted: true,
+    weights: Weights::Live,
     build: |rng| Box::new(TwoChoices { rng: rng() }),
 };
 

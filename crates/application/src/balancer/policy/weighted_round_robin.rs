@@ -1,13 +1,13 @@
 //! Each backend in turn, as often as its weight says, and the turns of one evenly between those of others (nginx's
 //! smooth weighted round robin): weights of 5, 1 and 1 give a a b a c a a, and not a a a a a b c.
 
-use super::{Asked, Candidate, Entry, Pick, Policy};
+use super::{Asked, Candidate, Entry, Pick, Policy, Weights};
 
 /// The table's entry.
 pub(super) const POLICY: Entry = Entry {
     name: "weighted-round-robin",
     summary: "each backend in turn, as often as its weight says",
-    is_weighted: true,
+    weights: Weights::Live,
     build: |_| Box::new(Smooth::default()),
 };
 
