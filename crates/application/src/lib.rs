@@ -3,7 +3,8 @@
 //! Everything here is written against [`Net`](septet_socket::Net) and runs unchanged in virtual time, on our stack
 //! over a TAP, and on the kernel's sockets. A service is built from plain data and then serves:
 //!
-//! - [`dns::Server`], an authoritative name server, and [`dns::Resolver`], the stub that asks it;
+//! - [`dns::Server`], an authoritative name server, [`dns::Recursor`], a recursive resolver, and [`dns::Resolver`], the stub that
+//!   asks them;
 //! - [`http::Server`] over HTTP/1.1 and HTTP/2, plain or with TLS;
 //! - [`balancer::Balancer`], which spreads connections over backends;
 //! - [`programs`], the clients: `curl`, `dig`, `ping`, `traceroute`, `iperf3` and more.

@@ -35,6 +35,7 @@ fn every_name_is_declared() {
     }
     assert!(names.len() > 40, "the search has lost its way: {names:?}");
     let services = [septet_application::http::METRICS, septet_application::dns::SERVER_METRICS];
+    let services = services.into_iter().chain([septet_application::dns::RECURSOR_METRICS]);
     let services = services.into_iter().chain([septet_application::balancer::METRICS]);
     let dhcp = [dhcp::SERVER_METRICS, dhcp::RELAY_METRICS, dhcp::CLIENT_METRICS];
     let services = services.chain(dhcp).flatten();

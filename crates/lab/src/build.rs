@@ -26,7 +26,7 @@ use septet_network::ip::{
 use septet_network::routes::{Member, Routes, Topology};
 use septet_network::{Cidr, Iface, Origin, Prefix, StaticRoute};
 use septet_presentation::ca::{Authority, CaError, KeySource, TrustStore};
-use septet_service::{StartError, USUAL};
+use septet_service::{Service, StartError, USUAL};
 use septet_transport::tcp;
 
 use crate::expect::gauges::{self, Watched};
@@ -308,9 +308,13 @@ impl Lab {
 
     /// The lab's name servers.
     pub(crate) fn resolvers(&self) -> Vec<usize> {
-        let serves = |n: &Node| n.services().iter().any(|s| s.answers_names_at().is_some());
-        let servers = self.nodes.iter().enumerate().filter(|(_, n)| serves(n));
-        servers.map(|(index, _)| index).collect()
+        let of = |serves: fn(&dyn Service) -> bool| -> Vec<usize> {
+            let serves = |n: &Node| n.services().iter().any(|s| serves(&**s));
+            let servers = self.nodes.iter().enumerate().filter(|(_, n)| serves(n));
+            servers.map(|(index, _)| index).collect()
+        };
+        let recursive = of(|service| service.finds_names_out());
+        if recursive.is_empty() { of(|service| service.answers_names_at().is_some()) } else { recursive }
     }
 
     /// The first address of `server` of a version of IP that `node` speaks too; any where there is none.

@@ -4,6 +4,8 @@
 mod balancer_fronts;
 #[path = "labs/balancers.rs"]
 mod balancers;
+#[path = "labs/dns.rs"]
+mod dns;
 #[path = "labs/io_models.rs"]
 mod io_models;
 

@@ -69,6 +69,11 @@ pub trait Service: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether it finds out for others what it does not know itself: where there is such a one, it is whom hosts ask.
+    fn finds_names_out(&self) -> bool {
+        false
+    }
+
     /// Whether DHCP clients on a link with this network get addresses by it.
     fn gives_addresses_of(&self, net: Prefix) -> bool {
         let _ = net;

@@ -8,6 +8,7 @@ mod dhcp_relay;
 mod dns;
 mod http;
 mod outside;
+mod recursor;
 
 pub use authority::Signing;
 pub use balancer::{BackendSpec, Balancer, Health};
@@ -16,9 +17,18 @@ pub use dhcp_relay::DhcpRelay;
 pub use dns::{Dns, RecordSpec, ZoneSpec};
 pub use http::Http;
 pub use outside::Outside;
+pub use recursor::Recursor;
 
 use crate::service::Kind;
 
 /// One line a service.
-pub(crate) const KINDS: &[Kind] =
-    &[authority::KIND, dns::KIND, http::KIND, balancer::KIND, dhcp::KIND, dhcp_relay::KIND, outside::KIND];
+pub(crate) const KINDS: &[Kind] = &[
+    authority::KIND,
+    dns::KIND,
+    http::KIND,
+    balancer::KIND,
+    dhcp::KIND,
+    dhcp_relay::KIND,
+    outside::KIND,
+    recursor::KIND,
+];

@@ -1,10 +1,11 @@
-//! DNS: an authoritative server that takes updates, and a stub resolver (RFC 1034, 1035, 2136, 2308, 6891).
+//! DNS: an authoritative server that takes updates, a recursive resolver, and a stub (RFC 1034, 1035, 2136, 2308, 6891).
 
 use std::net::IpAddr;
 
 mod answer;
 mod cache;
 mod message;
+mod recursion;
 mod resolver;
 mod server;
 mod update;
@@ -12,6 +13,9 @@ mod zone;
 
 pub use hickory_proto::op::ResponseCode;
 pub use hickory_proto::rr::{Name, RData, Record, RecordType};
+pub use recursion::{
+    Case, Hint, HintError, Ids, Limits, METRICS as RECURSOR_METRICS, Ports, Recursor, iana, read_hints,
+};
 pub use resolver::{Family, LookupError, METRICS, Query, Reply, Resolver, Transport, exchange};
 pub(crate) use resolver::{Found, in_order};
 pub use server::{METRICS as SERVER_METRICS, Server};

@@ -506,7 +506,7 @@ fn build(net: &NetRef, query: &Query) -> io::Result<(u16, Vec<u8>)> {
 
 /// RFC 5452 §9.1: an answer counts only where the identifier, the question and the server's address are those of the
 /// query. The address is checked by the connected socket.
-fn accepts(message: &Message, id: u16, query: &Query) -> bool {
+pub(super) fn accepts(message: &Message, id: u16, query: &Query) -> bool {
     let asked = match &message.queries[..] {
         [q] => q.name() == &query.name && q.query_type() == query.kind,
         // An error about a question that the server could not read need not repeat it.
@@ -535,7 +535,7 @@ async fn over_udp(net: &NetRef, query: &Query) -> io::Result<Reply> {
 }
 
 /// RFC 5452 §9.2: "Resolver implementations MUST … use an unpredictable source port".
-fn bind_random(net: &NetRef, server: SocketAddr) -> io::Result<UdpSocket> {
+pub(super) fn bind_random(net: &NetRef, server: SocketAddr) -> io::Result<UdpSocket> {
     /// Linux's ephemeral range.
     const PORTS: std::ops::Range<u64> = 32_768..61_000;
     let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };

@@ -154,7 +154,7 @@ impl Dns {
 const TTL: Duration = Duration::from_secs(3600);
 
 /// The zone of the site: every host by its name.
-fn domain_zone(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<dns::Zone, StartError> {
+pub(super) fn domain_zone(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<dns::Zone, StartError> {
     let mut zone = dns::Zone::new(domain)?;
     let mut has_ns = false;
     for host in hosts {
@@ -169,7 +169,7 @@ fn domain_zone(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<dns::Z
 }
 
 /// The names behind the addresses.
-fn reverse_zones(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<Vec<dns::Zone>, StartError> {
+pub(super) fn reverse_zones(domain: &str, hosts: &[HostId], site: &dyn Site) -> Result<Vec<dns::Zone>, StartError> {
     let mut zones: BTreeMap<String, dns::Zone> = BTreeMap::new();
     for host in hosts {
         for address in site.addresses(*host) {
