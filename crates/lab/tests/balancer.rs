@@ -2,6 +2,8 @@
 
 #[path = "balancer/proxied.rs"]
 mod proxied;
+#[path = "balancer/routes.rs"]
+mod routes;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -136,6 +136,10 @@ golden! {
         with("[host.web1.balancer]\nlisten = 'http://:8080'\nto = 'web[2..3]:80'\nsticky = { cookie = 'S', same_site = 'none' }\n");
     a_sticky_cookie_with_a_blank, ["cookie"],
         with("[host.web1.balancer]\nlisten = 'http://:8080'\nto = 'web[2..3]:80'\nsticky = 'a b'\n");
+    routes_of_a_balancer, ["url", "host", "missing-key", "no-effect", "header", "header", "header"],
+        with("[host.web1.balancer]\nlisten = 'http://:8080'\n\
+            [host.web1.balancer.routes]\none = { to = 'web2:80', path = 'api', host = 'a:80' }\ntwo = { strip_prefix = '/x' }\n\
+            three = { to = 'web3:80', request_headers = ['set Content-Length: 1', 'drop X', 'set X'] }\n");
     backend_without_port, ["backend"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'web[2..3]'\n");
     unknown_backend, ["unknown-node"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'wev2:80'\n");
     zones_and_records, ["zone", "record", "record"],

@@ -22,7 +22,8 @@ pub use record::RecordData;
 pub use run::{Boot, tell_beginning};
 pub use service::Service;
 pub use services::{
-    BackendSpec, Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, RecordSpec, Recursor, Signing, ZoneSpec,
+    BackendSpec, Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, RecordSpec, Recursor, RouteSpec,
+    Signing, ZoneSpec,
 };
 pub use site::{HostId, Hosts, Site, StartError};
 pub use table::{keys, of_file, read, recorders, router_keys};

@@ -11,7 +11,7 @@ mod outside;
 mod recursor;
 
 pub use authority::Signing;
-pub use balancer::{BackendSpec, Balancer, Health};
+pub use balancer::{BackendSpec, Balancer, Health, RouteSpec};
 pub use dhcp::{Dhcp, Named4};
 pub use dhcp_relay::DhcpRelay;
 pub use dns::{Dns, RecordSpec, ZoneSpec};

@@ -24,13 +24,16 @@ POST /servers/NAME/enable                  again for it
 POST /servers/NAME/weight?to=WEIGHT        its share beside the others', 1 to 256
 ";
 
-/// Listens at `at` until what is returned is dropped.
-pub(super) fn start(net: &NetRef, backends: &Arc<Backends>, at: SocketAddr) -> Owned {
-    let backends = backends.clone();
+/// The backends of a route, by its name, or those of the balancer itself.
+pub(super) type Named = (Option<String>, Arc<Backends>);
+
+/// Listens at `at` until what is returned is dropped. An order counts in all groups that have a server of that name.
+pub(super) fn start(net: &NetRef, groups: Vec<Named>, at: SocketAddr) -> Owned {
+    let groups: Arc<[Named]> = groups.into();
     let answer = move |_: &NetRef| {
-        let backends = backends.clone();
+        let groups = groups.clone();
         move |request: Request<Body>| {
-            let response = answer(&backends, &request);
+            let response = answer(&groups, &request);
             async { response }
         }
     };
@@ -46,7 +49,7 @@ pub(super) fn start(net: &NetRef, backends: &Arc<Backends>, at: SocketAddr) -> O
     task::spawn(net, Box::pin(serve))
 }
 
-fn answer(backends: &Arc<Backends>, request: &Request<Body>) -> Response<Body> {
+fn answer(groups: &[Named], request: &Request<Body>) -> Response<Body> {
     let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
     let is_post = match *request.method() {
         Method::GET | Method::HEAD => false,
@@ -54,13 +57,19 @@ fn answer(backends: &Arc<Backends>, request: &Request<Body>) -> Response<Body> {
         _ => return not_allowed("GET, HEAD, POST"),
     };
     match (&path[..], is_post) {
-        (["servers"], false) => list(backends),
+        (["servers"], false) => list(groups),
         (["servers"], true) => not_allowed("GET, HEAD"),
         (["servers", _, "drain" | "enable" | "weight"], false) => not_allowed("POST"),
-        (["servers", name, order], true) => match backends.targets().iter().position(|t| t.name == *name) {
-            Some(index) => obey(backends, index, order, request.uri().query().unwrap_or_default()),
-            None => say(StatusCode::NOT_FOUND, &format!("there is no server `{name}`\n\n{USAGE}")),
-        },
+        (["servers", name, order], true) => {
+            let of_name = |backends: &Arc<Backends>| backends.targets().iter().position(|t| t.name == *name);
+            let query = request.uri().query().unwrap_or_default();
+            let orders = groups.iter().filter_map(|(_, backends)| Some((backends, of_name(backends)?)));
+            let answers = orders.map(|(backends, index)| obey(backends, index, order, query));
+            // All of them say the same.
+            answers
+                .last()
+                .unwrap_or_else(|| say(StatusCode::NOT_FOUND, &format!("there is no server `{name}`\n\n{USAGE}")))
+        }
         _ => say(StatusCode::NOT_FOUND, USAGE),
     }
 }
@@ -93,13 +102,17 @@ fn obey(backends: &Arc<Backends>, index: usize, order: &str, query: &str) -> Res
     }
 }
 
-fn list(backends: &Backends) -> Response<Body> {
+fn list(groups: &[Named]) -> Response<Body> {
     let mut text = String::new();
-    for seen in backends.seen() {
-        let line = json!({
+    let all = groups.iter().flat_map(|(route, backends)| backends.seen().into_iter().map(move |seen| (route, seen)));
+    for (route, seen) in all {
+        let mut line = json!({
             "name": seen.target.name, "address": seen.target.at.to_string(), "state": seen.state,
             "weight": seen.weight, "open": seen.open,
         });
+        if let Some(route) = route {
+            line["route"] = json!(route);
+        }
         let _ = writeln!(text, "{line}");
     }
     let mut response = say(StatusCode::OK, &text);

@@ -12,6 +12,7 @@ use septet_socket::{Bounds, End, NetExt, NetRef, Stream, TcpStream, Way, relay};
 use super::Limits;
 use super::backend::{Attempt, Backends, Wanted};
 use super::dial::{Ends, dial};
+use super::group::Groups;
 
 /// The most that is held in one direction of a connection.
 const BUFFER: usize = 16 * 1024;
@@ -19,7 +20,7 @@ const BUFFER: usize = 16 * 1024;
 /// What its connections share.
 pub(super) struct Connections {
     pub(super) net: NetRef,
-    pub(super) backends: Arc<Backends>,
+    pub(super) groups: Groups,
     pub(super) limits: Limits,
     pub(super) idle_timeout: Duration,
 }
@@ -29,16 +30,13 @@ impl Connections {
     /// that says so.
     pub(super) async fn serve(&self, mut client_side: impl Stream, ends: Ends) {
         let client = ends.client;
-        let (mut server_side, attempt) = match self.connect(ends).await {
+        let Some(way) = self.groups.of_name(None) else {
+            self.net.count("balancer.unrouted");
+            return self.refuse(&client_side, ends, "no route is for it");
+        };
+        let (mut server_side, attempt) = match self.connect(&way.group.backends, ends).await {
             Ok(connected) => connected,
-            Err(why) => {
-                self.net.count("balancer.refused");
-                self.net.trace(Storey::Application, "balancer.refused", |f| {
-                    f.set("client", client).set("why", why);
-                });
-                client_side.reset_on_drop();
-                return;
-            }
+            Err(why) => return self.refuse(&client_side, ends, why),
         };
         let (mut to_backend, mut to_client) = (0, 0);
         let count = |way, n| match way {
@@ -77,12 +75,19 @@ impl Connections {
         });
     }
 
+    fn refuse(&self, client_side: &impl Stream, ends: Ends, why: &'static str) {
+        self.net.count("balancer.refused");
+        self.net.trace(Storey::Application, "balancer.refused", |f| {
+            f.set("client", ends.client).set("why", why);
+        });
+        client_side.reset_on_drop();
+    }
+
     /// A connection to the backend that the policy picks, or to the next one where that does not take it.
-    async fn connect(&self, ends: Ends) -> Result<(TcpStream, Attempt), &'static str> {
+    async fn connect(&self, backends: &Arc<Backends>, ends: Ends) -> Result<(TcpStream, Attempt), &'static str> {
         let mut tried = Vec::new();
         loop {
-            let attempt =
-                self.backends.pick(Wanted { client: ends.client, request: None, stuck: None }, &tried).await?;
+            let attempt = backends.pick(Wanted { client: ends.client, request: None, stuck: None }, &tried).await?;
             let begun = self.net.now();
             let connect = dial(&self.net, attempt.target(), Some(ends));
             let result = self.net.timeout(self.limits.connect, connect).await.unwrap_or_else(|e| Err(e.into()));

@@ -10,10 +10,12 @@ mod dial;
 mod fields;
 mod gather;
 mod gathered;
+mod group;
 mod health;
 pub mod policy;
 mod relay;
 mod requests;
+mod route;
 mod standing;
 mod sticky;
 mod upload;
@@ -25,19 +27,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use septet_core::{Metric, Seed};
+use septet_core::Metric;
 use septet_network::Prefix;
 use septet_presentation::ca::ServerIdentity;
 use septet_presentation::tls;
 use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
 
-use backend::{Backends, Rules};
+use backend::Rules;
 use connections::Connections;
 use cut::{Cuttable, Source, Watched};
 use dial::Ends;
 use gathered::Gathered;
+use group::Groups;
 pub use health::Health;
 use requests::{Conversation, Requests};
+pub use route::{BadField, Edit, Edits, FieldPattern, HostPattern, PathPattern, Route, When};
 pub use standing::Ejection;
 pub use sticky::{SameSite, Sticky};
 pub use waiting::Queue;
@@ -104,6 +108,7 @@ pub struct Balancer {
     limits: Limits,
     idle_timeout: Duration,
     sticky: Option<Sticky>,
+    routes: Vec<Route>,
     proxied_from: Vec<Prefix>,
 }
 
@@ -140,6 +145,7 @@ impl Balancer {
             limits: Limits { connect: Duration::from_secs(1), response: Duration::from_secs(60), retries: 3 },
             idle_timeout: Duration::from_secs(600),
             sticky: None,
+            routes: Vec::new(),
             proxied_from: Vec::new(),
         }
     }
@@ -253,6 +259,14 @@ impl Balancer {
         self
     }
 
+    /// Sends what fits one of these to the backends of the first that does, and the rest to its own; where it has none, a
+    /// request that fits none is answered 404 and a connection is reset.
+    #[must_use]
+    pub fn routes(mut self, routes: Vec<Route>) -> Self {
+        self.routes = routes;
+        self
+    }
+
     /// Takes connections from these addresses only with a header of the PROXY protocol, and believes what it says; without one
     /// they are closed. To connections from elsewhere such a header is nothing but bytes.
     #[must_use]
@@ -266,7 +280,7 @@ impl Balancer {
     /// # Errors
     /// `AddrInUse` and `AddrNotAvailable` where it cannot listen; `InvalidInput` where there is no backend.
     pub async fn serve(self, net: NetRef) -> io::Result<()> {
-        if self.targets.is_empty() {
+        if self.targets.is_empty() && self.routes.iter().all(|route| route.to.is_none()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a balancer needs at least one backend"));
         }
         let options = ListenOptions { tcp: nodelay(), ..ListenOptions::default() };
@@ -276,18 +290,14 @@ impl Balancer {
             Unit::Requests => &[tls::H2, tls::HTTP_1_1],
         };
         let tls = self.identity.map(|id| tls::Server::new(&net, &id, alpn)).transpose()?;
-        let rng = || Seed::new(net.random_u64()).stream("balancer");
-        let policy = (self.policy.build)(&rng);
-        let backends = Backends::new(net.clone(), self.targets, policy, self.rules.clone());
-        let _admin = self.admin.map(|at| admin::start(&net, &backends, at));
-        let _checks = health::start(&net, &backends, self.rules.health);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let sticky = self.sticky.map(|sticky| (sticky, scheme));
+        let groups = Groups::new(&net, self.targets, self.policy, self.routes, &self.rules, sticky);
+        let _admin = self.admin.map(|at| admin::start(&net, groups.backends(), at));
         let (limits, idle_timeout) = (self.limits, self.idle_timeout);
         let front = match self.unit {
-            Unit::Connections => Front::Connections(Connections { net: net.clone(), backends, limits, idle_timeout }),
-            Unit::Requests => {
-                let scheme = if tls.is_some() { "https" } else { "http" };
-                Front::Requests(Arc::new(Requests::new(&net, &backends, limits, scheme, self.sticky)))
-            }
+            Unit::Connections => Front::Connections(Connections { net: net.clone(), groups, limits, idle_timeout }),
+            Unit::Requests => Front::Requests(Arc::new(Requests::new(&net, groups, limits, scheme))),
         };
         let worker = Arc::new(Worker { net: net.clone(), tls, front, proxied_from: self.proxied_from });
         let pass = |(stream, client)| {
@@ -373,6 +383,7 @@ pub const METRICS: &[Metric] = &[
         "balancer.cut",
         "connections and requests that were broken off, as their backend was drained and its time was over",
     ),
+    Metric::counter("balancer.unrouted", "requests and connections that no route of a balancer was for"),
     Metric::counter("balancer.retries", "connections and requests given to another backend, after one failed"),
     Metric::counter("balancer.handshake_failed", "TLS handshakes that came to nothing at a balancer"),
     Metric::counter(

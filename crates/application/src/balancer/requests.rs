@@ -4,6 +4,7 @@ use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,13 +16,13 @@ use hyper::body::{Body, Incoming};
 use septet_core::Storey;
 use septet_socket::{BoxFuture, NetExt, NetRef};
 
-use super::backend::{Attempt, Backends, Wanted};
+use super::backend::{Attempt, Wanted};
 use super::budget::Budget;
 use super::dial::{Ends, dial};
+use super::group::{Group, Groups};
 use super::relay::Relay;
-use super::sticky::{Stickiness, Sticky};
 use super::upload::{Progress, Upload};
-use super::upstream::{self, Outgoing, Pool};
+use super::upstream::{self, Outgoing};
 use super::{Limits, cut, fields};
 use crate::http::{self as ours, Service};
 
@@ -31,12 +32,10 @@ const HELD: u64 = 64 * 1024;
 /// What its requests share.
 pub(super) struct Requests {
     net: NetRef,
-    backends: Arc<Backends>,
-    pools: Vec<Arc<Pool>>,
+    groups: Groups,
     budget: Budget,
     limits: Limits,
     scheme: &'static str,
-    stickiness: Option<Stickiness>,
     /// How it calls itself in `Via`.
     name: String,
 }
@@ -82,24 +81,16 @@ enum Blame {
 }
 
 impl Requests {
-    pub(super) fn new(
-        net: &NetRef,
-        backends: &Arc<Backends>,
-        limits: Limits,
-        scheme: &'static str,
-        sticky: Option<Sticky>,
-    ) -> Self {
+    pub(super) fn new(net: &NetRef, groups: Groups, limits: Limits, scheme: &'static str) -> Self {
         let name = net.hostname();
         // RFC 9110 §7.6.3: the name is a host or a token.
         let is_token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
         Self {
             net: net.clone(),
-            backends: backends.clone(),
-            pools: backends.targets().iter().map(|_| Arc::default()).collect(),
+            groups,
             budget: Budget::default(),
             limits,
             scheme,
-            stickiness: sticky.map(|sticky| Stickiness::new(sticky, backends.targets(), scheme)),
             name: if is_token { name } else { "septet".to_owned() },
         }
     }
@@ -114,34 +105,54 @@ impl Requests {
             return self.say(StatusCode::METHOD_NOT_ALLOWED);
         }
         let label = format!("{} {}", head.method, head.uri.path());
+        let Some(way) = self.groups.of(&head) else {
+            self.net.count("balancer.unrouted");
+            return self.refuse(client, &label, StatusCode::NOT_FOUND, "no route is for it".to_owned());
+        };
+        if let Some(route) = way.route {
+            self.net.trace(Storey::Application, "balancer.route", |f| {
+                f.set("client", client).set("request", label.clone()).set("route", route.name.clone());
+            });
+        }
+        let edits = way.route.map(|route| &route.edits);
         fields::of_request(&mut head.headers, head.version, &head.uri, client, self.scheme, &self.name);
         if !head.headers.contains_key(HOST) {
             head.headers.insert(HOST, HeaderValue::from_static(""));
+        }
+        if let Some(edits) = edits {
+            edits.of_request(&mut head);
         }
         let mut content = match self.take_in(body).await {
             Ok(content) => content,
             Err(status) => return self.say(status),
         };
-        let stuck = self.stickiness.as_ref().and_then(|s| s.take(&mut head.headers));
+        let stickiness = way.group.stickiness.as_ref();
+        let stuck = stickiness.and_then(|s| s.take(&mut head.headers));
         let wanted = Wanted { client, request: Some(&label), stuck };
-        match self.forward(wanted, ends, &head, &mut content).await {
+        match self.forward(way.group, wanted, ends, &head, &mut content).await {
             Ok((mut response, index)) => {
                 fields::of_response(response.headers_mut(), &self.name);
-                if let Some(stickiness) = self.stickiness.as_ref().filter(|_| stuck != Some(index)) {
+                if let Some(edits) = edits {
+                    edits.of_response(response.headers_mut());
+                }
+                if let Some(stickiness) = stickiness.filter(|_| stuck != Some(index)) {
                     stickiness.set(response.headers_mut(), index);
                 }
                 *response.version_mut() = Version::HTTP_11;
                 response.map(ours::Body::new)
             }
-            Err((status, why)) => {
-                self.net.count("balancer.refused");
-                self.net.trace(Storey::Application, "balancer.refused", |f| {
-                    f.set("client", client).set("request", label.clone()).set("status", status.as_u16());
-                    f.set("why", why);
-                });
-                self.say(status)
-            }
+            Err((status, why)) => self.refuse(client, &label, status, why),
         }
+    }
+
+    /// Turns a request away.
+    fn refuse(&self, client: SocketAddr, label: &str, status: StatusCode, why: String) -> Response<ours::Body> {
+        self.net.count("balancer.refused");
+        self.net.trace(Storey::Application, "balancer.refused", |f| {
+            f.set("client", client).set("request", label.to_owned()).set("status", status.as_u16());
+            f.set("why", why);
+        });
+        self.say(status)
     }
 
     /// Holds a short body; one that is longer, or of unknown length, passes through.
@@ -165,6 +176,7 @@ impl Requests {
     /// and whose it is.
     async fn forward(
         &self,
+        group: &Group,
         wanted: Wanted<'_>,
         ends: Ends,
         head: &Parts,
@@ -175,12 +187,12 @@ impl Requests {
         let mut by_chance = None;
         let mut last = (StatusCode::SERVICE_UNAVAILABLE, "no backend is well".to_owned());
         for retries in 0.. {
-            let mut attempt = self.backends.pick(wanted, &tried).await;
+            let mut attempt = group.backends.pick(wanted, &tried).await;
             if attempt.is_err()
                 && let Some(index) = by_chance.take()
             {
                 tried.retain(|i| *i != index);
-                attempt = self.backends.pick(wanted, &tried).await;
+                attempt = group.backends.pick(wanted, &tried).await;
             }
             let attempt = match attempt {
                 Ok(attempt) => attempt,
@@ -199,7 +211,7 @@ impl Requests {
             tried.push(index);
             let may_move = matches!(content, Content::Held(_)) && head.method.is_idempotent();
             let tries = Tries { tried: &tried, may_move, are_left: retries < self.limits.retries };
-            let failure = match self.exchange(attempt, ends, request, &progress, tries).await {
+            let failure = match self.exchange(group, attempt, ends, request, &progress, tries).await {
                 Ok(response) => return Ok((response, index)),
                 Err(failure) => failure,
             };
@@ -255,6 +267,7 @@ impl Requests {
     /// One request to one backend, as far as the head of the response.
     async fn exchange(
         &self,
+        group: &Group,
         attempt: Attempt,
         ends: Ends,
         request: Request<Outgoing>,
@@ -268,7 +281,7 @@ impl Requests {
             Poll::Ready(Err(Failure { status: StatusCode::BAD_GATEWAY, why: why.to_owned(), unsent: None, blame }))
         };
         let outcome = {
-            let mut ask = pin!(self.ask(&attempt, ends, request, progress));
+            let mut ask = pin!(self.ask(group, &attempt, ends, request, progress));
             poll_fn(|cx| {
                 if let Poll::Ready(outcome) = ask.as_mut().poll(cx) {
                     return Poll::Ready(outcome);
@@ -287,7 +300,7 @@ impl Requests {
                 }
                 while doubted.as_mut().poll(cx).is_ready() {
                     // One that only may have failed is left for a better one, and only as often as retries are no load.
-                    if tries.are_left && self.backends.has_better(tries.tried) && self.budget.withdraw() {
+                    if tries.are_left && group.backends.has_better(tries.tried) && self.budget.withdraw() {
                         return moved("it may have failed before it answered", Blame::Doubted);
                     }
                     doubted = Box::pin(attempt.doubted());
@@ -301,14 +314,14 @@ impl Requests {
                 attempt.succeeded();
                 let (mut head, body) = response.into_parts();
                 head.extensions.insert(cut::From::new(&attempt));
-                let pool = self.pools[index].clone();
+                let pool = group.pools[index].clone();
                 let mut relay = Relay::new(&self.net, body, attempt, connection, pool, self.limits.response);
                 relay.gather().await;
                 Ok(Response::from_parts(head, relay))
             }
             Err(failure) => {
                 // Others of its connections are no better.
-                self.pools[index].clear();
+                group.pools[index].clear();
                 match failure.blame {
                     Blame::Backend => attempt.failed(&failure.why),
                     Blame::Doubted => attempt.given_up(),
@@ -321,12 +334,13 @@ impl Requests {
 
     async fn ask(
         &self,
+        group: &Group,
         attempt: &Attempt,
         ends: Ends,
         request: Request<Outgoing>,
         progress: &Progress,
     ) -> Result<(Response<Incoming>, upstream::Sender), Failure> {
-        let (mut connection, blame) = match self.pools[attempt.index()].take(told(attempt, ends)).await {
+        let (mut connection, blame) = match group.pools[attempt.index()].take(told(attempt, ends)).await {
             Some(kept) => (kept, Blame::Chance),
             None => match self.connect(attempt, ends).await {
                 Ok(new) => (new, Blame::Backend),

@@ -65,6 +65,7 @@ pub const TELLINGS: &[Telling] = &[
     all("balancer.pick", "picks", Moment, To, &["gives [{request} of ]{client} to {backend} — {why}"]),
     all("balancer.refused", "refusals", Moment, To, &["refuses [{request} of ]{client}[ with {status}] — {why}"]),
     all("balancer.retry", "second tries", Moment, To, &["tries another server[ for {request} of {client}] — {why}"]),
+    all("balancer.route", "routes", Detail, To, &["takes {request} of {client} by the route {route}"]),
     all("balancer.up", "returns", Headline, To, &["{backend} is taken in — {why}"]),
     all("balancer.wait", "waits", Moment, To, &["lets {client} wait, as one of {waiting} — {why}"]),
     all("bgp.closed", "ends of BGP sessions", Headline, From, &["BGP with {peer} is over — {why}"]),

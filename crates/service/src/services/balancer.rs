@@ -1,27 +1,32 @@
 //! `[host.X.balancer]`: a load balancer.
 
+mod backends;
+mod routes;
 mod sticky;
+
+pub use backends::BackendSpec;
+pub use routes::RouteSpec;
 
 use core::time::Duration;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use septet_application::balancer::policy::{self, POLICIES, Weights};
-use septet_application::balancer::{self as application, Ejection, Queue, Target, Unit};
+use septet_application::balancer::{self as application, Ejection, Queue, Unit};
 use septet_application::programs::Transport;
 use septet_application::proxy_protocol::Version;
 use septet_language::document::Text;
 use septet_language::mistake::Mistake;
 use septet_language::schema::{AtLeast, Choice, Count, Key, Phrase, Section, Table, TableOf, Texts, Time};
 use septet_language::units;
-use septet_language::words::{Word, Words, Wrong};
+use septet_language::words::{Word, Wrong};
 
 use crate::believed::{BELIEVED, Believed};
 use crate::certificate::{self, Certificate};
 use crate::listen::{Listen, Scheme, listen, port};
 use crate::run::{Boot, run};
 use crate::service::{Kind, On, Reading, Service};
-use crate::site::{HostId, Site, StartError};
+use crate::site::{Site, StartError};
 
 pub(crate) const KIND: Kind = Kind { key: &KEY, on: On::Hosts, metrics: application::METRICS, read };
 
@@ -30,7 +35,7 @@ static KEY: Key<TableOf> = Key::new("balancer", TableOf(&SECTION), "a load balan
 static SECTION: Section = Section::new(
     "A load balancer: it spreads the requests of HTTP, or else connections, over its backends.",
     &[
-        &[&LISTEN, &certificate::KEY, &TO, &POLICY, &HEALTH, &PROXY_PROTOCOL, &PROXIED_FROM],
+        &[&LISTEN, &certificate::KEY, &backends::KEY, &POLICY, &HEALTH, &PROXY_PROTOCOL, &PROXIED_FROM],
         &[
             &CONNECT_TIMEOUT,
             &RESPONSE_TIMEOUT,
@@ -41,21 +46,17 @@ static SECTION: Section = Section::new(
             &MOST,
             &QUEUE,
             &ADMIN,
+            &routes::KEY,
             &sticky::KEY,
         ],
     ],
 )
-.required(&["listen", "to"]);
+.required(&["listen"]);
 
 static LISTEN: Key<Phrase<Listen>> = Key::new(
     "listen",
     LISTENER,
     "where it listens: requests at `https://www.shop.test` and `http://:80`, connections at `tcp://:80` and `tls://www.shop.test:993`",
-);
-static TO: Key<Texts<Text>> = Key::new(
-    "to",
-    Texts(BACKEND),
-    "the backends, by name and port, and how much of the load they get beside others: `web[1..3]:80, spare:8080 weight 2`",
 );
 static POLICY: Key<Choice<&'static str>> = Key::new(
     "policy",
@@ -169,15 +170,16 @@ const ADDRESS: Phrase<SocketAddr> = Phrase {
         })
     },
 };
-const BACKEND: Phrase<Text> = Phrase::later("backends", "web[1..3]:80");
 
 /// A load balancer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Balancer {
     /// Where it listens.
     pub listen: Listen,
-    /// The backends.
+    /// The backends of what no route is for.
     pub to: Vec<BackendSpec>,
+    /// The routes, the first that fits before others.
+    pub routes: Vec<RouteSpec>,
     /// The name of the policy.
     pub policy: String,
     /// How backends are probed.
@@ -208,17 +210,6 @@ pub struct Balancer {
     pub queue: Queue,
     /// Where it listens for orders.
     pub admin: Option<SocketAddr>,
-}
-
-/// A backend of a load balancer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BackendSpec {
-    /// The host.
-    pub host: HostId,
-    /// Its port.
-    pub port: u16,
-    /// Its share beside the others'.
-    pub weight: u32,
 }
 
 /// How a load balancer probes its backends.
@@ -258,15 +249,9 @@ impl Service for Balancer {
     }
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
-        let target = |backend: &BackendSpec| {
-            let at = SocketAddr::new(*site.addresses(backend.host).first()?, backend.port);
-            let target = Target::new(site.name(backend.host), at).weight(backend.weight);
-            Some(match self.proxy_protocol {
-                Some(version) => target.proxy_protocol(version),
-                None => target,
-            })
-        };
-        let mut balancer = application::Balancer::new(self.listen.at(), self.to.iter().filter_map(target).collect());
+        let targets = backends::targets(&self.to, self.proxy_protocol, site);
+        let routes = self.routes.iter().map(|route| route.route(self.proxy_protocol, site)).collect();
+        let mut balancer = application::Balancer::new(self.listen.at(), targets).routes(routes);
         balancer = balancer.proxied_from(self.proxied_from.at(site));
         if matches!(self.listen.scheme, Scheme::Http | Scheme::Https) {
             balancer = balancer.balance(Unit::Requests);
@@ -318,11 +303,15 @@ impl Service for Balancer {
 }
 
 fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
-    let mut to = Vec::new();
-    let texts = table.get(&TO).unwrap_or_default();
-    for text in &texts {
-        let backends = backends(text, reading);
-        to.extend(reading.or_report(text, backends).unwrap_or_default());
+    let texts = table.get(&backends::KEY).unwrap_or_default();
+    let to = backends::read(&texts, reading);
+    let policy = table.get(&POLICY).unwrap_or(POLICIES[0].name);
+    let routes = routes::read(table, policy, reading);
+    if to.is_empty() && (routes.is_empty() || !texts.is_empty()) {
+        if texts.is_empty() && table.name(&routes::KEY).is_none() {
+            reading.missing("a balancer has `to`, `routes` or both");
+        }
+        return None;
     }
     let listen = table.get(&LISTEN)?;
     let health = table.get(&HEALTH).map(|health| {
@@ -335,26 +324,11 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
             rise: health.get(&RISE).unwrap_or(2),
         }
     });
-    if to.is_empty() {
-        if texts.is_empty() && table.name(&TO).is_some() {
-            reading.missing("a balancer without backends");
-        }
-        return None;
-    }
-    let policy = table.get(&POLICY).unwrap_or(POLICIES[0].name);
     let proxied_from = Believed::read(&table.get(&PROXIED_FROM).unwrap_or_default(), reading);
     let sticky = sticky::read(table, &listen, reading);
     let certificate = certificate::read(table, core::slice::from_ref(&listen), reading);
-    let weighs = to.iter().any(|backend: &BackendSpec| backend.weight != to[0].weight);
+    backends::check_weights(&to, policy, table.name(&backends::KEY), reading);
     let heeded = policy::find(policy).map_or(Weights::Ignored, |entry| entry.weights);
-    if weighs
-        && heeded == Weights::Ignored
-        && let Some(key) = table.name(&TO)
-    {
-        let reason = format!("`{policy}` gives each backend the same, whatever it weighs");
-        let mistake = Mistake::new("no-effect", key.span.clone(), reason, "weights have no effect");
-        reading.mistakes.push(mistake.help("`policy = \"weighted-round-robin\"` heeds them".to_owned()));
-    }
     if heeded != Weights::Live
         && let Some(key) = table.name(&SLOW_START)
     {
@@ -367,7 +341,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         );
     }
     if !matches!(listen.scheme, Scheme::Http | Scheme::Https) {
-        for key in ["response_timeout", "retries", "sticky"].iter().filter_map(|key| table.place(key)) {
+        for key in ["response_timeout", "retries", "routes", "sticky"].iter().filter_map(|key| table.place(key)) {
             let reason = format!("`{}` is of requests, and this balances connections", key.text);
             let mistake = Mistake::new("no-effect", key.span.clone(), reason, "has no effect");
             reading.mistakes.push(mistake.help("`listen` on `http` or `https` balances requests".to_owned()));
@@ -376,6 +350,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     Some(Arc::new(Balancer {
         listen,
         to,
+        routes,
         policy: policy.to_owned(),
         health,
         certificate,
@@ -405,36 +380,4 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         }),
         admin: table.get(&ADMIN),
     }))
-}
-
-/// `web[1..3]:80, spare:8080 weight 2`
-fn backends(text: &Text, reading: &Reading<'_>) -> Result<Vec<BackendSpec>, Wrong> {
-    let mut found = Vec::new();
-    for part in (Word { text: &text.text, at: 0 }).split(",") {
-        let Some((names, rest)) = part.split_once(":") else {
-            return Err(Wrong::new("backend", part.range(), format!("`{}` has no port", part.text))
-                .label("no port")
-                .help(format!("for example `{}:80`", part.text)));
-        };
-        let mut words = Words::new(rest);
-        let port = port(words.expect("a port", "web1:80")?)?;
-        let weight = weight(&mut words)?;
-        if let Some(more) = words.next() {
-            return Err(Wrong::new("backend", more.range(), format!("`{}` says nothing of a backend", more.text))
-                .help("for example `web1:80` or `web1:80 weight 2`".to_owned()));
-        }
-        found.extend(reading.hosts.hosts(names)?.into_iter().map(|host| BackendSpec { host, port, weight }));
-    }
-    Ok(found)
-}
-
-fn weight(words: &mut Words<'_>) -> Result<u32, Wrong> {
-    if !words.take("weight") {
-        return Ok(1);
-    }
-    let word = words.expect("a weight", "web1:80 weight 2")?;
-    word.text.parse().ok().filter(|weight| (1..=Target::MOST_WEIGHT).contains(weight)).ok_or_else(|| {
-        Wrong::new("weight", word.range(), format!("`{}` is not a weight", word.text))
-            .help(format!("a weight is a whole number from 1 to {}", Target::MOST_WEIGHT))
-    })
 }
