@@ -22,7 +22,7 @@ pub use record::RecordData;
 pub use run::{Boot, tell_beginning};
 pub use service::Service;
 pub use services::{
-    BackendSpec, Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, RecordSpec, Recursor, RouteSpec,
+    BackendSpec, Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, RecordSpec, Recursor, RouteSpec, Shows,
     Signing, ZoneSpec,
 };
 pub use site::{HostId, Hosts, Site, StartError};

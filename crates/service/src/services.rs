@@ -15,7 +15,7 @@ pub use balancer::{BackendSpec, Balancer, Health, RouteSpec};
 pub use dhcp::{Dhcp, Named4};
 pub use dhcp_relay::DhcpRelay;
 pub use dns::{Dns, RecordSpec, ZoneSpec};
-pub use http::Http;
+pub use http::{Http, Shows};
 pub use outside::Outside;
 pub use recursor::Recursor;
 

@@ -2,6 +2,7 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -68,6 +69,7 @@ pub struct Body {
 enum Source {
     Pattern(Pattern),
     Bytes(Bytes),
+    Several(VecDeque<Body>),
     Other(Pin<Box<dyn hyper::body::Body<Data = Bytes, Error = io::Error> + Send>>),
     #[default]
     Empty,
@@ -82,6 +84,11 @@ impl Body {
     /// What a pattern holds.
     pub fn pattern(range: Range<u64>) -> Self {
         Self { source: Source::Pattern(Pattern::new(range)), cut: None }
+    }
+
+    /// One behind the other.
+    pub(super) fn several(bodies: Vec<Self>) -> Self {
+        Self { source: Source::Several(bodies.into()), cut: None }
     }
 
     /// The same, but that it breaks off after `bytes`.
@@ -119,6 +126,18 @@ impl hyper::body::Body for Body {
             Source::Pattern(pattern) => pattern.next(max),
             Source::Bytes(bytes) if !bytes.is_empty() => Some(bytes.split_to(bytes.len().min(max))),
             Source::Bytes(_) | Source::Empty => None,
+            Source::Several(bodies) => loop {
+                let Some(first) = bodies.front_mut() else { break None };
+                match ready!(Pin::new(first).poll_frame(cx)) {
+                    None => drop(bodies.pop_front()),
+                    // A piece of it that has gone cannot be put back: only what is not cut is of several.
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(mut data) => break Some(data.split_to(data.len().min(max))),
+                        Err(_) => {}
+                    },
+                    failed => return Poll::Ready(failed),
+                }
+            },
             Source::Other(body) => match ready!(body.as_mut().poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(mut data) => Some(data.split_to(data.len().min(max))),
@@ -144,6 +163,10 @@ impl hyper::body::Body for Body {
         SizeHint::with_exact(match &self.source {
             Source::Pattern(p) => p.left.end.saturating_sub(p.left.start),
             Source::Bytes(b) => b.len() as u64,
+            Source::Several(bodies) => {
+                let lens: Option<u64> = bodies.iter().map(|body| body.size_hint().exact()).sum();
+                return lens.map_or_else(SizeHint::default, SizeHint::with_exact);
+            }
             Source::Empty => 0,
             Source::Other(body) => return body.size_hint(),
         })

@@ -1,42 +1,59 @@
-//! What answers for a site: its pages and its answers on purpose.
+//! What answers for a site: its pages, its files and its answers on purpose.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderValue, IF_NONE_MATCH, RANGE, VARY,
-};
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, ALLOW, HOST, HeaderValue, LOCATION, VARY};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use septet_core::Storey;
-use septet_socket::{BoxFuture, NetExt, NetRef};
+use septet_core::{Fields, Storey};
+use septet_socket::{BoxFuture, NetExt, NetRef, Note};
 
+use super::access::Access;
 use super::answers::{Place, Rules};
 use super::body::Body;
 use super::coding::{Choice, negotiate};
+use super::disk::Reads;
+use super::endpoints::{self, Endpoint};
+use super::files::Found;
 use super::page::Page;
 use super::service::{Peer, Service, broken, plain, sign};
-use super::site::Site;
+use super::show::{Shown, show};
+use super::site::{Dots, Listing, Root, Site};
+use super::{listing, path};
 
-/// A site on a host.
+/// A site on a host, and the other sites that it has for names of hosts.
 pub(super) struct Pages {
     net: NetRef,
     site: Arc<Site>,
     rules: Rules,
+    others: BTreeMap<String, Pages>,
+    reads: Reads,
 }
 
 impl Pages {
     pub(super) fn new(net: &NetRef, site: &Arc<Site>) -> Self {
-        Self { net: net.clone(), site: site.clone(), rules: site.rules() }
+        let other = |(name, site): (&String, &Site)| (name.clone(), Self::new(net, &Arc::new(site.clone())));
+        let others = site.other_hosts().iter().map(other).collect();
+        Self { net: net.clone(), site: site.clone(), rules: site.rules(), others, reads: Reads::on(&**net) }
     }
 
-    async fn respond(&self, head: Parts, taken: u64) -> Response<Body> {
-        let Self { net, site, rules } = self;
+    /// The site for who asks for this host.
+    fn of_host(&self, head: &Parts) -> &Self {
+        if self.others.is_empty() {
+            return self;
+        }
+        self.others.get(&host(head)).unwrap_or(self)
+    }
+
+    async fn respond(&self, head: Parts, taken: Taken) -> Response<Body> {
+        let Self { net, site, rules, .. } = self;
         let Parts { method, uri: target, headers, .. } = &head;
         let peer = head.extensions.get().map(|Peer(peer)| *peer);
         let peer = &peer.unwrap_or_else(|| SocketAddr::from(([0; 4], 0)));
@@ -46,8 +63,8 @@ impl Pages {
             f.set("way", "received").set("peer", *peer).set("method", method.to_string());
             f.set("target", target.path().to_owned()).set("version", version);
         });
-        if taken > 0 {
-            net.observe("http.received", taken as f64);
+        if taken.bytes > 0 {
+            net.observe("http.received", taken.bytes as f64);
         }
         let rule = rules.find(net, method, target.path());
         let pause = site.think_time() + rule.map_or(Duration::ZERO, |r| r.answer.delay(net));
@@ -66,9 +83,8 @@ impl Pages {
         }
         let page = site.find(target.path());
         let mut response = match rule.and_then(|r| r.answer.page(page)) {
-            Some(page) => self.represent(&page, method, headers),
-            None if !ALLOWED.contains(method) => not_allowed(),
-            None => page.map_or_else(|| plain(StatusCode::NOT_FOUND), |page| self.represent(page, method, headers)),
+            Some(page) => self.represent(&page, None, method, headers),
+            None => self.show(&head, taken.kept).await,
         };
         if let Some(rule) = rule {
             response.headers_mut().extend(rule.answer.headers.iter().cloned());
@@ -87,20 +103,150 @@ impl Pages {
                 f.set("why", format!("the lab file says `{}`", rule.text));
             }
         });
+        if let Some(form) = site.log() {
+            let target = target.path_and_query().map_or(target.path(), |whole| whole.as_str());
+            let access = Access {
+                peer: *peer,
+                unix_time: net.unix_time(),
+                method: method.as_str(),
+                target,
+                version: if head.version == Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" },
+                host: &host(&head),
+                headers,
+                status: response.status(),
+                bytes,
+            };
+            let mut fields = Fields::default();
+            fields.set("line", access.line(form));
+            // Told even where nothing else is: the site asks for it.
+            net.note(Note { storey: Storey::Application, kind: "http.access", fields });
+        }
         response
     }
+
+    /// What the site itself has to show.
+    async fn show(&self, head: &Parts, kept: Option<Bytes>) -> Response<Body> {
+        let Self { net, site, .. } = self;
+        let Parts { method, uri, headers, .. } = head;
+        let path = uri.path();
+        if site.has_endpoints()
+            && let Some(endpoint) = endpoints::find(path)
+        {
+            return match endpoint {
+                Endpoint::Bytes(page) => self.represent(&page, None, method, headers),
+                Endpoint::Delay(pause) => {
+                    net.sleep(pause).await;
+                    self.represent(&Page::pattern(0), None, method, headers)
+                }
+                Endpoint::Status(status) => endpoints::status(status),
+                Endpoint::Echo => endpoints::echo(kept.unwrap_or_default(), headers),
+            };
+        }
+        let page = match site.files() {
+            Some(root) if site.page_at(path).is_none() => return self.show_file(root, head),
+            _ => site.find(path),
+        };
+        match page {
+            _ if !ALLOWED.contains(method) => not_allowed("GET, HEAD, POST, PUT"),
+            Some(page) => self.represent(page, None, method, headers),
+            None => plain(StatusCode::NOT_FOUND),
+        }
+    }
+
+    fn show_file(&self, root: &Root, head: &Parts) -> Response<Body> {
+        let Parts { method, uri, headers, .. } = head;
+        let mut segments = match path::segments(uri.path()) {
+            Ok(segments) => segments,
+            Err(status) => return plain(status),
+        };
+        let hidden = |segment: &String| segment.starts_with('.') && segment != ".well-known";
+        if root.dots == Dots::Hidden && segments.iter().any(hidden) {
+            return plain(StatusCode::NOT_FOUND);
+        }
+        if *method != Method::GET && *method != Method::HEAD {
+            return not_allowed("GET, HEAD");
+        }
+        let is_directory = segments.last().is_some_and(String::is_empty);
+        if is_directory {
+            segments.pop();
+        }
+        match root.files.find(&segments) {
+            // A file is not also a directory.
+            Found::Page(..) | Found::Large(_) if is_directory => plain(StatusCode::NOT_FOUND),
+            Found::Directory if !is_directory => {
+                // Relative links of its page would lead beside it.
+                let names: Vec<String> = segments.iter().map(|segment| path::encode(segment)).collect();
+                let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+                let mut response = plain(StatusCode::MOVED_PERMANENTLY);
+                if let Ok(to) = HeaderValue::from_str(&format!("/{}/{query}", names.join("/"))) {
+                    response.headers_mut().insert(LOCATION, to);
+                }
+                response
+            }
+            Found::Directory => {
+                for name in &root.index {
+                    segments.push(name.clone());
+                    match root.files.find(&segments) {
+                        Found::Nothing(StatusCode::NOT_FOUND) | Found::Directory => drop(segments.pop()),
+                        found => return self.show_found(found, method, headers),
+                    }
+                }
+                match (root.listing, root.files.list(&segments)) {
+                    (Listing::Hidden, _) | (_, Err(_)) => plain(StatusCode::FORBIDDEN),
+                    (Listing::Shown, Ok(mut listed)) => {
+                        listed.retain(|entry| root.dots == Dots::Shown || !hidden(&entry.name));
+                        let at = format!("/{}", segments.iter().map(|s| format!("{s}/")).collect::<String>());
+                        self.represent(&listing::page(&at, &listed), None, method, headers)
+                    }
+                }
+            }
+            found => self.show_found(found, method, headers),
+        }
+    }
+
+    fn show_found(&self, found: Found, method: &Method, headers: &HeaderMap) -> Response<Body> {
+        match found {
+            Found::Page(page, modified) => self.represent(&page, modified, method, headers),
+            Found::Large(file) => {
+                let shown = Shown {
+                    status: StatusCode::OK,
+                    len: file.len,
+                    etag: &file.etag,
+                    modified: Some(file.modified),
+                    content_type: file.kind,
+                    coding: None,
+                    digest: None,
+                    slice: &|range| file.slice(range, self.reads),
+                };
+                show(&shown, method, headers)
+            }
+            Found::Nothing(status) => plain(status),
+            Found::Directory => plain(StatusCode::NOT_FOUND),
+        }
+    }
+}
+
+/// The host that is asked for, in small letters and without its port.
+fn host(head: &Parts) -> String {
+    let field = || head.headers.get(HOST).and_then(|field| field.to_str().ok());
+    let host = head.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or_default();
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => host,
+    };
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
 impl Pages {
     /// Shows a page in the coding that the client likes most.
-    fn represent(&self, page: &Page, method: &Method, asked: &HeaderMap) -> Response<Body> {
+    fn represent(&self, page: &Page, modified: Option<u64>, method: &Method, asked: &HeaderMap) -> Response<Body> {
         let codings = self.site.codings();
         if codings.is_empty() {
-            return show(page, method, asked);
+            return show_page(page, modified, method, asked);
         }
         let mut response = match negotiate(asked, codings) {
-            Choice::Identity => show(page, method, asked),
-            Choice::Coded(coding) => show(page.coded(coding).as_ref().unwrap_or(page), method, asked),
+            Choice::Identity => show_page(page, modified, method, asked),
+            Choice::Coded(coding) => show_page(page.coded(coding).as_ref().unwrap_or(page), modified, method, asked),
             Choice::Nothing => plain(StatusCode::NOT_ACCEPTABLE),
         };
         // RFC 9110 §12.5.5: what of the request, beside its target, had a part in the choice.
@@ -113,8 +259,12 @@ impl Service for Pages {
     fn call(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
         Box::pin(async {
             let (head, body) = request.into_parts();
-            match take(body, self.site.largest_body()).await {
-                Ok(taken) => self.respond(head, taken).await,
+            let of_host = self.of_host(&head);
+            let site = &of_host.site;
+            let keeps = site.has_endpoints() && matches!(endpoints::find(head.uri.path()), Some(Endpoint::Echo));
+            let keeping = if keeps { Keeping::All } else { Keeping::Nothing };
+            match take(body, site.largest_body(), keeping).await {
+                Ok(taken) => of_host.respond(head, taken).await,
                 Err(status) => self.refuse(status),
             }
         })
@@ -136,138 +286,89 @@ impl Service for Pages {
 
 /// Takes a body in and counts it, so that the client may finish sending it; the status is what a body that will not do
 /// is answered with.
-async fn take(mut body: Body, most: u64) -> Result<u64, StatusCode> {
+async fn take(mut body: Body, most: u64, keeping: Keeping) -> Result<Taken, StatusCode> {
     if body.size_hint().exact().is_some_and(|length| length > most) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let mut taken = 0;
+    let mut taken = Taken::default();
+    let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| match e.kind() {
             io::ErrorKind::TimedOut => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::BAD_REQUEST,
         })?;
-        taken += frame.data_ref().map_or(0, |d| d.len() as u64);
-        if taken > most {
+        let Some(data) = frame.data_ref() else { continue };
+        taken.bytes += data.len() as u64;
+        if taken.bytes > most {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
+        if keeping == Keeping::All {
+            kept.extend_from_slice(data);
+        }
     }
+    taken.kept = Some(kept.freeze());
     Ok(taken)
+}
+
+/// What was taken in of a request.
+#[derive(Default)]
+struct Taken {
+    bytes: u64,
+    /// What it was, where that is wanted.
+    kept: Option<Bytes>,
+}
+
+/// What is kept of a body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Keeping {
+    Nothing,
+    All,
 }
 
 /// The methods that a page takes.
 const ALLOWED: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::PUT];
 
-fn not_allowed() -> Response<Body> {
+fn not_allowed(methods: &'static str) -> Response<Body> {
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
     // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT"));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
 }
 
-fn show(page: &Page, method: &Method, asked: &HeaderMap) -> Response<Body> {
-    let len = page.content.len();
+fn show_page(page: &Page, modified: Option<u64>, method: &Method, asked: &HeaderMap) -> Response<Body> {
     let etag = page.etag();
-    let matched = |field: &HeaderValue| {
-        // RFC 9110 §13.1.2: the comparison is weak.
-        field.to_str().is_ok_and(|f| f.trim() == "*" || f.split(',').any(|t| t.trim().trim_start_matches("W/") == etag))
+    let shown = Shown {
+        status: page.status,
+        len: page.content.len(),
+        etag: &etag,
+        modified,
+        content_type: &page.content_type,
+        coding: page.coding,
+        digest: page.digest(),
+        slice: &|range| page.content.slice(range.start, range.end),
     };
-    let (status, from, to) = if asked.get_all(IF_NONE_MATCH).iter().any(matched) {
-        (StatusCode::NOT_MODIFIED, 0, 0)
-    } else {
-        match asked.get(RANGE).filter(|_| *method == Method::GET && page.status == StatusCode::OK) {
-            Some(range) => match parse_range(range, len) {
-                Some(Ok((from, to))) => (StatusCode::PARTIAL_CONTENT, from, to),
-                Some(Err(())) => (StatusCode::RANGE_NOT_SATISFIABLE, 0, 0),
-                None => (page.status, 0, len),
-            },
-            None => (page.status, 0, len),
-        }
-    };
-    let mut response = match (status, method) {
-        (StatusCode::NOT_MODIFIED, _) => Response::new(Body::default()),
-        (StatusCode::RANGE_NOT_SATISFIABLE, _) => plain(status),
-        (_, &Method::HEAD) => Response::new(Body::default()),
-        _ => Response::new(page.content.slice(from, to)),
-    };
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    let mut set = |name, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    set(ETAG, &etag);
-    set(ACCEPT_RANGES, "bytes");
-    match status {
-        StatusCode::NOT_MODIFIED => return response,
-        StatusCode::RANGE_NOT_SATISFIABLE => {
-            set(CONTENT_RANGE, &format!("bytes */{len}"));
-            return response;
-        }
-        StatusCode::PARTIAL_CONTENT => set(CONTENT_RANGE, &format!("bytes {from}-{}/{len}", to - 1)),
-        _ => {}
-    }
-    set(CONTENT_TYPE, &page.content_type);
-    if let Some(coding) = page.coding {
-        set(CONTENT_ENCODING, coding.name());
-    }
-    set(CONTENT_LENGTH, &(to - from).to_string());
-    if let Some(digest) = page.digest() {
-        set(http::HeaderName::from_static("repr-digest"), digest);
-    }
-    response
-}
-
-/// RFC 9110 §14.1.2: the one range of `field` as offsets from and up to; `Err` where none of it lies within `len`,
-/// `None` where the field is to be ignored (several ranges, another unit, nonsense).
-fn parse_range(field: &HeaderValue, len: u64) -> Option<Result<(u64, u64), ()>> {
-    let (first, last) = field.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
-    let (from, to) = match (first.trim(), last.trim()) {
-        ("", suffix) => (len.saturating_sub(suffix.parse().ok()?), len),
-        (first, "") => (first.parse().ok()?, len),
-        (first, last) => {
-            let (first, last) = (first.parse().ok()?, last.parse::<u64>().ok()?);
-            if last < first {
-                return None;
-            }
-            (first, last.saturating_add(1).min(len))
-        }
-    };
-    Some(if from < to { Ok((from, to)) } else { Err(()) })
+    show(&shown, method, asked)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use http::header::{CONTENT_LENGTH, IF_NONE_MATCH, RANGE};
 
-    #[test]
-    fn ranges() {
-        let parse = |s: &str| parse_range(&HeaderValue::from_str(s).unwrap(), 100);
-        assert_eq!(parse("bytes=0-0"), Some(Ok((0, 1))));
-        assert_eq!(parse("bytes=90-"), Some(Ok((90, 100))));
-        assert_eq!(parse("bytes=-10"), Some(Ok((90, 100))));
-        assert_eq!(parse("bytes=-1000"), Some(Ok((0, 100))));
-        assert_eq!(parse("bytes=50-18446744073709551615"), Some(Ok((50, 100))));
-        assert_eq!(parse("bytes=100-"), Some(Err(())));
-        assert_eq!(parse("bytes=-0"), Some(Err(())));
-        for ignored in ["bytes=5-4", "bytes=0-1,3-4", "lines=0-1", "bytes=a-b", "bytes=5"] {
-            assert_eq!(parse(ignored), None, "{ignored}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn conditions_and_methods() {
         let page = Page::pattern(1000);
         let with = |name, value: &str| HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]);
-        let status = |method, headers| show(&page, &method, &headers).status().as_u16();
+        let status = |method, headers| show_page(&page, None, &method, &headers).status().as_u16();
         assert_eq!(status(Method::GET, HeaderMap::new()), 200);
         assert_eq!(status(Method::GET, with(IF_NONE_MATCH, &page.etag())), 304);
         assert_eq!(status(Method::GET, with(IF_NONE_MATCH, "\"x\"")), 200);
         assert_eq!(status(Method::GET, with(RANGE, "bytes=1-2")), 206);
         assert_eq!(status(Method::GET, with(RANGE, "bytes=2000-")), 416);
         assert!(!ALLOWED.contains(&Method::DELETE));
-        assert_eq!(not_allowed().status(), 405);
-        let head = show(&page, &Method::HEAD, &HeaderMap::new());
+        assert_eq!(not_allowed("GET, HEAD").status(), 405);
+        let head = show_page(&page, None, &Method::HEAD, &HeaderMap::new());
         assert_eq!((head.headers()[CONTENT_LENGTH].to_str().unwrap(), head.body().is_end_stream()), ("1000", true));
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use septet_presentation::compression::Coding;
 
+use super::access::AccessLog;
 use super::answers::{Rule, Rules};
+use super::files::Files;
 use super::page::Page;
 
 /// The pages of a server.
@@ -25,6 +27,53 @@ pub struct Site {
     max_body: u64,
     answers: Vec<Rule>,
     codings: Vec<Coding>,
+    root: Option<Root>,
+    hosts: BTreeMap<String, Site>,
+    endpoints: Endpoints,
+    access_log: Option<AccessLog>,
+}
+
+/// Files, and how they are shown.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Root {
+    /// Where they come from.
+    pub files: Files,
+    /// What stands for a directory, the first that is there.
+    pub index: Vec<String>,
+    /// What is shown of a directory without one of these.
+    pub listing: Listing,
+    /// What becomes of files whose names, or those of whose directories, begin with a dot.
+    pub dots: Dots,
+}
+
+/// What is shown of a directory.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Listing {
+    /// Nothing: 403.
+    #[default]
+    Hidden,
+    /// What is in it.
+    Shown,
+}
+
+/// What becomes of names that begin with a dot.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Dots {
+    /// They are not there, but for `.well-known` (RFC 8615).
+    #[default]
+    Hidden,
+    /// They are names like others.
+    Shown,
+}
+
+/// Whether a site answers for who tests clients: `/bytes/N`, `/delay/MS`, `/status/N`, `/echo`.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Endpoints {
+    /// It does not.
+    #[default]
+    Off,
+    /// Before its pages.
+    On,
 }
 
 /// nginx's `client_max_body_size`.
@@ -40,6 +89,10 @@ impl Site {
             max_body: MAX_BODY,
             answers: Vec::new(),
             codings: Vec::new(),
+            root: None,
+            hosts: BTreeMap::new(),
+            endpoints: Endpoints::Off,
+            access_log: None,
         }
     }
 
@@ -52,6 +105,10 @@ impl Site {
             max_body: MAX_BODY,
             answers: Vec::new(),
             codings: Vec::new(),
+            root: None,
+            hosts: BTreeMap::new(),
+            endpoints: Endpoints::Off,
+            access_log: None,
         }
     }
 
@@ -88,6 +145,54 @@ impl Site {
     pub fn compress(mut self, codings: Vec<Coding>) -> Self {
         self.codings = codings;
         self
+    }
+
+    /// Shows files, where no page is at a path, instead of the default page.
+    #[must_use]
+    pub fn root(mut self, root: Root) -> Self {
+        self.root = Some(root);
+        self
+    }
+
+    /// Shows another site to who asks for this host.
+    #[must_use]
+    pub fn host(mut self, name: &str, site: Site) -> Self {
+        self.hosts.insert(name.to_ascii_lowercase(), site);
+        self
+    }
+
+    /// Answers for who tests clients.
+    #[must_use]
+    pub fn endpoints(mut self, endpoints: Endpoints) -> Self {
+        self.endpoints = endpoints;
+        self
+    }
+
+    /// Writes a line of each request, as a note `http.access`.
+    #[must_use]
+    pub fn access_log(mut self, form: Option<AccessLog>) -> Self {
+        self.access_log = form;
+        self
+    }
+
+    pub(super) fn page_at(&self, path: &str) -> Option<&Page> {
+        self.pages.get(path)
+    }
+
+    pub(super) fn files(&self) -> Option<&Root> {
+        self.root.as_ref()
+    }
+
+    pub(super) fn other_hosts(&self) -> &BTreeMap<String, Site> {
+        &self.hosts
+    }
+
+    pub(super) fn has_endpoints(&self) -> bool {
+        self.endpoints == Endpoints::On
+    }
+
+    pub(super) fn log(&self) -> Option<AccessLog> {
+        self.access_log
     }
 
     pub(super) fn codings(&self) -> &[Coding] {

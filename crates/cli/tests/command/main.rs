@@ -6,6 +6,8 @@ mod check;
 mod codes;
 mod course;
 mod docs;
+#[cfg(unix)]
+mod files;
 mod hunt;
 #[cfg(target_os = "linux")]
 mod io;

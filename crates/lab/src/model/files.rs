@@ -31,6 +31,11 @@ impl Files {
         Self { beside: directory, read: RefCell::default() }
     }
 
+    /// The directory that they are named from.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.beside
+    }
+
     /// The trace in the file `name`, or why there is none, in words.
     pub(crate) fn trace(&self, name: &str) -> Result<Arc<DeliveryTrace>, String> {
         if let Some(known) = self.read.borrow().get(name) {

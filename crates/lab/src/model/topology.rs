@@ -1,6 +1,7 @@
 //! Who is joined to whom: nodes by name, links by their ends, and the references to links in faults and expectations.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use septet_language::names;
 use septet_language::nearest::{nearest, suggest};
@@ -16,6 +17,8 @@ pub(crate) struct Topology {
     by_name: BTreeMap<String, usize>,
     links: Vec<[PortRef; 2]>,
     by_ends: BTreeMap<(usize, usize), Vec<usize>>,
+    /// The lab file's directory; none where the lab is no file.
+    pub(crate) beside: Option<PathBuf>,
 }
 
 /// A port of a node, by its numbers.
@@ -72,6 +75,10 @@ impl Hosts for Topology {
 
     fn domain(&self) -> Option<&str> {
         Some(DOMAIN)
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        self.beside.as_deref()
     }
 }
 

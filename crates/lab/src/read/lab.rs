@@ -175,6 +175,7 @@ impl Reader<'_> {
         let said = lab.get(&keys::STOP);
         let stop = Instant::ZERO + said.unwrap_or(STOP);
         let mut topology = Topology::default();
+        topology.beside = Some(self.files.directory().to_path_buf());
         let declared = node::declared(self.root, self.mistakes);
         for node in firsts(&declared) {
             node.missing(self.mistakes);

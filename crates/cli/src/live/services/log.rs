@@ -40,6 +40,14 @@ impl Log {
 
     /// Tells what a service noted.
     pub(super) fn note(self, note: &Note) {
+        // A line of an access log has a form that others read.
+        if note.kind == "http.access"
+            && let Some(line) = note.fields.get("line").map(ToString::to_string)
+            && (self.0 == LogForm::Text || line.starts_with('{'))
+        {
+            tell!("{}", printable(&line));
+            return;
+        }
         let level = if note.kind == "service.failed" { Level::Error } else { Level::Info };
         let fields: Vec<(&str, Json)> = note.fields.iter().map(|(name, value)| (name, json(value))).collect();
         self.event(level, note.kind, &fields);
