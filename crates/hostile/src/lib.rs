@@ -17,6 +17,7 @@ mod routing;
 mod session;
 mod station;
 mod words;
+mod zone_file;
 
 pub use command::command;
 pub use dhcp::dhcp;
@@ -30,6 +31,7 @@ pub use routing::routing;
 pub use session::{cotp, session, spdu, transfer};
 pub use station::{firewall, host, router};
 pub use words::words;
+pub use zone_file::zone_file;
 
 /// What plays a kind of input.
 pub type Play = fn(&[u8]);
@@ -53,6 +55,7 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("proxy-protocol", proxy_protocol),
     ("dns-server", dns_server),
     ("dns-client", dns_client),
+    ("zone-file", zone_file),
     ("http-server", http_server),
     ("http-client", http_client),
     ("lab-file", lab_file),

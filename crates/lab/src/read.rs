@@ -6,6 +6,7 @@ pub(crate) mod dhcp;
 pub(crate) mod edit;
 pub(crate) mod idle;
 pub(crate) mod keys;
+mod known;
 mod lab;
 pub(crate) mod links;
 pub(crate) mod listeners;

@@ -174,6 +174,10 @@ script = ["3s..6s: loss 20% on r->sink", "4s..6s: duplicate 20% on r->sink", "4s
 const ELSEWHERE: &[&str] = &[
     "http.corrupt",
     "iperf3.error",
+    "dns.limited",
+    "dns.transfers",
+    "dns.transfers.failed",
+    "dns.truncated",
     "dns.ignored",
     "dhcp.declined",
     "dhcp.server.abandoned",

@@ -8,6 +8,8 @@ mod balancers;
 mod dns;
 #[path = "labs/io_models.rs"]
 mod io_models;
+#[path = "labs/name_servers.rs"]
+mod name_servers;
 
 use septet_lab::{BuildOptions, Lab, Outcome, with_setting};
 
@@ -312,12 +314,6 @@ fn headers() {
     holds("headers", &[]);
     // With timestamps a segment has twelve bytes more.
     assert_eq!(misses("headers", "timestamps = false", "timestamps = true"), ["tcp"]);
-}
-
-#[test]
-fn dns_over_udp() {
-    holds("dns-over-udp", &[]);
-    assert_eq!(misses("dns-over-udp", r#""at 2s: dig www.x.test""#, r#""at 2s: dig +tcp www.x.test""#), ["udp"]);
 }
 
 #[test]

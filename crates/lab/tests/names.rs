@@ -42,9 +42,37 @@ fn an_answer_that_is_too_long_for_a_datagram_comes_over_tcp() {
     let fragments = "c.TcpActiveOpens == 0 and ns.IpFragCreates >= 2";
     many("+noedns", "", tcp);
     many("+bufsize=1232", "", tcp);
-    many("+bufsize=4096", "", fragments);
-    many("+bufsize=4096", "udp_size = 1232", tcp);
+    many("+bufsize=4096", "udp_size = 4096", fragments);
+    many("+bufsize=4096", "", tcp);
     many("+noedns +ignore", "", "c.TcpActiveOpens == 0 and ns.IpFragCreates == 0");
+}
+
+#[test]
+fn a_rate_limit_leaves_tcp_to_honest_clients() {
+    let text = |slip, expected: &str| {
+        let questions = vec!["\"at 1s: dig +tries=1 www.rate.test\""; 20].join(", ");
+        format!(
+            r#"
+[lab]
+stop = "30s"
+[topology]
+links = ["c, ns -- s"]
+[switch.s]
+[host.ns.dns]
+rate_limit = 5
+slip = {slip}
+zones = {{ "rate.test" = {{ www = "c" }} }}
+[host.c]
+run = [{questions}]
+[expect]
+answer = "{expected}"
+"#
+        )
+    };
+    play(&text(1, "ns.dns.limited == 15 and c.TcpActiveOpens == 15 and c.dns.ok == 20"));
+    play(&text(2, "ns.dns.limited == 15 and c.TcpActiveOpens == 7 and c.dns.ok == 12"));
+    play(&text(0, "ns.dns.limited == 15 and c.TcpActiveOpens == 0 and c.dns.ok == 5"));
+    play(&text(0, "ns.dns.limited == 0 and c.dns.ok == 20").replace("rate_limit = 5\n", ""));
 }
 
 #[test]

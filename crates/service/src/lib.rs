@@ -22,8 +22,8 @@ pub use record::RecordData;
 pub use run::{Boot, tell_beginning};
 pub use service::Service;
 pub use services::{
-    BackendSpec, Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, RecordSpec, Recursor, RouteSpec, Shows,
-    Signing, ZoneSpec,
+    Allowed, BackendSpec, Balancer, Dhcp, DhcpRelay, Dns, Health, Http, Named4, Outside, Peer, RecordSpec, Recursor,
+    RouteSpec, Shows, Signing, ZoneFile, ZoneSpec,
 };
-pub use site::{HostId, Hosts, Site, StartError};
+pub use site::{HostId, Hosts, LARGEST_FILE, Site, StartError, read_file};
 pub use table::{keys, of_file, read, recorders, router_keys};

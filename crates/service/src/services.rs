@@ -14,7 +14,7 @@ pub use authority::Signing;
 pub use balancer::{BackendSpec, Balancer, Health, RouteSpec};
 pub use dhcp::{Dhcp, Named4};
 pub use dhcp_relay::DhcpRelay;
-pub use dns::{Dns, RecordSpec, ZoneSpec};
+pub use dns::{Allowed, Dns, Peer, RecordSpec, ZoneFile, ZoneSpec};
 pub use http::{Http, Shows};
 pub use outside::Outside;
 pub use recursor::Recursor;

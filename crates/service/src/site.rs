@@ -2,8 +2,9 @@
 
 use core::fmt;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use septet_application::dns::ZoneError;
 use septet_language::words::{Word, Wrong};
@@ -44,6 +45,45 @@ pub trait Hosts {
     fn takes_keys(&self) -> bool {
         false
     }
+
+    /// The text of a file, by its name from the [`directory`](Self::directory). It must not lie outside of the directory
+    /// `within`, which is named from there too.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    fn file(&self, name: &Path, within: &Path) -> Result<String, String> {
+        let directory = self.directory().ok_or("no files can be named here")?;
+        read_file(directory, name, within, LARGEST_FILE)
+    }
+}
+
+/// The largest file that services name.
+pub const LARGEST_FILE: u64 = 64 << 20;
+
+/// Reads the text file `name`, of at most `most` bytes, beside the directory `beside`: not outside of `within` in it, whatever
+/// links say.
+///
+/// # Errors
+/// Why it cannot be read, in words.
+pub fn read_file(beside: &Path, name: &Path, within: &Path, most: u64) -> Result<String, String> {
+    let path = beside.join(name);
+    let unreadable = |e: io::Error| format!("{} cannot be read: {e}", path.display());
+    let real = fs::canonicalize(&path).map_err(unreadable)?;
+    let within = match beside.join(within) {
+        empty if empty.as_os_str().is_empty() => PathBuf::from("."),
+        within => within,
+    };
+    if !real.starts_with(fs::canonicalize(&within).map_err(unreadable)?) {
+        return Err(format!("{} lies outside of {}", path.display(), within.display()));
+    }
+    let metadata = fs::metadata(&real).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(format!("{} is not a file", path.display()));
+    }
+    if metadata.len() > most {
+        return Err(format!("{} has {} bytes, more than {most}", path.display(), metadata.len()));
+    }
+    fs::read_to_string(&real).map_err(unreadable)
 }
 
 /// Where a service starts. What it does there it does through the `Net` of its host, which it is given when that boots:

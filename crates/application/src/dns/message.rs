@@ -1,18 +1,17 @@
 //! Questions and answers as bytes, over the codec of hickory-proto.
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::{DNSClass, LowerName, Name, RecordType};
+use hickory_proto::rr::{DNSClass, LowerName, Name, Record, RecordType};
 
-use super::answer::{Answer, answer};
+use super::answer::{Answer, Any, answer};
 use super::zone::Zone;
 
 /// RFC 1035 §4.2.1: "Messages carried by UDP are restricted to 512 bytes".
 pub(super) const PLAIN_UDP: u16 = 512;
 /// What we announce and accept: it fits every path of 1,280 bytes (DNS flag day 2020).
 pub(super) const EDNS_UDP: u16 = 1232;
-/// The largest datagram that a server sends, where nobody says otherwise: RFC 6891 §6.2.5 recommends 4096 "as a
-/// reasonable compromise". A longer one than the path takes goes in fragments.
-pub(super) const LARGEST_UDP: u16 = 4096;
+/// The largest datagram that a server sends, where nobody says otherwise.
+pub(super) const LARGEST_UDP: u16 = EDNS_UDP;
 
 /// A question as a client sends it.
 pub(super) fn question(id: u16, name: &Name, kind: RecordType, edns: EdnsUse, recursion: Recursion) -> Message {
@@ -60,8 +59,25 @@ pub(super) enum Response {
     Messages(Vec<Message>, Option<&'static str>),
 }
 
-/// Answers the bytes of a question, over UDP in at most `udp_size` bytes.
-pub(super) fn respond(zones: &[Zone], bytes: &[u8], carrier: Carrier, udp_size: u16) -> Response {
+/// How a question came, and what may be said to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) carrier: Carrier,
+    /// The largest datagram that is sent.
+    pub(super) udp_size: u16,
+    pub(super) transfers: Transfers,
+}
+
+/// Whether who asks may have whole zones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Transfers {
+    Given,
+    Refused,
+}
+
+/// Answers the bytes of a question.
+pub(super) fn respond(zones: &[Zone], bytes: &[u8], terms: Terms) -> Response {
+    let Terms { carrier, udp_size, transfers } = terms;
     let request = match Message::from_vec(bytes) {
         Ok(request) => request,
         Err(_) => return unreadable(bytes),
@@ -101,7 +117,12 @@ pub(super) fn respond(zones: &[Zone], bytes: &[u8], carrier: Carrier, udp_size: 
         return refuse(response, ResponseCode::Refused, "only the Internet class is served");
     }
     match (query.query_type(), carrier) {
-        (RecordType::AXFR | RecordType::IXFR, Carrier::Tcp) => return transfer(zones, query.name(), response),
+        (RecordType::AXFR | RecordType::IXFR, Carrier::Tcp) => {
+            return transfer(zones, &request, transfers, response);
+        }
+        // RFC 1995 §2: "If the UDP reply does not fit, … the query is responded to with a single SOA record of the server's
+        // current version to inform the client that a TCP query should be initiated."
+        (RecordType::IXFR, Carrier::Udp) if transfers == Transfers::Given => {}
         // RFC 5936 §4.2 defines no transfer over UDP.
         (RecordType::AXFR | RecordType::IXFR, Carrier::Udp) => {
             return refuse(response, ResponseCode::FormErr, "zones are transferred over TCP");
@@ -111,8 +132,11 @@ pub(super) fn respond(zones: &[Zone], bytes: &[u8], carrier: Carrier, udp_size: 
         }
         _ => {}
     }
-    let Answer { code, authoritative, answers, authorities, additionals, why } =
-        answer(zones, query.name(), query.query_type());
+    // RFC 8482 §4.4: a responder may answer ANY over TCP, where nobody forges an address, as it always was.
+    let any = if carrier == Carrier::Tcp { Any::All } else { Any::One };
+    let kind = if query.query_type() == RecordType::IXFR { RecordType::SOA } else { query.query_type() };
+    let Answer { code, authoritative, answers, authorities, additionals, glue, why } =
+        answer(zones, query.name(), kind, any);
     response.metadata.response_code = code;
     response.metadata.authoritative = authoritative;
     (response.answers, response.authorities, response.additionals) = (answers, authorities, additionals);
@@ -122,20 +146,41 @@ pub(super) fn respond(zones: &[Zone], bytes: &[u8], carrier: Carrier, udp_size: 
         // RFC 6891 §6.2.3: "Values lower than 512 MUST be treated as equal to 512."
         (Carrier::Udp, Some(edns)) => edns.max_payload().max(PLAIN_UDP).min(udp_size),
     };
-    Response::Messages(vec![fit(response, limit)], why)
+    Response::Messages(vec![fit(response, limit, glue)], why)
 }
 
-/// RFC 2181 §9: additional data is left out before TC is set; with TC the client asks again over TCP, and so needs
-/// none of the rest.
-fn fit(mut message: Message, limit: u16) -> Message {
+/// RFC 2181 §9: additional data is left out before TC is set, except for the first `glue` of it (RFC 9471 §3.1); with TC the
+/// client asks again over TCP, and so needs none of the rest.
+fn fit(mut message: Message, limit: u16, glue: usize) -> Message {
     let fits = |m: &Message| m.to_vec().is_ok_and(|b| b.len() <= usize::from(limit));
     if fits(&message) {
         return message;
     }
-    message.additionals.clear();
-    if fits(&message) {
-        return message;
+    let mut additionals = core::mem::take(&mut message.additionals);
+    let (mut least, mut most) = (glue, additionals.len());
+    message.additionals = additionals[..glue].to_vec();
+    if !fits(&message) {
+        return cut_off(message);
     }
+    // The most that fit: `least` of them do, `most` do not.
+    while most - least > 1 {
+        let middle = least.midpoint(most);
+        message.additionals = additionals[..middle].to_vec();
+        if fits(&message) { least = middle } else { most = middle }
+    }
+    // RFC 2181 §5: sets go whole or not at all.
+    let of_one_set = |a: &Record, b: &Record| a.name == b.name && a.record_type() == b.record_type();
+    while least > glue && additionals.get(least).is_some_and(|next| of_one_set(next, &additionals[least - 1])) {
+        least -= 1;
+    }
+    additionals.truncate(least);
+    message.additionals = additionals;
+    message
+}
+
+/// A message that says nothing but that there is more to say over TCP.
+pub(super) fn cut_off(mut message: Message) -> Message {
+    message.additionals.clear();
     message.answers.clear();
     message.authorities.clear();
     message.metadata.truncation = true;
@@ -154,26 +199,34 @@ fn unreadable(bytes: &[u8]) -> Response {
     Response::Messages(vec![message], Some("the message does not parse"))
 }
 
-/// RFC 5936 §2.2: the SOA, everything else, the SOA again, in as many messages as it takes.
-fn transfer(zones: &[Zone], name: &Name, template: Message) -> Response {
-    /// Compression and headers leave room below the 64 KiB of a TCP message.
-    const PIECE: usize = 100;
-    let Some(zone) = zones.iter().find(|z| LowerName::new(z.origin()) == LowerName::new(name)) else {
-        let mut refusal = template;
-        refusal.metadata.response_code = ResponseCode::NotAuth;
-        return Response::Messages(vec![refusal], Some("no zone of this server has that origin"));
+/// The whole zone (RFC 5936), where who asks may have it.
+fn transfer(zones: &[Zone], request: &Message, transfers: Transfers, template: Message) -> Response {
+    let refuse = |code, why| {
+        let mut refusal = template.clone();
+        refusal.metadata.response_code = code;
+        Response::Messages(vec![refusal], Some(why))
     };
-    let records: Vec<_> = zone.records().chain(zone.soa()).cloned().collect();
-    let messages = records
-        .chunks(PIECE)
-        .map(|piece| {
-            let mut message = template.clone();
-            message.metadata.authoritative = true;
-            message.answers = piece.to_vec();
-            message
-        })
-        .collect();
-    Response::Messages(messages, Some("the whole zone, as asked"))
+    let name = request.queries.first().map(|query| LowerName::new(query.name()));
+    let Some(zone) = zones.iter().find(|zone| Some(zone.apex()) == name.as_ref()) else {
+        return refuse(ResponseCode::NotAuth, "no zone of this server has that origin");
+    };
+    if transfers == Transfers::Refused {
+        return refuse(ResponseCode::Refused, "who asks may not have the zone");
+    }
+    if let Some(why) = zone.out_of_service() {
+        return refuse(ResponseCode::ServFail, why);
+    }
+    // RFC 1995 §2 has a client tell its own version; where that is this one "the response is a single SOA record". Where it
+    // is not, §4: "If incremental zone transfer is not available, the entire zone is returned."
+    let theirs = request.authorities.first().map(|record| &record.data);
+    let is_current = theirs.is_some() && theirs == zone.soa().map(|record| &record.data);
+    if is_current && request.queries.first().is_some_and(|query| query.query_type() == RecordType::IXFR) {
+        let mut message = template;
+        message.metadata.authoritative = true;
+        message.answers.extend(zone.soa().cloned());
+        return Response::Messages(vec![message], Some("there is no newer zone"));
+    }
+    Response::Messages(super::transfer::messages(zone, &template), Some("the whole zone, as asked"))
 }
 
 #[cfg(test)]
@@ -197,10 +250,14 @@ mod tests {
         vec![zone]
     });
 
+    fn terms(carrier: Carrier, udp_size: u16) -> Terms {
+        Terms { carrier, udp_size, transfers: Transfers::Given }
+    }
+
     fn ask(name: &str, kind: RecordType, edns: EdnsUse, carrier: Carrier) -> Vec<Message> {
         let name = Name::from_ascii(name).unwrap();
         let bytes = question(7, &name, kind, edns, Recursion::Desired).to_vec().unwrap();
-        match respond(&ZONES, &bytes, carrier, LARGEST_UDP) {
+        match respond(&ZONES, &bytes, terms(carrier, 4096)) {
             Response::Messages(messages, _) => messages,
             Response::Silence => panic!("no answer"),
         }
@@ -227,8 +284,10 @@ mod tests {
     fn a_server_may_send_less_than_the_client_can_take() {
         let name = Name::from_ascii("more.shop.test.").unwrap();
         let bytes = question(7, &name, RecordType::TXT, EdnsUse::Payload(65_535), Recursion::Desired).to_vec().unwrap();
-        for (udp_size, truncated) in [(LARGEST_UDP, true), (u16::MAX, false), (512, true)] {
-            let Response::Messages(messages, _) = respond(&ZONES, &bytes, Carrier::Udp, udp_size) else { panic!() };
+        for (udp_size, truncated) in [(LARGEST_UDP, true), (4096, true), (u16::MAX, false), (512, true)] {
+            let Response::Messages(messages, _) = respond(&ZONES, &bytes, terms(Carrier::Udp, udp_size)) else {
+                panic!()
+            };
             assert_eq!(messages[0].metadata.truncation, truncated, "{udp_size}");
             assert!(messages[0].to_vec().unwrap().len() <= udp_size.into());
         }
@@ -239,7 +298,7 @@ mod tests {
         let name = Name::from_ascii("www.shop.test.").unwrap();
         let mut message = question(7, &name, RecordType::A, EdnsUse::Payload(1232), Recursion::Desired);
         message.edns.as_mut().unwrap().set_version(1);
-        let Response::Messages(answers, _) = respond(&ZONES, &message.to_vec().unwrap(), Carrier::Udp, LARGEST_UDP)
+        let Response::Messages(answers, _) = respond(&ZONES, &message.to_vec().unwrap(), terms(Carrier::Udp, 1232))
         else {
             panic!()
         };
@@ -275,7 +334,7 @@ mod tests {
                 }
             }
             for carrier in [Carrier::Udp, Carrier::Tcp] {
-                if let Response::Messages(messages, _) = respond(&ZONES, &bytes, carrier, LARGEST_UDP) {
+                if let Response::Messages(messages, _) = respond(&ZONES, &bytes, terms(carrier, LARGEST_UDP)) {
                     for message in messages {
                         prop_assert!(message.to_vec().is_ok());
                     }

@@ -4,15 +4,22 @@ use std::net::IpAddr;
 
 mod answer;
 mod cache;
+mod limit;
 mod message;
+mod notify;
 mod recursion;
 mod resolver;
+mod secondary;
+mod served;
 mod server;
+mod transfer;
 mod update;
 mod zone;
+mod zone_file;
 
 pub use hickory_proto::op::ResponseCode;
 pub use hickory_proto::rr::{Name, RData, Record, RecordType};
+pub use limit::RateLimit;
 pub use recursion::{
     Case, Hint, HintError, Ids, Limits, METRICS as RECURSOR_METRICS, Ports, Recursor, iana, read_hints,
 };
@@ -21,6 +28,7 @@ pub(crate) use resolver::{Found, in_order};
 pub use server::{METRICS as SERVER_METRICS, Server};
 pub use update::{Change, Update};
 pub use zone::{Data, Zone, ZoneError};
+pub use zone_file::{LARGEST as LARGEST_ZONE_FILE, Memory, Place, ZoneFileError, read_zone};
 
 /// The port of DNS.
 pub const PORT: u16 = 53;

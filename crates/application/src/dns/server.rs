@@ -3,16 +3,19 @@
 use core::time::Duration;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
+use hickory_proto::op::{Message, OpCode, ResponseCode};
 use septet_core::{Instant, Metric, Storey};
+use septet_network::Prefix;
 use septet_socket::{Acceptor, Full, ListenOptions, NetExt, NetRef, Nodelay, Places, TcpOptions, TcpStream, UdpSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::message::{Carrier, LARGEST_UDP, PLAIN_UDP, Response, respond};
-use super::update::{self, Requestor, Version};
-use super::{PORT, Zone};
+use super::limit::{Limiter, RateLimit, Verdict};
+use super::message::{Carrier, PLAIN_UDP, Response, cut_off};
+use super::notify;
+use super::secondary::Secondary;
+use super::served::Served;
+use super::{PORT, Zone, ZoneError};
 use crate::task;
 
 /// RFC 7766 §6.2.3: a server closes a connection that stays idle "on the order of a few seconds".
@@ -25,50 +28,10 @@ const CONNECTIONS: usize = 256;
 /// Names outside of its zones are refused; it asks no one else.
 #[derive(Clone, Debug)]
 pub struct Server {
-    zones: Zones,
+    served: Served,
     listen: Vec<SocketAddr>,
-}
-
-/// What is known, from when on, how it may be sent, and who may change it. What updates changed outlives a crash of the host,
-/// as the journal of a name server does.
-#[derive(Clone, Debug)]
-struct Zones {
-    versions: Arc<Mutex<Vec<Version>>>,
-    udp_size: u16,
-    updaters: Arc<[IpAddr]>,
-}
-
-impl Zones {
-    fn respond(&self, net: &NetRef, bytes: &[u8], from: SocketAddr, carrier: Carrier) -> Response {
-        let now = net.now();
-        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        // Before the first of them it is a server of no zones, and refuses all.
-        let Some(current) = versions.iter().rposition(|(from, _)| *from <= now) else {
-            return respond(&[], bytes, carrier, self.udp_size);
-        };
-        if let Some(request) = update_in(bytes) {
-            let may = self.updaters.contains(&from.ip().to_canonical());
-            let who = if may { Requestor::Allowed } else { Requestor::Stranger };
-            let mut response = Message::new(request.metadata.id, MessageType::Response, OpCode::Update);
-            response.queries.clone_from(&request.queries);
-            let why = match update::apply(&mut versions, current, &request, who) {
-                Ok(()) => None,
-                Err((code, why)) => {
-                    response.metadata.response_code = code;
-                    Some(why)
-                }
-            };
-            return Response::Messages(vec![response], why);
-        }
-        respond(&versions[current].1, bytes, carrier, self.udp_size)
-    }
-}
-
-/// The request to change a zone that these bytes are.
-fn update_in(bytes: &[u8]) -> Option<Message> {
-    let op_code = bytes.get(2)? >> 3 & 15;
-    let request = (OpCode::from_u8(op_code) == OpCode::Update).then(|| Message::from_vec(bytes).ok()).flatten()?;
-    (request.metadata.message_type == MessageType::Query).then_some(request)
+    notified: Vec<SocketAddr>,
+    limit: Option<RateLimit>,
 }
 
 impl Server {
@@ -80,16 +43,15 @@ impl Server {
     /// A server whose zones are others from each of these moments on.
     pub fn changing(mut versions: Vec<(Instant, Vec<Zone>)>) -> Self {
         versions.sort_by_key(|(from, _)| *from);
-        let (versions, updaters) = (Arc::new(Mutex::new(versions)), Arc::from([]));
-        let zones = Zones { versions, udp_size: LARGEST_UDP, updaters };
-        Self { zones, listen: vec![(Ipv6Addr::UNSPECIFIED, PORT).into()] }
+        let listen = vec![(Ipv6Addr::UNSPECIFIED, PORT).into()];
+        Self { served: Served::new(versions), listen, notified: Vec::new(), limit: None }
     }
 
-    /// Sends datagrams of at most this many bytes (4096), whatever a client says that it can take; a longer answer is
+    /// Sends datagrams of at most this many bytes (1232), whatever a client says that it can take; a longer answer is
     /// truncated, and asked for again over TCP.
     #[must_use]
     pub fn udp_size(mut self, bytes: u16) -> Self {
-        self.zones.udp_size = bytes.max(PLAIN_UDP);
+        self.served.udp_size = bytes.max(PLAIN_UDP);
         self
     }
 
@@ -97,7 +59,39 @@ impl Server {
     /// rule the site's DHCP servers.
     #[must_use]
     pub fn updaters(mut self, at: Vec<IpAddr>) -> Self {
-        self.zones.updaters = at.into();
+        self.served.updaters = at.into();
+        self
+    }
+
+    /// Gives whole zones only to those at these addresses (to everyone).
+    #[must_use]
+    pub fn transfers_to(mut self, whom: Vec<Prefix>) -> Self {
+        self.served.transfers = Some(whom.into());
+        self
+    }
+
+    /// Tells these servers whenever a zone has another serial (RFC 1996), and once at the beginning.
+    #[must_use]
+    pub fn notifies(mut self, whom: Vec<SocketAddr>) -> Self {
+        self.notified = whom;
+        self
+    }
+
+    /// Serves a zone that it fetches from one of these `primaries`, the first that answers, and keeps as its SOA says.
+    ///
+    /// # Errors
+    /// [`ZoneError::Name`].
+    pub fn secondary(mut self, origin: &str, primaries: Vec<SocketAddr>) -> Result<Self, ZoneError> {
+        let zone = Zone::awaited(origin)?;
+        self.served.secondaries.push(Secondary::new(zone.origin().clone(), primaries));
+        self.served.add(&zone);
+        Ok(self)
+    }
+
+    /// Sends only so many answers of a kind to a network over UDP (as many as are asked for).
+    #[must_use]
+    pub fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.limit = Some(limit);
         self
     }
 
@@ -123,8 +117,16 @@ impl Server {
             let listener = net.listen(at, options)?;
             let socket = net.bind_udp(at)?;
             let acceptor = Acceptor::new(listener, &places);
-            tasks.push(task::spawn(&net, Box::pin(over_tcp(net.clone(), self.zones.clone(), acceptor))));
-            tasks.push(task::spawn(&net, Box::pin(over_udp(net.clone(), self.zones.clone(), socket))));
+            let limiter = self.limit.map(|limit| Limiter::new(limit, net.random_u64()));
+            tasks.push(task::spawn(&net, Box::pin(over_tcp(net.clone(), self.served.clone(), acceptor))));
+            tasks.push(task::spawn(&net, Box::pin(over_udp(net.clone(), self.served.clone(), socket, limiter))));
+        }
+        for secondary in &self.served.secondaries {
+            tasks.push(task::spawn(&net, Box::pin(secondary.clone().keep(net.clone(), self.served.clone()))));
+        }
+        if !self.notified.is_empty() {
+            let tell = notify::tell_all(net.clone(), self.served.clone(), self.notified);
+            tasks.push(task::spawn(&net, Box::pin(tell)));
         }
         core::future::pending::<()>().await;
         drop(tasks);
@@ -132,16 +134,28 @@ impl Server {
     }
 }
 
-async fn over_udp(net: NetRef, zones: Zones, socket: UdpSocket) {
+async fn over_udp(net: NetRef, served: Served, socket: UdpSocket, mut limiter: Option<Limiter>) {
     let mut buf = vec![0; 4096];
     loop {
         // An error here tells of an earlier datagram that nobody took; the server goes on.
         let Ok(datagram) = socket.receive(&mut buf).await else { continue };
         let question = &buf[..datagram.len.min(buf.len())];
-        let Response::Messages(messages, why) = zones.respond(&net, question, datagram.from, Carrier::Udp) else {
+        let Response::Messages(messages, why) = served.respond(net.now(), question, datagram.from, Carrier::Udp) else {
             continue;
         };
-        for message in messages {
+        for mut message in messages {
+            let verdict = limiter.as_mut().map(|limiter| limiter.judge(net.now(), datagram.from.ip(), &message));
+            match verdict.unwrap_or(Verdict::Send) {
+                Verdict::Send => {}
+                Verdict::CutOff => {
+                    limited(&net, datagram.from, "cut off");
+                    message = cut_off(message);
+                }
+                Verdict::Drop => {
+                    limited(&net, datagram.from, "not answered");
+                    continue;
+                }
+            }
             note(&net, datagram.from, Carrier::Udp, &message, why);
             if let Ok(bytes) = message.to_vec() {
                 let _ = socket.send_to(&bytes, datagram.from).await;
@@ -150,25 +164,25 @@ async fn over_udp(net: NetRef, zones: Zones, socket: UdpSocket) {
     }
 }
 
-async fn over_tcp(net: NetRef, zones: Zones, acceptor: Acceptor) {
+async fn over_tcp(net: NetRef, served: Served, acceptor: Acceptor) {
     let serve = |(stream, from)| {
-        let (net, zones) = (net.clone(), zones.clone());
+        let (net, served) = (net.clone(), served.clone());
         async move {
             // An error is the client's.
-            let _ = serve_stream(&net, &zones, stream, from).await;
+            let _ = serve_stream(&net, &served, stream, from).await;
         }
     };
     let _ = acceptor.serve(&net, serve).await;
 }
 
-async fn serve_stream(net: &NetRef, zones: &Zones, mut stream: TcpStream, from: SocketAddr) -> io::Result<()> {
+async fn serve_stream(net: &NetRef, served: &Served, mut stream: TcpStream, from: SocketAddr) -> io::Result<()> {
     let mut question = Vec::new();
     loop {
         // RFC 1035 §4.2.2: "The message is prefixed with a two byte length field".
         let length = net.timeout(IDLE, stream.read_u16()).await??;
         question.resize(length.into(), 0);
         net.timeout(IDLE, stream.read_exact(&mut question)).await??;
-        let Response::Messages(messages, why) = zones.respond(net, &question, from, Carrier::Tcp) else {
+        let Response::Messages(messages, why) = served.respond(net.now(), &question, from, Carrier::Tcp) else {
             return Ok(());
         };
         for message in messages {
@@ -180,6 +194,13 @@ async fn serve_stream(net: &NetRef, zones: &Zones, mut stream: TcpStream, from: 
             net.timeout(IDLE, stream.write_all(&framed)).await??;
         }
     }
+}
+
+fn limited(net: &NetRef, to: SocketAddr, what: &'static str) {
+    net.count("dns.limited");
+    net.trace(Storey::Application, "dns.limited", |f| {
+        f.set("to", to).set("what", what).set("why", "its network is sent more answers of the kind than it may have");
+    });
 }
 
 fn note(net: &NetRef, to: SocketAddr, carrier: Carrier, message: &Message, why: Option<&'static str>) {
@@ -197,7 +218,22 @@ fn note(net: &NetRef, to: SocketAddr, carrier: Carrier, message: &Message, why: 
         });
         return;
     }
+    if message.metadata.op_code == OpCode::Notify {
+        net.trace(Storey::Application, "dns.notified", |f| {
+            f.set("from", to).set("code", super::code_name(code));
+            if let [zone] = &message.queries[..] {
+                f.set("zone", zone.name().to_ascii());
+            }
+            if let Some(why) = why {
+                f.set("why", why);
+            }
+        });
+        return;
+    }
     net.count("dns.queries");
+    if message.metadata.truncation {
+        net.count("dns.truncated");
+    }
     if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
         net.count("dns.failed");
     }
@@ -224,5 +260,9 @@ pub const METRICS: &[Metric] = &[
     Metric::counter("dns.queries", "questions answered"),
     Metric::counter("dns.updates", "changes of zones that were asked for and made"),
     Metric::counter("dns.updates.refused", "changes of zones that were asked for and not made"),
+    Metric::counter("dns.truncated", "questions answered with TC, which are to be asked again over TCP"),
+    Metric::counter("dns.transfers", "zones that came from a primary, whole"),
+    Metric::counter("dns.transfers.failed", "primaries that could not be asked, or gave no zone"),
+    Metric::counter("dns.limited", "answers that a rate limit kept back or cut off"),
     Metric::counter("dns.failed", "questions answered with neither `NOERROR` nor `NXDOMAIN`"),
 ];

@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Bound;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT};
 use hickory_proto::rr::{LowerName, Name, RData, Record, RecordType};
@@ -55,6 +55,16 @@ pub enum ZoneError {
     CnameAndOther(String),
     /// A character-string of more than 255 bytes (RFC 1035 §3.3).
     LongText(String),
+    /// A second, different CNAME or DNAME at one name.
+    SecondAlias(String),
+    /// The zone has no SOA record.
+    NoSoa,
+    /// The zone has two different SOA records.
+    SecondSoa,
+    /// A SOA record at another name than the origin.
+    SoaElsewhere(String),
+    /// The origin has no NS record.
+    NoServers,
 }
 
 impl fmt::Display for ZoneError {
@@ -64,6 +74,11 @@ impl fmt::Display for ZoneError {
             Self::OutOfZone(name) => write!(f, "`{name}` does not lie in the zone"),
             Self::CnameAndOther(name) => write!(f, "`{name}` has a CNAME, and so can have nothing else"),
             Self::LongText(name) => write!(f, "a string of the TXT record of `{name}` is longer than 255 bytes"),
+            Self::SecondAlias(name) => write!(f, "`{name}` is an alias of something else already"),
+            Self::NoSoa => f.write_str("the zone has no SOA record"),
+            Self::SecondSoa => f.write_str("the zone has a SOA record already"),
+            Self::SoaElsewhere(name) => write!(f, "a SOA record at `{name}`, which is not the origin of the zone"),
+            Self::NoServers => f.write_str("the origin of the zone has no NS record"),
         }
     }
 }
@@ -80,13 +95,25 @@ impl std::error::Error for ZoneError {}
 /// assert!(zone.add("www", Data::A([10, 0, 3, 3].into())).is_err(), "a CNAME stands alone");
 /// # Ok::<(), septet_application::dns::ZoneError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Zone {
     origin: Name,
     ttl: u32,
     nodes: BTreeMap<LowerName, Node>,
     /// The sets of records that updates brought; the others no update changes.
     by_update: BTreeSet<(LowerName, RecordType)>,
+    apex: LowerName,
+    state: State,
+}
+
+/// Whether a zone is answered from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Served,
+    /// It was never transferred from its primary.
+    Awaited,
+    /// Its primary has not been heard of for too long.
+    Expired,
 }
 
 /// What is known of one name. A name that only lies between others has an empty node (RFC 4592 §2.2.2).
@@ -117,7 +144,8 @@ impl Zone {
         let mut name = parse(origin, None)?;
         name.set_fqdn(true);
         let ttl = u32::try_from(TTL.as_secs()).unwrap_or(u32::MAX);
-        let mut zone = Self { origin: name, ttl, nodes: BTreeMap::new(), by_update: BTreeSet::new() };
+        let mut zone = Self::empty(name, State::Served);
+        zone.ttl = ttl;
         let server = zone.name("ns")?;
         let mailbox = zone.name("hostmaster")?;
         // The timers that RIPE-203 recommends for small and stable zones.
@@ -125,6 +153,91 @@ impl Zone {
         zone.insert(Record::from_rdata(zone.origin.clone(), ttl, RData::SOA(soa)))?;
         zone.insert(Record::from_rdata(zone.origin.clone(), ttl, RData::NS(NS(server))))?;
         Ok(zone)
+    }
+
+    fn empty(origin: Name, state: State) -> Self {
+        let apex = LowerName::new(&origin);
+        Self { origin, ttl: 0, nodes: BTreeMap::new(), by_update: BTreeSet::new(), apex, state }
+    }
+
+    /// A zone that a secondary server is to fetch from its primary; until then it has no answers.
+    ///
+    /// # Errors
+    /// [`ZoneError::Name`].
+    pub fn awaited(origin: &str) -> Result<Self, ZoneError> {
+        let mut name = parse(origin, None)?;
+        name.set_fqdn(true);
+        Ok(Self::empty(name, State::Awaited))
+    }
+
+    /// A zone of whole records: those of a zone file or of a transfer. Exactly one of them is the SOA, at the origin, which
+    /// has NS records too.
+    ///
+    /// # Errors
+    /// Each kind of [`ZoneError`], with the number of the record that it is about, where it is about one.
+    pub fn of_records(
+        origin: Name,
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<Self, (Option<usize>, ZoneError)> {
+        let mut zone = Self::empty(origin, State::Served);
+        for (at, record) in records.into_iter().enumerate() {
+            let refused = |why| (Some(at), why);
+            if record.record_type() == RecordType::SOA {
+                if LowerName::new(&record.name) != zone.apex {
+                    return Err(refused(ZoneError::SoaElsewhere(record.name.to_ascii())));
+                }
+                if zone.soa().is_some_and(|soa| soa.data != record.data) {
+                    return Err(refused(ZoneError::SecondSoa));
+                }
+            }
+            zone.insert(record).map_err(refused)?;
+        }
+        let apex = zone.nodes.get(&zone.apex);
+        let has = |kind| apex.is_some_and(|node| node.contains_key(&kind));
+        for (kind, why) in [(RecordType::SOA, ZoneError::NoSoa), (RecordType::NS, ZoneError::NoServers)] {
+            if !has(kind) {
+                return Err((None, why));
+            }
+        }
+        Ok(zone)
+    }
+
+    /// Why nothing can be answered from it, where that is so.
+    pub(super) const fn out_of_service(&self) -> Option<&'static str> {
+        match self.state {
+            State::Served => None,
+            State::Awaited => Some("the zone has not come from its primary yet"),
+            State::Expired => Some("the zone has expired: its primary was not heard of for too long"),
+        }
+    }
+
+    /// RFC 1035 §3.3.13: EXPIRE is "the upper limit on the time interval that can elapse before the zone is no longer
+    /// authoritative".
+    pub(super) fn expire(&mut self) {
+        if self.state == State::Served {
+            self.state = State::Expired;
+        }
+    }
+
+    /// The serial of the SOA.
+    pub fn serial(&self) -> Option<u32> {
+        match &self.soa()?.data {
+            RData::SOA(soa) => Some(soa.serial),
+            _ => None,
+        }
+    }
+
+    /// Says which version of the zone it is.
+    pub fn set_serial(&mut self, serial: u32) {
+        let set = self.nodes.get_mut(&self.apex).and_then(|node| node.get_mut(&RecordType::SOA));
+        if let Some(Record { data: RData::SOA(soa), .. }) = set.and_then(|set| set.first_mut()) {
+            soa.serial = serial;
+        }
+    }
+
+    /// The origin, as names are compared.
+    pub(super) const fn apex(&self) -> &LowerName {
+        &self.apex
     }
 
     /// The origin.
@@ -190,14 +303,19 @@ impl Zone {
 
     fn insert(&mut self, record: Record) -> Result<(), ZoneError> {
         let owner = LowerName::new(&record.name);
-        let origin = LowerName::new(&self.origin);
-        if !origin.zone_of(&owner) {
+        if !self.apex.zone_of(&owner) {
             return Err(ZoneError::OutOfZone(record.name.to_ascii()));
         }
         let kind = record.record_type();
         let node = self.nodes.entry(owner.clone()).or_default();
+        // RFC 2181 §10.1: a name has one canonical name; RFC 6672 §2.4: "There MUST NOT be more than one DNAME".
+        if matches!(kind, RecordType::CNAME | RecordType::DNAME)
+            && node.get(&kind).is_some_and(|set| set.iter().any(|r| r.data != record.data))
+        {
+            return Err(ZoneError::SecondAlias(record.name.to_ascii()));
+        }
         let clash = match kind {
-            RecordType::CNAME => !node.is_empty(),
+            RecordType::CNAME => node.keys().any(|kind| *kind != RecordType::CNAME),
             _ => node.contains_key(&RecordType::CNAME),
         };
         if clash {
@@ -213,11 +331,19 @@ impl Zone {
             set.push(record);
         }
         let mut between = owner;
-        while between != origin {
+        while between != self.apex {
             between = between.base_name();
             self.nodes.entry(between.clone()).or_default();
         }
         Ok(())
+    }
+
+    /// The names that have addresses, and these.
+    pub fn addresses(&self) -> impl Iterator<Item = (String, IpAddr)> {
+        self.records().filter_map(|record| {
+            let name = record.name.to_ascii().trim_end_matches('.').to_ascii_lowercase();
+            Some((name, record.data.ip_addr()?))
+        })
     }
 
     /// The node at `name`.
@@ -227,7 +353,7 @@ impl Zone {
 
     /// Whether a name lies in the zone.
     pub(super) fn holds(&self, name: &LowerName) -> bool {
-        LowerName::new(&self.origin).zone_of(name)
+        self.apex.zone_of(name)
     }
 
     /// Whether an update of records of `kind` at a name would touch what no update brought. Beside a CNAME stands nothing.
@@ -235,7 +361,7 @@ impl Zone {
         let touches =
             |own: RecordType| own == kind || kind == RecordType::ANY || [own, kind].contains(&RecordType::CNAME);
         let is_own = |own: &RecordType| touches(*own) && !self.by_update.contains(&(name.clone(), *own));
-        *name == LowerName::new(&self.origin) || self.nodes.get(name).is_some_and(|node| node.keys().any(is_own))
+        *name == self.apex || self.nodes.get(name).is_some_and(|node| node.keys().any(is_own))
     }
 
     /// How many sets of records updates brought.
@@ -271,9 +397,8 @@ impl Zone {
             return;
         }
         // A name that only lies between others has a node, too, as long as there is one below it.
-        let origin = LowerName::new(&self.origin);
         let mut name = name.clone();
-        while name != origin && self.nodes.get(&name).is_some_and(BTreeMap::is_empty) && !self.has_below(&name) {
+        while name != self.apex && self.nodes.get(&name).is_some_and(BTreeMap::is_empty) && !self.has_below(&name) {
             self.nodes.remove(&name);
             name = name.base_name();
         }
@@ -287,8 +412,7 @@ impl Zone {
 
     /// Tells that the zone is another than before.
     pub(super) fn advance_serial(&mut self) {
-        let origin = LowerName::new(&self.origin);
-        let set = self.nodes.get_mut(&origin).and_then(|node| node.get_mut(&RecordType::SOA));
+        let set = self.nodes.get_mut(&self.apex).and_then(|node| node.get_mut(&RecordType::SOA));
         if let Some(Record { data: RData::SOA(soa), .. }) = set.and_then(|set| set.first_mut()) {
             // RFC 1982; no zone has the serial 0 (RFC 2136 §7.14).
             soa.serial = soa.serial.wrapping_add(1).max(1);
@@ -297,7 +421,7 @@ impl Zone {
 
     /// The SOA record.
     pub(super) fn soa(&self) -> Option<&Record> {
-        self.nodes.get(&LowerName::new(&self.origin))?.get(&RecordType::SOA)?.first()
+        self.nodes.get(&self.apex)?.get(&RecordType::SOA)?.first()
     }
 
     /// Every record, the SOA first (RFC 5936 §2.2).

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use septet_live::ForwardSpec;
 
+use super::services::dns::Dns;
 use super::services::flags::Flags;
 use super::services::http::Http;
 use crate::report::StoryLength;
@@ -271,12 +272,15 @@ pub(crate) struct TapArgs {
 pub(crate) enum ServiceCommand {
     /// Serve files and pages over HTTP
     Http(ServiceArgs<Http>),
+    /// Answer for zones, and keep copies of others'
+    Dns(ServiceArgs<Dns>),
 }
 
 impl ServiceCommand {
     pub(crate) fn parts(&self) -> (&dyn Flags, &FrameArgs, &TapArgs) {
         match self {
             Self::Http(args) => args.parts(),
+            Self::Dns(args) => args.parts(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! a file here and a line of `ServiceCommand`. All else is one for all: the file is checked before anything is given up, SIGHUP
 //! reads it again and no connection hears of it, SIGTERM lets connections end, root is dropped when everything is open.
 
+pub(crate) mod dns;
 pub(crate) mod flags;
 pub(crate) mod http;
 mod log;

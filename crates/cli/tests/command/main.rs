@@ -5,6 +5,8 @@ mod ca;
 mod check;
 mod codes;
 mod course;
+#[cfg(unix)]
+mod dns;
 mod docs;
 #[cfg(unix)]
 mod files;

@@ -12,13 +12,8 @@ use septet_physical::DeliveryTrace;
 pub(crate) struct Files {
     /// The lab file's directory.
     beside: PathBuf,
-    read: RefCell<BTreeMap<String, Read>>,
-}
-
-#[derive(Debug)]
-struct Read {
-    text: Arc<str>,
-    trace: Arc<DeliveryTrace>,
+    read: RefCell<BTreeMap<String, Arc<str>>>,
+    traces: RefCell<BTreeMap<String, Arc<DeliveryTrace>>>,
 }
 
 /// The largest file that is read; recordings of an hour have a few megabytes.
@@ -28,7 +23,7 @@ impl Files {
     /// Those that a lab file called `source` names.
     pub(crate) fn beside(source: &str) -> Self {
         let directory = Path::new(source).parent().map(Path::to_path_buf).unwrap_or_default();
-        Self { beside: directory, read: RefCell::default() }
+        Self { beside: directory, read: RefCell::default(), traces: RefCell::default() }
     }
 
     /// The directory that they are named from.
@@ -38,8 +33,8 @@ impl Files {
 
     /// The trace in the file `name`, or why there is none, in words.
     pub(crate) fn trace(&self, name: &str) -> Result<Arc<DeliveryTrace>, String> {
-        if let Some(known) = self.read.borrow().get(name) {
-            return Ok(known.trace.clone());
+        if let Some(known) = self.traces.borrow().get(name) {
+            return Ok(known.clone());
         }
         let path = self.beside.join(name);
         let shown = path.display();
@@ -54,12 +49,20 @@ impl Files {
         let text: Arc<str> = std::fs::read_to_string(&path).map_err(unreadable)?.into();
         let trace = DeliveryTrace::parse(&text).map_err(|invalid| format!("{shown}, {invalid}"))?;
         let trace = Arc::new(trace);
-        self.read.borrow_mut().insert(name.to_owned(), Read { text, trace: trace.clone() });
+        self.read.borrow_mut().insert(name.to_owned(), text);
+        self.traces.borrow_mut().insert(name.to_owned(), trace.clone());
         Ok(trace)
+    }
+
+    /// The text of the file `name`, which must not lie outside of the directory `within`, or why there is none, in words.
+    pub(crate) fn text(&self, name: &Path, within: &Path) -> Result<String, String> {
+        let text = septet_service::read_file(&self.beside, name, within, LARGEST)?;
+        self.read.borrow_mut().insert(name.display().to_string(), text.as_str().into());
+        Ok(text)
     }
 
     /// What was read, by the names that the lab file uses.
     pub(crate) fn contents(&self) -> BTreeMap<String, Arc<str>> {
-        self.read.borrow().iter().map(|(name, read)| (name.clone(), read.text.clone())).collect()
+        self.read.borrow().clone()
     }
 }

@@ -288,7 +288,7 @@ impl Reader<'_> {
             let table = Arc::as_ptr(&node.table);
             let spec = match &last {
                 Some((of, spec)) if core::ptr::eq(*of, table) => spec.clone(),
-                _ => Arc::new(node.spec(defaults, topology, &|node| declared[node].kind, self.mistakes)),
+                _ => Arc::new(node.spec(defaults, topology, &|node| declared[node].kind, self.files, self.mistakes)),
             };
             last = Some((table, spec.clone()));
             let stack = spec.stack();

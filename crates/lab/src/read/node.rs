@@ -20,6 +20,7 @@ use septet_transport::tcp;
 use crate::firewall::{self, FIREWALL, NAT};
 use crate::model::address;
 use crate::model::command::{self, Command};
+use crate::model::files::Files;
 use crate::model::medium;
 use crate::model::multicast::MulticastSpec;
 use crate::model::node::{
@@ -29,6 +30,7 @@ use crate::model::node::{
 use crate::model::switch::Layer;
 use crate::model::topology::Topology;
 use crate::model::versions::Versions;
+use crate::read::known::Known;
 use crate::read::routes::ROUTES;
 use crate::read::switch::{self, SWITCH};
 use crate::read::tcp::TCP;
@@ -344,14 +346,16 @@ impl Declared {
         defaults: &Arc<tcp::Config>,
         topology: &Topology,
         kinds: &dyn Fn(usize) -> NodeKind,
+        files: &Files,
         mistakes: &mut Mistakes,
     ) -> NodeSpec {
+        let known = Known { topology, files };
         match self.kind {
             NodeKind::Hub => NodeSpec::Hub,
             NodeKind::Switch => NodeSpec::Switch(switch::read(&self.table, Layer::Two, topology, mistakes)),
             NodeKind::L3Switch => {
                 let switch = switch::read(&self.table, Layer::Three, topology, mistakes);
-                let mut stack = stack(&self.table, defaults, topology, mistakes);
+                let mut stack = stack(&self.table, defaults, known, mistakes);
                 stack.of_vlans = vlan_addresses(&self.table, mistakes);
                 stack.multicast = multicast::read(&self.table, topology, kinds, mistakes);
                 said_twice(&stack, mistakes);
@@ -359,16 +363,17 @@ impl Declared {
             }
             NodeKind::Router => NodeSpec::Router(StackSpec {
                 multicast: multicast::read(&self.table, topology, kinds, mistakes),
-                ..stack(&self.table, defaults, topology, mistakes)
+                ..stack(&self.table, defaults, known, mistakes)
             }),
-            NodeKind::Host => NodeSpec::Host(host(&self.table, defaults, topology, mistakes)),
+            NodeKind::Host => NodeSpec::Host(host(&self.table, defaults, known, mistakes)),
         }
     }
 }
 
-fn host(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistakes: &mut Mistakes) -> HostSpec {
+fn host(table: &Table, defaults: &Arc<tcp::Config>, known: Known<'_>, mistakes: &mut Mistakes) -> HostSpec {
+    let topology = known.topology;
     HostSpec {
-        stack: stack(table, defaults, topology, mistakes),
+        stack: stack(table, defaults, known, mistakes),
         exec: table.get(&EXEC).map(|text| text.text),
         tap: table.get(&TAP).map(|text| text.text),
         resolvers: table
@@ -403,7 +408,8 @@ fn resolver(text: &Text, topology: &Topology, mistakes: &mut Mistakes) -> Option
     node.map(Resolver::Node).map_err(|wrong| mistakes.push(wrong.mistake(text))).ok()
 }
 
-fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistakes: &mut Mistakes) -> StackSpec {
+fn stack(table: &Table, defaults: &Arc<tcp::Config>, known: Known<'_>, mistakes: &mut Mistakes) -> StackSpec {
+    let topology = known.topology;
     let port = |(number, port): (u16, Entry<'_, Table>)| {
         let vlans = vlans(port.value, topology, mistakes);
         let (addresses, mtu) = (port.value.get(&PORT_ADDRESS).unwrap_or_default(), port.value.get(&MTU));
@@ -416,7 +422,7 @@ fn stack(table: &Table, defaults: &Arc<tcp::Config>, topology: &Topology, mistak
         listening: listeners::read(table, mistakes),
         costs: costs::read(table),
         commands: table.get(&RUN).unwrap_or_default(),
-        services: septet_service::read(table, topology, mistakes),
+        services: septet_service::read(table, &known, mistakes),
         duplex: table.get(&DUPLEX).unwrap_or_default(),
         turnaround: table.get(&TURNAROUND),
         versions: table.get(&IP),

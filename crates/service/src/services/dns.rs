@@ -4,7 +4,7 @@ use core::str::FromStr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use septet_application::dns;
@@ -16,10 +16,17 @@ use septet_language::schema::{Count, Key, Named, Phrase, Section, Table, TableOf
 use septet_language::units;
 use septet_language::words::{Word, Words, Wrong};
 
+use crate::listen;
 use crate::record::RecordData;
 use crate::run::{Boot, run};
 use crate::service::{Kind, On, Reading, Service};
 use crate::site::{HostId, Site, StartError};
+
+mod files;
+mod peers;
+
+pub use files::ZoneFile;
+pub use peers::{Allowed, Peer};
 
 pub(crate) const KIND: Kind = Kind { key: &KEY, on: On::Hosts, metrics: dns::SERVER_METRICS, read };
 
@@ -28,20 +35,57 @@ static KEY: Key<TableOf> =
 
 static SECTION: Section = Section::new(
     "An authoritative name server. Beside its zones it knows every node as `NAME.lab`.",
-    &[&[&LIFETIME, &UDP_SIZE, &ZONES]],
+    &[&[&LISTEN, &LIFETIME, &UDP_SIZE, &ZONES, &ZONE_FILES, &SECONDARY, &TRANSFER, &NOTIFY, &RATE_LIMIT, &SLIP]],
 );
 
+static LISTEN: Key<Texts<SocketAddr>> = Key::new(
+    "listen",
+    Texts(Phrase { what: "an address, with its port where that is another than 53", example: ":5353", read: listener }),
+    "where it listens, with UDP and TCP: an address, a port, or both (port 53 of every address)",
+);
 static LIFETIME: Key<Time> =
     Key::new("ttl", Time, "how long others may keep what they were told, where a record does not say (1h)");
 static UDP_SIZE: Key<Count<u16>> = Key::new(
     "udp_size",
     Count(512, 65_507),
-    "the largest datagram that it sends, in bytes; longer answers go over TCP (4096)",
+    "the largest datagram that it sends, in bytes; longer answers go over TCP (1232)",
 );
 static ZONES: Key<Named<Named<Texts<Text>>>> = Key::new(
     "zones",
     Named("zone", Named("name", Texts(Phrase::later("a record", "lb")))),
     "by zone and name what is known: a node, an address, or a record such as `CNAME www`",
+);
+static ZONE_FILES: Key<Named<Phrase<Text>>> = Key::new(
+    "zone_files",
+    Named("zone", Phrase::later("a file", "shop.zone")),
+    "by zone the file that has its records (RFC 1035 §5), relative to this one",
+);
+
+static SECONDARY: Key<Named<Texts<Text>>> = Key::new(
+    "secondary",
+    Named("zone", Texts(Phrase::later("a name server", "ns1"))),
+    "by zone the name servers that it is fetched from, by name or address: the first that answers",
+);
+static TRANSFER: Key<Texts<Text>> = Key::new(
+    "transfer",
+    Texts(Phrase::later("a host, an address or a prefix", "ns2")),
+    "who may have whole zones: hosts, addresses, prefixes (in a lab everyone, on a machine nobody)",
+);
+static NOTIFY: Key<Texts<Text>> = Key::new(
+    "notify",
+    Texts(Phrase::later("a name server", "ns2")),
+    "the name servers that are told when a zone changes, by name or address (RFC 1996)",
+);
+
+static RATE_LIMIT: Key<Count<u32>> = Key::new(
+    "rate_limit",
+    Count(1, 1_000_000),
+    "how many answers of a kind a network (/24, /56) is sent in a second over UDP (as many as it asks for)",
+);
+static SLIP: Key<Count<u32>> = Key::new(
+    "slip",
+    Count(0, 100),
+    "with `rate_limit`: one in so many of the other answers is sent cut off, none with 0 (2)",
 );
 
 /// An authoritative name server.
@@ -53,6 +97,18 @@ pub struct Dns {
     pub ttl: Option<Duration>,
     /// The largest datagram that it sends, where the file says.
     pub udp_size: Option<u16>,
+    /// The zones that were read from files.
+    pub files: Vec<ZoneFile>,
+    /// Where it listens; port 53 of every address where nothing is said.
+    pub listen: Vec<SocketAddr>,
+    /// The zones that it fetches, and from whom.
+    pub secondary: Vec<(String, Vec<Peer>)>,
+    /// Who may have whole zones, where it is not everyone.
+    pub transfer: Option<Vec<Allowed>>,
+    /// Who is told of changes.
+    pub notify: Vec<Peer>,
+    /// How many answers are sent, where that is bounded.
+    pub rate_limit: Option<dns::RateLimit>,
 }
 
 /// A zone.
@@ -85,23 +141,39 @@ impl Service for Dns {
             if name == "@" { zone.origin.clone() } else { format!("{name}.{}", zone.origin) }
         };
         let records = self.zones.iter().flat_map(|z| z.records.iter().map(move |(name, spec)| (z, name, spec)));
-        records.map(|(zone, name, spec)| (full(zone, name), spec.data.clone())).collect()
+        let inline = records.map(|(zone, name, spec)| (full(zone, name), spec.data.clone()));
+        inline.chain(self.files.iter().flat_map(ZoneFile::names)).collect()
     }
 
     fn zones(&self) -> Vec<String> {
-        self.zones.iter().map(|zone| zone.origin.clone()).collect()
+        let files = self.files.iter().map(|zone| zone.origin.clone());
+        self.zones
+            .iter()
+            .map(|zone| zone.origin.clone())
+            .chain(files)
+            .chain(self.secondary.iter().map(|(zone, _)| zone.clone()))
+            .collect()
     }
 
     fn answers_names_at(&self) -> Option<u16> {
-        Some(dns::PORT)
+        self.ports().first().copied()
     }
 
     fn ports(&self) -> Vec<u16> {
-        vec![dns::PORT]
+        let mut ports: Vec<u16> = self.listen.iter().map(SocketAddr::port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        if ports.is_empty() { vec![dns::PORT] } else { ports }
     }
 
     fn transports(&self) -> &'static [Transport] {
         &[Transport::Udp, Transport::Tcp]
+    }
+
+    fn places(&self) -> Vec<(Transport, SocketAddr)> {
+        let everywhere = [(Ipv6Addr::UNSPECIFIED, dns::PORT).into()];
+        let at = if self.listen.is_empty() { &everywhere[..] } else { &self.listen };
+        at.iter().flat_map(|at| self.transports().iter().map(move |t| (*t, *at))).collect()
     }
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
@@ -111,17 +183,43 @@ impl Service for Dns {
         moments.retain(|at| *at < Instant::FAR_FUTURE);
         moments.sort_unstable();
         moments.dedup();
-        let versions = moments.into_iter().map(|at| Ok((at, self.zones_at(at, site)?)));
-        let mut server = dns::Server::changing(versions.collect::<Result<_, StartError>>()?);
+        let mut versions: Vec<(Instant, Vec<dns::Zone>)> = Vec::new();
+        for at in moments {
+            let mut zones = self.zones_at(at, site)?;
+            if let Some((_, before)) = versions.last().filter(|_| self.has_secondaries()) {
+                advance(&mut zones, before);
+            }
+            versions.push((at, zones));
+        }
+        let mut server = dns::Server::changing(versions);
         server = server.updaters(site.name_tellers());
         if let Some(bytes) = self.udp_size {
             server = server.udp_size(bytes);
         }
+        if !self.listen.is_empty() {
+            server = server.listen(self.listen.clone());
+        }
+        if let Some(allowed) = &self.transfer {
+            server = server.transfers_to(allowed.iter().flat_map(|allowed| allowed.prefixes(site)).collect());
+        }
+        for (origin, primaries) in &self.secondary {
+            server = server.secondary(origin, primaries.iter().flat_map(|peer| peer.at(site)).collect())?;
+        }
+        if let Some(limit) = self.rate_limit {
+            server = server.rate_limit(limit);
+        }
+        // Each is told once, though it may have many addresses.
+        server = server.notifies(self.notify.iter().filter_map(|peer| peer.at(site).into_iter().next()).collect());
         Ok(Box::new(move |net| run(&net, KEY.name(), server.clone().serve(net.clone()))))
     }
 }
 
 impl Dns {
+    /// Whether others may keep copies, and so must see which is newer.
+    fn has_secondaries(&self) -> bool {
+        !self.notify.is_empty() || self.transfer.as_ref().is_some_and(|allowed| !allowed.is_empty())
+    }
+
     /// Everything that it knows at this moment.
     fn zones_at(&self, at: Instant, site: &dyn Site) -> Result<Vec<dns::Zone>, StartError> {
         let mut zones = Vec::new();
@@ -146,7 +244,19 @@ impl Dns {
             }
             zones.push(zone);
         }
+        zones.extend(self.files.iter().map(|file| (*file.zone).clone()));
         Ok(zones)
+    }
+}
+
+/// Gives those zones that are others than before the next serial.
+fn advance(zones: &mut [dns::Zone], before: &[dns::Zone]) {
+    for (zone, before) in zones.iter_mut().zip(before) {
+        let serial = before.serial().unwrap_or_default();
+        zone.set_serial(serial);
+        if zone != before {
+            zone.set_serial(serial + 1);
+        }
     }
 }
 
@@ -233,7 +343,79 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         }
         zones.push(zone);
     }
-    Some(Arc::new(Dns { zones, ttl: table.get(&LIFETIME), udp_size: table.get(&UDP_SIZE) }))
+    let mut files: Vec<ZoneFile> = Vec::new();
+    for (origin, file) in table.get(&ZONE_FILES).unwrap_or_default() {
+        let name = origin.text.trim_end_matches('.').to_ascii_lowercase();
+        let known = zones.iter().map(|zone| &zone.origin).chain(files.iter().map(|file| &file.origin));
+        if let Some(known) = known.map(String::as_str).chain(reading.hosts.domain()).find(|known| **known == name) {
+            let reason = format!("the zone `{known}` is there already");
+            reading.mistakes.push(Mistake::new("zone", origin.span.clone(), reason, "again"));
+            continue;
+        }
+        files.extend(files::read(&name, &file, reading));
+    }
+    let mut secondary = Vec::new();
+    for (origin, texts) in table.get(&SECONDARY).unwrap_or_default() {
+        let name = origin.text.trim_end_matches('.').to_ascii_lowercase();
+        let known = zones.iter().map(|zone| &zone.origin).chain(files.iter().map(|file| &file.origin));
+        if let Some(known) = known.map(String::as_str).chain(reading.hosts.domain()).find(|known| **known == name) {
+            let reason = format!("the zone `{known}` is there already");
+            reading.mistakes.push(Mistake::new("zone", origin.span.clone(), reason, "again"));
+            continue;
+        }
+        if let Err(why) = dns::Zone::awaited(&name) {
+            reading.mistakes.push(unfit("zone", origin.span.clone(), &why));
+            continue;
+        }
+        if texts.is_empty() {
+            let reason = "a zone is fetched from somewhere";
+            let mistake = Mistake::new("zone", origin.span.clone(), reason, "no name server");
+            reading.mistakes.push(mistake.help("\"shop.test\" = \"ns1\"".to_owned()));
+        }
+        secondary.push((name, read_all(&texts, peers::peer, reading)));
+    }
+    // On a machine the world can ask; there a zone is given away only where that is said.
+    let transfer = match table.get(&TRANSFER) {
+        Some(texts) => Some(read_all(&texts, peers::allowed, reading)),
+        None => reading.hosts.domain().is_none().then(Vec::new),
+    };
+    let notify = read_all(&table.get(&NOTIFY).unwrap_or_default(), peers::peer, reading);
+    Some(Arc::new(Dns {
+        // BIND's and NSD's slip.
+        rate_limit: (table.get(&RATE_LIMIT))
+            .map(|per_second| dns::RateLimit { per_second, slip: table.get(&SLIP).unwrap_or(2) }),
+        secondary,
+        transfer,
+        notify,
+        zones,
+        ttl: table.get(&LIFETIME),
+        udp_size: table.get(&UDP_SIZE),
+        files,
+        listen: table.get(&LISTEN).unwrap_or_default(),
+    }))
+}
+
+/// What each of the texts says; mistakes are reported.
+fn read_all<T>(texts: &[Text], read: fn(&Text, &Reading<'_>) -> Result<T, Wrong>, reading: &mut Reading<'_>) -> Vec<T> {
+    let mut all = Vec::new();
+    for text in texts {
+        let one = read(text, reading);
+        all.extend(reading.or_report(text, one));
+    }
+    all
+}
+
+/// `10.0.1.5`, `:5353`, `127.0.0.1:5353`, `[::1]:5353`
+fn listener(_: &str, text: &Text) -> Result<SocketAddr, Wrong> {
+    let word = Word { text: text.text.trim(), at: 0 };
+    if let Some(port) = word.text.strip_prefix(':') {
+        return Ok((Ipv6Addr::UNSPECIFIED, listen::port(Word { text: port, at: 1 })?).into());
+    }
+    let at = word.text.parse::<SocketAddr>().or_else(|_| word.text.parse::<IpAddr>().map(|ip| (ip, dns::PORT).into()));
+    at.map_err(|_| {
+        Wrong::new("listen", word.range(), format!("`{}` is no address", word.text))
+            .help("`10.0.1.5`, `127.0.0.1:5353` or `:5353`".to_owned())
+    })
 }
 
 fn unfit(code: &'static str, span: core::ops::Range<usize>, why: &dns::ZoneError) -> Mistake {

@@ -17,7 +17,7 @@ use septet_socket::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 
-use super::super::message::{Carrier, EDNS_UDP, PLAIN_UDP, Response, respond};
+use super::super::message::{Carrier, EDNS_UDP, PLAIN_UDP, Response, Terms, Transfers, respond};
 use super::super::{PORT, Zone, code_name};
 use super::Limits;
 use super::hints::Hint;
@@ -260,7 +260,8 @@ impl Shared {
         let name = LowerName::new(&request.name);
         let is_own = self.zones.iter().any(|zone| LowerName::new(zone.origin()).zone_of(&name));
         let carrier = if over == "TCP" { Carrier::Tcp } else { Carrier::Udp };
-        let Response::Messages(messages, _) = is_own.then(|| respond(&self.zones, bytes, carrier, EDNS_UDP))? else {
+        let terms = Terms { carrier, udp_size: EDNS_UDP, transfers: Transfers::Given };
+        let Response::Messages(messages, _) = is_own.then(|| respond(&self.zones, bytes, terms))? else {
             return None;
         };
         let mut message = messages.into_iter().next()?;
