@@ -6,6 +6,8 @@ mod balancer_fronts;
 mod balancers;
 #[path = "labs/dns.rs"]
 mod dns;
+#[path = "labs/http.rs"]
+mod http;
 #[path = "labs/io_models.rs"]
 mod io_models;
 #[path = "labs/name_servers.rs"]

@@ -84,6 +84,14 @@ impl Connection {
         response
     }
 
+    /// The same connection for another request at the same time, where it speaks HTTP/2.
+    pub fn share(&self) -> Option<Self> {
+        match &self.sender {
+            Sender::Http1(_) => None,
+            Sender::Http2(sender) => Some(Self { sender: Sender::Http2(sender.clone()), errand: self.errand.clone() }),
+        }
+    }
+
     /// What the calling task does from here on, it does because of what came over this connection last.
     pub fn because(&self) {
         self.errand.take();

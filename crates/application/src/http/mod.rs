@@ -47,6 +47,7 @@ pub use service::{Peer, Service, broken, plain};
 pub use site::{Dots, Endpoints, Listing, Root, Site};
 
 pub(crate) use coding::Decoding;
+pub(crate) use digest::base64;
 pub use runtime::Io;
 pub(crate) use service::sign;
 

@@ -16,6 +16,8 @@ mod io;
 mod keys;
 #[cfg(target_os = "linux")]
 mod live;
+#[cfg(unix)]
+mod nginx;
 mod plot;
 #[cfg(target_os = "linux")]
 mod proxied;

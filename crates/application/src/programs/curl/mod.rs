@@ -65,6 +65,7 @@ impl Program for Curl {
      --tls-max <version>   Use at most this version of TLS
      --tlsv1.2             Use TLS 1.2 or better
      --tlsv1.3             Use TLS 1.3 or better
+ -u, --user <name:pass>    Send this as Basic authorization, to the hosts of the command line
      --url <url>           Fetch this
  -v, --verbose             Say what happens
  -w, --write-out <format>  Print this after the transfer

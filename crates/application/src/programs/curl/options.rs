@@ -27,6 +27,8 @@ pub(super) struct Options {
     pub(super) set_cookies: SetCookies,
     pub(super) data: Option<Vec<u8>>,
     pub(super) user_agent: String,
+    /// `-u`: name and password.
+    pub(super) user: Option<String>,
     pub(super) show: Show,
     pub(super) verbosity: Verbosity,
     pub(super) compressed: Compressed,
@@ -160,6 +162,7 @@ pub(super) const SPECS: &[Spec] = &[
     flag('4', "ipv4"),
     flag('6', "ipv6"),
     value('A', "user-agent"),
+    value('u', "user"),
     value('b', "cookie"),
     value(' ', "cacert"),
     flag(' ', "compressed"),
@@ -217,6 +220,7 @@ impl Options {
             cookies: Vec::new(),
             set_cookies: SetCookies::Ignored,
             data: None,
+            user: None,
             user_agent: concat!("septet-curl/", env!("CARGO_PKG_VERSION")).to_owned(),
             show: Show::Body,
             verbosity: Verbosity::Errors,
@@ -285,6 +289,9 @@ impl Options {
                     match name.as_str() {
                         "url" => urls.push(Url::parse(&text)?),
                         "user-agent" => options.user_agent = text,
+                        // Without a password curl asks for one; here it is empty.
+                        "user" if text.contains(':') => options.user = Some(text),
+                        "user" => options.user = Some(text + ":"),
                         "cacert" => options.trust = Trust::Roots(read_roots(console, &text)?),
                         // curl(1): "If no "=" symbol is used in the argument, it is instead treated as a filename", and an
                         // empty one only has cookies kept.

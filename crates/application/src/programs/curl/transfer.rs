@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, HOST, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -18,12 +18,12 @@ use septet_socket::{NetExt, NetRef, Nodelay, TcpOptions, TcpStream};
 
 use super::cookies::Jar;
 use super::error::{CurlError, Progress};
-use super::options::{Compressed, Connections, Fail, Http, Options, SetCookies, Show, TlsSessions};
+use super::options::{Compressed, Connections, Fail, Http, Job, Options, Repeat, SetCookies, Show, TlsSessions};
 use super::output::{Sink, Teller, head_text, status_line};
 use super::url::{Scheme, Url};
 use crate::dial::{Dial, DialError, Step};
 use crate::dns::{LookupError, Resolver};
-use crate::http::{Body as Outgoing, Connection, Decoding, Digester, Version};
+use crate::http::{Body as Outgoing, Connection, Decoding, Digester, Version, base64};
 
 /// What transfers share: the names that were looked up, and connections that are kept.
 pub(super) struct Session {
@@ -32,9 +32,20 @@ pub(super) struct Session {
     pub(super) teller: Teller,
     resolver: Arc<Resolver>,
     kept: Mutex<BTreeMap<(Scheme, String, u16), Vec<Open>>>,
+    /// Held while a connection is opened that others may share.
+    opening: tokio::sync::Mutex<Shared>,
     cookies: Jar,
     /// The client of TLS that remembers its sessions.
     met: Mutex<Option<tls::Client>>,
+}
+
+/// Whether servers let several transfers share a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Shared {
+    #[default]
+    Perhaps,
+    /// One spoke HTTP/1.1: nobody waits for another's connection any more.
+    No,
 }
 
 /// What became of a transfer.
@@ -76,10 +87,18 @@ struct Open {
     remote: SocketAddr,
 }
 
+impl Open {
+    /// The same connection for another transfer at the same time, where that can be.
+    fn share(&self) -> Option<Self> {
+        Some(Self { connection: self.connection.share()?, local: self.local, remote: self.remote })
+    }
+}
+
 impl Session {
     pub(super) fn new(net: NetRef, options: Options, teller: Teller) -> Self {
         let resolver = Resolver::new(net.clone());
-        Self { net, options, teller, resolver, kept: Mutex::default(), cookies: Jar::default(), met: Mutex::default() }
+        let (kept, cookies, met, opening) = Default::default();
+        Self { net, options, teller, resolver, kept, opening, cookies, met }
     }
 
     /// Who shakes hands: with `--tls-resume` one that knows whom it met before.
@@ -174,7 +193,16 @@ impl Session {
     ) -> Result<(Open, Response<Incoming>), CurlError> {
         let mut fresh = false;
         loop {
-            let mut open = match self.take_kept(url) {
+            let mut open = self.take_kept(url);
+            // curl(1), --parallel-immediate: without it curl waits "to see if other transfers can be multiplexed on the same
+            // connection".
+            let mut opening = None;
+            if open.is_none() && !fresh && self.may_share(url) {
+                let turn = self.opening.lock().await;
+                open = self.take_kept(url);
+                opening = Some(turn).filter(|turn| open.is_none() && **turn == Shared::Perhaps);
+            }
+            let mut open = match open {
                 Some(open) if !fresh => {
                     self.teller.info(|| format!("Re-using existing connection with host {}", url.host));
                     open
@@ -185,9 +213,18 @@ impl Session {
                     let late = |_| Err(CurlError::ConnectTimedOut { after: limit });
                     let until = self.net.now() + limit;
                     let until = self.options.max_time.map_or(until, |most| until.min(begun + most));
-                    self.net.timeout(limit, self.open(url, report, begun, until)).await.unwrap_or_else(late)?
+                    let open =
+                        self.net.timeout(limit, self.open(url, report, begun, until)).await.unwrap_or_else(late)?;
+                    if let Some(turn) = &mut opening {
+                        match open.share() {
+                            Some(shared) => self.keep(url, shared),
+                            None => **turn = Shared::No,
+                        }
+                    }
+                    open
                 }
             };
+            drop(opening);
             (report.local, report.remote) = (open.local, Some(open.remote));
             report.times.ready = Some(self.net.now() - begun);
             let version = open.connection.version();
@@ -245,6 +282,11 @@ impl Session {
         if version == Version::Http1 {
             fields.push((HOST, url.authority()));
         }
+        // To whoever a redirect leads nobody was to be told it.
+        let named = |job: &Job| (&job.url.host, job.url.port) == (&url.host, url.port);
+        if let Some(user) = self.options.user.as_ref().filter(|_| self.options.jobs.iter().any(named)) {
+            fields.push((AUTHORIZATION, format!("Basic {}", base64(user.as_bytes()))));
+        }
         fields.push((USER_AGENT, self.options.user_agent.clone()));
         fields.push((ACCEPT, "*/*".to_owned()));
         if self.options.compressed == Compressed::Yes {
@@ -256,9 +298,9 @@ impl Session {
         for (name, value) in &self.options.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| bad(e.into()))?;
             // A line of the user's takes the place of curl's own; several of the user's with one name all go.
-            let own = fields
-                .iter()
-                .position(|(n, _)| *n == name && [HOST, USER_AGENT, ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE].contains(n));
+            let own = fields.iter().position(|(n, _)| {
+                *n == name && [HOST, AUTHORIZATION, USER_AGENT, ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE].contains(n)
+            });
             match own {
                 Some(i) if value.is_empty() => drop(fields.remove(i)),
                 Some(i) => value.clone_into(&mut fields[i].1),
@@ -441,10 +483,21 @@ impl Session {
         let idle = kept.get_mut(&key)?;
         while let Some(open) = idle.pop() {
             if !open.connection.is_closed() {
+                if let Some(shared) = open.share() {
+                    idle.push(shared);
+                }
                 return Some(open);
             }
         }
         None
+    }
+
+    /// Whether a transfer may go beside others on one connection.
+    fn may_share(&self, url: &Url) -> bool {
+        let at_once = |repeat: &Repeat| repeat.at_once > 1 && repeat.connections == Connections::Reused;
+        url.scheme == Scheme::Https
+            && self.options.http == Http::Best
+            && self.options.repeat.as_ref().is_some_and(at_once)
     }
 
     fn keep(&self, url: &Url, open: Open) {
@@ -455,6 +508,11 @@ impl Session {
         }
         self.teller.info(|| format!("Connection to host {} left intact", url.host));
         let key = (url.scheme, url.host.clone(), url.port);
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().push(open);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = kept.entry(key).or_default();
+        // One that is shared is there already.
+        if !idle.iter().any(|known| (known.local, known.remote) == (open.local, open.remote)) {
+            idle.push(open);
+        }
     }
 }
