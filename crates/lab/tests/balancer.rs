@@ -1,5 +1,7 @@
 //! The load balancer in virtual time: a server dies, and clients see nothing worse than a retry.
 
+#[path = "balancer/names.rs"]
+mod names;
 #[path = "balancer/proxied.rs"]
 mod proxied;
 #[path = "balancer/routes.rs"]

@@ -140,6 +140,9 @@ golden! {
         with("[host.web1.balancer]\nlisten = 'http://:8080'\n\
             [host.web1.balancer.routes]\none = { to = 'web2:80', path = 'api', host = 'a:80' }\ntwo = { strip_prefix = '/x' }\n\
             three = { to = 'web3:80', request_headers = ['set Content-Length: 1', 'drop X', 'set X'] }\n");
+    what_is_not_opened, ["no-effect", "url"],
+        with("[host.web1.balancer]\nlisten = 'sni://:8443'\nroutes = { a = { host = 'a.test', to = 'web2:443', path = '/x' } }\n\
+            [host.web2.balancer]\nlisten = 'sni://a.test'\nto = 'web3:443'\n");
     backend_without_port, ["backend"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'web[2..3]'\n");
     unknown_backend, ["unknown-node"], with("[host.web1.balancer]\nlisten = 'http://:80'\nto = 'wev2:80'\n");
     zones_and_records, ["zone", "record", "record"],

@@ -38,14 +38,17 @@ pub enum Scheme {
     Https,
     /// Bytes over TLS.
     Tls,
+    /// TLS that somebody behind ends; the name that it asks for is read.
+    Sni,
 }
 
 impl Scheme {
-    const ALL: [(&'static str, Self, Option<u16>); 4] = [
+    const ALL: [(&'static str, Self, Option<u16>); 5] = [
         ("http", Self::Http, Some(80)),
         ("https", Self::Https, Some(443)),
         ("tcp", Self::Tcp, None),
         ("tls", Self::Tls, None),
+        ("sni", Self::Sni, Some(443)),
     ];
 
     /// Whether a certificate is shown there.
@@ -79,6 +82,10 @@ pub(crate) fn listen(word: Word<'_>) -> Result<Listen, Wrong> {
         let place = Word { text: &host.text[bad..], at: host.at + bad }.range();
         return Err(Wrong::new("url", place, format!("`{}` is not a host name", host.text))
             .help("a listener has a host name and a port, no path".to_owned()));
+    }
+    if known.1 == Scheme::Sni && !host.text.is_empty() {
+        return Err(Wrong::new("url", host.range(), "where TLS is passed on unopened a listener has no host")
+            .help("`sni://:443`; its `routes` have hosts".to_owned()));
     }
     Ok(Listen { scheme: known.1, host: host.text.to_ascii_lowercase(), port })
 }

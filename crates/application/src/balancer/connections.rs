@@ -13,27 +13,54 @@ use super::Limits;
 use super::backend::{Attempt, Backends, Wanted};
 use super::dial::{Ends, dial};
 use super::group::Groups;
+use super::hello::{self, Hello};
 
 /// The most that is held in one direction of a connection.
 const BUFFER: usize = 16 * 1024;
+
+/// Whether the name that TLS asks for says where a connection goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Names {
+    #[default]
+    Ignored,
+    Asked,
+}
 
 /// What its connections share.
 pub(super) struct Connections {
     pub(super) net: NetRef,
     pub(super) groups: Groups,
+    pub(super) names: Names,
     pub(super) limits: Limits,
     pub(super) idle_timeout: Duration,
 }
 
 impl Connections {
+    /// Passes bytes until the connection ends, to the backends of the route for the name that TLS asks for where names count.
+    pub(super) async fn serve(&self, client_side: impl Stream + Send, ends: Ends) {
+        if self.names == Names::Ignored {
+            return self.pass(client_side, ends, None).await;
+        }
+        match hello::peek(&self.net, client_side).await {
+            Ok((Hello::Named(name), client_side)) => self.pass(client_side, ends, Some(&name)).await,
+            Ok((Hello::Nameless | Hello::Other, client_side)) => self.pass(client_side, ends, None).await,
+            Err(_) => self.net.count("balancer.handshake_failed"),
+        }
+    }
+
     /// Passes bytes until the connection ends. Where no backend takes it the client is reset, for bytes know no word
     /// that says so.
-    pub(super) async fn serve(&self, mut client_side: impl Stream, ends: Ends) {
+    async fn pass(&self, mut client_side: impl Stream, ends: Ends, name: Option<&str>) {
         let client = ends.client;
-        let Some(way) = self.groups.of_name(None) else {
+        let Some(way) = self.groups.of_name(name) else {
             self.net.count("balancer.unrouted");
             return self.refuse(&client_side, ends, "no route is for it");
         };
+        if let Some((route, name)) = way.route.zip(name) {
+            self.net.trace(Storey::Application, "balancer.route", |f| {
+                f.set("client", client).set("request", name.to_owned()).set("route", route.name.clone());
+            });
+        }
         let (mut server_side, attempt) = match self.connect(&way.group.backends, ends).await {
             Ok(connected) => connected,
             Err(why) => return self.refuse(&client_side, ends, why),

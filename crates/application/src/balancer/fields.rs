@@ -1,27 +1,16 @@
 //! What becomes of the fields of a message that is passed on (RFC 9110 §7.6).
 
-use std::net::SocketAddr;
-
 use http::header::{
     CONNECTION, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, Uri, Version};
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Readies the fields of a request to `uri` for a backend that speaks HTTP/1.1.
-pub(super) fn of_request(
-    fields: &mut HeaderMap,
-    version: Version,
-    uri: &Uri,
-    client: SocketAddr,
-    scheme: &'static str,
-    name: &str,
-) {
+pub(super) fn of_request(fields: &mut HeaderMap, version: Version, uri: &Uri, name: &str) {
     strip(fields);
     // The continuation was sent by this side, as the body was asked for: §10.1.1.
     fields.remove(EXPECT);
@@ -39,10 +28,6 @@ pub(super) fn of_request(
         }
     }
     add_via(fields, version, name);
-    let mut chain = list(fields, &FORWARDED_FOR);
-    chain.push(client.ip().to_string());
-    set(fields, FORWARDED_FOR, &chain.join(", "));
-    set(fields, FORWARDED_PROTO, scheme);
 }
 
 /// Readies the fields of a backend's response for the client.
@@ -89,7 +74,7 @@ fn add_via(fields: &mut HeaderMap, received: Version, name: &str) {
 }
 
 /// The members of a list, whichever lines they stand on.
-fn list(fields: &HeaderMap, name: &HeaderName) -> Vec<String> {
+pub(super) fn list(fields: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let lines = fields.get_all(name).iter().filter_map(|v| v.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(|m| m.trim().to_owned()).filter(|m| !m.is_empty()).collect()
 }
@@ -130,28 +115,16 @@ mod tests {
             ("expect", "100-continue"),
             ("host", "a.test"),
             ("via", "1.0 front"),
-            ("x-forwarded-for", "192.0.2.1"),
         ]);
-        let client = ([10, 0, 0, 7], 4000).into();
-        of_request(&mut fields, Version::HTTP_11, &Uri::from_static("/"), client, "https", "lb");
-        assert_eq!(
-            text(&fields),
-            [
-                "host: a.test",
-                "via: 1.0 front, 1.1 lb",
-                "x-forwarded-for: 192.0.2.1, 10.0.0.7",
-                "x-forwarded-proto: https",
-                "x-theirs: 2",
-            ]
-        );
+        of_request(&mut fields, Version::HTTP_11, &Uri::from_static("/"), "lb");
+        assert_eq!(text(&fields), ["host: a.test", "via: 1.0 front, 1.1 lb", "x-theirs: 2",]);
     }
 
     #[test]
     fn http_2_becomes_http_1() {
         let mut fields = map(&[("cookie", "a=1"), ("cookie", "b=2")]);
-        let client = ([10, 0, 0, 7], 4000).into();
         let uri = Uri::from_static("https://a.test:8443/x");
-        of_request(&mut fields, Version::HTTP_2, &uri, client, "https", "lb");
+        of_request(&mut fields, Version::HTTP_2, &uri, "lb");
         assert_eq!(
             (&fields["cookie"], &fields["host"], &fields["via"]),
             (

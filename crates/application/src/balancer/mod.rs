@@ -8,10 +8,12 @@ mod connections;
 mod cut;
 mod dial;
 mod fields;
+mod forwarding;
 mod gather;
 mod gathered;
 mod group;
 mod health;
+mod hello;
 pub mod policy;
 mod relay;
 mod requests;
@@ -34,12 +36,14 @@ use septet_presentation::tls;
 use septet_socket::{Acceptor, ListenOptions, NetExt, NetRef, Nodelay, Places, Stream, TcpOptions, TcpStream};
 
 use backend::Rules;
-use connections::Connections;
+use connections::{Connections, Names};
 use cut::{Cuttable, Source, Watched};
 use dial::Ends;
+pub use forwarding::{ForwardedBy, Forwarding};
 use gathered::Gathered;
 use group::Groups;
 pub use health::Health;
+pub use hello::Hello;
 use requests::{Conversation, Requests};
 pub use route::{BadField, Edit, Edits, FieldPattern, HostPattern, PathPattern, Route, When};
 pub use standing::Ejection;
@@ -109,6 +113,8 @@ pub struct Balancer {
     idle_timeout: Duration,
     sticky: Option<Sticky>,
     routes: Vec<Route>,
+    names: Names,
+    forwarding: Forwarding,
     proxied_from: Vec<Prefix>,
 }
 
@@ -146,6 +152,8 @@ impl Balancer {
             idle_timeout: Duration::from_secs(600),
             sticky: None,
             routes: Vec::new(),
+            names: Names::default(),
+            forwarding: Forwarding::default(),
             proxied_from: Vec::new(),
         }
     }
@@ -259,6 +267,21 @@ impl Balancer {
         self
     }
 
+    /// Tells backends who asks, and passes on what trusted proxies say of that: by `X-Forwarded-For` and `X-Forwarded-Proto`, and
+    /// nobody's word, unless set.
+    #[must_use]
+    pub fn forwarding(mut self, forwarding: Forwarding) -> Self {
+        self.forwarding = forwarding;
+        self
+    }
+
+    /// Reads the name that a client of TLS asks for, without ending TLS: routes by host then hold for connections.
+    #[must_use]
+    pub fn by_server_name(mut self) -> Self {
+        self.names = Names::Asked;
+        self
+    }
+
     /// Sends what fits one of these to the backends of the first that does, and the rest to its own; where it has none, a
     /// request that fits none is answered 404 and a connection is reset.
     #[must_use]
@@ -296,8 +319,10 @@ impl Balancer {
         let _admin = self.admin.map(|at| admin::start(&net, groups.backends(), at));
         let (limits, idle_timeout) = (self.limits, self.idle_timeout);
         let front = match self.unit {
-            Unit::Connections => Front::Connections(Connections { net: net.clone(), groups, limits, idle_timeout }),
-            Unit::Requests => Front::Requests(Arc::new(Requests::new(&net, groups, limits, scheme))),
+            Unit::Connections => {
+                Front::Connections(Connections { net: net.clone(), groups, names: self.names, limits, idle_timeout })
+            }
+            Unit::Requests => Front::Requests(Arc::new(Requests::new(&net, groups, limits, scheme, self.forwarding))),
         };
         let worker = Arc::new(Worker { net: net.clone(), tls, front, proxied_from: self.proxied_from });
         let pass = |(stream, client)| {

@@ -19,6 +19,7 @@ use septet_socket::{BoxFuture, NetExt, NetRef};
 use super::backend::{Attempt, Wanted};
 use super::budget::Budget;
 use super::dial::{Ends, dial};
+use super::forwarding::Forwarding;
 use super::group::{Group, Groups};
 use super::relay::Relay;
 use super::upload::{Progress, Upload};
@@ -36,6 +37,7 @@ pub(super) struct Requests {
     budget: Budget,
     limits: Limits,
     scheme: &'static str,
+    forwarding: Forwarding,
     /// How it calls itself in `Via`.
     name: String,
 }
@@ -81,7 +83,13 @@ enum Blame {
 }
 
 impl Requests {
-    pub(super) fn new(net: &NetRef, groups: Groups, limits: Limits, scheme: &'static str) -> Self {
+    pub(super) fn new(
+        net: &NetRef,
+        groups: Groups,
+        limits: Limits,
+        scheme: &'static str,
+        forwarding: Forwarding,
+    ) -> Self {
         let name = net.hostname();
         // RFC 9110 §7.6.3: the name is a host or a token.
         let is_token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
@@ -91,6 +99,7 @@ impl Requests {
             budget: Budget::default(),
             limits,
             scheme,
+            forwarding,
             name: if is_token { name } else { "septet".to_owned() },
         }
     }
@@ -115,7 +124,8 @@ impl Requests {
             });
         }
         let edits = way.route.map(|route| &route.edits);
-        fields::of_request(&mut head.headers, head.version, &head.uri, client, self.scheme, &self.name);
+        fields::of_request(&mut head.headers, head.version, &head.uri, &self.name);
+        self.forwarding.of_request(&mut head.headers, client, self.scheme);
         if !head.headers.contains_key(HOST) {
             head.headers.insert(HOST, HeaderValue::from_static(""));
         }

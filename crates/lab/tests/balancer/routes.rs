@@ -76,3 +76,39 @@ routes = { api = { path = "/api/*", to = "api[1..2]:80" } }
     // Both begin with the first of theirs and stay there.
     assert_eq!(all, [4.0, 4.0, 0.0]);
 }
+
+/// How many of a client's requests a second balancer finds with this field, as the first one wrote it.
+fn arrives(edge: &str, client: &str, field: &str) -> f64 {
+    let outcome = play(&format!(
+        r#"
+[lab]
+stop = "4s"
+[topology]
+links = ["c, edge, lb, web -- s"]
+[host.c]
+address = "10.0.1.7/24"
+run = ["at 1s: curl {client} http://edge/ --repeat 3"]
+[switch.s]
+[host.web.http]
+[host.edge.balancer]
+listen = "http://:80"
+to = "lb:80"
+{edge}
+[host.lb.balancer]
+listen = "http://:80"
+routes = {{ told = {{ header = '{field}', to = "web:80" }} }}
+"#
+    ));
+    sum(&outcome, "c", "http.ok")
+}
+
+#[test]
+fn backends_are_told_who_asks_and_nobody_can_pretend() {
+    let pretends = "-H 'X-Forwarded-For: 192.0.2.1'";
+    assert_eq!(arrives("", "", "X-Forwarded-For: 10.0.1.7"), 3.0);
+    assert_eq!(arrives("", pretends, "X-Forwarded-For: 10.0.1.7"), 3.0);
+    let trusted = "trusted_proxies = '10.0.1.7'";
+    assert_eq!(arrives(trusted, pretends, "X-Forwarded-For: 192.0.2.1, 10.0.1.7"), 3.0);
+    assert_eq!(arrives("forwarded = 'forwarded'", "", "Forwarded: for=10.0.1.7;host=edge;proto=http"), 3.0);
+    assert_eq!(arrives("forwarded = 'none'", pretends, "X-Forwarded-For"), 0.0);
+}

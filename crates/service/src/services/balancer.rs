@@ -12,7 +12,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use septet_application::balancer::policy::{self, POLICIES, Weights};
-use septet_application::balancer::{self as application, Ejection, Queue, Unit};
+use septet_application::balancer::{self as application, Ejection, ForwardedBy, Forwarding, Queue, Unit};
 use septet_application::programs::Transport;
 use septet_application::proxy_protocol::Version;
 use septet_language::document::Text;
@@ -46,6 +46,8 @@ static SECTION: Section = Section::new(
             &MOST,
             &QUEUE,
             &ADMIN,
+            &FORWARDED,
+            &TRUSTED,
             &routes::KEY,
             &sticky::KEY,
         ],
@@ -56,7 +58,7 @@ static SECTION: Section = Section::new(
 static LISTEN: Key<Phrase<Listen>> = Key::new(
     "listen",
     LISTENER,
-    "where it listens: requests at `https://www.shop.test` and `http://:80`, connections at `tcp://:80` and `tls://www.shop.test:993`",
+    "where it listens: requests at `https://www.shop.test` and `http://:80`, connections at `tcp://:80` and `tls://www.shop.test:993`, and TLS that is passed on unopened by the name that it asks for at `sni://:443`",
 );
 static POLICY: Key<Choice<&'static str>> = Key::new(
     "policy",
@@ -74,6 +76,16 @@ static PROXIED_FROM: Key<Texts<Text>> = Key::new(
     "proxy_protocol_from",
     BELIEVED,
     "the prefixes and hosts whose connections begin with a header of the PROXY protocol, which is believed (none)",
+);
+static FORWARDED: Key<Choice<ForwardedBy>> = Key::new(
+    "forwarded",
+    Choice(|| ForwardedBy::ALL.to_vec()),
+    "the fields by which backends are told who asks (x-forwarded: `X-Forwarded-For` and `X-Forwarded-Proto`)",
+);
+static TRUSTED: Key<Texts<Text>> = Key::new(
+    "trusted_proxies",
+    BELIEVED,
+    "the prefixes and hosts whose word on where a request came from is passed on; that of others is taken away (none)",
 );
 static CONNECT_TIMEOUT: Key<Time> =
     Key::new("connect_timeout", Time, "how long a backend may take to accept a connection (1s)");
@@ -130,6 +142,8 @@ static FALL: Key<Count<u32>> =
 static RISE: Key<Count<u32>> =
     Key::new("rise", Count(1, 1000), "probes in a row that must succeed before it is in again (2)");
 
+/// Keys that say nothing of connections.
+const OF_REQUESTS: [&str; 6] = ["forwarded", "response_timeout", "retries", "routes", "sticky", "trusted_proxies"];
 const MILLISECOND: AtLeast = AtLeast(Duration::from_millis(1));
 
 const LISTENER: Phrase<Listen> = Phrase {
@@ -196,6 +210,10 @@ pub struct Balancer {
     pub proxy_protocol: Option<Version>,
     /// Who says by the PROXY protocol whose a connection is.
     pub proxied_from: Believed,
+    /// The fields by which backends are told who asks.
+    pub forwarded: ForwardedBy,
+    /// Whose word on that is passed on.
+    pub trusted: Believed,
     /// The cookie that brings clients back to their backend.
     pub sticky: Option<application::Sticky>,
     /// When a backend that fails clients is passed over.
@@ -252,6 +270,10 @@ impl Service for Balancer {
         let targets = backends::targets(&self.to, self.proxy_protocol, site);
         let routes = self.routes.iter().map(|route| route.route(self.proxy_protocol, site)).collect();
         let mut balancer = application::Balancer::new(self.listen.at(), targets).routes(routes);
+        if self.listen.scheme == Scheme::Sni {
+            balancer = balancer.by_server_name();
+        }
+        balancer = balancer.forwarding(Forwarding { by: self.forwarded, trusted: self.trusted.at(site) });
         balancer = balancer.proxied_from(self.proxied_from.at(site));
         if matches!(self.listen.scheme, Scheme::Http | Scheme::Https) {
             balancer = balancer.balance(Unit::Requests);
@@ -306,7 +328,8 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     let texts = table.get(&backends::KEY).unwrap_or_default();
     let to = backends::read(&texts, reading);
     let policy = table.get(&POLICY).unwrap_or(POLICIES[0].name);
-    let routes = routes::read(table, policy, reading);
+    let scheme = table.get(&LISTEN).map(|listen| listen.scheme);
+    let routes = routes::read(table, policy, scheme, reading);
     if to.is_empty() && (routes.is_empty() || !texts.is_empty()) {
         if texts.is_empty() && table.name(&routes::KEY).is_none() {
             reading.missing("a balancer has `to`, `routes` or both");
@@ -325,6 +348,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         }
     });
     let proxied_from = Believed::read(&table.get(&PROXIED_FROM).unwrap_or_default(), reading);
+    let trusted = Believed::read(&table.get(&TRUSTED).unwrap_or_default(), reading);
     let sticky = sticky::read(table, &listen, reading);
     let certificate = certificate::read(table, core::slice::from_ref(&listen), reading);
     backends::check_weights(&to, policy, table.name(&backends::KEY), reading);
@@ -341,7 +365,8 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         );
     }
     if !matches!(listen.scheme, Scheme::Http | Scheme::Https) {
-        for key in ["response_timeout", "retries", "routes", "sticky"].iter().filter_map(|key| table.place(key)) {
+        let by_name = |key: &&&str| listen.scheme == Scheme::Sni && **key == routes::KEY.name();
+        for key in OF_REQUESTS.iter().filter(|key| !by_name(key)).filter_map(|key| table.place(key)) {
             let reason = format!("`{}` is of requests, and this balances connections", key.text);
             let mistake = Mistake::new("no-effect", key.span.clone(), reason, "has no effect");
             reading.mistakes.push(mistake.help("`listen` on `http` or `https` balances requests".to_owned()));
@@ -359,6 +384,8 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         retries: table.get(&RETRIES),
         proxy_protocol: table.get(&PROXY_PROTOCOL),
         proxied_from,
+        forwarded: table.get(&FORWARDED).unwrap_or_default(),
+        trusted,
         sticky,
         ejection: table.get(&EJECT).map_or_else(Ejection::default, |eject| {
             let usual = Ejection::default();

@@ -223,7 +223,7 @@ impl Service for Http {
                     }
                     None => server,
                 },
-                Scheme::Http | Scheme::Tcp | Scheme::Tls => server.listen(listen.at()),
+                Scheme::Http | Scheme::Tcp | Scheme::Tls | Scheme::Sni => server.listen(listen.at()),
             };
         }
         Ok(Box::new(move |net| {

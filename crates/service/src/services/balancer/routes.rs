@@ -9,6 +9,7 @@ use septet_language::schema::{Choice, Key, Named, Phrase, Section, Table, TableO
 use septet_language::words::{Word, Words, Wrong};
 
 use super::backends::{self, BackendSpec};
+use crate::listen::Scheme;
 use crate::service::Reading;
 use crate::site::Site;
 
@@ -84,7 +85,12 @@ impl RouteSpec {
 }
 
 /// Reads them from the table of a balancer whose policy is `usual`.
-pub(super) fn read(service: &Table, usual: &'static str, reading: &mut Reading<'_>) -> Vec<RouteSpec> {
+pub(super) fn read(
+    service: &Table,
+    usual: &'static str,
+    scheme: Option<Scheme>,
+    reading: &mut Reading<'_>,
+) -> Vec<RouteSpec> {
     let mut routes: Vec<RouteSpec> = Vec::new();
     let mut understood: Vec<RouteSpec> = Vec::new();
     let has_own = service.name(&backends::KEY).is_some();
@@ -104,6 +110,11 @@ pub(super) fn read(service: &Table, usual: &'static str, reading: &mut Reading<'
                     reading.mistakes.push(Mistake::new("no-effect", key.span.clone(), reason, "has no effect"));
                 }
             }
+        }
+        let of_requests = ["header", "path", "request_headers", "response_headers", "strip_prefix"];
+        for key in of_requests.iter().filter(|_| scheme == Some(Scheme::Sni)).filter_map(|key| table.place(key)) {
+            let reason = format!("`{}` is of requests, and what TLS carries is not opened here", key.text);
+            reading.mistakes.push(Mistake::new("no-effect", key.span.clone(), reason, "has no effect"));
         }
         let when = When { host: table.get(&HOST), path: table.get(&PATH), field: table.get(&HEADER) };
         let is_understood = table.place("host").is_none_or(|_| when.host.is_some())
