@@ -47,34 +47,45 @@ pub(super) fn show(shown: &Shown<'_>, method: &Method, asked: &HeaderMap) -> Res
     }
     let ranged = *method == Method::GET && status == StatusCode::OK && range_holds(validators, asked);
     let ranges = asked.get(RANGE).filter(|_| ranged).and_then(|field| range::parse(field, len));
-    let mut response = match ranges.as_ref().map(|ranges| ranges.as_deref()) {
+    let boundary;
+    let (mut response, content_range, content_type) = match ranges.as_ref().map(|ranges| ranges.as_deref()) {
         Some(Err(())) => {
             let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE);
-            set(&mut response, CONTENT_RANGE, &format!("bytes */{len}"));
             validate(&mut response, validators);
+            set(&mut response, CONTENT_RANGE, &format!("bytes */{len}"));
             return response;
         }
         Some(Ok([range])) => {
-            let mut response = Response::new((shown.slice)(range.clone()));
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            set(&mut response, CONTENT_RANGE, &content_range(range, len));
-            set(&mut response, CONTENT_LENGTH, &(range.end - range.start).to_string());
-            set(&mut response, CONTENT_TYPE, shown.content_type);
-            response
+            let response = Response::new((shown.slice)(range.clone()));
+            (response, Some(content_range(range, len)), shown.content_type)
         }
-        Some(Ok(ranges)) => parts(shown, ranges),
+        Some(Ok(ranges)) => {
+            // The same for the same question, and nothing that the content could have foreseen: it has the content's own tag in it.
+            let mark = format!("{:016x}", xxh3_64(format!("{etag} {ranges:?}").as_bytes()));
+            boundary = format!("multipart/byteranges; boundary={mark}");
+            (Response::new(parts(shown, ranges, &mark)), None, &boundary[..])
+        }
         None => {
             let body = if *method == Method::HEAD { Body::default() } else { (shown.slice)(0..len) };
-            let mut response = Response::new(body);
-            *response.status_mut() = status;
-            set(&mut response, CONTENT_LENGTH, &len.to_string());
-            set(&mut response, CONTENT_TYPE, shown.content_type);
-            response
+            (Response::new(body), None, shown.content_type)
         }
     };
+    let is_part = matches!(ranges, Some(Ok(_)));
+    *response.status_mut() = if is_part { StatusCode::PARTIAL_CONTENT } else { status };
+    let sent = match is_part {
+        true => hyper::body::Body::size_hint(response.body()).exact(),
+        false => Some(len),
+    };
     validate(&mut response, validators);
+    if let Some(content_range) = content_range {
+        set(&mut response, CONTENT_RANGE, &content_range);
+    }
+    set(&mut response, CONTENT_TYPE, content_type);
     if let Some(coding) = shown.coding {
         set(&mut response, CONTENT_ENCODING, coding.name());
+    }
+    if let Some(sent) = sent {
+        set(&mut response, CONTENT_LENGTH, &sent.to_string());
     }
     if let Some(digest) = shown.digest {
         set(&mut response, HeaderName::from_static("repr-digest"), digest);
@@ -83,9 +94,7 @@ pub(super) fn show(shown: &Shown<'_>, method: &Method, asked: &HeaderMap) -> Res
 }
 
 /// §14.6: several parts, each behind a head of its own.
-fn parts(shown: &Shown<'_>, ranges: &[Range<u64>]) -> Response<Body> {
-    // The same for the same question, and nothing that the content could have foreseen: it has the content's own tag in it.
-    let boundary = format!("{:016x}", xxh3_64(format!("{} {ranges:?}", shown.etag).as_bytes()));
+fn parts(shown: &Shown<'_>, ranges: &[Range<u64>], boundary: &str) -> Body {
     let mut pieces = Vec::with_capacity(2 * ranges.len() + 1);
     let mut head = String::new();
     for range in ranges {
@@ -97,15 +106,7 @@ fn parts(shown: &Shown<'_>, ranges: &[Range<u64>]) -> Response<Body> {
     }
     let _ = write!(head, "--{boundary}--\r\n");
     pieces.push(head.into());
-    let body = Body::several(pieces);
-    let len = hyper::body::Body::size_hint(&body).exact();
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    set(&mut response, CONTENT_TYPE, &format!("multipart/byteranges; boundary={boundary}"));
-    if let Some(len) = len {
-        set(&mut response, CONTENT_LENGTH, &len.to_string());
-    }
-    response
+    Body::several(pieces)
 }
 
 fn content_range(range: &Range<u64>, len: u64) -> String {
