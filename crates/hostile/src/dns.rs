@@ -125,3 +125,44 @@ fn answer_to(query: &[u8], what: u8, mut answer: Vec<u8>) -> Vec<u8> {
         }
     }
 }
+
+/// Answers of servers against a recursive resolver: whatever they say, a question costs a bounded number of others, comes to an
+/// end, and leaves the resolver serving.
+pub fn resolver(bytes: &[u8]) {
+    let lab = r#"
+        [lab]
+        stop = "200s"
+        [topology]
+        links = ["a -- s", "ns -- s", "b -- s"]
+        [switch.s]
+        [host.a]
+        run = [
+            "at 0s: dig www.x.test A +tries=1", "at 20s: dig www.x.test A +tries=1", "at 40s: dig x.test MX +tries=1",
+            "at 60s: dig www.x.test AAAA +tcp",
+        ]
+        [host.ns.recursor]
+        root = "b"
+        cache = "20kb"
+        [host.b]
+        [expect]
+        bounded = "ns.recursor.asked <= 200"
+        ended   = "count(ns.recursor.time) == ns.recursor.queries"
+    "#;
+    let steps: Vec<(u8, Vec<u8>)> = pieces(bytes).map(|p| (p.what, p.content.to_vec())).collect();
+    let mut sim = Sim::new(lab).expect("a lab");
+    let over_udp = move |net: NetRef| {
+        let mut answers = steps.clone().into_iter().cycle();
+        async move {
+            let socket = net.bind_udp("0.0.0.0:53".parse()?)?;
+            let mut query = [0; 512];
+            while let Ok(Ok(datagram)) = net.timeout(Duration::from_secs(60), socket.receive(&mut query)).await {
+                let Some((what, answer)) = answers.next() else { break };
+                let _ = socket.send_to(&answer_to(&query[..datagram.len], what, answer), datagram.from).await;
+            }
+            Ok::<(), ProgramError>(())
+        }
+    };
+    sim.host("b", over_udp).expect("a host");
+    let outcome = sim.run().expect("the lab runs to its end");
+    assert!(outcome.ok(), "a question costs too much, or does not end");
+}

@@ -21,7 +21,7 @@ mod zone_file;
 
 pub use command::command;
 pub use dhcp::dhcp;
-pub use dns::{dns_client, dns_server};
+pub use dns::{dns_client, dns_server, resolver};
 pub use file::lab_file;
 pub use forwarded::proxy_protocol;
 pub use http::{http_client, http_server};
@@ -56,6 +56,7 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("dns-server", dns_server),
     ("dns-client", dns_client),
     ("zone-file", zone_file),
+    ("resolver", resolver),
     ("http-server", http_server),
     ("http-client", http_client),
     ("lab-file", lab_file),

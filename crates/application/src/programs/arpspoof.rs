@@ -158,7 +158,7 @@ async fn spoof(context: &Context, options: &Options) -> Result<(), String> {
 }
 
 /// Who has an address, by a question of the usual kind.
-async fn whereabouts(
+pub(super) async fn whereabouts(
     net: &NetRef,
     arp: &PacketSocket,
     link: &Link,

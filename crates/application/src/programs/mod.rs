@@ -19,6 +19,7 @@ mod console;
 mod curl;
 mod dhclient;
 mod dig;
+mod dns_forge;
 mod eavesdrop;
 mod gauge;
 mod hop;
@@ -73,6 +74,7 @@ pub static PROGRAMS: &[&dyn Program] = &[
     &curl::Curl,
     &dhclient::Dhclient,
     &dig::Dig,
+    &dns_forge::DnsForge,
     &eavesdrop::Eavesdrop,
     &io_client::IoClient,
     &io_server::IoServer,

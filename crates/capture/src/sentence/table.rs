@@ -109,6 +109,7 @@ pub const TELLINGS: &[Telling] = &[
     all("dhcp.received", "DHCP messages received", Detail, From, &["{type}[ with {address:ip}]"]),
     all("dhcp.relayed", "relayed DHCP messages", Detail, To, &["relays {type} of {client:ip} — {why}"]),
     all("dhcp.sent", "DHCP messages", Moment, To, &["{type}[ for {address:ip}]"]),
+    all("dns-forge.round", "rounds of forged answers", Moment, To, &["has {to:ip} ask for {name:dns}, and answers {answers} times as if it were {as:ip}: {is:ip}"]),
     all("dns.answer", "DNS answers", Detail, To, &["answers {name:dns} {type}: {code}[, {answer}][ — {why}]"]),
     all("dns.cached", "answers from the cache", Detail, To, &["knows {name:dns} {type} — {why}"]),
     all("dns.expired", "zones that expired", Headline, To, &["answers nothing of {zone} any more — {why}"]),

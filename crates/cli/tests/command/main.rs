@@ -21,6 +21,8 @@ mod nginx;
 mod plot;
 #[cfg(target_os = "linux")]
 mod proxied;
+#[cfg(target_os = "linux")]
+mod recursor;
 mod run;
 #[cfg(target_os = "linux")]
 mod secrets;

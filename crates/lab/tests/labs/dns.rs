@@ -27,3 +27,16 @@ fn a_lossy_link_makes_the_resolver_repeat() {
     holds("dns-timeout", &[]);
     assert_eq!(misses("dns-timeout", "delay 10ms loss 30%", "delay 10ms"), ["lost", "repeats", "waited"]);
 }
+
+#[test]
+fn who_is_off_the_path_must_guess() {
+    holds("dns-poisoning", &[]);
+    // Either of the two is enough against a hundred answers.
+    for random in ["ports = 5353\n", "ids = \"sequential\"\n"] {
+        assert_eq!(misses("dns-poisoning", random, ""), ["safe", "fooled", "asked"]);
+    }
+    // Who guesses within what the other leaves to guess is as good as on the path.
+    let missed =
+        misses("dns-poisoning", "root = \"root\"\n\n", "root = \"root\"\nports = 5353\nids = \"sequential\"\n\n");
+    assert!(!missed.contains(&"fooled".to_owned()), "{missed:?}");
+}

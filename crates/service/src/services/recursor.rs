@@ -1,7 +1,7 @@
 //! `[host.X.recursor]`: a recursive resolver, which hosts ask for any name.
 
 use core::time::Duration;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use septet_application::dns::{self, Case, Hint, Ids, Limits, Ports};
@@ -32,6 +32,7 @@ static SECTION: Section = Section::new(
     &[&[
         &ROOT,
         &HINTS,
+        &LISTEN,
         &ALLOW,
         &CACHE,
         &STALE,
@@ -53,6 +54,8 @@ static ROOT: Key<Texts<Text>> = Key::new(
 );
 static HINTS: Key<Line> =
     Key::new("hints", Line, "on a machine, a file that names the servers of the root, such as IANA's `named.root`");
+static LISTEN: Key<Texts<SocketAddr>> =
+    Key::new("listen", Texts(AT), "where it takes questions: `127.0.0.1`, `[::1]:5353` (port 53 of every address)");
 static ALLOW: Key<Texts<Prefix>> = Key::new(
     "allow",
     Texts(PREFIX),
@@ -92,6 +95,8 @@ static CASE: Key<Choice<Case>> = Key::new(
 const PREFIX: Phrase<Prefix> =
     Phrase { what: "an address or a prefix", example: "10.0.0.0/8", read: |_, text| prefix(text) };
 
+const AT: Phrase<SocketAddr> = Phrase { what: "an address", example: "127.0.0.1", read: |_, text| at(text) };
+
 /// A recursive resolver.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recursor {
@@ -99,6 +104,8 @@ pub struct Recursor {
     pub root: Vec<HostId>,
     /// Others, by their addresses.
     pub hints: Vec<IpAddr>,
+    /// Where it takes questions, where the file says.
+    pub listen: Option<Vec<SocketAddr>>,
     /// Whom it serves, where the file says.
     pub allow: Option<Vec<Prefix>>,
     /// What it may spend.
@@ -119,7 +126,7 @@ impl Service for Recursor {
     }
 
     fn answers_names_at(&self) -> Option<u16> {
-        Some(dns::PORT)
+        self.ports().first().copied()
     }
 
     fn finds_names_out(&self) -> bool {
@@ -127,11 +134,21 @@ impl Service for Recursor {
     }
 
     fn ports(&self) -> Vec<u16> {
-        vec![dns::PORT]
+        let mut ports: Vec<u16> =
+            self.listen.as_ref().map_or_else(|| vec![dns::PORT], |all| all.iter().map(SocketAddr::port).collect());
+        ports.sort_unstable();
+        ports.dedup();
+        ports
     }
 
     fn transports(&self) -> &'static [Transport] {
         &[Transport::Udp, Transport::Tcp]
+    }
+
+    fn places(&self) -> Vec<(Transport, SocketAddr)> {
+        let everywhere = vec![(Ipv6Addr::UNSPECIFIED, dns::PORT).into()];
+        let all = self.listen.clone().unwrap_or(everywhere);
+        all.into_iter().flat_map(|at| self.transports().iter().map(move |transport| (*transport, at))).collect()
     }
 
     fn start(&self, site: &dyn Site) -> Result<Boot, StartError> {
@@ -147,6 +164,9 @@ impl Service for Recursor {
             .zones(zones)
             .server_port(self.server_port)
             .disguise(self.ports, self.ids, self.case);
+        if let Some(listen) = &self.listen {
+            recursor = recursor.listen(listen.clone());
+        }
         if let Some(allow) = &self.allow {
             recursor = recursor.allow(allow.clone());
         }
@@ -174,16 +194,15 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
             let mistake = Mistake::new("hints", file.value.span.clone(), reason, "not in a lab");
             reading.mistakes.push(mistake.help("name the host that serves it: `root = \"root\"`".to_owned()));
         }
-        Some(file) => match std::fs::read_to_string(&file.value.text)
-            .map_err(|e| e.to_string())
-            .and_then(|text| dns::read_hints(&text).map_err(|e| e.to_string()))
-        {
-            Ok(read) => hints.extend(read.into_iter().map(|hint| hint.address)),
-            Err(why) => {
-                let reason = format!("`{}`: {why}", file.value.text);
-                reading.mistakes.push(Mistake::new("hints", file.value.span.clone(), reason, "this file"));
-            }
-        },
+        Some(file) => {
+            let name = file.value.clone();
+            let text = reading.file(&name)?;
+            let read = dns::read_hints(&String::from_utf8_lossy(&text)).map_err(|why| {
+                Wrong::new("hints", 0..name.text.len(), format!("`{}`: {why}", name.text)).label("this file")
+            });
+            let read = reading.or_report(&name, read)?;
+            hints.extend(read.into_iter().map(|hint| hint.address));
+        }
         None if servers.is_empty() && is_lab => {
             reading
                 .missing("a recursive resolver needs the lab's root: `root = \"NAME\"`, a host with `[host.NAME.dns]`");
@@ -209,6 +228,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     Some(Arc::new(Recursor {
         root,
         hints,
+        listen: table.get(&LISTEN),
         allow: table.get(&ALLOW),
         limits,
         server_port: table.get(&SERVER_PORT).unwrap_or(dns::PORT),
@@ -225,5 +245,16 @@ fn prefix(text: &Text) -> Result<Prefix, Wrong> {
     read.ok_or_else(|| {
         Wrong::new("prefix", word.range(), format!("`{}` is neither an address nor a prefix", word.text))
             .help("for example `10.0.0.0/8`".to_owned())
+    })
+}
+
+/// `127.0.0.1`, `127.0.0.1:5353`, `::1`, `[::1]:5353`
+fn at(text: &Text) -> Result<SocketAddr, Wrong> {
+    let word = Word { text: &text.text, at: 0 }.trim();
+    let alone = || word.text.parse().ok().map(|address: IpAddr| SocketAddr::new(address, dns::PORT));
+    let read = word.text.parse::<SocketAddr>().ok().filter(|at| at.port() > 0).or_else(alone);
+    read.ok_or_else(|| {
+        Wrong::new("address", word.range(), format!("`{}` is no address to listen at", word.text))
+            .help("for example `127.0.0.1` or `[::1]:5353`".to_owned())
     })
 }
