@@ -64,11 +64,10 @@ fn answer(groups: &[Named], request: &Request<Body>) -> Response<Body> {
             let of_name = |backends: &Arc<Backends>| backends.targets().iter().position(|t| t.name == *name);
             let query = request.uri().query().unwrap_or_default();
             let orders = groups.iter().filter_map(|(_, backends)| Some((backends, of_name(backends)?)));
-            let answers = orders.map(|(backends, index)| obey(backends, index, order, query));
+            let mut answers: Vec<_> = orders.map(|(backends, index)| obey(backends, index, order, query)).collect();
             // All of them say the same.
-            answers
-                .last()
-                .unwrap_or_else(|| say(StatusCode::NOT_FOUND, &format!("there is no server `{name}`\n\n{USAGE}")))
+            let unknown = || say(StatusCode::NOT_FOUND, &format!("there is no server `{name}`\n\n{USAGE}"));
+            answers.pop().unwrap_or_else(unknown)
         }
         _ => say(StatusCode::NOT_FOUND, USAGE),
     }

@@ -404,6 +404,7 @@ pub const METRICS: &[Metric] = &[
     Metric::times("balancer.wait", "how long those waited that got one"),
     Metric::counter("balancer.queue.full", "connections and requests that came when as many waited as may"),
     Metric::counter("balancer.queue.timeout", "connections and requests that waited for too long"),
+    Metric::counter("balancer.admin.failed", "times that a balancer could not listen for orders"),
     Metric::counter(
         "balancer.cut",
         "connections and requests that were broken off, as their backend was drained and its time was over",
