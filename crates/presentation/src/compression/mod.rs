@@ -1,8 +1,7 @@
 //! Compression: gzip, deflate, brotli and zstd, as they come, both ways.
 //!
-//! [`Encoder`] and [`Decoder`] do no input and no output; [`Compressed`] puts them between a stream and the program above
-//! it. What is decoded has bounds: memory by construction, and by [`Limits`] how much may come out and how much more than
-//! went in, so that a few bytes do not become more than anybody wants.
+//! [`Encoder`] and [`Decoder`] do no input and no output. What is decoded has bounds: memory by construction, and by [`Limits`]
+//! how much may come out and how much more than went in, so that a few bytes do not become more than anybody wants.
 //!
 //! ```
 //! use septet_presentation::compression::{self, Coding, Limits};
@@ -21,13 +20,11 @@ mod deflate;
 mod encoder;
 mod fault;
 mod gzip;
-mod stream;
 mod zstd;
 
 pub use decoder::{Decoder, Limits, Step, decompress};
 pub use encoder::{Encoder, compress};
 pub use fault::{Fault, What};
-pub use stream::Compressed;
 
 /// A content coding (RFC 9110 §8.4.1), by IANA's name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

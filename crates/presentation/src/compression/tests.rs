@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 
@@ -207,49 +206,6 @@ fn codings_are_found_by_their_names() {
     for coding in Coding::ALL {
         assert_eq!(Coding::find(coding.name()), Some(coding));
     }
-}
-
-#[tokio::test]
-async fn a_stream_is_compressed_on_its_way() {
-    for coding in Coding::ALL {
-        // A narrow pipe, so that either side waits for the other.
-        let (near, far) = tokio::io::duplex(100);
-        let (mut near, mut far) =
-            (Compressed::new(near, coding, Limits::default()), Compressed::new(far, coding, Limits::default()));
-        let said = text();
-        let asks = async {
-            near.write_all(b"a question").await.unwrap();
-            near.flush().await.unwrap();
-            let mut answer = [0; 6];
-            near.read_exact(&mut answer).await.unwrap();
-            assert_eq!(&answer, b"answer");
-            near.write_all(&said).await.unwrap();
-            near.shutdown().await.unwrap();
-        };
-        let answers = async {
-            let mut question = [0; 10];
-            far.read_exact(&mut question).await.unwrap();
-            far.write_all(b"answer").await.unwrap();
-            far.flush().await.unwrap();
-            let mut all = Vec::new();
-            far.read_to_end(&mut all).await.unwrap();
-            all
-        };
-        let ((), all) = tokio::join!(asks, answers);
-        assert!(all == text(), "{coding:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_stream_that_breaks_off_is_an_error() {
-    let packed = compress(Coding::Gzip, &text());
-    let (mut near, far) = tokio::io::duplex(1 << 20);
-    near.write_all(&packed[..packed.len() / 2]).await.unwrap();
-    drop(near);
-    let mut all = Vec::new();
-    let error = Compressed::new(far, Coding::Gzip, Limits::default()).read_to_end(&mut all).await.unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
-    assert!(!all.is_empty() && text().starts_with(&all));
 }
 
 proptest! {
