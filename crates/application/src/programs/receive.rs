@@ -11,7 +11,7 @@ use septet_socket::{Accepted, Acceptor, BoxFuture, ListenOptions, NetExt, Places
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::send::hex;
-use super::session_line::{End, Line, PORT, State};
+use super::session_line::{End, Line, PORT, State, prompt};
 use super::{Context, Lasts, Misuse, Needs, Program, Transport, complain};
 
 /// The program.
@@ -124,7 +124,8 @@ async fn serve(context: &Context, options: &Options) -> io::Result<u8> {
     let inbox = Inbox::new(files, options.overwrite);
     let at = context.net.everywhere(options.port);
     let in_words = |e: io::Error| io::Error::new(e.kind(), format!("port {}: {e}", options.port));
-    let listener = context.net.listen(at, ListenOptions::default()).map_err(in_words)?;
+    let listener =
+        context.net.listen(at, ListenOptions { tcp: prompt(), ..ListenOptions::default() }).map_err(in_words)?;
     let mut acceptor = Acceptor::new(listener, &Places::default());
     if options.once {
         loop {

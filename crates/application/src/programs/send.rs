@@ -6,12 +6,12 @@ use std::io;
 use septet_core::{Instant, Metric, Storey, synthetic};
 use septet_session::Transmit;
 use septet_session::transfer::{Sender, Source, Stamp, plain_name};
-use septet_socket::{BoxFuture, NetExt, TcpOptions};
+use septet_socket::{BoxFuture, NetExt};
 
 use super::args::{self, Arg, ArgError, At, Spec, flag, value};
 use super::gauge::Gauge;
 use super::names::Names;
-use super::session_line::{End, Line, PORT, State};
+use super::session_line::{End, Line, PORT, State, prompt};
 use super::tcp_send::rate_text;
 use super::{Context, Misuse, Needs, Program, complain};
 use crate::dns::Family;
@@ -203,8 +203,8 @@ async fn send(context: &Context, options: &Options) -> Result<(), String> {
     let (mut stood, mut pause, mut moved) = (options.wait, PAUSES.0, begun);
     loop {
         let confirmed = sender.progress().confirmed;
-        let options_of_tcp = TcpOptions::default();
-        let connecting = names.connect(&options.host, options.port, options.family, &options_of_tcp);
+        let prompt = prompt();
+        let connecting = names.connect(&options.host, options.port, options.family, &prompt);
         let broke = match net.timeout(options.patience, connecting).await {
             Ok(Ok((stream, _))) => {
                 stood = true;

@@ -5,15 +5,24 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::io;
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, BytesMut};
 use septet_core::Instant;
 use septet_session::Transmit;
-use septet_socket::{NetRef, Sleep, TcpStream};
+use septet_socket::{NetRef, Nodelay, Sleep, TcpOptions, TcpStream};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// The port where the session programs listen unless they are told another: that of ISO transport is 102, which only the
 /// system may take on most machines.
 pub(super) const PORT: u16 = 1102;
+
+/// So much is written at once.
+const ENOUGH: usize = 64 * 1024;
+
+/// Options of a connection under a session: what ends a turn, a point or an answer, must not wait for the acknowledgement of
+/// what went before it, which the other end delays.
+pub(super) fn prompt() -> TcpOptions {
+    TcpOptions { nodelay: Some(Nodelay::On), ..TcpOptions::default() }
+}
 
 /// A sans-IO end.
 pub(super) trait End {
@@ -39,7 +48,8 @@ pub(super) enum State {
 pub(super) struct Line<'n> {
     net: &'n NetRef,
     stream: TcpStream,
-    waiting: Bytes,
+    /// What is to be written, gathered: a write for each short piece would be a segment for each.
+    waiting: BytesMut,
     closing: bool,
     sleep: Option<(Instant, Sleep)>,
     buf: Vec<u8>,
@@ -47,7 +57,7 @@ pub(super) struct Line<'n> {
 
 impl<'n> Line<'n> {
     pub(super) fn new(net: &'n NetRef, stream: TcpStream) -> Self {
-        Self { net, stream, waiting: Bytes::new(), closing: false, sleep: None, buf: vec![0; 64 * 1024] }
+        Self { net, stream, waiting: BytesMut::new(), closing: false, sleep: None, buf: vec![0; 64 * 1024] }
     }
 
     /// Carries octets until the end has heard something, at `until` at the latest; then whoever drives it looks what it says.
@@ -63,11 +73,11 @@ impl<'n> Line<'n> {
     fn poll_step(&mut self, cx: &mut Context<'_>, end: &mut impl End, until: Option<Instant>) -> Poll<State> {
         let now = self.net.now();
         loop {
-            if self.waiting.is_empty() && !self.closing {
+            while self.waiting.len() < ENOUGH && !self.closing {
                 match end.poll_transmit(now) {
-                    Some(Transmit::Bytes(bytes)) => self.waiting = bytes,
+                    Some(Transmit::Bytes(bytes)) => self.waiting.extend_from_slice(&bytes),
                     Some(Transmit::Close) => self.closing = true,
-                    None => {}
+                    None => break,
                 }
             }
             if self.waiting.is_empty() {

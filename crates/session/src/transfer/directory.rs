@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::files::Files;
 use super::sender::{Source, Stamp};
@@ -11,6 +12,8 @@ use super::sender::{Source, Stamp};
 #[derive(Clone, Debug)]
 pub struct Directory {
     path: PathBuf,
+    /// The file that was written last, by its name: what comes of one is written piece by piece.
+    open: Arc<Mutex<Option<(String, File)>>>,
 }
 
 impl Directory {
@@ -23,7 +26,12 @@ impl Directory {
         if !fs::metadata(&path)?.is_dir() {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no directory"));
         }
-        Ok(Self { path })
+        Ok(Self { path, open: Arc::default() })
+    }
+
+    /// The file that was written last is another, or will have another name.
+    fn forget(&self) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Where a name is. Names come here from [`plain_name`](super::plain_name) and from this crate.
@@ -73,12 +81,17 @@ impl Files for Directory {
     }
 
     fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.writable(name)?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match &mut *open {
+            Some((last, file)) if last == name => file,
+            other => &mut other.insert((name.to_owned(), self.writable(name)?)).1,
+        };
         file.seek(SeekFrom::Start(offset))?;
         file.write_all(bytes)
     }
 
     fn truncate(&self, name: &str, len: u64) -> io::Result<()> {
+        self.forget();
         self.writable(name)?.set_len(len)
     }
 
@@ -91,11 +104,13 @@ impl Files for Directory {
         self.truncate(&new, 0)?;
         self.write_at(&new, 0, bytes)?;
         self.sync(&new)?;
+        self.forget();
         fs::rename(self.at(&new), self.at(name))?;
         self.sync_names()
     }
 
     fn publish(&self, from: &str, to: &str) -> io::Result<()> {
+        self.forget();
         // A link is made where the name is free, or not at all; a rename would take a name that has just been given.
         match fs::hard_link(self.at(from), self.at(to)) {
             Ok(()) => self.remove(from)?,
@@ -108,11 +123,13 @@ impl Files for Directory {
     }
 
     fn publish_over(&self, from: &str, to: &str) -> io::Result<()> {
+        self.forget();
         fs::rename(self.at(from), self.at(to))?;
         self.sync_names()
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.forget();
         match fs::remove_file(self.at(name)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
