@@ -157,6 +157,7 @@ impl Secondary {
         let socket = net.open_udp(primary.ip())?;
         let mut last = io::Error::from(io::ErrorKind::TimedOut);
         for _ in 0..TRIES {
+            self.tell_question(net, primary, id, RecordType::SOA, "UDP");
             let answer = async {
                 socket.send_to(&bytes, primary).await?;
                 let mut buf = [0; 512];
@@ -184,6 +185,7 @@ impl Secondary {
         let id = net.random_u64() as u16;
         let bytes = request(id, &self.origin).to_vec().map_err(io::Error::other)?;
         let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
+        self.tell_question(net, primary, id, RecordType::AXFR, "TCP");
         net.timeout(STALL, stream.write_all(&[&length.to_be_bytes()[..], &bytes].concat())).await??;
         let mut intake = Intake::new(id, self.origin.clone());
         let mut message = Vec::new();
@@ -197,6 +199,13 @@ impl Secondary {
                 Err(why) => return Err(io::Error::new(io::ErrorKind::InvalidData, why)),
             }
         }
+    }
+
+    fn tell_question(&self, net: &NetRef, primary: SocketAddr, id: u16, kind: RecordType, over: &'static str) {
+        net.trace(Storey::Application, "dns.query", |f| {
+            f.set("server", primary).set("name", self.origin.to_ascii()).set("type", kind.to_string());
+            f.set("id", id).set("over", over);
+        });
     }
 
     fn tell(&self, net: &NetRef, kind: &'static str, more: impl FnOnce(&mut septet_core::Fields)) {

@@ -18,7 +18,7 @@ use septet_language::words::{Word, Words, Wrong};
 
 use crate::listen;
 use crate::record::RecordData;
-use crate::run::{Boot, run};
+use crate::run::{Boot, run, tell_beginning};
 use crate::service::{Kind, On, Reading, Service};
 use crate::site::{HostId, Site, StartError};
 
@@ -210,7 +210,13 @@ impl Service for Dns {
         }
         // Each is told once, though it may have many addresses.
         server = server.notifies(self.notify.iter().filter_map(|peer| peer.at(site).into_iter().next()).collect());
-        Ok(Box::new(move |net| run(&net, KEY.name(), server.clone().serve(net.clone()))))
+        let speaks_first = !self.secondary.is_empty() || !self.notify.is_empty();
+        Ok(Box::new(move |net| {
+            if speaks_first {
+                tell_beginning(&net);
+            }
+            run(&net, KEY.name(), server.clone().serve(net.clone()));
+        }))
     }
 }
 
