@@ -10,9 +10,6 @@ mod source_hash;
 mod two_choices;
 mod weighted_round_robin;
 
-#[cfg(test)]
-mod tests;
-
 use core::fmt;
 use core::time::Duration;
 use std::borrow::Cow;
@@ -185,3 +182,6 @@ fn drawn(rng: &mut Rng, candidates: &[Candidate<'_>]) -> usize {
     }
     0
 }
+
+#[cfg(test)]
+mod tests;
