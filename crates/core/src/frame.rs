@@ -123,7 +123,7 @@ impl Frame {
         if bytes.len() < headroom {
             bytes.resize(headroom, 0);
         }
-        bytes.reserve((headroom + len).saturating_sub(bytes.len()));
+        pool::make_room(bytes, headroom + len);
         Self::over(label, headroom, headroom)
     }
 
@@ -139,6 +139,7 @@ impl Frame {
         let mut label = pool::take(tail);
         let bytes = label.bytes_of_its_own();
         if bytes.len() < tail {
+            pool::make_room(bytes, tail);
             bytes.resize(tail, 0);
         }
         Self::over(label, headroom, tail)
@@ -392,7 +393,9 @@ mod pool {
 
     const KEPT: usize = 4096;
     const LARGE: usize = 16 * 1024;
-    const KEPT_LARGE: usize = 64;
+    /// As much as a send buffer of Linux's usual size has in flight, and as much again that was received.
+    const KEPT_LARGE: usize = 128;
+    const PAGE: usize = 4096;
     /// Where labels without a buffer lie. They are small, and many at once where a frame is flooded to many ports.
     const BARE: usize = 2;
     const KEPT_BARE: usize = 65_536;
@@ -403,6 +406,16 @@ mod pool {
 
     thread_local! {
         static POOL: RefCell<[Shelf; 3]> = const { RefCell::new([Vec::new(), Vec::new(), Vec::new()]) };
+    }
+
+    /// Lets a buffer hold `len` bytes. A large one gets whole pages and no more: with what a vector adds to grow by, one that
+    /// is used again for a few bytes more would hold twice what a super-segment needs.
+    pub(super) fn make_room(bytes: &mut Vec<u8>, len: usize) {
+        if len <= LARGE {
+            bytes.reserve(len.saturating_sub(bytes.len()));
+        } else if bytes.capacity() < len {
+            bytes.reserve_exact(len.next_multiple_of(PAGE) - bytes.len());
+        }
     }
 
     /// A label, with a buffer for about `len` bytes where there is one.

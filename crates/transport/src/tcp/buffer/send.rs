@@ -65,6 +65,19 @@ fn chunk_for(len: usize) -> Vec<u8> {
     Vec::with_capacity(len.next_power_of_two().clamp(SMALLEST, CHUNK))
 }
 
+/// Lets a chunk that began small take `more` bytes: in used memory where it will be filled.
+fn grow(chunk: &mut Vec<u8>, more: usize) {
+    let wanted = (2 * (chunk.len() + more)).min(CHUNK);
+    match (wanted == CHUNK).then(|| chunk_for(CHUNK)) {
+        Some(mut larger) => {
+            larger.extend_from_slice(chunk);
+            *chunk = larger;
+        }
+        // Exactly, so that it can be kept for another once it is full.
+        None => chunk.reserve_exact(wanted - chunk.len()),
+    }
+}
+
 /// Where a write ended: Linux's `sk_buff` borders, which decide PSH and how segments are cut.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Border {
@@ -127,8 +140,7 @@ impl SendBuffer {
             // A chunk that started small grows with the stream instead of leaving a trail of small ones.
             let room = (CHUNK - last.len().min(CHUNK)).min(data.len());
             if last.capacity() < last.len() + room {
-                // Exactly, so that it can be kept for another once it is full.
-                last.reserve_exact((2 * (last.len() + room)).min(CHUNK) - last.len());
+                grow(last, room);
             }
             last.extend_from_slice(&data[..room]);
             self.end += room as u64;
