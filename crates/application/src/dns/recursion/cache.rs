@@ -44,6 +44,7 @@ pub(super) enum Rank {
 
 /// What is known.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "what is not there is as frequent in a cache as what is")]
 pub(super) enum Fact {
     /// These records.
     Records(Vec<Record>),

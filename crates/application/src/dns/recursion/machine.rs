@@ -135,6 +135,7 @@ enum Known {
 }
 
 /// What comes of going on with a job.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 enum Next {
     Wait,
     Done(Found),

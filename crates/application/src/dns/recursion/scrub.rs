@@ -18,6 +18,7 @@ pub(super) const ALIASES: usize = 16;
 
 /// What a message says.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub(super) enum Says {
     /// Records of the name and aliases on the way, and how they end.
     Answer(Vec<Record>, End),
@@ -130,11 +131,10 @@ fn alias(answers: &[&Record], at: &Name) -> Option<(Vec<Record>, Option<Name>)> 
     if let Some(dname) = above {
         return Some(substituted(dname, at));
     }
-    let own = answers.iter().find_map(|record| match &record.data {
+    answers.iter().find_map(|record| match &record.data {
         RData::CNAME(CNAME(target)) if record.name == *at => Some((vec![(*record).clone()], Some(target.clone()))),
         _ => None,
-    });
-    own
+    })
 }
 
 /// What a DNAME makes of a name below it: itself and the CNAME, and where that leads; nowhere, where the name becomes too long.

@@ -497,6 +497,7 @@ async fn serve_stream(shared: &Arc<Shared>, mut stream: TcpStream, from: SocketA
 }
 
 /// What the bytes of a question ask; else what is to be said of them, if anything.
+#[expect(clippy::result_large_err, reason = "the refusal is sent at once")]
 fn read(bytes: &[u8]) -> Result<Request, Option<Message>> {
     let Ok(message) = Message::from_vec(bytes) else {
         let Some(&[hi, lo, flags, ..]) = bytes.first_chunk::<12>() else { return Err(None) };
