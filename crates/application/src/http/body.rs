@@ -131,10 +131,11 @@ impl hyper::body::Body for Body {
                 match ready!(Pin::new(first).poll_frame(cx)) {
                     None => drop(bodies.pop_front()),
                     // A piece of it that has gone cannot be put back: only what is not cut is of several.
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(mut data) => break Some(data.split_to(data.len().min(max))),
-                        Err(_) => {}
-                    },
+                    Some(Ok(frame)) => {
+                        if let Ok(mut data) = frame.into_data() {
+                            break Some(data.split_to(data.len().min(max)));
+                        }
+                    }
                     failed => return Poll::Ready(failed),
                 }
             },

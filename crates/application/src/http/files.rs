@@ -176,7 +176,7 @@ impl Files {
                     let Ok(path) = fs::canonicalize(entry.path()) else { continue };
                     let Ok(metadata) = fs::metadata(&path) else { continue };
                     if path.starts_with(root) && (metadata.is_dir() || metadata.is_file()) {
-                        let len = metadata.is_file().then(|| metadata.len());
+                        let len = metadata.is_file().then_some(metadata.len());
                         listed.push(Listed { name, len, modified: Some(seconds(&metadata)) });
                     }
                 }
