@@ -106,6 +106,11 @@ impl Past {
         if self.causes(event).any(|c| c.storey == Storey::Lab) {
             return;
         }
+        // So is what an order to a balancer breaks off, at whomever it is, and what one of its checks moves to another server.
+        let moved = ["balancer.drain", "balancer.drained", "balancer.retry"];
+        if self.causes(event).any(|c| moved.contains(&c.kind)) {
+            return;
+        }
         if let Some(own) = program(event) {
             let start = self.nearest(event, |c| c.kind == "program.start");
             let Some(start) = start else { self.blame(event, "not from the start of its program") };

@@ -7,9 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use septet_live::ForwardSpec;
 
-use super::services::dns::Dns;
-use super::services::flags::Flags;
-use super::services::http::Http;
+use super::services::{Dns, Flags, Http};
 use crate::report::StoryLength;
 
 #[derive(Debug, Subcommand)]
