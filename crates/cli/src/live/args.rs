@@ -51,7 +51,7 @@ pub(crate) enum LiveCommand {
     /// End a running lab
     Stop(StopArgs),
     /// Serve HTTP and more on this machine's sockets, or by our own TCP/IP straight on a TAP interface
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Maps the users and groups of a namespace from outside
     #[command(name = "__map", hide = true)]
     Map { pid: u32 },

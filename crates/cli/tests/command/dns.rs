@@ -91,6 +91,9 @@ fn fits<T: PartialEq>(ours: &T, judges: &[T]) -> bool {
     judges.contains(ours)
 }
 
+/// One section of an answer.
+type Section = fn(&Said) -> &BTreeSet<String>;
+
 #[test]
 fn answers_are_those_of_nsd_and_knot() {
     let dir = scratch("dns-judged");
@@ -113,9 +116,8 @@ fn answers_are_those_of_nsd_and_knot() {
             let bytes = question(total, &name, kind, payload);
             let said: Vec<Said> = judges.iter().map(|judge| judge.ask(&bytes)).collect();
             let own = asked.ask(&bytes);
-            let field = |of: fn(&Said) -> &BTreeSet<String>| -> bool {
-                fits(of(&own), &said.iter().map(|s| of(s).clone()).collect::<Vec<_>>())
-            };
+            let field =
+                |of: Section| -> bool { fits(of(&own), &said.iter().map(|s| of(s).clone()).collect::<Vec<_>>()) };
             let mut differs = Vec::new();
             if !fits(&own.code, &said.iter().map(|s| s.code).collect::<Vec<_>>()) {
                 differs.push("code");
@@ -128,7 +130,7 @@ fn answers_are_those_of_nsd_and_knot() {
             }
             // What a truncated answer holds nobody reads; ANY is each server's own to cut down (RFC 8482).
             let cut = own.truncated || said.iter().any(|s| s.truncated) || kind == RecordType::ANY;
-            let sections: [(&str, fn(&Said) -> &BTreeSet<String>); 3] =
+            let sections: [(&str, Section); 3] =
                 [("answer", |s| &s.answers), ("authority", |s| &s.authorities), ("additional", |s| &s.additionals)];
             for (section, of) in sections {
                 if !cut && !field(of) {
