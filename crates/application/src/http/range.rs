@@ -66,15 +66,18 @@ mod tests {
     #[test]
     fn ranges() {
         let parse = |s: &str| parse(&HeaderValue::from_str(s).unwrap(), 100);
-        let is = |s: &str, expected: &[Range<u64>]| assert_eq!(parse(s), Some(Ok(expected.to_vec())), "{s}");
-        is("bytes=0-0", &[0..1]);
-        is("BYTES=90-", &[90..100]);
-        is("bytes=-10", &[90..100]);
-        is("bytes=-1000", &[0..100]);
-        is("bytes=50-18446744073709551615", &[50..100]);
-        is("bytes=50-99999999999999999999999", &[50..100]);
-        is("bytes=0-1, 3-4,, -1", &[0..2, 3..5, 99..100]);
-        is("bytes=200-300,5-6", &[5..7]);
+        let is = |s: &str, expected: &[(u64, u64)]| {
+            let expected: Vec<Range<u64>> = expected.iter().map(|(from, to)| *from..*to).collect();
+            assert_eq!(parse(s), Some(Ok(expected)), "{s}");
+        };
+        is("bytes=0-0", &[(0, 1)]);
+        is("BYTES=90-", &[(90, 100)]);
+        is("bytes=-10", &[(90, 100)]);
+        is("bytes=-1000", &[(0, 100)]);
+        is("bytes=50-18446744073709551615", &[(50, 100)]);
+        is("bytes=50-99999999999999999999999", &[(50, 100)]);
+        is("bytes=0-1, 3-4,, -1", &[(0, 2), (3, 5), (99, 100)]);
+        is("bytes=200-300,5-6", &[(5, 7)]);
         assert_eq!(parse("bytes=100-"), Some(Err(())));
         assert_eq!(parse("bytes=-0"), Some(Err(())));
         for ignored in
@@ -82,7 +85,7 @@ mod tests {
         {
             assert_eq!(parse(ignored), None, "{ignored}");
         }
-        let many: String = (0..40).map(|i| format!("{}-{},", 2 * i, 2 * i)).collect();
+        let many: String = ((0, 40)).map(|i| format!("{}-{},", 2 * i, 2 * i)).collect();
         assert_eq!(parse(&format!("bytes={many}")), None);
     }
 }
