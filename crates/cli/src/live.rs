@@ -5,10 +5,10 @@ pub(crate) mod args;
 mod ask;
 #[cfg(target_os = "linux")]
 mod exec;
+mod frame;
 mod program;
 #[cfg(target_os = "linux")]
 mod serve;
-mod services;
 #[cfg(target_os = "linux")]
 mod up;
 
@@ -60,9 +60,9 @@ pub(crate) fn run(command: &LiveCommand) -> Result<Exit, Failure> {
 fn services(args: &ServeArgs) -> Option<Result<Exit, Failure>> {
     if let Some(service) = &args.service {
         let (flags, frame, tap) = service.parts();
-        return Some(services::of_flags(flags, frame, tap));
+        return Some(frame::of_flags(flags, frame, tap));
     }
-    args.frame.config.as_ref().map(|path| services::of_file(path, &args.frame, &args.tap))
+    args.frame.config.as_ref().map(|path| frame::of_file(path, &args.frame, &args.tap))
 }
 
 /// Says what of a lab means nothing in virtual time.

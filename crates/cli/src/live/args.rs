@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use septet_live::ForwardSpec;
 
-use super::services::{Dns, Flags, Http};
+use super::frame::dns::Dns;
+use super::frame::flags::Flags;
+use super::frame::http::Http;
 use crate::report::StoryLength;
 
 #[derive(Debug, Subcommand)]
@@ -265,7 +267,7 @@ pub(crate) struct TapArgs {
     pub(crate) congestion: Option<String>,
 }
 
-/// One service, by flags or by a file: a line and a file of `services/` each.
+/// One service, by flags or by a file: a line and a file of `frame/` each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServiceCommand {
     /// Serve files and pages over HTTP

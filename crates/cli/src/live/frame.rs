@@ -4,9 +4,9 @@
 //! a file here and a line of `ServiceCommand`. All else is one for all: the file is checked before anything is given up, SIGHUP
 //! reads it again and no connection hears of it, SIGTERM lets connections end, root is dropped when everything is open.
 
-mod dns;
-mod flags;
-mod http;
+pub(crate) mod dns;
+pub(crate) mod flags;
+pub(crate) mod http;
 mod log;
 mod metrics;
 mod serving;
@@ -19,9 +19,7 @@ use septet_live::kernel::KernelNet;
 
 use super::args::{FrameArgs, TapArgs};
 use crate::exit::{Exit, Failure, environment};
-pub(crate) use dns::Dns;
-pub(crate) use flags::Flags;
-pub(crate) use http::Http;
+use flags::Flags;
 use log::{Level, Log};
 use serving::Serving;
 use signals::{Asked, Signals};
