@@ -1,8 +1,6 @@
 //! One end of a session over one TCP connection: TPKT, COTP and the session protocol machine above each other.
 
-use std::collections::VecDeque;
-
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use septet_core::Instant;
 
 use crate::cotp::{self, Cotp};
@@ -61,9 +59,10 @@ pub struct Connection {
     decoder: tpkt::Decoder,
     transport: Cotp,
     session: Spm,
-    transmits: VecDeque<Transmit>,
-    backlog: usize,
+    /// Octets that wait to be written: many packets at once, as a call of the system costs more than its octets.
+    leaving: BytesMut,
     open: Open,
+    close: Close,
     /// The TCP connection has ended, and why.
     ended: Option<String>,
     /// The time that it was told last.
@@ -77,6 +76,14 @@ enum Open {
     No,
 }
 
+/// Whether the TCP connection is to be closed after what waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Close {
+    No,
+    Wanted,
+    Told,
+}
+
 impl Connection {
     /// An end of a TCP connection on which nothing was sent yet; whoever asks to connect is the initiator.
     pub fn new(config: Config) -> Self {
@@ -84,9 +91,9 @@ impl Connection {
             decoder: tpkt::Decoder::default(),
             transport: Cotp::new(config.transport),
             session: Spm::new(config.session),
-            transmits: VecDeque::new(),
-            backlog: 0,
+            leaving: BytesMut::new(),
             open: Open::Yes,
+            close: Close::No,
             ended: None,
             now: Instant::ZERO,
         }
@@ -157,16 +164,19 @@ impl Connection {
 
     /// What is to be written to the TCP connection.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        let next = self.transmits.pop_front()?;
-        if let Transmit::Bytes(bytes) = &next {
-            self.backlog -= bytes.len();
+        if !self.leaving.is_empty() {
+            return Some(Transmit::Bytes(self.leaving.split().freeze()));
         }
-        Some(next)
+        if self.close != Close::Wanted {
+            return None;
+        }
+        self.close = Close::Told;
+        Some(Transmit::Close)
     }
 
     /// Octets that wait to be written. Who asks for more while these are many fills memory.
     pub fn backlog(&self) -> usize {
-        self.backlog
+        self.leaving.len()
     }
 
     /// What came that is no packet of ISO transport, in words: the connection ends by it, and before it stands no event
@@ -209,17 +219,13 @@ impl Connection {
         while let Some(output) = self.transport.poll_transmit() {
             match output {
                 cotp::Output::Tpdu(header, data) => {
-                    let len = header.len() + data.len();
-                    let mut bytes = Vec::with_capacity(tpkt::HEADER + len);
-                    bytes.extend(tpkt::header(len));
-                    bytes.extend(header);
-                    bytes.extend_from_slice(&data);
-                    self.backlog += bytes.len();
-                    self.transmits.push_back(Transmit::Bytes(bytes.into()));
+                    self.leaving.extend_from_slice(&tpkt::header(header.len() + data.len()));
+                    self.leaving.extend_from_slice(&header);
+                    self.leaving.extend_from_slice(&data);
                 }
                 cotp::Output::Close => {
                     if self.open == Open::Yes {
-                        self.transmits.push_back(Transmit::Close);
+                        self.close = Close::Wanted;
                     }
                     self.open = Open::No;
                 }

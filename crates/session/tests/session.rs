@@ -6,7 +6,7 @@ mod common;
 use core::time::Duration;
 
 use bytes::Bytes;
-use common::Pair;
+use common::{Pair, packets};
 use septet_session::spdu::{Resync, Serial, Setting, Tokens, Units, refusal};
 use septet_session::spm::table::State;
 use septet_session::spm::{Acceptance, Activity, Confirmation, Event, Proposal, Request};
@@ -177,11 +177,12 @@ fn segments_on_their_way_are_dropped_together() {
         let mut pair = Pair::new(config(), config());
         pair.connect(Units::DUPLEX | Units::MINOR | Units::RESYNCHRONIZE, Setting::INITIATOR);
         pair.ask_silently(0, Request::Data(vec![b'x'; 300].into()));
-        for _ in 0..arrived {
-            let Some(Transmit::Bytes(segment)) = pair.ends[0].poll_transmit() else { panic!() };
-            pair.ends[1].receive(pair.now, &segment);
-        }
-        pair.ask(1, Request::Resynchronize(Resync::Abandon, None, Setting::INITIATOR, NOTHING));
+        let Some(Transmit::Bytes(segments)) = pair.ends[0].poll_transmit() else { panic!() };
+        let late = packets(&segments).take(arrived).map(<[u8]>::len).sum();
+        pair.ends[1].receive(pair.now, &segments[..late]);
+        pair.ask_silently(1, Request::Resynchronize(Resync::Abandon, None, Setting::INITIATOR, NOTHING));
+        pair.ends[1].receive(pair.now, &segments[late..]);
+        pair.carry();
         assert!(matches!(pair.next(0), Event::Resynchronize(Resync::Abandon, ..)), "after {arrived} segments");
         pair.ask(0, Request::ResynchronizeConfirm(Setting::INITIATOR, NOTHING));
         assert!(matches!(pair.next(1), Event::Resynchronized(..)), "after {arrived} segments");

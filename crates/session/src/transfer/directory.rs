@@ -1,19 +1,23 @@
 //! A directory of the machine.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::Files;
 use super::sender::{Source, Stamp};
+
+/// So many files that are written to stay open.
+const MOST_OPEN: usize = 8;
 
 /// Files in a directory of the machine; they outlive the process.
 #[derive(Clone, Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// The file that was written last, by its name: what comes of one is written piece by piece.
-    open: Arc<Mutex<Option<(String, File)>>>,
+    /// Those that are written to: to open one for each piece takes longer than to write the piece.
+    open: Arc<Mutex<BTreeMap<String, Arc<File>>>>,
 }
 
 impl Directory {
@@ -29,11 +33,6 @@ impl Directory {
         Ok(Self { path, open: Arc::default() })
     }
 
-    /// The file that was written last is another, or will have another name.
-    fn forget(&self) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
     /// Where a name is. Names come here from [`plain_name`](super::plain_name) and from this crate.
     fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -45,6 +44,37 @@ impl Directory {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(self.at(name))
+    }
+
+    fn open_files(&self) -> MutexGuard<'_, BTreeMap<String, Arc<File>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened(&self, name: &str) -> io::Result<Arc<File>> {
+        let mut open = self.open_files();
+        if let Some(file) = open.get(name) {
+            return Ok(file.clone());
+        }
+        if open.len() >= MOST_OPEN {
+            open.clear();
+        }
+        let file = Arc::new(self.writable(name)?);
+        open.insert(name.to_owned(), file.clone());
+        Ok(file)
+    }
+
+    /// The name is about to be another file's, or nobody's.
+    fn close(&self, name: &str) {
+        self.open_files().remove(name);
+    }
+
+    /// The small file that `replace` and `note` put in place of another.
+    fn beside(&self, name: &str, bytes: &[u8]) -> io::Result<(PathBuf, File)> {
+        let new = format!("{name}.new");
+        let file = self.writable(&new)?;
+        file.set_len(0)?;
+        write_at(&file, 0, bytes)?;
+        Ok((self.at(&new), file))
     }
 
     /// A new or other name outlives a loss of power once its directory is written.
@@ -75,24 +105,15 @@ impl Files for Directory {
     }
 
     fn read_at(&self, name: &str, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let mut file = File::open(self.at(name))?;
-        file.seek(SeekFrom::Start(offset))?;
-        file.read(buf)
+        read_at(&File::open(self.at(name))?, offset, buf)
     }
 
     fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = match &mut *open {
-            Some((last, file)) if last == name => file,
-            other => &mut other.insert((name.to_owned(), self.writable(name)?)).1,
-        };
-        file.seek(SeekFrom::Start(offset))?;
-        file.write_all(bytes)
+        write_at(&*self.opened(name)?, offset, bytes)
     }
 
     fn truncate(&self, name: &str, len: u64) -> io::Result<()> {
-        self.forget();
-        self.writable(name)?.set_len(len)
+        self.opened(name)?.set_len(len)
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
@@ -100,17 +121,19 @@ impl Files for Directory {
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let new = format!("{name}.new");
-        self.truncate(&new, 0)?;
-        self.write_at(&new, 0, bytes)?;
-        self.sync(&new)?;
-        self.forget();
-        fs::rename(self.at(&new), self.at(name))?;
+        let (new, file) = self.beside(name, bytes)?;
+        file.sync_data()?;
+        fs::rename(new, self.at(name))?;
         self.sync_names()
     }
 
+    fn note(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let (new, _) = self.beside(name, bytes)?;
+        fs::rename(new, self.at(name))
+    }
+
     fn publish(&self, from: &str, to: &str) -> io::Result<()> {
-        self.forget();
+        self.close(from);
         // A link is made where the name is free, or not at all; a rename would take a name that has just been given.
         match fs::hard_link(self.at(from), self.at(to)) {
             Ok(()) => self.remove(from)?,
@@ -123,13 +146,13 @@ impl Files for Directory {
     }
 
     fn publish_over(&self, from: &str, to: &str) -> io::Result<()> {
-        self.forget();
+        self.close(from);
         fs::rename(self.at(from), self.at(to))?;
         self.sync_names()
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.forget();
+        self.close(name);
         match fs::remove_file(self.at(name)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
@@ -167,7 +190,30 @@ impl Source for Outgoing {
     }
 
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        self.file.seek(SeekFrom::Start(offset))?;
-        self.file.read(buf)
+        read_at(&self.file, offset, buf)
     }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buf, offset)
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn read_at(mut file: &File, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+    use io::{Read as _, Seek as _};
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.read(buf)
+}
+
+#[cfg(not(unix))]
+fn write_at(mut file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    use io::{Seek as _, Write as _};
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.write_all(bytes)
 }

@@ -30,6 +30,12 @@ pub trait Files: Send + Sync {
     /// Puts a small file in place of one, or anew: whoever looks, even after a loss of power, finds the old or the new.
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
 
+    /// Puts a small file in place of one, or anew, for whoever looks as long as there is power; after a loss of power he may
+    /// find the old, the new or nothing that can be read.
+    fn note(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.replace(name, bytes)
+    }
+
     /// Gives a file another name, which nothing may have: `AlreadyExists` where something does.
     fn publish(&self, from: &str, to: &str) -> io::Result<()>;
 

@@ -6,11 +6,11 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::files::Files;
-use super::journal::{Record, Stage};
+use super::journal::{Mark, Record, Stage};
 use super::message::{Id, Offer, Told};
 use super::names::plain_name;
+use super::receiver::offset;
 use super::{Digest, hash};
-use crate::spdu::Serial;
 
 /// So many transfers that are not whole are kept; one more is refused.
 const MOST_BEGUN: usize = 64;
@@ -52,6 +52,8 @@ impl fmt::Debug for Inbox {
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) record: Record,
+    /// The hash of what there is of it.
+    pub(super) hasher: blake3::Hasher,
     pub(super) owner: u64,
 }
 
@@ -74,15 +76,15 @@ impl Inbox {
             // Another length or step: it is begun anew. A journal that cannot be read is worth nothing.
             _ => None,
         };
-        let record = match record {
-            Some(record) => record,
-            None => self.begin(offer)?,
+        let (record, hasher) = match record {
+            Some(found) => found,
+            None => (self.begin(offer)?, blake3::Hasher::new()),
         };
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         owners.last += 1;
         let owner = owners.last;
         owners.by.insert(offer.id, owner);
-        Ok(Taken { record, owner })
+        Ok(Taken { record, hasher, owner })
     }
 
     /// Whether the transfer still belongs to `owner`.
@@ -98,11 +100,17 @@ impl Inbox {
         }
     }
 
-    /// All before the point is kept: in the file first, in the journal then.
-    pub(super) fn keep(&self, offer: &Offer, serial: Serial) -> io::Result<()> {
+    /// All before the point is kept, whatever comes: in the file first, in the journal then.
+    pub(super) fn keep(&self, offer: &Offer, mark: Mark) -> io::Result<()> {
         self.files.sync(&Record::part(offer.id))?;
-        let record = Record { offer: offer.clone(), stage: Stage::Kept(serial) };
+        let record = Record { offer: offer.clone(), stage: Stage::Kept(mark, mark) };
         self.files.replace(&Record::file(offer.id), record.write().as_bytes())
+    }
+
+    /// All before the first point is kept as long as there is power, and all before the second whatever comes.
+    pub(super) fn note(&self, offer: &Offer, kept: Mark, safe: Mark) -> io::Result<()> {
+        let record = Record { offer: offer.clone(), stage: Stage::Kept(kept, safe) };
+        self.files.note(&Record::file(offer.id), record.write().as_bytes())
     }
 
     /// The file is whole: that is noted, and then it gets its name.
@@ -146,27 +154,44 @@ impl Inbox {
     }
 
     /// What a journal says, held against the files: none where it is to be begun anew.
-    fn found(&self, record: Record) -> io::Result<Option<Record>> {
-        let Offer { id, size, step, name } = &record.offer;
+    fn found(&self, mut record: Record) -> io::Result<Option<(Record, blake3::Hasher)>> {
+        let Offer { id, size, name, .. } = &record.offer;
         let part = self.files.len(&Record::part(*id))?;
+        let whole = |record| (record, blake3::Hasher::new());
         match record.stage {
-            Stage::Kept(serial) => {
-                let kept = u64::from(serial.get()) * u64::from(*step);
-                Ok((part.is_some_and(|len| len >= kept) && kept <= *size).then_some(record))
+            Stage::Kept(kept, safe) => {
+                for mark in [kept, safe] {
+                    if let Some(hasher) = self.hash_to(&record.offer, mark, part)? {
+                        record.stage = Stage::Kept(mark, safe);
+                        return Ok(Some((record, hasher)));
+                    }
+                }
+                Ok(None)
             }
             Stage::Whole(digest) => match part {
                 // It ended between the note and the name; or between the name and the end of the other one.
                 Some(_) => {
                     if self.digest(name)? == Some(digest) {
                         self.files.remove(&Record::part(*id))?;
-                        return Ok(Some(record));
+                        return Ok(Some(whole(record)));
                     }
-                    self.publish(&record.offer).map(|()| Some(record))
+                    self.publish(&record.offer).map(|()| Some(whole(record)))
                 }
                 // Whoever took it away may have it again.
-                None => Ok((self.files.len(name)? == Some(*size)).then_some(record)),
+                None => Ok((self.files.len(name)? == Some(*size)).then(|| whole(record))),
             },
         }
+    }
+
+    /// The hash of all before a point, where a part of so many octets has it, and it is what was there.
+    fn hash_to(&self, offer: &Offer, mark: Mark, part: Option<u64>) -> io::Result<Option<blake3::Hasher>> {
+        let end = offset(offer, mark.serial);
+        if part.is_none_or(|len| len < end) || end > offer.size {
+            return Ok(None);
+        }
+        let name = Record::part(offer.id);
+        let hasher = hash(end, |at, buf| self.files.read_at(&name, at, buf))?;
+        Ok((*hasher.finalize().as_bytes() == mark.digest).then_some(hasher))
     }
 
     fn digest(&self, name: &str) -> io::Result<Option<Digest>> {
@@ -186,8 +211,9 @@ impl Inbox {
         }
         self.discard(offer.id).map_err(failed)?;
         self.files.truncate(&Record::part(offer.id), 0).map_err(failed)?;
-        self.keep(offer, Serial::default()).map_err(failed)?;
-        Ok(Record { offer: offer.clone(), stage: Stage::Kept(Serial::default()) })
+        let mark = Mark::default();
+        self.keep(offer, mark).map_err(failed)?;
+        Ok(Record { offer: offer.clone(), stage: Stage::Kept(mark, mark) })
     }
 
     /// Of the journals of what is whole only so many stay, that of `newest` among them.

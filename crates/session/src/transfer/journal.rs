@@ -7,11 +7,39 @@ use super::message::{Id, Offer};
 use super::names::plain_name;
 use crate::spdu::Serial;
 
+/// A point, and the digest of all before it: by that it is known again after a loss of power.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Its number.
+    pub serial: Serial,
+    /// The digest.
+    pub digest: Digest,
+}
+
+impl Default for Mark {
+    /// The beginning.
+    fn default() -> Self {
+        Self { serial: Serial::default(), digest: *blake3::hash(b"").as_bytes() }
+    }
+}
+
+impl Mark {
+    fn write(&self) -> String {
+        format!("{} {}", self.serial, blake3::Hash::from_bytes(self.digest).to_hex())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (serial, digest) = text.split_once(' ')?;
+        let serial = Serial::from_digits(serial.as_bytes())?;
+        Some(Self { serial, digest: *blake3::Hash::from_hex(digest).ok()?.as_bytes() })
+    }
+}
+
 /// How far a transfer is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
-    /// All before the point with this number is kept.
-    Kept(Serial),
+    /// All before the first mark is kept. What comes after the second may be lost with the power.
+    Kept(Mark, Mark),
     /// The file is whole, and this is its digest.
     Whole(Digest),
 }
@@ -25,7 +53,7 @@ pub struct Record {
     pub stage: Stage,
 }
 
-const FIRST: &str = "septet transfer 1";
+const FIRST: &str = "septet transfer 2";
 
 impl Record {
     /// The name of the journal of a transfer.
@@ -53,7 +81,7 @@ impl Record {
         let Offer { id, size, step, name } = &self.offer;
         let mut text = format!("{FIRST}\nid {id}\nname {name}\nsize {size}\nstep {step}\n");
         match self.stage {
-            Stage::Kept(serial) => writeln!(text, "kept {serial}"),
+            Stage::Kept(kept, safe) => writeln!(text, "kept {}\nsafe {}", kept.write(), safe.write()),
             Stage::Whole(digest) => writeln!(text, "whole {}", blake3::Hash::from_bytes(digest).to_hex()),
         }
         .unwrap_or_default();
@@ -83,9 +111,9 @@ impl Record {
         let size = line("size")?.parse().map_err(|_| "line 4: the size is no number")?;
         let step = line("step")?.parse().map_err(|_| "line 5: the step is no number")?;
         let last = line("")?;
-        let stage = if let Some(serial) = last.strip_prefix("kept ") {
-            let serial = Serial::from_digits(serial.as_bytes()).ok_or("line 6: the point is no number")?;
-            Stage::Kept(serial)
+        let stage = if let Some(kept) = last.strip_prefix("kept ") {
+            let kept = Mark::read(kept).ok_or("line 6: no point and digest")?;
+            Stage::Kept(kept, Mark::read(&line("safe")?).ok_or("line 7: no point and digest")?)
         } else {
             let digest = last.strip_prefix("whole ").and_then(|hex| blake3::Hash::from_hex(hex).ok());
             Stage::Whole(*digest.ok_or("line 6: neither `kept …` nor `whole …`")?.as_bytes())
@@ -103,14 +131,16 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let offer = Offer { id: Id([1, 2, 3, 4, 5, 255]), size: 12_345, step: 100, name: "a b.txt".to_owned() };
-        for stage in [Stage::Kept(Serial::new(7).unwrap()), Stage::Whole([9; 32])] {
+        let mark = |serial, digest| Mark { serial: Serial::new(serial).unwrap(), digest: [digest; 32] };
+        for stage in [Stage::Kept(mark(7, 3), mark(5, 200)), Stage::Whole([9; 32])] {
             let record = Record { offer: offer.clone(), stage };
             assert_eq!(Record::read(&record.write()), Ok(record));
         }
         assert_eq!(Record::id_of(&Record::file(offer.id)), Some(offer.id));
-        let text = Record { offer, stage: Stage::Kept(Serial::default()) }.write();
+        let text = Record { offer, stage: Stage::Kept(Mark::default(), Mark::default()) }.write();
         assert_eq!(Record::read(&text.replace("kept", "held")).unwrap_err(), "line 6: neither `kept …` nor `whole …`");
+        assert_eq!(Record::read(&text.replace("safe", "sure")).unwrap_err(), "line 7: `safe …` is missing");
         assert!(Record::read(&text.replace("a b.txt", "../x")).unwrap_err().starts_with("line 3: "));
-        assert_eq!(Record::read("").unwrap_err(), "line 1: `septet transfer 1` is missing");
+        assert_eq!(Record::read("").unwrap_err(), "line 1: `septet transfer 2` is missing");
     }
 }

@@ -17,7 +17,7 @@ mod sender;
 pub use directory::{Directory, Outgoing};
 pub use files::{Files, Memory};
 pub use inbox::{Inbox, Overwrite};
-pub use journal::{Record, Stage};
+pub use journal::{Mark, Record, Stage};
 pub use message::{Answer, Id, Offer, Told};
 pub use names::{BadName, plain_name};
 pub use receiver::{Arrival, Receiver};

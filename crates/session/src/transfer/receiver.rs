@@ -6,15 +6,19 @@ use bytes::Bytes;
 use septet_core::Instant;
 
 use super::inbox::{Inbox, Taken, failed};
-use super::journal::{Record, Stage};
+use super::journal::{Mark, Record, Stage};
 use super::message::{Answer, Offer, Told};
-use super::{Digest, UNITS, hash};
+use super::{Digest, UNITS};
 use crate::spdu::Serial;
 use crate::spm::{Acceptance, Event, Request};
 use crate::{Config, Connection, Transmit};
 
 /// So long at most a sender whose data arrive hears nothing.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+/// So much time's points at most are lost with the power. To write each to the disk at once would take longer than the
+/// network; what is in the system's memory outlives the process.
+const UNSAFE: Duration = Duration::from_secs(1);
 
 /// What became of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,6 +79,9 @@ struct Current {
     begun: bool,
     /// The last point that was confirmed.
     kept: Serial,
+    /// The last that outlives a loss of power, and when it was written.
+    safe: Mark,
+    written: Instant,
     /// How many octets are in the file.
     at: u64,
     hasher: blake3::Hasher,
@@ -178,7 +185,7 @@ impl Receiver {
             Ok(offer) => self.inbox.take(&offer),
             Err(why) => Err(Told::Never(why)),
         };
-        let Taken { record: Record { offer, stage }, owner } = match taken {
+        let Taken { record: Record { offer, stage }, hasher, owner } = match taken {
             Ok(taken) => taken,
             Err(told) => {
                 self.ask(now, Request::Refuse(told.build()))?;
@@ -186,22 +193,17 @@ impl Receiver {
                 return Ok(());
             }
         };
-        let (kept, answer, whole) = match stage {
-            Stage::Kept(serial) => (serial, Answer::From(serial), None),
-            Stage::Whole(digest) => (Serial::default(), Answer::Whole, Some(digest)),
+        let (mark, safe, answer, whole) = match stage {
+            Stage::Kept(mark, safe) => (mark, safe, Answer::From(mark.serial), None),
+            Stage::Whole(digest) => (Mark::default(), Mark::default(), Answer::Whole, Some(digest)),
         };
+        let kept = mark.serial;
         let at = offset(&offer, kept);
-        let hasher = match whole {
-            Some(_) => blake3::Hasher::new(),
-            None => {
-                let part = Record::part(offer.id);
-                // What came after the point is thrown away: it was never confirmed.
-                let files = self.inbox.files();
-                files.truncate(&part, at).map_err(|e| failed(&e))?;
-                hash(at, |at, buf| files.read_at(&part, at, buf)).map_err(|e| failed(&e))?
-            }
-        };
-        self.current = Some(Current { offer, owner, begun: false, kept, at, hasher, whole });
+        if whole.is_none() {
+            // What came after the point is thrown away: it was never confirmed.
+            self.inbox.files().truncate(&Record::part(offer.id), at).map_err(|e| failed(&e))?;
+        }
+        self.current = Some(Current { offer, owner, begun: false, kept, safe, written: now, at, hasher, whole });
         let user_data = answer.build();
         self.ask(now, Request::Accept(Acceptance { units: UNITS, user_data, ..Acceptance::default() }))
     }
@@ -253,7 +255,13 @@ impl Receiver {
             return Err(Told::Never(format!("point {serial} stands at octet {at}")));
         }
         // Only what is kept is confirmed.
-        inbox.keep(&current.offer, serial).map_err(|e| failed(&e))?;
+        let mark = Mark { serial, digest: *current.hasher.finalize().as_bytes() };
+        if now.saturating_since(current.written) >= UNSAFE {
+            inbox.keep(&current.offer, mark).map_err(|e| failed(&e))?;
+            (current.safe, current.written) = (mark, now);
+        } else {
+            inbox.note(&current.offer, mark, current.safe).map_err(|e| failed(&e))?;
+        }
         current.kept = serial;
         let kept = current.at;
         self.arrivals.push(Arrival::Kept(kept));

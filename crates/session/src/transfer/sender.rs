@@ -278,18 +278,12 @@ impl<S: Source> Sender<S> {
     /// What is to be written: the file is read as far as it may be sent. After [`Transmit::Close`], or where there is no
     /// connection any more, the TCP connection is to be closed.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
-        loop {
-            let connection = self.connection.as_mut()?;
-            if let Some(transmit) = connection.poll_transmit() {
-                if transmit == Transmit::Close {
-                    self.drop_connection();
-                }
-                return Some(transmit);
-            }
-            if !self.pump(now) {
-                return None;
-            }
+        while self.pump(now) {}
+        let transmit = self.connection.as_mut()?.poll_transmit()?;
+        if transmit == Transmit::Close {
+            self.drop_connection();
         }
+        Some(transmit)
     }
 
     /// Reads the file on, where it may; whether something is to be written then.
@@ -372,8 +366,12 @@ impl<S: Source> Sender<S> {
                 self.told(&Told::parse(&told));
                 self.drop_connection();
             }
-            Event::UserAbort(told) => self.told(&Told::parse(&told)),
+            Event::UserAbort(told) => {
+                self.phase = Phase::Releasing;
+                self.told(&Told::parse(&told));
+            }
             Event::ProviderAbort(why) => {
+                self.phase = Phase::Releasing;
                 if self.last.is_empty() || !why.is_empty() {
                     self.last = why;
                 }
@@ -458,6 +456,7 @@ impl<S: Source> Sender<S> {
 
     fn refused(&mut self, now: Instant, why: String) {
         self.outcome.get_or_insert(Err(Failure::Refused(why)));
+        self.phase = Phase::Releasing;
         if let Some(connection) = &mut self.connection {
             let _ = connection.request(now, Request::Abort(Bytes::new()));
         }

@@ -12,9 +12,20 @@ pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) ends: [Connection; 2],
     pub(crate) events: [VecDeque<Event>; 2],
-    /// Every piece that was written: by whom.
+    /// Every packet that was written: by whom.
     pub(crate) wire: Vec<(usize, Vec<u8>)>,
     closed: [bool; 2],
+}
+
+/// The packets in what was written at once.
+pub(crate) fn packets(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    core::iter::from_fn(move || {
+        let [_, _, high, low, ..] = *rest else { return None };
+        let (packet, after) = rest.split_at(usize::from(u16::from_be_bytes([high, low])));
+        rest = after;
+        Some(packet)
+    })
 }
 
 impl Pair {
@@ -75,8 +86,8 @@ impl Pair {
                 while let Some(transmit) = self.ends[from].poll_transmit() {
                     match transmit {
                         Transmit::Bytes(bytes) => {
-                            self.wire.push((from, bytes.to_vec()));
                             arrived[1 - from].extend_from_slice(&bytes);
+                            self.wire.extend(packets(&bytes).map(|packet| (from, packet.to_vec())));
                         }
                         Transmit::Close => closes[from] = true,
                     }
