@@ -42,6 +42,7 @@ use crate::model::topology::DOMAIN;
 use crate::model::versions::Version;
 use crate::model::whereabouts::Whereabouts;
 use crate::read::segments::dhcp_clients;
+use crate::read::trust::own_authorities;
 use crate::run::{Output, Run};
 use crate::stage::boot::{self, Consoles, Progress, Stage};
 
@@ -63,6 +64,27 @@ fn trust(node: &Node, usual: Option<&Authority>, others: &BTreeMap<String, Autho
         }
     }
     Ok(store)
+}
+
+/// The files of certificates that the programs of a node show, by name.
+type OwnFiles = Vec<(String, String)>;
+
+fn own_files(
+    node: &Node,
+    usual: Option<&Authority>,
+    others: &BTreeMap<String, Authority>,
+) -> Result<OwnFiles, CaError> {
+    let mut files = Vec::new();
+    for certificate in node.spec.host().map(|host| &host.certificates[..]).unwrap_or_default() {
+        let authority = match &certificate.authority {
+            Some(name) => others.get(name),
+            None => usual,
+        };
+        if let Some(authority) = authority {
+            files.push((certificate.file.clone(), certificate.pem(&node.name, authority)?));
+        }
+    }
+    Ok(files)
 }
 
 /// How a run differs from what the lab file says.
@@ -146,7 +168,9 @@ impl Lab {
         world.set_lens(Arc::new(septet_host::PacketLens));
         let authority = self.authority(seed, options.keys)?.map(Arc::new);
         let others = self.other_authorities(seed, options.keys)?;
-        // Before any program gets a list of what was taken back, all certificates are made.
+        // Before anybody gets a list of what was taken back, all certificates are made: those of clients first.
+        let files = self.nodes.iter().map(|node| own_files(node, authority.as_deref(), &others));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
         let mut boots = Vec::new();
         for (node, spec) in self.nodes.iter().enumerate() {
             let stage = Stage { lab: self, node, authority: authority.as_ref(), others: &others };
@@ -154,7 +178,7 @@ impl Lab {
         }
         let mut boots = boots.into_iter();
         let outputs: Rc<RefCell<Vec<Output>>> = Rc::default();
-        let consoles = consoles(&outputs);
+        let consoles = consoles(&outputs, files);
         let names = Arc::new(self.hosts_file());
         let resolvers = self.resolvers();
 
@@ -270,10 +294,11 @@ impl Lab {
         series.filter(|series| gauges::is_gauge(&series.name)).flat_map(|series| series.nodes.iter().copied()).collect()
     }
 
-    /// The lab's certificate authority, where a service speaks TLS.
+    /// The lab's certificate authority, where a service speaks TLS or a client has a certificate.
     fn authority(&self, seed: Seed, keys: Keys) -> Result<Option<Authority>, CaError> {
         let services = self.nodes.iter().flat_map(Node::services);
-        if services.flat_map(|s| s.certificate_names()).next().is_none() {
+        let own = self.nodes.iter().filter_map(|node| node.spec.host()).flat_map(|host| &host.certificates);
+        if services.flat_map(|s| s.certificate_names()).next().is_none() && own.count() == 0 {
             return Ok(None);
         }
         let keys = match keys {
@@ -289,8 +314,8 @@ impl Lab {
             Keys::Seeded => KeySource::Seeded(seed),
             Keys::System => KeySource::System,
         };
-        let names: BTreeSet<String> =
-            self.nodes.iter().flat_map(Node::services).flat_map(|service| service.authorities()).collect();
+        let of_services = self.nodes.iter().flat_map(Node::services).flat_map(|service| service.authorities());
+        let names: BTreeSet<String> = of_services.chain(own_authorities(&self.nodes)).collect();
         let found = |name: String| Ok((name.clone(), Authority::other(&name, keys, self.epoch)?));
         names.into_iter().map(found).collect()
     }
@@ -556,10 +581,13 @@ fn advertise(advert: &Advert, addresses: &[Cidr]) -> Advertise {
 }
 
 /// Keeps what every program prints.
-fn consoles(outputs: &Rc<RefCell<Vec<Output>>>) -> Consoles {
+fn consoles(outputs: &Rc<RefCell<Vec<Output>>>, files: Vec<OwnFiles>) -> Consoles {
     let outputs = outputs.clone();
     Rc::new(move |node, command| {
         let (console, progress) = (Captured::default(), Arc::<Progress>::default());
+        for (file, pem) in files.get(node).into_iter().flatten() {
+            console.put_file(file, pem.as_bytes());
+        }
         outputs.borrow_mut().push(Output { node, command, console: console.clone(), progress: progress.clone() });
         (Arc::new(console), progress)
     })

@@ -378,6 +378,13 @@ fn certificates_one_by_one() {
     holds("certificate-untrusted", &[]);
     holds("certificate-revoked", &[]);
     holds("certificate-chain", &[]);
+    holds("client-certificates", &[]);
+    // Who asks nobody serves all.
+    let text = read("client-certificates");
+    let asked = "client_certificate = { authority = \"staff\" }";
+    assert!(text.contains(asked));
+    let all = play("unasked", &text.replace(asked, ""));
+    assert_eq!((sum(&all, "nobody", "http.ok"), sum(&all, "api", "http.requests")), (2.0, 6.0));
     holds("man-in-the-middle", &[]);
 }
 

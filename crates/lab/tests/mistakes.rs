@@ -128,6 +128,10 @@ golden! {
         with("[host.web1.http]\nlisten = 'https://a'\ncertificate = { request = 'web3', flaw = 'expired' }\n[host.web2.http]\nlisten = 'https://b'\ncertificate = { request = 'nobody' }\n");
     certificate_with_an_unknown_flaw, ["unknown-value", "name"],
         with("[host.web1.http]\nlisten = 'https://a'\ncertificate = 'expierd'\n[host.web2.http]\nlisten = 'https://b'\ncertificate = { names = 'a b' }\n");
+    clients_that_nobody_asks, ["no-effect", "no-effect", "unknown-value"],
+        with("[host.web1.http]\nclient_certificate = 'required'\n[host.web2.http]\nlisten = 'https://b'\nclient_certificate = { ca = 'x.pem' }\n[host.web3.http]\nlisten = 'https://c'\nclient_certificate = 'perhaps'\n");
+    certificates_of_clients, ["no-effect", "name", "arguments", "arguments"],
+        with("[host.web1]\ncertificates = { 'a.pem' = { flaw = 'expired', until = '5s' }, 'x/y' = {} }\nrun = ['curl --cert b.pem https://web2/', 'curl --key a.pem https://web2/']\n");
     requests_of_a_balancer_of_connections, ["no-effect", "no-effect"],
         with("[host.web1.balancer]\nlisten = 'tcp://:80'\nto = 'web[2..3]:80'\nretries = 2\nresponse_timeout = '1s'\n");
     a_sticky_cookie_of_connections, ["no-effect"],

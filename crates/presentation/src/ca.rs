@@ -31,9 +31,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams,
-    SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SanType, SerialNumber,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -214,19 +213,37 @@ impl Authority {
     /// # Errors
     /// [`CaError::NoName`] and [`CaError::Name`] where the names will not do.
     pub fn fill(&self, order: &Order) -> Result<ServerIdentity, CaError> {
+        let Made { chain, key, .. } = self.make(order)?;
+        ServerIdentity::new(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+    }
+
+    /// The same in PEM: the chain, leaf first, and then the key.
+    ///
+    /// # Errors
+    /// As [`fill`](Self::fill).
+    pub fn fill_pem(&self, order: &Order) -> Result<String, CaError> {
+        let Made { pem, key, .. } = self.make(order)?;
+        Ok(pem + &key.serialize_pem())
+    }
+
+    fn make(&self, order: &Order) -> Result<Made, CaError> {
         if order.flaw == Some(Flaw::UntrustedRoot) {
             let stranger = Self::called("untrusted ca", self.keys, self.now)?;
-            return stranger.fill(&Order { flaw: None, ..order.clone() });
+            return stranger.make(&Order { flaw: None, ..order.clone() });
         }
         let names = match order.flaw {
             Some(Flaw::WrongName) => vec![order::WRONG_NAME],
             _ => order.names.iter().map(|n| n.trim_end_matches('.')).collect(),
         };
         let Some(first) = names.first() else { return Err(CaError::NoName) };
-        let label = format!("ca leaf {}", names.join(" "));
+        let label = match order.usage {
+            Usage::Server => format!("ca leaf {}", names.join(" ")),
+            Usage::Client | Usage::Both => format!("ca client leaf {}", names.join(" ")),
+        };
         let key = self.keys.key(&label)?;
 
         let mut params = leaf(&names, first)?;
+        params.extended_key_usages = order.usage.purposes();
         let serial = self.keys.serial(&label)?;
         if order.flaw == Some(Flaw::Revoked) {
             let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -241,12 +258,13 @@ impl Authority {
             (_, IssuedBy::Intermediate) => params.signed_by(&key, &self.issuer)?,
             (_, IssuedBy::Root) => params.signed_by(&key, &self.root_issuer)?,
         };
-        let mut chain = vec![leaf.der().clone()];
+        let (mut chain, mut pem) = (vec![leaf.der().clone()], leaf.pem());
         let is_whole = !matches!(order.flaw, Some(Flaw::SelfSigned | Flaw::MissingIntermediate));
         if is_whole && order.issued_by == IssuedBy::Intermediate {
             chain.push(self.intermediate.clone());
+            pem += &self.intermediate_pem;
         }
-        ServerIdentity::new(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+        Ok(Made { chain, pem, key })
     }
 
     /// Signs what was asked for: the chain in PEM, leaf first. That whoever asks is who it says is for the caller to have found.
@@ -305,13 +323,20 @@ impl Authority {
     }
 }
 
+/// A certificate that was made: the chain, leaf first, in both forms, and the key.
+struct Made {
+    chain: Vec<CertificateDer<'static>>,
+    pem: String,
+    key: KeyPair,
+}
+
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authority").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
 
-/// A server's certificate chain, leaf first, and the key that belongs to it.
+/// A certificate chain, leaf first, and the key that belongs to it: a server's, or a client's.
 #[derive(Clone)]
 pub struct ServerIdentity(Arc<rustls::sign::CertifiedKey>);
 
@@ -408,6 +433,12 @@ pub struct TrustStore {
     lists: Arc<[CertificateRevocationListDer<'static>]>,
 }
 
+impl PartialEq for TrustStore {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.roots.roots, &self.lists) == (&other.roots.roots, &other.lists)
+    }
+}
+
 impl TrustStore {
     /// Trusts nobody.
     pub fn empty() -> Self {
@@ -428,6 +459,23 @@ impl TrustStore {
     pub fn with_revocations(self, lists: Vec<CertificateRevocationListDer<'static>>) -> Self {
         let lists = self.lists.iter().cloned().chain(lists).collect();
         Self { lists, ..self }
+    }
+
+    /// Knows what the lists of a PEM file say is revoked.
+    ///
+    /// # Errors
+    /// [`CaError::Pem`] where there is none, or one does not parse.
+    pub fn with_revocations_of_pem(self, pem: &[u8]) -> Result<Self, CaError> {
+        let wrong = |e: rustls::pki_types::pem::Error| CaError::Pem(e.to_string());
+        let lists: Vec<_> =
+            CertificateRevocationListDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(wrong)?;
+        for list in &lists {
+            x509_parser::parse_x509_crl(list).map_err(|e| CaError::Pem(e.to_string()))?;
+        }
+        if lists.is_empty() {
+            return Err(CaError::Pem("there is no list of what was revoked in it".to_owned()));
+        }
+        Ok(self.with_revocations(lists))
     }
 
     /// The certificates of a PEM file, as `curl --cacert` takes them.
@@ -497,7 +545,7 @@ fn leaf(names: &[&str], first: &str) -> Result<CertificateParams, CaError> {
     // Also what makes rcgen write the subject key identifier.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.extended_key_usages = Usage::Server.purposes();
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }

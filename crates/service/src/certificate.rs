@@ -110,8 +110,8 @@ pub(crate) static VERSIONS: Key<Choice<Versions>> = Key::new(
     "the versions of TLS that it speaks (any: 1.3, and 1.2 with who knows no better)",
 );
 
-const FLAW: Choice<Flaw> = Choice(|| FLAWS.iter().map(|known| (known.name, known.flaw)).collect());
-const NAME: Phrase<String> = Phrase {
+pub(crate) const FLAW: Choice<Flaw> = Choice(|| FLAWS.iter().map(|known| (known.name, known.flaw)).collect());
+pub(crate) const NAME: Phrase<String> = Phrase {
     what: "a name",
     example: "www.shop.test",
     read: |_, text| match ca::check_name(&text.text) {

@@ -7,7 +7,9 @@
 
 mod believed;
 mod certificate;
+mod clients;
 mod listen;
+mod own;
 mod record;
 mod run;
 mod service;
@@ -17,7 +19,9 @@ mod table;
 
 pub use believed::Believed;
 pub use certificate::{Certificate, USUAL};
+pub use clients::{ClientCertificates, Need};
 pub use listen::{Listen, Scheme};
+pub use own::{OWN, OwnCertificate, own_certificates};
 pub use record::RecordData;
 pub use run::{Boot, tell_beginning};
 pub use service::Service;

@@ -34,6 +34,7 @@ pub struct Server {
     /// Where, and the certificates that are shown there; none where it is in the clear.
     listen: Vec<(SocketAddr, Vec<ServerIdentity>)>,
     versions: tls::Versions,
+    clients: tls::Clients,
     proxied_from: Arc<[Prefix]>,
 }
 
@@ -52,6 +53,7 @@ impl Server {
             make: Arc::new(move |net| Arc::new(make(net))),
             listen: Vec::new(),
             versions: tls::Versions::Any,
+            clients: tls::Clients::Unasked,
             proxied_from: Arc::default(),
         }
     }
@@ -78,6 +80,13 @@ impl Server {
     #[must_use]
     pub fn versions(mut self, versions: tls::Versions) -> Self {
         self.versions = versions;
+        self
+    }
+
+    /// Asks who clients of TLS are.
+    #[must_use]
+    pub fn clients(mut self, clients: tls::Clients) -> Self {
+        self.clients = clients;
         self
     }
 
@@ -108,7 +117,7 @@ impl Server {
             let alpn = [tls::H2, tls::HTTP_1_1];
             let tls = match identities.is_empty() {
                 true => None,
-                false => Some(tls::Server::of_several(&net, &identities, self.versions, &alpn)?),
+                false => Some(tls::Server::of_several(&net, &identities, self.versions, &self.clients, &alpn)?),
             };
             let acceptor = Acceptor::new(listener, &places);
             let (net2, service, senders) = (net.clone(), service.clone(), self.proxied_from.clone());

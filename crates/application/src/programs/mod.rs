@@ -141,6 +141,8 @@ pub struct Needs {
     pub hosts: Vec<String>,
     /// The name of a congestion controller.
     pub congestion: Option<String>,
+    /// The files that hold the certificate that it shows, and the key.
+    pub certificates: Vec<String>,
 }
 
 /// Whether a program ends by itself.

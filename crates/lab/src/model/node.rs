@@ -13,7 +13,7 @@ use septet_language::mistake::Span;
 use septet_network::ip::{Autoconf, Multipath, Privacy, Redirects};
 use septet_network::route::WrittenRoute;
 use septet_network::{Cidr, Iface};
-use septet_service::Service;
+use septet_service::{OwnCertificate, Service};
 use septet_socket::cpu::Costs;
 use septet_transport::tcp;
 
@@ -421,6 +421,8 @@ pub struct HostSpec {
     pub(crate) trust: Option<Vec<Text>>,
     /// Whether they get the lists of what was taken back.
     pub(crate) revocation: bool,
+    /// The certificates that its programs show.
+    pub(crate) certificates: Vec<OwnCertificate>,
 }
 
 /// Whom a host asks for names.

@@ -113,7 +113,7 @@ const STACK: &[&dyn AnyKey] = &[
 
 const ROUTERS_OWN: &[&dyn AnyKey] = &[&NAT, &ADVERTISE, &multicast::MULTICAST, &multicast::QUERIER];
 
-const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER, &PRIVACY, &TRUST, &REVOCATION];
+const HOSTS_OWN: &[&dyn AnyKey] = &[&EXEC, &TAP, &RESOLVER, &PRIVACY, &TRUST, &REVOCATION, &septet_service::OWN];
 
 static IP: Key<Choice<Versions>> =
     Key::new("ip", Choice(Versions::words), "the versions of IP that it speaks: `4`, `6` or `dual` (the lab's)");
@@ -382,6 +382,7 @@ fn host(table: &Table, defaults: &Arc<tcp::Config>, known: Known<'_>, mistakes: 
         privacy: privacy(table),
         trust: table.get(&TRUST),
         revocation: table.get(&REVOCATION).unwrap_or(false),
+        certificates: septet_service::own_certificates(table, mistakes),
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn check(declared: &[Declared], nodes: &[Node], topology: &Topology, 
         for command in commands {
             names.check(command, mistakes);
             controller(command, mistakes);
+            certificates(command, node, mistakes);
         }
     }
 }
@@ -146,6 +147,22 @@ fn controller(command: &Command, mistakes: &mut Mistakes) {
         let reason = format!("no congestion controller is called `{name}`");
         let help = suggest(name, "controllers", controller_names().collect::<Vec<_>>());
         mistakes.push(Mistake::new("arguments", place(command, name), reason, "unknown controller").help(help));
+    }
+}
+
+/// The file of a certificate must be one that the host has.
+fn certificates(command: &Command, node: &Node, mistakes: &mut Mistakes) {
+    let own = node.spec.host().map(|host| &host.certificates[..]).unwrap_or_default();
+    for file in &command.needs.certificates {
+        if own.iter().any(|certificate| certificate.file == *file) {
+            continue;
+        }
+        let reason = format!("`{}` has no certificate in a file `{file}`", node.name);
+        let help = match own.is_empty() {
+            true => Some(format!("give it one: `certificates = {{ \"{file}\" = {{}} }}`")),
+            false => suggest(file, "certificates", own.iter().map(|certificate| certificate.file.as_str())),
+        };
+        mistakes.push(Mistake::new("arguments", place(command, file), reason, "no such certificate").help(help));
     }
 }
 

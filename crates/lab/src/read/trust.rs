@@ -9,10 +9,16 @@ use septet_service::USUAL;
 
 use crate::model::node::Node;
 
+/// The authorities that sign for programs of hosts, beside the lab's own.
+pub(crate) fn own_authorities(nodes: &[Node]) -> impl Iterator<Item = String> {
+    let hosts = nodes.iter().filter_map(|node| node.spec.host());
+    hosts.flat_map(|host| &host.certificates).filter_map(|certificate| certificate.authority.clone())
+}
+
 /// Reports authorities that no certificate names.
 pub(crate) fn check(nodes: &[Node], mistakes: &mut Mistakes) {
     let of_services = nodes.iter().flat_map(Node::services).flat_map(|service| service.authorities());
-    let known: BTreeSet<String> = of_services.chain([USUAL.to_owned()]).collect();
+    let known: BTreeSet<String> = of_services.chain(own_authorities(nodes)).chain([USUAL.to_owned()]).collect();
     let mut last = None;
     for node in nodes {
         // Nodes of one range share what the file says.

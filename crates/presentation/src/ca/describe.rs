@@ -121,7 +121,7 @@ fn certificate(der: &CertificateDer<'_>) -> Result<String, CaError> {
 }
 
 /// The DNS names and IP addresses that a certificate is for; none where it cannot be read.
-pub fn names_of(certificate: &CertificateDer<'static>) -> Vec<String> {
+pub fn names_of(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok(parsed) = parse(certificate) else { return Vec::new() };
     let Ok(Some(alternative)) = parsed.subject_alternative_name() else { return Vec::new() };
     alternative.value.general_names.iter().filter_map(names::of_general).collect()

@@ -63,6 +63,17 @@ pub enum Usage {
     Both,
 }
 
+impl Usage {
+    /// As RFC 5280 §4.2.1.12 has it.
+    pub(super) fn purposes(self) -> Vec<ExtendedKeyUsagePurpose> {
+        match self {
+            Self::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
+            Self::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+            Self::Both => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+        }
+    }
+}
+
 /// A certificate to be signed.
 #[derive(Clone, Debug)]
 pub struct Leaf {
@@ -256,11 +267,7 @@ impl Issuing {
             // TLS 1.2 without key agreement encrypts under the key of the certificate.
             params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
         }
-        params.extended_key_usages = match leaf.usage {
-            Usage::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
-            Usage::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
-            Usage::Both => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
-        };
+        params.extended_key_usages = leaf.usage.purposes();
         params.use_authority_key_identifier_extension = true;
         let digits = hex(serial.as_ref());
         params.serial_number = Some(serial);

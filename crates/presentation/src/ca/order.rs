@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{BACKDATED, DAY, LEAF_LIFE};
+use super::{BACKDATED, DAY, LEAF_LIFE, Usage};
 
 /// The name of [`Flaw::WrongName`]; RFC 2606 §2 keeps `.invalid` from ever being one.
 pub(super) const WRONG_NAME: &str = "elsewhere.invalid";
@@ -25,6 +25,8 @@ pub struct Order {
     pub until: Option<Duration>,
     /// What is wrong with it.
     pub flaw: Option<Flaw>,
+    /// Who shows it.
+    pub usage: Usage,
 }
 
 /// Who signs a certificate.
@@ -93,7 +95,7 @@ pub const FLAWS: &[FlawEntry] = &[
 impl Order {
     /// A certificate for `names` with nothing wrong.
     pub fn new(names: Vec<String>) -> Self {
-        Self { names, issued_by: IssuedBy::default(), from: None, until: None, flaw: None }
+        Self { names, issued_by: IssuedBy::default(), from: None, until: None, flaw: None, usage: Usage::Server }
     }
 
     /// From when until when it holds, for an authority founded at `now`.

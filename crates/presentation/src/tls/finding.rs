@@ -42,8 +42,8 @@ impl std::error::Error for Unbelieved {
     }
 }
 
-/// Says why `error` was the verdict on a chain for `name`.
-pub(super) fn describe(error: &Error, chain: &[&CertificateDer<'_>], name: &ServerName<'_>) -> String {
+/// Says why `error` was the verdict on a chain, that of the server `name` where it is a server's.
+pub(super) fn describe(error: &Error, chain: &[&CertificateDer<'_>], name: Option<&ServerName<'_>>) -> String {
     let Error::InvalidCertificate(error) = error else { return error.to_string() };
     match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate has expired".to_owned(),
@@ -51,7 +51,8 @@ pub(super) fn describe(error: &Error, chain: &[&CertificateDer<'_>], name: &Serv
             "certificate is not yet valid".to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            format!("no alternative certificate subject name matches target host name '{}'", name.to_str())
+            let name = name.map(ServerName::to_str).unwrap_or_default();
+            format!("no alternative certificate subject name matches target host name '{name}'")
         }
         CertificateError::UnknownIssuer => {
             let own = |certificate: &&CertificateDer<'_>| names(certificate).is_some_and(|(i, s)| i == s);
@@ -63,6 +64,9 @@ pub(super) fn describe(error: &Error, chain: &[&CertificateDer<'_>], name: &Serv
             .to_owned()
         }
         CertificateError::Revoked => "certificate revoked".to_owned(),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "unsuitable certificate purpose".to_owned()
+        }
         CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
             "CRL has expired".to_owned()
         }

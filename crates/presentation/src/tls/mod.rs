@@ -4,6 +4,7 @@
 //! provider is used and nothing here touches a secret. Key material goes to [`Net::secret`](septet_socket::Net::secret)
 //! so that a capture can be read, and the flights of the handshake are told to the trace.
 
+mod clients;
 mod finding;
 mod identities;
 mod observe;
@@ -23,14 +24,15 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{CipherSuite, ClientConfig, ProtocolVersion, ServerConfig, SupportedProtocolVersion, version};
-use septet_socket::NetRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use septet_socket::{NetExt, NetRef};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::ca::{ServerIdentity, TrustStore};
+pub use clients::Clients;
 use identities::Identities;
-pub use stream::Stream;
 use stream::handshake;
+pub use stream::{Alert, Stream};
 use verify::{Check, NotingVerifier, Signatures};
 
 /// HTTP/2 over TLS, as ALPN names it (RFC 9113 §3.2).
@@ -113,6 +115,14 @@ impl Client {
         Ok(Self { net: net.clone(), config: Arc::new(config) })
     }
 
+    /// Shows this identity to servers that ask for one.
+    #[must_use]
+    pub fn showing(mut self, identity: &ServerIdentity) -> Self {
+        let own = rustls::sign::SingleCertAndKey::from(identity.certified_key());
+        Arc::make_mut(&mut self.config).client_auth_cert_resolver = Arc::new(own);
+        self
+    }
+
     /// Shakes hands over `stream` with the server called `name` (a DNS name or an IP address) at `peer`.
     ///
     /// # Errors
@@ -144,6 +154,21 @@ pub struct Server {
     net: NetRef,
     identities: Identities,
     config: Arc<ServerConfig>,
+    /// Whether it asks clients who they are.
+    asks: bool,
+}
+
+/// For so long a server reads what a client sends that it has refused.
+const LINGERING: Duration = Duration::from_secs(5);
+
+/// Closes so that the client reads the alert. He may have sent his request by now, since for him the handshake was over, and
+/// who closes with something unread resets the connection, and all that was on its way (RFC 1122 §4.2.2.13).
+async fn linger<S: AsyncRead + AsyncWrite + Unpin + Send>(net: &NetRef, mut stream: S) {
+    let read = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut (&mut stream).take(64 * 1024), &mut tokio::io::sink()).await
+    };
+    let _ = net.timeout(LINGERING, read).await;
 }
 
 impl Server {
@@ -152,31 +177,37 @@ impl Server {
     /// # Errors
     /// `InvalidInput` where rustls refuses the identity.
     pub fn new(net: &NetRef, identity: &ServerIdentity, alpn: &[&str]) -> io::Result<Self> {
-        Self::of_several(net, core::slice::from_ref(identity), Versions::Any, alpn)
+        Self::of_several(net, core::slice::from_ref(identity), Versions::Any, &Clients::Unasked, alpn)
     }
 
     /// A server that shows the first of `identities` that is for the name that a client asks for (SNI, RFC 6066 §3), and the
-    /// first of all where none is or the client names nobody.
+    /// first of all where none is or the client names nobody; and asks clients who they are as `clients` has it.
     ///
     /// # Errors
-    /// `InvalidInput` where there is no identity.
+    /// `InvalidInput` where there is no identity, or clients are asked for certificates of nobody.
     pub fn of_several(
         net: &NetRef,
         identities: &[ServerIdentity],
         versions: Versions,
+        clients: &Clients,
         alpn: &[&str],
     ) -> io::Result<Self> {
         let identities = Identities::new(identities)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a server without a certificate"))?;
-        let mut config = ServerConfig::builder_with_details(seeded::provider_for(net), Arc::new(Clock(net.clone())))
+        let provider = seeded::provider_for(net);
+        let builder = ServerConfig::builder_with_details(provider.clone(), Arc::new(Clock(net.clone())))
             .with_protocol_versions(versions.supported())
-            .map_err(refused)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(identities.clone()));
+            .map_err(refused)?;
+        let builder = match clients.verifier(net, provider)? {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(identities.clone()));
         config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
         config.session_storage = Arc::new(session::ServerSessions::default());
         config.key_log = Arc::new(Secrets(net.clone()));
-        Ok(Self { net: net.clone(), identities, config: Arc::new(config) })
+        let asks = !matches!(clients, Clients::Unasked);
+        Ok(Self { net: net.clone(), identities, config: Arc::new(config), asks })
     }
 
     /// Shakes hands over `stream` with the client at `peer`.
@@ -185,15 +216,28 @@ impl Server {
     /// Those of the stream; [`failure`] names what TLS refused.
     pub async fn accept<S>(&self, peer: SocketAddr, stream: S) -> io::Result<Stream<S>>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let identities = Some(self.identities.clone());
         let observed = observe::Observed::new(stream, &self.net, Role::Server, peer, identities);
         let accept = {
             let _scope = seeded::enter(&self.net);
-            TlsAcceptor::from(self.config.clone()).accept(observed)
+            TlsAcceptor::from(self.config.clone()).accept(observed).into_fallible()
         };
-        handshake(self.net.clone(), peer, accept).await
+        let mut left = None;
+        let accept = Box::pin(async {
+            accept.await.map_err(|(e, stream)| {
+                left = Some(stream);
+                e
+            })
+        });
+        let result = handshake(self.net.clone(), peer, accept).await;
+        if result.is_err()
+            && let Some(stream) = left.filter(|_| self.asks)
+        {
+            linger(&self.net, stream).await;
+        }
+        result
     }
 }
 

@@ -3,9 +3,10 @@
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use rustls::CommonState;
 use septet_core::Storey;
@@ -26,7 +27,26 @@ pub struct Stream<S> {
     tls: TlsStream<Observed<S>>,
     sent_close: bool,
     seen_close: bool,
+    alert: Alert,
+    /// What was read when writing had failed.
+    early: Vec<u8>,
+    /// Why writing failed, while what came before is read.
+    broken: Option<io::Error>,
 }
+
+/// The fatal alert by which the peer ended a connection, once it came: for those who have given the stream away.
+#[derive(Clone, Debug, Default)]
+pub struct Alert(Arc<OnceLock<String>>);
+
+impl Alert {
+    /// Its name in RFC 8446 §6.
+    pub fn received(&self) -> Option<String> {
+        self.0.get().cloned()
+    }
+}
+
+/// No more than this is read when writing has failed.
+const MOST_EARLY: usize = 64 * 1024;
 
 impl<S> Stream<S> {
     /// The protocol agreed upon by ALPN, such as [`H2`](super::H2).
@@ -54,12 +74,65 @@ impl<S> Stream<S> {
         self.tls.get_ref().0.get_ref()
     }
 
+    /// Where the alert stands by which the peer may end the connection.
+    pub fn alert(&self) -> Alert {
+        self.alert.clone()
+    }
+
     fn state(&self) -> &CommonState {
         self.tls.get_ref().1
     }
 
     fn note_alert(&self, way: &'static str, description: String, why: Option<String>) {
         note_alert(&self.net, self.peer, way, description, why);
+    }
+
+    fn failed(&self, error: &io::Error) {
+        if let Some(super::Failure::Alert(alert)) = super::failure(error) {
+            let _ = self.alert.0.set(alert);
+        }
+        note_failure(&self.net, self.peer, error);
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
+    /// Writes. Who ends a connection by a fatal alert takes nothing any more, so that its peer may fail to write before he has
+    /// read why: where writing fails what came before is read first.
+    fn write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut TlsStream<Observed<S>>>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.broken.is_none() {
+            let _scope = seeded::enter(&self.net);
+            match write(Pin::new(&mut self.tls), cx) {
+                Poll::Ready(Err(e)) if super::failure(&e).is_none() => self.broken = Some(e),
+                other => return other,
+            }
+        }
+        ready!(self.read_early(cx));
+        Poll::Ready(Err(self.broken.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())))
+    }
+
+    /// Reads to the end, or as much as is kept.
+    fn read_early(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut buf = [0; 4096];
+        while self.early.len() < MOST_EARLY {
+            let mut buf = ReadBuf::new(&mut buf);
+            let poll = {
+                let _scope = seeded::enter(&self.net);
+                Pin::new(&mut self.tls).poll_read(cx, &mut buf)
+            };
+            match ready!(poll) {
+                Ok(()) if !buf.filled().is_empty() => self.early.extend_from_slice(buf.filled()),
+                Ok(()) => break,
+                Err(e) => {
+                    self.failed(&e);
+                    break;
+                }
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -117,7 +190,8 @@ where
     let finished =
         Finished { version: state.protocol_version(), suite, alpn: state.alpn_protocol().map(<[u8]>::to_vec) };
     tls.get_mut().0.finish(&finished);
-    Ok(Stream { net, peer, tls, sent_close: false, seen_close: false })
+    let (alert, early, broken) = Default::default();
+    Ok(Stream { net, peer, tls, sent_close: false, seen_close: false, alert, early, broken })
 }
 
 /// Adds what the verifier found to what rustls says of it.
@@ -153,7 +227,9 @@ fn alert_for(error: &rustls::Error) -> &'static str {
         ) => "unknown_ca",
         E::InvalidCertificate(C::Revoked) => "certificate_revoked",
         E::InvalidCertificate(C::BadSignature) => "decrypt_error",
+        E::InvalidCertificate(C::InvalidPurpose | C::InvalidPurposeContext { .. }) => "unsupported_certificate",
         E::InvalidCertificate(_) => "bad_certificate",
+        E::NoCertificatesPresented => "certificate_required",
         E::DecryptError => "bad_record_mac",
         E::NoApplicationProtocol => "no_application_protocol",
         E::PeerIncompatible(_) => "handshake_failure",
@@ -176,6 +252,12 @@ fn note_alert(net: &NetRef, peer: SocketAddr, way: &'static str, description: St
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.early.is_empty() {
+            let n = this.early.len().min(buf.remaining());
+            buf.put_slice(&this.early[..n]);
+            this.early.drain(..n);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let poll = {
             let _scope = seeded::enter(&this.net);
@@ -186,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
                 this.seen_close = true;
                 this.note_alert("received", "close_notify".to_owned(), None);
             }
-            Poll::Ready(Err(e)) => note_failure(&this.net, this.peer, e),
+            Poll::Ready(Err(e)) => this.failed(e),
             _ => {}
         }
         poll
@@ -195,9 +277,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let _scope = seeded::enter(&this.net);
-        Pin::new(&mut this.tls).poll_write(cx, buf)
+        self.get_mut().write(cx, |tls, cx| tls.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -205,9 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let _scope = seeded::enter(&this.net);
-        Pin::new(&mut this.tls).poll_write_vectored(cx, bufs)
+        self.get_mut().write(cx, |tls, cx| tls.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -215,9 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let _scope = seeded::enter(&this.net);
-        Pin::new(&mut this.tls).poll_flush(cx)
+        self.get_mut().write(cx, |tls, cx| tls.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

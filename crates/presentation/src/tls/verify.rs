@@ -47,7 +47,7 @@ impl ServerCertVerifier for NotingVerifier {
         };
         let finding = verdict.as_ref().err().map(|e| {
             let chain: Vec<_> = core::iter::once(end_entity).chain(intermediates).collect();
-            finding::describe(e, &chain, server_name)
+            finding::describe(e, &chain, Some(server_name))
         });
         self.net.trace(Storey::Presentation, "tls.certificate", |f| {
             f.set("way", "received").set("name", server_name.to_str().into_owned());

@@ -24,6 +24,7 @@ use septet_presentation::tls::Versions;
 use super::answers::ANSWER;
 use crate::believed::{BELIEVED, Believed};
 use crate::certificate::{self, Certificate};
+use crate::clients::{self, ClientCertificates};
 use crate::listen::{Listen, Scheme, listen};
 use crate::run::{Boot, run};
 use crate::service::{Kind, On, Reading, Service};
@@ -35,7 +36,7 @@ static KEY: Key<TableOf> = Key::new("http", TableOf(&SECTION), "a web server");
 
 static SECTION: Section = Section::new(
     "A web server that shows the files of a directory, or answers every request with the same body, but for those that `answers` names.",
-    &[PAGES, &[&LISTEN, &MAX_BODY, &PROXIED_FROM, &certificate::KEY, &certificate::VERSIONS, &HOSTS]],
+    &[PAGES, &[&LISTEN, &MAX_BODY, &PROXIED_FROM, &certificate::KEY, &certificate::VERSIONS, &clients::KEY, &HOSTS]],
 );
 
 /// The keys that other hosts of the server have as well.
@@ -156,6 +157,8 @@ pub struct Http {
     pub certificate: Certificate,
     /// The versions of TLS that it speaks.
     pub versions: Versions,
+    /// What its clients show.
+    pub clients: ClientCertificates,
 }
 
 impl Service for Http {
@@ -173,7 +176,7 @@ impl Service for Http {
     }
 
     fn authorities(&self) -> Vec<String> {
-        self.certificate.authority.iter().cloned().collect()
+        self.certificate.authority.iter().chain(&self.clients.authority).cloned().collect()
     }
 
     fn ports(&self) -> Vec<u16> {
@@ -203,7 +206,10 @@ impl Service for Http {
             let site = shows.site();
             pages = pages.host(name, if let Some(most) = self.max_body { site.max_body(most.0) } else { site });
         }
-        let mut server = Server::new(pages).versions(self.versions).proxied_from(self.proxied_from.at(site));
+        let mut server = Server::new(pages)
+            .versions(self.versions)
+            .clients(self.clients.at(site)?)
+            .proxied_from(self.proxied_from.at(site));
         let mut asked = Vec::new();
         for listen in &self.listen {
             server = match listen.scheme {
@@ -279,6 +285,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
     }
     let certificate = certificate::read(table, &listen, reading);
     let versions = certificate::versions(table, &listen, reading);
+    let clients = clients::read(table, &listen, reading);
     let hosts = table.get(&HOSTS).unwrap_or_default();
     let hosts = hosts.into_iter().map(|(name, table)| {
         if let Err(e) = ca::check_name(&name.text) {
@@ -295,6 +302,7 @@ fn read(table: &Table, reading: &mut Reading<'_>) -> Option<Arc<dyn Service>> {
         proxied_from: Believed::read(&table.get(&PROXIED_FROM).unwrap_or_default(), reading),
         certificate,
         versions,
+        clients,
     }))
 }
 

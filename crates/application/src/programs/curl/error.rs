@@ -45,14 +45,20 @@ pub(super) enum CurlError {
     Empty,
     /// 56
     Receive(String),
+    /// 56: the other end of TLS sent this alert
+    Alert(String),
     /// 56: the body is not what the server's digest says
     Digest,
+    /// 58
+    Identity(String),
     /// 60
     Certificate(String),
     /// 61
     Coding(String),
     /// 77
     CaFile(String),
+    /// 98
+    NoIdentity,
 }
 
 impl CurlError {
@@ -72,10 +78,12 @@ impl CurlError {
             Self::Handshake(_) => 35,
             Self::Redirects(_) => 47,
             Self::Empty => 52,
-            Self::Receive(_) | Self::Digest => 56,
+            Self::Receive(_) | Self::Alert(_) | Self::Digest => 56,
+            Self::Identity(_) => 58,
             Self::Certificate(_) => 60,
             Self::Coding(_) => 61,
             Self::CaFile(_) => 77,
+            Self::NoIdentity => 98,
         }
     }
 
@@ -83,6 +91,7 @@ impl CurlError {
     pub(super) fn from_handshake(e: &io::Error) -> Self {
         match tls::failure(e) {
             Some(tls::Failure::Certificate(why)) => Self::Certificate(why),
+            Some(tls::Failure::Alert(alert)) if alert == "certificate_required" => Self::NoIdentity,
             Some(other) => Self::Handshake(other.to_string()),
             None => Self::Handshake(e.to_string()),
         }
@@ -180,12 +189,15 @@ impl fmt::Display for CurlError {
             Self::Redirects(n) => write!(f, "Maximum ({n}) redirects followed"),
             Self::Empty => f.write_str("Empty reply from server"),
             Self::Receive(why) => write!(f, "Recv failure: {why}"),
+            Self::Alert(alert) => write!(f, "TLS receive error: the server sent the alert {alert}"),
             Self::Digest => f.write_str("the body differs from the server's Repr-Digest"),
+            Self::Identity(why) => write!(f, "could not load PEM client certificate from {why}"),
             Self::Coding(why) => f.write_str(why),
             Self::Certificate(why) if why.starts_with("no alternative certificate subject name") => {
                 write!(f, "SSL: {why}")
             }
             Self::Certificate(why) => write!(f, "SSL certificate problem: {why}"),
+            Self::NoIdentity => f.write_str("TLS connect error: the server sent the alert certificate_required"),
             Self::CaFile(why) => write!(f, "error setting certificate file: {why}"),
         }
     }

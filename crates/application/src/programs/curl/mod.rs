@@ -36,6 +36,7 @@ impl Program for Curl {
  -A, --user-agent <name>   Send this User-Agent
  -b, --cookie <data>       Send these cookies: NAME=VALUE; '' keeps those that servers set
      --cacert <file>       Trust the certificates in this file
+ -E, --cert <file>         Show the certificate in this file to who asks for one
      --compressed          Ask for a compressed response, and decompress it
      --connect-timeout <s> Maximum time for the connection
  -d, --data <data>         Send this in a POST; @file sends a file
@@ -50,6 +51,7 @@ impl Program for Curl {
  -i, --include             Show the response's headers
  -k, --insecure            Do not check the server's certificate
  -L, --location            Follow redirects
+     --key <file>          Its key, where that stands in another file
      --max-redirs <n>      How many (50)
  -m, --max-time <s>        Maximum time for the whole transfer
  -o, --output <file>       Write to a file
@@ -93,7 +95,8 @@ Not in the original:
             Ok(options) => {
                 let resolved = |host: &String| !options.resolve.iter().any(|(name, ..)| name == host);
                 let hosts = options.jobs.iter().map(|job| job.url.host.clone()).filter(resolved).collect();
-                Ok(Needs { hosts, ..Needs::default() })
+                let certificates = options.certificate.into_iter().chain(options.key).collect();
+                Ok(Needs { hosts, certificates, ..Needs::default() })
             }
             Err(wrong) => {
                 let unknown = matches!(&wrong.error, CurlError::Usage(e) if e.unknown().is_some());
@@ -105,7 +108,13 @@ Not in the original:
     fn run(&self, context: Context, args: Vec<String>) -> BoxFuture<'static, u8> {
         Box::pin(async move {
             match Options::parse(&*context.console, &context.trust, &args) {
-                Ok(options) => repeat::run(context, options).await,
+                Ok(mut options) => match options.read_identity(&*context.console) {
+                    Ok(()) => repeat::run(context, options).await,
+                    Err(e) => {
+                        context.console.err(format!("curl: ({}) {e}\n", e.exit_code()).as_bytes());
+                        e.exit_code()
+                    }
+                },
                 Err(e) => {
                     context
                         .console

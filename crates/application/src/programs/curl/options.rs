@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use septet_presentation::ca::TrustStore;
+use septet_presentation::ca::{ServerIdentity, TrustStore};
 use septet_presentation::tls::{Trust, Versions};
 
 use super::error::{CurlError, RetryAfter};
@@ -35,6 +35,11 @@ pub(super) struct Options {
     pub(super) fail: Fail,
     pub(super) write_out: Option<String>,
     pub(super) trust: Trust,
+    /// `--cert` and `--key`: the files with the certificate that is shown to who asks for one, and with its key.
+    pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
+    /// Both, once they were read.
+    pub(super) identity: Option<ServerIdentity>,
     pub(super) versions: Versions,
     pub(super) sessions: TlsSessions,
     pub(super) http: Http,
@@ -165,6 +170,7 @@ pub(super) const SPECS: &[Spec] = &[
     value('u', "user"),
     value('b', "cookie"),
     value(' ', "cacert"),
+    value('E', "cert"),
     flag(' ', "compressed"),
     value(' ', "connect-timeout"),
     value('d', "data"),
@@ -182,6 +188,7 @@ pub(super) const SPECS: &[Spec] = &[
     flag('i', "include"),
     flag('k', "insecure"),
     value(' ', "interval"),
+    value(' ', "key"),
     flag('L', "location"),
     value(' ', "max-redirs"),
     value('m', "max-time"),
@@ -228,6 +235,9 @@ impl Options {
             fail: Fail::Never,
             write_out: None,
             trust: Trust::Roots(trust.clone()),
+            certificate: None,
+            key: None,
+            identity: None,
             versions: Versions::Any,
             sessions: TlsSessions::New,
             http: Http::Best,
@@ -292,6 +302,8 @@ impl Options {
                         // Without a password curl asks for one; here it is empty.
                         "user" if text.contains(':') => options.user = Some(text),
                         "user" => options.user = Some(text + ":"),
+                        "cert" => options.certificate = Some(text),
+                        "key" => options.key = Some(text),
                         "cacert" => options.trust = Trust::Roots(read_roots(console, &text)?),
                         // curl(1): "If no "=" symbol is used in the argument, it is instead treated as a filename", and an
                         // empty one only has cookies kept.
@@ -349,6 +361,9 @@ impl Options {
         if let Some(option) = of_repeat.filter(|_| !repeated) {
             return Err(ArgError::Without(option, "--repeat").into());
         }
+        if options.key.is_some() && options.certificate.is_none() {
+            return Err(ArgError::Without("--key", "--cert").into());
+        }
         if show_errors && options.verbosity == Verbosity::Silent {
             options.verbosity = Verbosity::Errors;
         }
@@ -378,6 +393,20 @@ impl Options {
             options.jobs.push(Job { url, output });
         }
         Ok(options)
+    }
+
+    /// Reads the certificate and the key that are shown to who asks for them. Where no file is named for the key it stands
+    /// with the certificate, as in curl.
+    pub(super) fn read_identity(&mut self, console: &dyn Console) -> Result<(), CurlError> {
+        let Some(certificate) = &self.certificate else { return Ok(()) };
+        let wrong = |e: &dyn core::fmt::Display| CurlError::Identity(format!("{certificate}: {e}"));
+        let chain = console.read(certificate).map_err(|e| wrong(&e))?;
+        let key = match &self.key {
+            Some(file) => console.read(file).map_err(|e| CurlError::Identity(format!("{file}: {e}")))?,
+            None => chain.clone(),
+        };
+        self.identity = Some(ServerIdentity::from_pem(&chain, &key).map_err(|e| wrong(&e))?);
+        Ok(())
     }
 
     /// The method of the first request.

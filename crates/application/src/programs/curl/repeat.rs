@@ -236,7 +236,7 @@ pub(super) const METRICS: &[Metric] = &[
     Metric::counter("http.retries", "transfers that `--retry` tried again"),
     Metric::counter("http.corrupt", "bodies that differ from the server's digest"),
     Metric::counter("http.status.*", "responses with this status: `http.status.404`").of(Star::Number),
-    Metric::counter("http.exit.*", "transfers that failed with this exit status of curl: 6 no such name, 7 no connection, 18 short body, 28 timeout, 35 and 60 TLS, 52 no answer, 56 broken off").of(Star::Number),
+    Metric::counter("http.exit.*", "transfers that failed with this exit status of curl: 6 no such name, 7 no connection, 18 short body, 28 timeout, 35, 60 and 98 TLS, 52 no answer, 56 broken off").of(Star::Number),
     Metric::bytes("http.bytes", "bytes of the body of each transfer"),
     Metric::times("http.time", "from the beginning of a transfer that ends well to its end"),
     Metric::times("http.time.lookup", "from the beginning of such a transfer to the name found"),

@@ -85,12 +85,20 @@ struct Open {
     connection: Connection,
     local: Option<SocketAddr>,
     remote: SocketAddr,
+    /// By which alert its TLS was ended.
+    alert: tls::Alert,
 }
 
 impl Open {
+    /// Why an exchange over it failed.
+    fn failure(&self, e: &hyper::Error, received: Progress) -> CurlError {
+        // For a client of TLS 1.3 the handshake is over when its server finds something amiss with his certificate.
+        self.alert.received().map_or_else(|| CurlError::from_exchange(e, received), CurlError::Alert)
+    }
+
     /// The same connection for another transfer at the same time, where that can be.
     fn share(&self) -> Option<Self> {
-        Some(Self { connection: self.connection.share()?, local: self.local, remote: self.remote })
+        Some(Self { connection: self.connection.share()?, alert: self.alert.clone(), ..*self })
     }
 }
 
@@ -103,7 +111,10 @@ impl Session {
 
     /// Who shakes hands: with `--tls-resume` one that knows whom it met before.
     fn tls_client(&self, alpn: &[&str]) -> std::io::Result<tls::Client> {
-        let new = || tls::Client::new(&self.net, &self.options.trust, self.options.versions, alpn);
+        let new = || {
+            let client = tls::Client::new(&self.net, &self.options.trust, self.options.versions, alpn)?;
+            Ok(self.options.identity.iter().fold(client, tls::Client::showing))
+        };
         if self.options.sessions == TlsSessions::New {
             return new();
         }
@@ -265,7 +276,7 @@ impl Session {
                     });
                     fresh = true;
                 }
-                Err(e) => return Err(CurlError::from_exchange(&e, Progress::Nothing)),
+                Err(e) => return Err(open.failure(&e, Progress::Nothing)),
             }
         }
     }
@@ -368,7 +379,7 @@ impl Session {
         report.downloaded = 0;
         while let Some(frame) = body.frame().await {
             let missing = body.size_hint().exact();
-            let frame = frame.map_err(|e| CurlError::from_exchange(&e, Progress::Body { missing }))?;
+            let frame = frame.map_err(|e| open.failure(&e, Progress::Body { missing }))?;
             let Some(data) = frame.data_ref() else { continue };
             report.downloaded += data.len() as u64;
             if let Some(digester) = &mut digester {
@@ -408,9 +419,9 @@ impl Session {
         report.connects += 1;
         let local = stream.local_addr().ok();
         self.teller.info(|| format!("Connected to {} ({}) port {}", url.host, remote.ip(), remote.port()));
-        let broken = |e: std::io::Error| CurlError::Receive(e.to_string());
+        let mut alert = tls::Alert::default();
         let connection = match url.scheme {
-            Scheme::Http => Connection::new(&self.net, stream, Version::Http1).await.map_err(broken)?,
+            Scheme::Http => Connection::new(&self.net, stream, Version::Http1).await,
             Scheme::Https => {
                 let alpn: &[&str] = match self.options.http {
                     Http::Best => &[tls::H2, tls::HTTP_1_1],
@@ -433,10 +444,13 @@ impl Session {
                     self.teller.info(|| format!("Server certificate: SHA-256 {print}"));
                 }
                 let version = if stream.alpn() == Some(tls::H2) { Version::Http2 } else { Version::Http1 };
-                Connection::new(&self.net, stream, version).await.map_err(broken)?
+                alert = stream.alert();
+                Connection::new(&self.net, stream, version).await
             }
         };
-        Ok(Open { connection, local, remote })
+        let broken =
+            |e: std::io::Error| alert.received().map_or_else(|| CurlError::Receive(e.to_string()), CurlError::Alert);
+        Ok(Open { connection: connection.map_err(broken)?, local, remote, alert })
     }
 
     /// Connects to the host of a URL, or to the address that `--resolve` gives it.
