@@ -214,6 +214,7 @@ impl Lab {
                         name_servers: self.name_servers(node, &resolvers),
                         search: vec![DOMAIN.to_owned()],
                         hosts: if resolvers.is_empty() { names.clone() } else { Arc::default() },
+                        lookup: Some(dns::look_up),
                         epoch: self.epoch,
                         randomness: match options.keys {
                             Keys::Seeded => Randomness::Seeded(seed),

@@ -28,7 +28,7 @@ pub use accept::{Accepted, Acceptor, Full, Listener, Place, Places, Reserve};
 pub use admin::{Admin, AdminImpl, Changes, ChangesImpl};
 pub use ext::{Elapsed, NetExt};
 pub use icmp::{EchoReply, IcmpSocket, IcmpSocketImpl, IpOptions, MtuDiscovery, Unreached};
-pub use net::{BoxFuture, Entropy, Net, NetRef, Note, Sleep, Spawned};
+pub use net::{BoxFuture, Entropy, Lookup, Net, NetRef, Note, Sleep, Spawned};
 pub use options::{ListenOptions, Nodelay, TcpOptions};
 pub use packet::{PacketSocket, PacketSocketImpl, RawPacket, Taken};
 pub use relay::{Bounds, End, GATHERED_FOR, Way, relay};

@@ -22,6 +22,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A network as one program on one host sees it.
 pub type NetRef = Arc<dyn Net>;
 
+/// Looks up the addresses of a name, as `getaddrinfo(3)` does: in the host's own table, and then where names are asked for.
+///
+/// # Errors
+/// `NotFound` where there is no such name, `TimedOut` where nobody answers.
+pub type Lookup = fn(NetRef, String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
+
 /// What a program may ask of a network.
 pub trait Net: Send + Sync + 'static {
     /// The host's name.
@@ -53,6 +59,12 @@ pub trait Net: Send + Sync + 'static {
     fn hosts(&self, name: &str) -> Vec<IpAddr> {
         let _ = name;
         Vec::new()
+    }
+
+    /// How names are looked up for programs that leave it to their operating system. Where there is none, those of
+    /// [`hosts`](Self::hosts) are all there are.
+    fn lookup(&self) -> Option<Lookup> {
+        None
     }
 
     /// The time since the world (or the process) began. Virtual, where the world is.

@@ -23,7 +23,7 @@ pub use limit::RateLimit;
 pub use recursion::{
     Case, Hint, HintError, Ids, Limits, METRICS as RECURSOR_METRICS, Ports, Recursor, iana, read_hints,
 };
-pub use resolver::{Family, LookupError, METRICS, Query, Reply, Resolver, Transport, exchange};
+pub use resolver::{Family, LookupError, METRICS, Query, Reply, Resolver, Transport, exchange, look_up};
 pub(crate) use resolver::{Found, in_order};
 pub use server::{METRICS as SERVER_METRICS, Server};
 pub use update::{Change, Update};

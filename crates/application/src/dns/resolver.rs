@@ -67,6 +67,11 @@ const ATTEMPTS: u32 = 2;
 /// as an absolute name".
 const NDOTS: usize = 1;
 
+/// Looks a name up for a program that leaves it to its host: a [`Lookup`](septet_socket::Lookup).
+pub fn look_up(net: NetRef, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+    Box::pin(async move { Ok(Resolver::new(net).addresses(&name, Family::Any).await?) })
+}
+
 /// Looks names up, and remembers the answers for as long as they are good.
 pub struct Resolver {
     net: NetRef,

@@ -256,6 +256,9 @@ pub(crate) struct TapArgs {
     /// Our default gateway
     #[arg(long, value_name = "ADDR")]
     pub(crate) gateway: Option<IpAddr>,
+    /// A name server to ask, and the next one where it does not answer
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) name_server: Vec<IpAddr>,
     /// The largest packet
     #[arg(long, default_value_t = 1500)]
     pub(crate) mtu: u32,

@@ -98,7 +98,8 @@ fn config(args: &TapArgs, offload: Offload) -> Result<HostConfig, Failure> {
         .map(|gateway| StaticRoute::new(Prefix::new(gateway, 0).expect("no bits are fixed"), gateway))
         .into_iter()
         .collect();
-    Ok(HostConfig { routes, ..host_config("septet", interface, tcp) })
+    let name_servers = args.name_server.iter().map(|server| (*server, 53).into()).collect();
+    Ok(HostConfig { routes, name_servers, ..host_config("septet", interface, tcp) })
 }
 
 /// What the host serves each time it is switched on.

@@ -5,7 +5,7 @@ mod listener;
 mod stream;
 mod udp;
 
-pub use address::ToAddresses;
+pub use address::{ToAddresses, lookup_host};
 pub(crate) use listener::Inner as ListenerInner;
 pub use listener::{Incoming, ListenOptions, ReuseAddress, TcpListener};
 pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};

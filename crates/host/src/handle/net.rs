@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use septet_core::{EventId, Instant, Randomness, Recorder, Trace};
 use septet_engine::executor;
 use septet_socket::{
-    Admin, BoxFuture, Entropy, IcmpSocket, ListenOptions, Net, Note, PacketSocket, RawPacket, Sleep, Spawned,
+    Admin, BoxFuture, Entropy, IcmpSocket, ListenOptions, Lookup, Net, Note, PacketSocket, RawPacket, Sleep, Spawned,
     SystemRef, TcpListener, TcpOptions, TcpStream, UdpSocket,
 };
 use septet_wire::ethernet::EtherType;
@@ -149,6 +149,10 @@ impl Net for HostNet {
     fn hosts(&self, name: &str) -> Vec<IpAddr> {
         // RFC 4343 §2: "comparisons on name lookup for DNS queries should be case insensitive"; the table is in lower case.
         self.config.hosts.get(&name.to_ascii_lowercase()).cloned().unwrap_or_default()
+    }
+
+    fn lookup(&self) -> Option<Lookup> {
+        self.config.lookup
     }
 
     fn now(&self) -> Instant {

@@ -12,6 +12,7 @@ use septet_network::ip::{Multipath, Redirects};
 use septet_network::route::WrittenRoute;
 use septet_network::routes::Guide;
 use septet_network::{Forwarding, Iface, InterfaceConfig, Ipv6Config, Multicast, StaticRoute};
+use septet_socket::Lookup;
 use septet_socket::cpu::Costs;
 
 use super::listening::Listening;
@@ -67,6 +68,8 @@ pub struct HostConfig {
     pub search: Vec<String>,
     /// Its `/etc/hosts`, the names in lower case; hosts may share one.
     pub hosts: Arc<BTreeMap<String, Vec<IpAddr>>>,
+    /// How names are looked up for programs that leave it to the host: what stands above it knows.
+    pub lookup: Option<Lookup>,
     /// The civil time at which the world begins, since 1970-01-01T00:00:00Z.
     pub epoch: Duration,
     /// Where the host and its programs take all randomness from, what they keep secret included: the world's seed in
@@ -119,6 +122,7 @@ impl HostConfig {
             name_servers: Vec::new(),
             search: Vec::new(),
             hosts: Arc::default(),
+            lookup: None,
             epoch: Duration::from_secs(1_735_689_600),
             randomness: Randomness::Seeded(Seed::new(0)),
         }

@@ -361,9 +361,14 @@ impl std::fmt::Debug for Stack {
     }
 }
 
-/// A host with one interface, as [`Stack`] wants it.
-pub fn host_config(name: &str, interface: septet_network::InterfaceConfig, tcp: Config) -> septet_host::HostConfig {
-    septet_host::HostConfig { interfaces: vec![interface], tcp: Arc::new(tcp), ..septet_host::HostConfig::new(name) }
+/// A host with one interface, as [`Stack`] wants it; its blocking programs look names up as the others do.
+pub fn host_config(name: &str, interface: septet_network::InterfaceConfig, tcp: Config) -> HostConfig {
+    HostConfig {
+        interfaces: vec![interface],
+        tcp: Arc::new(tcp),
+        lookup: Some(septet_application::dns::look_up),
+        ..HostConfig::new(name)
+    }
 }
 
 #[cfg(test)]
