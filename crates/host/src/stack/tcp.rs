@@ -51,8 +51,8 @@ struct Seldom {
     acceptors: BTreeMap<SocketId, Wakers>,
     /// Places that were taken in `watchers` so far.
     places: u64,
-    /// Who waits, by the number of its place, until what a socket sent before it was closed has arrived: `SO_LINGER`.
-    closing: BTreeMap<u64, (SocketId, Waker)>,
+    /// Who waits, by the socket and the number of its place, until what was sent before the close has arrived: `SO_LINGER`.
+    closing: BTreeMap<(SocketId, u64), Waker>,
     /// Writers that wait until the segments that are built have left.
     held: Vec<Waker>,
     /// Counters of earlier lives.
@@ -85,7 +85,7 @@ impl Tcp {
         let waiting = self.waiting.drain(..).flat_map(|Waiting { reader, writer, .. }| [reader, writer]);
         waiting.flatten().for_each(Waker::wake);
         if let Some(seldom) = &mut seldom {
-            let closing = core::mem::take(&mut seldom.closing).into_values().map(|(_, waker)| waker);
+            let closing = core::mem::take(&mut seldom.closing).into_values();
             seldom.held.drain(..).chain(closing).for_each(Waker::wake);
             core::mem::take(&mut seldom.acceptors).values_mut().for_each(Wakers::wake);
         }
@@ -130,18 +130,18 @@ impl Tcp {
             self.endpoint().ask_space(id)?;
         }
         // Of a socket that was let go nothing is told any more but that all has arrived.
-        if self.is_closing(id) {
-            self.seldom.get_or_insert_default().closing.insert(number, (id, waker.clone()));
+        if !self.endpoint().ask_delivered(id)? {
+            self.seldom.get_or_insert_default().closing.insert((id, number), waker.clone());
         }
         Ok(number)
     }
 
     /// Gives a place up.
     pub(crate) fn unwatch(&mut self, socket: Socket, wish: Wish, number: u64) {
-        if let Some(seldom) = &mut self.seldom {
-            seldom.closing.remove(&number);
-        }
         let Ok(id) = self.resolve(socket) else { return };
+        if let Some(seldom) = &mut self.seldom {
+            seldom.closing.remove(&(id, number));
+        }
         let Self { endpoint, waiting, .. } = self;
         let Some(waiting) = waiting.get_mut(id.index()) else { return };
         waiting.watchers.leave(number, wish, || {
@@ -149,14 +149,11 @@ impl Tcp {
             match wish {
                 // Where there is no room, the next in line asks for it.
                 Wish::Write => endpoint.ask_space(id).unwrap_or(false),
-                Wish::Read | Wish::Change => endpoint.readiness(id).is_ok_and(|readiness| readiness.is_readable()),
+                Wish::Read | Wish::Change => {
+                    endpoint.readiness(id).is_ok_and(|readiness| readiness.is_readable())
+                }
             }
         });
-    }
-
-    fn is_closing(&self, id: SocketId) -> bool {
-        let state = self.endpoint.as_ref().and_then(|endpoint| endpoint.state(id).ok());
-        matches!(state, Some(State::FinWait1 | State::Closing | State::LastAck))
     }
 
     /// How many times the readiness of a socket has changed.
@@ -193,16 +190,21 @@ impl Tcp {
             because(&|| self.endpoint.as_ref().map_or(EventId::NONE, |e| e.cause(id)));
             self.wake(id, readiness);
         }
-        if let Some(seldom) = &mut self.seldom
-            && !seldom.closing.is_empty()
-        {
-            let closing = core::mem::take(&mut seldom.closing);
-            let (still, over): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                closing.into_iter().partition(|(_, (id, _))| self.is_closing(*id));
-            self.seldom.get_or_insert_default().closing = still;
-            over.into_values().for_each(|(_, waker)| waker.wake());
-        }
+        self.wake_delivered();
         self.deadline = self.endpoint.as_mut().and_then(|e| e.poll_timeout());
+    }
+
+    /// Wakes who waits for what has arrived, in the order of their places.
+    #[inline]
+    fn wake_delivered(&mut self) {
+        let (Some(endpoint), Some(seldom)) = (&mut self.endpoint, &mut self.seldom) else { return };
+        let mut over = Vec::new();
+        while let Some(id) = endpoint.poll_delivered() {
+            let waits = seldom.closing.extract_if((id, 0)..=(id, u64::MAX), |_, _| true);
+            over.extend(waits.map(|((_, number), waker)| (number, waker)));
+        }
+        over.sort_unstable_by_key(|(number, _)| *number);
+        over.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Everything that was built has left.

@@ -59,6 +59,11 @@ impl State {
         matches!(self, Self::Established | Self::CloseWait)
     }
 
+    /// Whether we have closed, and our FIN, or what stands before it, is not yet acknowledged.
+    pub const fn is_delivering(self) -> bool {
+        matches!(self, Self::FinWait1 | Self::Closing | Self::LastAck)
+    }
+
     /// Whether the peer may still send data.
     pub const fn may_receive(self) -> bool {
         matches!(self, Self::Established | Self::FinWait1 | Self::FinWait2)

@@ -233,6 +233,8 @@ pub(crate) struct Marks {
     pub(crate) notify: bool,
     /// The endpoint's event queue names it.
     pub(crate) event_queued: bool,
+    /// Somebody waits until its FIN is acknowledged.
+    pub(crate) awaited: bool,
     /// A window probe or keepalive is to be sent.
     pub(crate) wake_due: bool,
     pub(crate) keepalive_due: bool,

@@ -39,6 +39,23 @@ impl Endpoint {
         Ok(ready)
     }
 
+    /// Whether the FIN of a socket that was closed, and all before it, is acknowledged or given up. Where it is not, the socket is
+    /// [told](Self::poll_delivered) when it is, whoever has let go of it by then: what `SO_LINGER` waits for.
+    ///
+    /// # Errors
+    /// `BadSocket`.
+    pub fn ask_delivered(&mut self, id: SocketId) -> Result<bool, Error> {
+        let index = self.slots.resolve(id)?;
+        let Entry::Connection(c) = self.slots.entry_mut(index) else { return Ok(true) };
+        c.flags.awaited = c.state.is_delivering();
+        Ok(!c.flags.awaited)
+    }
+
+    /// A socket that was [asked for](Self::ask_delivered), and of which all has arrived. Its name may be void by now.
+    pub fn poll_delivered(&mut self) -> Option<SocketId> {
+        self.delivered.pop()
+    }
+
     /// What a call on the socket would find now.
     ///
     /// # Errors

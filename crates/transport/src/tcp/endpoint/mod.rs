@@ -84,6 +84,8 @@ pub struct Endpoint {
     ready: VecDeque<u32>,
     pending: Pending,
     events: VecDeque<SocketId>,
+    /// Connections of which all has arrived, where somebody asked for it.
+    delivered: Vec<SocketId>,
     mib: Mib,
     /// Where the search for a listening port begins.
     port_hint: u64,
@@ -124,6 +126,7 @@ impl Endpoint {
             ready: VecDeque::new(),
             pending: Pending::default(),
             events: VecDeque::new(),
+            delivered: Vec::new(),
             mib: Mib::default(),
             port_hint: rng.next_u64(),
             port_places: BTreeMap::new(),
@@ -336,11 +339,14 @@ impl Endpoint {
             self.slots.unlink(index);
         }
         let Some(c) = self.slots.connection_mut(index) else { return };
-        if core::mem::take(&mut c.flags.notify)
-            && !c.flags.orphan
-            && !core::mem::replace(&mut c.flags.event_queued, true)
-        {
-            self.events.push_back(id);
+        if core::mem::take(&mut c.flags.notify) {
+            if c.flags.awaited && !c.state.is_delivering() {
+                c.flags.awaited = false;
+                self.delivered.push(id);
+            }
+            if !c.flags.orphan && !core::mem::replace(&mut c.flags.event_queued, true) {
+                self.events.push_back(id);
+            }
         }
         self.rearm(index);
     }
