@@ -6,6 +6,7 @@ mod stage;
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use septet_core::Instant as At;
 use septet_face::net::{ListenOptions, ReuseAddress, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -395,6 +396,30 @@ const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "shutdown of a listener: of writing nothing, of both whoever waits in accept hears EINVAL, and who calls it later",
+        program: |own| {
+            let listener = TcpListener::bind((own, 0))?;
+            let (at, twin) = (listener.local_addr()?, listener.try_clone()?);
+            let waiting = thread::spawn(move || shown(twin.accept().map(|_| "accepted")));
+            settle();
+            let writing = shown(listener.shutdown(Shutdown::Write).map(|()| "shut"));
+            let open = shown(TcpStream::connect(at).map(|_| "connected"));
+            let accepted = waiting.join().map_err(io::Error::other)?;
+            let queued = TcpStream::connect(at)?;
+            let late = TcpListener::bind((own, 0))?;
+            let twin = late.try_clone()?;
+            let waiting = thread::spawn(move || shown(twin.accept().map(|_| "accepted")));
+            settle();
+            late.shutdown(Shutdown::Read)?;
+            let both = shown(listener.shutdown(Shutdown::Both).map(|()| "shut"));
+            let again = shown(listener.shutdown(Shutdown::Both).map(|()| "shut"));
+            let woken = waiting.join().map_err(io::Error::other)?;
+            let later = shown(listener.accept().map(|_| "accepted"));
+            let refused = shown(TcpStream::connect(at).map(|_| "connected"));
+            all(&[writing, open, accepted, both, again, woken, later, refused, read(&queued, 8)])
+        },
+    },
+    Row {
         name: "epoll, level: as long as something is there",
         program: |own| {
             let (client, server) = ends(own)?;
@@ -432,6 +457,39 @@ const ROWS: &[Row] = &[
             one.send_to(b"b", other.local_addr()?)?;
             let more = poll.wait(8, PATIENCE)?.len();
             all(&[first, again, more].map(|n| n.to_string()))
+        },
+    },
+    Row {
+        name: "epoll, edge, waited for by several threads: one of them hears of a datagram",
+        program: |own| {
+            let (one, other) = sockets(own)?;
+            let poll = Arc::new(Poll::new()?);
+            poll.add(&other, 7, Interest::Read, Trigger::Edge)?;
+            let wait = |_| {
+                let poll = poll.clone();
+                thread::spawn(move || poll.wait(8, PATIENCE).map(|events| events.len()))
+            };
+            let threads: Vec<_> = (0..4).map(wait).collect();
+            settle();
+            one.send_to(b"a", other.local_addr()?)?;
+            let heard = threads.into_iter().map(|thread| thread.join().map_err(io::Error::other)?);
+            all(&[heard.sum::<io::Result<usize>>()?.to_string()])
+        },
+    },
+    Row {
+        name: "epoll: more is ready than there is room for, and each has its turn",
+        program: |own| {
+            let (one, other) = sockets(own)?;
+            let third = UdpSocket::bind((own, 0))?;
+            let poll = Poll::new()?;
+            for (key, socket) in [(1, &one), (2, &other), (3, &third)] {
+                poll.add(socket, key, Interest::Read, Trigger::Level)?;
+                socket.send_to(b"a", socket.local_addr()?)?;
+                settle();
+            }
+            let turn = || poll.wait(1, PATIENCE).map(|events| events.iter().map(|event| event.key).sum::<u64>());
+            let turns: Vec<u64> = (0..6).map(|_| turn()).collect::<io::Result<_>>()?;
+            all(&[format!("{turns:?}")])
         },
     },
     Row {

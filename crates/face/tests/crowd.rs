@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use septet_core::Instant as At;
 use septet_face::net::{TcpListener, TcpStream, UdpSocket};
+use septet_face::poll::{Interest, Poll, Trigger};
 use septet_face::time::Instant;
 use septet_face::{start, thread};
 use septet_host::Host;
@@ -53,6 +54,17 @@ fn play_crowd(
     assert!(sleeps < 2 * CROWD, "{sleeps}");
 }
 
+/// A datagram for each of the crowd.
+fn send_to_all() {
+    thread::sleep(Duration::from_secs(1));
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    for i in 0..CROWD {
+        socket.send_to(b"x", "10.0.0.2:9").unwrap();
+        // The first waits for the answer to an ARP request, and few may wait beside it.
+        thread::sleep(Duration::from_micros(if i == 0 { 100_000 } else { 10 }));
+    }
+}
+
 #[test]
 fn a_datagram_wakes_one_of_ten_thousand() {
     let socket = Arc::new(Mutex::new(None::<UdpSocket>));
@@ -61,15 +73,7 @@ fn a_datagram_wakes_one_of_ten_thousand() {
         let socket = socket.unwrap();
         thread::spawn(move || socket.recv_from(&mut [0; 10]).unwrap().0)
     };
-    play_crowd(server, || {
-        thread::sleep(Duration::from_secs(1));
-        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-        for i in 0..CROWD {
-            socket.send_to(b"x", "10.0.0.2:9").unwrap();
-            // The first waits for the answer to an ARP request, and few may wait beside it.
-            thread::sleep(Duration::from_micros(if i == 0 { 100_000 } else { 10 }));
-        }
-    });
+    play_crowd(server, send_to_all);
 }
 
 #[test]
@@ -88,6 +92,25 @@ fn a_connection_wakes_one_of_ten_thousand() {
             streams.into_iter().for_each(|stream| drop(stream.join().unwrap()));
         }
     });
+}
+
+#[test]
+fn a_datagram_wakes_one_of_ten_thousand_in_one_epoll_wait() {
+    let watched = Arc::new(Mutex::new(None::<Arc<(Poll, UdpSocket)>>));
+    let server = move || {
+        let mut watched = watched.lock().unwrap();
+        let watched = watched.get_or_insert_with(|| {
+            let (poll, socket) = (Poll::new().unwrap(), UdpSocket::bind("0.0.0.0:9").unwrap());
+            poll.add(&socket, 0, Interest::Read, Trigger::Edge).unwrap();
+            Arc::new((poll, socket))
+        });
+        let watched = watched.clone();
+        thread::spawn(move || {
+            assert_eq!(watched.0.wait(1, None).unwrap().len(), 1);
+            watched.1.recv_from(&mut [0; 10]).unwrap().0
+        })
+    };
+    play_crowd(server, send_to_all);
 }
 
 /// Two programs wait for one datagram, the first of them in line until `until` says; gives who had it, and when.

@@ -5,6 +5,7 @@
 //! [`Net`](https://docs.rs/septet) are. What a call changes shows on the wire when the host next runs; what waits is an
 //! [`Operation`], which is asked again whenever something has happened.
 
+mod bell;
 mod epoll;
 mod errno;
 mod groups;

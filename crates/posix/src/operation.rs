@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use septet_core::Instant;
-use septet_socket::{TcpSocketId, Watch};
+use septet_socket::TcpSocketId;
 use septet_transport::tcp::{Follows, State};
 
+use crate::bell::Wait;
 use crate::epoll::EpollEvent;
 use crate::socket::{Object, Stage, canonical, mapped};
 use crate::udp::Peeks;
@@ -133,7 +134,7 @@ pub struct Operation {
     /// The connection that a lingering close waits for.
     lingering: Option<TcpSocketId>,
     /// By what it is woken.
-    pub(crate) watches: Vec<Watch>,
+    pub(crate) watches: Vec<Wait>,
 }
 
 impl Operation {
@@ -232,6 +233,8 @@ impl Operation {
             Err(errno) => return Some(Err(errno)),
         };
         let id = match stage {
+            // It was shut while this waited: `tcp_disconnect()` leaves a socket in SYN-SENT "ECONNRESET".
+            Stage::New if self.begun => return Some(Err(Errno::ECONNRESET)),
             Stage::New => match process.open(fd, to) {
                 Ok(id) => id,
                 Err(errno) => return Some(Err(errno)),
@@ -374,16 +377,24 @@ impl Operation {
         if ready || self.expired(process) { Some(Ok(Reply::Ready(entries))) } else { None }
     }
 
-    fn epoll_wait(&self, process: &mut Process, fd: Fd, max: usize) -> Option<Result<Reply, Errno>> {
+    fn epoll_wait(&mut self, process: &mut Process, fd: Fd, max: usize) -> Option<Result<Reply, Errno>> {
         // epoll_wait(2): "maxevents is less than or equal to zero". It would never find what it is woken for.
         if max == 0 {
             return Some(Err(Errno::EINVAL));
         }
-        match process.epoll_collect(fd, max) {
-            Err(errno) => Some(Err(errno)),
-            Ok(events) if events.is_empty() && !self.expired(process) => None,
-            Ok(events) => Some(Ok(Reply::Events(events))),
+        let events = match process.epoll_collect(fd, max) {
+            Ok(events) => events,
+            Err(errno) => return Some(Err(errno)),
+        };
+        if events.is_empty() {
+            self.watches.retain(|wait| !wait.is_over());
+            return self.expired(process).then_some(Ok(Reply::Events(events)));
         }
+        // ep_done_scan(): "if (!list_empty(&ep->rdllist)) … wake_up(&ep->wq)". Who was called itself hands on as it leaves.
+        if !self.watches.iter().any(Wait::is_called) {
+            process.call_next(fd);
+        }
+        Some(Ok(Reply::Events(events)))
     }
 
     fn close(&mut self, process: &mut Process, fd: Fd) -> Option<Result<Reply, Errno>> {

@@ -41,13 +41,15 @@ pub(crate) struct Descriptor {
     /// `SO_RCVTIMEO` and `SO_SNDTIMEO`
     pub(crate) receive_timeout: Option<Duration>,
     pub(crate) send_timeout: Option<Duration>,
+    /// The epoll instances that watch it.
+    pub(crate) watched_by: Vec<Fd>,
     pub(crate) object: Object,
 }
 
 impl Descriptor {
     /// Calls on it wait, however long.
     pub(crate) fn new(object: Object) -> Self {
-        Self { nonblocking: false, receive_timeout: None, send_timeout: None, object }
+        Self { nonblocking: false, receive_timeout: None, send_timeout: None, watched_by: Vec::new(), object }
     }
 }
 
@@ -160,8 +162,7 @@ impl Process {
                 let at = socket.bound.unwrap_or(SocketAddr::new(unspecified, 0));
                 let options = socket.options.clone();
                 let id = self.sockets.listen(at, backlog.max(0) as usize, &options)?;
-                self.tcp_socket(fd)?.stage = Stage::Listening(id);
-                Ok(())
+                self.become_stage(fd, Stage::Listening(id))
             }
             Stage::Listening(_) => Ok(()),
             _ => Err(Errno::EINVAL),
@@ -169,6 +170,9 @@ impl Process {
     }
 
     /// `shutdown(2)`: 0, 1 and 2 for reading, writing and both.
+    ///
+    /// As Linux's `inet_shutdown()` has it, a listener that is shut for reading listens no more, and a connect that is under way
+    /// is given up: the socket is as it was before, and who waits in `accept` or `connect` hears `EINVAL` or `ECONNRESET`.
     ///
     /// # Errors
     /// `EBADF`, `EINVAL`, `ENOTCONN`.
@@ -180,7 +184,17 @@ impl Process {
             _ => return Err(Errno::EINVAL),
         };
         let id = self.tcp_id(fd)?.ok_or(Errno::ENOTCONN)?;
-        Ok(self.sockets.shutdown(id, how)?)
+        let stage = self.tcp_socket(fd)?.stage;
+        match stage {
+            // "if (!(how & RCV_SHUTDOWN)) break;"
+            Stage::Listening(_) if how == tcp::Shutdown::Write => Ok(()),
+            Stage::Listening(_) => {
+                self.sockets.close(id);
+                self.become_stage(fd, Stage::New)
+            }
+            Stage::Connecting(id) if self.state(id) == State::SynSent => self.disconnect(fd),
+            _ => Ok(self.sockets.shutdown(id, how)?),
+        }
     }
 
     /// `fcntl(2)` with `F_GETFL` and `F_SETFL`.
@@ -221,7 +235,7 @@ impl Process {
     pub(crate) fn release(&mut self, fd: Fd) -> Result<Option<TcpSocketId>, Errno> {
         let descriptor = self.descriptors.remove(&fd).ok_or(Errno::EBADF)?;
         self.least_free.set(self.least_free.get().min(fd.max(FIRST_FD)));
-        self.forget_in_epolls(fd);
+        self.forget_in_epolls(fd, &descriptor);
         let id = match descriptor.object {
             Object::Tcp(socket) => socket.id(),
             Object::Udp(socket) => {
@@ -332,7 +346,7 @@ impl Process {
         let socket = self.tcp_socket(fd)?;
         let (bound, options) = (socket.bound, socket.options.clone());
         let id = self.sockets.connect(bound, to, &options)?;
-        self.tcp_socket(fd)?.stage = Stage::Connecting(id);
+        self.become_stage(fd, Stage::Connecting(id))?;
         Ok(id)
     }
 
@@ -340,8 +354,15 @@ impl Process {
     pub(crate) fn disconnect(&mut self, fd: Fd) -> Result<(), Errno> {
         if let Some(id) = self.tcp_id(fd)? {
             let _ = self.sockets.abort(id);
-            self.tcp_socket(fd)?.stage = Stage::New;
+            self.become_stage(fd, Stage::New)?;
         }
+        Ok(())
+    }
+
+    /// The descriptor stands for another socket of the host's, or for none, from now on.
+    fn become_stage(&mut self, fd: Fd, stage: Stage) -> Result<(), Errno> {
+        self.tcp_socket(fd)?.stage = stage;
+        self.follow_in_epolls(fd);
         Ok(())
     }
 
@@ -360,7 +381,7 @@ impl Process {
 
     /// Whether a socket that was let go still has something to send.
     pub(crate) fn is_closing(&self, id: TcpSocketId) -> bool {
-        matches!(self.sockets.state(id), Ok(State::FinWait1 | State::Closing | State::LastAck))
+        self.sockets.state(id).is_ok_and(State::is_delivering)
     }
 
     /// How many times the host has told that the socket's readiness changed: what edge-triggered epoll waits for.
@@ -368,7 +389,8 @@ impl Process {
         match self.descriptors.get(&fd).map(|d| &d.object) {
             Some(Object::Tcp(socket)) => socket.id().map_or(0, |id| self.sockets.changes(id)),
             Some(Object::Udp(socket)) => socket.id().map_or(0, |id| self.sockets.udp_changes(id)),
-            Some(Object::Epoll(_)) | None => 0,
+            Some(Object::Epoll(epoll)) => epoll.rings(),
+            None => 0,
         }
     }
 

@@ -80,6 +80,7 @@ impl Process {
         let (at, broadcast) = (socket.unspecified(), socket.broadcast);
         let id = self.sockets.bind_udp(at)?;
         self.udp_socket(fd)?.id = Some(id);
+        self.follow_in_epolls(fd);
         self.sockets.set_udp_broadcast(id, broadcast)?;
         Ok(id)
     }
@@ -98,6 +99,7 @@ impl Process {
             (None, Place::Open) => {
                 let id = self.sockets.bind_udp(address)?;
                 self.udp_socket(fd)?.id = Some(id);
+                self.follow_in_epolls(fd);
                 self.sockets.set_udp_broadcast(id, broadcast)?;
             }
         }

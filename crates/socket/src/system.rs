@@ -223,8 +223,15 @@ pub trait System: SystemGroups + fmt::Debug + Send + Sync + 'static {
     /// Closes a UDP socket.
     fn close_udp(&self, socket: udp::SocketId);
 
-    /// Wakes `waker` once, when it is worth to call again or when the socket is closed; gives the number of the place, which is
-    /// to be [given up](Self::unwatch) in any case. [`Watch`](crate::Watch) sees to that.
+    /// Asks whether a write would find room. Where it would not, who watches the socket is woken when it does: as in Linux's
+    /// `tcp_poll()`, who asks is a writer that found none (`SOCK_NOSPACE`).
+    ///
+    /// # Errors
+    /// The socket is gone.
+    fn ask_room(&self, socket: TcpSocketId) -> io::Result<bool>;
+
+    /// Wakes `waker` when it is worth to call again or when the socket is closed, once unless the wish is
+    /// [`Always`](Wish::Always); gives the number of the place, which is to be [given up](Self::unwatch) in any case. [`Watch`](crate::Watch) sees to that.
     ///
     /// # Errors
     /// The socket is gone.

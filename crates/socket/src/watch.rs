@@ -27,9 +27,12 @@ pub enum Wish {
     Read,
     /// Room to write; in line as well.
     Write,
+    /// Anything that changes what calls find, each time, until the place is given up: what an epoll instance hears of a socket.
+    Always,
 }
 
-/// A place among those who wait for a socket, which is woken once, and given up where this is dropped.
+/// A place among those who wait for a socket, which is woken once, or always where that is the wish, and given up where this is
+/// dropped.
 ///
 /// Who was woken, and lets go of the place while the socket is still ready, wakes the next in line: be it that there was more
 /// than one took, or that it took nothing. So nobody waits while there is something to take.

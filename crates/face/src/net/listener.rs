@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use septet_posix::{Errno, Reply, Request};
 
 use super::stream::Inner as Stream;
-use super::{SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, TcpStream, ToAddresses, at_any};
+use super::{SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, Shutdown, TcpStream, ToAddresses, at_any};
 use crate::descriptor::Descriptor;
 use crate::program::Task;
 
@@ -111,6 +111,18 @@ impl TcpListener {
         match &self.0 {
             Simulated(socket) => socket.local_addr(),
             Kernel(listener) => listener.local_addr(),
+        }
+    }
+
+    /// Listens no more, unless `how` is [`Shutdown::Write`], which changes nothing: as `shutdown(2)` on Linux. Connections that wait
+    /// to be accepted are reset, and whoever waits in [`accept`](Self::accept) hears `InvalidInput`, as does who calls it later.
+    ///
+    /// # Errors
+    /// `NotConnected` where it listens no more.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match &self.0 {
+            Simulated(socket) => socket.shutdown(how),
+            Kernel(listener) => socket2::SockRef::from(listener).shutdown(how),
         }
     }
 

@@ -172,6 +172,10 @@ impl System for Sockets {
         close(&self.key, SocketName::Udp(socket));
     }
 
+    fn ask_room(&self, socket: TcpSocketId) -> io::Result<bool> {
+        call(&self.key, |stack, _| stack.ask_tcp(socket, |endpoint, _, id| endpoint.ask_space(id)))
+    }
+
     fn watch(&self, socket: Watched, wish: Wish, waker: &Waker) -> io::Result<u64> {
         call(&self.key, |stack, _| match socket {
             Watched::Tcp(socket) => stack.tcp.watch(socket, wish, waker),

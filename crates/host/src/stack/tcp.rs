@@ -125,12 +125,12 @@ impl Tcp {
         seldom.places += 1;
         let number = seldom.places;
         self.waiting(id).watchers.enter(number, wish, waker);
-        if wish != Wish::Read {
+        if matches!(wish, Wish::Write | Wish::Change) {
             // What comes of room later is told to who asked for it.
             self.endpoint().ask_space(id)?;
         }
         // Of a socket that was let go nothing is told any more but that all has arrived.
-        if !self.endpoint().ask_delivered(id)? {
+        if wish != Wish::Always && !self.endpoint().ask_delivered(id)? {
             self.seldom.get_or_insert_default().closing.insert((id, number), waker.clone());
         }
         Ok(number)
@@ -149,7 +149,7 @@ impl Tcp {
             match wish {
                 // Where there is no room, the next in line asks for it.
                 Wish::Write => endpoint.ask_space(id).unwrap_or(false),
-                Wish::Read | Wish::Change => {
+                Wish::Read | Wish::Change | Wish::Always => {
                     endpoint.readiness(id).is_ok_and(|readiness| readiness.is_readable())
                 }
             }

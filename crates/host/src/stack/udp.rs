@@ -109,7 +109,7 @@ impl Udp {
         let Some(waiting) = waiting.get_mut(id.index()) else { return };
         waiting.watchers.leave(number, wish, || match wish {
             Wish::Write => endpoint.is_writable(id).unwrap_or(false),
-            Wish::Read | Wish::Change => endpoint.is_readable(id).unwrap_or(false),
+            Wish::Read | Wish::Change | Wish::Always => endpoint.is_readable(id).unwrap_or(false),
         });
     }
 

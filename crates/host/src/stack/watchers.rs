@@ -11,8 +11,10 @@ pub(crate) struct Watchers(Option<Box<Places>>);
 
 #[derive(Debug, Default)]
 struct Places {
-    /// Woken by any change.
+    /// Woken by any change, once.
     all: BTreeMap<u64, Waker>,
+    /// Woken by every change.
+    always: BTreeMap<u64, Waker>,
     readers: Line,
     writers: Line,
 }
@@ -34,6 +36,7 @@ impl Watchers {
         let places = self.0.get_or_insert_default();
         let waits = match wish {
             Wish::Change => &mut places.all,
+            Wish::Always => &mut places.always,
             Wish::Read => &mut places.readers.waits,
             Wish::Write => &mut places.writers.waits,
         };
@@ -46,6 +49,10 @@ impl Watchers {
         let line = match wish {
             Wish::Change => {
                 places.all.remove(&number);
+                return;
+            }
+            Wish::Always => {
+                places.always.remove(&number);
                 return;
             }
             Wish::Read => &mut places.readers,
@@ -91,6 +98,7 @@ impl Watchers {
 impl Places {
     fn tell_all(&mut self) {
         core::mem::take(&mut self.all).into_values().for_each(Waker::wake);
+        self.always.values().for_each(Waker::wake_by_ref);
     }
 }
 
