@@ -56,6 +56,13 @@ impl Connection {
         self.queued_weight() < u64::from(self.snd_buf) && self.is_below_lowat()
     }
 
+    /// Whether a buffer that is not full may be filled. Linux's `tcp_sendmsg_locked()` does not ask: what it holds is beyond the
+    /// bound by that buffer, and by what was cut off it where the window let only a part leave. Ours has room again each time
+    /// that a part of it leaves, without an end where only this bound is there to stop it.
+    fn may_fill(&self, goal: u64) -> bool {
+        self.queued_weight() < u64::from(self.snd_buf) + goal
+    }
+
     fn is_below_lowat(&self) -> bool {
         let lowat = self.rare.as_ref().and_then(|r| r.notsent_lowat);
         lowat.is_none_or(|most| self.unsent() < u64::from(most))
@@ -154,7 +161,8 @@ impl Connection {
         let mut taken = 0;
         while taken < wanted {
             let piece = match self.send.open_piece(self.snd_nxt).filter(|len| *len < goal) {
-                Some(len) => len,
+                Some(len) if self.may_fill(goal) => len,
+                Some(_) => break,
                 None if !self.has_room() => break,
                 None => {
                     self.send.begin_piece();
