@@ -75,6 +75,10 @@ async fn until_told(serving: &mut Serving<'_>, frame: &FrameArgs, log: Log) -> R
         }
     };
     serving.retire();
+    // Who waits at a listener lets it go when its task has its turn, which is before this one has another.
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
+    }
     log.event(Level::Info, "stopping", &[("connections", serving.connections().into())]);
     tokio::select! {
         () = serving.ended() => {}
