@@ -233,8 +233,6 @@ pub(crate) struct Marks {
     pub(crate) notify: bool,
     /// The endpoint's event queue names it.
     pub(crate) event_queued: bool,
-    /// Somebody waits until its FIN is acknowledged.
-    pub(crate) awaited: bool,
     /// A window probe or keepalive is to be sent.
     pub(crate) wake_due: bool,
     pub(crate) keepalive_due: bool,
@@ -301,6 +299,8 @@ pub(crate) struct Rare {
     pub(crate) max_pacing_rate: Option<u64>,
     /// `TCP_DEFER_ACCEPT` is set.
     pub(crate) defer_accept: bool,
+    /// Somebody waits until its FIN is acknowledged.
+    pub(crate) awaited: bool,
     /// Differentiated services: `IP_TOS`.
     pub(crate) traffic_class: u8,
     pub(crate) mtu: Option<rfc4821_plpmtud::Probing>,

@@ -47,8 +47,11 @@ impl Endpoint {
     pub fn ask_delivered(&mut self, id: SocketId) -> Result<bool, Error> {
         let index = self.slots.resolve(id)?;
         let Entry::Connection(c) = self.slots.entry_mut(index) else { return Ok(true) };
-        c.flags.awaited = c.state.is_delivering();
-        Ok(!c.flags.awaited)
+        let is_delivering = c.state.is_delivering();
+        if is_delivering {
+            c.rare().awaited = true;
+        }
+        Ok(!is_delivering)
     }
 
     /// A socket that was [asked for](Self::ask_delivered), and of which all has arrived. Its name may be void by now.

@@ -340,8 +340,10 @@ impl Endpoint {
         }
         let Some(c) = self.slots.connection_mut(index) else { return };
         if core::mem::take(&mut c.flags.notify) {
-            if c.flags.awaited && !c.state.is_delivering() {
-                c.flags.awaited = false;
+            if !c.state.is_delivering()
+                && let Some(rare) = &mut c.rare
+                && core::mem::take(&mut rare.awaited)
+            {
                 self.delivered.push(id);
             }
             if !c.flags.orphan && !core::mem::replace(&mut c.flags.event_queued, true) {
