@@ -265,9 +265,11 @@ impl Memory {
     }
 }
 
-/// A record whose data the codec takes as they are.
+/// A record whose data the codec takes as they are: none at all too (`\# 0`), which `NULL::with` does not.
 fn opaque(code: RecordType, data: Vec<u8>) -> RData {
-    RData::Unknown { code, rdata: NULL::with(data) }
+    let mut rdata = NULL::new();
+    rdata.anything = data;
+    RData::Unknown { code, rdata }
 }
 
 #[cfg(test)]
